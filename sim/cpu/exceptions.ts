@@ -1,0 +1,299 @@
+// Exception entry and return, escalation, lockup and vector catch. ARMv7-M B1.5.6-B1.5.15; costs in cycles.ts.
+import type { BoardTime } from '../board-time.ts';
+import { BusFault } from '../bus.ts';
+import type { BusMap } from './bus-map.ts';
+import { EXCEPTION } from './cycles.ts';
+import type { CpuFault } from './faults.ts';
+import type { FloatingPoint } from './fpu-port.ts';
+import type { Nvic } from './nvic.ts';
+import { CFSR, type CpuState, EXC, HFSR } from './state.ts';
+
+/** Fault status registers, VTOR, CCR and SHCSR enables: what the SCS shows and exceptions use. */
+export interface SystemRegisters {
+  vtor: number;
+  ccr: number;
+  cfsr: number;
+  hfsr: number;
+  mmfar: number;
+  bfar: number;
+  afsr: number;
+  scr: number;
+  actlr: number;
+  cpacr: number;
+}
+
+export function freshSystemRegisters(): SystemRegisters {
+  return { vtor: 0, ccr: 0x200, cfsr: 0, hfsr: 0, mmfar: 0, bfar: 0, afsr: 0, scr: 0, actlr: 0, cpacr: 0 };
+}
+
+const CCR = { nonBaseThreadEnable: 1, bfhfnmign: 1 << 8, stkalign: 1 << 9 } as const;
+const SCR = { sleepOnExit: 2 } as const;
+/** DEMCR vector catch bits. */
+export const VC = {
+  coreReset: 1 << 0,
+  mmErr: 1 << 4,
+  nocpErr: 1 << 5,
+  chkErr: 1 << 6,
+  statErr: 1 << 7,
+  busErr: 1 << 8,
+  intErr: 1 << 9,
+  hardErr: 1 << 10,
+} as const;
+
+export interface ExceptionHooks {
+  lockup(): void;
+  sleep(): void;
+  /** Vector catch for the reasons in `bits` (VC) when the debugger asked for it. */
+  vectorCatch(bits: number): void;
+}
+
+const FRAME_BYTES = 32;
+
+export class Exceptions {
+  readonly registers: SystemRegisters = freshSystemRegisters();
+  readonly #s: CpuState;
+  readonly #bus: BusMap;
+  readonly #time: BoardTime;
+  readonly #nvic: Nvic;
+  readonly #fpu: FloatingPoint;
+  readonly #hooks: ExceptionHooks;
+
+  constructor(
+    s: CpuState,
+    parts: { bus: BusMap; time: BoardTime; nvic: Nvic; fpu: FloatingPoint },
+    hooks: ExceptionHooks,
+  ) {
+    this.#s = s;
+    this.#bus = parts.bus;
+    this.#time = parts.time;
+    this.#nvic = parts.nvic;
+    this.#fpu = parts.fpu;
+    this.#hooks = hooks;
+  }
+
+  reset(): void {
+    Object.assign(this.registers, freshSystemRegisters());
+  }
+
+  /** A synchronous fault of the instruction at `pc`: records status, escalates, enters the handler. */
+  fault(fault: CpuFault, pc: number): void {
+    this.#record(fault);
+    this.#raise(fault.exception, pc, catchBit(fault));
+  }
+
+  /** SVC: the return address is the next instruction. */
+  supervisorCall(next: number): void {
+    this.#raise(EXC.svCall, next, 0);
+  }
+
+  /** BKPT without halting debug: DebugMonitor when it may run, else HardFault with DEBUGEVT. */
+  debugEvent(pc: number): void {
+    if (!this.#mayTake(EXC.debugMonitor)) this.registers.hfsr |= HFSR.debugevt;
+    this.#raise(EXC.debugMonitor, pc, 0);
+  }
+
+  /** A buffered store failed: BusFault becomes pending, or HardFault when it is not enabled. */
+  imprecise(): void {
+    this.registers.cfsr |= CFSR.impreciserr;
+    if (this.#nvic.isEnabled(EXC.busFault)) return this.#nvic.setPending(EXC.busFault, true);
+    this.registers.hfsr |= HFSR.forced;
+    this.#nvic.setPending(EXC.hardFault, true);
+  }
+
+  /** Enters exception `n` from the instruction boundary at `pc`. */
+  enter(n: number, pc: number): void {
+    const s = this.#s;
+    const excReturn = this.#excReturn();
+    this.#time.cycles += EXCEPTION.entry;
+    const stacked = this.#stack(pc);
+    this.#vector(stacked ? n : this.#derived(n, CFSR.stkerr), excReturn);
+    s.eventRegister = 1;
+  }
+
+  /** Performs the exception return announced by EXC_RETURN `value`; `pc` is where the branch left the core. */
+  return(value: number): void {
+    const s = this.#s;
+    const returning = s.ipsr;
+    const invalid = this.#returnIsIllegal(value, returning);
+    this.#nvic.deactivate(returning);
+    if (returning !== EXC.nmi) s.faultmask = 0;
+    s.control = value & 4 && !invalid ? s.control | 2 : s.control & ~2;
+    if (invalid) return this.#failedReturn(EXC.usageFault, CFSR.invpc, value);
+    const next = this.#nvic.toTake;
+    if (next !== 0) {
+      this.#time.cycles += EXCEPTION.tailChain;
+      return this.#vector(next, value);
+    }
+    this.#time.cycles += EXCEPTION.exit;
+    this.#unstack(value);
+  }
+
+  #record(fault: CpuFault): void {
+    const { registers } = this;
+    registers.cfsr |= fault.cfsr;
+    if (fault.address === undefined) return;
+    if (fault.exception === EXC.memManage) registers.mmfar = fault.address;
+    else registers.bfar = fault.address;
+  }
+
+  #mayTake(n: number): boolean {
+    return this.#nvic.isEnabled(n) && this.#nvic.groupPriority(n) < this.#nvic.executionPriority;
+  }
+
+  /** Takes `n` now, or HardFault in its place, or locks up when not even HardFault may run. */
+  #raise(n: number, pc: number, catchBits: number): void {
+    if (this.#mayTake(n)) {
+      this.enter(n, pc);
+      return this.#hooks.vectorCatch(catchBits);
+    }
+    this.registers.hfsr |= HFSR.forced;
+    if (this.#nvic.executionPriority <= -1) return this.#hooks.lockup();
+    this.enter(EXC.hardFault, pc);
+    this.#hooks.vectorCatch(catchBits | VC.hardErr);
+  }
+
+  /** A fault while entering `n`: the exception that runs instead, with `n` left pending. */
+  #derived(n: number, cfsr: number): number {
+    this.registers.cfsr |= cfsr;
+    this.#nvic.setPending(n, true);
+    this.#hooks.vectorCatch(VC.intErr);
+    const busFaultWins =
+      this.#mayTake(EXC.busFault) && this.#nvic.groupPriority(EXC.busFault) < this.#nvic.groupPriority(n);
+    if (n !== EXC.busFault && busFaultWins) return EXC.busFault;
+    if (n === EXC.hardFault || n === EXC.nmi) {
+      this.#nvic.setPending(n, false);
+      return 0;
+    }
+    this.registers.hfsr |= HFSR.forced;
+    return EXC.hardFault;
+  }
+
+  #excReturn(): number {
+    const s = this.#s;
+    const extended = this.#fpu.frameWords() > 0 ? 0 : 0x10;
+    const mode = s.ipsr !== 0 ? 1 : s.usesPsp ? 0xd : 9;
+    return 0xffffffe0 | extended | mode | 0;
+  }
+
+  /** Pushes the frame; false when the stack could not be written. */
+  #stack(pc: number): boolean {
+    const s = this.#s;
+    const { r } = s;
+    const extra = this.#fpu.frameWords() * 4;
+    const align = this.registers.ccr & CCR.stkalign ? 4 : 0;
+    const sp = r[13]!;
+    const frame = (sp - FRAME_BYTES - extra) & ~align;
+    const xpsr = (s.xpsr & ~0x200) | (sp & align ? 0x200 : 0);
+    r[13] = frame;
+    const words = [r[0]!, r[1]!, r[2]!, r[3]!, r[12]!, r[14]!, pc, xpsr];
+    const stacked = this.#guarded(() => words.forEach((word, i) => this.#bus.write(frame + i * 4, word, 4, 'cpu')));
+    if (extra > 0) this.#fpu.stack(frame + FRAME_BYTES);
+    return stacked;
+  }
+
+  /** Runs `work`, turning a bus fault into false. */
+  #guarded(work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (error) {
+      if (error instanceof BusFault) return false;
+      throw error;
+    }
+  }
+
+  /** Loads the handler's address and switches to handler mode; n = 0 locks up. */
+  #vector(n: number, excReturn: number): void {
+    if (n === 0) return this.#hooks.lockup();
+    const s = this.#s;
+    let handler = 0;
+    const read = this.#guarded(() => {
+      handler = this.#bus.read(this.registers.vtor + n * 4, 4, 'cpu');
+    });
+    if (!read) return this.#vectorFault(n, excReturn);
+    this.#nvic.activate(n);
+    s.setMode(n, s.control & ~2);
+    s.r[14] = excReturn;
+    s.r[15] = handler & ~1;
+    s.thumb = handler & 1;
+    s.it = 0;
+    s.exclusive = 0;
+    s.afterMemory = -1;
+    s.attention = true;
+  }
+
+  #vectorFault(n: number, excReturn: number): void {
+    this.registers.hfsr |= HFSR.vecttbl;
+    this.#hooks.vectorCatch(VC.intErr);
+    if (n <= EXC.hardFault || this.#nvic.executionPriority <= -1) return this.#hooks.lockup();
+    this.#vector(EXC.hardFault, excReturn);
+  }
+
+  #returnIsIllegal(value: number, returning: number): boolean {
+    const kind = value & 15;
+    const form = value >>> 4;
+    if (form !== 0xfffffff && !(form === 0xffffffe && this.#fpu.frameWords() > 0)) return true;
+    if (!this.#nvic.isActive(returning)) return true;
+    const nested = this.#nvic.activeCount;
+    if (kind === 1) return nested === 1;
+    if (kind !== 9 && kind !== 13) return true;
+    return nested > 1 && (this.registers.ccr & CCR.nonBaseThreadEnable) === 0;
+  }
+
+  /** A fault during return: the handler runs on the frame that is still stacked, as in a tail chain. */
+  #failedReturn(n: number, cfsr: number, excReturn: number): void {
+    this.registers.cfsr |= cfsr;
+    this.#hooks.vectorCatch(VC.intErr | (n === EXC.usageFault ? VC.statErr : VC.busErr));
+    this.#time.cycles += EXCEPTION.tailChain;
+    if (this.#mayTake(n)) return this.#vector(n, excReturn);
+    this.registers.hfsr |= HFSR.forced;
+    if (this.#nvic.executionPriority <= -1) return this.#hooks.lockup();
+    this.#hooks.vectorCatch(VC.hardErr);
+    this.#vector(EXC.hardFault, excReturn);
+  }
+
+  #unstack(value: number): void {
+    const s = this.#s;
+    const { r } = s;
+    const toThread = (value & 8) !== 0;
+    const frame = value & 4 ? s.otherSp : r[13]!;
+    const words = new Int32Array(8);
+    const read = this.#guarded(() => words.forEach((_, i) => (words[i] = this.#bus.read(frame + i * 4, 4, 'cpu'))));
+    if (!read) return this.#failedReturn(EXC.busFault, CFSR.unstkerr, value);
+    const xpsr = words[7]!;
+    if (toThread !== ((xpsr & 0x1ff) === 0)) return this.#failedReturn(EXC.usageFault, CFSR.invpc, value);
+    const extended = (value & 0x10) === 0;
+    if (extended) this.#fpu.unstack(frame + FRAME_BYTES);
+    const align = this.registers.ccr & CCR.stkalign && xpsr & 0x200 ? 4 : 0;
+    const sp = (frame + FRAME_BYTES + (extended ? this.#fpu.frameWords() * 4 : 0)) | align;
+    this.#resume(words, sp, value);
+    if (toThread && this.registers.scr & SCR.sleepOnExit) this.#hooks.sleep();
+  }
+
+  #resume(words: Int32Array, sp: number, value: number): void {
+    const s = this.#s;
+    const { r } = s;
+    const handlerSp = r[13]!;
+    const onPsp = (value & 4) !== 0;
+    s.ipsr = words[7]! & 0x1ff;
+    s.otherSp = onPsp ? handlerSp : s.otherSp;
+    r[13] = sp;
+    r.set(words.subarray(0, 4));
+    r[12] = words[4]!;
+    r[14] = words[5]!;
+    r[15] = words[6]! & ~1;
+    s.setApsrEpsr(words[7]!);
+    s.exclusive = 0;
+    s.eventRegister = 1;
+    s.afterMemory = -1;
+    s.attention = true;
+  }
+}
+
+/** The DEMCR bit that watches for a fault's cause. */
+function catchBit(fault: CpuFault): number {
+  if (fault.exception === EXC.memManage) return VC.mmErr;
+  if (fault.exception === EXC.busFault) return VC.busErr;
+  if (fault.cfsr & CFSR.nocp) return VC.nocpErr;
+  return fault.cfsr & (CFSR.unaligned | CFSR.divbyzero) ? VC.chkErr : VC.statErr;
+}
