@@ -1,0 +1,42 @@
+// Backup SRAM: writes need DBP, reads follow the flash's read protection (stm32f427 reference §2.4, §5.1, §8.3).
+import { BusFault, type Device, type Width } from '../bus.ts';
+import { StatefulPart, type Context } from './part.ts';
+
+export const BACKUP_SRAM_BASE = 0x40024000;
+const SIZE = 4096;
+
+export interface BackupSramNeighbours {
+  writable(): boolean;
+  blocked(): boolean;
+}
+
+export class BackupSram extends StatefulPart<{ bytes: Uint8Array }> implements Device {
+  readonly #near: BackupSramNeighbours;
+
+  constructor(context: Context, near: BackupSramNeighbours) {
+    super(context, { bytes: new Uint8Array(SIZE) });
+    this.#near = near;
+  }
+  /** No reset touches it. */
+  reset(): void {}
+  get bytes(): Uint8Array {
+    return this.state.bytes;
+  }
+  read(offset: number, width: Width): number {
+    this.#admit(offset);
+    let value = 0;
+    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.state.bytes[offset + i]!;
+    return value;
+  }
+  write(offset: number, value: number, width: Width): void {
+    this.#admit(offset);
+    if (!this.#near.writable()) return;
+    for (let i = 0; i < width; i++) this.state.bytes[offset + i] = (value >>> (8 * i)) & 0xff;
+  }
+  pure(): boolean {
+    return true;
+  }
+  #admit(offset: number): void {
+    if (this.#near.blocked()) throw new BusFault(BACKUP_SRAM_BASE + offset, 'backup SRAM is read protected');
+  }
+}

@@ -1,0 +1,43 @@
+// Debug support registers on the private bus: identity, low-power debug bits, freeze bits. Cleared by power-on only, and
+// reachable while system reset is asserted (stm32f427 reference §1.1, §8.4, §9.2).
+import type { ResetKind } from '../core-port.ts';
+import { bit, RegisterBlock, type Context } from './part.ts';
+
+const REG = { idcode: 0x00, cr: 0x04, apb1: 0x08, apb2: 0x0c } as const;
+const WRITABLE: Readonly<Record<number, number>> = { [REG.cr]: 0xe7, [REG.apb1]: 0x06e01dff, [REG.apb2]: 0x00070003 };
+const STANDBY = 2;
+const IWDG_STOP = 12;
+/** Bits 15:12 of IDCODE as read on a bench. */
+const IDCODE_FILLER = 0x6000;
+
+export class Dbgmcu extends RegisterBlock<{ words: Record<number, number> }> {
+  constructor(context: Context) {
+    super(context, { words: {} });
+  }
+  reset(kind: ResetKind): void {
+    if (kind === 'power') this.state.words = {};
+  }
+  get keepsStandbyPowered(): boolean {
+    return bit(this.#word(REG.cr), STANDBY);
+  }
+  get freezesIwdg(): boolean {
+    return bit(this.#word(REG.apb1), IWDG_STOP);
+  }
+  override pure(): boolean {
+    return true;
+  }
+  protected override wordOnly(): boolean {
+    return true;
+  }
+  protected override load(offset: number): number {
+    const { revId, devId } = this.context.chip;
+    return offset === REG.idcode ? ((revId << 16) | IDCODE_FILLER | devId) >>> 0 : this.#word(offset);
+  }
+  protected override store(offset: number, value: number): void {
+    const mask = WRITABLE[offset];
+    if (mask !== undefined) this.state.words[offset] = (value & mask) >>> 0;
+  }
+  #word(offset: number): number {
+    return this.state.words[offset] ?? 0;
+  }
+}

@@ -1,0 +1,58 @@
+// One running flash operation: its span, its end, and how it ends or breaks off (stm32f427 reference §3.4, §3.5, §4, §5.1).
+import type { FlashArray } from './flash-array.ts';
+import type { OptionBytes, OptionWords } from './option-bytes.ts';
+import type { RandomState } from './random.ts';
+
+interface Timed {
+  readonly startNs: number;
+  readonly endNs: number;
+  /** Bit per bank whose reads stall. */
+  readonly banks: number;
+}
+export type Operation = Timed &
+  (
+    | { readonly kind: 'program'; readonly area: 'main' | 'otp'; readonly offset: number; readonly data: Uint8Array }
+    | { readonly kind: 'erase'; readonly offset: number; readonly length: number; readonly sector: number | undefined }
+    /** `wipeUntilNs`: leaving read protection level 1 erases flash and backup SRAM first, until then. */
+    | { readonly kind: 'option'; readonly next: OptionWords; readonly wipeUntilNs: number | undefined }
+  );
+
+/** What operations act on. */
+export interface OperationTargets {
+  readonly array: FlashArray;
+  readonly otp: Uint8Array;
+  readonly options: OptionBytes;
+  wipeBackupSram(): void;
+}
+
+/** The operation ran to its end. */
+export function complete(operation: Operation, targets: OperationTargets): void {
+  if (operation.kind === 'erase') return targets.array.erase(operation.offset, operation.length);
+  if (operation.kind === 'program') return programAll(operation, targets);
+  if (operation.wipeUntilNs !== undefined) wipe(targets);
+  targets.options.words = { ...operation.next };
+}
+
+/** Power or reset broke into the operation at `nowNs`. */
+export function breakOff(operation: Operation, targets: OperationTargets, nowNs: number, random: RandomState): void {
+  const { array, options } = targets;
+  if (operation.kind === 'erase') return array.eraseHalfway(operation.offset, operation.length, random);
+  if (operation.kind === 'program') {
+    if (operation.area === 'main') return array.programHalfway(operation.offset, operation.data, random);
+    return programAll(operation, targets);
+  }
+  const { wipeUntilNs } = operation;
+  if (wipeUntilNs !== undefined && nowNs < wipeUntilNs) return array.eraseHalfway(0, array.bytes.length, random);
+  if (wipeUntilNs !== undefined) wipe(targets);
+  options.interrupt(operation.next, random);
+}
+
+function programAll(operation: Operation & { kind: 'program' }, { array, otp }: OperationTargets): void {
+  if (operation.area === 'main') return array.program(operation.offset, operation.data);
+  operation.data.forEach((byte, i) => (otp[operation.offset + i]! &= byte));
+}
+
+function wipe({ array, wipeBackupSram }: OperationTargets): void {
+  array.erase(0, array.bytes.length);
+  wipeBackupSram();
+}

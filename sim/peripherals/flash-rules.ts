@@ -1,0 +1,56 @@
+// What FLASH_CR asks for and which error flags a request raises (stm32f427 reference §3.1, §3.4, §3.6). Pure.
+import type { Sector } from '../chips/stm32f4.ts';
+
+export const SR = {
+  eop: 0x001,
+  operr: 0x002,
+  wrperr: 0x010,
+  pgaerr: 0x020,
+  pgperr: 0x040,
+  pgserr: 0x080,
+  rderr: 0x100,
+  bsy: 0x10000,
+} as const satisfies Record<string, number>;
+export const SR_CLEARABLE = 0x1f3;
+
+export const CR = {
+  pg: 0x1,
+  ser: 0x2,
+  mer: 0x4,
+  mer1: 0x8000,
+  strt: 0x10000,
+  eopie: 0x01000000,
+  errie: 0x02000000,
+  lock: 0x80000000,
+} as const satisfies Record<string, number>;
+/** Bits a write to an unlocked CR takes over as they are. */
+export const CR_PLAIN = 0x030083ff;
+
+export const psizeOf = (cr: number): number => (cr >>> 8) & 3;
+const snbOf = (cr: number): number => (cr >>> 3) & 0x1f;
+
+export type EraseRequest =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'no-such-sector' }
+  | { readonly kind: 'sector'; readonly sectors: readonly Sector[] }
+  | { readonly kind: 'banks'; readonly sectors: readonly Sector[] };
+
+/** The erase STRT would begin under `cr`. Asking for a sector and a bank at once counts as a conflict. */
+export function eraseRequest(cr: number, sectors: readonly Sector[]): EraseRequest {
+  const banks = [(cr & CR.mer) !== 0, (cr & CR.mer1) !== 0] as const;
+  const bankErase = banks[0] || banks[1];
+  if ((cr & CR.ser) === 0)
+    return bankErase ? { kind: 'banks', sectors: sectors.filter(({ bank }) => banks[bank]) } : { kind: 'nothing' };
+  if (bankErase) return { kind: 'conflict' };
+  const sector = sectors.find(({ snb }) => snb === snbOf(cr));
+  return sector === undefined ? { kind: 'no-such-sector' } : { kind: 'sector', sectors: [sector] };
+}
+
+/** Error flags of a store into the array, 0 when it may be programmed. `refused`: protected, locked or read-only. */
+export function storeErrors(cr: number, offset: number, width: 1 | 2 | 4, refused: boolean): number {
+  if ((cr & CR.pg) === 0) return SR.pgserr | SR.pgperr;
+  if (width !== 1 << psizeOf(cr)) return SR.pgperr;
+  if ((offset & 15) + width > 16) return SR.pgaerr;
+  return refused ? SR.wrperr : 0;
+}

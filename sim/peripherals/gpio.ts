@@ -1,0 +1,62 @@
+// One GPIO port: registers, atomic set and reset, inputs that read back what outputs drive (RM0090 chapter 8).
+import { bit, RegisterBlock, type Context } from './part.ts';
+
+const REG = { moder: 0x00, ospeedr: 0x08, pupdr: 0x0c, idr: 0x10, odr: 0x14, bsrr: 0x18, last: 0x24 } as const;
+/** Ports whose debug pins start as alternate functions. */
+const RESET_WORDS: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  A: { [REG.moder]: 0xa8000000, [REG.ospeedr]: 0x0c000000, [REG.pupdr]: 0x64000000 },
+  B: { [REG.moder]: 0x00000280, [REG.ospeedr]: 0x000000c0, [REG.pupdr]: 0x00000100 },
+};
+
+interface GpioState {
+  words: Record<number, number>;
+  /** Levels outside, for pins that are not outputs. */
+  inputs: number;
+}
+
+export class Gpio extends RegisterBlock<GpioState> {
+  readonly #letter: string;
+  constructor(context: Context, letter: string) {
+    super(context, { words: { ...RESET_WORDS[letter] }, inputs: 0 });
+    this.#letter = letter;
+  }
+  reset(): void {
+    this.state.words = { ...RESET_WORDS[this.#letter] };
+  }
+  /** Levels applied from outside, bit per pin. */
+  set inputs(levels: number) {
+    this.state.inputs = levels & 0xffff;
+  }
+  /** Output latch, bit per pin. */
+  get outputs(): number {
+    return this.#word(REG.odr);
+  }
+  override pure(): boolean {
+    return true;
+  }
+  protected override mergeBase(offset: number): number {
+    return offset === REG.bsrr ? 0 : this.load(offset);
+  }
+  protected override load(offset: number): number {
+    if (offset === REG.idr) return this.#inputLevels();
+    return offset === REG.bsrr ? 0 : this.#word(offset);
+  }
+  protected override store(offset: number, value: number): void {
+    if (offset === REG.bsrr) {
+      this.state.words[REG.odr] = (this.#word(REG.odr) & ~(value >>> 16)) | (value & 0xffff);
+    } else if (offset !== REG.idr && offset <= REG.last) {
+      this.state.words[offset] = offset === REG.odr ? value & 0xffff : value;
+    }
+  }
+  #inputLevels(): number {
+    let levels = 0;
+    for (let pin = 0; pin < 16; pin++) {
+      const output = ((this.#word(REG.moder) >>> (2 * pin)) & 3) === 1;
+      if (bit(output ? this.#word(REG.odr) : this.state.inputs, pin)) levels |= 1 << pin;
+    }
+    return levels;
+  }
+  #word(offset: number): number {
+    return this.state.words[offset] ?? 0;
+  }
+}

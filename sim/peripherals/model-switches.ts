@@ -1,0 +1,28 @@
+// Read-protection behaviour no document settles, as switches with defaults (stm32f427 reference §5.5).
+
+/** What the debug port did, in the order a session does it. */
+export type DebugEvent = 'line-reset' | 'power-up-request' | 'ap-transaction' | 'c-debugen';
+
+export interface ModelSwitches {
+  /** Which debug activity trips the intrusion latch. */
+  latchTrip: DebugEvent;
+  /** Booting from SRAM trips the latch, cleared by a power reset only or by any reset; or it does not trip it. */
+  latchOnSramBoot: 'until-power-reset' | 'until-reset' | 'no';
+  latchOnSystemMemoryBoot: boolean;
+  /** Leaving Standby clears the latch (only if DBG_STANDBY = 0). */
+  standbyClears: boolean;
+  rtcBkpReadableAtL1: boolean;
+  /** Reads of 0x1FFFC000/0x1FFEC000; FLASH_OPTCR stays readable either way. */
+  optBytesReadableAtL1: boolean;
+  otpReadableAtL1: boolean;
+}
+
+export const DEFAULT_SWITCHES = {
+  latchTrip: 'ap-transaction',
+  latchOnSramBoot: 'until-power-reset',
+  latchOnSystemMemoryBoot: false,
+  standbyClears: true,
+  rtcBkpReadableAtL1: true,
+  optBytesReadableAtL1: false,
+  otpReadableAtL1: false,
+} as const satisfies ModelSwitches;

@@ -1,0 +1,86 @@
+// Read protection: the level in force, and the intrusion latch (stm32f427 reference §5; unsettled points are ModelSwitches).
+import type { Master } from '../bus.ts';
+import type { ResetKind } from '../core-port.ts';
+import type { BootMode } from './syscfg.ts';
+import type { DebugEvent, ModelSwitches } from './model-switches.ts';
+import type { OptionBytes, RdpLevel } from './option-bytes.ts';
+
+interface ProtectionState {
+  /** The level in force; the programmed one may be ahead of it until a power-on reset. */
+  level: RdpLevel;
+  intruded: boolean;
+  cause: 'debugger' | 'boot' | undefined;
+}
+
+export class ReadProtection {
+  readonly switches: ModelSwitches;
+  readonly #options: OptionBytes;
+  readonly #changed: () => void;
+  #state: ProtectionState = { level: 0, intruded: false, cause: undefined };
+
+  /** @param changed told when what is blocked may have changed. */
+  constructor(switches: ModelSwitches, options: OptionBytes, changed: () => void) {
+    this.switches = switches;
+    this.#options = options;
+    this.#changed = changed;
+  }
+  get level(): RdpLevel {
+    return this.#state.level;
+  }
+  /** The intrusion latch. */
+  get intruded(): boolean {
+    return this.#state.intruded;
+  }
+  /** Flash and backup SRAM refuse reads, erase and program. */
+  get blocking(): boolean {
+    return this.#state.intruded && this.#state.level !== 0;
+  }
+  get debugPortEnabled(): boolean {
+    return this.#state.level !== 2;
+  }
+  /** OTP and raw option bytes. */
+  refuses(area: 'otp' | 'options' | 'rtc-backup', master: Master): boolean {
+    if (!this.blocking) return false;
+    if (area === 'otp') return !this.switches.otpReadableAtL1;
+    if (area === 'options') return !this.switches.optBytesReadableAtL1;
+    return master === 'debugger' && !this.switches.rtcBkpReadableAtL1;
+  }
+  debugEvent(event: DebugEvent): void {
+    if (event === this.switches.latchTrip) this.#trip('debugger');
+  }
+  /** Reset: clears the latch where the kind of reset does so, and takes the level over from the option bytes. */
+  reset(kind: ResetKind): void {
+    const { latchOnSramBoot } = this.switches;
+    const cleared = kind === 'power' || (this.#state.cause === 'boot' && latchOnSramBoot === 'until-reset');
+    if (cleared) this.#release();
+    if (kind === 'power' || this.#options.rdpLevel < this.#state.level) this.#state.level = this.#options.rdpLevel;
+    this.#changed();
+  }
+  /** Exit from Standby: a power reset, whose effect on the latch is a switch. */
+  leaveStandby(): void {
+    if (this.switches.standbyClears) this.#release();
+    this.#state.level = this.#options.rdpLevel;
+    this.#changed();
+  }
+  booted(mode: BootMode): void {
+    if (mode === 'sram' && this.switches.latchOnSramBoot !== 'no') this.#trip('boot');
+    if (mode === 'system' && this.switches.latchOnSystemMemoryBoot) this.#trip('boot');
+  }
+  #trip(cause: 'debugger' | 'boot'): void {
+    if (this.#state.intruded && this.#state.cause === 'debugger') return;
+    const wasBlocking = this.blocking;
+    this.#state.intruded = true;
+    this.#state.cause = cause;
+    if (this.blocking !== wasBlocking) this.#changed();
+  }
+  #release(): void {
+    this.#state.intruded = false;
+    this.#state.cause = undefined;
+  }
+  snapshot(): unknown {
+    return { ...this.#state };
+  }
+  restore(state: unknown): void {
+    this.#state = { ...(state as ProtectionState) };
+  }
+}
