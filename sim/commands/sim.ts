@@ -1,0 +1,130 @@
+// `blindflash sim`: a virtual ST-LINK with a virtual STM32 as a process of its own, for our agent or anybody's tools
+// over the stlink-server protocol. docs: stlink sheet §4.
+import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
+import { Board } from '../board.ts';
+import { CHIPS } from '../chips/stm32f4.ts';
+import type { ChipName } from '../chips/stm32f4.ts';
+import { IDENTITIES } from '../stlink/identity.ts';
+import type { IdentityName } from '../stlink/identity.ts';
+import { serverState } from '../stlink/server-session.ts';
+import { listenStlinkServer } from '../stlink/tcp-server.ts';
+import { VirtualStlink } from '../stlink/virtual-stlink.ts';
+import { WallDriver } from '../edge/wall-driver.ts';
+import { FlashFile } from './flash-file.ts';
+
+const HOST = '127.0.0.1';
+const DEFAULT_PORT = 7184;
+const SAVE_EVERY_MS = 1000;
+const RDP_LEVELS = [0, 1, 2] as const;
+
+export interface SimArguments {
+  readonly tcp: number;
+  readonly flash: string | undefined;
+  readonly stlink: IdentityName;
+  readonly board: ChipName;
+  readonly rdp: number | undefined;
+  readonly seed: number;
+  readonly strict: boolean;
+  readonly uart: boolean;
+  readonly json: boolean;
+  readonly 'enter-opens-ap': boolean;
+}
+
+export const simCommand: CommandModule<object, SimArguments> = {
+  command: 'sim',
+  describe: 'run a virtual ST-LINK with a virtual STM32, reachable over the stlink-server protocol',
+  builder,
+  handler,
+};
+
+function builder(yargs: Argv): Argv<SimArguments> {
+  return yargs
+    .option('tcp', { type: 'number', default: DEFAULT_PORT, describe: `port on ${HOST}; 0 takes any free one` })
+    .option('flash', { type: 'string', describe: 'file that keeps flash and option bytes; made when missing' })
+    .option('stlink', {
+      choices: Object.keys(IDENTITIES) as IdentityName[],
+      default: 'v2' as IdentityName,
+      describe: 'which probe to be',
+    })
+    .option('board', {
+      choices: Object.keys(CHIPS) as ChipName[],
+      default: 'stm32f427' as ChipName,
+      describe: 'which chip is on the board',
+    })
+    .option('rdp', { choices: RDP_LEVELS, describe: 'read protection level at start' })
+    .option('seed', { type: 'number', default: 1, describe: "seed of the board's chance: unique id, RNG, RAM noise" })
+    .option('strict', { type: 'boolean', default: false, describe: 'answer program errors with bus errors' })
+    .option('uart', { type: 'boolean', default: false, describe: "print the board's USART1 output" })
+    .option('json', { type: 'boolean', default: false, describe: 'one JSON object per line' })
+    .option('enter-opens-ap', {
+      type: 'boolean',
+      default: false,
+      describe: 'open access port 0 on entering debug mode, for tools that never ask for it (st-flash)',
+    });
+}
+
+/** Serves until SIGINT or SIGTERM. */
+async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
+  const board = makeBoard(args);
+  const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
+  if (args.rdp !== undefined) board.options.rdpLevel = args.rdp as 0 | 1 | 2;
+  board.powerOn();
+  const stlink = new VirtualStlink({
+    board,
+    identity: args.stlink,
+    switches: { enterOpensAp: args.enterOpensAp },
+  });
+  const driver = new WallDriver(stlink);
+  const server = await listenStlinkServer(serverState(driver), args.tcp, HOST);
+  driver.start();
+  const saving = setInterval(() => file?.save(), SAVE_EVERY_MS);
+  announce(args, stlink, server.port);
+  await stopSignal();
+  clearInterval(saving);
+  driver.stop();
+  await server.close();
+  file?.save();
+  for (const warning of board.warnings) report(args, 'warning', warning);
+}
+
+function makeBoard(args: SimArguments): Board {
+  const board = new Board({ chip: args.board, seed: args.seed, strict: args.strict });
+  if (args.uart) board.uart.onByte = uartPrinter(args);
+  return board;
+}
+
+/** Raw bytes for people; whole lines for machines. */
+function uartPrinter(args: SimArguments): (byte: number) => void {
+  if (!args.json) return (byte) => void process.stdout.write(Uint8Array.of(byte));
+  let line = '';
+  return (byte) => {
+    if (byte !== 0x0a) line += String.fromCharCode(byte);
+    else {
+      report(args, 'uart', line);
+      line = '';
+    }
+  };
+}
+
+function announce(args: SimArguments, stlink: VirtualStlink, port: number): void {
+  const { name, firmware, serial } = stlink.identity;
+  const chip = args.board.toUpperCase();
+  const url = `tcp://${HOST}:${port}`;
+  if (args.json) print({ event: 'ready', probe: name, firmware, serial, chip, host: HOST, port, url });
+  else process.stdout.write(`virtual ${name} (${firmware}) with ${chip} on ${url}\n`);
+}
+
+function report(args: SimArguments, event: string, text: string): void {
+  if (args.json) print({ event, text });
+  else process.stderr.write(`${event}: ${text}\n`);
+}
+
+function print(fields: Record<string, string | number>): void {
+  process.stdout.write(`${JSON.stringify(fields)}\n`);
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
