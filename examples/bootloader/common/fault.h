@@ -1,0 +1,7 @@
+/* Last words: any exception nobody handles is printed with the interrupted context, then the core spins. */
+#ifndef FAULT_H
+#define FAULT_H
+
+void unexpected_exception(void);
+
+#endif
