@@ -1,0 +1,23 @@
+// The chips this version knows, by DEV_ID.
+import { fail } from '../errors.ts';
+import type { Chip, StubPlace } from './chip.ts';
+import { STM32F4 } from './stm32f4.ts';
+
+export * from './chip.ts';
+export { STM32F42X } from './stm32f4.ts';
+
+export const CHIPS: readonly Chip[] = STM32F4;
+
+/** The row of a DEV_ID (bits 11:0 of DBGMCU_IDCODE), or undefined. */
+export function findChip(devId: number): Chip | undefined {
+  return CHIPS.find((chip) => chip.devId === devId);
+}
+
+/** The row of a DEV_ID that has a stub. Throws BF-TARGET-WRONG-CHIP for all others. */
+export function requireChip(devId: number): Chip & { readonly stub: StubPlace } {
+  const chip = findChip(devId);
+  const seen = `DEV_ID 0x${devId.toString(16).padStart(3, '0')}`;
+  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', seen);
+  if (chip.stub === undefined) throw fail('BF-TARGET-WRONG-CHIP', `${seen} is a ${chip.name}`);
+  return { ...chip, stub: chip.stub };
+}

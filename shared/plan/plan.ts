@@ -1,0 +1,173 @@
+// The plan: one canonical byte string that customer, controller and stub agree on (docs/protocol.md §7). Codec and hash;
+// the rules about chips and kinds are in rules.ts.
+import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../bytes.ts';
+import { WIDTHS, type Width } from '../chips/chip.ts';
+import { sha512, withDomain } from '../crypto/hash.ts';
+import { fail } from '../errors.ts';
+
+export const KINDS = { flash: 1, verify: 2, erase: 3, info: 4, reset: 5 } as const;
+export type PlanKind = keyof typeof KINDS;
+export const MODES = { 'host-blind': 1 } as const;
+export type PlanMode = keyof typeof MODES;
+export const LOCKS = { none: 0, 'level 1': 1 } as const;
+export type PlanLock = keyof typeof LOCKS;
+export const FINAL_ACTIONS = { halt: 0, run: 1 } as const;
+export type FinalAction = keyof typeof FINAL_ACTIONS;
+/** program: written and digested; digest: only digested. */
+export const RANGE_USES = { program: 1, digest: 2 } as const;
+export type RangeUse = keyof typeof RANGE_USES;
+
+export const PLAN_LIMITS = {
+  ranges: 64,
+  labelBytes: 64,
+  bytes: 1536,
+  idleMs: { least: 1000, most: 3_600_000 },
+} as const;
+export const BOOT_WORDS_BYTES = 64;
+const HEADER_BYTES = 48;
+const RANGE_BYTES = 12;
+const NO_ADDRESS = U32_MAX;
+const MAGIC = ascii('BFP1');
+const MALFORMED = 'BF-PLAN-MALFORMED';
+
+export interface PlanRange {
+  /** First byte, a multiple of 4. */
+  readonly address: number;
+  /** Bytes, a multiple of 4. */
+  readonly length: number;
+  readonly use: RangeUse;
+}
+
+export interface Plan {
+  readonly kind: PlanKind;
+  readonly mode: PlanMode;
+  /** 16 bytes. */
+  readonly job: Uint8Array;
+  readonly devId: number;
+  /** KiB; 0 = any size (info and reset only). */
+  readonly flashKiB: number;
+  /** Milliseconds without a frame after which the stub wipes itself. */
+  readonly idleLimitMs: number;
+  /** Sector numbers to erase, ascending. */
+  readonly sectors: readonly number[];
+  /** Address of the 64 bytes written last; undefined for every kind but flash. */
+  readonly bootAddress: number | undefined;
+  /** Widest programming allowed. */
+  readonly widest: Width;
+  readonly lock: PlanLock;
+  readonly finalAction: FinalAction;
+  /** Ascending. */
+  readonly ranges: readonly PlanRange[];
+  /** What the vendor calls the job; at most 64 bytes of UTF-8. Foreign text: strip control characters before showing. */
+  readonly label: string;
+}
+
+/** The canonical bytes. Throws BF-PLAN-TOO-LONG, or BF-INTERNAL-ARGUMENT for values the format cannot hold. */
+export function encodePlan(plan: Plan): Uint8Array {
+  const label = utf8(plan.label);
+  if (plan.ranges.length > PLAN_LIMITS.ranges) throw fail('BF-PLAN-TOO-LONG', `${plan.ranges.length} ranges`);
+  if (label.length > PLAN_LIMITS.labelBytes) throw fail('BF-PLAN-TOO-LONG', `a label of ${label.length} bytes`);
+  const length = planLength(plan.ranges.length, label.length);
+  const writer = new Writer()
+    .bytes(MAGIC)
+    .u16(length)
+    .u8(KINDS[plan.kind], 'kind')
+    .u8(MODES[plan.mode], 'mode')
+    .bytes(plan.job, 'job', 16)
+    .u16(plan.devId, 'devId')
+    .u16(plan.flashKiB, 'flashKiB')
+    .u32(plan.idleLimitMs, 'idleLimitMs')
+    .u32(sectorMask(plan.sectors), 'sectors')
+    .u32(plan.bootAddress ?? NO_ADDRESS, 'bootAddress')
+    .u8(WIDTHS[plan.widest], 'widest')
+    .u8(LOCKS[plan.lock], 'lock')
+    .u8(FINAL_ACTIONS[plan.finalAction], 'finalAction')
+    .u8(plan.ranges.length)
+    .u8(label.length)
+    .zeros(3);
+  for (const range of plan.ranges)
+    writer.u32(range.address, 'address').u32(range.length, 'length').u32(RANGE_USES[range.use], 'use');
+  return writer.bytes(label).padTo(length).finish();
+}
+
+/** Reads a plan; whatever is not exactly what encodePlan would write throws BF-PLAN-MALFORMED. */
+export function decodePlan(bytes: Uint8Array): Plan {
+  assertBytes(bytes, 'plan');
+  const reader = new Reader(bytes, MALFORMED, 'plan');
+  reader.expect(MAGIC, 'the beginning');
+  const length = reader.u16();
+  if (length !== bytes.length) reader.refuse(`${bytes.length} bytes instead of ${length}`);
+  if (length > PLAN_LIMITS.bytes || length % 4 !== 0) reader.refuse(`a length of ${length} bytes`);
+  const head = {
+    kind: named(reader, KINDS, reader.u8(), 'kind'),
+    mode: named(reader, MODES, reader.u8(), 'mode'),
+    job: reader.bytes(16),
+    devId: reader.u16(),
+    flashKiB: reader.u16(),
+    idleLimitMs: reader.u32(),
+    sectors: sectorList(reader.u32()),
+    bootAddress: addressOrNone(reader.u32()),
+    widest: named(reader, WIDTHS, reader.u8(), 'width'),
+    lock: named(reader, LOCKS, reader.u8(), 'lock'),
+    finalAction: named(reader, FINAL_ACTIONS, reader.u8(), 'final action'),
+  };
+  const [rangeCount, labelBytes] = [reader.u8(), reader.u8()];
+  reader.zeros(3);
+  if (rangeCount > PLAN_LIMITS.ranges) reader.refuse(`${rangeCount} ranges`);
+  if (labelBytes > PLAN_LIMITS.labelBytes) reader.refuse(`a label of ${labelBytes} bytes`);
+  if (length !== planLength(rangeCount, labelBytes)) reader.refuse('the length does not fit the contents');
+  const ranges = Array.from({ length: rangeCount }, () => readRange(reader));
+  const label = fromUtf8(reader.bytes(labelBytes), MALFORMED, 'the label');
+  reader.zeros(reader.remaining);
+  return { ...head, ranges, label };
+}
+
+/** SHA-512("blindflash/1 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's. */
+export function planHash(planBytes: Uint8Array): Uint8Array {
+  return sha512(withDomain('blindflash/1 plan', planBytes));
+}
+
+/** Bit n for sector n. */
+export function sectorMask(sectors: readonly number[]): number {
+  let mask = 0;
+  let last = -1;
+  for (const sector of sectors) {
+    if (!Number.isInteger(sector) || sector <= last || sector > 31)
+      throw fail('BF-INTERNAL-ARGUMENT', `sectors must ascend and lie in 0..31, not ${sector}`);
+    mask += 2 ** sector;
+    last = sector;
+  }
+  return mask;
+}
+
+function sectorList(mask: number): number[] {
+  return Array.from({ length: 32 }, (_, sector) => sector).filter((sector) => Math.floor(mask / 2 ** sector) % 2 === 1);
+}
+
+function planLength(ranges: number, labelBytes: number): number {
+  return HEADER_BYTES + RANGE_BYTES * ranges + 4 * Math.ceil(labelBytes / 4);
+}
+
+function addressOrNone(address: number): number | undefined {
+  return address === NO_ADDRESS ? undefined : address;
+}
+
+function readRange(reader: Reader): PlanRange {
+  return {
+    address: reader.u32(),
+    length: reader.u32(),
+    use: named(reader, RANGE_USES, reader.u32(), 'use of a range'),
+  };
+}
+
+/** The name behind a number of a table; a number that is not in it is refused. */
+function named<Table extends Record<string, number>>(
+  reader: Reader,
+  table: Table,
+  value: number,
+  what: string,
+): keyof Table & string {
+  const name = Object.keys(table).find((key) => table[key] === value);
+  if (name === undefined) reader.refuse(`unknown ${what} ${value}`);
+  return name;
+}

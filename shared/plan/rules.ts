@@ -1,0 +1,129 @@
+// The rules every plan must keep, checked alike by controller, agent and stub (docs/protocol.md §7, "Rules").
+import { sectorAt, sectorsOf, type Chip } from '../chips/chip.ts';
+import { fail, type ErrorCode } from '../errors.ts';
+import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanKind, type PlanRange } from './plan.ts';
+
+interface Rule {
+  readonly code: ErrorCode;
+  /** What is wrong, or undefined. */
+  readonly broken: (plan: Plan, chip: Chip) => string | undefined;
+}
+
+/** What a kind may and must have. `some` at least one, `none` not one. */
+const SHAPE = {
+  flash: { erases: 'some', programs: 'some', digests: 'any', anyFlash: false },
+  verify: { erases: 'none', programs: 'none', digests: 'some', anyFlash: false },
+  erase: { erases: 'some', programs: 'none', digests: 'none', anyFlash: false },
+  info: { erases: 'none', programs: 'none', digests: 'none', anyFlash: true },
+  reset: { erases: 'none', programs: 'none', digests: 'none', anyFlash: true },
+} as const satisfies Record<PlanKind, { erases: Count; programs: Count; digests: Count; anyFlash: boolean }>;
+type Count = 'some' | 'none' | 'any';
+
+const RULES: readonly Rule[] = [
+  { code: 'BF-PLAN-WRONG-CHIP', broken: (plan, chip) => says(plan.devId !== chip.devId, 'the DEV_ID differs') },
+  { code: 'BF-PLAN-WRONG-CHIP', broken: flashSize },
+  { code: 'BF-PLAN-MALFORMED', broken: idleLimit },
+  { code: 'BF-PLAN-MALFORMED', broken: shape },
+  { code: 'BF-PLAN-RANGE', broken: sectorsExist },
+  { code: 'BF-PLAN-RANGE', broken: rangesAscend },
+  { code: 'BF-PLAN-RANGE', broken: (plan, chip) => firstBroken(plan.ranges, (range) => oneRange(range, plan, chip)) },
+  { code: 'BF-PLAN-RANGE', broken: bootWords },
+  {
+    code: 'BF-PLAN-OPTIONS',
+    broken: (plan) => says(plan.lock !== 'none' && plan.kind !== 'flash', 'only flash locks'),
+  },
+];
+
+/** Throws the code of the first rule the plan breaks on this chip; returns when it keeps all of them. */
+export function checkPlan(plan: Plan, chip: Chip): void {
+  for (const rule of RULES) {
+    const reason = rule.broken(plan, chip);
+    if (reason !== undefined) throw fail(rule.code, reason);
+  }
+}
+
+/** The range to program that holds the boot words, or undefined. */
+export function bootRange(plan: Plan): PlanRange | undefined {
+  const start = plan.bootAddress;
+  if (start === undefined) return undefined;
+  return plan.ranges.find(
+    (range) =>
+      range.use === 'program' && start >= range.address && start + BOOT_WORDS_BYTES <= range.address + range.length,
+  );
+}
+
+function flashSize(plan: Plan, chip: Chip): string | undefined {
+  if (plan.flashKiB === 0) return says(!SHAPE[plan.kind].anyFlash, 'the flash size is missing');
+  return says(!chip.flashKiB.includes(plan.flashKiB), `${plan.flashKiB} KiB of flash`);
+}
+
+function idleLimit(plan: Plan): string | undefined {
+  const { least, most } = PLAN_LIMITS.idleMs;
+  return says(plan.idleLimitMs < least || plan.idleLimitMs > most, `an idle limit of ${plan.idleLimitMs} ms`);
+}
+
+function shape(plan: Plan): string | undefined {
+  const wanted = SHAPE[plan.kind];
+  const uses = (use: PlanRange['use']) => plan.ranges.filter((range) => range.use === use).length;
+  return (
+    counted(wanted.erases, plan.sectors.length, plan.kind, 'sectors to erase') ??
+    counted(wanted.programs, uses('program'), plan.kind, 'ranges to program') ??
+    counted(wanted.digests, uses('digest'), plan.kind, 'ranges to digest only') ??
+    says((plan.bootAddress !== undefined) !== (plan.kind === 'flash'), 'boot words belong to flash and to nothing else')
+  );
+}
+
+function counted(wanted: Count, count: number, kind: PlanKind, what: string): string | undefined {
+  if (wanted === 'some') return says(count === 0, `${kind} needs ${what}`);
+  if (wanted === 'none') return says(count !== 0, `${kind} has no ${what}`);
+  return undefined;
+}
+
+function sectorsExist(plan: Plan, chip: Chip): string | undefined {
+  const known = new Set(sectorsOf(chip, plan.flashKiB).map((sector) => sector.index));
+  return firstBroken(plan.sectors, (index) => says(!known.has(index), `there is no sector ${index}`));
+}
+
+function rangesAscend(plan: Plan): string | undefined {
+  let end = 0;
+  return firstBroken(plan.ranges, (range) => {
+    const problem = says(range.address < end, `${hex(range.address)} does not follow the range before`);
+    end = range.address + range.length;
+    return problem;
+  });
+}
+
+function oneRange(range: PlanRange, plan: Plan, chip: Chip): string | undefined {
+  const at = hex(range.address);
+  if (range.length === 0) return `the range at ${at} is empty`;
+  if (range.address % 4 !== 0 || range.length % 4 !== 0) return `the range at ${at} is not on 4 bytes`;
+  const sector = sectorAt(chip, range.address, plan.flashKiB);
+  if (sector === undefined) return `${at} is not flash`;
+  if (range.address + range.length > sector.base + sector.bytes) return `the range at ${at} leaves its sector`;
+  return says(
+    range.use === 'program' && !plan.sectors.includes(sector.index),
+    `the range at ${at} is to be programmed but its sector ${sector.index} is not erased`,
+  );
+}
+
+function bootWords(plan: Plan): string | undefined {
+  if (plan.bootAddress === undefined) return undefined;
+  if (plan.bootAddress % 4 !== 0) return 'the boot words are not on 4 bytes';
+  return says(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
+}
+
+function firstBroken<Item>(items: readonly Item[], broken: (item: Item) => string | undefined): string | undefined {
+  for (const item of items) {
+    const reason = broken(item);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+function says(isBroken: boolean, reason: string): string | undefined {
+  return isBroken ? reason : undefined;
+}
+
+function hex(address: number): string {
+  return `0x${address.toString(16).padStart(8, '0')}`;
+}

@@ -1,0 +1,239 @@
+// What travels inside the boxes of the sealed session, controller → stub and back (docs/protocol.md §8), and the digest
+// over all ranges of a plan. The stub has no message that returns memory.
+import { ascii, Reader, Writer } from '../bytes.ts';
+import { WIDTHS, type Width } from '../chips/chip.ts';
+import { sha512 } from '../crypto/hash.ts';
+import { fail } from '../errors.ts';
+
+/** Plaintext sizes: all image frames have one, all other commands and all replies another. */
+export const IMAGE_PLAIN_BYTES = 4048;
+export const COMMAND_PLAIN_BYTES = 176;
+export const REPLY_PLAIN_BYTES = 176;
+/** Most image bytes in one IMAGE; a multiple of 4. */
+export const IMAGE_DATA_BYTES = 4032;
+export const DIGEST_BYTES = 64;
+export const BOOT_BYTES = 64;
+
+const MALFORMED = 'BF-TUNNEL-MESSAGE';
+
+// ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const COMMANDS = {
+  IMAGE: 0x01,
+  ERASE: 0x02,
+  DIGEST: 0x03,
+  FINAL: 0x04,
+  LOCK: 0x05,
+  END: 0x06,
+  PING: 0x07,
+  ABORT: 0x7f,
+} as const;
+
+export type Command =
+  /** data: 4..4032 bytes, a multiple of 4, for flash from `address` on. */
+  | { readonly name: 'IMAGE'; readonly address: number; readonly data: Uint8Array }
+  | { readonly name: 'ERASE'; readonly sector: number }
+  | { readonly name: 'DIGEST'; readonly range: number }
+  /** root: 64 bytes, over all ranges with the boot words erased; bootWords: 64 bytes as they are to lie in flash. */
+  | { readonly name: 'FINAL'; readonly root: Uint8Array; readonly bootWords: Uint8Array }
+  | { readonly name: 'LOCK' | 'END' | 'PING' | 'ABORT' };
+
+export type CommandName = Command['name'];
+
+/** The plaintext of a command, 4048 bytes for IMAGE and 176 for all others. */
+export function encodeCommand(command: Command): Uint8Array {
+  const writer = new Writer().u8(COMMANDS[command.name]);
+  switch (command.name) {
+    case 'IMAGE':
+      return encodeImage(writer, command.address, command.data);
+    case 'ERASE':
+      return writer.u8(command.sector, 'sector').padTo(COMMAND_PLAIN_BYTES).finish();
+    case 'DIGEST':
+      return writer.u8(command.range, 'range').padTo(COMMAND_PLAIN_BYTES).finish();
+    case 'FINAL':
+      writer.zeros(15).bytes(command.root, 'root', DIGEST_BYTES).bytes(command.bootWords, 'bootWords', BOOT_BYTES);
+      return writer.padTo(COMMAND_PLAIN_BYTES).finish();
+    default:
+      return writer.padTo(COMMAND_PLAIN_BYTES).finish();
+  }
+}
+
+/** Reads a command; anything encodeCommand would not write throws BF-TUNNEL-MESSAGE. */
+export function decodeCommand(plaintext: Uint8Array): Command {
+  const reader = new Reader(plaintext, MALFORMED, 'command');
+  const name = nameOf(COMMANDS, reader.u8()) ?? reader.refuse('unknown kind');
+  const size = name === 'IMAGE' ? IMAGE_PLAIN_BYTES : COMMAND_PLAIN_BYTES;
+  if (plaintext.length !== size) reader.refuse(`${plaintext.length} bytes`);
+  const command = readCommand(reader, name);
+  reader.zeros(reader.remaining);
+  return command;
+}
+
+function encodeImage(writer: Writer, address: number, data: Uint8Array): Uint8Array {
+  const problem = imageProblem(data.length);
+  if (problem !== undefined) throw fail('BF-INTERNAL-ARGUMENT', problem);
+  return writer.u8(0).u16(data.length).u32(address, 'address').zeros(8).bytes(data).padTo(IMAGE_PLAIN_BYTES).finish();
+}
+
+function imageProblem(count: number): string | undefined {
+  const good = count >= 4 && count <= IMAGE_DATA_BYTES && count % 4 === 0;
+  return good ? undefined : `${count} bytes of image`;
+}
+
+function readCommand(reader: Reader, name: CommandName): Command {
+  switch (name) {
+    case 'IMAGE': {
+      reader.zeros(1);
+      const count = reader.u16();
+      const problem = imageProblem(count);
+      if (problem !== undefined) reader.refuse(problem);
+      const address = reader.u32();
+      reader.zeros(8);
+      return { name, address, data: reader.bytes(count) };
+    }
+    case 'ERASE':
+      return { name, sector: reader.u8() };
+    case 'DIGEST':
+      return { name, range: reader.u8() };
+    case 'FINAL':
+      reader.zeros(15);
+      return { name, root: reader.bytes(DIGEST_BYTES), bootWords: reader.bytes(BOOT_BYTES) };
+    default:
+      return { name };
+  }
+}
+
+// ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const REPLIES = {
+  ERASED: 0x82,
+  DIGEST: 0x83,
+  WRITTEN: 0x84,
+  LOCKED: 0x85,
+  ENDED: 0x86,
+  PONG: 0x87,
+  ABORT: 0xff,
+} as const;
+
+/** `answers`: the sequence of the command's box. */
+export type Reply = { readonly answers: number } & (
+  | { readonly name: 'ERASED'; readonly sector: number }
+  | { readonly name: 'DIGEST'; readonly range: number; readonly digest: Uint8Array }
+  /** width: what was programmed with; root: over all ranges with the boot words in place. */
+  | {
+      readonly name: 'WRITTEN';
+      readonly width: Width;
+      readonly root: Uint8Array;
+      readonly wordsProgrammed: number;
+      readonly optcr: number;
+    }
+  /** level1: OPTCR reads level 1. */
+  | { readonly name: 'LOCKED'; readonly level1: boolean; readonly optcr: number; readonly optcr1: number }
+  | { readonly name: 'ENDED' | 'PONG'; readonly wordsProgrammed: number }
+  /** error: row of the error table of docs/mailbox.md. */
+  | { readonly name: 'ABORT'; readonly error: number; readonly detail: number }
+);
+
+export type ReplyName = Reply['name'];
+
+/** The plaintext of a reply, 176 bytes (the stub's side; here for tests and the virtual stub). */
+export function encodeReply(reply: Reply): Uint8Array {
+  const writer = new Writer().u8(REPLIES[reply.name]).u8(argumentOf(reply)).zeros(2).u32(reply.answers, 'answers');
+  writeReplyBody(writer, reply);
+  return writer.padTo(REPLY_PLAIN_BYTES).finish();
+}
+
+/** Reads a reply; anything encodeReply would not write throws BF-TUNNEL-MESSAGE. */
+export function decodeReply(plaintext: Uint8Array): Reply {
+  const reader = new Reader(plaintext, MALFORMED, 'reply');
+  const name = nameOf(REPLIES, reader.u8()) ?? reader.refuse('unknown kind');
+  if (plaintext.length !== REPLY_PLAIN_BYTES) reader.refuse(`${plaintext.length} bytes`);
+  const argument = reader.u8();
+  reader.zeros(2);
+  const reply = readReply(reader, name, argument, reader.u32());
+  reader.zeros(reader.remaining);
+  return reply;
+}
+
+function argumentOf(reply: Reply): number {
+  switch (reply.name) {
+    case 'ERASED':
+      return reply.sector;
+    case 'DIGEST':
+      return reply.range;
+    case 'WRITTEN':
+      return WIDTHS[reply.width];
+    case 'LOCKED':
+      return reply.level1 ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+function writeReplyBody(writer: Writer, reply: Reply): void {
+  switch (reply.name) {
+    case 'ERASED':
+      return;
+    case 'DIGEST':
+      writer.bytes(reply.digest, 'digest', DIGEST_BYTES);
+      return;
+    case 'WRITTEN':
+      writer.bytes(reply.root, 'root', DIGEST_BYTES).u32(reply.wordsProgrammed, 'wordsProgrammed').u32(reply.optcr);
+      return;
+    case 'LOCKED':
+      writer.u32(reply.optcr, 'optcr').u32(reply.optcr1, 'optcr1');
+      return;
+    case 'ABORT':
+      writer.u32(reply.error, 'error').u32(reply.detail, 'detail');
+      return;
+    default:
+      writer.u32(reply.wordsProgrammed, 'wordsProgrammed');
+  }
+}
+
+function readReply(reader: Reader, name: ReplyName, argument: number, answers: number): Reply {
+  const bare = () => {
+    if (argument !== 0) reader.refuse('a reserved byte is set');
+  };
+  switch (name) {
+    case 'ERASED':
+      return { name, answers, sector: argument };
+    case 'DIGEST':
+      return { name, answers, range: argument, digest: reader.bytes(DIGEST_BYTES) };
+    case 'WRITTEN': {
+      const width = nameOf(WIDTHS, argument) ?? reader.refuse(`programming width ${argument}`);
+      const root = reader.bytes(DIGEST_BYTES);
+      return { name, answers, width, root, wordsProgrammed: reader.u32(), optcr: reader.u32() };
+    }
+    case 'LOCKED':
+      if (argument > 1) reader.refuse(`lock state ${argument}`);
+      return { name, answers, level1: argument === 1, optcr: reader.u32(), optcr1: reader.u32() };
+    case 'ABORT':
+      bare();
+      return { name, answers, error: reader.u32(), detail: reader.u32() };
+    default:
+      bare();
+      return { name, answers, wordsProgrammed: reader.u32() };
+  }
+}
+
+function nameOf<Table extends Record<string, number>>(table: Table, value: number): (keyof Table & string) | undefined {
+  return Object.keys(table).find((name) => table[name] === value);
+}
+
+// ── digests ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface DigestedRange {
+  readonly address: number;
+  readonly length: number;
+  /** SHA-512 of the range's bytes in flash. */
+  readonly digest: Uint8Array;
+}
+
+/** root, 64 bytes: one digest over address, length and digest of every range in the plan's order. */
+export function rootDigest(ranges: readonly DigestedRange[]): Uint8Array {
+  const writer = new Writer().u32(ranges.length);
+  for (const range of ranges)
+    writer.u32(range.address, 'address').u32(range.length, 'length').bytes(range.digest, 'digest', DIGEST_BYTES);
+  return sha512(ascii('blindflash/1 root'), writer.finish());
+}

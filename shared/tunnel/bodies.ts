@@ -1,0 +1,62 @@
+// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Texts are foreign: whoever shows them
+// strips control characters.
+import { z } from 'zod';
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+const text = (most: number) => z.string().max(most);
+const u16 = z.int().min(0).max(0xffff);
+const u32 = z.int().min(0).max(0xffffffff);
+
+/** State of the board as the agent leaves or reports it: what a person is told. */
+export const BOARD = {
+  untouched: 'nothing was changed on the board',
+  incomplete: 'flash was changed and the image in it is not complete; the board does not start',
+  written: 'the complete image is in flash',
+  waiting: 'the chip waits with the program for its RAM; leave it powered',
+  running: 'the board was reset and runs what is in its flash',
+  unknown: 'the state of the board is not known',
+} as const;
+export type Board = keyof typeof BOARD;
+const board = z.enum(Object.keys(BOARD) as [Board, ...Board[]]);
+
+/** HELLO: who the agent is, what it can run, what it is connected to. */
+export const HelloSchema = z.strictObject({
+  /** Version of the agent. */
+  agent: text(64),
+  /** Hashes of the stubs it knows, 128 lower-case digits each. */
+  stubs: z.array(hex(64)).max(16),
+  probe: z.strictObject({
+    kind: text(64),
+    firmware: text(64),
+    serial: text(64),
+    /** Supply of the target as the probe measures it; null if it cannot. */
+    millivolts: z.int().min(0).max(100_000).nullable(),
+  }),
+  target: z.strictObject({
+    devId: z.int().min(0).max(0xfff),
+    revId: u16,
+    uid: hex(12),
+    flashKiB: u16,
+    rdp: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+    optcr: u32,
+  }),
+});
+export type Hello = z.infer<typeof HelloSchema>;
+
+const code = z.string().regex(/^BF-[A-Z0-9-]{1,40}$/);
+
+/** PROBLEM: a coded error and in what state the board is. The code may be one this version does not know. */
+export const ProblemSchema = z.strictObject({ code, detail: text(300), board });
+export type Problem = z.infer<typeof ProblemSchema>;
+
+/** LEFT: the debug unit is restored; this is how the board was left. */
+export const LeftSchema = z.strictObject({ board });
+export type Left = z.infer<typeof LeftSchema>;
+
+/** BYE, done: the customer's copy (text and signature of shared/receipt.ts), or nulls when the job earns no receipt. */
+export const CustomerSchema = z.strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() });
+export type Customer = z.infer<typeof CustomerSchema>;
+
+/** BYE, failed: why. */
+export const FailureSchema = z.strictObject({ code, detail: text(300) });
+export type Failure = z.infer<typeof FailureSchema>;

@@ -1,0 +1,224 @@
+// The messages of the tunnel, controller ↔ agent (docs/protocol.md §6): one row each, a codec each, JSON bodies by schema.
+import { z } from 'zod';
+import { fromUtf8, Reader, utf8, Writer } from '../bytes.ts';
+import { fail } from '../errors.ts';
+import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
+import type { Customer, Failure, Hello, Left, Problem } from './bodies.ts';
+
+export type TunnelSide = 'agent' | 'controller';
+
+/** Most bytes of a JSON body. */
+export const JSON_BYTES = 4096;
+/** Most bytes of a sealed box: an IMAGE. */
+export const SEALED_BOX_BYTES = 4064;
+const PLAN_BYTES = 1536;
+const CODE = 'BF-TUNNEL-MESSAGE';
+
+/** Fields of each message by name. */
+export interface MessageFields {
+  ACK: Empty;
+  HELLO: { readonly hello: Hello };
+  /** sealedPublic 32, contribution 32 (random, mixed into the stub's generator), plan: canonical bytes. */
+  JOB: { readonly sealedPublic: Uint8Array; readonly contribution: Uint8Array; readonly plan: Uint8Array };
+  /** planHash 64: of the bytes that were shown. */
+  CONSENT: { readonly yes: boolean; readonly planHash: Uint8Array };
+  /** stubHash 64, m1 104. */
+  SEALED1: { readonly stubHash: Uint8Array; readonly m1: Uint8Array };
+  /** m2 128. */
+  SEALED2: { readonly m2: Uint8Array };
+  /** m3 32. */
+  SEALED3: { readonly m3: Uint8Array };
+  FRAME: NumberedBox;
+  REPLY: NumberedBox;
+  /** Highest FRAME sequence the agent has room for. */
+  CREDIT: { readonly upTo: number };
+  /** Unauthenticated words of the stub, for the bar only. */
+  PROGRESS: { readonly status: number; readonly wordsProgrammed: number };
+  PROBLEM: { readonly problem: Problem };
+  RESTART: Empty;
+  /** done: the customer's copy of the receipt; failed: the reason. */
+  BYE: { readonly done: true; readonly customer: Customer } | { readonly done: false; readonly failure: Failure };
+  LEFT: { readonly left: Left };
+  SHEET: Empty;
+}
+
+export type MessageName = keyof MessageFields;
+/** One message: `{ name: 'FRAME', sequence, box }` and so on. */
+export type TunnelMessage = { [Name in MessageName]: { readonly name: Name } & MessageFields[Name] }[MessageName];
+export type MessageOf<Name extends MessageName> = { readonly name: Name } & MessageFields[Name];
+
+type Empty = unknown;
+interface NumberedBox {
+  /** Number of the sealed box, 1.. */
+  readonly sequence: number;
+  readonly box: Uint8Array;
+}
+
+interface Row<Name extends MessageName> {
+  readonly type: number;
+  readonly from: TunnelSide | 'both';
+  readonly encode: (writer: Writer, fields: MessageFields[Name]) => Writer;
+  readonly decode: (reader: Reader) => MessageFields[Name];
+}
+
+const empty = { encode: (writer: Writer) => writer, decode: () => ({}) };
+
+const numberedBox = {
+  encode: (writer: Writer, fields: NumberedBox) => writer.u32(fields.sequence, 'sequence').bytes(fields.box, 'box'),
+  decode: (reader: Reader): NumberedBox => {
+    const sequence = reader.u32();
+    if (sequence === 0) reader.refuse('box number 0');
+    if (reader.remaining < 16 || reader.remaining > SEALED_BOX_BYTES)
+      reader.refuse(`a box of ${reader.remaining} bytes`);
+    return { sequence, box: reader.rest() };
+  },
+};
+
+export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
+  ACK: { type: 0x00, from: 'both', ...empty },
+  HELLO: {
+    type: 0x01,
+    from: 'agent',
+    encode: (writer, { hello }) => writer.bytes(toJson(HelloSchema, hello)),
+    decode: (reader) => ({ hello: fromJson(HelloSchema, reader) }),
+  },
+  JOB: {
+    type: 0x02,
+    from: 'controller',
+    encode: (writer, job) =>
+      writer
+        .bytes(job.sealedPublic, 'sealedPublic', 32)
+        .bytes(job.contribution, 'contribution', 32)
+        .prefixed(job.plan, 'plan'),
+    decode: (reader) => ({
+      sealedPublic: reader.bytes(32),
+      contribution: reader.bytes(32),
+      plan: reader.prefixed(PLAN_BYTES),
+    }),
+  },
+  CONSENT: {
+    type: 0x03,
+    from: 'agent',
+    encode: (writer, { yes, planHash }) => writer.u8(yes ? 1 : 0).bytes(planHash, 'planHash', 64),
+    decode: (reader) => ({ yes: readBit(reader), planHash: reader.bytes(64) }),
+  },
+  SEALED1: {
+    type: 0x04,
+    from: 'agent',
+    encode: (writer, { stubHash, m1 }) => writer.bytes(stubHash, 'stubHash', 64).bytes(m1, 'm1', 104),
+    decode: (reader) => ({ stubHash: reader.bytes(64), m1: reader.bytes(104) }),
+  },
+  SEALED2: {
+    type: 0x05,
+    from: 'controller',
+    encode: (writer, { m2 }) => writer.bytes(m2, 'm2', 128),
+    decode: (reader) => ({ m2: reader.bytes(128) }),
+  },
+  SEALED3: {
+    type: 0x06,
+    from: 'agent',
+    encode: (writer, { m3 }) => writer.bytes(m3, 'm3', 32),
+    decode: (reader) => ({ m3: reader.bytes(32) }),
+  },
+  FRAME: { type: 0x07, from: 'controller', ...numberedBox },
+  REPLY: { type: 0x08, from: 'agent', ...numberedBox },
+  CREDIT: {
+    type: 0x09,
+    from: 'agent',
+    encode: (writer, { upTo }) => writer.u32(upTo, 'upTo'),
+    decode: (reader) => ({ upTo: reader.u32() }),
+  },
+  PROGRESS: {
+    type: 0x0a,
+    from: 'agent',
+    encode: (writer, { status, wordsProgrammed }) =>
+      writer.u32(status, 'status').u32(wordsProgrammed, 'wordsProgrammed'),
+    decode: (reader) => ({ status: reader.u32(), wordsProgrammed: reader.u32() }),
+  },
+  PROBLEM: {
+    type: 0x0b,
+    from: 'agent',
+    encode: (writer, { problem }) => writer.bytes(toJson(ProblemSchema, problem)),
+    decode: (reader) => ({ problem: fromJson(ProblemSchema, reader) }),
+  },
+  RESTART: { type: 0x0c, from: 'controller', ...empty },
+  BYE: { type: 0x0d, from: 'controller', encode: encodeBye, decode: decodeBye },
+  LEFT: {
+    type: 0x0e,
+    from: 'agent',
+    encode: (writer, { left }) => writer.bytes(toJson(LeftSchema, left)),
+    decode: (reader) => ({ left: fromJson(LeftSchema, reader) }),
+  },
+  SHEET: { type: 0x0f, from: 'agent', ...empty },
+};
+
+const NAME_OF = new Map(Object.entries(MESSAGES).map(([name, row]) => [row.type, name as MessageName]));
+
+/** Type byte ‖ body. Throws BF-INTERNAL-ARGUMENT for values the message cannot hold. */
+export function encodeMessage(message: TunnelMessage): Uint8Array {
+  const row = MESSAGES[message.name] as Row<MessageName>;
+  return row.encode(new Writer().u8(row.type), message as never).finish();
+}
+
+/** Reads type byte ‖ body as sent by `from`; anything else than one exact message throws BF-TUNNEL-MESSAGE. */
+export function decodeMessage(from: TunnelSide, bytes: Uint8Array): TunnelMessage {
+  const reader = new Reader(bytes, CODE, 'message');
+  const type = reader.u8();
+  const name = NAME_OF.get(type);
+  if (name === undefined) throw fail(CODE, `unknown type ${type}`);
+  const row = MESSAGES[name] as Row<MessageName>;
+  if (row.from !== 'both' && row.from !== from) throw fail(CODE, `${name} does not come from the ${from}`);
+  const body = new Reader(bytes.subarray(1), CODE, name);
+  const fields = row.decode(body) as object;
+  body.end();
+  return { name, ...fields } as TunnelMessage;
+}
+
+/** True if `side` may send this message. */
+export function maySend(side: TunnelSide, name: MessageName): boolean {
+  const { from } = MESSAGES[name];
+  return from === 'both' || from === side;
+}
+
+// ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function encodeBye(writer: Writer, bye: MessageFields['BYE']): Writer {
+  const json = bye.done ? toJson(CustomerSchema, bye.customer) : toJson(FailureSchema, bye.failure);
+  return writer.u8(bye.done ? 1 : 0).prefixed(json);
+}
+
+function decodeBye(reader: Reader): MessageFields['BYE'] {
+  const done = readBit(reader);
+  const json = new Reader(reader.prefixed(JSON_BYTES), CODE, 'BYE');
+  return done ? { done, customer: fromJson(CustomerSchema, json) } : { done, failure: fromJson(FailureSchema, json) };
+}
+
+function readBit(reader: Reader): boolean {
+  const byte = reader.u8();
+  if (byte > 1) reader.refuse(`${byte} where 0 or 1 belongs`);
+  return byte === 1;
+}
+
+function toJson<T>(schema: z.ZodType<T>, value: T): Uint8Array {
+  const checked = schema.safeParse(value);
+  if (!checked.success) throw fail('BF-INTERNAL-ARGUMENT', z.prettifyError(checked.error));
+  const bytes = utf8(JSON.stringify(value));
+  if (bytes.length > JSON_BYTES) throw fail('BF-INTERNAL-ARGUMENT', `a JSON body of ${bytes.length} bytes`);
+  return bytes;
+}
+
+function fromJson<T>(schema: z.ZodType<T>, reader: Reader): T {
+  if (reader.remaining > JSON_BYTES) reader.refuse(`a JSON body of ${reader.remaining} bytes`);
+  const text = fromUtf8(reader.rest(), CODE, 'the JSON body');
+  const checked = schema.safeParse(parseJson(text));
+  if (!checked.success) throw fail(CODE, z.prettifyError(checked.error));
+  return checked.data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw fail(CODE, 'the body is not JSON');
+  }
+}

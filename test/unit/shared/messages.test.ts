@@ -1,0 +1,400 @@
+// Codecs of tunnel and sealed session, invite, receipt, texts, bytes: round trips, refusals, and what garbage does
+// (docs/protocol.md §3, §6, §8, §10). Only coded errors may come out.
+import assert from 'node:assert/strict';
+import { createPublicKey, verify as nodeVerify } from 'node:crypto';
+import fc from 'fast-check';
+import { fromBase64url, fromHex, isZero, Reader, toBase64url, toHex, Writer } from '../../../shared/bytes.ts';
+import { exchangeKeyPair, psk, signingKeyPair, type Verify } from '../../../shared/crypto/keys.ts';
+import { decodeInvite, encodeInvite, publicInviteBytes, type Invite } from '../../../shared/invite.ts';
+import {
+  formatSigned,
+  parseSigned,
+  signCustomerCopy,
+  signReceipt,
+  verifyCustomerCopy,
+  verifyReceipt,
+  type Receipt,
+} from '../../../shared/receipt.ts';
+import { decodeCommand, decodeReply, encodeCommand, encodeReply } from '../../../shared/sealed/messages.ts';
+import {
+  decodeSessionChoice,
+  decodeStubFacts,
+  encodeSessionChoice,
+  encodeStubFacts,
+} from '../../../shared/sealed/payloads.ts';
+import { isoTime } from '../../../shared/time.ts';
+import { satisfiesPolicy, TRUST } from '../../../shared/trust.ts';
+import type { Hello } from '../../../shared/tunnel/bodies.ts';
+import { decodeMessage, encodeMessage, MESSAGES, type TunnelMessage } from '../../../shared/tunnel/messages.ts';
+import { decodeWire, encodeWire, type Wire } from '../../../shared/tunnel/wire.ts';
+import { sha512 } from './reference.ts';
+import { flips, hex, onlyCoded, refuses, seeded } from './support.ts';
+
+const bytes = (length: number, fill = 7) => new Uint8Array(length).fill(fill);
+
+const hello: Hello = {
+  agent: '0.1.0',
+  stubs: ['ab'.repeat(64)],
+  probe: { kind: 'ST-LINK/V2-1', firmware: 'V2J45M31', serial: '066BFF', millivolts: 3280 },
+  target: { devId: 0x419, revId: 0x2003, uid: '00'.repeat(12), flashKiB: 2048, rdp: 0, optcr: 0x0fffaaed },
+};
+const samples: readonly TunnelMessage[] = [
+  { name: 'ACK' },
+  { name: 'HELLO', hello },
+  { name: 'JOB', sealedPublic: bytes(32), contribution: bytes(32, 8), plan: bytes(120) },
+  { name: 'CONSENT', yes: true, planHash: bytes(64) },
+  { name: 'SEALED1', stubHash: bytes(64), m1: bytes(104) },
+  { name: 'SEALED2', m2: bytes(128) },
+  { name: 'SEALED3', m3: bytes(32) },
+  { name: 'FRAME', sequence: 1, box: bytes(4064) },
+  { name: 'REPLY', sequence: 0xffffffff, box: bytes(192) },
+  { name: 'CREDIT', upTo: 40 },
+  { name: 'PROGRESS', status: 0x03000000, wordsProgrammed: 5 },
+  { name: 'PROBLEM', problem: { code: 'BF-PROBE-UNPLUGGED', detail: 'gone', board: 'unknown' } },
+  { name: 'RESTART' },
+  { name: 'BYE', done: true, customer: { receipt: '{}', signature: 'ab'.repeat(64) } },
+  { name: 'BYE', done: false, failure: { code: 'BF-JOB-DECLINED', detail: '' } },
+  { name: 'LEFT', left: { board: 'running' } },
+  { name: 'SHEET' },
+];
+const sender = (message: TunnelMessage) => (MESSAGES[message.name].from === 'controller' ? 'controller' : 'agent');
+
+describe('tunnel messages', () => {
+  it('there is a sample of each, numbered as in the table of §6', () => {
+    const types = Object.values(MESSAGES).map((row) => row.type);
+    assert.deepEqual(
+      types,
+      Array.from({ length: 16 }, (_, i) => i),
+    );
+    assert.deepEqual([...new Set(samples.map((message) => message.name))], Object.keys(MESSAGES));
+  });
+
+  for (const message of samples)
+    it(`${message.name} survives the round trip, is refused cut, lengthened and from the wrong side`, () => {
+      const encoded = encodeMessage(message);
+      assert.deepEqual(decodeMessage(sender(message), encoded), message);
+      refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(sender(message), encoded.subarray(0, 0)));
+      const grows = message.name === 'FRAME' ? 4065 : 0;
+      const longer = Uint8Array.of(...encoded, ...bytes(message.name === 'REPLY' ? 4000 : 1 + grows));
+      refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(sender(message), longer));
+      if (encoded.length > 1)
+        refuses('BF-TUNNEL-MESSAGE', () =>
+          decodeMessage(sender(message), encoded.subarray(0, Math.min(6, encoded.length - 1))),
+        );
+      if (MESSAGES[message.name].from === 'both') return;
+      const stranger = sender(message) === 'agent' ? 'controller' : 'agent';
+      refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(stranger, encoded));
+    });
+
+  it('JSON bodies: unknown fields, wrong types, double meaning and excess are refused', () => {
+    const body = (value: unknown) =>
+      Uint8Array.of(0x0e, ...Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+    for (const bad of [
+      { board: 'running', more: 1 },
+      { board: 'nowhere' },
+      {},
+      [],
+      null,
+      'running',
+      '{"board":"running"',
+      '{"board":"running"} x',
+      '{"board":"running","__proto__":{"x":1}}',
+      '{"board":"running","constructor":1}',
+      `{"board":"running"}${' '.repeat(4096)}`,
+    ])
+      refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', body(bad)), JSON.stringify(bad));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', Uint8Array.of(0x0e, 0xff, 0xfe)));
+    for (const change of [{ uid: 'AB'.repeat(12) }, { rdp: 3 }, { optcr: -1 }, { optcr: 1.5 }, { devId: 0x1000 }])
+      refuses('BF-INTERNAL-ARGUMENT', () =>
+        encodeMessage({ name: 'HELLO', hello: { ...hello, target: { ...hello.target, ...change } as never } }),
+      );
+  });
+
+  it('wire items survive the round trip and refuse other sizes', () => {
+    const items: Wire[] = [
+      { tag: 'T1', message: bytes(80) },
+      { tag: 'T2', message: bytes(112) },
+      { tag: 'T3', message: bytes(32) },
+      { tag: 'BOX', sequence: 9, box: bytes(21) },
+      { tag: 'RESUME', session: bytes(8), have: 77 },
+    ];
+    for (const item of items) {
+      const encoded = encodeWire(item);
+      assert.deepEqual(decodeWire(encoded), item);
+      if (item.tag === 'BOX') continue;
+      refuses('BF-TUNNEL-MESSAGE', () => decodeWire(Uint8Array.of(...encoded, 0)));
+      refuses('BF-TUNNEL-MESSAGE', () => decodeWire(encoded.subarray(0, -1)));
+    }
+  });
+});
+
+describe('sealed messages', () => {
+  it('each non-zero padding byte, kind and size that does not belong is refused', () => {
+    const image = encodeCommand({ name: 'IMAGE', address: 0x08000000, data: bytes(4) });
+    for (const offset of [1, 8, 15, 20, 4047]) {
+      const bad = image.slice();
+      bad[offset] = 1;
+      refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `offset ${offset}`);
+    }
+    for (const count of [0, 2, 3, 4034, 4036]) {
+      const bad = image.slice();
+      new DataView(bad.buffer).setUint16(2, count, true);
+      refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `count ${count}`);
+    }
+    const ping = encodeCommand({ name: 'PING' });
+    for (let offset = 1; offset < ping.length; offset++) {
+      const bad = ping.slice();
+      bad[offset] = 0x80;
+      refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad));
+    }
+    refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(ping.subarray(0, 175)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(image.subarray(0, 176)));
+    const pong = encodeReply({ name: 'PONG', answers: 1, wordsProgrammed: 1 });
+    for (const offset of [1, 2, 3, 12, 175]) {
+      const bad = pong.slice();
+      bad[offset] = 1;
+      refuses('BF-TUNNEL-MESSAGE', () => decodeReply(bad), `offset ${offset}`);
+    }
+    for (const data of [bytes(0), bytes(3), bytes(4036)])
+      refuses('BF-INTERNAL-ARGUMENT', () => encodeCommand({ name: 'IMAGE', address: 0, data }));
+  });
+
+  it('payloads: reserved bytes, versions and sizes', () => {
+    const facts = encodeStubFacts({
+      uid: bytes(12),
+      idcode: 1,
+      flashKiB: 2,
+      stubVersion: 3,
+      optcr: 4,
+      optcr1: 5,
+      handshake: 1,
+      widest: 'x8',
+    });
+    const change = (offset: number, value: number) =>
+      Uint8Array.from(facts, (byte, i) => (i === offset ? value : byte));
+    refuses('BF-VERSION-MISMATCH', () => decodeStubFacts(change(28, 1)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(29, 0)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(30, 3)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(39, 1)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(facts.subarray(0, -1)));
+    const choice = encodeSessionChoice(bytes(16));
+    assert.deepEqual(decodeSessionChoice(choice), bytes(16));
+    refuses('BF-VERSION-MISMATCH', () =>
+      decodeSessionChoice(Uint8Array.from(choice, (byte, i) => (i === 16 ? 2 : byte))),
+    );
+    refuses('BF-TUNNEL-MESSAGE', () =>
+      decodeSessionChoice(Uint8Array.from(choice, (byte, i) => (i === 31 ? 1 : byte))),
+    );
+  });
+});
+
+const NOW = 1_700_000_000;
+const invite: Invite = {
+  expires: NOW + 3600,
+  tunnelPublic: exchangeKeyPair('tunnel', seeded('invite')).publicKey,
+  relayUrl: 'wss://relay.example/v1/link',
+  ticket: bytes(200),
+  secret: psk(bytes(32, 0x33)),
+};
+
+describe('invite', () => {
+  const line = encodeInvite(invite);
+
+  it('survives wrapping, quoting and blanks', () => {
+    const wrapped = `  "> ${line.slice(0, 70)}\r\n> ${line.slice(70)}"\n`;
+    assert.deepEqual(decodeInvite(wrapped, NOW), invite);
+  });
+
+  it('every cut says that the end is missing', () => {
+    for (let length = 4; length < line.length; length++)
+      assert.throws(
+        () => decodeInvite(line.slice(0, length), NOW),
+        /not a complete invite.*(its end is missing|a character is wrong)/,
+        String(length),
+      );
+    assert.throws(() => decodeInvite(line.slice(0, 100), NOW), /its end is missing/);
+  });
+
+  it('every changed character is noticed', () => {
+    for (let at = 0; at < line.length; at++) {
+      const other = line[at] === 'A' ? 'B' : 'A';
+      refuses(
+        ['BF-INVITE-MALFORMED', 'BF-INVITE-VERSION'],
+        () => decodeInvite(line.slice(0, at) + other + line.slice(at + 1), NOW),
+        String(at),
+      );
+    }
+  });
+
+  it('age, version, trash', () => {
+    refuses('BF-INVITE-EXPIRED', () => decodeInvite(line, NOW + 3600));
+    refuses('BF-INVITE-VERSION', () => decodeInvite(line.replace('bf1.', 'bf2.'), NOW));
+    refuses('BF-INVITE-MALFORMED', () => decodeInvite(`${line}AAAA`, NOW));
+    refuses('BF-INVITE-MALFORMED', () => decodeInvite('hello', NOW));
+    refuses('BF-INVITE-MALFORMED', () => decodeInvite('', NOW));
+    refuses('BF-INVITE-MALFORMED', () => decodeInvite('x'.repeat(1_000_000), NOW));
+  });
+
+  it('only relay addresses without credentials fit, and the public part holds no secret', () => {
+    for (const relayUrl of ['https://a', 'wss://user:pw@a/', 'wss://a/#x', 'wss://', `wss://${'a'.repeat(600)}`])
+      refuses('BF-INTERNAL-ARGUMENT', () => encodeInvite({ ...invite, relayUrl }), relayUrl);
+    assert.equal(hex(publicInviteBytes(invite)).includes(hex(invite.secret)), false);
+  });
+});
+
+const verify: Verify = (publicKey, message, signature) => {
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey]);
+  return nodeVerify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature);
+};
+
+describe('receipt', () => {
+  const key = signingKeyPair('receipt', seeded('receipt'));
+  const receipt: Receipt = {
+    version: 'blindflash receipt 1',
+    job: '01'.repeat(16),
+    planHash: '02'.repeat(64),
+    mode: 'host-blind',
+    outcome: 'lock programmed',
+    uid: '03'.repeat(12),
+    devId: 0x419,
+    flashKiB: 2048,
+    imageDigest: '04'.repeat(64),
+    salt: '05'.repeat(16),
+    ranges: 2,
+    bytes: 4096,
+    wordsProgrammed: 1000,
+    psize: 'x32',
+    stubHash: '06'.repeat(64),
+    sealedAt: '2026-11-22T15:00:00Z',
+    lock: { asked: true, optcr: 0x0fff55ed },
+    statement: TRUST['host-blind'].receipt,
+    vendorKey: toHex(key.publicKey),
+  };
+  const signed = signReceipt(receipt, key);
+
+  it('verifies under OpenSSL, from its file, with the expected key', () => {
+    assert.deepEqual(verifyReceipt(parseSigned(formatSigned(signed)), verify, key.publicKey), receipt);
+    assert.equal(signed.text.includes('\n'), false);
+    assert.deepEqual(Object.keys(JSON.parse(signed.text) as object).slice(0, 3), ['version', 'job', 'planHash']);
+  });
+
+  it('the customer’s copy verifies and carries a salted digest only', () => {
+    const copy = signCustomerCopy(receipt, key);
+    const seen = verifyCustomerCopy(copy, verify, key.publicKey);
+    assert.equal(seen.saltedDigest, hex(sha512(bytes(16, 5), bytes(64, 4))));
+    for (const secret of [receipt.imageDigest as string, receipt.salt]) assert.equal(copy.text.includes(secret), false);
+    refuses('BF-JOB-RECEIPT', () => verifyReceipt(copy, verify), 'a copy is no receipt');
+    refuses('BF-JOB-RECEIPT', () => verifyCustomerCopy(signed, verify), 'and the other way round');
+    const message = { name: 'BYE', done: true, customer: { receipt: copy.text, signature: copy.signature } } as const;
+    assert.deepEqual(decodeMessage('controller', encodeMessage(message)), message);
+  });
+
+  it('another text, order, key or signature is refused', () => {
+    const { version, ...others } = receipt;
+    for (const text of [
+      signed.text.replace('lock programmed', 'written'),
+      signed.text.replace('{', '{ '),
+      JSON.stringify({ ...others, version }),
+      signed.text.replace('"job"', '"more":1,"job"'),
+      signed.text.replace('"job"', '"job":"' + '09'.repeat(16) + '","job"'),
+      '',
+      '[]',
+      'x'.repeat(5000),
+    ])
+      refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, text }, verify), text.slice(0, 60));
+    for (const bad of [...flips(fromHex(signed.signature))].filter((_, i) => i % 16 === 0))
+      refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, signature: hex(bad) }, verify));
+    refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, signature: 'zz' }, verify));
+    refuses('BF-JOB-RECEIPT', () => verifyReceipt(signed, verify, bytes(32)));
+    refuses('BF-INTERNAL-ARGUMENT', () => signReceipt({ ...receipt, vendorKey: '00'.repeat(32) }, key));
+  });
+});
+
+describe('small things', () => {
+  it('text codings agree with Buffer', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 70 }), (value) => {
+        assert.equal(toHex(value), Buffer.from(value).toString('hex'));
+        assert.equal(toBase64url(value), Buffer.from(value).toString('base64url'));
+        assert.deepEqual(fromBase64url(toBase64url(value), 'BF-USAGE'), value);
+        assert.deepEqual(fromHex(toHex(value).toUpperCase()), value);
+      }),
+    );
+    for (const bad of ['A', 'AB', 'AAA=', 'AA A', 'AAB', 'A+AA'])
+      refuses('BF-USAGE', () => fromBase64url(bad, 'BF-USAGE'), bad);
+  });
+
+  it('readers and writers keep their bounds', () => {
+    const written = new Writer()
+      .u8(1)
+      .u16(2)
+      .u32(3)
+      .u64(2 ** 40)
+      .prefixed(bytes(3))
+      .padTo(24)
+      .finish();
+    const reader = new Reader(written, 'BF-USAGE', 'test');
+    assert.deepEqual([reader.u8(), reader.u16(), reader.u32(), reader.u64()], [1, 2, 3, 2 ** 40]);
+    assert.deepEqual(reader.prefixed(), bytes(3));
+    reader.zeros(4);
+    reader.end();
+    refuses('BF-USAGE', () => reader.u8());
+    refuses('BF-USAGE', () => new Reader(bytes(8, 0xff), 'BF-USAGE', 'test').u64());
+    for (const wrong of [-1, 256, 1.5, Number.NaN]) refuses('BF-INTERNAL-ARGUMENT', () => new Writer().u8(wrong));
+    refuses('BF-INTERNAL-ARGUMENT', () => new Writer().u32(1).padTo(3));
+    assert.equal(isZero(bytes(3, 0)), true);
+  });
+
+  it('isoTime agrees with the machine’s calendar', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 253402300799999 }), (ms) => {
+        assert.equal(isoTime(ms), new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z'));
+      }),
+    );
+  });
+
+  it('a policy is met by its own mode and stronger ones', () => {
+    assert.equal(satisfiesPolicy('host-blind', 'open'), true);
+    assert.equal(satisfiesPolicy('host-blind', 'host-blind'), true);
+    assert.equal(satisfiesPolicy('host-blind', 'seeded'), false);
+  });
+});
+
+describe('decoders and garbage', () => {
+  const decoders: Record<string, (input: Uint8Array) => unknown> = {
+    wire: decodeWire,
+    'message of the agent': (input) => decodeMessage('agent', input),
+    'message of the controller': (input) => decodeMessage('controller', input),
+    command: decodeCommand,
+    reply: decodeReply,
+    facts: decodeStubFacts,
+    choice: decodeSessionChoice,
+    invite: (input) => decodeInvite(`bf1.${toBase64url(input)}`, 0),
+    'invite as text': (input) => decodeInvite(Buffer.from(input).toString('latin1'), 0),
+    receipt: (input) => verifyReceipt(parseSigned(Buffer.from(input).toString('utf8')), verify),
+  };
+  const seeds = [
+    ...samples.map(encodeMessage),
+    encodeCommand({ name: 'FINAL', root: bytes(64), bootWords: bytes(64) }),
+    encodeReply({ name: 'WRITTEN', answers: 1, width: 'x32', root: bytes(64), wordsProgrammed: 1, optcr: 1 }),
+  ];
+  for (const [name, decode] of Object.entries(decoders))
+    it(`${name}: only coded errors come out`, () => {
+      fc.assert(
+        fc.property(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.constantFrom(...seeds),
+          fc.nat(300),
+          (noise, seed, offset) => {
+            onlyCoded(() => decode(noise));
+            onlyCoded(() => decode(seed));
+            const spoilt = seed.slice();
+            const at = offset % spoilt.length;
+            spoilt.set(noise.subarray(0, spoilt.length - at), at);
+            onlyCoded(() => decode(spoilt));
+          },
+        ),
+        { numRuns: 150 },
+      );
+    });
+});

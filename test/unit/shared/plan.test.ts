@@ -1,0 +1,248 @@
+// The plan: one text per meaning, every rule of docs/protocol.md §7 broken once, and what decoders make of garbage.
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { CHIPS, eraseTime, requireChip, sectorAt, sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
+import type { ErrorCode } from '../../../shared/errors.ts';
+import { decodePlan, encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import { bootRange, checkPlan } from '../../../shared/plan/rules.ts';
+import { hex, onlyCoded, refuses } from './support.ts';
+
+const flash: Plan = {
+  kind: 'flash',
+  mode: 'host-blind',
+  job: new Uint8Array(16).fill(0xab),
+  devId: 0x419,
+  flashKiB: 2048,
+  idleLimitMs: 60_000,
+  sectors: [0, 12],
+  bootAddress: 0x08000000,
+  widest: 'x32',
+  lock: 'none',
+  finalAction: 'run',
+  ranges: [
+    { address: 0x08000000, length: 0x100, use: 'program' },
+    { address: 0x08004000, length: 0x4000, use: 'digest' },
+    { address: 0x08100000, length: 4, use: 'program' },
+  ],
+  label: 'bench',
+};
+const nothing = { sectors: [], ranges: [], bootAddress: undefined } as const;
+const verify: Plan = { ...flash, ...nothing, kind: 'verify', ranges: [flash.ranges[1]] };
+const erase: Plan = { ...flash, ...nothing, kind: 'erase', sectors: [3] };
+const info: Plan = { ...flash, ...nothing, kind: 'info', flashKiB: 0 };
+const reset: Plan = { ...info, kind: 'reset' };
+const boot = flash.ranges[0];
+
+describe('plan', () => {
+  for (const plan of [flash, verify, erase, info, reset])
+    it(`a good ${plan.kind} plan keeps the rules and survives the round trip`, () => {
+      checkPlan(plan, STM32F42X);
+      assert.deepEqual(decodePlan(encodePlan(plan)), plan);
+    });
+
+  const program = (address: number, length: number) => ({ address, length, use: 'program' }) as const;
+  const broken: [string, ErrorCode, Plan][] = [
+    ['another DEV_ID', 'BF-PLAN-WRONG-CHIP', { ...flash, devId: 0x413 }],
+    ['a flash size the chip does not come with', 'BF-PLAN-WRONG-CHIP', { ...flash, flashKiB: 2047 }],
+    ['no flash size', 'BF-PLAN-WRONG-CHIP', { ...flash, flashKiB: 0 }],
+    ['too short an idle limit', 'BF-PLAN-MALFORMED', { ...flash, idleLimitMs: 999 }],
+    ['too long an idle limit', 'BF-PLAN-MALFORMED', { ...flash, idleLimitMs: 3_600_001 }],
+    ['a sector the chip does not have', 'BF-PLAN-RANGE', { ...flash, sectors: [0, 12, 24] }],
+    ['a sector the smaller chip does not have', 'BF-PLAN-RANGE', { ...flash, flashKiB: 1024 }],
+    ['descending ranges', 'BF-PLAN-RANGE', { ...flash, ranges: [...flash.ranges].reverse() }],
+    ['overlapping ranges', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x080000fc, 8)] }],
+    ['a range that starts off 4 bytes', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x08000102, 4)] }],
+    ['a range that ends off 4 bytes', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x08000104, 6)] }],
+    ['an empty range', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x08000104, 0)] }],
+    ['a range across sectors', 'BF-PLAN-RANGE', { ...flash, sectors: [0, 1], ranges: [boot, program(0x08003ffc, 8)] }],
+    ['a range behind flash', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x08200000, 4)] }],
+    ['a range in OTP', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x1fff7800, 4)] }],
+    ['a range that would wrap', 'BF-PLAN-RANGE', { ...flash, ranges: [boot, program(0x08000104, 0xfffffffc)] }],
+    ['a range in the flash alias', 'BF-PLAN-RANGE', { ...flash, ranges: [program(0, 0x100)], bootAddress: 0 }],
+    ['programming without erasing', 'BF-PLAN-RANGE', { ...flash, sectors: [0] }],
+    ['flash without erasing', 'BF-PLAN-MALFORMED', { ...flash, sectors: [] }],
+    ['flash without programming', 'BF-PLAN-MALFORMED', { ...flash, ranges: [flash.ranges[1]] }],
+    ['flash without boot words', 'BF-PLAN-MALFORMED', { ...flash, bootAddress: undefined }],
+    ['boot words off 4 bytes', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x08000002 }],
+    ['boot words beyond their range', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x080000c4 }],
+    ['boot words in a range to digest', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x08004000 }],
+    [
+      'boot words across two ranges',
+      'BF-PLAN-RANGE',
+      { ...flash, ranges: [program(0x08000000, 32), program(0x08000020, 32)] },
+    ],
+    ['verify that erases', 'BF-PLAN-MALFORMED', { ...verify, sectors: [1] }],
+    ['verify that programs', 'BF-PLAN-MALFORMED', { ...verify, sectors: [0], ranges: [boot] }],
+    ['verify of nothing', 'BF-PLAN-MALFORMED', { ...verify, ranges: [] }],
+    ['verify with boot words', 'BF-PLAN-MALFORMED', { ...verify, bootAddress: 0x08000000 }],
+    ['verify that locks', 'BF-PLAN-OPTIONS', { ...verify, lock: 'level 1' }],
+    ['erase of nothing', 'BF-PLAN-MALFORMED', { ...erase, sectors: [] }],
+    ['erase with ranges', 'BF-PLAN-MALFORMED', { ...erase, ranges: [flash.ranges[1]] }],
+    ['erase that locks', 'BF-PLAN-OPTIONS', { ...erase, lock: 'level 1' }],
+    ['info that erases', 'BF-PLAN-MALFORMED', { ...info, sectors: [3] }],
+    ['info with ranges', 'BF-PLAN-MALFORMED', { ...info, ranges: [flash.ranges[1]] }],
+    ['reset with boot words', 'BF-PLAN-MALFORMED', { ...reset, bootAddress: 0x08000000 }],
+    ['reset that locks', 'BF-PLAN-OPTIONS', { ...reset, lock: 'level 1' }],
+  ];
+  for (const [name, code, plan] of broken)
+    it(`${name} is refused`, () => refuses(code, () => checkPlan(decodePlan(encodePlan(plan)), STM32F42X)));
+
+  it('every change of a byte is refused or is another plan with another hash', () => {
+    const bytes = encodePlan(flash);
+    for (let offset = 0; offset < bytes.length; offset++)
+      for (const delta of [1, 0x80, 0xff]) {
+        const changed = bytes.slice();
+        changed[offset] ^= delta;
+        try {
+          assert.equal(hex(encodePlan(decodePlan(changed))), hex(changed));
+        } catch (error) {
+          refuses('BF-PLAN-MALFORMED', () => decodePlan(changed), String(error));
+        }
+        assert.notEqual(hex(planHash(changed)), hex(planHash(bytes)));
+      }
+  });
+
+  const RESERVED: [string, number, number][] = [
+    ['magic', 0, 0x62],
+    ['kind 0', 6, 0],
+    ['kind 6', 6, 6],
+    ['mode 0', 7, 0],
+    ['mode 2', 7, 2],
+    ['x64', 40, 3],
+    ['lock 2', 41, 2],
+    ['final action 2', 42, 2],
+    ['R 65', 43, 65],
+    ['label 65', 44, 65],
+    ['reserved 45', 45, 1],
+    ['reserved 46', 46, 1],
+    ['reserved 47', 47, 1],
+    ['range use 0', 56, 0],
+    ['range use 3', 56, 3],
+    ['range use high byte', 59, 1],
+  ];
+  for (const [name, offset, value] of RESERVED)
+    it(`${name} is refused`, () => {
+      const bytes = encodePlan(flash);
+      bytes[offset] = value;
+      refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes));
+    });
+
+  it('label padding, cut and lengthened plans are refused', () => {
+    const bytes = encodePlan(flash);
+    const padded = bytes.slice();
+    padded[padded.length - 1] = 1;
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(padded));
+    for (let length = 0; length < bytes.length; length++)
+      refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes.subarray(0, length)));
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(Uint8Array.of(...bytes, 0, 0, 0, 0)));
+    const longer = Uint8Array.of(...bytes, 0, 0, 0, 0);
+    longer[4] += 4;
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(longer));
+    const notUtf8 = bytes.slice();
+    notUtf8[bytes.length - 8] = 0xff;
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(notUtf8));
+  });
+
+  it('limits of what can be encoded', () => {
+    const many = (count: number) => Array.from({ length: count }, (_, i) => program(0x08000000 + 4 * i, 4));
+    assert.equal(decodePlan(encodePlan({ ...flash, ranges: many(64), label: 'x'.repeat(64) })).ranges.length, 64);
+    refuses('BF-PLAN-TOO-LONG', () => encodePlan({ ...flash, ranges: many(65) }));
+    refuses('BF-PLAN-TOO-LONG', () => encodePlan({ ...flash, label: 'ü'.repeat(33) }));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...flash, job: new Uint8Array(15) }));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...flash, sectors: [4, 3] }));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...flash, sectors: [32] }));
+  });
+
+  it('any plan survives the round trip', () => {
+    const u32 = fc.integer({ min: 0, max: 0xfffffffe });
+    const plans = fc.record(
+      {
+        kind: fc.constantFrom('flash', 'verify', 'erase', 'info', 'reset'),
+        mode: fc.constant('host-blind'),
+        job: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+        devId: fc.integer({ min: 0, max: 0xffff }),
+        flashKiB: fc.integer({ min: 0, max: 0xffff }),
+        idleLimitMs: u32,
+        sectors: fc.uniqueArray(fc.integer({ min: 0, max: 31 })).map((list) => list.sort((a, b) => a - b)),
+        bootAddress: fc.option(u32, { nil: undefined }),
+        widest: fc.constantFrom('x8', 'x16', 'x32'),
+        lock: fc.constantFrom('none', 'level 1'),
+        finalAction: fc.constantFrom('halt', 'run'),
+        ranges: fc.array(
+          fc.record(
+            { address: u32, length: u32, use: fc.constantFrom('program', 'digest') },
+            { noNullPrototype: true },
+          ),
+          {
+            maxLength: 64,
+          },
+        ),
+        label: fc.string({ unit: 'grapheme', maxLength: 10 }).filter((text) => Buffer.byteLength(text) <= 64),
+      },
+      { noNullPrototype: true },
+    ) as fc.Arbitrary<Plan>;
+    fc.assert(
+      fc.property(plans, (plan) => assert.deepEqual(decodePlan(encodePlan(plan)), plan)),
+      { numRuns: 200 },
+    );
+  });
+
+  it('garbage only meets coded errors', () => {
+    const good = encodePlan(flash);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(good.length), (noise, offset) => {
+        onlyCoded(() => decodePlan(noise));
+        const spoilt = good.slice();
+        spoilt.set(noise.subarray(0, good.length - offset), offset);
+        onlyCoded(() => checkPlan(decodePlan(spoilt), STM32F42X));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('finds the range of the boot words', () => {
+    assert.equal(bootRange(flash), boot);
+    assert.equal(bootRange(erase), undefined);
+  });
+});
+
+describe('chips', () => {
+  it('F42x sectors are those of RM0090 table 6, spelled out', () => {
+    const K = 1024;
+    const sectors = sectorsOf(STM32F42X);
+    assert.equal(sectors.length, 24);
+    const row = (i: number) => [sectors[i].index, sectors[i].bank, sectors[i].base, sectors[i].bytes, sectors[i].snb];
+    assert.deepEqual(row(0), [0, 1, 0x08000000, 16 * K, 0]);
+    assert.deepEqual(row(3), [3, 1, 0x0800c000, 16 * K, 3]);
+    assert.deepEqual(row(4), [4, 1, 0x08010000, 64 * K, 4]);
+    assert.deepEqual(row(5), [5, 1, 0x08020000, 128 * K, 5]);
+    assert.deepEqual(row(11), [11, 1, 0x080e0000, 128 * K, 11]);
+    assert.deepEqual(row(12), [12, 2, 0x08100000, 16 * K, 0x10]);
+    assert.deepEqual(row(16), [16, 2, 0x08110000, 64 * K, 0x14]);
+    assert.deepEqual(row(23), [23, 2, 0x081e0000, 128 * K, 0x1b]);
+    assert.equal(sectorAt(STM32F42X, 0x0800ffff)?.index, 3);
+    assert.equal(sectorAt(STM32F42X, 0x08010000)?.index, 4);
+    assert.equal(sectorAt(STM32F42X, 0x08200000), undefined);
+    assert.equal(sectorAt(STM32F42X, 0x07ffffff), undefined);
+    assert.equal(sectorsOf(STM32F42X, 1024).length, 12);
+    assert.equal(sectorsOf(STM32F42X, 512).length, 8);
+    assert.deepEqual(eraseTime(STM32F42X, sectors[5], 'x32'), { typical: 1000, most: 2000 });
+  });
+
+  it('every row: sectors fill the largest flash exactly and DEV_IDs differ', () => {
+    for (const chip of CHIPS) {
+      const bytes = sectorsOf(chip).reduce((sum, sector) => sum + sector.bytes, 0);
+      assert.equal(bytes, chip.flashKiB[0] * 1024, chip.name);
+      for (const sizeKiB of chip.flashKiB)
+        assert.equal(
+          sectorsOf(chip, sizeKiB).reduce((sum, sector) => sum + sector.bytes, 0),
+          sizeKiB * 1024,
+          chip.name,
+        );
+    }
+    assert.equal(new Set(CHIPS.map((chip) => chip.devId)).size, CHIPS.length);
+    assert.equal(requireChip(0x419).stub.loadAddress, 0x20000000);
+    refuses('BF-TARGET-WRONG-CHIP', () => requireChip(0x413));
+    refuses('BF-TARGET-WRONG-CHIP', () => requireChip(0x999));
+  });
+});

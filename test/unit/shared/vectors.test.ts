@@ -1,0 +1,197 @@
+// The bytes of docs/protocol.md, twice: test/vectors/protocol.json was made from OpenSSL primitives (vectors.ts,
+// reference.ts), and shared/ has to arrive at the same.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import nacl from 'tweetnacl';
+import { sealBox } from '../../../shared/crypto/box.ts';
+import { respond, startInitiator } from '../../../shared/crypto/handshake.ts';
+import { exchangeKeyPairFrom, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
+import { BoxSession } from '../../../shared/crypto/session.ts';
+import { decodeInvite, encodeInvite, holderKey, publicInviteHash } from '../../../shared/invite.ts';
+import { decodePlan, encodePlan, planHash } from '../../../shared/plan/plan.ts';
+import { checkPlan } from '../../../shared/plan/rules.ts';
+import { STM32F42X } from '../../../shared/chips/index.ts';
+import { decodeCommand, decodeReply, encodeCommand, encodeReply, rootDigest } from '../../../shared/sealed/messages.ts';
+import type { Command, Reply } from '../../../shared/sealed/messages.ts';
+import { decodeStubFacts, encodeStubFacts } from '../../../shared/sealed/payloads.ts';
+import { resumeSecret, sessionTag, tunnelCode } from '../../../shared/tunnel/secrets.ts';
+import { hex, scripted, unhex } from './support.ts';
+import { makeVectors } from './vectors.ts';
+import { opensslHkdf, hmac, expand, referenceSecretbox } from './reference.ts';
+
+type Vectors = ReturnType<typeof makeVectors>;
+const vectors = JSON.parse(readFileSync(new URL('../../vectors/protocol.json', import.meta.url), 'utf8')) as Vectors;
+const nacls = JSON.parse(readFileSync(new URL('../../vectors/nacl/nacl-kat.json', import.meta.url), 'utf8')) as {
+  secretbox: { key: string; nonce: string; msg: string; box: string }[];
+};
+
+describe('protocol vectors', () => {
+  it('the file is what the independent implementation makes', () => {
+    assert.deepEqual(vectors, JSON.parse(JSON.stringify(makeVectors())));
+  });
+
+  it('the independent secretbox and HKDF agree with NaCl and OpenSSL', () => {
+    for (const { key, nonce, msg, box } of nacls.secretbox)
+      assert.equal(referenceSecretbox(unhex(key), unhex(nonce), unhex(msg)).toString('hex'), box);
+    const [ikm, salt] = [Buffer.from('input'), Buffer.from('salt')];
+    assert.deepEqual(
+      expand(hmac(salt, ikm), 'label', Buffer.from('context')),
+      opensslHkdf(ikm, salt, Buffer.from('labelcontext'), 32),
+    );
+  });
+
+  for (const purpose of ['tunnel', 'sealed'] as const)
+    it(`${purpose}: both ends reach the messages, keys and boxes of the file`, () => {
+      const vector = vectors[purpose];
+      const { input } = vector;
+      const contexts = input.contexts.map(unhex);
+      const initiator = startInitiator({
+        purpose,
+        responderPublic: exchangePublic(purpose, unhex(vector.static_public)),
+        contexts,
+        psk: psk(unhex(input.psk)),
+        payload1: unhex(input.payload1),
+        random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
+      });
+      assert.equal(hex(initiator.m1), vector.m1);
+      const responder = respond({
+        purpose,
+        staticKey: exchangeKeyPairFrom(purpose, unhex(input.static_secret)),
+        contexts,
+        pskFor: () => psk(unhex(input.psk)),
+        payload2: unhex(input.payload2),
+        random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
+        m1: initiator.m1,
+      });
+      assert.equal(hex(responder.m2), vector.m2);
+      const { m3, result } = initiator.receiveM2(responder.m2);
+      assert.equal(hex(m3), vector.m3);
+      const other = responder.receiveM3(m3);
+      for (const end of [result, other]) {
+        assert.equal(hex(end.transcript), vector.th);
+        assert.equal(hex(end.exporter), vector.exporter);
+      }
+      assert.equal(hex(result.peerPayload), input.payload2);
+      assert.equal(hex(other.peerPayload), input.payload1);
+    });
+
+  for (const purpose of ['tunnel', 'sealed'] as const)
+    it(`${purpose}: boxes around the epoch boundaries`, () => {
+      const vector = vectors[purpose];
+      const chains = { i2r: unhex(vector.chain_i2r), r2i: unhex(vector.chain_r2i) };
+      for (const role of ['i', 'r'] as const) {
+        const direction = role === 'i' ? 'i2r' : 'r2i';
+        const wanted = vector.boxes.filter((box) => box.direction === direction);
+        const [sender, receiver] = [
+          new BoxSession(role, purpose, chains),
+          new BoxSession(role === 'i' ? 'r' : 'i', purpose, chains),
+        ];
+        for (let sequence = 1; sequence <= 200; sequence++) {
+          const row = wanted.find((box) => box.sequence === sequence);
+          const plaintext = row === undefined ? new Uint8Array(3) : unhex(row.plaintext);
+          const sealed = sender.seal(plaintext);
+          assert.equal(sealed.sequence, sequence);
+          if (row !== undefined) assert.equal(hex(sealed.box), row.box);
+          assert.deepEqual(receiver.open(sealed.box, sequence), plaintext);
+        }
+        for (const row of wanted) {
+          const place = { direction, purpose, sequence: row.sequence } as const;
+          assert.equal(hex(sealBox(unhex(row.key), place, unhex(row.plaintext))), row.box);
+          assert.equal(hex(nacl.secretbox(unhex(row.plaintext), unhex(row.nonce), unhex(row.key))), row.box);
+        }
+      }
+    });
+
+  it('code, resume secret and session tag', () => {
+    const exporter = unhex(vectors.tunnel.exporter);
+    assert.equal(tunnelCode(exporter), vectors.tunnel_secrets.code);
+    assert.equal(hex(resumeSecret(exporter)), vectors.tunnel_secrets.resume);
+    assert.equal(hex(sessionTag(exporter)), vectors.tunnel_secrets.tag);
+  });
+
+  it('plan, invite, holder key and root digest', () => {
+    const plan = decodePlan(unhex(vectors.plan.bytes));
+    checkPlan(plan, STM32F42X);
+    assert.equal(hex(encodePlan(plan)), vectors.plan.bytes);
+    assert.equal(hex(planHash(unhex(vectors.plan.bytes))), vectors.plan.hash);
+    assert.deepEqual(
+      [plan.kind, plan.label, plan.sectors, plan.bootAddress, plan.widest, plan.lock, plan.finalAction, plan.ranges[3]],
+      [
+        'flash',
+        'Prüfstand 7',
+        [0, 4],
+        0x08000000,
+        'x32',
+        'level 1',
+        'run',
+        { address: 0x08100000, length: 0x4000, use: 'digest' },
+      ],
+    );
+    const { invite } = vectors;
+    const decoded = decodeInvite(`\n> ${invite.line}\n`, 1_800_000_000);
+    assert.equal(encodeInvite(decoded), invite.line);
+    assert.deepEqual(
+      [decoded.expires, decoded.relayUrl, hex(decoded.secret), hex(decoded.ticket), hex(decoded.tunnelPublic)],
+      [invite.expires, invite.relay_url, invite.secret, invite.ticket, invite.tunnel_public],
+    );
+    assert.equal(hex(publicInviteHash(decoded)), invite.public_hash);
+    assert.equal(hex(holderKey(decoded.secret).publicKey), invite.holder_public);
+    const ranges = vectors.root.ranges.map((range) => ({ ...range, digest: unhex(range.digest) }));
+    assert.equal(hex(rootDigest(ranges)), vectors.root.root);
+  });
+
+  it('payloads and messages of the sealed session', () => {
+    const facts = vectors.sealed_facts;
+    const decoded = decodeStubFacts(unhex(vectors.sealed.input.payload1));
+    assert.deepEqual(decoded, {
+      uid: unhex(facts.uid),
+      idcode: facts.idcode,
+      flashKiB: facts.flash_kib,
+      stubVersion: facts.stub_version,
+      optcr: facts.optcr,
+      optcr1: facts.optcr1,
+      handshake: facts.handshake,
+      widest: facts.widest,
+    });
+    assert.equal(hex(encodeStubFacts(decoded)), vectors.sealed.input.payload1);
+
+    const m = vectors.sealed_messages;
+    const commands: [Command, string][] = [
+      [{ name: 'IMAGE', address: m.image.address, data: unhex(m.image.data) }, m.image.plain],
+      [{ name: 'ERASE', sector: m.erase.sector }, m.erase.plain],
+      [{ name: 'DIGEST', range: m.digest.range }, m.digest.plain],
+      [{ name: 'FINAL', root: unhex(m.final.root), bootWords: unhex(m.final.boot_words) }, m.final.plain],
+      [{ name: 'LOCK' }, m.lock.plain],
+      [{ name: 'END' }, m.end.plain],
+      [{ name: 'PING' }, m.ping.plain],
+      [{ name: 'ABORT' }, m.abort.plain],
+    ];
+    for (const [command, plain] of commands) {
+      assert.equal(hex(encodeCommand(command)), plain);
+      assert.deepEqual(decodeCommand(unhex(plain)), command);
+    }
+    const replies: [Reply, string][] = [
+      [{ name: 'ERASED', answers: 1, sector: 12 }, m.erased.plain],
+      [{ name: 'DIGEST', answers: 700, range: 3, digest: unhex(m.digested.digest) }, m.digested.plain],
+      [
+        {
+          name: 'WRITTEN',
+          answers: 701,
+          width: 'x32',
+          root: unhex(m.written.root),
+          wordsProgrammed: 4096,
+          optcr: m.written.optcr,
+        },
+        m.written.plain,
+      ],
+      [{ name: 'LOCKED', answers: 702, level1: true, optcr: m.locked.optcr, optcr1: m.locked.optcr1 }, m.locked.plain],
+      [{ name: 'ENDED', answers: 703, wordsProgrammed: 4096 }, m.ended.plain],
+      [{ name: 'PONG', answers: 704, wordsProgrammed: 17 }, m.pong.plain],
+      [{ name: 'ABORT', answers: 5, error: 8, detail: 0x1fff7800 }, m.stopped.plain],
+    ];
+    for (const [reply, plain] of replies) {
+      assert.equal(hex(encodeReply(reply)), plain);
+      assert.deepEqual(decodeReply(unhex(plain)), reply);
+    }
+  });
+});
