@@ -1,0 +1,177 @@
+// Edge: HTTP and WebSocket in front of a Relay. /healthz for the operator, /v1/link for sides, nothing else.
+// Spec: docs/protocol.md §1 (path, subprotocol, Origin).
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { fail } from '../shared/errors.ts';
+import type { Clock, Log } from '../shared/ports.ts';
+import { LINK, RELAY } from '../shared/protocol/limits.ts';
+import { linkOverSocket, SOCKET_OPTIONS } from '../shared/runtime/ws-link.ts';
+import { HandshakeLimit } from './handshake-limit.ts';
+import type { Relay } from './relay.ts';
+
+export interface ServerOptions {
+  readonly relay: Relay;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Address to listen on; port 0 takes a free one. */
+  readonly host: string;
+  readonly port: number;
+  /** Connections at one time. */
+  readonly maxConnections?: number;
+  /** Upgrades a minute from one address. */
+  readonly handshakesPerMinute?: number;
+  /** Take the client's address from the last entry of X-Forwarded-For: only behind a proxy that sets it. */
+  readonly trustProxy?: boolean;
+}
+
+export interface RunningServer {
+  /** `ws://HOST:PORT` */
+  readonly url: string;
+  /** Closes every link so that it comes back later, and the port; done within 5 s. */
+  stop(): Promise<void>;
+}
+
+/** Headers of an upgrade are small. */
+const HEADER_BYTES = 8192;
+const HEALTH_PATH = '/healthz';
+
+/** Starts serving. @throws (rejects) BF-RELAY-LISTEN when the address cannot be had. */
+export async function serveRelay(options: ServerOptions): Promise<RunningServer> {
+  const { clock } = options;
+  const startedAt = clock.now();
+  const server = createServer({ maxHeaderSize: HEADER_BYTES, headersTimeout: RELAY.handshakeMs }, (request, response) =>
+    answerHttp(request, response, options, startedAt),
+  );
+  server.requestTimeout = RELAY.handshakeMs;
+  server.maxConnections = (options.maxConnections ?? RELAY.connections) + HEALTH_RESERVE;
+  const sockets = attachUpgrades(server, options);
+  await listen(server, options);
+  return { url: urlOf(server, options.host), stop: () => stopAll(server, sockets, options) };
+}
+
+/** Connections kept free so that /healthz still answers on a full relay. */
+const HEALTH_RESERVE = 16;
+
+function listen(server: Server, { host, port }: ServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(fail('BF-RELAY-LISTEN', `${host}:${port}: ${error.message}`, error)));
+    server.listen({ host, port }, resolve);
+  });
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+// ── plain HTTP ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function answerHttp(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ServerOptions,
+  startedAt: number,
+): void {
+  request.resume();
+  const known = request.url === HEALTH_PATH;
+  const allowed = request.method === 'GET' || request.method === 'HEAD';
+  const status = !known ? 404 : allowed ? 200 : 405;
+  const body = status === 200 ? health(options, startedAt) : { error: STATUS_CODES[status] };
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`);
+}
+
+function health({ relay, clock }: ServerOptions, startedAt: number): Record<string, unknown> {
+  return { status: 'ok', uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000), ...relay.stats };
+}
+
+// ── upgrades ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Why an upgrade is refused, in the order the questions are asked; the first that applies is the answer. */
+interface Refusal {
+  readonly status: number;
+  readonly say: string;
+  applies(request: IncomingMessage): boolean;
+}
+
+function refusals(sockets: WebSocketServer, options: ServerOptions): readonly Refusal[] {
+  const { handshakesPerMinute, maxConnections, clock, trustProxy = false } = options;
+  const limit = new HandshakeLimit(handshakesPerMinute ?? RELAY.handshakesPerMinute, RELAY.addresses);
+  return [
+    {
+      status: 429,
+      say: 'too many handshakes from this address',
+      applies: (request) => !limit.admit(addressOf(request, trustProxy), clock.now()),
+    },
+    { status: 404, say: 'no such path', applies: (request) => request.url !== LINK.path },
+    { status: 403, say: 'not for browsers', applies: (request) => request.headers.origin !== undefined },
+    { status: 400, say: `subprotocol ${LINK.subprotocol} required`, applies: (request) => !offersUs(request) },
+    {
+      status: 503,
+      say: 'the relay is full',
+      applies: () => sockets.clients.size >= (maxConnections ?? RELAY.connections),
+    },
+  ];
+}
+
+function offersUs(request: IncomingMessage): boolean {
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  return offered.split(',').some((name) => name.trim() === LINK.subprotocol);
+}
+
+function addressOf(request: IncomingMessage, trustProxy: boolean): string {
+  const forwarded = trustProxy ? String(request.headers['x-forwarded-for'] ?? '').split(',') : [];
+  return forwarded.at(-1)?.trim() || (request.socket.remoteAddress ?? 'unknown');
+}
+
+function attachUpgrades(server: Server, options: ServerOptions): WebSocketServer {
+  const { relay, clock, log } = options;
+  const sockets = new WebSocketServer({
+    ...SOCKET_OPTIONS,
+    noServer: true,
+    handleProtocols: () => LINK.subprotocol,
+  });
+  const questions = refusals(sockets, options);
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    stream.on('error', () => stream.destroy());
+    const refusal = questions.find((question) => question.applies(request));
+    if (refusal !== undefined) {
+      log.info({ status: refusal.status, why: refusal.say }, 'upgrade refused');
+      log.debug({ address: addressOf(request, options.trustProxy ?? false) }, 'upgrade refused');
+      refuseUpgrade(stream, refusal);
+      return;
+    }
+    sockets.handleUpgrade(request, stream, head, (socket) => relay.accept(linkOverSocket(socket, clock)));
+  });
+  return sockets;
+}
+
+function refuseUpgrade(stream: Duplex, { status, say }: Refusal): void {
+  const body = `${say}\n`;
+  stream.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => stream.destroy(),
+  );
+}
+
+// ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Says goodbye first; whoever does not answer in time is cut off. */
+async function stopAll(server: Server, sockets: WebSocketServer, options: ServerOptions): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  options.relay.stop();
+  server.closeIdleConnections();
+  const cancel = options.clock.after(RELAY.shutdownMs - 1000, () => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.closeAllConnections();
+  });
+  await Promise.all([closed, allGone(sockets)]);
+  cancel();
+}
+
+function allGone(sockets: WebSocketServer): Promise<void> {
+  return new Promise((resolve) => sockets.close(() => resolve()));
+}

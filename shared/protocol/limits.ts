@@ -1,0 +1,63 @@
+// Sizes and times of link and admission. Above the line: fixed by docs/protocol.md §1-§2, both ends must agree.
+// Below the line: what we chose, and could choose otherwise without telling anybody.
+
+/** docs/protocol.md §1. */
+export const LINK = {
+  path: '/v1/link',
+  subprotocol: 'blindflash.1',
+  /** Largest WebSocket message, type byte included. */
+  messageBytes: 8192,
+  /** Largest DATA body. */
+  dataBytes: 8191,
+  pingMs: 15_000,
+  silentMs: 45_000,
+  /** The relay stops reading a side while more than this waits for the other. */
+  waitingBytes: 256 * 1024,
+} as const;
+
+/** docs/protocol.md §1-§2. */
+export const ADMISSION = {
+  version: 1,
+  nonceBytes: 32,
+  signatureBytes: 64,
+  keyBytes: 32,
+  roomBytes: 16,
+  idBytes: 16,
+  /** A relay name is 1..255 printable ASCII characters. */
+  nameBytes: 255,
+  /** Magic, keys, numbers and signature around a relay name. */
+  ticketBytesWithoutName: 4 + 32 + 16 + 1 + 16 + 8 + 4 + 32 + 1 + 64,
+} as const;
+
+// ── chosen ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How patient a side is with the way to its room. Milliseconds. */
+export const RECONNECT = {
+  firstDelayMs: 500,
+  longestDelayMs: 30_000,
+  /** A link that lived this long was a good one: the next failure starts counting anew. */
+  goodAfterMs: 20_000,
+  /** From dialling to WELCOME. */
+  handshakeMs: 15_000,
+  /** Without ever having been in the room. */
+  firstPatienceMs: 60_000,
+  /** After having been in the room. */
+  patienceMs: 15 * 60_000,
+} as const;
+
+/** How much a relay takes upon itself. */
+export const RELAY = {
+  /** From connection to a valid PRESENT. */
+  handshakeMs: 10_000,
+  /** How often a held-up room looks whether the slow side has caught up. */
+  drainPollMs: 10,
+  /** A side whose queue has not shrunk for this long is closed as lagging. */
+  laggingMs: 30_000,
+  connections: 2000,
+  rooms: 1000,
+  handshakesPerMinute: 120,
+  /** Addresses remembered for that limit. */
+  addresses: 10_000,
+  /** From the signal to an empty house. */
+  shutdownMs: 5000,
+} as const;

@@ -1,0 +1,48 @@
+// The binary as a process: what an operator types, reads and gets back as exit status.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { CLOSE } from '../../../shared/protocol/close.ts';
+import { systemClock } from '../../../shared/runtime/system-clock.ts';
+import { dialRelay } from '../../../shared/runtime/ws-link.ts';
+
+const MAIN = fileURLToPath(new URL('../../../bin/main.ts', import.meta.url));
+
+function run(...words: string[]) {
+  const child = spawn(process.execPath, ['--import=tsx', MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (piece: Buffer) => void (out += piece.toString()));
+  child.stderr.on('data', (piece: Buffer) => void (err += piece.toString()));
+  const done = once(child, 'close').then(([status]) => ({ status: status as number | null, out, err }));
+  return { child, done, out: () => out };
+}
+
+describe('blindflash as a process', () => {
+  it('serves an open relay on loopback, says where in one line, and stops on a signal with status 0', async () => {
+    const relay = run('relay', '--open', '--listen', '127.0.0.1:0', '--json');
+    while (!relay.out().includes('\n')) await once(relay.child.stdout, 'data');
+    const ready = JSON.parse(relay.out()) as { event: string; url: string };
+    assert.equal(ready.event, 'listening');
+    const link = await dialRelay(ready.url, systemClock);
+    const closed = new Promise<number>((resolve) => (link.onClose = resolve));
+    link.onMessage = () => {};
+    relay.child.kill('SIGTERM');
+    assert.equal(await closed, CLOSE.shutdown.code);
+    assert.equal((await relay.done).status, 0);
+  });
+
+  it('refuses an open relay for everybody with a code and its exit status', async () => {
+    const { status, out, err } = await run('relay', '--open', '--listen', '0.0.0.0:0').done;
+    assert.equal(status, 31);
+    assert.equal(out, '');
+    assert.match(err, /^error BF-RELAY-OPEN: .*\n {2}.*\n→ /);
+  });
+
+  it('answers a slip of the finger with a suggestion, not with a stack', async () => {
+    const { status, err } = await run('realy').done;
+    assert.equal(status, 2);
+    assert.match(err, /^error BF-USAGE: [\s\S]*relay[\s\S]*→ /);
+    assert.ok(!err.includes('    at '));
+  });
+});

@@ -1,0 +1,313 @@
+// Relay and rooms over in-memory links and manual time: seats, forwarding, backpressure, limits, endings.
+import assert from 'node:assert/strict';
+import { silentLog } from '../../../shared/ports.ts';
+import { CLOSE } from '../../../shared/protocol/close.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../../shared/protocol/frame.ts';
+import { signPresent } from '../../../shared/protocol/ticket.ts';
+import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { Relay } from '../../../relay/relay.ts';
+import { everyTenant, type FindTenant } from '../../../relay/tenants.ts';
+import { seededRandom } from '../../support/seeded.ts';
+import {
+  handMadeTicket,
+  keyPair,
+  linkPair,
+  ManualClock,
+  settle,
+  type MemoryLink,
+  type TicketParts,
+} from './support.ts';
+
+function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
+  const clock = new ManualClock();
+  const random = seededRandom(1);
+  const relay = new Relay({
+    name: 'r.test',
+    findTenant,
+    verify: verifyEd25519,
+    clock,
+    random,
+    log: silentLog,
+    maxRooms,
+  });
+
+  /** A fresh link: the relay's end, ours, and what we heard. */
+  const connect = (): { ours: MemoryLink; theirs: MemoryLink; heard: Frame[] } => {
+    const [theirs, ours] = linkPair();
+    const heard: Frame[] = [];
+    ours.onMessage = (message) => void heard.push(decodeFrame(message));
+    relay.accept(theirs);
+    return { ours, theirs, heard };
+  };
+
+  /** A link that has presented its ticket. */
+  const join = async (parts: TicketParts = {}) => {
+    const side = connect();
+    await settle();
+    const [challenge] = side.heard.splice(0);
+    assert.ok(challenge?.name === 'challenge');
+    const ticket = handMadeTicket(parts);
+    const signature = signPresent(keyPair(parts.holder ?? 7).secretKey, challenge.nonce, ticket);
+    side.ours.send(encodeFrame({ name: 'present', ticket, signature }));
+    await settle();
+    return side;
+  };
+  const pair = async (parts: TicketParts = {}) => ({
+    agent: await join({ ...parts, side: 1 }),
+    controller: await join({ ...parts, side: 2 }),
+  });
+  return { clock, relay, connect, join, pair };
+}
+
+const data = (size: number, fill = 0): Uint8Array =>
+  encodeFrame({ name: 'data', body: new Uint8Array(size).fill(fill) });
+const names = (heard: readonly Frame[]): string[] =>
+  heard.map((frame) => ('peerPresent' in frame ? `${frame.name} ${Number(frame.peerPresent)}` : frame.name));
+
+describe('relay', () => {
+  it('introduces two sides and passes DATA both ways, byte for byte', async () => {
+    const { pair, relay } = bench();
+    const { agent, controller } = await pair();
+    assert.deepEqual(names(agent.heard), ['welcome 0', 'peer 1']);
+    assert.deepEqual(names(controller.heard), ['welcome 1']);
+    agent.ours.send(data(3, 0xaa));
+    controller.ours.send(data(8191, 0xbb));
+    await settle();
+    assert.deepEqual(controller.heard.at(-1), { name: 'data', body: new Uint8Array(3).fill(0xaa) });
+    assert.deepEqual(agent.heard.at(-1), { name: 'data', body: new Uint8Array(8191).fill(0xbb) });
+    assert.equal(relay.stats.forwardedBytes, 4 + 8192);
+  });
+
+  it('drops DATA for an absent side and tells who stays that the other has gone', async () => {
+    const { pair, join, relay } = bench();
+    const { agent, controller } = await pair();
+    controller.ours.close(1000);
+    await settle();
+    assert.equal(names(agent.heard).at(-1), 'peer 0');
+    agent.ours.send(data(10));
+    await settle();
+    assert.equal(relay.stats.droppedBytes, 11);
+    await join({ side: 2 });
+    assert.equal(names(agent.heard).at(-1), 'peer 1');
+  });
+
+  it('lets the newest proof win and closes the older link as superseded', async () => {
+    const { pair, join, relay } = bench();
+    const { agent, controller } = await pair();
+    const again = await join({ side: 1 });
+    assert.equal(agent.ours.closedWith, CLOSE.superseded.code);
+    assert.deepEqual(names(again.heard), ['welcome 1']);
+    assert.deepEqual(names(controller.heard), ['welcome 1', 'peer 1']);
+    again.ours.send(data(1, 5));
+    await settle();
+    assert.equal(controller.heard.at(-1)?.name, 'data');
+    assert.equal(relay.stats.links, 2);
+    assert.equal(relay.stats.closed.superseded, 1);
+  });
+
+  it('keeps rooms of different tenants apart though the id is the same', async () => {
+    const { join } = bench();
+    const agent = await join({ side: 1, tenant: 1 });
+    const foreign = await join({ side: 2, tenant: 9 });
+    assert.deepEqual(names(agent.heard), ['welcome 0']);
+    assert.deepEqual(names(foreign.heard), ['welcome 0']);
+    foreign.ours.send(data(5));
+    await settle();
+    assert.deepEqual(names(agent.heard), ['welcome 0']);
+  });
+
+  it('challenges every link with a nonce of its own, so that a recorded PRESENT is worthless', async () => {
+    const { connect } = bench();
+    const first = connect();
+    await settle();
+    const [challenge] = first.heard;
+    assert.ok(challenge?.name === 'challenge');
+    const ticket = handMadeTicket();
+    const recorded = encodeFrame({
+      name: 'present',
+      ticket,
+      signature: signPresent(keyPair(7).secretKey, challenge.nonce, ticket),
+    });
+    const second = connect();
+    second.ours.send(recorded);
+    await settle();
+    assert.equal(second.ours.closedWith, CLOSE.refused.code);
+  });
+
+  it('closes whoever is silent for 10 s after the challenge', async () => {
+    const { connect, clock, relay } = bench();
+    const { ours } = connect();
+    await clock.advance(9_999);
+    assert.equal(ours.closedWith, undefined);
+    await clock.advance(1);
+    assert.equal(ours.closedWith, CLOSE.slowHandshake.code);
+    assert.equal(relay.stats.greeting, 0);
+  });
+
+  it('closes a side that sends anything but DATA, and leaves the other one be', async () => {
+    for (const message of [
+      encodeFrame({ name: 'peer', peerPresent: true }),
+      Uint8Array.of(0x7f),
+      Uint8Array.of(0x10),
+    ]) {
+      const { pair } = bench();
+      const { agent, controller } = await pair();
+      agent.ours.send(message);
+      await settle();
+      assert.equal(agent.ours.closedWith, CLOSE.garbage.code);
+      assert.equal(controller.ours.closedWith, undefined);
+      assert.deepEqual(names(controller.heard), ['welcome 1', 'peer 0']);
+    }
+  });
+
+  it('stops reading a side while more than 256 KiB wait for the other, and loses nothing', async () => {
+    const { pair, clock } = bench();
+    const { agent, controller } = await pair({ cap: 4096 });
+    agent.theirs.stuck = true;
+    for (let i = 0; i < 64; i++) controller.ours.send(data(8191, i));
+    await settle();
+    assert.equal(controller.theirs.paused, true);
+    assert.equal(agent.theirs.buffered, 33 * 8192);
+    agent.theirs.stuck = false;
+    agent.theirs.flush();
+    await clock.advance(10);
+    assert.equal(controller.theirs.paused, false);
+    await settle();
+    const bodies = agent.heard.filter((frame) => frame.name === 'data');
+    assert.deepEqual(
+      bodies.map(({ body }) => body[0]),
+      Array.from({ length: 64 }, (_, i) => i),
+    );
+  });
+
+  it('closes the slow side as lagging only when its queue has not moved for 30 s', async () => {
+    const { pair, clock } = bench();
+    const { agent, controller } = await pair({ cap: 4096 });
+    agent.theirs.stuck = true;
+    for (let i = 0; i < 40; i++) controller.ours.send(data(8191));
+    await settle();
+    await clock.advance(29_000);
+    agent.theirs.flush(1);
+    await clock.advance(29_000);
+    assert.equal(agent.ours.closedWith, undefined);
+    await clock.advance(2_000);
+    assert.equal(agent.ours.closedWith, CLOSE.lagging.code);
+    assert.equal(controller.theirs.paused, false);
+    assert.equal(names(controller.heard).at(-1), 'peer 0');
+  });
+
+  it('goes on reading when the slow side leaves', async () => {
+    const { pair, clock } = bench();
+    const { agent, controller } = await pair({ cap: 4096 });
+    agent.theirs.stuck = true;
+    for (let i = 0; i < 40; i++) controller.ours.send(data(8191));
+    await settle();
+    agent.ours.close(1000);
+    await settle();
+    assert.equal(controller.theirs.paused, false);
+    const timers = clock.waiting;
+    await clock.advance(1000);
+    assert.equal(clock.waiting, timers, 'no look-out is left behind');
+  });
+
+  it('counts both ways against the cap of a link and closes the one that reached it', async () => {
+    const { join } = bench();
+    const agent = await join({ side: 1, cap: 3 });
+    const controller = await join({ side: 2, cap: 1000 });
+    agent.ours.send(data(1023));
+    controller.ours.send(data(2047));
+    await settle();
+    assert.equal(agent.ours.closedWith, undefined);
+    controller.ours.send(data(1));
+    await settle();
+    assert.equal(agent.ours.closedWith, CLOSE.cap.code);
+    assert.equal(controller.ours.closedWith, undefined);
+  });
+
+  it('lowers the cap to the tenant’s', async () => {
+    const { pair } = bench(() => ({ name: 'small', maxLinks: 10, capKiB: 1 }));
+    const { agent, controller } = await pair({ cap: 1000 });
+    agent.ours.send(data(1024));
+    await settle();
+    assert.equal(agent.ours.closedWith, CLOSE.cap.code);
+    assert.equal(names(controller.heard).at(-1), 'peer 0');
+  });
+
+  it('closes a link when its ticket expires', async () => {
+    const { join, clock, relay } = bench();
+    const agent = await join({ side: 1, expires: 1_790_000_060n });
+    await clock.advance(59_999);
+    assert.equal(agent.ours.closedWith, undefined);
+    await clock.advance(1);
+    assert.equal(agent.ours.closedWith, CLOSE.expired.code);
+    assert.equal(relay.stats.rooms, 0);
+    assert.equal(clock.waiting, 0);
+  });
+
+  it('keeps to a tenant’s number of links and to the number of rooms, but lets a side come back', async () => {
+    const { join } = bench(() => ({ name: 'small', maxLinks: 1, capKiB: 1 }), 2);
+    await join({ room: 1 });
+    assert.equal((await join({ room: 2 })).ours.closedWith, CLOSE.busy.code);
+    assert.equal((await join({ room: 1 })).ours.closedWith, undefined);
+    assert.equal((await join({ tenant: 3, room: 2 })).ours.closedWith, undefined);
+    assert.equal((await join({ tenant: 4, room: 2 })).ours.closedWith, CLOSE.busy.code);
+  });
+
+  it('closes the links of a tenant that is taken off the list', async () => {
+    const { join, relay } = bench();
+    const agent = await join();
+    relay.setTenants(() => undefined);
+    await settle();
+    assert.equal(agent.ours.closedWith, CLOSE.unknownTenant.code);
+    assert.equal((await join()).ours.closedWith, CLOSE.unknownTenant.code);
+  });
+
+  it('on stopping tells everybody to come back and greets nobody any more', async () => {
+    const { pair, connect, relay, clock } = bench();
+    const { agent, controller } = await pair();
+    const greeting = connect();
+    relay.stop();
+    const late = connect();
+    await settle();
+    for (const { ours } of [agent, controller, greeting, late]) assert.equal(ours.closedWith, CLOSE.shutdown.code);
+    assert.deepEqual([relay.stats.links, relay.stats.rooms, relay.stats.greeting], [0, 0, 0]);
+    assert.equal(clock.waiting, 0);
+  });
+
+  it('writes no ticket, key, room or body into its log', async () => {
+    const lines: string[] = [];
+    const note = (fields: object, message: string): void => void lines.push(JSON.stringify(fields) + message);
+    const log = {
+      debug: note,
+      info: note,
+      warn: note,
+      error: note,
+      child: (fields: object) => (note(fields, ''), log),
+    };
+    const clock = new ManualClock();
+    const relay = new Relay({
+      name: 'r.test',
+      findTenant: everyTenant,
+      verify: verifyEd25519,
+      clock,
+      random: seededRandom(2),
+      log,
+    });
+    const [theirs, ours] = linkPair();
+    ours.onMessage = (message) => {
+      const frame = decodeFrame(message);
+      if (frame.name !== 'challenge') return;
+      const ticket = handMadeTicket({ room: 0x5c });
+      ours.send(
+        encodeFrame({ name: 'present', ticket, signature: signPresent(keyPair(7).secretKey, frame.nonce, ticket) }),
+      );
+    };
+    relay.accept(theirs);
+    await settle();
+    relay.stop();
+    const text = lines.join('\n');
+    assert.match(text, /side admitted/);
+    for (const secret of ['5c5c5c', Buffer.from(keyPair(7).publicKey).toString('hex').slice(0, 8), 'BFT1', '1d1d1d1d'])
+      assert.ok(!text.includes(secret), secret);
+  });
+});

@@ -1,0 +1,326 @@
+// The room client: greeting, passing on, coming back with growing delays, and ending with the right words.
+import assert from 'node:assert/strict';
+import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors.ts';
+import { CLOSE, type CloseName } from '../../../shared/protocol/close.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../../shared/protocol/frame.ts';
+import { RoomClient } from '../../../shared/room-client.ts';
+import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { silentLog, type Link } from '../../../shared/ports.ts';
+import { Relay } from '../../../relay/relay.ts';
+import { everyTenant } from '../../../relay/tenants.ts';
+import { seededRandom } from '../../support/seeded.ts';
+import {
+  handMadeTicket,
+  keyPair,
+  linkPair,
+  ManualClock,
+  settle,
+  type MemoryLink,
+  type TicketParts,
+} from './support.ts';
+
+interface Bench {
+  readonly client: RoomClient;
+  readonly clock: ManualClock;
+  readonly calls: string[];
+  /** When each dial happened. */
+  readonly dials: number[];
+  /** The relay's ends, oldest first. */
+  readonly far: MemoryLink[];
+  readonly ended: BlindflashError[];
+  /** Replaces what dialling does. */
+  dial: () => Promise<Link>;
+}
+
+function bench(parts: TicketParts = {}, options: { dialledHost?: string; patienceMs?: number } = {}): Bench {
+  const clock = new ManualClock();
+  const made: Bench = {
+    clock,
+    calls: [],
+    dials: [],
+    far: [],
+    ended: [],
+    dial: async () => {
+      const [near, theirs] = linkPair();
+      made.far.push(theirs);
+      return near;
+    },
+    client: new RoomClient({
+      dial: () => {
+        made.dials.push(clock.now());
+        return made.dial();
+      },
+      dialledHost: options.dialledHost ?? 'r.test',
+      clock,
+      random: seededRandom(3),
+      ticket: handMadeTicket(parts),
+      holderSecretKey: keyPair(7).secretKey,
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    }),
+  };
+  const { client, calls } = made;
+  client.onUp = () => void calls.push('up');
+  client.onDown = () => void calls.push('down');
+  client.onPeer = (present) => void calls.push(`peer ${Number(present)}`);
+  client.onData = (body) => void calls.push(`data ${body.length}`);
+  client.onEnd = (error) => {
+    calls.push(`end ${error.code}`);
+    made.ended.push(error);
+  };
+  return made;
+}
+
+const challenge = (relay = 'r.test'): Uint8Array =>
+  encodeFrame({ name: 'challenge', nonce: new Uint8Array(32).fill(9), relay });
+const welcome = (peerPresent: boolean): Uint8Array => encodeFrame({ name: 'welcome', peerPresent });
+
+/** Lets the newest link into the room. */
+async function admit({ far }: Bench, peerPresent = true): Promise<MemoryLink> {
+  await settle();
+  const link = far.at(-1)!;
+  link.send(challenge());
+  link.send(welcome(peerPresent));
+  await settle();
+  return link;
+}
+const closeFar = async (link: MemoryLink, name: CloseName): Promise<void> => {
+  link.close(CLOSE[name].code);
+  await settle();
+};
+
+describe('room client', () => {
+  it('enters through a real relay, and two of them talk', async () => {
+    const clock = new ManualClock();
+    const relay = new Relay({
+      name: 'r.test',
+      findTenant: everyTenant,
+      verify: verifyEd25519,
+      clock,
+      random: seededRandom(4),
+      log: silentLog,
+    });
+    const sides = [1, 2].map((side) => {
+      const heard: string[] = [];
+      const client = new RoomClient({
+        dial: async () => {
+          const [near, theirs] = linkPair();
+          relay.accept(theirs);
+          return near;
+        },
+        dialledHost: 'r.test',
+        clock,
+        random: seededRandom(side),
+        ticket: handMadeTicket({ side }),
+        holderSecretKey: keyPair(7).secretKey,
+      });
+      client.onData = (body) => void heard.push(Buffer.from(body).toString());
+      client.start();
+      return { client, heard };
+    });
+    await settle();
+    await settle();
+    assert.ok(sides.every(({ client }) => client.up && client.peerPresent));
+    assert.ok(sides[0]!.client.send(new TextEncoder().encode('ping')));
+    assert.ok(sides[1]!.client.send(new TextEncoder().encode('pong')));
+    await settle();
+    assert.deepEqual([sides[0]!.heard, sides[1]!.heard], [['pong'], ['ping']]);
+  });
+
+  it('answers the challenge with the ticket and a proof over this nonce', async () => {
+    const made = bench();
+    made.client.start();
+    await settle();
+    const heard: Frame[] = [];
+    made.far[0]!.onMessage = (message) => void heard.push(decodeFrame(message));
+    made.far[0]!.send(challenge());
+    await settle();
+    assert.equal(heard[0]?.name, 'present');
+    assert.deepEqual(heard[0]?.name === 'present' && heard[0].ticket, handMadeTicket());
+  });
+
+  it('reports up, the other side, and data; sends only while somebody listens', async () => {
+    const made = bench();
+    made.client.start();
+    assert.equal(made.client.send(Uint8Array.of(1)), false);
+    const link = await admit(made, false);
+    assert.equal(made.client.send(Uint8Array.of(1)), false);
+    link.send(encodeFrame({ name: 'peer', peerPresent: true }));
+    link.send(encodeFrame({ name: 'data', body: new Uint8Array(5) }));
+    await settle();
+    assert.equal(made.client.send(Uint8Array.of(1)), true);
+    assert.deepEqual(made.calls, ['up', 'peer 0', 'peer 1', 'data 5']);
+  });
+
+  it('comes back after a passing reason, with delays that double, stay within their bounds and start anew', async () => {
+    const made = bench();
+    made.client.start();
+    const link = await admit(made);
+    await made.clock.advance(60_000);
+    made.dial = () => Promise.reject(fail('BF-RELAY-UNREACHABLE'));
+    await closeFar(link, 'lost');
+    assert.deepEqual(made.calls, ['up', 'peer 1', 'down']);
+    await made.clock.advance(200_000);
+    const times = [60_000, ...made.dials.slice(1)];
+    const gaps = times.slice(1).map((at, i) => at - times[i]!);
+    const full = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000];
+    assert.ok(gaps.length >= 8);
+    gaps.slice(0, full.length).forEach((gap, i) => assert.ok(gap >= full[i]! / 2 && gap <= full[i]!, `${i}: ${gap}`));
+    made.dial = async () => {
+      const [near, theirs] = linkPair();
+      made.far.push(theirs);
+      return near;
+    };
+    await made.clock.advance(30_000);
+    const back = await admit(made);
+    assert.deepEqual(made.calls, ['up', 'peer 1', 'down', 'up', 'peer 1']);
+    await made.clock.advance(20_000);
+    const before = made.dials.length;
+    await closeFar(back, 'shutdown');
+    await made.clock.advance(500);
+    assert.equal(made.dials.length, before + 1);
+  });
+
+  it('slows down when the relay admits it and throws it out at once, again and again', async () => {
+    const made = bench();
+    made.client.start();
+    for (let i = 0; i < 6; i++) {
+      await closeFar(await admit(made), 'busy');
+      await made.clock.advance(30_000);
+    }
+    const gaps = made.dials.slice(1).map((at, i) => at - made.dials[i]!);
+    assert.ok(gaps.at(-1)! >= 8000, String(gaps));
+  });
+
+  for (const [name, code] of [
+    ['superseded', 'BF-RELAY-CROWDED'],
+    ['expired', 'BF-RELAY-TICKET-EXPIRED'],
+    ['refused', 'BF-RELAY-TICKET-INVALID'],
+    ['unknownTenant', 'BF-RELAY-UNKNOWN-TENANT'],
+    ['cap', 'BF-RELAY-CAP'],
+  ] as const)
+    it(`ends with ${code} when it is closed as ${name}`, async () => {
+      const made = bench();
+      made.client.start();
+      await closeFar(await admit(made), name);
+      assert.equal(made.calls.at(-1), `end ${code}`);
+      await made.clock.advance(3_600_000);
+      assert.equal(made.dials.length, 1);
+      assert.equal(made.clock.waiting, 0);
+    });
+
+  it('gives up after its patience with the last reason', async () => {
+    const made = bench({}, { patienceMs: 10_000 });
+    made.client.start();
+    const link = await admit(made);
+    made.dial = () => Promise.reject(fail('BF-RELAY-UNREACHABLE', 'gone'));
+    await closeFar(link, 'lost');
+    await made.clock.advance(9_999);
+    assert.equal(made.calls.at(-1), 'end BF-RELAY-UNREACHABLE');
+    assert.ok(made.clock.now() <= 70_000);
+  });
+
+  it('does not try again after a failure that time will not heal', async () => {
+    for (const code of ['BF-RELAY-TLS', 'BF-RELAY-REFUSED', 'BF-RELAY-PROTOCOL'] as const) {
+      const made = bench();
+      made.dial = () => Promise.reject(fail(code));
+      made.client.start();
+      await settle();
+      assert.deepEqual(made.calls, [`end ${code}`]);
+    }
+  });
+
+  it('never shows its ticket to another relay than the ticket names', async () => {
+    const elsewhere = bench({}, { dialledHost: 'q.test' });
+    elsewhere.client.start();
+    await settle();
+    assert.deepEqual([elsewhere.calls, elsewhere.dials], [['end BF-RELAY-WRONG-RELAY'], []]);
+
+    const impostor = bench();
+    impostor.client.start();
+    await settle();
+    const heard: Uint8Array[] = [];
+    impostor.far[0]!.onMessage = (message) => void heard.push(message);
+    impostor.far[0]!.send(challenge('q.test'));
+    await settle();
+    assert.deepEqual(impostor.calls, ['end BF-RELAY-WRONG-RELAY']);
+    assert.deepEqual(heard, []);
+    assert.equal(impostor.far[0]!.closedWith, CLOSE.wrongRelay.code);
+  });
+
+  it('comes back when the relay stays silent instead of greeting, or never answers the call', async () => {
+    const made = bench();
+    made.client.start();
+    await settle();
+    await made.clock.advance(15_000 + 500);
+    assert.equal(made.far[0]!.closedWith, CLOSE.slowHandshake.code);
+    assert.equal(made.dials.length, 2);
+
+    const unanswered = bench();
+    unanswered.dial = () => new Promise(() => {});
+    unanswered.client.start();
+    await unanswered.clock.advance(15_000 + 500);
+    assert.equal(unanswered.dials.length, 2);
+  });
+
+  it('ends when the relay breaks the rules', async () => {
+    for (const message of [Uint8Array.of(0x77), welcome(true), encodeFrame({ name: 'data', body: Uint8Array.of(1) })]) {
+      const made = bench();
+      made.client.start();
+      await admit(made);
+      made.far[0]!.send(message.length === 1 ? message : challenge());
+      await settle();
+      assert.match(made.calls.at(-1)!, /^end BF-(RELAY-PROTOCOL|LINK-FRAME)$/);
+    }
+  });
+
+  it('refuses a malformed ticket before dialling', async () => {
+    const clock = new ManualClock();
+    const ended: unknown[] = [];
+    const client = new RoomClient({
+      dial: () => assert.fail('dialled'),
+      dialledHost: 'r.test',
+      clock,
+      random: seededRandom(1),
+      ticket: new Uint8Array(10),
+      holderSecretKey: keyPair(7).secretKey,
+    });
+    client.onEnd = (error) => void ended.push(error);
+    client.start();
+    assert.ok(isBlindflashError(ended[0], 'BF-RELAY-TICKET-INVALID'));
+  });
+
+  it('is quiet after close, whatever still arrives', async () => {
+    const made = bench();
+    made.client.start();
+    const link = await admit(made);
+    made.client.close();
+    link.send(encodeFrame({ name: 'peer', peerPresent: false }));
+    await settle();
+    assert.equal(link.closedWith, CLOSE.done.code);
+    assert.deepEqual(made.calls, ['up', 'peer 1']);
+    assert.equal(made.clock.waiting, 0);
+
+    const dialling = bench();
+    dialling.client.start();
+    dialling.client.close();
+    await settle();
+    assert.equal(dialling.far[0]?.closedWith ?? CLOSE.done.code, CLOSE.done.code);
+    assert.deepEqual(dialling.calls, []);
+  });
+
+  it('keeps a pause across a reconnection', async () => {
+    const made = bench();
+    made.client.start();
+    const link = await admit(made);
+    made.client.pause();
+    await closeFar(link, 'lost');
+    await made.clock.advance(500);
+    const back = await admit(made);
+    back.send(encodeFrame({ name: 'data', body: Uint8Array.of(1) }));
+    await settle();
+    assert.ok(!made.calls.includes('data 1'));
+    made.client.resume();
+    await settle();
+    assert.equal(made.calls.at(-1), 'data 1');
+  });
+});
