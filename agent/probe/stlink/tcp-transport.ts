@@ -1,0 +1,216 @@
+// The ST-LINK behind ST's stlink-server, over any byte channel. Protocol: stlink-server.ts; socket: tcp-socket.ts.
+import { asBlindflashError, fail, type BlindflashError } from '../../../shared/errors.ts';
+import type { Clock } from '../../../shared/ports.ts';
+import { pause, within } from '../deadline.ts';
+import { Mutex } from '../mutex.ts';
+import { BLOCK, MOST_RETRIES, PRODUCTS, ST_VENDOR_ID } from './constants.ts';
+import {
+  answerOf,
+  closeDevice,
+  countDevices,
+  deviceInfo,
+  openDevice,
+  refreshDevices,
+  ReplyCollector,
+  SERVER_BUSY,
+  serverVersion,
+  statusOf,
+  usbCommand,
+  type ServerDevice,
+  type ServerRequest,
+} from './stlink-server.ts';
+import type { StlinkIdentity, StlinkTransport } from './transport.ts';
+
+/** A connected stream of bytes. The owner sets the two callbacks before anything arrives. */
+export interface ByteChannel {
+  send(bytes: Uint8Array): void;
+  close(): void;
+  onData: (piece: Uint8Array) => void;
+  onClose: (reason: string) => void;
+}
+
+export interface TcpTransportOptions {
+  readonly clock: Clock;
+  /** For people: `tcp:HOST:PORT`. */
+  readonly path: string;
+  /** Makes a new connection. @throws BF-PROBE-SERVER */
+  readonly connect: () => Promise<ByteChannel>;
+  /** Takes the probe with this serial; without it there must be exactly one. */
+  readonly serial?: string | undefined;
+}
+
+const HOUSEKEEPING_MS = 3000;
+/** ST's server of API 1 crashes above 1428 bytes; every client uses this (§2.4). */
+const BLOCK_OF_API_1 = 1024;
+
+interface Session {
+  readonly channel: ByteChannel;
+  readonly connectId: number;
+}
+
+interface Waiting {
+  readonly collector: ReplyCollector;
+  readonly resolve: (reply: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class TcpTransport implements StlinkTransport {
+  private readonly options: TcpTransportOptions;
+  private readonly turn = new Mutex();
+  private session: Session | undefined;
+  private channel: ByteChannel | undefined;
+  private waiting: Waiting | undefined;
+  private device: ServerDevice | undefined;
+  private block: number = BLOCK_OF_API_1;
+  /** What broke the connection; told again to everybody until `reset`. */
+  private trouble: BlindflashError | undefined;
+
+  constructor(options: TcpTransportOptions) {
+    this.options = options;
+  }
+
+  get identity(): StlinkIdentity {
+    const { path } = this.options;
+    const { vendorId = ST_VENDOR_ID, productId = 0, serial = this.options.serial } = this.device ?? {};
+    return { vendorId, productId, serial, path };
+  }
+
+  get maxBlock(): number {
+    return this.block;
+  }
+
+  open(): Promise<void> {
+    return this.turn.run(() => this.openNow());
+  }
+
+  exchange(
+    command: Uint8Array,
+    dataOut: Uint8Array | undefined,
+    replyLength: number,
+    deadlineMs: number,
+  ): Promise<Uint8Array> {
+    return this.turn.run(async () => {
+      if (this.trouble !== undefined) throw fail(this.trouble.code, this.trouble.detail, this.trouble);
+      if (this.session === undefined) throw fail('BF-PROBE-CLOSED');
+      return this.ask(usbCommand(this.session.connectId, command, dataOut, replyLength), deadlineMs);
+    });
+  }
+
+  reset(): Promise<void> {
+    return this.turn.run(async () => {
+      this.drop();
+      await this.openNow();
+    });
+  }
+
+  close(): Promise<void> {
+    return this.turn.run(async () => {
+      if (this.session !== undefined) {
+        await this.ask(closeDevice(this.session.connectId), HOUSEKEEPING_MS).catch(() => {});
+      }
+      this.drop();
+      this.trouble = undefined;
+    });
+  }
+
+  private async openNow(): Promise<void> {
+    if (this.session !== undefined) return;
+    const late = (): Error => fail('BF-PROBE-SERVER', `no connection to ${this.options.path}`);
+    const connecting = this.options.connect();
+    const channel = await within(this.options.clock, HOUSEKEEPING_MS, connecting, late).catch((error: unknown) => {
+      connecting.then((lost) => lost.close()).catch(() => {});
+      throw error;
+    });
+    this.adopt(channel);
+    try {
+      const api = await this.ask(serverVersion(), HOUSEKEEPING_MS);
+      this.block = api < 2 ? BLOCK_OF_API_1 : BLOCK.words;
+      this.device = await this.choose();
+      const connectId = await this.ask(openDevice(this.device.id), HOUSEKEEPING_MS);
+      this.session = { channel, connectId };
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+  }
+
+  private adopt(channel: ByteChannel): void {
+    this.channel = channel;
+    this.trouble = undefined;
+    channel.onData = (piece) => this.take(piece);
+    channel.onClose = (reason) => {
+      if (this.channel === channel) this.breakOff(fail('BF-PROBE-SERVER', `connection closed: ${reason}`));
+    };
+  }
+
+  private async choose(): Promise<ServerDevice> {
+    await this.ask(refreshDevices(), HOUSEKEEPING_MS);
+    const count = await this.ask(countDevices(), HOUSEKEEPING_MS);
+    const devices: ServerDevice[] = [];
+    for (let index = 0; index < count; index += 1) devices.push(await this.ask(deviceInfo(index), HOUSEKEEPING_MS));
+    return chooseDevice(devices, this.options.serial);
+  }
+
+  /** One request; a busy server is asked again with growing pauses. */
+  private async ask<Reply>(request: ServerRequest<Reply>, deadlineMs: number): Promise<Reply> {
+    for (let retry = 0; ; retry += 1) {
+      const reply = await this.roundTrip(request, deadlineMs);
+      if (statusOf(request, reply) !== SERVER_BUSY || retry === MOST_RETRIES) return answerOf(request, reply);
+      await pause(this.options.clock, 1 << retry);
+    }
+  }
+
+  private async roundTrip(request: ServerRequest<unknown>, deadlineMs: number): Promise<Uint8Array> {
+    const { channel } = this;
+    if (channel === undefined) throw fail('BF-PROBE-SERVER', 'connection closed');
+    const work = new Promise<Uint8Array>((resolve, reject) => {
+      this.waiting = { collector: new ReplyCollector(request.replyLength), resolve, reject };
+      channel.send(request.bytes);
+    });
+    const late = (): Error => fail('BF-PROBE-TIMEOUT', `stlink-server silent for ${deadlineMs} ms`);
+    try {
+      return await within(this.options.clock, deadlineMs, work, late);
+    } catch (error) {
+      this.drop();
+      this.trouble = asBlindflashError(error);
+      throw error;
+    } finally {
+      this.waiting = undefined;
+    }
+  }
+
+  private take(piece: Uint8Array): void {
+    if (this.waiting === undefined) {
+      this.breakOff(fail('BF-PROBE-GARBAGE', 'stlink-server speaks unasked'));
+      return;
+    }
+    try {
+      const reply = this.waiting.collector.take(piece);
+      if (reply !== undefined) this.waiting.resolve(reply);
+    } catch (error) {
+      this.waiting.reject(error as Error);
+    }
+  }
+
+  private breakOff(error: BlindflashError): void {
+    this.waiting?.reject(error);
+    this.drop();
+    this.trouble = error;
+  }
+
+  private drop(): void {
+    const { channel } = this;
+    this.channel = undefined;
+    this.session = undefined;
+    channel?.close();
+  }
+}
+
+/** The one usable probe of a server's list. @throws BF-PROBE-NONE, BF-PROBE-SEVERAL */
+export function chooseDevice(devices: readonly ServerDevice[], serial: string | undefined): ServerDevice {
+  const usable = devices.filter((row) => row.vendorId === ST_VENDOR_ID && PRODUCTS[row.productId]?.usable);
+  const meant = serial === undefined ? usable : usable.filter((row) => row.serial === serial);
+  if (meant.length === 0) throw fail('BF-PROBE-NONE', 'the stlink-server lists none');
+  if (meant.length > 1) throw fail('BF-PROBE-SEVERAL', meant.map((row) => row.serial ?? '?').join(', '));
+  return meant[0];
+}

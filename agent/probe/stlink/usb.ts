@@ -1,0 +1,169 @@
+// Edge: ST-LINKs on this computer's USB, through npm `usb` 2.x (the only importer). Facts: stlink sheet §1.4, §7.
+// Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
+// a libusb device with a pending transfer cannot be closed.
+import { usb, WebUSBDevice } from 'usb';
+import type { BlindflashError } from '../../../shared/errors.ts';
+import { fail } from '../../../shared/errors.ts';
+import { DEBUG_INTERFACE, PRODUCTS, ST_VENDOR_ID } from './constants.ts';
+import type { UsbControlSetup, UsbDeviceLike, UsbInResult, UsbOutResult } from './transport.ts';
+import { usbError } from './usb-errors.ts';
+import { SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM, serialFromDescriptor, serialFromText } from './usb-serial.ts';
+
+/** One ST-LINK seen on USB: usable, or with the reason why not. */
+export interface UsbListing {
+  readonly productId: number;
+  readonly serial: string | undefined;
+  readonly device: UsbDeviceLike | undefined;
+  readonly problem: BlindflashError | undefined;
+}
+
+type Native = InstanceType<typeof usb.Device>;
+const DIRECTION_IN = 0x80;
+
+/** Every ST-LINK on USB. Opens each for a moment to read its serial; claims nothing, sends no probe command. */
+export async function listUsbStlinks(): Promise<UsbListing[]> {
+  const listings: UsbListing[] = [];
+  for (const native of nativeDevices()) listings.push(await describe(native));
+  return listings;
+}
+
+function nativeDevices(): Native[] {
+  try {
+    return usb.getDeviceList().filter(({ deviceDescriptor: { idVendor, idProduct } }) => {
+      return idVendor === ST_VENDOR_ID && idProduct in PRODUCTS;
+    });
+  } catch (error) {
+    throw fail('BF-PROBE-DRIVER', 'the USB system does not list devices', error);
+  }
+}
+
+async function describe(native: Native): Promise<UsbListing> {
+  const productId = native.deviceDescriptor.idProduct;
+  try {
+    const device = new CancellableDevice(native, await WebUSBDevice.createInstance(native));
+    return { productId, serial: await serialOf(device), device, problem: undefined };
+  } catch (error) {
+    return { productId, serial: undefined, device: undefined, problem: usbError(error, process.platform) };
+  }
+}
+
+async function serialOf(device: UsbDeviceLike): Promise<string | undefined> {
+  try {
+    await device.open();
+    const { data } = await device.controlTransferIn(SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM);
+    if (data === undefined) return serialFromText(device.serialNumber);
+    return serialFromDescriptor(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  } catch {
+    return serialFromText(device.serialNumber);
+  } finally {
+    await device.close().catch(() => {});
+  }
+}
+
+/** A WebUSBDevice whose pending bulk transfers end when it is closed. */
+class CancellableDevice implements UsbDeviceLike {
+  private readonly native: Native;
+  private readonly web: WebUSBDevice;
+  private readonly pending = new Map<InstanceType<typeof usb.Transfer>, Promise<unknown>>();
+
+  constructor(native: Native, web: WebUSBDevice) {
+    this.native = native;
+    this.web = web;
+  }
+
+  get vendorId(): number {
+    return this.web.vendorId;
+  }
+  get productId(): number {
+    return this.web.productId;
+  }
+  get serialNumber(): string | null {
+    return this.web.serialNumber;
+  }
+  get configuration(): USBConfiguration | null {
+    return this.web.configuration;
+  }
+
+  open(): Promise<void> {
+    return this.web.open();
+  }
+  reset(): Promise<void> {
+    return this.web.reset();
+  }
+  selectConfiguration(value: number): Promise<void> {
+    return this.web.selectConfiguration(value);
+  }
+  claimInterface(interfaceNumber: number): Promise<void> {
+    return this.web.claimInterface(interfaceNumber);
+  }
+  controlTransferIn(setup: UsbControlSetup, length: number): Promise<UsbInResult> {
+    return this.web.controlTransferIn(setup, length).then(inResult);
+  }
+
+  async releaseInterface(interfaceNumber: number): Promise<void> {
+    await this.cancelAll();
+    await this.web.releaseInterface(interfaceNumber);
+  }
+
+  async close(): Promise<void> {
+    await this.cancelAll();
+    await this.web.close();
+  }
+
+  async transferOut(endpointNumber: number, bytes: Uint8Array): Promise<UsbOutResult> {
+    const { length } = await this.bulk(endpointNumber, Buffer.from(bytes));
+    return { status: 'ok', bytesWritten: length };
+  }
+
+  async transferIn(endpointNumber: number, length: number): Promise<UsbInResult> {
+    const buffer = Buffer.alloc(length);
+    const done = await this.bulk(endpointNumber | DIRECTION_IN, buffer);
+    return { status: 'ok', data: new DataView(buffer.buffer, buffer.byteOffset, done.length) };
+  }
+
+  /** One transfer on the claimed debug interface; resolves with the number of bytes really moved. */
+  private bulk(address: number, buffer: Buffer): Promise<{ readonly length: number }> {
+    const endpoint = this.native.interfaces?.[DEBUG_INTERFACE]?.endpoint(address);
+    if (endpoint === undefined) return Promise.reject(fail('BF-PROBE-CLOSED', `no endpoint ${address}`));
+    const { promise, resolve, reject } = deferred<{ readonly length: number }>();
+    const transfer = endpoint.makeTransfer(0, (error, _buffer, length) => {
+      this.pending.delete(transfer);
+      if (error) reject(usbError(error, process.platform));
+      else resolve({ length });
+    });
+    this.pending.set(transfer, promise);
+    try {
+      transfer.submit(buffer);
+    } catch (error) {
+      this.pending.delete(transfer);
+      reject(usbError(error, process.platform));
+    }
+    return promise;
+  }
+
+  private async cancelAll(): Promise<void> {
+    const open = [...this.pending];
+    for (const [transfer] of open) transfer.cancel();
+    await Promise.allSettled(open.map(([, settled]) => settled));
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+function inResult({ status, data }: USBInTransferResult): UsbInResult {
+  return { ...(status === undefined ? {} : { status }), ...(data === undefined ? {} : { data }) };
+}

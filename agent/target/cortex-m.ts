@@ -1,0 +1,259 @@
+// The Cortex-M4 core as a debugger sees it: SCS registers as a table; halt, resume, registers, reset into halt.
+// Facts: stm32f427 sheet §9.1 (registers), §9.2 (behaviour), §8.7 (NRST and connect-under-reset).
+import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors.ts';
+import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
+import { pause } from '../probe/deadline.ts';
+import type { Probe } from '../probe/probe.ts';
+
+/** Word addresses of the debug registers, §9.1. */
+export const SCS = {
+  AIRCR: 0xe000ed0c,
+  CPUID: 0xe000ed00,
+  DFSR: 0xe000ed30,
+  DHCSR: 0xe000edf0,
+  DEMCR: 0xe000edfc,
+  FP_CTRL: 0xe0002000,
+} as const satisfies Record<string, number>;
+
+/** DHCSR bits, §9.1. A write needs DHCSR_KEY in the upper half. */
+export const DHCSR = {
+  C_DEBUGEN: 1 << 0,
+  C_HALT: 1 << 1,
+  C_STEP: 1 << 2,
+  C_MASKINTS: 1 << 3,
+  S_REGRDY: 1 << 16,
+  S_HALT: 1 << 17,
+  S_SLEEP: 1 << 18,
+  S_LOCKUP: 1 << 19,
+  S_RETIRE_ST: 1 << 24,
+  S_RESET_ST: 1 << 25,
+} as const satisfies Record<string, number>;
+
+export const DHCSR_KEY = 0xa05f0000;
+export const DEMCR_VC_CORERESET = 1 << 0;
+/** System reset through AIRCR: key and SYSRESETREQ. */
+export const AIRCR_SYSRESETREQ = 0x05fa0004;
+/** Every reason bit of DFSR, written to clear them. */
+const DFSR_ALL = 0x1f;
+
+/** Core registers by DCRSR number, §9.1. */
+export const CORE_REGISTER = {
+  r0: 0,
+  r1: 1,
+  r2: 2,
+  r3: 3,
+  r4: 4,
+  r5: 5,
+  r6: 6,
+  r7: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  sp: 13,
+  lr: 14,
+  pc: 15,
+  xpsr: 16,
+  msp: 17,
+  psp: 18,
+  /** CONTROL, FAULTMASK, BASEPRI, PRIMASK from the top byte down. */
+  special: 20,
+} as const satisfies Record<string, number>;
+
+export type CoreRegister = keyof typeof CORE_REGISTER;
+
+export interface CoreStatus {
+  /** DHCSR as read. Reading it has cleared S_RESET_ST in the chip. */
+  readonly dhcsr: number;
+  readonly debugEnabled: boolean;
+  readonly halted: boolean;
+  readonly sleeping: boolean;
+  readonly lockedUp: boolean;
+  /** A reset has happened since the last read, or is still going on. */
+  readonly wasReset: boolean;
+}
+
+/** How a reset is caused: `core` by SYSRESETREQ, `pin` by NRST, `any` by the first, then the second. */
+export type ResetMeans = 'core' | 'pin' | 'any';
+
+/** Limits we chose; milliseconds. */
+const HALT_MS = 200;
+const RESET_MS = 500;
+const POLL_MS = 1;
+/** How long NRST is held low: far beyond the 20 µs the chip asks for, for the sake of capacitors on the line. */
+const NRST_LOW_MS = 20;
+
+export interface CortexMOptions {
+  readonly clock: Clock;
+  readonly log?: Log;
+}
+
+export class CortexM {
+  private readonly probe: Probe;
+  private readonly clock: Clock;
+  private readonly log: Log;
+
+  constructor(probe: Probe, options: CortexMOptions) {
+    this.probe = probe;
+    this.clock = options.clock;
+    this.log = options.log ?? silentLog;
+  }
+
+  async status(): Promise<CoreStatus> {
+    return decodeStatus(await this.probe.readWord(SCS.DHCSR));
+  }
+
+  /** Stops the core where it is. @throws BF-TARGET-NO-HALT after 200 ms. */
+  async halt(): Promise<void> {
+    await this.control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
+    const stopped = await this.poll(HALT_MS, async () => (await this.status()).halted);
+    if (!stopped) throw fail('BF-TARGET-NO-HALT', `still running after ${HALT_MS} ms`);
+  }
+
+  /** Lets a halted core run on, debug staying enabled. Forgets the reasons of earlier halts. */
+  async resume(): Promise<void> {
+    await this.probe.writeWord(SCS.DFSR, DFSR_ALL);
+    await this.control(DHCSR.C_DEBUGEN);
+  }
+
+  /** Only while halted. */
+  readRegister(name: CoreRegister): Promise<number> {
+    return this.probe.readCoreRegister(CORE_REGISTER[name]);
+  }
+
+  /** Only while halted. */
+  writeRegister(name: CoreRegister, value: number): Promise<void> {
+    return this.probe.writeCoreRegister(CORE_REGISTER[name], value);
+  }
+
+  /**
+   * Resets the system and stops the core before its first instruction; proves both.
+   * @throws BF-TARGET-NO-RESET when no reset was seen, BF-TARGET-NO-HALT when the core ran on after one.
+   */
+  async resetHalt(means: ResetMeans = 'any'): Promise<void> {
+    const ways = means === 'any' ? (['core', 'pin'] as const) : [means];
+    for (const [index, way] of ways.entries()) {
+      try {
+        await this.resetHaltBy(way);
+        return;
+      } catch (error) {
+        if (index === ways.length - 1 || !isResetFailure(error)) throw error;
+        this.log.warn({ way, code: error.code }, 'reset failed, trying the next way');
+      }
+    }
+  }
+
+  /** Resets the system by SYSRESETREQ and lets it run. The state of debug enable is left as it is. */
+  async resetRun(): Promise<void> {
+    await this.requestReset();
+  }
+
+  /**
+   * First contact while NRST is held low, for programs that switch SWD off: afterwards the core is halted before its first
+   * instruction. The probe must be open and need not be connected.
+   * @throws BF-TARGET-NO-RESET when NRST is not wired, BF-TARGET-NO-HALT, or what `connect` throws.
+   */
+  async connectUnderReset(): Promise<void> {
+    await this.probe.driveNrst('low');
+    try {
+      await pause(this.clock, NRST_LOW_MS);
+      await this.probe.connect();
+      await this.whileCatchingReset(async () => {
+        await this.probe.driveNrst('high');
+      });
+    } catch (error) {
+      await this.probe.driveNrst('high').catch(() => {});
+      throw error;
+    }
+  }
+
+  private resetHaltBy(way: 'core' | 'pin'): Promise<void> {
+    return this.whileCatchingReset(() => (way === 'core' ? this.requestReset() : this.pulseNrst()));
+  }
+
+  /** Arms the vector catch, causes the reset, watches for reset and halt, and disarms, whatever happens. */
+  private async whileCatchingReset(cause: () => Promise<void>): Promise<void> {
+    await this.control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
+    const demcr = await this.probe.readWord(SCS.DEMCR);
+    await this.probe.writeWord(SCS.DEMCR, (demcr | DEMCR_VC_CORERESET) >>> 0);
+    try {
+      // This read clears the sticky bit: from here on S_RESET_ST means our reset.
+      await this.status();
+      await cause();
+      await this.watchReset();
+    } finally {
+      await this.probe.writeWord(SCS.DEMCR, (demcr & ~DEMCR_VC_CORERESET) >>> 0).catch(() => {});
+    }
+  }
+
+  /** Reset over means: the sticky bit was seen once, is gone at the next look, and the core stands still. */
+  private async watchReset(): Promise<void> {
+    let seen = false;
+    const caught = await this.poll(RESET_MS, async () => {
+      const status = await this.status();
+      const over = seen && !status.wasReset;
+      seen ||= status.wasReset;
+      return over && status.halted;
+    });
+    if (caught) return;
+    if (!seen) throw fail('BF-TARGET-NO-RESET', `no reset seen within ${RESET_MS} ms`);
+    throw fail('BF-TARGET-NO-HALT', `reset, but not halted within ${RESET_MS} ms`);
+  }
+
+  /** The write that resets may be cut off by the reset it causes: its own failure proves nothing. */
+  private async requestReset(): Promise<void> {
+    await this.probe.writeWord(SCS.AIRCR, AIRCR_SYSRESETREQ).catch(rethrowUnlessTarget);
+  }
+
+  private async pulseNrst(): Promise<void> {
+    try {
+      await this.probe.driveNrst('low');
+      await pause(this.clock, NRST_LOW_MS);
+    } finally {
+      await this.probe.driveNrst('high');
+    }
+  }
+
+  private control(bits: number): Promise<void> {
+    return this.probe.writeWord(SCS.DHCSR, (DHCSR_KEY | bits) >>> 0);
+  }
+
+  /** Looks every millisecond until `done` or the time is over. While a reset lasts the wire may answer with errors. */
+  private async poll(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
+    const end = this.clock.now() + limitMs;
+    for (;;) {
+      const ready = await done().catch((error: unknown) => {
+        rethrowUnlessTarget(error);
+        return false;
+      });
+      if (ready) return true;
+      if (this.clock.now() >= end) return false;
+      await pause(this.clock, POLL_MS);
+    }
+  }
+}
+
+/** What a DHCSR value says. */
+export function decodeStatus(dhcsr: number): CoreStatus {
+  const has = (bit: number): boolean => (dhcsr & bit) !== 0;
+  return {
+    dhcsr,
+    debugEnabled: has(DHCSR.C_DEBUGEN),
+    halted: has(DHCSR.S_HALT),
+    sleeping: has(DHCSR.S_SLEEP),
+    lockedUp: has(DHCSR.S_LOCKUP),
+    wasReset: has(DHCSR.S_RESET_ST),
+  };
+}
+
+/** Errors of the wire that a reset in progress can cause. */
+const DURING_RESET: readonly ErrorCode[] = ['BF-TARGET-FAULT', 'BF-TARGET-WAIT', 'BF-TARGET-WIRE', 'BF-TARGET-NONE'];
+
+function rethrowUnlessTarget(error: unknown): void {
+  if (!isBlindflashError(error) || !DURING_RESET.includes(error.code)) throw error;
+}
+
+function isResetFailure(error: unknown): error is ReturnType<typeof fail> {
+  return isBlindflashError(error, 'BF-TARGET-NO-RESET') || isBlindflashError(error, 'BF-TARGET-NO-HALT');
+}
