@@ -1,0 +1,208 @@
+// The mailbox between agent and stub as data: docs/mailbox.md, table by table. stub/mailbox.h is generated from this file
+// by scripts/gen-mailbox-header.ts. All numbers are little-endian words; every access of the agent is word-aligned.
+
+/** Where the stub and its mailbox lie on the STM32F42x. Addresses and sizes in bytes. */
+export const MEMORY = {
+  stub: { address: 0x20000000, size: 0x4000, what: 'vectors, header, code, constants' },
+  replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
+  frames: { address: 0x20005000, size: 0x28000, what: 'frame ring' },
+  control: { address: 0x2002d000, size: 0x400, what: 'control page' },
+  job: { address: 0x2002d400, size: 0xc00, what: 'job area' },
+  spare: { address: 0x2002e000, size: 0x2000, what: 'not used' },
+  private: { address: 0x10000000, size: 0x10000, what: 'CCM: stack, keys, private copies; the agent never touches it' },
+} as const satisfies Record<string, MemoryArea>;
+
+export interface MemoryArea {
+  readonly address: number;
+  readonly size: number;
+  readonly what: string;
+}
+
+/** The stub header, words from `offset` of the image. The stub hash covers exactly the `length` bytes from the load address. */
+export const HEADER = {
+  offset: 0x1c0,
+  magic: 0x31534642, // "BFS1"
+  fields: { magic: 0x00, version: 0x04, length: 0x08, control: 0x0c },
+} as const;
+
+export interface Field {
+  /** Bytes from the start of the control page. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Who writes it; COMMAND is set by the agent and cleared by the stub. */
+  readonly by: 'stub' | 'agent' | 'both';
+  readonly what: string;
+}
+
+/** Control page. */
+export const CONTROL = {
+  MAGIC: { offset: 0x00, size: 4, by: 'stub', what: 'written last when the stub is up' },
+  STATUS: { offset: 0x04, size: 4, by: 'stub', what: 'the one word that is polled, see STATUS_BITS' },
+  ERROR: { offset: 0x08, size: 4, by: 'stub', what: 'why it refused, aborted or stopped, see ERRORS' },
+  DETAIL: { offset: 0x0c, size: 4, by: 'stub', what: 'address, sector, flag word or PC that goes with ERROR' },
+  WORDS: { offset: 0x10, size: 4, by: 'stub', what: 'words programmed so far, progress only' },
+  VERSION: { offset: 0x14, size: 4, by: 'stub', what: 'major * 256 + minor' },
+  HANDSHAKES: { offset: 0x18, size: 4, by: 'stub', what: 'handshakes begun' },
+  ACTIVITY: { offset: 0x1c, size: 4, by: 'stub', what: 'what goes on, see ACTIVITIES; sector or range in bits 31:8' },
+  FAULT: { offset: 0x20, size: 32, by: 'stub', what: '8 words after a CPU fault, see FAULT_WORDS' },
+  COMMAND: { offset: 0x80, size: 4, by: 'both', what: 'see COMMANDS; the stub sets it to 0 when it has obeyed' },
+  JOB_LENGTH: { offset: 0x84, size: 4, by: 'agent', what: 'bytes in the job area' },
+  REPLY_ACK: {
+    offset: 0x88,
+    size: 4,
+    by: 'both',
+    what: 'highest reply fetched; the stub clears it for a new handshake',
+  },
+  SAVE: { offset: 0x90, size: 48, by: 'agent', what: '12 words for the agent alone, see SAVE_WORDS' },
+  M1: { offset: 0xc0, size: 104, by: 'stub', what: 'first handshake message' },
+  M2: { offset: 0x130, size: 128, by: 'agent', what: 'second handshake message' },
+  M3: { offset: 0x1b0, size: 32, by: 'stub', what: 'third handshake message' },
+  STUB_HASH: { offset: 0x1d0, size: 64, by: 'stub', what: 'SHA-512 of the stub as it computed it' },
+} as const satisfies Record<string, Field>;
+
+export type ControlName = keyof typeof CONTROL;
+
+/** Value of MAGIC once the stub is up. */
+export const MAILBOX_MAGIC = 0x31584d42; // "BMX1"
+
+/** Fields of STATUS: shift and mask after shifting. */
+export const STATUS_BITS = {
+  accepted: { shift: 0, mask: 0xffff, what: 'low half of the highest frame sequence accepted' },
+  reply: { shift: 16, mask: 0xff, what: 'low byte of the highest reply sequence written' },
+  state: { shift: 24, mask: 0x7f, what: 'see STATES' },
+  again: { shift: 31, mask: 1, what: 'the frame in the next slot is damaged: write it again' },
+} as const;
+
+export const STATES = {
+  boot: 0,
+  waiting: 1,
+  offered: 2,
+  active: 3,
+  written: 4,
+  locked: 5,
+  ended: 6,
+  aborted: 7,
+  expired: 8,
+  fault: 9,
+  refused: 10,
+} as const satisfies Record<string, number>;
+
+export type StubState = keyof typeof STATES;
+
+export const COMMANDS = { none: 0, job: 1, m2: 2, abort: 3, handshake: 4 } as const satisfies Record<string, number>;
+
+export const ACTIVITIES = { idle: 0, erasing: 1, programming: 2, digesting: 3, options: 4 } as const satisfies Record<
+  string,
+  number
+>;
+
+/** Words of FAULT in order. */
+export const FAULT_WORDS = ['pc', 'lr', 'xpsr', 'cfsr', 'hfsr', 'bfar', 'mmfar', 'sp'] as const;
+
+/** Words of SAVE in order; the stub never reads them. */
+export const SAVE_WORDS = [
+  'magic',
+  'dhcsr',
+  'demcr',
+  'dbgmcuCr',
+  'apb1Fz',
+  'apb2Fz',
+  'fpCtrl',
+  'tunnelTagLow',
+  'tunnelTagHigh',
+] as const;
+
+export interface StubError {
+  readonly code: number;
+  readonly what: string;
+  /** Meaning of DETAIL, empty when it is 0. */
+  readonly detail: string;
+}
+
+export const STUB_ERRORS = {
+  planMalformed: { code: 1, what: 'plan malformed', detail: 'offset' },
+  wrongChip: { code: 2, what: 'wrong chip', detail: 'what was read' },
+  randomFailed: { code: 3, what: 'random generator failed', detail: 'RNG_SR, or the failed test' },
+  clockFailed: { code: 4, what: 'clock failed', detail: 'RCC_CR' },
+  protectedChip: { code: 5, what: 'read protection active', detail: 'OPTCR' },
+  confirmWrong: { code: 6, what: 'confirmation wrong', detail: '' },
+  boxFailed: { code: 7, what: 'box did not open', detail: 'sequence' },
+  outsidePlan: { code: 8, what: 'outside plan', detail: 'address, sector or index' },
+  order: { code: 9, what: 'order', detail: 'kind' },
+  flashError: { code: 10, what: 'flash error', detail: 'FLASH_SR' },
+  flashTimeout: { code: 11, what: 'flash timeout', detail: 'FLASH_SR' },
+  digestDiffers: { code: 12, what: 'digest differs', detail: 'range, FFFFFFFF for the root' },
+  notBlank: { code: 13, what: 'not blank', detail: 'address' },
+  optionsFailed: { code: 14, what: 'option bytes failed', detail: 'OPTCR' },
+  idle: { code: 15, what: 'idle limit', detail: '' },
+  agentStopped: { code: 16, what: 'agent asked to stop', detail: '' },
+  controllerStopped: { code: 17, what: 'controller asked to stop', detail: '' },
+  cpuFault: { code: 18, what: 'CPU fault', detail: 'PC' },
+  tooManyHandshakes: { code: 19, what: 'too many handshakes', detail: '' },
+  zeroSecret: { code: 20, what: 'zero shared secret', detail: '' },
+  malformedFrame: { code: 21, what: 'malformed frame', detail: 'kind' },
+} as const satisfies Record<string, StubError>;
+
+export type StubErrorName = keyof typeof STUB_ERRORS;
+
+/** DETAIL of `randomFailed` when a test failed; smaller values are RNG_SR. */
+export const RANDOM_TESTS = { timeout: 0x100, repetition: 0x101, proportion: 0x102 } as const satisfies Record<
+  string,
+  number
+>;
+
+export interface Ring {
+  readonly address: number;
+  readonly slots: number;
+  /** Bytes of a slot, trailer included. */
+  readonly slotSize: number;
+}
+
+/** Sequence `s` lives in slot `s mod slots`. */
+export const FRAME_RING = { address: MEMORY.frames.address, slots: 40, slotSize: 4096 } as const satisfies Ring;
+export const REPLY_RING = { address: MEMORY.replies.address, slots: 16, slotSize: 256 } as const satisfies Ring;
+
+/** The last 16 bytes of a slot; the box ends where they begin. Offsets in bytes. */
+export const TRAILER = { size: 16, length: 0, crc: 4, zero: 8, sequence: 12 } as const;
+
+/** Job area: offsets in bytes; the plan fills the rest. */
+export const JOB = {
+  magic: 0x314a4642, // "BFJ1"
+  fields: { magic: 0, length: 4, sealedKey: 8, contribution: 40, plan: 72 },
+} as const;
+
+/** Box sizes of the sealed session in bytes, 16 bytes of tag included (protocol.md §8). */
+export const BOX_SIZES = { image: 4064, command: 192, reply: 192 } as const;
+
+/** How often the stub shakes hands. */
+export const HANDSHAKE_LIMITS = { inAll: 16, afterFailedBox: 3 } as const;
+
+/** Absolute address of a field of the control page. */
+export function controlAddress(name: ControlName): number {
+  return MEMORY.control.address + CONTROL[name].offset;
+}
+
+/** Absolute address of the slot of sequence `sequence`; the box of `length` bytes begins at slot end - 16 - length. */
+export function slotAddress(ring: Ring, sequence: number): number {
+  return ring.address + (sequence % ring.slots) * ring.slotSize;
+}
+
+/** STATUS taken apart; `accepted` and `reply` are the low 16 and 8 bits of their sequences. */
+export interface Status {
+  readonly state: number;
+  readonly again: boolean;
+  readonly reply: number;
+  readonly accepted: number;
+}
+
+/** Takes the STATUS word apart. */
+export function parseStatus(word: number): Status {
+  const field = (bits: { shift: number; mask: number }) => (word >>> bits.shift) & bits.mask;
+  return {
+    state: field(STATUS_BITS.state),
+    again: field(STATUS_BITS.again) === 1,
+    reply: field(STATUS_BITS.reply),
+    accepted: field(STATUS_BITS.accepted),
+  };
+}

@@ -1,0 +1,55 @@
+/*
+ * CPU faults and unexpected exceptions (docs/mailbox.md, FAULT): wipe, write down what is known, stay. start.S gives a stack of its own.
+ */
+#include "entry.h"
+#include "mbox.h"
+#include "registers.h"
+#include "tick.h"
+#include "util.h"
+#include "wipe.h"
+
+#define FRAME_LR 5u
+#define FRAME_PC 6u
+#define FRAME_XPSR 7u
+#define FRAME_BYTES 32u
+
+extern uint8_t fault_stack_top[], stack_top[];
+
+static uint32_t stacked(uint32_t sp, uint32_t index) {
+  int readable = (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
+  return readable ? ((const volatile uint32_t *)sp)[index] : 0;
+}
+
+/*
+ * SysTick cannot interrupt a fault, but it becomes pending: the watchdog is fed by looking at that. Flash is locked as soon as the
+ * operation that may be running has ended, for a write to its control register would wait.
+ */
+static void stay(void) {
+  for (;;) {
+    if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
+    while ((SCB_ICSR & SCB_ICSR_PENDSTSET) == 0) {
+    }
+    SCB_ICSR = SCB_ICSR_PENDSTCLR;
+    tick_feed();
+  }
+}
+
+/* `sp` as the exception left it. */
+void fault_main(uint32_t sp) {
+  uint32_t pc = stacked(sp, FRAME_PC);
+  volatile uint32_t *fault = &MB(FAULT);
+  fault[0] = pc;
+  fault[1] = stacked(sp, FRAME_LR);
+  fault[2] = stacked(sp, FRAME_XPSR);
+  fault[3] = SCB_CFSR;
+  fault[4] = SCB_HFSR;
+  fault[5] = SCB_BFAR;
+  fault[6] = SCB_MMFAR;
+  fault[7] = sp;
+  wipe_secrets();
+  bf_wipe(fault_stack_top, (size_t)(stack_top - fault_stack_top));
+  mbox_set_error(ERROR_CPU_FAULT, pc);
+  mbox_set_state(STATE_FAULT);
+  MB(MAGIC) = MB_MAGIC_VALUE;
+  stay();
+}

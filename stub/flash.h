@@ -1,0 +1,56 @@
+/*
+ * The flash port: an engine that erases and programs on interrupts, so that the next frame can be opened meanwhile.
+ *
+ * While an operation runs nothing reads the array and nothing writes the control register. Operations are done in the order
+ * they were queued; each has a ticket, and is done once flash_done(ticket) says so.
+ */
+#ifndef BF_FLASH_H
+#define BF_FLASH_H
+
+#include <stdint.h>
+
+#include "chip.h"
+
+/* Puts the controller in a known, locked state. Returns 0, or 1 with the reason noted when it is busy and stays so. */
+int flash_start(void);
+
+/* Chooses the programming width (0 x8, 1 x16, 2 x32) for the coming session and clears counters. */
+void flash_begin(uint32_t psize);
+
+/* Unlocks if locked; only while a session is active. */
+void flash_unlock(void);
+
+/* True when one more operation may be queued. */
+int flash_room(void);
+
+/* Queues the erase of a sector. Returns its ticket. */
+uint32_t flash_erase(uint32_t number, chip_sector sector);
+
+/*
+ * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped. The engine clears the source
+ * behind itself. Returns the ticket; the source is the caller's again once that is done.
+ */
+uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes);
+
+int flash_done(uint32_t ticket);
+int flash_idle(void);
+
+/* Words programmed in this session. */
+uint32_t flash_words(void);
+
+/* 0, or 1 with the reason noted: an error flag was raised, or an operation lasts more than twice what the data sheet allows. */
+int flash_failed(void);
+
+/* Waits until everything queued is done. Returns 0, or 1 with the reason noted. */
+int flash_wait(void);
+
+/* Drops what is queued and what the running operation has left; the engine reads no source any more. */
+void flash_drop(void);
+
+/* Drops, waits for the unit or sector that runs (bounded), locks. */
+void flash_stop(void);
+
+/* Programs read protection level 1, all other options as they are. Returns 0, or 1 with the reason noted. Waits. */
+int flash_protect(void);
+
+#endif

@@ -1,0 +1,251 @@
+/*
+ * Flash of the STM32F4 (RM0090 sections 3.5 to 3.9): see flash.h.
+ *
+ * EOPIE and ERRIE raise the interrupt at the end of each unit of PSIZE bytes; the handler starts the next. PG stays set over a run of
+ * units, so CR is written twice an operation only. SNB is the sector number, plus 4 in bank 2 (section 2.2 of the reference).
+ */
+#include "flash.h"
+
+#include "entry.h"
+#include "mbox.h"
+#include "outcome.h"
+#include "registers.h"
+#include "tick.h"
+#include "util.h"
+
+#define KEY1 0x45670123u
+#define KEY2 0xCDEF89ABu
+#define OPTKEY1 0x08192A3Bu
+#define OPTKEY2 0x4C5D6E7Fu
+#define OPTCR_RDP_MASK FLASH_OPTCR_RDP(0xFFu)
+#define OPTCR_RDP_LEVEL1 FLASH_OPTCR_RDP(0x55u)
+#define CR_IDLE (FLASH_CR_EOPIE | FLASH_CR_ERRIE)
+#define BANK2_SECTOR 12u
+#define BANK2_SNB_GAP 4u
+#define PATIENCE 0x400000u /* turns of a loop on SR at the start: over 2 s at 16 MHz */
+
+/* Twice the longest times of the data sheet, in ticks, and one because a tick may be almost over. */
+#define PROGRAM_TICKS 10u
+#define OPTION_TICKS 41u
+static const uint8_t ERASE_TICKS[3] = {81, 53, 41}; /* 128 KB at x8, x16, x32; shorter sectors are given the same */
+
+#define QUEUE 8u
+
+typedef struct {
+  uint32_t to; /* address; of an erase, the sector's */
+  uint8_t *from; /* NULL: erase */
+  uint32_t left; /* bytes; of an erase, the sector number */
+} operation;
+
+static operation queue[QUEUE];
+static volatile uint32_t queued; /* tickets given */
+static volatile uint32_t done;   /* tickets done */
+static volatile uint32_t running;
+static volatile uint32_t error;  /* SR at the first error */
+static volatile uint32_t started; /* tick */
+static volatile uint32_t words;
+static uint32_t psize;
+static operation now;
+
+static uint32_t control(uint32_t bits) {
+  return bits | FLASH_CR_PSIZE(psize) | CR_IDLE;
+}
+
+/* Value of the unit at `from`. */
+static uint32_t unit_at(const uint8_t *from) {
+  return psize == 2 ? bf_load_le32(from) : psize == 1 ? (uint32_t)from[0] | (uint32_t)from[1] << 8 : from[0];
+}
+
+static void store_unit(uint32_t to, uint32_t value) {
+  if (psize == 2) *(volatile uint32_t *)to = value;
+  else if (psize == 1) *(volatile uint16_t *)to = (uint16_t)value;
+  else *(volatile uint8_t *)to = (uint8_t)value;
+}
+
+/* Clears the source of the unit just done and steps on. */
+static void next_unit(void) {
+  uint32_t width = 1u << psize;
+  store_unit((uint32_t)now.from, 0);
+  now.from += width;
+  now.to += width;
+  now.left -= width;
+}
+
+/* Stores the next unit that is not all ones. Returns 0 when there is none. */
+static int program_more(void) {
+  uint32_t blank = psize == 2 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
+  for (; now.left > 0; next_unit()) {
+    if ((now.to & 3u) == 0 && bf_load_le32(now.from) != 0xFFFFFFFFu) MB(WORDS) = ++words;
+    uint32_t value = unit_at(now.from);
+    if (value == blank) continue;
+    store_unit(now.to, value);
+    return 1;
+  }
+  return 0;
+}
+
+static void start_erase(void) {
+  uint32_t number = now.left;
+  uint32_t code = number < BANK2_SECTOR ? number : number + BANK2_SNB_GAP;
+  mbox_activity(ACTIVITY_ERASING, number);
+  FLASH_CR = control(FLASH_CR_SER | FLASH_CR_SNB(code));
+  FLASH_CR = control(FLASH_CR_SER | FLASH_CR_SNB(code) | FLASH_CR_STRT);
+}
+
+/* Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be the handler. */
+static void start_next(void) {
+  while (done != queued) {
+    now = queue[done % QUEUE];
+    started = ticks;
+    running = 1;
+    if (now.from == 0) {
+      start_erase();
+      return;
+    }
+    mbox_activity(ACTIVITY_PROGRAMMING, 0);
+    FLASH_CR = control(FLASH_CR_PG);
+    if (program_more()) return;
+    done++;
+  }
+  FLASH_CR = control(0);
+  running = 0;
+  mbox_activity(ACTIVITY_IDLE, 0);
+}
+
+static void end_operation(void) {
+  done++;
+  wake++;
+  start_next();
+}
+
+/* FLASH global interrupt. */
+void flash_irq(void) {
+  uint32_t sr = FLASH_SR;
+  if (sr & FLASH_SR_BSY) return;
+  FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
+  if (sr & FLASH_SR_ERRORS) {
+    error = sr;
+    running = 0;
+    wake++;
+  } else if ((sr & FLASH_SR_EOP) != 0 && running) {
+    if (now.from == 0) {
+      end_operation();
+      return;
+    }
+    next_unit();
+    if (!program_more()) end_operation();
+  }
+}
+
+static uint32_t enqueue(operation next) {
+  irq_off();
+  queue[queued % QUEUE] = next;
+  queued++;
+  if (!running && error == 0) start_next();
+  irq_on();
+  return queued;
+}
+
+int flash_start(void) {
+  for (uint32_t left = PATIENCE; (FLASH_SR & FLASH_SR_BSY) != 0; left--)
+    if (left == 0) return fail(ERROR_FLASH_TIMEOUT, FLASH_SR);
+  FLASH_CR = FLASH_CR_LOCK;
+  FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
+  NVIC_ISER(FLASH_IRQ / 32) = BIT(FLASH_IRQ % 32);
+  return 0;
+}
+
+void flash_begin(uint32_t width) {
+  psize = width;
+  error = words = 0;
+  MB(WORDS) = 0;
+}
+
+void flash_unlock(void) {
+  if ((FLASH_CR & FLASH_CR_LOCK) == 0) return;
+  FLASH_KEYR = KEY1;
+  FLASH_KEYR = KEY2;
+}
+
+int flash_room(void) {
+  return queued - done < QUEUE;
+}
+
+uint32_t flash_erase(uint32_t number, chip_sector sector) {
+  return enqueue((operation){sector.address, 0, number});
+}
+
+uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes) {
+  return enqueue((operation){address, (uint8_t *)source, bytes});
+}
+
+int flash_done(uint32_t ticket) {
+  return (int32_t)(done - ticket) >= 0;
+}
+
+int flash_idle(void) {
+  return done == queued;
+}
+
+uint32_t flash_words(void) {
+  return words;
+}
+
+int flash_failed(void) {
+  if (error) return fail(ERROR_FLASH_ERROR, error);
+  uint32_t limit = now.from == 0 ? ERASE_TICKS[psize] : PROGRAM_TICKS;
+  return running && ticks - started > limit ? fail(ERROR_FLASH_TIMEOUT, FLASH_SR) : 0;
+}
+
+int flash_wait(void) {
+  while (running) {
+    if (flash_failed()) return 1;
+    uint32_t seen = wake;
+    while (running && wake == seen) {
+    }
+  }
+  return flash_failed();
+}
+
+void flash_drop(void) {
+  irq_off();
+  if (running) {
+    queued = done + 1;
+    if (now.from != 0) now.left = 1u << psize;
+  } else {
+    queued = done;
+  }
+  irq_on();
+}
+
+void flash_stop(void) {
+  flash_drop();
+  int stuck = flash_wait();
+  done = queued;
+  running = 0;
+  if (!stuck || (FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
+  mbox_activity(ACTIVITY_IDLE, 0);
+}
+
+static int options_settle(void) {
+  uint32_t begun = ticks;
+  while ((FLASH_SR & FLASH_SR_BSY) != 0)
+    if (ticks - begun > OPTION_TICKS) return 1;
+  return (FLASH_SR & FLASH_SR_ERRORS) != 0;
+}
+
+int flash_protect(void) {
+  FLASH_SR = FLASH_SR_ERRORS;
+  if (FLASH_OPTCR & FLASH_OPTCR_LOCK) {
+    FLASH_OPTKEYR = OPTKEY1;
+    FLASH_OPTKEYR = OPTKEY2;
+  }
+  uint32_t options = FLASH_OPTCR & ~(OPTCR_RDP_MASK | FLASH_OPTCR_LOCK | FLASH_OPTCR_STRT);
+  mbox_activity(ACTIVITY_OPTIONS, 0);
+  FLASH_OPTCR = options | OPTCR_RDP_LEVEL1;
+  FLASH_OPTCR = options | OPTCR_RDP_LEVEL1 | FLASH_OPTCR_STRT;
+  int failed = options_settle();
+  if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_OPTCR |= FLASH_OPTCR_LOCK;
+  mbox_activity(ACTIVITY_IDLE, 0);
+  return failed ? fail(ERROR_OPTIONS_FAILED, FLASH_OPTCR) : 0;
+}

@@ -1,0 +1,16 @@
+/* The stub header at STUB_HEADER of the image (docs/mailbox.md, "Entry"). */
+#include <stdint.h>
+
+#include "mailbox.h"
+
+extern const uint8_t stub_length[]; /* the linker's number, not an address */
+
+typedef struct {
+  uint32_t magic;
+  uint32_t version;
+  const uint8_t *length;
+  uint32_t control;
+} stub_header;
+
+extern const stub_header header;
+__attribute__((section(".header"))) const stub_header header = {STUB_MAGIC, STUB_VERSION, stub_length, MEM_CONTROL};

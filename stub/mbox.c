@@ -1,0 +1,109 @@
+/* Mailbox access: see mbox.h. */
+#include "mbox.h"
+
+#include "crc32.h"
+#include "util.h"
+
+static struct {
+  uint32_t state;
+  uint32_t accepted;
+  uint32_t replied;
+  uint32_t again;
+} now;
+
+static uint8_t *frame_end(uint32_t sequence) {
+  return (uint8_t *)(MEM_FRAMES + (sequence % FRAME_SLOTS + 1) * FRAME_SLOT_SIZE);
+}
+
+static uint8_t *reply_end(uint32_t sequence) {
+  return (uint8_t *)(MEM_REPLIES + (sequence % REPLY_SLOTS + 1) * REPLY_SLOT_SIZE);
+}
+
+static volatile uint32_t *sequence_word(uint8_t *slot_end) {
+  return (volatile uint32_t *)(slot_end - TRAILER_SIZE + TRAILER_SEQUENCE);
+}
+
+void mbox_publish(void) {
+  MB(STATUS) = now.again << STATUS_AGAIN | now.state << STATUS_STATE | (now.replied & 0xFFu) << STATUS_REPLY |
+               (now.accepted & 0xFFFFu);
+}
+
+void mbox_reset(void) {
+  for (uint32_t i = 0; i < FRAME_SLOTS; i++) *sequence_word(frame_end(i)) = 0;
+  for (uint32_t i = 0; i < REPLY_SLOTS; i++) *sequence_word(reply_end(i)) = 0;
+  MB(REPLY_ACK) = 0;
+  now.accepted = now.replied = now.again = 0;
+}
+
+uint32_t mbox_state(void) {
+  return now.state;
+}
+
+void mbox_set_state(uint32_t state) {
+  now.state = state;
+  mbox_publish();
+}
+
+void mbox_set_error(uint32_t error, uint32_t detail) {
+  MB(DETAIL) = detail;
+  MB(ERROR) = error;
+}
+
+void mbox_activity(uint32_t activity, uint32_t argument) {
+  MB(ACTIVITY) = activity | argument << 8;
+}
+
+uint32_t mbox_next(void) {
+  return now.accepted + 1;
+}
+
+const volatile uint32_t *mbox_watch(void) {
+  return sequence_word(frame_end(mbox_next()));
+}
+
+/* CRC over box || length || sequence. */
+static uint32_t slot_crc(const uint8_t *box, uint32_t length, const uint8_t *trailer) {
+  uint32_t crc = crc32_add(CRC32_START, box, length);
+  crc = crc32_add(crc, trailer + TRAILER_LENGTH, 4);
+  return ~crc32_add(crc, trailer + TRAILER_SEQUENCE, 4);
+}
+
+static int slot_good(const uint8_t *box, uint32_t length) {
+  const uint8_t *trailer = box + length;
+  return bf_load_le32(trailer + TRAILER_LENGTH) == length && bf_load_le32(trailer + TRAILER_ZERO) == 0 &&
+         bf_load_le32(trailer + TRAILER_SEQUENCE) == mbox_next() &&
+         bf_load_le32(trailer + TRAILER_CRC) == slot_crc(box, length, trailer);
+}
+
+uint32_t mbox_fetch(uint8_t *box) {
+  const uint8_t *end = frame_end(mbox_next());
+  uint32_t length = *(const volatile uint32_t *)(end - TRAILER_SIZE + TRAILER_LENGTH);
+  if (length == BOX_IMAGE || length == BOX_COMMAND) {
+    bf_copy(box, end - TRAILER_SIZE - length, length + TRAILER_SIZE);
+    if (!slot_good(box, length)) length = 0;
+  } else {
+    length = 0;
+  }
+  now.again = length == 0;
+  mbox_publish();
+  return length;
+}
+
+void mbox_accept(void) {
+  now.accepted++;
+  mbox_publish();
+}
+
+int mbox_room(uint32_t sequence) {
+  return (int32_t)(sequence - MB(REPLY_ACK)) <= (int32_t)REPLY_SLOTS;
+}
+
+void mbox_reply(uint32_t sequence, const uint8_t *box) {
+  uint8_t *trailer = reply_end(sequence) - TRAILER_SIZE;
+  bf_copy(trailer - BOX_REPLY, box, BOX_REPLY);
+  bf_store_le32(trailer + TRAILER_LENGTH, BOX_REPLY);
+  bf_store_le32(trailer + TRAILER_ZERO, 0);
+  bf_store_le32(trailer + TRAILER_SEQUENCE, sequence);
+  bf_store_le32(trailer + TRAILER_CRC, slot_crc(box, BOX_REPLY, trailer));
+  now.replied = sequence;
+}

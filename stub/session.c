@@ -1,0 +1,208 @@
+/* Handshake and boxes: see session.h. */
+#include "session.h"
+
+#include "mbox.h"
+#include "outcome.h"
+#include "registers.h"
+#include "rng.h"
+#include "secretbox.h"
+#include "sha512.h"
+#include "util.h"
+#include "wipe.h"
+#include "x25519.h"
+
+#define KEY 32u
+#define M1_SIZE 104u
+#define M2_SIZE 128u
+#define M2_UNCONFIRMED 96u
+#define M2_PAYLOAD 64u
+#define M2_VERSION (M2_PAYLOAD + 16u)
+#define PROTOCOL_VERSION 1
+#define EPOCH_BOXES 64u
+#define PURPOSE 0x53
+
+#define PART(bytes, length) ((bf_part){(const uint8_t *)(bytes), (length)})
+#define TEXT(string) PART(string, sizeof(string) - 1)
+
+/* One direction: the box key of its epoch, the chain of the next. */
+typedef struct {
+  uint8_t chain[KEY];
+  uint8_t key[KEY];
+  uint32_t last; /* sequence */
+  uint8_t number;
+} direction;
+
+static SECRET direction in, out; /* r2i, i2r */
+static SECRET uint32_t keyed;
+static SECRET uint8_t ephemeral[KEY];
+static SECRET uint8_t reply_box[BOX_REPLY];
+static uint8_t stub_hash[STUB_HASH_SIZE];
+static uint8_t m1[M1_SIZE];
+static uint8_t m2[M2_SIZE];
+
+extern const uint8_t stub_length[]; /* the linker's number, not an address */
+
+void session_hash_stub(void) {
+  bf_sha512_once(stub_hash, (const uint8_t *)MEM_STUB, (size_t)stub_length);
+  bf_copy(MB_BYTES(STUB_HASH), stub_hash, sizeof stub_hash);
+}
+
+/* payload1: what the stub itself reads of the chip. */
+static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
+  bf_wipe(to, 40);
+  bf_copy(to, UID_BYTES, CHIP_UID_SIZE);
+  bf_store_le32(to + 12, DBGMCU_IDCODE);
+  bf_store_le32(to + 16, FLASH_KIB | (uint32_t)STUB_VERSION << 16);
+  bf_store_le32(to + 20, FLASH_OPTCR);
+  bf_store_le32(to + 24, FLASH_OPTCR1);
+  to[29] = (uint8_t)handshake;
+  to[30] = (uint8_t)psize;
+}
+
+int session_offer(const job *j, uint32_t handshake, uint32_t psize) {
+  uint32_t failed = rng_seed(j->contribution);
+  if (failed) return fail(ERROR_RANDOM_FAILED, failed);
+  rng_draw(ephemeral);
+  bf_x25519_base(m1, ephemeral);
+  rng_draw(m1 + KEY);
+  write_payload1(m1 + 64, handshake, psize);
+  bf_copy(MB_BYTES(M1), m1, M1_SIZE);
+  return 0;
+}
+
+static void update_lp(bf_sha512 *s, const void *data, uint32_t length) {
+  uint8_t prefix[2] = {(uint8_t)length, (uint8_t)(length >> 8)};
+  bf_sha512_update(s, prefix, sizeof prefix);
+  bf_sha512_update(s, data, length);
+}
+
+static void hash_transcript(const job *j, uint8_t th[64]) {
+  static const char SUITE[] = "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512";
+  bf_sha512 s;
+  bf_sha512_init(&s);
+  update_lp(&s, SUITE, sizeof SUITE - 1);
+  update_lp(&s, "sealed", 6);
+  update_lp(&s, j->sealed_key, KEY);
+  update_lp(&s, stub_hash, sizeof stub_hash);
+  update_lp(&s, j->plan_hash, sizeof j->plan_hash);
+  update_lp(&s, m1, M1_SIZE);
+  update_lp(&s, m2, M2_UNCONFIRMED);
+  bf_sha512_final(&s, th);
+}
+
+/* prk of section 4, psk being zero in host-blind. Returns 1 when a shared secret is zero. */
+static int agree(const job *j, uint8_t prk[64]) {
+  uint8_t ikm[3 * KEY];
+  bf_wipe(ikm, sizeof ikm);
+  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, j->sealed_key);
+  bf_part part = PART(ikm, sizeof ikm);
+  bf_hmac_parts(prk, (const uint8_t *)"blindflash/1 extract", 20, &part, 1);
+  bf_wipe(ikm, sizeof ikm);
+  bf_wipe(ephemeral, sizeof ephemeral);
+  return zero;
+}
+
+/* K(label). */
+static void derive(uint8_t to[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t length) {
+  bf_part info[] = {PART(label, length), PART(th, 64)};
+  (void)bf_hkdf_expand(to, KEY, prk, 64, info, 2);
+}
+
+/* mac = HMAC(K(label), th || more)[0..32]. */
+static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, bf_part more) {
+  uint8_t key[KEY], whole[64];
+  bf_part parts[] = {PART(th, 64), more};
+  derive(key, prk, th, label, 9);
+  bf_hmac_parts(whole, key, KEY, parts, 2);
+  bf_copy(mac, whole, KEY);
+  bf_wipe(key, sizeof key);
+  bf_wipe(whole, sizeof whole);
+}
+
+/* to = HKDF-Expand(chain, label || epoch). */
+static void expand_chain(uint8_t to[KEY], const direction *d, uint32_t epoch, bf_part label) {
+  uint8_t number[4];
+  bf_store_le32(number, epoch);
+  bf_part info[] = {label, PART(number, sizeof number)};
+  (void)bf_hkdf_expand(to, KEY, d->chain, KEY, info, 2);
+}
+
+/* Box key of `epoch` from its chain, which gives way to the next. */
+static void advance(direction *d, uint32_t epoch) {
+  uint8_t next[KEY];
+  expand_chain(d->key, d, epoch, TEXT("box key"));
+  expand_chain(next, d, epoch, TEXT("next chain"));
+  bf_copy(d->chain, next, KEY);
+  bf_wipe(next, sizeof next);
+}
+
+static void start_direction(direction *d, uint8_t number) {
+  d->number = number;
+  d->last = 0;
+  advance(d, 0);
+}
+
+static int check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
+  uint8_t expected[KEY];
+  confirmation(expected, prk, th, "confirm r", PART(0, 0));
+  if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) return fail(ERROR_CONFIRM_WRONG, 0);
+  if (m2[M2_VERSION] != PROTOCOL_VERSION) return fail(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
+  for (uint32_t i = M2_VERSION + 1; i < M2_UNCONFIRMED; i++)
+    if (m2[i] != 0) return fail(ERROR_CONFIRM_WRONG, i);
+  return 0;
+}
+
+int session_confirm(const job *j) {
+  uint8_t th[64], prk[64], confirm[KEY];
+  bf_copy(m2, MB_BYTES(M2), M2_SIZE);
+  hash_transcript(j, th);
+  if (agree(j, prk)) return fail(ERROR_ZERO_SECRET, 0);
+  if (check_confirmation(prk, th)) return 1;
+  confirmation(confirm, prk, th, "confirm i", PART(m2 + M2_UNCONFIRMED, KEY));
+  bf_copy(MB_BYTES(M3), confirm, KEY);
+  derive(out.chain, prk, th, "chain i2r", 9);
+  derive(in.chain, prk, th, "chain r2i", 9);
+  bf_wipe(prk, sizeof prk);
+  start_direction(&out, 1);
+  start_direction(&in, 2);
+  keyed = 1;
+  return 0;
+}
+
+/* Moves to the next sequence, crossing into the next epoch where it begins, and makes its nonce. */
+static void next_nonce(direction *d, uint8_t nonce[24]) {
+  uint32_t epoch = d->last / EPOCH_BOXES;
+  if (d->last != 0 && d->last % EPOCH_BOXES == 0) advance(d, epoch);
+  d->last++;
+  bf_wipe(nonce, 24);
+  nonce[0] = d->number;
+  nonce[1] = PURPOSE;
+  bf_store_le32(nonce + 8, epoch);
+  bf_store_le32(nonce + 16, d->last);
+}
+
+int session_open(uint8_t *box, uint32_t length) {
+  uint8_t nonce[24];
+  next_nonce(&in, nonce);
+  return bf_secretbox_open(box, box, length, nonce, in.key) ? fail(ERROR_BOX_FAILED, in.last) : 0;
+}
+
+uint32_t session_next_reply(void) {
+  return out.last + 1;
+}
+
+int session_keyed(void) {
+  return (int)keyed;
+}
+
+void session_reply(uint8_t kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length) {
+  uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
+  next_nonce(&out, nonce);
+  bf_wipe(plain, REPLY_SIZE);
+  plain[0] = kind;
+  plain[1] = argument;
+  bf_store_le32(plain + 4, answered);
+  bf_copy(plain + REPLY_BODY, body, body_length);
+  bf_secretbox_seal(reply_box, plain, REPLY_SIZE, nonce, out.key);
+  mbox_reply(out.last, reply_box);
+}

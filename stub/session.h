@@ -1,0 +1,37 @@
+/*
+ * The sealed session of the stub (docs/protocol.md sections 4, 5 and 8): initiator of the handshake, boxes both ways. Keys live in
+ * SECRET memory only.
+ */
+#ifndef BF_SESSION_H
+#define BF_SESSION_H
+
+#include <stdint.h>
+
+#include "job.h"
+
+#define STUB_HASH_SIZE 64
+#define REPLY_SIZE 176u /* plaintext of a reply */
+#define REPLY_BODY 8u   /* offset of its body */
+
+/* Hashes the stub as it lies in SRAM; once, before anything else. */
+void session_hash_stub(void);
+
+/* Draws ephemeral and nonce and puts M1 number `handshake` into the mailbox. Returns 0, or 1 with the reason noted. */
+int session_offer(const job *j, uint32_t handshake, uint32_t psize);
+
+/* Takes M2, checks confirm_r, derives the keys and puts M3 into the mailbox. Returns 0, or 1 with the reason noted. */
+int session_confirm(const job *j);
+
+/* Opens the next box in place: its plaintext begins where the box began. Returns 0, or 1 with the reason noted. */
+int session_open(uint8_t *box, uint32_t length);
+
+/* Sequence of the next reply. */
+uint32_t session_next_reply(void);
+
+/* True when session keys exist. */
+int session_keyed(void);
+
+/* Seals a reply of `kind` and writes it to the reply ring; `body_length` at most REPLY_SIZE - REPLY_BODY. */
+void session_reply(uint8_t kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length);
+
+#endif

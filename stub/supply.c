@@ -1,0 +1,25 @@
+/* Supply check with the voltage detector (RM0090 section 5.2.3); the levels leave a margin above the 2.7 V and 2.1 V of table 13. */
+#include "supply.h"
+
+#include "registers.h"
+
+#define LEVEL_X32 7 /* 2.9 V and more */
+#define LEVEL_X16 3 /* 2.5 V and more */
+#define SETTLE_CYCLES 16000u /* 100 us at 160 MHz */
+#define LOOKS 16
+
+static int above(uint32_t level) {
+  PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
+  PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;
+  uint32_t start = DWT_CYCCNT, low = 0;
+  while (DWT_CYCCNT - start < SETTLE_CYCLES) {
+  }
+  for (int i = 0; i < LOOKS; i++) low |= PWR_CSR & PWR_CSR_PVDO;
+  PWR_CR = PWR_CR_VOS_SCALE1;
+  return low == 0;
+}
+
+uint32_t supply_psize(void) {
+  if (above(LEVEL_X32)) return 2;
+  return above(LEVEL_X16) ? 1 : 0;
+}

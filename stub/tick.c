@@ -1,0 +1,26 @@
+/* Ticks: see tick.h. */
+#include "tick.h"
+
+#include "entry.h"
+#include "registers.h"
+
+volatile uint32_t ticks;
+volatile uint32_t wake;
+
+void tick_feed(void) {
+  IWDG_KR = IWDG_RELOAD;
+}
+
+void tick_start(uint32_t hz) {
+  SYST_CSR = 0;
+  SYST_RVR = hz / 1000u * TICK_MS - 1u;
+  SYST_CVR = 0;
+  SYST_CSR = SYST_CSR_RUN;
+}
+
+/* SysTick exception. */
+void tick_irq(void) {
+  ticks++;
+  wake++;
+  tick_feed();
+}

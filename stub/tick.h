@@ -1,0 +1,18 @@
+/* The stub's only clock: a counter of 100 ms ticks in RAM, and the wake word that everything the main loop waits for changes. */
+#ifndef BF_TICK_H
+#define BF_TICK_H
+
+#include <stdint.h>
+
+#define TICK_MS 100u
+
+extern volatile uint32_t ticks;
+extern volatile uint32_t wake;
+
+/* Starts counting; `hz` is the core clock. */
+void tick_start(uint32_t hz);
+
+/* Keeps a running watchdog from biting; never starts one. */
+void tick_feed(void);
+
+#endif

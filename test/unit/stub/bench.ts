@@ -1,0 +1,151 @@
+// A board with the prebuilt stub on it, worked through the bus as a debugger would, without a probe (docs/mailbox.md).
+import { readFileSync } from 'node:fs';
+import { Board, type BoardOptions, type BoardSnapshot } from '../../../sim/board.ts';
+import {
+  COMMANDS,
+  controlAddress,
+  MEMORY,
+  parseStatus,
+  STATES,
+  type ControlName,
+  type Status,
+  type StubState,
+} from '../../../shared/mailbox/layout.ts';
+
+const DHCSR = 0xe000edf0;
+const DCRSR = 0xe000edf4;
+const DCRDR = 0xe000edf8;
+const HALT = 0xa05f0003;
+const GO = 0xa05f0001;
+const REGISTER = { sp: 13, pc: 15, xpsr: 16 } as const;
+const T_BIT = 0x01000000;
+const AFTER_RESET_NS = 3e6;
+/** How far the board runs between two looks at a condition: from fine to coarse. */
+const STEP_NS = 20_000;
+const LONGEST_STEP_NS = 400_000;
+
+const image = new Uint8Array(readFileSync(new URL('../../../stub/prebuilt/stub-stm32f42x.bin', import.meta.url)));
+
+/** The committed stub. */
+export function stubImage(): Uint8Array {
+  return image.slice();
+}
+
+const forks = new Map<string, BoardSnapshot>();
+
+export class Bench {
+  readonly board: Board;
+
+  constructor(options: BoardOptions = {}) {
+    this.board = new Board(options);
+  }
+
+  /** A bench brought to a point by `prepare`; made once for each `key`, forked from a snapshot afterwards. */
+  static at(key: string, options: BoardOptions, prepare: (bench: Bench) => void): Bench {
+    const bench = new Bench(options);
+    const whole = `${key} ${JSON.stringify(options)}`;
+    const known = forks.get(whole);
+    if (known === undefined) {
+      prepare(bench);
+      forks.set(whole, bench.board.snapshot());
+    } else bench.board.restore(known);
+    return bench;
+  }
+  /** A bench whose stub waits for the job. */
+  static booted(options: BoardOptions = {}): Bench {
+    return Bench.at('booted', options, (bench) => bench.boot());
+  }
+
+  /** Powers the board, halts it after reset, loads the stub and lets it run. `patch` may change the image first. */
+  start(patch: (image: Uint8Array) => void = () => {}): void {
+    const bytes = stubImage();
+    patch(bytes);
+    this.board.powerOn();
+    this.board.runTo(this.board.time.now + AFTER_RESET_NS);
+    this.setWord(DHCSR, HALT);
+    this.board.runTo(this.board.time.now + STEP_NS);
+    this.write(MEMORY.stub.address, bytes);
+    this.write(MEMORY.control.address, new Uint8Array(MEMORY.control.size));
+    this.#setRegister(REGISTER.sp, this.word(MEMORY.stub.address));
+    this.#setRegister(REGISTER.pc, this.word(MEMORY.stub.address + 4) & ~1);
+    this.#setRegister(REGISTER.xpsr, T_BIT);
+    this.setWord(DHCSR, GO);
+  }
+
+  /** Starts and waits for MAGIC. */
+  boot(patch?: (image: Uint8Array) => void): void {
+    this.start(patch);
+    this.runUntil(() => this.control('MAGIC') !== 0, 500, 'MAGIC');
+  }
+
+  word(address: number): number {
+    return this.board.bus.read(address, 4, 'debugger') >>> 0;
+  }
+  setWord(address: number, value: number): void {
+    this.board.bus.write(address, value >>> 0, 4, 'debugger');
+  }
+  /** Reads a multiple of 4 bytes. */
+  read(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < length; i += 4) view.setUint32(i, this.word(address + i), true);
+    return bytes;
+  }
+  /** Writes a multiple of 4 bytes, upwards. */
+  write(address: number, bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < bytes.length; i += 4) this.setWord(address + i, view.getUint32(i, true));
+  }
+
+  control(name: ControlName): number {
+    return this.word(controlAddress(name));
+  }
+  setControl(name: ControlName, value: number): void {
+    this.setWord(controlAddress(name), value);
+  }
+  get status(): Status {
+    return parseStatus(this.control('STATUS'));
+  }
+  /** The stub's state by name. */
+  get state(): StubState {
+    const { state } = this.status;
+    return (Object.keys(STATES) as StubState[]).find((name) => STATES[name] === state)!;
+  }
+  get error(): number {
+    return this.control('ERROR');
+  }
+  get detail(): number {
+    return this.control('DETAIL');
+  }
+
+  command(name: keyof typeof COMMANDS): void {
+    this.setControl('COMMAND', COMMANDS[name]);
+  }
+  /** Gives a command and waits until the stub is in one of `states`. */
+  commandTo(name: keyof typeof COMMANDS, ...states: StubState[]): void {
+    this.command(name);
+    this.runUntil(
+      () => this.control('COMMAND') === 0 && states.includes(this.state),
+      10_000,
+      `${name} → ${states.join('/')}`,
+    );
+  }
+
+  runMs(ms: number): void {
+    this.board.runTo(this.board.time.now + ms * 1e6);
+  }
+  /** Runs until `done` holds; throws with the stub's words after `limitMs` of board time. */
+  runUntil(done: () => boolean, limitMs: number, what: string): void {
+    const end = this.board.time.now + limitMs * 1e6;
+    for (let step = STEP_NS; !done(); step = Math.min(step * 1.2, LONGEST_STEP_NS)) {
+      if (this.board.time.now >= end)
+        throw new Error(`no ${what}: state ${this.state}, error ${this.error}, detail 0x${this.detail.toString(16)}`);
+      this.board.runTo(this.board.time.now + step);
+    }
+  }
+
+  #setRegister(register: number, value: number): void {
+    this.setWord(DCRDR, value);
+    this.setWord(DCRSR, 0x10000 | register);
+  }
+}
