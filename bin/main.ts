@@ -23,6 +23,66 @@ interface LoadedCommand {
 
 const COMMANDS: readonly CommandRow[] = [
   {
+    command: 'demo [image]',
+    describe: 'show the whole job on this machine, with a virtual board (anyone)',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
+  {
+    command: 'agent [words..]',
+    describe: 'let the vendor flash the board on this desk; asks for the invite (customer)',
+    load: async () => (await import('../agent/commands/agent.ts')).agentCommand,
+  },
+  {
+    command: 'doctor',
+    describe: 'find out what is wrong with probe, wires or board (customer)',
+    load: async () => (await import('../agent/commands/doctor.ts')).doctorCommand,
+  },
+  {
+    command: 'flash <image>',
+    describe: 'write an image to the chip on the customer’s desk (vendor)',
+    load: async () => (await import('../controller/commands/flash.ts')).flashCommand,
+  },
+  {
+    command: 'verify <image>',
+    describe: 'compare the chip with an image, without changing it (vendor)',
+    load: async () => (await import('../controller/commands/verify.ts')).verifyCommand,
+  },
+  {
+    command: 'erase',
+    describe: 'erase sectors of the chip (vendor)',
+    load: async () => (await import('../controller/commands/erase.ts')).eraseCommand,
+  },
+  {
+    command: 'info',
+    describe: 'say which probe and chip the customer has (vendor)',
+    load: async () => (await import('../controller/commands/look.ts')).infoCommand,
+  },
+  {
+    command: 'reset',
+    describe: 'reset the chip and let it run (vendor)',
+    load: async () => (await import('../controller/commands/look.ts')).resetCommand,
+  },
+  {
+    command: 'plan <image>',
+    describe: 'show what a flash job would do, without a network (vendor)',
+    load: async () => (await import('../controller/commands/plan.ts')).planCommand,
+  },
+  {
+    command: 'invite',
+    describe: 'make an invite for a later job (vendor)',
+    load: async () => (await import('../controller/commands/invite.ts')).inviteCommand,
+  },
+  {
+    command: 'keygen',
+    describe: 'make the vendor’s keys, one pair for each purpose (vendor)',
+    load: async () => (await import('../controller/commands/keygen.ts')).keygenCommand,
+  },
+  {
+    command: 'receipt',
+    describe: 'check and list receipts (vendor)',
+    load: async () => (await import('../controller/commands/receipt.ts')).receiptCommand,
+  },
+  {
     command: 'relay',
     describe: 'serve as the meeting place between agents and controllers (operator)',
     load: async () => (await import('../relay/commands/relay.ts')).relayCommand,

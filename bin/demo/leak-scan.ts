@@ -1,5 +1,6 @@
 // Looks for plaintext in what an observer holds (docs/threat-model.md, "read along"): any 8 consecutive bytes of the image,
-// except runs of fewer than 4 distinct bytes, which occur by themselves in padding and tables.
+// except runs of fewer than 4 distinct bytes, which occur by themselves in padding and tables, and runs that something public
+// on the same wires has too (two programs for one chip share a few short instruction sequences).
 
 const RUN = 8;
 const LEAST_DISTINCT = 4;
@@ -8,18 +9,26 @@ const LEAST_DISTINCT = 4;
 export interface LeakScanner {
   /** Distinct 8-byte runs that are looked for. */
   readonly windows: number;
+  /** Distinct runs that are not, because public bytes contain them. */
+  readonly shared: number;
   /** Offsets in `haystack` at which a run of the image begins; at most `limit` of them. */
   find(haystack: Uint8Array, limit?: number): number[];
 }
 
-/** Indexes every telling 8-byte run of `image`. */
-export function leakScanner(image: Uint8Array): LeakScanner {
+/** Indexes every telling 8-byte run of `image` that `known` (public bytes, such as the stub) does not contain. */
+export function leakScanner(image: Uint8Array, known: Uint8Array = new Uint8Array()): LeakScanner {
+  const everyRun = known.length === 0 ? undefined : leakScanner(known);
   const index = new Map<number, Set<number>>();
   const likely = new Uint8Array(1 << 21);
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
   let windows = 0;
+  const shared = new Set<string>();
   for (let at = 0; at + RUN <= image.length; at++) {
     if (!isTelling(image, at)) continue;
+    if (everyRun !== undefined && everyRun.find(image.subarray(at, at + RUN), 1).length > 0) {
+      shared.add(image.subarray(at, at + RUN).join());
+      continue;
+    }
     const low = view.getUint32(at, true);
     const high = view.getUint32(at + 4, true);
     const highs = index.get(low) ?? new Set<number>();
@@ -39,7 +48,7 @@ export function leakScanner(image: Uint8Array): LeakScanner {
     }
     return found;
   };
-  return { windows, find };
+  return { windows, shared: shared.size, find };
 }
 
 function bucket(low: number): number {

@@ -1,0 +1,40 @@
+// In what state the board is, in the words of shared/tunnel/bodies.ts, and how it is left: two tables anybody can check.
+import type { StubState } from '../shared/mailbox/layout.ts';
+import type { Plan } from '../shared/plan/plan.ts';
+import type { Board } from '../shared/tunnel/bodies.ts';
+import { KIND_EFFECTS } from './job.ts';
+import type { Parting } from './target/desk.ts';
+
+/** What the agent knows about the board by watching. */
+export interface BoardFacts {
+  readonly plan: Plan | undefined;
+  /** A stub was loaded or found. */
+  readonly stubLoaded: boolean;
+  /** A stub of a job that writes has taken a frame. */
+  readonly touched: boolean;
+  /** The stub's state as last seen. */
+  readonly state: StubState | undefined;
+}
+
+const COMPLETE: readonly (StubState | undefined)[] = ['written', 'locked', 'ended'];
+
+/** The board as it is now, before anything is done to leave it. */
+export function boardNow({ plan, touched, state }: BoardFacts): Board {
+  if (plan === undefined || !touched || !KIND_EFFECTS[plan.kind].writes) return 'untouched';
+  return plan.kind === 'flash' && COMPLETE.includes(state) ? 'written' : 'incomplete';
+}
+
+/**
+ * What is done to the board at the end. A finished job ends as its plan says. Otherwise a stub is reset away when flash holds
+ * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on.
+ */
+export function partingOf(facts: BoardFacts, done: boolean): Parting {
+  if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'leave' : facts.plan.finalAction;
+  if (!facts.stubLoaded) return 'leave';
+  return boardNow(facts) === 'incomplete' ? 'leave' : 'run';
+}
+
+/** The board after the parting succeeded. */
+export function boardAfter(facts: BoardFacts, parting: Parting): Board {
+  return parting === 'run' ? 'running' : boardNow(facts);
+}

@@ -1,0 +1,221 @@
+// The consent sheet: what the customer is asked to say yes to, in plain lines. Pure. Product page, "Consent" and "The trust ladder";
+// docs/protocol.md §7. Everything foreign on it has gone through plainText.
+import { toHex } from '../../shared/bytes.ts';
+import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chips/index.ts';
+import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
+import { IMAGE_RULES_TEXT, LOCK_TEXTS, TRUST } from '../../shared/trust.ts';
+import type { ProbeInfo } from '../probe/probe.ts';
+import type { BoardIdentity } from '../target/desk.ts';
+import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
+
+export interface SheetInput {
+  readonly plan: Plan;
+  /** SHA-512 of the plan's bytes as they arrived, 64 bytes. */
+  readonly planHash: Uint8Array;
+  readonly board: BoardIdentity;
+  readonly probe: ProbeInfo;
+  /** SHA-512 of the stub that would be run, 64 bytes; undefined for kinds that run none. */
+  readonly stubHash: Uint8Array | undefined;
+  /** True when a stub of an earlier attempt is still in the chip's RAM. */
+  readonly stubRuns: boolean;
+}
+
+export interface ConsentSheet {
+  readonly lines: readonly string[];
+  readonly plan: Plan;
+  readonly planHash: Uint8Array;
+  /** First 16 hex digits of the hash, for reading aloud. */
+  readonly shortHash: string;
+}
+
+type Section = readonly [title: string, ...paragraphs: readonly string[]];
+
+const KIND_TITLES = {
+  flash: 'write a program into the flash of your board',
+  verify: 'compare the flash of your board with a program, changing nothing',
+  erase: 'erase flash of your board',
+  info: 'look at your board, changing nothing',
+  reset: 'reset your board',
+} as const satisfies Record<Plan['kind'], string>;
+
+const FINAL_TEXTS = {
+  run: 'Finally the board is reset and runs what is in its flash.',
+  halt: 'Finally the chip is reset and left halted, until the board is switched off and on.',
+} as const satisfies Record<Plan['finalAction'], string>;
+
+const UNTOUCHED_TEXT =
+  'Nothing has been changed yet: only registers that say which chip this is were read, and it was not stopped.';
+const STUB_RUNS_TEXT =
+  'An earlier attempt left our program running in the chip’s RAM; what it changed before, it has changed. Since then nothing ' +
+  'was touched.';
+const PROTECTED_TEXT =
+  'The chip is read-protected (level 1). The first access by a probe may have stopped the product on it: switch the board off and ' +
+  'on if so.';
+const LOCK_STEP_TEXT =
+  'Read protection level 1 is set. From then on nobody reads the flash by probe; taking the lock away erases everything.';
+
+/** The sheet of a plan that has been checked against its chip. */
+export function consentSheet(input: SheetInput): ConsentSheet {
+  const { plan, planHash } = input;
+  const lines = sections(input).flatMap(sectionLines);
+  return { lines, plan, planHash, shortHash: toHex(planHash).slice(0, 16) };
+}
+
+function sections(input: SheetInput): Section[] {
+  const { plan } = input;
+  return [
+    [`CONSENT SHEET: ${KIND_TITLES[plan.kind]}`, ...whoLines(plan)],
+    ['Your board', ...boardLines(input)],
+    ['What will be done, and nothing else', ...numbered(stepLines(input))],
+    ...trustSections(plan),
+    ['So far', ...soFarLines(input)],
+    ['Plan hash (the vendor can compare it)', ...hashLines(input.planHash)],
+  ];
+}
+
+function sectionLines([title, ...paragraphs]: Section): string[] {
+  const body = paragraphs.flatMap((text) => wrapText(`  ${text}`, SHEET_WIDTH, hangOf(text)));
+  return [title, ...body, ''];
+}
+
+/** Continued lines stand under the text, behind a number or dash. */
+function hangOf(text: string): string {
+  const mark = /^(?:\s*(?:\d+\.|-)\s)?\s*/.exec(text)?.[0] ?? '';
+  return ' '.repeat(2 + mark.length);
+}
+
+function whoLines(plan: Plan): string[] {
+  const label = plainText(plan.label, 80);
+  const name =
+    label === ''
+      ? ['The vendor gave this job no name.']
+      : ['The vendor calls this job (his words, unchecked):', `  "${label}"`];
+  return [...name, `Job ${toHex(plan.job)}`];
+}
+
+function boardLines({ board, probe }: SheetInput): string[] {
+  const chip = findChip(board.devId)?.name ?? 'unknown chip';
+  const size = board.flashKiB === 0 ? 'flash size not read' : `${board.flashKiB} KiB of flash`;
+  const id = board.uid.every((byte) => byte === 0) ? 'not read' : toHex(board.uid);
+  return [
+    `${chip}, DEV_ID ${hex(board.devId, 3)}, revision ${hex(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
+    `Unique id ${id}`,
+    `Probe ${plainText(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
+  ];
+}
+
+// ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function stepLines(input: SheetInput): string[][] {
+  const { plan } = input;
+  const steps = [
+    ramStep(input),
+    eraseStep(plan),
+    rangeStep(plan, 'program'),
+    rangeStep(plan, 'digest'),
+    bootStep(plan),
+  ];
+  const rest = [
+    plan.lock === 'level 1' ? [LOCK_STEP_TEXT] : [],
+    plan.kind === 'info' ? [] : [FINAL_TEXTS[plan.finalAction]],
+  ];
+  const all = [...steps, ...rest].filter((step) => step.length > 0);
+  return all.length > 0 ? all : [['The vendor learns what stands under “Your board”.']];
+}
+
+function ramStep({ plan, stubHash }: SheetInput): string[] {
+  if (stubHash === undefined) return [];
+  return [
+    'The product on the board stops: the chip is reset, and a program of ours runs in its RAM, which alone writes flash and refuses ' +
+      `everything that is not on this sheet. If nothing arrives for ${plan.idleLimitMs / 1000} s it forgets its keys.`,
+    `  program ${toHex(stubHash).slice(0, 16)}… (SHA-512)`,
+  ];
+}
+
+function eraseStep(plan: Plan): string[] {
+  if (plan.sectors.length === 0) return [];
+  const sectors = plan.sectors.map((index) => sectorNumber(chipOf(plan), index, plan.flashKiB));
+  const total = sectors.reduce((sum, sector) => sum + sector.bytes, 0);
+  return [
+    `Erase ${count(sectors.length, 'sector')}, ${total / 1024} KiB; what is in them is lost:`,
+    ...sectors.map(sectorLine),
+  ];
+}
+
+function sectorLine(sector: Sector): string {
+  return `  sector ${String(sector.index).padStart(2)}  ${spanText(sector.base, sector.bytes)}  ${sector.bytes / 1024} KiB`;
+}
+
+const RANGE_TITLES = {
+  program: 'Program and check',
+  digest: 'Check without changing',
+} as const satisfies Record<RangeUse, string>;
+
+function rangeStep(plan: Plan, use: RangeUse): string[] {
+  const ranges = plan.ranges.filter((range) => range.use === use);
+  if (ranges.length === 0) return [];
+  const total = ranges.reduce((sum, range) => sum + range.length, 0);
+  const told = 'the vendor is told a digest of each, never the content';
+  return [`${RANGE_TITLES[use]} ${count(ranges.length, 'range')}, ${total} bytes; ${told}:`, ...ranges.map(rangeLine)];
+}
+
+function rangeLine(range: PlanRange): string {
+  return `  ${spanText(range.address, range.length)}  ${range.length} bytes`;
+}
+
+function bootStep(plan: Plan): string[] {
+  if (plan.bootAddress === undefined) return [];
+  return [
+    `The words the chip starts from, at ${hex(plan.bootAddress, 8)}, are written last, when all else has been checked.`,
+  ];
+}
+
+/** Numbers the first line of each step; the lines below it stay where they are. */
+function numbered(steps: readonly (readonly string[])[]): string[] {
+  return steps.flatMap(([first = '', ...others], index) => [
+    `${index + 1}. ${first}`,
+    ...others.map((line) => `   ${line}`),
+  ]);
+}
+
+// ── trust ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function trustSections(plan: Plan): Section[] {
+  const writes = plan.kind === 'flash';
+  const trust = TRUST[plan.mode];
+  const mode: Section = [
+    `Trust mode ${plan.mode}`,
+    trust.setUp,
+    ...trust.stops.map((text) => `- stops ${text}`),
+    ...trust.doesNotStop.map((text) => `- does not stop ${text}`),
+  ];
+  const after: Section = ['Know this before you say yes', IMAGE_RULES_TEXT, LOCK_TEXTS[plan.lock]];
+  return writes ? [mode, after] : [mode];
+}
+
+function soFarLines({ board, stubRuns }: SheetInput): string[] {
+  return [stubRuns ? STUB_RUNS_TEXT : UNTOUCHED_TEXT, ...(board.rdp === 1 ? [PROTECTED_TEXT] : [])];
+}
+
+function hashLines(hash: Uint8Array): string[] {
+  const text = toHex(hash);
+  return [`short  ${text.slice(0, 16)}`, `full   ${text.slice(0, 64)}`, `       ${text.slice(64)}`];
+}
+
+// ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function chipOf(plan: Plan): Chip {
+  return findChip(plan.devId) as Chip;
+}
+
+function spanText(address: number, bytes: number): string {
+  return `${hex(address, 8)}..${hex(address + bytes - 1, 8)}`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function hex(value: number, digits: number): string {
+  return `0x${value.toString(16).padStart(digits, '0')}`;
+}

@@ -1,0 +1,325 @@
+// The stub's life as the agent sees it: load, start, give it the job, carry its handshake, find it again, let go
+// (docs/mailbox.md, "Entry", "States"). After `start` only mailbox words and DHCSR are touched.
+import { concat, copyOf, equalBytes, Reader, Writer } from '../../shared/bytes.ts';
+import { fail, type BlindflashError } from '../../shared/errors.ts';
+import {
+  COMMANDS,
+  CONTROL,
+  controlAddress,
+  JOB,
+  MAILBOX_MAGIC,
+  MEMORY,
+  SAVE_WORDS,
+  STATES,
+  type StubState,
+} from '../../shared/mailbox/layout.ts';
+import type { Clock, Log } from '../../shared/ports.ts';
+import { decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { pause } from '../probe/deadline.ts';
+import type { Probe } from '../probe/probe.ts';
+import type { KnownStub, StubRegistry } from '../stubs.ts';
+import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './attach.ts';
+import { CortexM, SCS } from './cortex-m.ts';
+import { Mailbox } from './mailbox.ts';
+import { faultText, isStopped, stateName, stubError } from './stub-errors.ts';
+
+/** Limits we chose, milliseconds. */
+const LIMITS = {
+  /** Clock, hash over itself, RNG test. */
+  boot: 3000,
+  /** Copying and checking the plan, one or two scalar multiplications. */
+  answer: 10_000,
+  pollEvery: 2,
+} as const;
+
+const SAVE_MAGIC = 0x56534642; // "BFSV"
+/** Vector catches an earlier debugger may have left: with them a fault would stop the core instead of being reported. */
+const VECTOR_CATCH = 0x7f1;
+const THUMB_STATE = 0x01000000;
+const HANDSHAKE_NUMBER_AT = 64 + 29;
+const LOAD_ATTEMPTS = 2;
+
+/** What the stub needs to know of a job. */
+export interface StubJob {
+  /** 32 bytes. */
+  readonly sealedPublic: Uint8Array;
+  /** 32 bytes. */
+  readonly contribution: Uint8Array;
+  /** Canonical plan. */
+  readonly planBytes: Uint8Array;
+}
+
+/** An offered handshake: M1 and the hash the stub computed over itself. */
+export interface Offer {
+  readonly m1: Uint8Array;
+  readonly stubHash: Uint8Array;
+}
+
+export interface StubRunnerOptions {
+  readonly probe: Probe;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stub: KnownStub;
+  /** Debug settings as found before us; kept in the mailbox for whoever comes after. */
+  readonly saved: SavedDebugState;
+  /** 8 bytes naming the invite, so that a later agent knows whose stub it meets. */
+  readonly tag: Uint8Array;
+}
+
+/** A stub found running. */
+export interface FoundStub {
+  readonly runner: StubRunner;
+  readonly state: StubState;
+  /** What it read of its chip; undefined before it has offered a handshake. */
+  readonly facts: StubFacts | undefined;
+  /** The job it works on, as it lies in the job area; undefined when there is none. */
+  readonly job: StubJob | undefined;
+  readonly saved: SavedDebugState;
+}
+
+export class StubRunner {
+  readonly mailbox: Mailbox;
+  readonly #options: StubRunnerOptions;
+  readonly #core: CortexM;
+
+  constructor(options: StubRunnerOptions) {
+    this.#options = options;
+    this.mailbox = new Mailbox(options.probe, options.clock, options.log);
+    this.#core = new CortexM(options.probe, { clock: options.clock, log: options.log });
+  }
+
+  get stub(): KnownStub {
+    return this.#options.stub;
+  }
+
+  /**
+   * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run until it waits for a job.
+   * @throws BF-STUB-LOAD, BF-STUB-SILENT, the stub's own refusal, or what probe and wire bring.
+   */
+  async start(): Promise<void> {
+    await this.#freezeWatchdogs();
+    await this.#core.resetHalt();
+    await this.#place();
+    await this.#enter();
+    await this.#untilUp();
+    this.#options.log.info({ version: this.stub.version }, 'stub is up');
+  }
+
+  /** Puts the job into the job area and waits for M1. @throws the stub's refusal, BF-STUB-SILENT */
+  async giveJob(job: StubJob): Promise<Offer> {
+    const bytes = encodeJob(job);
+    await this.mailbox.writeAt(MEMORY.job.address, bytes);
+    await this.mailbox.writeWord('JOB_LENGTH', bytes.length);
+    await this.#command('job');
+    return this.#offerAfter(0);
+  }
+
+  /** Asks for a new handshake for the same job, ending whatever session there is. @throws as giveJob */
+  async offerAgain(): Promise<Offer> {
+    const before = await this.mailbox.readWord('HANDSHAKES');
+    await this.#command('handshake');
+    return this.#offerAfter(before);
+  }
+
+  /** Hands M2 over and waits for M3, 32 bytes. @throws the stub's reason when it does not believe M2 */
+  async giveM2(m2: Uint8Array): Promise<Uint8Array> {
+    await this.mailbox.write('M2', m2);
+    await this.#command('m2');
+    await this.#untilState(['active'], LIMITS.answer);
+    return this.mailbox.read('M3');
+  }
+
+  /** Makes the stub wipe its keys. @throws BF-STUB-SILENT */
+  async abort(): Promise<void> {
+    const { state } = await this.mailbox.status();
+    if (state < STATES.waiting || state > STATES.locked) return;
+    await this.#command('abort');
+    const wiped = async (): Promise<boolean> => (await this.mailbox.status()).state >= STATES.ended;
+    if (!(await this.#within(LIMITS.answer, wiped))) throw fail('BF-STUB-SILENT', 'it does not stop');
+  }
+
+  /** Why a stub in state aborted, expired, fault or refused stopped. */
+  async reason(state: StubState): Promise<BlindflashError> {
+    const error = await this.mailbox.readWord('ERROR');
+    const known = stubError(error, await this.mailbox.readWord('DETAIL'), state);
+    if (state !== 'fault') return known;
+    return fail(known.code, faultText(await this.mailbox.read('FAULT')));
+  }
+
+  /** True if a stub is up and has not been stopped, reset or replaced. Looks, and touches nothing. */
+  async isLive(): Promise<boolean> {
+    if ((await this.mailbox.readWord('MAGIC')) !== MAILBOX_MAGIC) return false;
+    const { halted, lockedUp, wasReset } = await this.mailbox.core();
+    return !halted && !lockedUp && !wasReset;
+  }
+
+  // ── start ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #freezeWatchdogs(): Promise<void> {
+    const { probe } = this.#options;
+    const now = await probe.readWord(CHIP.DBGMCU_APB1_FZ);
+    await probe.writeWord(CHIP.DBGMCU_APB1_FZ, (now | FREEZE_WATCHDOGS) >>> 0);
+  }
+
+  /** Image, read back and compared; then an empty control page with the settings as found. */
+  async #place(): Promise<void> {
+    const { probe } = this.#options;
+    const { image } = this.stub;
+    for (let attempt = 1; ; attempt++) {
+      await probe.writeMemory(MEMORY.stub.address, image);
+      if (equalBytes(await probe.readMemory(MEMORY.stub.address, image.length), image)) break;
+      if (attempt === LOAD_ATTEMPTS) throw fail('BF-STUB-LOAD');
+    }
+    const page = new Uint8Array(MEMORY.control.size);
+    page.set(this.#saveWords(), CONTROL.SAVE.offset);
+    await probe.writeMemory(MEMORY.control.address, page);
+  }
+
+  #saveWords(): Uint8Array {
+    const { saved, tag } = this.#options;
+    const named: Readonly<Record<string, number>> = { magic: SAVE_MAGIC, ...saved };
+    const writer = new Writer();
+    for (const name of SAVE_WORDS.slice(0, 7)) writer.u32((named[name] ?? 0) >>> 0, name);
+    return writer.bytes(tag, 'tag', 8).finish();
+  }
+
+  async #enter(): Promise<void> {
+    const { probe } = this.#options;
+    const demcr = await probe.readWord(SCS.DEMCR);
+    await probe.writeWord(SCS.DEMCR, (demcr & ~VECTOR_CATCH) >>> 0);
+    await this.#core.writeRegister('sp', this.stub.stackPointer);
+    await this.#core.writeRegister('pc', (this.stub.entry & ~1) >>> 0);
+    await this.#core.writeRegister('xpsr', THUMB_STATE);
+    await this.#core.resume();
+  }
+
+  async #untilUp(): Promise<void> {
+    const up = await this.#within(LIMITS.boot, async () => (await this.mailbox.readWord('MAGIC')) === MAILBOX_MAGIC);
+    if (!up) throw fail('BF-STUB-SILENT', `it did not come up within ${LIMITS.boot} ms`);
+    await this.#untilState(['waiting'], LIMITS.boot);
+  }
+
+  // ── handshake ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #command(name: keyof typeof COMMANDS): Promise<void> {
+    await this.mailbox.writeWord('COMMAND', COMMANDS[name]);
+  }
+
+  /** M1 of a handshake later than number `before`; read twice alike, because the stub may be in the middle of writing it. */
+  async #offerAfter(before: number): Promise<Offer> {
+    let last: Uint8Array = new Uint8Array(0);
+    const ready = await this.#within(LIMITS.answer, async () => {
+      if ((await this.#stateOrThrow()) !== 'offered') return false;
+      const m1 = await this.mailbox.read('M1');
+      const number = await this.mailbox.readWord('HANDSHAKES');
+      const settled = number > before && m1[HANDSHAKE_NUMBER_AT] === (number & 0xff) && equalBytes(m1, last);
+      last = m1;
+      return settled;
+    });
+    if (!ready) throw fail('BF-STUB-SILENT', 'it offers no handshake');
+    const stubHash = await this.mailbox.read('STUB_HASH');
+    if (!equalBytes(stubHash, this.stub.hash))
+      throw fail('BF-STUB-UNKNOWN', 'its hash is not the one it was loaded with');
+    return { m1: last, stubHash };
+  }
+
+  // ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #untilState(wanted: readonly StubState[], limitMs: number): Promise<void> {
+    const reached = await this.#within(limitMs, async () => wanted.includes(await this.#stateOrThrow()));
+    if (!reached) throw fail('BF-STUB-SILENT', `it does not reach the state ${wanted.join(' or ')}`);
+  }
+
+  /** The state; a stub that stopped is an error with its own reason. */
+  async #stateOrThrow(): Promise<StubState> {
+    const { state } = await this.mailbox.status();
+    const name = stateName(state);
+    if (name === undefined) throw fail('BF-STUB-MAILBOX', `state ${state}`);
+    // COMMAND 4 leads out of these two; until it is taken they are not news.
+    const leaving =
+      (name === 'aborted' || name === 'expired') && (await this.mailbox.readWord('COMMAND')) !== COMMANDS.none;
+    if (isStopped(name) && !leaving && !(await this.#isOldNews(name))) throw await this.reason(name);
+    return name;
+  }
+
+  /** The stub clears ERROR on its way to a new handshake, a moment before STATUS changes. */
+  async #isOldNews(state: StubState): Promise<boolean> {
+    return (state === 'aborted' || state === 'expired') && (await this.mailbox.readWord('ERROR')) === 0;
+  }
+
+  async #within(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
+    const { clock } = this.#options;
+    const end = clock.now() + limitMs;
+    for (;;) {
+      if (await done()) return true;
+      if (clock.now() >= end) return false;
+      await pause(clock, LIMITS.pollEvery);
+    }
+  }
+}
+
+/** The job area's bytes. */
+export function encodeJob(job: StubJob): Uint8Array {
+  const length = JOB.fields.plan + job.planBytes.length;
+  const head = new Writer().u32(JOB.magic).u32(length).bytes(job.sealedPublic, 'sealedPublic', 32);
+  return concat(head.bytes(job.contribution, 'contribution', 32).finish(), job.planBytes);
+}
+
+/**
+ * Looks for a stub an earlier agent of this invite left running. Halts nothing, resets nothing, reads mailbox words and DHCSR.
+ * The probe must be connected. Undefined when there is none that could be gone on with.
+ */
+export async function findStub(
+  options: Pick<StubRunnerOptions, 'probe' | 'clock' | 'log' | 'tag'> & { readonly stubs: StubRegistry },
+): Promise<FoundStub | undefined> {
+  const { probe, clock, log, tag, stubs } = options;
+  const mailbox = new Mailbox(probe, clock, log);
+  if ((await mailbox.readWord('MAGIC')) !== MAILBOX_MAGIC) return undefined;
+  const stub = stubs.withHash(await mailbox.read('STUB_HASH'));
+  const save = decodeSave(await mailbox.read('SAVE'));
+  if (stub === undefined || save === undefined || !equalBytes(save.tag, tag)) return undefined;
+  const runner = new StubRunner({ probe, clock, log, stub, saved: save.saved, tag });
+  const state = stateName((await mailbox.status()).state);
+  if (state === undefined || !(await runner.isLive())) return undefined;
+  const offered = state !== 'boot' && state !== 'waiting' && (await mailbox.readWord('HANDSHAKES')) > 0;
+  const facts = offered ? decodeFacts(await mailbox.read('M1')) : undefined;
+  return { runner, state, facts, job: offered ? await readJob(mailbox) : undefined, saved: save.saved };
+}
+
+function decodeFacts(m1: Uint8Array): StubFacts | undefined {
+  try {
+    return decodeStubFacts(copyOf(m1, 64));
+  } catch {
+    return undefined;
+  }
+}
+
+async function readJob(mailbox: Mailbox): Promise<StubJob | undefined> {
+  const length = await mailbox.readWord('JOB_LENGTH');
+  if (length < JOB.fields.plan || length > MEMORY.job.size || length % 4 !== 0) return undefined;
+  const bytes = await mailbox.readAt(MEMORY.job.address, length);
+  const part = (from: number, to?: number): Uint8Array => copyOf(bytes, from, to);
+  return {
+    sealedPublic: part(JOB.fields.sealedKey, JOB.fields.contribution),
+    contribution: part(JOB.fields.contribution, JOB.fields.plan),
+    planBytes: part(JOB.fields.plan),
+  };
+}
+
+/** The words an agent left in SAVE, or undefined when it left none. */
+export function decodeSave(bytes: Uint8Array): { saved: SavedDebugState; tag: Uint8Array } | undefined {
+  const reader = new Reader(bytes, 'BF-STUB-MAILBOX', 'SAVE');
+  if (reader.u32() !== SAVE_MAGIC) return undefined;
+  const saved = {
+    dhcsr: reader.u32(),
+    demcr: reader.u32(),
+    dbgmcuCr: reader.u32(),
+    apb1Fz: reader.u32(),
+    apb2Fz: reader.u32(),
+    fpCtrl: reader.u32(),
+  };
+  return { saved, tag: reader.bytes(8) };
+}
+
+/** Where SAVE lies; read alone when a stub is gone and its RAM may still hold the words. */
+export const SAVE_ADDRESS = controlAddress('SAVE');

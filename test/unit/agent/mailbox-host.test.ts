@@ -1,0 +1,329 @@
+// The pump against a mailbox in an array and a stub that says what the test wants, lies included.
+import assert from 'node:assert/strict';
+import { Mailbox } from '../../../agent/target/mailbox.ts';
+import { HOST_LIMITS, MailboxHost } from '../../../agent/target/mailbox-host.ts';
+import { crc32, slotWrite } from '../../../agent/target/slots.ts';
+import type { Probe } from '../../../agent/probe/probe.ts';
+import { fail } from '../../../shared/errors.ts';
+import { REPLY_RING } from '../../../shared/mailbox/layout.ts';
+import { silentLog } from '../../../shared/ports.ts';
+import { EventQueue } from '../../../sim/event-queue.ts';
+import { FakeTarget } from '../agent-probe/fake-target.ts';
+
+// Spelled out again from docs/mailbox.md.
+const BASE = 0x20000000;
+const STATUS = 0x2002d004;
+const MAGIC = 0x2002d000;
+const REPLY_ACK = 0x2002d088;
+const FRAMES = 0x20005000;
+const ACTIVE = 3;
+
+class Bench extends FakeTarget {
+  readonly queue = new EventQueue();
+  readonly ram = new Uint8Array(0x30000);
+  readonly writes: { address: number; bytes: Uint8Array }[] = [];
+  polls = 0;
+  looks = 0;
+  failNext: Error[] = [];
+  recovered = 0;
+  onPoll: () => void = () => {};
+  dhcsr = 0x01010001;
+  readonly host = new MailboxHost(new Mailbox(this as Probe, this.queue, silentLog), this.queue, silentLog);
+
+  constructor() {
+    super();
+    this.set(MAGIC, 0x31584d42);
+    this.say(0, 0);
+    this.host.begin();
+  }
+
+  get #view(): DataView {
+    return new DataView(this.ram.buffer);
+  }
+  set(address: number, value: number): void {
+    this.#view.setUint32(address - BASE, value >>> 0, true);
+  }
+  get(address: number): number {
+    return this.#view.getUint32(address - BASE, true);
+  }
+  say(accepted: number, reply: number, state = ACTIVE, again = 0): void {
+    this.set(STATUS, (again * 0x80000000 + state * 0x1000000 + (reply & 0xff) * 0x10000 + (accepted & 0xffff)) >>> 0);
+  }
+  reply(sequence: number, box = new Uint8Array(192).fill(sequence)): Uint8Array {
+    const { address, bytes } = slotWrite(REPLY_RING, sequence, box);
+    this.ram.set(bytes, address - BASE);
+    return box;
+  }
+
+  async #cost(): Promise<void> {
+    await new Promise<void>((resolve) => this.queue.after(1, resolve));
+    const error = this.failNext.shift();
+    if (error !== undefined) throw error;
+  }
+  override async readWord(address: number): Promise<number> {
+    await this.#cost();
+    if (address === 0xe000edf0) {
+      this.looks++;
+      return this.dhcsr;
+    }
+    if (address === STATUS) {
+      this.polls++;
+      this.onPoll();
+    }
+    return this.get(address);
+  }
+  override async writeWord(address: number, value: number): Promise<void> {
+    await this.#cost();
+    this.set(address, value);
+  }
+  override async readMemory(address: number, length: number): Promise<Uint8Array> {
+    await this.#cost();
+    return this.ram.slice(address - BASE, address - BASE + length);
+  }
+  override async writeMemory(address = 0, bytes = new Uint8Array(0)): Promise<void> {
+    await this.#cost();
+    this.writes.push({ address, bytes });
+    this.ram.set(bytes, address - BASE);
+  }
+  override async recover(): Promise<void> {
+    this.recovered++;
+  }
+
+  drive<T>(work: Promise<T>): Promise<T> {
+    return this.queue.drive(work);
+  }
+  /** Turns with the pauses they ask for. */
+  async turns(count: number): Promise<void> {
+    for (let turn = 0; turn < count; turn++) {
+      const { pauseMs } = await this.host.turn();
+      await new Promise<void>((resolve) => this.queue.after(pauseMs, resolve));
+    }
+  }
+  queueFrames(from: number, to: number, size = 4064): void {
+    for (let sequence = from; sequence <= to; sequence++)
+      this.host.queue({ sequence, box: new Uint8Array(size).fill(sequence) });
+  }
+}
+
+describe('mailbox host', () => {
+  it('computes the CRC-32 everybody knows', () => {
+    assert.equal(crc32(new TextEncoder().encode('12345'), new TextEncoder().encode('6789')), 0xcbf43926);
+  });
+
+  it('fills a slot by one write that ends with the sequence at the end of the slot', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 1);
+    bench.host.queue({ sequence: 2, box: new Uint8Array(192).fill(2) });
+    await bench.drive(bench.turns(1));
+    assert.deepEqual(
+      bench.writes.map(({ address, bytes }) => [address, bytes.length]),
+      [
+        [FRAMES + 2 * 4096 - 4080, 4080],
+        [FRAMES + 3 * 4096 - 208, 208],
+      ],
+    );
+    assert.deepEqual([bench.get(FRAMES + 2 * 4096 - 16), bench.get(FRAMES + 2 * 4096 - 4)], [4064, 1]);
+    assert.equal(bench.get(FRAMES + 3 * 4096 - 8), 0);
+  });
+
+  it('runs forty frames ahead and not one further, and goes on as slots become free', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 60);
+    await bench.drive(bench.turns(30));
+    assert.equal(bench.writes.length, 40);
+    bench.say(3, 0);
+    await bench.drive(bench.turns(5));
+    assert.equal(bench.writes.length, 43);
+    assert.equal(bench.get(FRAMES + 4 * 4096 - 4), 43, 'slot 3 holds frame 43');
+    assert.equal(bench.host.acceptedImages, 3);
+  });
+
+  it('writes a damaged slot again, at the stub’s pace, and gives up in the end', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 1);
+    bench.say(0, 0, ACTIVE, 1);
+    await bench.drive(bench.turns(40));
+    const elapsed = bench.queue.now();
+    assert.equal(bench.writes.length <= 2 + elapsed / HOST_LIMITS.rewriteEveryMs, true);
+    assert.equal(bench.writes.length >= 2, true);
+    assert.deepEqual(bench.writes[0], bench.writes[1], 'the same ciphertext');
+    await assert.rejects(bench.drive(bench.turns(5000)), { code: 'BF-STUB-MAILBOX' });
+  });
+
+  it('does not rewrite what it never wrote', async () => {
+    const bench = new Bench();
+    bench.say(0, 0, ACTIVE, 1);
+    await bench.drive(bench.turns(20));
+    assert.equal(bench.writes.length, 0);
+  });
+
+  it('fetches replies in order, acknowledges them, also across the wrap of ring and byte', async () => {
+    const bench = new Bench();
+    const got: number[] = [];
+    const round = async (): Promise<void> => {
+      for (let last = 5; last <= 600; last += 5) {
+        for (let sequence = last - 4; sequence <= last; sequence++) bench.reply(sequence);
+        bench.say(0, last);
+        const { replies } = await bench.host.turn();
+        for (const { sequence, box } of replies) {
+          got.push(sequence);
+          assert.deepEqual(box, new Uint8Array(192).fill(sequence));
+        }
+        assert.equal(bench.get(REPLY_ACK), last);
+      }
+    };
+    await bench.drive(round());
+    assert.deepEqual(
+      got,
+      Array.from({ length: 600 }, (_, index) => index + 1),
+    );
+  });
+
+  it('reads a reply again that arrived damaged', async () => {
+    const bench = new Bench();
+    bench.reply(1);
+    bench.ram[0x4000 + 0x1ff - 16] ^= 1;
+    bench.say(0, 1);
+    let reads = 0;
+    const readMemory = bench.readMemory.bind(bench);
+    bench.readMemory = async (address: number, length: number) => {
+      if (++reads === 2) bench.reply(1);
+      return readMemory(address, length);
+    };
+    const { replies } = await bench.drive(bench.host.turn());
+    assert.equal(replies.length, 1);
+  });
+
+  const LIES: readonly [string, (bench: Bench) => void][] = [
+    ['frames accepted that were never written', (bench) => bench.say(7, 0)],
+    ['fewer frames accepted than before', (bench) => bench.say(0xffff, 0)],
+    ['more replies than the ring holds', (bench) => bench.say(0, 17)],
+    ['a reply that is not there', (bench) => bench.say(0, 1)],
+    ['a state nobody knows', (bench) => bench.say(0, 0, 77)],
+  ];
+  for (const [what, lie] of LIES)
+    it(`does not believe ${what}`, async () => {
+      const bench = new Bench();
+      bench.queueFrames(1, 3);
+      await bench.drive(bench.turns(2));
+      lie(bench);
+      await assert.rejects(bench.drive(bench.turns(2)), { code: 'BF-STUB-MAILBOX' });
+    });
+
+  it('tells lost power from a lie', async () => {
+    const bench = new Bench();
+    bench.ram.fill(0x5a);
+    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-STUB-SILENT' });
+  });
+
+  it('bounds what it holds and tells the credit', () => {
+    const bench = new Bench();
+    assert.equal(bench.host.credit(), HOST_LIMITS.frames);
+    assert.equal(bench.host.credit(), undefined);
+    bench.queueFrames(1, HOST_LIMITS.frames, 192);
+    assert.throws(() => bench.queueFrames(HOST_LIMITS.frames + 1, HOST_LIMITS.frames + 1), { code: 'BF-TUNNEL-ORDER' });
+  });
+
+  it('raises the credit as frames are accepted', async () => {
+    const bench = new Bench();
+    bench.host.credit();
+    bench.queueFrames(1, 300, 192);
+    bench.onPoll = () => bench.say(Math.min(300, bench.writes.length), 0);
+    await bench.drive(bench.turns(100));
+    assert.equal(bench.host.accepted, 300);
+    assert.equal(bench.host.credit(), 300 + HOST_LIMITS.frames);
+  });
+
+  it('refuses gaps, foreign sizes and a second content for one number; drops an exact repetition', () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 2);
+    bench.queueFrames(1, 1);
+    assert.throws(() => bench.queueFrames(4, 4), { code: 'BF-TUNNEL-ORDER' });
+    assert.throws(() => bench.host.queue({ sequence: 3, box: new Uint8Array(200) }), { code: 'BF-TUNNEL-MESSAGE' });
+    assert.throws(() => bench.host.queue({ sequence: 2, box: new Uint8Array(4064) }), { code: 'BF-TUNNEL-ORDER' });
+  });
+
+  it('polls at once after progress, then backs off to 5 ms, later to 50 ms', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 1);
+    const pauses: number[] = [];
+    const watch = async (): Promise<void> => {
+      for (let turn = 0; turn < 8; turn++) pauses.push((await bench.host.turn()).pauseMs);
+    };
+    await bench.drive(watch());
+    assert.deepEqual(pauses, [0, 1, 2, 4, 5, 5, 5, 5]);
+    bench.say(1, 0);
+    assert.equal((await bench.drive(bench.host.turn())).pauseMs, 0);
+    await bench.drive(bench.turns(3000));
+    assert.equal((await bench.drive(bench.host.turn())).pauseMs, 50);
+  });
+
+  it('looks at DHCSR only after two quiet seconds, and says what it sees', async () => {
+    const FOUND: readonly [number, string, RegExp][] = [
+      [0x01090001, 'BF-STUB-CRASHED', /locked up/],
+      [0x00030003, 'BF-STUB-CRASHED', /halted/],
+      [0x03010001, 'BF-STUB-SILENT', /reset/],
+    ];
+    for (const [dhcsr, code, detail] of FOUND) {
+      const bench = new Bench();
+      bench.queueFrames(1, 1);
+      await bench.drive(bench.turns(50));
+      assert.equal(bench.looks, 0);
+      bench.dhcsr = dhcsr;
+      await assert.rejects(bench.drive(bench.turns(2000)), (error: { code: string; detail: string }) => {
+        return error.code === code && detail.test(error.detail) && bench.queue.now() < 2200;
+      });
+    }
+  });
+
+  it('gives a stub up that takes no frame for thirty seconds, and waits on one that has nothing to do', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 1);
+    await assert.rejects(bench.drive(bench.turns(100_000)), { code: 'BF-STUB-SILENT' });
+    const idle = new Bench();
+    await idle.drive(idle.turns(3500));
+    assert.equal(idle.queue.now() > 40_000, true);
+  });
+
+  it('writes no frame once the session is over', async () => {
+    const bench = new Bench();
+    bench.queueFrames(1, 3);
+    bench.say(0, 0, 7);
+    await bench.drive(bench.turns(3));
+    assert.equal(bench.writes.length, 0);
+  });
+
+  it('repeats an access the wire spoilt, recovers a confused probe, and gives up the third time', async () => {
+    const bench = new Bench();
+    bench.failNext = [fail('BF-TARGET-WIRE'), fail('BF-PROBE-TIMEOUT')];
+    await bench.drive(bench.turns(1));
+    assert.equal(bench.recovered, 1);
+    bench.failNext = [fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT')];
+    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-TARGET-FAULT' });
+    bench.failNext = [fail('BF-PROBE-UNPLUGGED')];
+    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-PROBE-UNPLUGGED' });
+  });
+
+  it('goes on where an earlier agent stopped', async () => {
+    const bench = new Bench();
+    bench.say(17, 4);
+    bench.set(REPLY_ACK, 3);
+    bench.reply(4);
+    await bench.drive(bench.host.adopt());
+    const { replies } = await bench.drive(bench.host.turn());
+    assert.deepEqual(
+      replies.map(({ sequence }) => sequence),
+      [4],
+    );
+    bench.queueFrames(18, 18);
+    await bench.drive(bench.turns(1));
+    assert.equal(bench.writes.length, 1);
+  });
+
+  it('reaches for nothing but the mailbox', async () => {
+    const bench = new Bench();
+    const mailbox = new Mailbox(bench as Probe, bench.queue, silentLog);
+    for (const address of [0x20000000, 0x10000000, 0x2002e000, 0x08000000])
+      await assert.rejects(mailbox.readAt(address, 4), { code: 'BF-INTERNAL-ARGUMENT' });
+  });
+});

@@ -1,0 +1,115 @@
+// The vendor's half of a sealed session over the tunnel, written for these tests from docs/protocol.md §8 and §9.
+import { createHash } from 'node:crypto';
+import { respond, type Responder } from '../../../shared/crypto/handshake.ts';
+import { exchangeKeyPairFrom, noPsk } from '../../../shared/crypto/keys.ts';
+import type { BoxSession } from '../../../shared/crypto/session.ts';
+import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import {
+  decodeReply,
+  encodeCommand,
+  IMAGE_DATA_BYTES,
+  rootDigest,
+  type Command,
+  type Reply,
+} from '../../../shared/sealed/messages.ts';
+import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
+import { seededRandom } from '../../support/seeded.ts';
+import { FLASH, type ControllerPeer } from './support.ts';
+
+export const sha512 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha512').update(bytes).digest());
+
+export class SealedVendor {
+  readonly keys = exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32));
+  readonly planBytes: Uint8Array;
+  readonly #peer: ControllerPeer;
+  readonly #plan: Plan;
+  session: BoxSession | undefined;
+
+  constructor(peer: ControllerPeer, plan: Plan) {
+    this.#peer = peer;
+    this.#plan = plan;
+    this.planBytes = encodePlan(plan);
+  }
+
+  /** HELLO, JOB, CONSENT. */
+  async propose(): Promise<boolean> {
+    await this.#peer.expect('HELLO');
+    this.#peer.sendJob(this.planBytes, this.keys.publicKey);
+    return (await this.#peer.expect('CONSENT')).yes;
+  }
+
+  /** SEALED1 … SEALED3. */
+  async shake(): Promise<void> {
+    const responder = await this.answer();
+    const { m3 } = await this.#peer.expect('SEALED3');
+    this.session = responder.receiveM3(m3).session;
+  }
+
+  /** Answers the next SEALED1; `change` may damage M2 first. */
+  async answer(change: (m2: Uint8Array) => void = () => {}): Promise<Responder> {
+    const { m1, stubHash } = await this.#peer.expect('SEALED1');
+    const responder = respond({
+      purpose: 'sealed',
+      staticKey: this.keys,
+      contexts: [stubHash, planHash(this.planBytes)],
+      pskFor: () => noPsk(),
+      payload2: encodeSessionChoice(seededRandom(m1[0] ?? 0).bytes(16)),
+      random: seededRandom(m1[1] ?? 0),
+      m1,
+    });
+    const m2 = responder.m2.slice();
+    change(m2);
+    this.#peer.send({ name: 'SEALED2', m2 });
+    return responder;
+  }
+
+  send(command: Command): void {
+    const session = this.session as BoxSession;
+    this.#peer.send({ name: 'FRAME', ...session.seal(encodeCommand(command)) });
+  }
+
+  async reply(): Promise<Reply> {
+    const { sequence, box } = await this.#peer.expect('REPLY');
+    const session = this.session as BoxSession;
+    if (sequence !== session.received + 1) throw new Error(`reply ${sequence} after ${session.received}`);
+    return decodeReply(session.open(box));
+  }
+
+  ask(command: Command): Promise<Reply> {
+    this.send(command);
+    return this.reply();
+  }
+
+  /** Erase, image, FINAL, END. `image` is main flash from its start. */
+  async write(image: Uint8Array): Promise<Reply> {
+    const plan = this.#plan;
+    for (const sector of plan.sectors) this.send({ name: 'ERASE', sector });
+    for (const range of plan.ranges) this.#sendRange(range.address, range.length, image);
+    for (let left = plan.sectors.length; left > 0; left--) await this.reply();
+    const boot = plan.bootAddress as number;
+    const bootWords = image.slice(boot - FLASH, boot - FLASH + 64);
+    return this.ask({ name: 'FINAL', root: this.#root(image, boot), bootWords });
+  }
+
+  #sendRange(address: number, length: number, image: Uint8Array): void {
+    let at = address === this.#plan.bootAddress ? address + 64 : address;
+    while (at < address + length) {
+      const count = Math.min(IMAGE_DATA_BYTES, address + length - at);
+      this.send({ name: 'IMAGE', address: at, data: image.slice(at - FLASH, at - FLASH + count) });
+      at += count;
+    }
+  }
+
+  /** Before the boot words are in place. */
+  #root(image: Uint8Array, boot: number): Uint8Array {
+    const blank = image.slice();
+    blank.fill(0xff, boot - FLASH, boot - FLASH + 64);
+    return rootDigest(
+      this.#plan.ranges.map(({ address, length }) => ({
+        address,
+        length,
+        digest: sha512(blank.subarray(address - FLASH, address - FLASH + length)),
+      })),
+    );
+  }
+}

@@ -1,0 +1,35 @@
+// A whole customer's desk in one process and virtual time: the real driver over a virtual ST-LINK, the real stub on a virtual board.
+import { readFileSync } from 'node:fs';
+import { StlinkDriver } from '../../../agent/probe/stlink/driver.ts';
+import { WebUsbTransport } from '../../../agent/probe/stlink/webusb-transport.ts';
+import type { UsbDeviceLike } from '../../../agent/probe/stlink/transport.ts';
+import { StubRegistry } from '../../../agent/stubs.ts';
+import { Board, type BoardOptions } from '../../../sim/board.ts';
+import { EventQueue } from '../../../sim/event-queue.ts';
+import { VirtualStlink } from '../../../sim/stlink/virtual-stlink.ts';
+import { VirtualUsbDevice } from '../../../sim/stlink/virtual-usb.ts';
+
+const image = new Uint8Array(readFileSync(new URL('../../../stub/prebuilt/stub-stm32f42x.bin', import.meta.url)));
+
+/** The stub in the repository. */
+export const STUBS = new StubRegistry([{ name: 'stm32f42x', image }]);
+
+export class VirtualDesk {
+  readonly queue = new EventQueue();
+  readonly board: Board;
+  readonly stlink: VirtualStlink;
+  readonly usb: VirtualUsbDevice;
+
+  constructor(options: BoardOptions = {}) {
+    this.board = new Board(options);
+    this.board.powerOn();
+    this.stlink = new VirtualStlink({ board: this.board });
+    this.usb = new VirtualUsbDevice({ stlink: this.stlink, queue: this.queue });
+  }
+
+  /** A driver nobody has opened yet. */
+  probe(): StlinkDriver {
+    const device: UsbDeviceLike = this.usb;
+    return new StlinkDriver(new WebUsbTransport(device, { clock: this.queue }), { clock: this.queue });
+  }
+}
