@@ -116,7 +116,14 @@ async function meet(
   step('The vendor makes keys, then asks for the job');
   await start('keygen', ['keygen', '--passphrase-file', passphrase], vendorHome).succeeded();
   const words = ['flash', image, '--relay', `ws://127.0.0.1:${relayPort}`, '--passphrase-file', passphrase];
-  const options = ['--invite-out', invite, '--label', 'Demo bootloader', '--yes', ...(base ? ['--base', base] : [])];
+  const options = [
+    '--invite-out',
+    invite,
+    '--label',
+    'Board 7 on your desk',
+    '--yes',
+    ...(base ? ['--base', base] : []),
+  ];
   const vendor = start('controller', [...words, ...options], vendorHome);
   vendor.onTold = narrateVendor;
   await vendor.hear(isEvent('invite'));
