@@ -1,0 +1,20 @@
+// The library: `import { … } from 'blindflash'`. Pure parts and the session on ports; no command line, no files.
+export * from './compile.ts';
+export { describePlan, describeTrust } from './describe.ts';
+export { estimate, type Estimate } from './estimate.ts';
+export { FORMATS, detectFormat, type ImageFormat } from './image/detect.ts';
+export { checkImageFits, imageHash, readImage, type Image, type ImageOptions } from './image/image.ts';
+export type { Segment } from './image/segments.ts';
+export { inviteLine, makeRoom, type InviteOptions } from './invite.ts';
+export { formatJob, jobId, parseJob, planOf, type JobRecord, type RoomRecord } from './job.ts';
+export { formatKeys, makeKeys, parseKeys, publicHalves, type Stretch, type VendorKeys } from './keys.ts';
+export { runControllerJob, startControllerJob, type ControllerJobOptions } from './run.ts';
+export { startJob } from './session.ts';
+export * from './session/ports.ts';
+export { expectedDigests, type Expectation } from './steps.ts';
+export { CHIPS, findChip, STM32F42X, type Chip } from '../shared/chips/index.ts';
+export { BlindflashError, ERRORS, isBlindflashError, type ErrorCode } from '../shared/errors.ts';
+export { decodePlan, encodePlan, planHash, type Plan } from '../shared/plan/plan.ts';
+export type { Clock, Link, Log, Random } from '../shared/ports.ts';
+export { formatSigned, parseSigned, verifyCustomerCopy, verifyReceipt } from '../shared/receipt.ts';
+export type { CustomerReceipt, Receipt, SignedText } from '../shared/receipt.ts';

@@ -1,0 +1,195 @@
+// What the vendor keeps: keys under a passphrase, jobs, invites, receipts. In files only he can read.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { homeFolder } from '../../../controller/edge/home.ts';
+import { FileJobStore } from '../../../controller/edge/job-store.ts';
+import { loadKeys, newPassphrase, storeKeys, stretchWithScrypt } from '../../../controller/edge/keys-file.ts';
+import { trustedStubs } from '../../../controller/edge/trusted-stubs.ts';
+import { compileInfo } from '../../../controller/compile.ts';
+import { inviteLine, makeRoom, roomHash } from '../../../controller/invite.ts';
+import { formatJob, jobId, parseJob, parseRoom, formatRoom } from '../../../controller/job.ts';
+import {
+  formatKeys,
+  makeKeys,
+  needsPassphrase,
+  parseKeys,
+  publicKeysOf,
+  type Stretch,
+} from '../../../controller/keys.ts';
+import { parseAddress, parseSectors } from '../../../controller/commands/options.ts';
+import { toHex } from '../../../shared/bytes.ts';
+import { STM32F42X } from '../../../shared/chips/index.ts';
+import { decodeInvite, holderKey, publicInviteHash } from '../../../shared/invite.ts';
+import { decodeTicket, verifyTicket } from '../../../shared/protocol/ticket.ts';
+import type { Prompt } from '../../../shared/runtime/prompt.ts';
+import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { refuses, seeded } from '../shared/support.ts';
+import { recordFor } from './bench.ts';
+
+const keys = makeKeys(seeded('vendor'));
+/** Quick, for tests only. */
+const quick: Stretch = async (passphrase, salt) => stretchWithScrypt(passphrase, salt, { logN: 4, r: 8, p: 1 });
+const nobody: Prompt = {
+  interactive: false,
+  ask: () => Promise.reject(new Error('asked')),
+  confirm: () => Promise.reject(new Error('asked')),
+  askHidden: () => Promise.reject(new Error('asked')),
+  close: () => {},
+};
+
+describe('controller: keys', () => {
+  it('have one pair for each purpose', () => {
+    const halves = [keys.tenant, keys.receipt, keys.sealed].map(({ publicKey }) => toHex(publicKey));
+    assert.equal(new Set(halves).size, 3);
+  });
+
+  it('come back with the passphrase and with no other', async () => {
+    const text = await formatKeys(keys, 'correct horse', quick, seeded('file'));
+    assert.ok(needsPassphrase(text));
+    assert.deepEqual(await parseKeys(text, 'correct horse', quick), keys);
+    for (const wrong of ['Correct horse', '', undefined])
+      await assert.rejects(parseKeys(text, wrong, quick), { code: 'BF-KEYS-PASSPHRASE' });
+    for (const pair of [keys.tenant, keys.receipt, keys.sealed])
+      assert.ok(!text.includes(toHex(pair.secretKey.subarray(0, 32))));
+    assert.equal(publicKeysOf(text).tenant, toHex(keys.tenant.publicKey));
+  });
+
+  it('say when they are damaged', async () => {
+    const text = await formatKeys(keys, undefined, quick, seeded('file'));
+    assert.deepEqual(await parseKeys(text, undefined, quick), keys);
+    const swapped = text.replace(toHex(keys.tenant.publicKey), toHex(keys.receipt.publicKey));
+    for (const bad of [text.slice(1), swapped, text.replace('keys 1', 'keys 2'), '{}'])
+      await assert.rejects(parseKeys(bad, undefined, quick), { code: 'BF-KEYS-DAMAGED' });
+    const cheap = (await formatKeys(keys, 'x', quick, seeded('file'))).replace('"logN": 17', '"logN": 4');
+    await assert.rejects(parseKeys(cheap, 'x', quick), { code: 'BF-KEYS-DAMAGED' });
+  });
+});
+
+describe('controller: files', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'blindflash-'))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const mode = (path: string) => statSync(path).mode & 0o777;
+
+  it('keys are the owner’s alone, never overwritten, and real scrypt opens them', async function () {
+    this.timeout(20_000);
+    const path = join(folder, 'keys.json');
+    const file = join(folder, 'passphrase');
+    writeFileSync(file, 'from a file\n');
+    const source = { file, prompt: nobody };
+    await storeKeys(path, keys, await newPassphrase(source), seeded('file'));
+    if (process.platform !== 'win32') assert.equal(mode(path), 0o600);
+    assert.deepEqual(await loadKeys(path, source), keys);
+    await assert.rejects(storeKeys(path, keys, 'x', seeded('file')), { code: 'BF-KEYS-EXIST' });
+    await assert.rejects(loadKeys(join(folder, 'none'), source), { code: 'BF-KEYS-MISSING' });
+  });
+
+  it('a new passphrase is typed twice and is not empty', async () => {
+    const typing = (...answers: string[]) => ({
+      file: undefined,
+      prompt: { ...nobody, askHidden: () => Promise.resolve(answers.shift() as string) },
+    });
+    assert.equal(await newPassphrase(typing('a', 'a')), 'a');
+    await assert.rejects(newPassphrase(typing('a', 'b')), { code: 'BF-KEYS-PASSPHRASE' });
+    await assert.rejects(newPassphrase(typing('', '')), { code: 'BF-KEYS-PASSPHRASE' });
+  });
+
+  it('a job is saved whole and read back', async () => {
+    const store = new FileJobStore(homeFolder(folder));
+    const fresh = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(3) }));
+    const record = { ...fresh, uid: '0'.repeat(24), acknowledged: [1, 5], board: 'incomplete' as const };
+    await store.save(fresh);
+    await store.save(record);
+    assert.deepEqual(plain(await store.load(jobId(record))), plain(record));
+    assert.deepEqual(await store.jobIds(), [jobId(record)]);
+    const path = join(folder, 'jobs', `${jobId(record)}.json`);
+    if (process.platform !== 'win32') assert.equal(mode(path), 0o600);
+    assert.equal(readdirSync(join(folder, 'jobs')).length, 1);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('incomplete', 'perfect'));
+    await assert.rejects(store.load(jobId(record)), { code: 'BF-JOB-STATE' });
+    await assert.rejects(store.load('00'.repeat(16)), { code: 'BF-JOB-UNKNOWN' });
+    await assert.rejects(store.load('../keys'), { code: 'BF-JOB-UNKNOWN' });
+  });
+
+  it('keeps one receipt for a job and a unit', async () => {
+    const store = new FileJobStore(homeFolder(folder));
+    const [job, uid] = ['ab'.repeat(16), 'cd'.repeat(12)];
+    assert.equal(await store.receipt(job, uid), undefined);
+    await store.storeReceipt(job, uid, { text: '{"a":1}', signature: '00' });
+    await store.storeReceipt(job, uid, { text: '{"a":2}', signature: '01' });
+    assert.deepEqual(await store.receipt(job, uid), { text: '{"a":2}', signature: '01' });
+    assert.equal((await store.receiptFiles()).length, 1);
+  });
+
+  it('an invite belongs to the first job that takes it', async () => {
+    const store = new FileJobStore(homeFolder(folder));
+    const room = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16) })).room;
+    await store.saveInvite(room);
+    assert.deepEqual(plain(await store.takeInvite(roomHash(room))), plain(room));
+    await assert.rejects(store.takeInvite(roomHash(room)), { code: 'BF-INVITE-USED' });
+  });
+
+  it('trusts the stub that comes with the installation', () => {
+    assert.ok(trustedStubs().every((hash) => /^[0-9a-f]{128}$/.test(hash)));
+  });
+});
+
+describe('controller: rooms and records', () => {
+  const room = makeRoom({
+    relayUrl: 'wss://Relay.example.com:8443/',
+    tenant: keys.tenant,
+    expires: 2_000_000_000,
+    capKiB: 1024,
+    random: seeded('room'),
+  });
+
+  it('both tickets are for one room, the agent’s for whoever has the secret', () => {
+    const invite = decodeInvite(inviteLine(room), 1_900_000_000);
+    const [agent, controller] = [decodeTicket(invite.ticket), decodeTicket(room.controllerTicket)];
+    assert.deepEqual([agent.side, controller.side], ['agent', 'controller']);
+    assert.deepEqual(agent.room, controller.room);
+    assert.deepEqual(agent.holderKey, new Uint8Array(holderKey(invite.secret).publicKey));
+    assert.equal(agent.relay, 'relay.example.com');
+    for (const ticket of [agent, controller]) {
+      assert.ok(verifyTicket(ticket, verifyEd25519));
+      assert.deepEqual(ticket.tenantKey, new Uint8Array(keys.tenant.publicKey));
+      assert.equal(ticket.expires, 2_000_000_000);
+    }
+    assert.deepEqual(publicInviteHash(invite), roomHash(room));
+  });
+
+  it('a spent invite is not shown again', () => {
+    refuses('BF-INVITE-SECRET-DEAD', () => inviteLine({ ...room, inviteSecret: undefined }));
+  });
+
+  it('records survive their file form and refuse every missing or foreign field', () => {
+    assert.deepEqual(plain(parseRoom(formatRoom(room))), plain(room));
+    const record = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16) }));
+    const text = formatJob(record);
+    assert.deepEqual(plain(parseJob(text)), plain(record));
+    for (const name of Object.keys(JSON.parse(text))) {
+      const { [name]: _gone, ...rest } = JSON.parse(text);
+      assert.ok(_gone !== undefined);
+      refuses('BF-JOB-STATE', () => parseJob(JSON.stringify(rest)), name);
+    }
+    refuses('BF-JOB-STATE', () => parseJob(JSON.stringify({ ...JSON.parse(text), extra: 1 })));
+    refuses('BF-JOB-STATE', () => parseJob('{'));
+  });
+
+  it('options are read strictly', () => {
+    assert.deepEqual(parseSectors('0-3,5, 5,12'), [0, 1, 2, 3, 5, 12]);
+    for (const bad of ['', '3-1', '32', 'a', '1-', '1;2']) refuses('BF-USAGE', () => parseSectors(bad), bad);
+    assert.equal(parseAddress('0x08000000', 'BF-USAGE'), 0x08000000);
+    for (const bad of ['', '0x', '8000000h', '0x100000000', '-1'])
+      refuses('BF-USAGE', () => parseAddress(bad, 'BF-USAGE'), bad);
+  });
+});
+
+/** Byte strings of any brand as plain arrays. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return [...value];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+}
