@@ -6,7 +6,8 @@ import { fail } from '../../shared/errors.ts';
 
 export type Told = Readonly<Record<string, unknown>>;
 
-const BINARY = process.argv[1] ?? fileURLToPath(new URL('../blindflash.mjs', import.meta.url));
+/** Our own main file: source under a loader, or compiled. */
+const BINARY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
 
 /** One process of the demo. */
 export class Actor {

@@ -24,10 +24,11 @@ for tool in arm-none-eabi-gcc openocd qemu-system-arm gcc make; do
   part "tool: $tool" bash -c "command -v $tool"
 done
 part 'stub: the rebuild is byte-identical' make -s -C stub check
-part 'stub: generated header matches its source' node --import tsx scripts/gen-mailbox-header.ts --check
+part 'stub: generated header matches its source' node --import=tsx scripts/gen-mailbox-header.ts --check
 part 'example bootloader: the rebuild is byte-identical' make -s -C examples/bootloader check
-part 'stub crypto on the host: vectors, differential, sanitizers' node --import tsx test/native/stub-host/run.ts
-part 'core in lock-step with QEMU' node --import tsx test/native/qemu-lockstep/run.ts
+part 'stub crypto on the host: vectors, differential, sanitizers' node --import=tsx test/native/stub-host/run.ts
+part 'core in lock-step with QEMU' node --import=tsx test/native/qemu-lockstep/run.ts
+part 'no image in the memory of relay and agent' node --import=tsx test/native/memory-scan/run.ts
 part 'stock OpenOCD on the virtual probe' bash test/native/openocd/run.sh
 echo "native: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

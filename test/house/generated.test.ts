@@ -1,0 +1,56 @@
+// What is generated and committed agrees with its source, and nothing in the repository names a machine.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string): Buffer => readFileSync(new URL(path, root));
+
+describe('house: generated files', () => {
+  it('the prebuilt stub is the one its description names', () => {
+    const image = read('stub/prebuilt/stub-stm32f42x.bin');
+    const described = JSON.parse(read('stub/prebuilt/stub-stm32f42x.json').toString()) as Record<string, unknown>;
+    assert.equal(described['sha256'], createHash('sha256').update(image).digest('hex'));
+    assert.equal(described['sha512'], createHash('sha512').update(image).digest('hex'));
+    assert.equal(described['size'], image.length);
+  });
+
+  it('stub/mailbox.h is what shared/mailbox/layout.ts says', () => {
+    const script = new URL('scripts/gen-mailbox-header.ts', root).pathname;
+    execFileSync(process.execPath, ['--import=tsx', script, '--check'], { cwd: root, stdio: 'pipe' });
+  });
+
+  it('the prebuilt examples match their sums', () => {
+    const folder = 'examples/bootloader/prebuilt/';
+    const lines = read(`${folder}SHA256SUMS`).toString().trim().split('\n');
+    assert.ok(lines.length >= 3);
+    for (const line of lines) {
+      const [sum, name] = line.split(/\s+\*?/);
+      assert.equal(
+        createHash('sha256')
+          .update(read(folder + name!))
+          .digest('hex'),
+        sum,
+        name,
+      );
+    }
+  });
+});
+
+describe('house: package', () => {
+  it('is one binary, needs Node 20.19 and pins the USB library to 2.x', () => {
+    const manifest = JSON.parse(read('package.json').toString()) as {
+      bin: Record<string, string>;
+      engines: { node: string };
+      dependencies: Record<string, string>;
+    };
+    assert.deepEqual(Object.keys(manifest.bin), ['blindflash']);
+    assert.equal(manifest.engines.node, '>=20.19');
+    assert.match(manifest.dependencies['usb']!, /^\^2\.18/);
+  });
+
+  it('the lock file names no registry', () => {
+    assert.doesNotMatch(read('package-lock.json').toString(), /"resolved"/);
+  });
+});

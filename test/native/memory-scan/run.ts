@@ -1,0 +1,131 @@
+// What an attacker who can read the memory of relay and agent finds (issue "Nothing leaks"): real processes, the memory of each read
+// through /proc at mid-job and when the image is written. The controller's memory, which must hold the image, is the positive control.
+import { closeSync, openSync, readFileSync, readSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundledStubs } from '../../../agent/edge/bundled-stubs.ts';
+import { leakScanner, type LeakScanner } from '../../../bin/demo/leak-scan.ts';
+import { Actor } from '../../../bin/demo/processes.ts';
+import { readImage } from '../../../controller/image/image.ts';
+import { concat } from '../../../shared/bytes.ts';
+
+const EXAMPLE = new URL('../../../examples/bootloader/prebuilt/combined.elf', import.meta.url).pathname;
+const CHUNK = 1 << 22;
+
+let passed = 0;
+let failed = 0;
+function check(title: string, good: boolean): void {
+  if (good) passed++;
+  else failed++;
+  console.log(`${good ? 'ok  ' : 'FAIL'} ${title}`);
+}
+
+/** Runs of the image in the readable memory of a stopped process, at most `limit`, 8 bytes each. */
+function foundIn(pid: number, scanner: LeakScanner, limit = 3): Uint8Array[] {
+  process.kill(pid, 'SIGSTOP');
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  const found: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for (const [start, end] of readableSpans(pid)) {
+      for (let at = start; at < end && found.length < limit; at += CHUNK) {
+        const chunk = readSpan(memory, at, Math.min(CHUNK + 8, end - at));
+        bytes += chunk.length;
+        for (const hit of scanner.find(chunk, limit)) found.push(chunk.slice(hit, hit + 8));
+      }
+    }
+  } finally {
+    closeSync(memory);
+    process.kill(pid, 'SIGCONT');
+  }
+  console.log(`     ${(bytes / 2 ** 20).toFixed(0)} MiB of process ${pid} read`);
+  return found;
+}
+
+/** Writable anonymous memory, heaps and stacks: where data can be. */
+function readableSpans(pid: number): [number, number][] {
+  const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').trim().split('\n');
+  return lines.flatMap((line): [number, number][] => {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) (r.)/.exec(line);
+    if (match?.[3] !== 'rw') return [];
+    return [[parseInt(match[1]!, 16), parseInt(match[2]!, 16)]];
+  });
+}
+
+function readSpan(memory: number, at: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  try {
+    return bytes.subarray(0, readSync(memory, bytes, 0, length, at));
+  } catch {
+    return bytes.subarray(0, 0);
+  }
+}
+
+const event = (name: string) => (told: Readonly<Record<string, unknown>>) => told['event'] === name;
+
+async function scan(title: string, imagePath: string, options: readonly string[], plain: Uint8Array): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'bf-memory-'));
+  const actors: Actor[] = [];
+  const start = (name: string, words: readonly string[], home: string): Actor => {
+    const actor = new Actor(name, words, { BLINDFLASH_HOME: join(folder, home) });
+    actors.push(actor);
+    return actor;
+  };
+  try {
+    const board = start('board', ['sim', '--tcp', '0'], 'board');
+    const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0'], 'relay');
+    const probe = String((await board.hear(event('ready')))['url']).replace('tcp://', 'tcp:');
+    const url = String((await relay.hear(event('listening')))['url']);
+    await start('keygen', ['keygen', '--no-passphrase'], 'vendor').succeeded();
+    const invite = join(folder, 'invite');
+    const words = ['flash', imagePath, '--relay', url, '--invite-out', invite, '--yes', '--no-code', ...options];
+    const vendor = start('controller', words, 'vendor');
+    await vendor.hear(event('invite'));
+    const agent = start('agent', ['agent', '--probe', probe, '--invite-file', invite], 'customer');
+    await agent.hear(event('sheet'));
+    // What is there before the yes is not from this image's journey: constants of hash functions, words every program knows.
+    const stub = concat(...bundledStubs().images);
+    const everything = leakScanner(plain, stub);
+    const innocent = [agent, relay].flatMap(({ pid }) => foundIn(pid, everything, Infinity));
+    const scanner = leakScanner(plain, concat(stub, ...innocent));
+    console.log(
+      `     ${scanner.windows} runs looked for; ${scanner.shared} occur in the public stub or in any node process`,
+    );
+    agent.type('yes');
+    for (const [when, wanted] of [
+      ['mid-job', 'erased'],
+      ['image written', 'written'],
+    ] as const) {
+      await vendor.hear(event(wanted));
+      check(`${title}, ${when}: nothing in the agent`, foundIn(agent.pid, scanner).length === 0);
+      check(`${title}, ${when}: nothing in the relay`, foundIn(relay.pid, scanner).length === 0);
+      if (when === 'mid-job')
+        check(
+          `${title}, ${when}: the same scan finds the image in the controller`,
+          foundIn(vendor.pid, scanner).length > 0,
+        );
+    }
+    await Promise.all([vendor.succeeded(), agent.succeeded()]);
+    check(`${title}: the job ended well`, true);
+  } finally {
+    for (const actor of actors) actor.stop();
+    await Promise.all(actors.map((actor) => actor.ended()));
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const random = new Uint8Array(randomBytes(150_000));
+new DataView(random.buffer).setUint32(0, 0x20020000, true);
+new DataView(random.buffer).setUint32(4, 0x08000201, true);
+const randomPath = join(tmpdir(), `bf-random-${process.pid}.bin`);
+writeFileSync(randomPath, random);
+try {
+  await scan('random image', randomPath, ['--base', '0x08000000'], random);
+  const real = readImage(new Uint8Array(readFileSync(EXAMPLE)), { name: EXAMPLE });
+  await scan('real image', EXAMPLE, [], concat(...real.segments.map(({ bytes }) => bytes)));
+} finally {
+  rmSync(randomPath, { force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
