@@ -33,6 +33,8 @@ export class BoardTime {
   #baseCycles = 0;
   #nsPerCycle = 1e9 / 16e6;
   #stopCycles = 0;
+  /** Board time of the nearest timer, kept so that looking for it costs nothing. */
+  #nearestNs = Infinity;
   readonly #slots: Slot[] = [];
 
   /** Board time, ns. */
@@ -66,11 +68,16 @@ export class BoardTime {
     this.#slots.push(slot);
     return {
       set: (atNs) => {
+        const wasNearest = slot.dueNs === this.#nearestNs;
         slot.dueNs = atNs;
+        if (atNs <= this.#nearestNs) this.#nearestNs = atNs;
+        else if (wasNearest) this.#findNearest();
         this.#bound();
       },
       clear: () => {
+        const wasNearest = slot.dueNs === this.#nearestNs;
         slot.dueNs = Infinity;
+        if (wasNearest) this.#findNearest();
       },
       get dueNs() {
         return slot.dueNs;
@@ -79,20 +86,21 @@ export class BoardTime {
   }
   /** Board time of the nearest timer, Infinity when none is armed. */
   nextDue(): number {
-    let next = Infinity;
-    for (const slot of this.#slots) if (slot.dueNs < next) next = slot.dueNs;
-    return next;
+    return this.#nearestNs;
   }
   /** Fires every timer due by now, in order of time, ties in order of creation. */
   fireDue(): void {
-    for (;;) {
-      let first: Slot | undefined;
-      for (const slot of this.#slots)
-        if (slot.dueNs <= this.now && (first === undefined || slot.dueNs < first.dueNs)) first = slot;
-      if (first === undefined) return;
+    while (this.#nearestNs <= this.now) {
+      const first = this.#slots.find((slot) => slot.dueNs === this.#nearestNs)!;
       first.dueNs = Infinity;
+      this.#findNearest();
       first.fire();
     }
+  }
+  #findNearest(): void {
+    let nearest = Infinity;
+    for (const slot of this.#slots) if (slot.dueNs < nearest) nearest = slot.dueNs;
+    this.#nearestNs = nearest;
   }
   /**
    * Moves to `untilNs`, running `core` for as long as it is runnable and firing timers on the way.
@@ -121,7 +129,13 @@ export class BoardTime {
   snapshot(): BoardTimeSnapshot {
     const due: Record<string, number> = {};
     for (const slot of this.#slots) if (slot.dueNs !== Infinity) due[slot.name] = slot.dueNs;
-    return { cycles: this.cycles, baseNs: this.#baseNs, baseCycles: this.#baseCycles, nsPerCycle: this.#nsPerCycle, due };
+    return {
+      cycles: this.cycles,
+      baseNs: this.#baseNs,
+      baseCycles: this.#baseCycles,
+      nsPerCycle: this.#nsPerCycle,
+      due,
+    };
   }
   restore(from: BoardTimeSnapshot): void {
     this.cycles = from.cycles;
@@ -130,5 +144,6 @@ export class BoardTime {
     this.#nsPerCycle = from.nsPerCycle;
     this.limit = 0;
     for (const slot of this.#slots) slot.dueNs = from.due[slot.name] ?? Infinity;
+    this.#findNearest();
   }
 }

@@ -9,8 +9,12 @@ import type { IdentityName } from '../stlink/identity.ts';
 import { serverState } from '../stlink/server-session.ts';
 import { listenStlinkServer } from '../stlink/tcp-server.ts';
 import { VirtualStlink } from '../stlink/virtual-stlink.ts';
+import { listenUsbSocket } from '../edge/usb-socket.ts';
 import { WallDriver } from '../edge/wall-driver.ts';
+import { CONTROL_LINES, obeyLines } from './board-control.ts';
+import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
+import { addModelFlags, boardSwitches, probeSwitches } from './model-flags.ts';
 
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 7184;
@@ -27,7 +31,8 @@ export interface SimArguments {
   readonly strict: boolean;
   readonly uart: boolean;
   readonly json: boolean;
-  readonly 'enter-opens-ap': boolean;
+  readonly capture: string | undefined;
+  readonly 'usb-socket': string | undefined;
 }
 
 export const simCommand: CommandModule<object, SimArguments> = {
@@ -38,7 +43,7 @@ export const simCommand: CommandModule<object, SimArguments> = {
 };
 
 function builder(yargs: Argv): Argv<SimArguments> {
-  return yargs
+  const options = yargs
     .option('tcp', { type: 'number', default: DEFAULT_PORT, describe: `port on ${HOST}; 0 takes any free one` })
     .option('flash', { type: 'string', describe: 'file that keeps flash and option bytes; made when missing' })
     .option('stlink', {
@@ -55,12 +60,15 @@ function builder(yargs: Argv): Argv<SimArguments> {
     .option('seed', { type: 'number', default: 1, describe: "seed of the board's chance: unique id, RNG, RAM noise" })
     .option('strict', { type: 'boolean', default: false, describe: 'answer program errors with bus errors' })
     .option('uart', { type: 'boolean', default: false, describe: "print the board's USART1 output" })
+    .option('capture', { type: 'string', describe: 'file to append all USB and SWD traffic to, as raw bytes' })
+    .option('usb-socket', { type: 'string', describe: 'unix socket for the bridge that shows the probe to libusb' })
     .option('json', { type: 'boolean', default: false, describe: 'one JSON object per line' })
-    .option('enter-opens-ap', {
-      type: 'boolean',
-      default: false,
-      describe: 'open access port 0 on entering debug mode, for tools that never ask for it (st-flash)',
-    });
+    .group(
+      ['tcp', 'flash', 'stlink', 'board', 'rdp', 'seed', 'strict', 'uart', 'capture', 'usb-socket', 'json'],
+      'The board and its probe:',
+    )
+    .epilogue(`Lines on standard input act on the board:\n${CONTROL_LINES.map((line) => `  ${line}`).join('\n')}`);
+  return addModelFlags(options);
 }
 
 /** Serves until SIGINT or SIGTERM. */
@@ -69,26 +77,40 @@ async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
   const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
   if (args.rdp !== undefined) board.options.rdpLevel = args.rdp as 0 | 1 | 2;
   board.powerOn();
-  const stlink = new VirtualStlink({
-    board,
-    identity: args.stlink,
-    switches: { enterOpensAp: args.enterOpensAp },
-  });
+  const capture = args.capture === undefined ? undefined : new CaptureFile(args.capture);
+  const { onExchange, onSwd } = capture ?? {};
+  const taps = { ...(onExchange && { onExchange }), ...(onSwd && { onSwd }) };
+  const stlink = new VirtualStlink({ board, identity: args.stlink, switches: probeSwitches(args), ...taps });
   const driver = new WallDriver(stlink);
   const server = await listenStlinkServer(serverState(driver), args.tcp, HOST);
+  const usb = args.usbSocket === undefined ? undefined : await listenUsbSocket(driver, args.usbSocket);
   driver.start();
-  const saving = setInterval(() => file?.save(), SAVE_EVERY_MS);
+  const save = (): void => {
+    file?.save();
+    capture?.flush();
+  };
+  const saving = setInterval(save, SAVE_EVERY_MS);
+  const quiet = obeyLines(board, process.stdin, (line, known) =>
+    report(args, known ? 'control' : 'not understood', line),
+  );
   announce(args, stlink, server.port);
   await stopSignal();
+  quiet();
   clearInterval(saving);
   driver.stop();
-  await server.close();
-  file?.save();
+  await Promise.all([server.close(), usb?.close()]);
+  save();
+  capture?.close();
   for (const warning of board.warnings) report(args, 'warning', warning);
 }
 
-function makeBoard(args: SimArguments): Board {
-  const board = new Board({ chip: args.board, seed: args.seed, strict: args.strict });
+function makeBoard(args: ArgumentsCamelCase<SimArguments>): Board {
+  const board = new Board({
+    chip: args.board,
+    seed: args.seed,
+    strict: args.strict,
+    switches: boardSwitches(args),
+  });
   if (args.uart) board.uart.onByte = uartPrinter(args);
   return board;
 }
@@ -100,7 +122,7 @@ function uartPrinter(args: SimArguments): (byte: number) => void {
   return (byte) => {
     if (byte !== 0x0a) line += String.fromCharCode(byte);
     else {
-      report(args, 'uart', line);
+      report(args, 'uart', line.replace(/\r$/, ''));
       line = '';
     }
   };

@@ -10,8 +10,11 @@ const SLICE_MS = 4;
 const REST_MS = 2;
 /** Board time of one step inside a slice, ns. */
 const STEP_NS = 100e3;
-/** Wall time that may be owed; what the machine cannot simulate in time is dropped, ms. */
-const DEBT_MAX_MS = 20;
+/**
+ * Wall time that may be owed, ms; what lies further back is dropped. Enough for a busy machine to leave this process alone
+ * for a while without the board falling behind: st-flash gives a block 500 ms.
+ */
+const DEBT_MAX_MS = 250;
 
 interface Job {
   readonly steps: Steps<Uint8Array>;
@@ -47,6 +50,12 @@ export class WallDriver implements SharedProbe {
     });
   }
 
+  /** The probe loses its supply and gets it back; exchanges not yet done fail, the board keeps its state. */
+  powerCycle(): void {
+    for (const { reject } of this.#jobs.splice(0)) reject(new Error('the probe lost its supply'));
+    this.#stlink.powerCycle();
+  }
+
   start(): void {
     this.#running = true;
     this.#lastMs = performance.now();
@@ -80,9 +89,10 @@ export class WallDriver implements SharedProbe {
     else this.#later();
   }
 
-  /** Goes on with the first exchange; the wall time this takes is not the board's. */
+  /** Goes on with the first exchange; the wall time this takes is not the board's, what was owed before still is. */
   #work(until: number): void {
     const job = this.#jobs[0]!;
+    this.#owe();
     try {
       while (performance.now() < until) {
         const step = job.steps.next();
@@ -97,15 +107,19 @@ export class WallDriver implements SharedProbe {
       this.#jobs.shift();
       job.reject(error);
     }
-    this.#owedMs = 0;
     this.#lastMs = performance.now();
+  }
+
+  /** Adds the wall time since the last slice to what the board owes. */
+  #owe(): void {
+    const now = performance.now();
+    this.#owedMs = Math.min(this.#owedMs + now - this.#lastMs, DEBT_MAX_MS);
+    this.#lastMs = now;
   }
 
   /** Lets as much board time pass as wall time did. */
   #idle(until: number): void {
-    const now = performance.now();
-    this.#owedMs = Math.min(this.#owedMs + now - this.#lastMs, DEBT_MAX_MS);
-    this.#lastMs = now;
+    this.#owe();
     const { board } = this.#stlink;
     while (this.#owedMs > 0 && performance.now() < until) {
       const step = Math.min(STEP_NS, this.#owedMs * 1e6);

@@ -10,7 +10,12 @@ export interface CostRow {
 
 /** USB full speed: V2 and V2-1. */
 export const FULL_SPEED = {
-  commandNs: { value: 1e6, range: [1e6, 3e6], unit: 'ns per command and reply', source: '§6.2, inferred' },
+  commandNs: {
+    value: 1e6,
+    range: [1e6, 3e6],
+    unit: 'ns per command and reply',
+    source: '§6.2; fitted, bench/stlink-cost.ts',
+  },
   usbBytesPerMs: { value: 1216, range: [832, 1216], unit: 'bytes/ms', source: '§6.2: 19 packets of 64 a frame' },
 } as const satisfies Record<string, CostRow>;
 
@@ -77,3 +82,6 @@ export function usbNs(model: CostModel, bytes: number): number {
 export function wireNs(clocks: number, kHz: number): number {
   return (clocks * 1e6) / kHz;
 }
+
+/** All rows, for tables and for whoever fits them. */
+export const COST_ROWS = { fullSpeed: FULL_SPEED, highSpeed: HIGH_SPEED, wire: WIRE } as const;

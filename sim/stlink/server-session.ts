@@ -89,7 +89,8 @@ export class ServerSession {
     if (request.direction === 'readTrace') return withBody(SERVER_STATUS.ok, announced);
     if (probe.dataLength(request.command) !== (request.data?.length ?? 0))
       return withBody(SERVER_STATUS.transferError, announced);
-    const reply = await probe.exchange(request.command, request.data, announced);
+    const reply = await probe.exchange(request.command, request.data, announced).catch(() => undefined);
+    if (reply === undefined) return withBody(SERVER_STATUS.transferError, announced);
     return withBody(readStatus(reply.length, announced), announced, reply);
   }
 }

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 if ! command -v openocd >/dev/null; then
-  echo "openocd is not installed; skipped"
-  exit 0
+  echo "openocd is not installed"
+  exit 1
 fi
 exec node --import=tsx test/native/openocd/run.ts

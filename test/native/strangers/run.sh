@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# `npm run test:strangers`: OpenOCD, gdb, st-info, st-flash and npm `usb` on the virtual board, unmodified. Prints a table
+# client × operation. Installs nothing; a missing tool is a failure. VERBOSE=1 shows what the programs say. Arguments, if
+# any, choose parts: openocd-dap openocd-hla openocd-faces gdb usb.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+# Debian: openocd gdb-multiarch stlink-tools umockdev libumockdev-dev gcc pkg-config make gcc-arm-none-eabi
+missing=0
+for tool in openocd gdb-multiarch st-info st-flash umockdev-wrapper gcc pkg-config make arm-none-eabi-gcc; do
+  command -v "$tool" >/dev/null || { echo "missing tool: $tool"; missing=$((missing + 1)); }
+done
+pkg-config --exists umockdev-1.0 || { echo "missing: development files of umockdev"; missing=$((missing + 1)); }
+if [ "$missing" -gt 0 ]; then
+  echo "0 passed, $missing failed"
+  exit 1
+fi
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+here=test/native/strangers
+read -ra umockdev <<<"$(pkg-config --cflags --libs umockdev-1.0)"
+gcc -std=gnu11 -O1 -Wall -Wextra -Werror "$here"/bridge/*.c "${umockdev[@]}" -o "$scratch/bridge"
+make -s -C examples/bootloader BUILD="$scratch/example" "$scratch/example/bootloader.debug.elf"
+export TMPDIR=$scratch
+node --import=tsx "$here/run.ts" "$scratch/bridge" "$scratch/example/bootloader.debug.elf" "$@"
