@@ -47,7 +47,7 @@ export class Actor {
   async hear(wanted: (told: Told) => boolean, from = 0): Promise<Told> {
     for (let next = from; ;) {
       for (; next < this.#told.length; next++) if (wanted(this.#told[next]!)) return this.#told[next]!;
-      if (this.#status !== undefined) throw fail('BF-INTERNAL', `${this.name} ended: ${this.#lastWords()}`);
+      if (this.#status !== undefined) throw fail('BF-INTERNAL', `${this.name} ended: ${this.lastWords}`);
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
   }
@@ -68,14 +68,15 @@ export class Actor {
 
   /** Ends with status 0 or says why not. */
   async succeeded(): Promise<void> {
-    if ((await this.ended()) !== 0) throw fail('BF-INTERNAL', `${this.name} failed: ${this.#lastWords()}`);
+    if ((await this.ended()) !== 0) throw fail('BF-INTERNAL', `${this.name} failed: ${this.lastWords}`);
   }
 
   stop(): void {
     if (this.#status === undefined) this.#child.kill('SIGTERM');
   }
 
-  #lastWords(): string {
+  /** Why it ended badly, as far as it told. */
+  get lastWords(): string {
     const error = this.#told.find((told) => told['event'] === 'error' || told['error'] !== undefined);
     return error === undefined ? this.#errors.slice(-3).join(' | ') || `status ${this.#status}` : JSON.stringify(error);
   }

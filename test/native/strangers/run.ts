@@ -4,6 +4,7 @@ import { Checks } from '../openocd/checks.ts';
 import { openocdIdentities, openocdOverTcp } from '../openocd/run.ts';
 import { gdbOnOpenocd } from './gdb.ts';
 import { usbClients } from './usb-clients.ts';
+import { wholeJobs } from './whole-job.ts';
 
 const [bridge = '', elf = '', ...wanted] = process.argv.slice(2);
 const checks = new Checks();
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'openocd-faces': () => openocdIdentities(checks),
   gdb: () => gdbOnOpenocd(checks, elf),
   usb: () => usbClients(checks, bridge),
+  job: () => wholeJobs(checks, bridge),
 };
 
 for (const [name, part] of Object.entries(PARTS)) {
