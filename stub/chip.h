@@ -13,7 +13,7 @@ typedef struct {
   uint32_t bank_kib;  /* equals flash_kib when there is one bank */
 } chip_geometry;
 
-/* Reads the flash size and DB1M. Returns 0, or 1 when the size is none of the family's. */
+/* Reads the flash size and DB1M. Returns 0, or 1 when the size is none of the family's, or 1 MB in two banks (DB1M). */
 int chip_read_geometry(chip_geometry *chip);
 
 typedef struct {

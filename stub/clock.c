@@ -39,7 +39,8 @@ static int run_on_pll(void) {
 
 int clock_start(void) {
   RCC_APB1ENR |= RCC_APB1ENR_PWR;
-  (void)RCC_APB1ENR;
+  RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
+  (void)RCC_AHB1ENR;
   if (run_on_hsi()) return 1;
   PWR_CR = PWR_CR_VOS_SCALE1;
   FLASH_ACR = LATENCY;

@@ -9,26 +9,28 @@
 
 #include "job.h"
 
-typedef enum {
-  RUN_DONE,   /* done or queued */
-  RUN_LATER,  /* cannot be done yet: ask again after the next wake */
-  RUN_FAILED, /* the reason is noted; the session must end */
-  RUN_ENDED,  /* END was answered */
-} run_result;
-
 typedef struct {
   uint8_t *bytes; /* plaintext, word-aligned, private */
   uint32_t size;
   uint32_t sequence;
+  uint32_t ticket;  /* until which the flash engine needs the bytes; 0 when it does not */
+  uint32_t address; /* of an IMAGE under way, with `count` and `lead` as digest_follow wants them */
+  uint32_t count;
+  uint8_t *lead;
+  uint32_t last; /* END was answered */
 } frame;
 
 /* Begins the work of a session at programming width `psize`. */
-void commands_begin(const job *j, uint32_t psize);
+void commands_begin(uint32_t psize);
 
 /*
- * Runs a frame. After RUN_DONE, `*ticket` is the flash ticket until which the engine needs f->bytes, unchanged when it does not.
+ * Runs a frame, or fails. Returns 1, or 0 when it cannot be done yet: ask again after the next wake. `quiet` says that no frame
+ * is left whose ticket is set.
  */
-run_result commands_run(const frame *f, uint32_t *ticket);
+int commands_run(frame *f, int quiet);
+
+/* Takes the flash content that came back in a frame whose ticket is done. */
+void commands_follow(const frame *f);
 
 /* Answers an erase that has come to its end meanwhile, if there is room. */
 void commands_finish_erase(void);

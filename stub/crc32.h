@@ -1,12 +1,13 @@
-/* CRC-32 of the slots (docs/mailbox.md, "Slots"): reflected 0xEDB88320. Start with CRC32_START, invert the end. */
+/* CRC-32 as IEEE 802.3 has it (reflected 0xEDB88320, start and final XOR FFFFFFFF), over words, by the chip's CRC unit. */
 #ifndef BF_CRC32_H
 #define BF_CRC32_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#define CRC32_START 0xFFFFFFFFu
+/* Begins a checksum. There is one unit, so one checksum at a time. */
+void crc32_begin(void);
 
-uint32_t crc32_add(uint32_t crc, const uint8_t *data, size_t length);
+/* Adds `count` words as they lie in memory, any alignment. Returns the checksum so far. */
+uint32_t crc32_add(const uint8_t *data, uint32_t count);
 
 #endif

@@ -1,63 +1,121 @@
 /* Digests and blank check: see digest.h. */
 #include "digest.h"
 
+#include "flash.h"
 #include "mbox.h"
 #include "outcome.h"
 #include "sha512.h"
 #include "util.h"
 #include "wipe.h"
 
-static SECRET uint8_t digests[PLAN_MAX_RANGES][64];
+#define CHUNK 1024u
+#define NONE 0xFFFFFFFFu
 
-void digest_range(const plan *p, uint32_t index, uint8_t digest[64]) {
-  plan_range r = plan_range_at(p, index);
+static SECRET uint8_t digests[PLAN_MAX_RANGES][64];
+static SECRET bf_sha512 running; /* of range `followed`, up to `next` */
+static uint32_t followed;        /* index, or NONE */
+static uint32_t next;
+static uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
+
+void digest_begin(void) {
+  followed = NONE;
+  bf_wipe(known, sizeof known);
+}
+
+void digest_forget(const plan *p, chip_sector sector) {
+  for (uint32_t i = 0; i < p->count; i++)
+    if (p->range[i].address - sector.address < sector.size) known[i] = 0;
+}
+
+static void feed(const uint8_t *data, uint32_t bytes) {
+  bf_sha512_update(&running, data, bytes);
+  next += bytes;
+}
+
+static void begin_range(uint32_t index, uint32_t address) {
+  followed = index;
+  next = address;
+  bf_sha512_init(&running);
+}
+
+static void end_range(void) {
+  bf_sha512_final(&running, digests[followed]);
+  known[followed] = 1;
+  followed = NONE;
+}
+
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *lead) {
+  uint32_t index = plan_find_range(p, address, bytes);
+  plan_range r = p->range[index];
+  uint32_t from = lead ? address - FLASH_LEAD : address;
+  known[index] = 0;
+  if (index != followed && from == r.address) begin_range(index, from);
+  if (index != followed || from != next) return;
+  if (lead) feed(lead, FLASH_LEAD);
+  feed(data, bytes);
+  if (next == r.address + r.length) end_range();
+}
+
+/* The agent may stop a digest, which takes up to 2 s. */
+static void look_at_command(void) {
+  uint32_t command = MB(COMMAND);
+  if (command == COMMAND_ABORT || command == COMMAND_HANDSHAKE) fail(ERROR_AGENT_STOPPED, 0);
+}
+
+/* Hashes what is still missing of a range, or all of it, from flash. */
+static void read_range(const plan *p, uint32_t index) {
+  plan_range r = p->range[index];
+  if (index != followed) begin_range(index, r.address);
   mbox_activity(ACTIVITY_DIGESTING, index);
-  bf_sha512_once(digest, (const uint8_t *)r.address, r.length);
+  while (next != r.address + r.length) {
+    uint32_t left = r.address + r.length - next;
+    feed((const uint8_t *)next, left < CHUNK ? left : CHUNK);
+    look_at_command();
+  }
+  end_range();
   mbox_activity(ACTIVITY_IDLE, 0);
 }
 
-static void hash_word(bf_sha512 *s, uint32_t value) {
-  uint8_t bytes[4];
-  bf_store_le32(bytes, value);
-  bf_sha512_update(s, bytes, sizeof bytes);
+void digest_range(const plan *p, uint32_t index, uint8_t digest[64]) {
+  if (!known[index]) read_range(p, index);
+  bf_copy(digest, digests[index], 64);
 }
 
-void digest_root(const job *j, const chip_sector *only, uint8_t root[64]) {
+void digest_root(const plan *p, const chip_sector *again, uint8_t root[64]) {
   bf_sha512 s;
+  if (again) digest_forget(p, *again);
+  for (uint32_t i = 0; i < p->count; i++)
+    if (!known[i]) read_range(p, i);
   bf_sha512_init(&s);
   bf_sha512_update(&s, (const uint8_t *)"blindflash/1 root", 17);
-  hash_word(&s, j->plan.ranges);
-  for (uint32_t i = 0; i < j->plan.ranges; i++) {
-    plan_range r = plan_range_at(&j->plan, i);
-    if (only == 0 || r.address - only->address < only->size) digest_range(&j->plan, i, digests[i]);
-    hash_word(&s, r.address);
-    hash_word(&s, r.length);
+  uint32_t count = p->count;
+  bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
+  for (uint32_t i = 0; i < p->count; i++) {
+    bf_sha512_update(&s, (const uint8_t *)&p->range[i], 8); /* address, length */
     bf_sha512_update(&s, digests[i], 64);
   }
   bf_sha512_final(&s, root);
 }
 
 /* [from, to) in flash must read FF. */
-static int check_span(uint32_t from, uint32_t to) {
+static void check_span(uint32_t from, uint32_t to) {
   for (; from < to; from += 4)
-    if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) return fail(ERROR_NOT_BLANK, from);
-  return 0;
+    if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) fail(ERROR_NOT_BLANK, from);
 }
 
 /* The gaps between the plan's ranges, which ascend and lie on 4 bytes. */
-static int check_sector(const plan *p, chip_sector sector) {
+static void check_sector(const plan *p, chip_sector sector) {
   uint32_t from = sector.address, end = sector.address + sector.size;
-  for (uint32_t i = 0; i < p->ranges; i++) {
-    plan_range r = plan_range_at(p, i);
+  for (uint32_t i = 0; i < p->count; i++) {
+    plan_range r = p->range[i];
     if (r.address - sector.address >= sector.size) continue;
-    if (check_span(from, r.address)) return 1;
+    check_span(from, r.address);
     from = r.address + r.length;
   }
-  return check_span(from, end);
+  check_span(from, end);
 }
 
-int digest_check_blank(const job *j, uint32_t mask) {
+void digest_check_blank(const job *j, uint32_t mask) {
   for (uint32_t i = 0; i < CHIP_SECTORS; i++)
-    if ((mask >> i & 1u) != 0 && check_sector(&j->plan, chip_sector_at(&j->chip, i))) return 1;
-  return 0;
+    if ((mask >> i & 1u) != 0) check_sector(&j->area.is.plan, chip_sector_at(&j->chip, i));
 }

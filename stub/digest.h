@@ -1,4 +1,7 @@
-/* Digests of what flash holds (docs/protocol.md sections 8 and 9). Only when the flash engine is idle. */
+/*
+ * Digests of what flash holds (docs/protocol.md sections 8 and 9). A range that is programmed from its start without a hole is hashed as
+ * it goes, from what the flash engine read back; the rest is read when a digest is asked for, which needs the engine idle.
+ */
 #ifndef BF_DIGEST_H
 #define BF_DIGEST_H
 
@@ -6,13 +9,25 @@
 
 #include "job.h"
 
+/* Forgets what was hashed. */
+void digest_begin(void);
+
+/* Forgets the ranges of a sector, which is to change. */
+void digest_forget(const plan *p, chip_sector sector);
+
+/*
+ * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order; `lead` is what flash holds in front of
+ * it, LEAD bytes long, or NULL.
+ */
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *lead);
+
 /* digest = SHA-512 of range `index` as read from flash; kept for the root. */
 void digest_range(const plan *p, uint32_t index, uint8_t digest[64]);
 
-/* root over the digests of all ranges; those of the sector of `only` are read again, or all of them when only is 0. */
-void digest_root(const job *j, const chip_sector *only, uint8_t root[64]);
+/* root over the digests of all ranges; those of the sector of `again` are read again, unless it is 0. */
+void digest_root(const plan *p, const chip_sector *again, uint8_t root[64]);
 
-/* Checks that the sectors of `mask` read FF outside the plan's ranges. Returns 0, or 1 with the reason noted. */
-int digest_check_blank(const job *j, uint32_t mask);
+/* Fails unless the sectors of `mask` read FF outside the plan's ranges. */
+void digest_check_blank(const job *j, uint32_t mask);
 
 #endif

@@ -11,8 +11,11 @@
 
 #include "chip.h"
 
-/* Puts the controller in a known, locked state. Returns 0, or 1 with the reason noted when it is busy and stays so. */
-int flash_start(void);
+/* Bytes in front of an operation that can be read back with it: the boot words. */
+#define FLASH_LEAD 64u
+
+/* Puts the controller in a known, locked state. Fails when it is busy and stays so. */
+void flash_start(void);
 
 /* Chooses the programming width (0 x8, 1 x16, 2 x32) for the coming session and clears counters. */
 void flash_begin(uint32_t psize);
@@ -28,9 +31,10 @@ uint32_t flash_erase(uint32_t number, chip_sector sector);
 
 /*
  * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped. The engine clears the source
- * behind itself. Returns the ticket; the source is the caller's again once that is done.
+ * behind itself, and when all is programmed fills it with what flash reads, while no operation runs; `lead`, unless NULL, takes the
+ * FLASH_LEAD bytes in front of `address` then. Returns the ticket; the source is the caller's again once that is done.
  */
-uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes);
+uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *lead);
 
 int flash_done(uint32_t ticket);
 int flash_idle(void);
@@ -38,11 +42,11 @@ int flash_idle(void);
 /* Words programmed in this session. */
 uint32_t flash_words(void);
 
-/* 0, or 1 with the reason noted: an error flag was raised, or an operation lasts more than twice what the data sheet allows. */
-int flash_failed(void);
+/* Fails when an error flag was raised, or an operation lasts more than twice what the data sheet allows. */
+void flash_check(void);
 
-/* Waits until everything queued is done. Returns 0, or 1 with the reason noted. */
-int flash_wait(void);
+/* Waits until everything queued is done; fails as flash_check. */
+void flash_wait(void);
 
 /* Drops what is queued and what the running operation has left; the engine reads no source any more. */
 void flash_drop(void);
@@ -50,7 +54,7 @@ void flash_drop(void);
 /* Drops, waits for the unit or sector that runs (bounded), locks. */
 void flash_stop(void);
 
-/* Programs read protection level 1, all other options as they are. Returns 0, or 1 with the reason noted. Waits. */
-int flash_protect(void);
+/* Programs read protection level 1, all other options as they are. Fails or waits. */
+void flash_protect(void);
 
 #endif

@@ -13,4 +13,4 @@ typedef struct {
 } stub_header;
 
 extern const stub_header header;
-__attribute__((section(".header"))) const stub_header header = {STUB_MAGIC, STUB_VERSION, stub_length, MEM_CONTROL};
+__attribute__((section(".header"), used)) const stub_header header = {STUB_MAGIC, STUB_VERSION, stub_length, MEM_CONTROL};

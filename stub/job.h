@@ -3,17 +3,30 @@
 #define BF_JOB_H
 
 #include "chip.h"
+#include "mailbox.h"
 #include "plan.h"
 
 typedef struct {
-  const uint8_t *sealed_key;   /* 32 bytes */
-  const uint8_t *contribution; /* 32 bytes */
-  uint8_t plan_hash[64];
-  chip_geometry chip;
+  uint32_t magic;
+  uint32_t length;
+  uint8_t sealed_key[32];
+  uint8_t contribution[32];
   plan plan;
+} job_area;
+
+typedef struct {
+  chip_geometry chip;
+  uint8_t plan_hash[64];
+  union {
+    uint8_t bytes[JOB_PLAN + PLAN_MAX_BYTES];
+    job_area is;
+  } area;
 } job;
 
-/* Takes the job from the mailbox and checks chip, protection and plan. Returns 0, or 1 with the reason noted. */
-int job_take(job *j);
+extern job the_job;
+#define THE_PLAN (&the_job.area.is.plan)
+
+/* Takes the job from the mailbox and checks chip, protection and plan; fails when one is wrong. */
+void job_take(void);
 
 #endif

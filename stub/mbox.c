@@ -61,18 +61,18 @@ const volatile uint32_t *mbox_watch(void) {
   return sequence_word(frame_end(mbox_next()));
 }
 
-/* CRC over box || length || sequence. */
-static uint32_t slot_crc(const uint8_t *box, uint32_t length, const uint8_t *trailer) {
-  uint32_t crc = crc32_add(CRC32_START, box, length);
-  crc = crc32_add(crc, trailer + TRAILER_LENGTH, 4);
-  return ~crc32_add(crc, trailer + TRAILER_SEQUENCE, 4);
+/* CRC over box || length || sequence; the trailer lies behind the box. */
+static uint32_t slot_crc(const uint8_t *box, uint32_t length) {
+  crc32_begin();
+  (void)crc32_add(box, length / 4 + 1);
+  return crc32_add(box + length + TRAILER_SEQUENCE, 1);
 }
 
 static int slot_good(const uint8_t *box, uint32_t length) {
   const uint8_t *trailer = box + length;
   return bf_load_le32(trailer + TRAILER_LENGTH) == length && bf_load_le32(trailer + TRAILER_ZERO) == 0 &&
          bf_load_le32(trailer + TRAILER_SEQUENCE) == mbox_next() &&
-         bf_load_le32(trailer + TRAILER_CRC) == slot_crc(box, length, trailer);
+         bf_load_le32(trailer + TRAILER_CRC) == slot_crc(box, length);
 }
 
 uint32_t mbox_fetch(uint8_t *box) {
@@ -104,6 +104,6 @@ void mbox_reply(uint32_t sequence, const uint8_t *box) {
   bf_store_le32(trailer + TRAILER_LENGTH, BOX_REPLY);
   bf_store_le32(trailer + TRAILER_ZERO, 0);
   bf_store_le32(trailer + TRAILER_SEQUENCE, sequence);
-  bf_store_le32(trailer + TRAILER_CRC, slot_crc(box, BOX_REPLY, trailer));
+  bf_store_le32(trailer + TRAILER_CRC, slot_crc(trailer - BOX_REPLY, BOX_REPLY));
   now.replied = sequence;
 }

@@ -1,17 +1,10 @@
-/* How a step that can fail answers: 0 for good, else 1 after the reason was noted here for ERROR, DETAIL and ABORT. */
+/* How a step that cannot go on ends: by fail(), which does not return. stub.c holds what happens then. */
 #ifndef BF_OUTCOME_H
 #define BF_OUTCOME_H
 
 #include <stdint.h>
 
-typedef struct {
-  uint32_t error; /* ERROR_ of mailbox.h */
-  uint32_t detail;
-} outcome;
-
-extern outcome reason;
-
-/* Notes the reason; always returns 1. */
-int fail(uint32_t error, uint32_t detail);
+/* Ends the session, or the boot, with an ERROR_ of mailbox.h; never from an interrupt. Goes on in the main loop, on a fresh stack. */
+void fail(uint32_t error, uint32_t detail) __attribute__((noreturn));
 
 #endif

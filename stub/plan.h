@@ -22,26 +22,32 @@ typedef struct {
   uint32_t use;
 } plan_range;
 
+/* The plan as its bytes lie: all fields little-endian, and so is the core. A private copy, on 4 bytes. */
 typedef struct {
-  const uint8_t *bytes; /* private copy */
-  uint32_t length;
-  uint32_t kind;
+  uint32_t magic;
+  uint16_t length;
+  uint8_t kind;
+  uint8_t mode;
+  uint8_t id[16];
+  uint16_t dev_id;
+  uint16_t flash_kib;
   uint32_t idle_ms;
   uint32_t sectors; /* bit n: sector n is to be erased */
   uint32_t boot;    /* address of the boot words or NO_ADDRESS */
-  uint32_t psize;
-  uint32_t lock;
-  uint32_t ranges;
+  uint8_t psize;
+  uint8_t lock;
+  uint8_t final;
+  uint8_t count; /* of ranges */
+  uint8_t label;
+  uint8_t zeros[3];
+  plan_range range[];
 } plan;
 
-/* Parses `length` bytes and checks all rules against the chip. Returns 0, or 1 with the reason noted. */
-int plan_parse(plan *p, const uint8_t *bytes, uint32_t length, const chip_geometry *chip);
+/* Checks all rules for a plan of `length` bytes against the chip; fails when one is broken. */
+void plan_check(const plan *p, uint32_t length, const chip_geometry *chip);
 
-/* Range `index` of a parsed plan. */
-plan_range plan_range_at(const plan *p, uint32_t index);
-
-/* True when [address, address + length) lies inside one range to program. No overflow for any input. */
-int plan_may_program(const plan *p, uint32_t address, uint32_t length);
+/* The range to program that holds [address, address + length), or p->count. No overflow for any input. */
+uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length);
 
 /* hash = SHA-512("blindflash/1 plan" || 00 || plan). */
 void plan_hash(const plan *p, uint8_t hash[64]);

@@ -22,6 +22,7 @@
 #define RCC_CFGR_PPRE1_4 (5u << 10)
 #define RCC_CFGR_PPRE2_2 (4u << 13)
 #define RCC_AHB1ENR REG32(0x40023830u)
+#define RCC_AHB1ENR_CRC BIT(12)
 #define RCC_AHB1ENR_CCM BIT(20)
 #define RCC_AHB2ENR REG32(0x40023834u)
 #define RCC_AHB2ENR_RNG BIT(6)
@@ -35,6 +36,11 @@
 #define PWR_CR_VOS_SCALE1 (3u << 14)
 #define PWR_CSR REG32(0x40007004u)
 #define PWR_CSR_PVDO BIT(2)
+
+/* CRC unit */
+#define CRC_DR REG32(0x40023000u)
+#define CRC_CR REG32(0x40023008u)
+#define CRC_CR_RESET BIT(0)
 
 /* Flash interface */
 #define FLASH_ACR REG32(0x40023C00u)

@@ -59,15 +59,14 @@ static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
   to[30] = (uint8_t)psize;
 }
 
-int session_offer(const job *j, uint32_t handshake, uint32_t psize) {
-  uint32_t failed = rng_seed(j->contribution);
-  if (failed) return fail(ERROR_RANDOM_FAILED, failed);
+void session_offer(uint32_t handshake, uint32_t psize) {
+  uint32_t failed = rng_seed(the_job.area.is.contribution);
+  if (failed) fail(ERROR_RANDOM_FAILED, failed);
   rng_draw(ephemeral);
   bf_x25519_base(m1, ephemeral);
   rng_draw(m1 + KEY);
   write_payload1(m1 + 64, handshake, psize);
   bf_copy(MB_BYTES(M1), m1, M1_SIZE);
-  return 0;
 }
 
 static void update_lp(bf_sha512 *s, const void *data, uint32_t length) {
@@ -76,25 +75,25 @@ static void update_lp(bf_sha512 *s, const void *data, uint32_t length) {
   bf_sha512_update(s, data, length);
 }
 
-static void hash_transcript(const job *j, uint8_t th[64]) {
+static void hash_transcript(uint8_t th[64]) {
   static const char SUITE[] = "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512";
   bf_sha512 s;
   bf_sha512_init(&s);
   update_lp(&s, SUITE, sizeof SUITE - 1);
   update_lp(&s, "sealed", 6);
-  update_lp(&s, j->sealed_key, KEY);
+  update_lp(&s, the_job.area.is.sealed_key, KEY);
   update_lp(&s, stub_hash, sizeof stub_hash);
-  update_lp(&s, j->plan_hash, sizeof j->plan_hash);
+  update_lp(&s, the_job.plan_hash, sizeof the_job.plan_hash);
   update_lp(&s, m1, M1_SIZE);
   update_lp(&s, m2, M2_UNCONFIRMED);
   bf_sha512_final(&s, th);
 }
 
 /* prk of section 4, psk being zero in host-blind. Returns 1 when a shared secret is zero. */
-static int agree(const job *j, uint8_t prk[64]) {
+static int agree(uint8_t prk[64]) {
   uint8_t ikm[3 * KEY];
   bf_wipe(ikm, sizeof ikm);
-  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, j->sealed_key);
+  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, the_job.area.is.sealed_key);
   bf_part part = PART(ikm, sizeof ikm);
   bf_hmac_parts(prk, (const uint8_t *)"blindflash/1 extract", 20, &part, 1);
   bf_wipe(ikm, sizeof ikm);
@@ -142,22 +141,21 @@ static void start_direction(direction *d, uint8_t number) {
   advance(d, 0);
 }
 
-static int check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
+static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
   uint8_t expected[KEY];
   confirmation(expected, prk, th, "confirm r", PART(0, 0));
-  if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) return fail(ERROR_CONFIRM_WRONG, 0);
-  if (m2[M2_VERSION] != PROTOCOL_VERSION) return fail(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
+  if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) fail(ERROR_CONFIRM_WRONG, 0);
+  if (m2[M2_VERSION] != PROTOCOL_VERSION) fail(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
   for (uint32_t i = M2_VERSION + 1; i < M2_UNCONFIRMED; i++)
-    if (m2[i] != 0) return fail(ERROR_CONFIRM_WRONG, i);
-  return 0;
+    if (m2[i] != 0) fail(ERROR_CONFIRM_WRONG, i);
 }
 
-int session_confirm(const job *j) {
+void session_confirm(void) {
   uint8_t th[64], prk[64], confirm[KEY];
   bf_copy(m2, MB_BYTES(M2), M2_SIZE);
-  hash_transcript(j, th);
-  if (agree(j, prk)) return fail(ERROR_ZERO_SECRET, 0);
-  if (check_confirmation(prk, th)) return 1;
+  hash_transcript(th);
+  if (agree(prk)) fail(ERROR_ZERO_SECRET, 0);
+  check_confirmation(prk, th);
   confirmation(confirm, prk, th, "confirm i", PART(m2 + M2_UNCONFIRMED, KEY));
   bf_copy(MB_BYTES(M3), confirm, KEY);
   derive(out.chain, prk, th, "chain i2r", 9);
@@ -166,7 +164,6 @@ int session_confirm(const job *j) {
   start_direction(&out, 1);
   start_direction(&in, 2);
   keyed = 1;
-  return 0;
 }
 
 /* Moves to the next sequence, crossing into the next epoch where it begins, and makes its nonce. */
@@ -181,10 +178,10 @@ static void next_nonce(direction *d, uint8_t nonce[24]) {
   bf_store_le32(nonce + 16, d->last);
 }
 
-int session_open(uint8_t *box, uint32_t length) {
+void session_open(uint8_t *box, uint32_t length) {
   uint8_t nonce[24];
   next_nonce(&in, nonce);
-  return bf_secretbox_open(box, box, length, nonce, in.key) ? fail(ERROR_BOX_FAILED, in.last) : 0;
+  if (bf_secretbox_open(box, box, length, nonce, in.key)) fail(ERROR_BOX_FAILED, in.last);
 }
 
 uint32_t session_next_reply(void) {

@@ -16,14 +16,14 @@
 /* Hashes the stub as it lies in SRAM; once, before anything else. */
 void session_hash_stub(void);
 
-/* Draws ephemeral and nonce and puts M1 number `handshake` into the mailbox. Returns 0, or 1 with the reason noted. */
-int session_offer(const job *j, uint32_t handshake, uint32_t psize);
+/* Draws ephemeral and nonce and puts M1 number `handshake` into the mailbox. Fails with the random generator. */
+void session_offer(uint32_t handshake, uint32_t psize);
 
-/* Takes M2, checks confirm_r, derives the keys and puts M3 into the mailbox. Returns 0, or 1 with the reason noted. */
-int session_confirm(const job *j);
+/* Takes M2, checks confirm_r, derives the keys and puts M3 into the mailbox. Fails when it is not good. */
+void session_confirm(void);
 
-/* Opens the next box in place: its plaintext begins where the box began. Returns 0, or 1 with the reason noted. */
-int session_open(uint8_t *box, uint32_t length);
+/* Opens the next box in place: its plaintext begins where the box began. Fails when it does not open. */
+void session_open(uint8_t *box, uint32_t length);
 
 /* Sequence of the next reply. */
 uint32_t session_next_reply(void);

@@ -23,13 +23,13 @@
 #define BUFFERS 3u
 #define BUFFER_WORDS ((BOX_IMAGE + TRAILER_SIZE) / 4u)
 
-static SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, then plaintext, of one frame each */
-static uint32_t tickets[BUFFERS];                      /* flash needs the buffer until then */
-static frame pending;                                  /* opened, not run; bytes is NULL when there is none */
-static uint32_t pending_buffer;
+static SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, plaintext, then flash content, of one frame each */
+static frame frames[BUFFERS];                          /* those with a ticket are in the flash engine's hands */
+static frame *pending;                                 /* opened, not run; or NULL */
 
-static job the_job;
 static uint32_t have_job;
+static uint32_t obeying;   /* the command at work, or 0 */
+static uint32_t refusing;  /* a failure now is for good */
 static uint32_t handshakes;
 static uint32_t box_failed; /* the last session ended by a box that did not open */
 static uint32_t retries;    /* handshakes after such an end */
@@ -37,14 +37,15 @@ static uint32_t moved;      /* tick of the last sign of life */
 static uint32_t damaged;    /* tick at which the next slot was found damaged, plus 1; 0 when it was not */
 
 static int is_keyed_state(uint32_t state) {
-  return state == STATE_ACTIVE || state == STATE_WRITTEN || state == STATE_LOCKED;
+  return state >= STATE_ACTIVE && state <= STATE_LOCKED;
 }
 
 /* Wipes and forgets the session; flash is locked afterwards. */
 static void close_session(void) {
   flash_drop();
   wipe_secrets();
-  pending.bytes = 0;
+  bf_wipe(frames, sizeof frames);
+  pending = 0;
   flash_stop();
 }
 
@@ -52,7 +53,7 @@ static void close_session(void) {
 static void end_session(uint32_t state, uint32_t error, uint32_t detail) {
   if (error != 0 && session_keyed() && mbox_room(session_next_reply())) {
     uint32_t body[2] = {error, detail};
-    session_reply(REPLY_ABORT, 0, mbox_next() - (pending.bytes == 0), body, sizeof body);
+    session_reply(REPLY_ABORT, 0, mbox_next() - (pending == 0), body, sizeof body);
   }
   close_session();
   box_failed = error == ERROR_BOX_FAILED;
@@ -60,116 +61,114 @@ static void end_session(uint32_t state, uint32_t error, uint32_t detail) {
   mbox_set_state(state);
 }
 
-static void abort_session(void) {
-  end_session(STATE_ABORTED, reason.error, reason.detail);
-}
-
-static void refuse(uint32_t error, uint32_t detail) {
-  end_session(STATE_REFUSED, error, detail);
-}
-
 static void offer_handshake(void) {
   close_session();
+  refusing = 1;
   retries += box_failed;
   box_failed = 0;
-  if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX) {
-    refuse(ERROR_TOO_MANY_HANDSHAKES, 0);
-    return;
-  }
+  if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX) fail(ERROR_TOO_MANY_HANDSHAKES, 0);
   MB(HANDSHAKES) = ++handshakes;
   mbox_reset();
   mbox_set_error(0, 0);
-  for (uint32_t i = 0; i < BUFFERS; i++) tickets[i] = 0;
   damaged = 0;
-  uint32_t psize = supply_psize();
-  commands_begin(&the_job, psize < the_job.plan.psize ? psize : the_job.plan.psize);
-  if (session_offer(&the_job, handshakes, psize)) refuse(reason.error, reason.detail);
-  else mbox_set_state(STATE_OFFERED);
-}
-
-static void obey_job(void) {
-  if (mbox_state() != STATE_WAITING) return;
-  have_job = !job_take(&the_job);
-  if (have_job) offer_handshake();
-  else refuse(reason.error, reason.detail);
-}
-
-static void obey_m2(void) {
-  if (mbox_state() != STATE_OFFERED) return;
-  if (session_confirm(&the_job)) abort_session();
-  else mbox_set_state(STATE_ACTIVE);
+  uint32_t psize = supply_psize(), most = THE_PLAN->psize;
+  commands_begin(psize < most ? psize : most);
+  session_offer(handshakes, psize);
+  refusing = 0;
+  mbox_set_state(STATE_OFFERED);
 }
 
 static void obey(uint32_t command) {
   uint32_t state = mbox_state();
-  if (command == COMMAND_JOB) obey_job();
-  if (command == COMMAND_M2) obey_m2();
+  if (command == COMMAND_JOB && state == STATE_WAITING) {
+    job_take();
+    have_job = 1;
+    offer_handshake();
+  }
+  if (command == COMMAND_M2 && state == STATE_OFFERED) {
+    session_confirm();
+    mbox_set_state(STATE_ACTIVE);
+  }
   if (command == COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_LOCKED)
     end_session(STATE_ABORTED, ERROR_AGENT_STOPPED, 0);
   if (command == COMMAND_HANDSHAKE && have_job && state >= STATE_OFFERED && state <= STATE_EXPIRED) offer_handshake();
 }
 
-/* A buffer the flash engine does not need any more, or BUFFERS. */
-static uint32_t free_buffer(void) {
-  uint32_t i = 0;
-  while (i < BUFFERS && tickets[i] != 0 && !flash_done(tickets[i])) i++;
-  return i;
+/* A buffer the flash engine does not need, or NULL. */
+static frame *free_frame(void) {
+  for (uint32_t i = 0; i < BUFFERS; i++)
+    if (frames[i].ticket == 0) return &frames[i];
+  return 0;
+}
+
+/* The frame that has been in the engine's hands longest, or NULL. */
+static frame *oldest_frame(void) {
+  frame *oldest = 0;
+  for (uint32_t i = 0; i < BUFFERS; i++)
+    if (frames[i].ticket != 0 && (oldest == 0 || (int32_t)(frames[i].ticket - oldest->ticket) < 0)) oldest = &frames[i];
+  return oldest;
 }
 
 /* True when a frame may be looked for now: a damaged slot is read again a tick later. */
 static int may_fetch(void) {
-  return is_keyed_state(mbox_state()) && pending.bytes == 0 && free_buffer() < BUFFERS && damaged != ticks + 1;
+  return is_keyed_state(mbox_state()) && pending == 0 && free_frame() != 0 && damaged != ticks + 1;
 }
 
-/* Fetches and opens the next frame if it is there. Returns 0, or 1 with the reason noted when its box does not open. */
-static int fetch(void) {
-  if (!may_fetch() || *mbox_watch() != mbox_next()) return 0;
-  pending_buffer = free_buffer();
-  uint8_t *box = (uint8_t *)buffers[pending_buffer];
+/* Fetches and opens the next frame if it is there; fails when its box does not open. */
+static void fetch(void) {
+  if (!may_fetch() || *mbox_watch() != mbox_next()) return;
+  frame *f = free_frame();
+  uint8_t *box = (uint8_t *)buffers[f - frames];
   uint32_t length = mbox_fetch(box);
   damaged = length == 0 ? ticks + 1 : 0;
-  if (length == 0) return 0;
-  pending = (frame){box, length - BF_BOX_TAG, mbox_next()};
-  return session_open(box, length);
+  if (length == 0) return;
+  bf_wipe(f, sizeof *f);
+  f->bytes = box;
+  f->size = length - BF_BOX_TAG;
+  f->sequence = mbox_next();
+  pending = f;
+  session_open(box, length);
 }
 
-/* Runs the frame that is pending. Returns 0, or 1 when the session has ended. */
+static void release(frame *f) {
+  bf_wipe(f->bytes, f->size);
+  f->ticket = 0;
+}
+
+/* Runs the frame that is pending. Returns 1 when there was something to do. */
 static int run(void) {
-  uint32_t ticket = 0;
-  run_result result = commands_run(&pending, &ticket);
-  if (result == RUN_LATER) return 0;
-  if (result == RUN_FAILED) {
-    abort_session();
-    return 1;
-  }
-  if (ticket == 0) bf_wipe(pending.bytes, pending.size);
-  tickets[pending_buffer] = ticket;
-  pending.bytes = 0;
+  frame *f = pending;
+  if (f == 0 || !commands_run(f, oldest_frame() == 0)) return 0;
+  if (f->ticket == 0) release(f);
+  pending = 0;
   moved = ticks;
   mbox_accept();
-  if (result == RUN_ENDED) end_session(STATE_ENDED, 0, 0);
+  if (f->last) end_session(STATE_ENDED, 0, 0);
+  return 1;
+}
+
+/* Hashes what has come back from flash. Returns 1 when there was something. */
+static int follow(void) {
+  frame *f = oldest_frame();
+  if (f == 0 || !flash_done(f->ticket)) return 0;
+  commands_follow(f);
+  release(f);
   return 1;
 }
 
 /* Frames, replies and troubles of a session. Returns 1 when there may be more to do at once. */
 static int serve(void) {
-  if (flash_failed()) {
-    abort_session();
-    return 1;
-  }
+  flash_check();
   commands_finish_erase();
-  if (fetch()) {
-    abort_session();
-    return 1;
-  }
-  return pending.bytes != 0 && run();
+  fetch();
+  return run() || follow();
 }
 
 static void watch_clock(void) {
   uint32_t state = mbox_state();
   if (!flash_idle()) moved = ticks;
   if (state < STATE_OFFERED || state > STATE_LOCKED) return;
-  if (ticks - moved > the_job.plan.idle_ms / TICK_MS) end_session(STATE_EXPIRED, ERROR_IDLE, 0);
+  if (ticks - moved > THE_PLAN->idle_ms / TICK_MS) end_session(STATE_EXPIRED, ERROR_IDLE, 0);
 }
 
 /* Waits in RAM for a command, the next frame, a tick or the end of a flash operation. */
@@ -180,17 +179,39 @@ static void wait(uint32_t seen) {
   }
 }
 
+static void command_done(void) {
+  if (MB(COMMAND) == obeying) MB(COMMAND) = 0;
+  obeying = 0;
+}
+
 static void turn(void) {
-  uint32_t seen = wake, command = MB(COMMAND);
-  if (command != 0) {
+  uint32_t seen = wake;
+  obeying = MB(COMMAND);
+  if (obeying != 0) {
     moved = ticks;
-    obey(command);
-    if (MB(COMMAND) == command) MB(COMMAND) = 0;
+    obey(obeying);
+    command_done();
     return;
   }
   if (is_keyed_state(mbox_state()) && serve()) return;
   watch_clock();
   wait(seen);
+}
+
+static void __attribute__((noreturn)) turn_for_ever(void) {
+  MB(MAGIC) = MB_MAGIC_VALUE;
+  for (;;) turn();
+}
+
+/* The end of fail(), on a stack that is empty again. */
+static void __attribute__((noreturn, used)) failed(uint32_t error, uint32_t detail) {
+  end_session(refusing || mbox_state() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error, detail);
+  if (obeying != 0) command_done();
+  turn_for_ever();
+}
+
+__attribute__((naked)) void fail(uint32_t error __attribute__((unused)), uint32_t detail __attribute__((unused))) {
+  __asm__ volatile("  ldr r2, =stack_top\n  mov sp, r2\n  b failed\n  .pool\n");
 }
 
 /* Everything an application may have left in the core, off. */
@@ -208,24 +229,22 @@ static void quiet_core(void) {
   DWT_CTRL |= 1u;
 }
 
-/* Boot: returns 0, or 1 with the reason noted. */
-static int start_hardware(void) {
+static void start_hardware(void) {
   int slow = clock_start();
-  tick_start(slow ? CLOCK_SLOW_HZ : CLOCK_FAST_HZ);
+  tick_start(slow ? TICK_CYCLES(CLOCK_SLOW_HZ) : TICK_CYCLES(CLOCK_FAST_HZ));
   irq_on();
   session_hash_stub();
-  if (slow) return fail(ERROR_CLOCK_FAILED, RCC_CR);
-  if (flash_start()) return 1;
+  if (slow) fail(ERROR_CLOCK_FAILED, RCC_CR);
+  flash_start();
   uint32_t failed = rng_start();
-  return failed ? fail(ERROR_RANDOM_FAILED, failed) : 0;
+  if (failed) fail(ERROR_RANDOM_FAILED, failed);
 }
 
 void stub_main(void) {
   quiet_core();
   tick_feed();
   MB(VERSION) = STUB_VERSION;
-  if (start_hardware()) refuse(reason.error, reason.detail);
-  else mbox_set_state(STATE_WAITING);
-  MB(MAGIC) = MB_MAGIC_VALUE;
-  for (;;) turn();
+  start_hardware();
+  mbox_set_state(STATE_WAITING);
+  turn_for_ever();
 }

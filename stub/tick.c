@@ -11,9 +11,9 @@ void tick_feed(void) {
   IWDG_KR = IWDG_RELOAD;
 }
 
-void tick_start(uint32_t hz) {
+void tick_start(uint32_t cycles) {
   SYST_CSR = 0;
-  SYST_RVR = hz / 1000u * TICK_MS - 1u;
+  SYST_RVR = cycles - 1u;
   SYST_CVR = 0;
   SYST_CSR = SYST_CSR_RUN;
 }

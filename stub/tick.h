@@ -9,8 +9,11 @@
 extern volatile uint32_t ticks;
 extern volatile uint32_t wake;
 
-/* Starts counting; `hz` is the core clock. */
-void tick_start(uint32_t hz);
+/* Cycles of a tick at a core clock of `hz`. */
+#define TICK_CYCLES(hz) ((hz) / 1000u * TICK_MS)
+
+/* Starts counting ticks of so many cycles of the core clock. */
+void tick_start(uint32_t cycles);
 
 /* Keeps a running watchdog from biting; never starts one. */
 void tick_feed(void);

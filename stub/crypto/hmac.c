@@ -52,14 +52,16 @@ int bf_hkdf_expand(uint8_t *out, size_t len, const uint8_t *prk, size_t prk_len,
   bf_hmac h;
   uint8_t t[BF_SHA512_BYTES];
   if (len > 255 * sizeof t) return 1;
+  size_t had = 0;
   for (uint8_t i = 1; len > 0; i++) {
     size_t n = len < sizeof t ? len : sizeof t;
     bf_hmac_init(&h, prk, prk_len);
-    if (i > 1) bf_hmac_update(&h, t, sizeof t);
+    bf_hmac_update(&h, t, had);
     update_parts(&h, info, count);
     bf_hmac_update(&h, &i, 1);
     bf_hmac_final(&h, t);
     bf_copy(out, t, n);
+    had = sizeof t;
     out += n, len -= n;
   }
   bf_wipe(t, sizeof t);

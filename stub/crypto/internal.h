@@ -7,43 +7,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util.h"
+
 /* Salsa20 input block (Salsa20 specification section 10): constants, key, then nonce and counter in `x[6..9]`. */
 typedef struct {
   uint32_t x[16];
 } bf_salsa20;
 
 /* Sets constants, 32-byte key and the 16 bytes of words 6..9 (nonce(8) || block counter(8), or HSalsa20 input). */
-void bf_salsa20_init(bf_salsa20 *s, const uint8_t key[32], const uint8_t in[16]);
+BF_PRIMITIVE void bf_salsa20_init(bf_salsa20 *s, const uint8_t key[32], const uint8_t in[16]);
 
 /* out = 20 rounds over in, without the feed-forward. */
-void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]);
+BF_PRIMITIVE void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]);
 
 /* block = the next 64 bytes of keystream as 16 little-endian words; then counts the block (64-bit counter). */
-void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s);
+BF_PRIMITIVE void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s);
 
 /* m = c XOR keystream from the block boundary `s` stands at; m may lie at c or anywhere below it. */
-void bf_salsa20_xor(bf_salsa20 *s, uint8_t *m, const uint8_t *c, size_t len);
+BF_PRIMITIVE void bf_salsa20_xor(bf_salsa20 *s, uint8_t *m, const uint8_t *c, size_t len);
 
 /* m = c XOR (the 4*n words of key), n <= 16, for len <= 4*n bytes. */
-void bf_xor_words(uint8_t *m, const uint8_t *c, const uint32_t *words, size_t len);
+BF_PRIMITIVE void bf_xor_words(uint8_t *m, const uint8_t *c, const uint32_t *words, size_t len);
 
 /* HSalsa20 (Bernstein, "Extending the Salsa20 nonce", section 2). */
-void bf_hsalsa20(uint8_t out[32], const uint8_t in[16], const uint8_t key[32]);
+BF_PRIMITIVE void bf_hsalsa20(uint8_t out[32], const uint8_t in[16], const uint8_t key[32]);
 
 /* XSalsa20: subkey by HSalsa20 of the first 16 nonce bytes, then Salsa20 with the last 8, at block 0. */
-void bf_xsalsa20_init(bf_salsa20 *s, const uint8_t nonce[24], const uint8_t key[32]);
+BF_PRIMITIVE void bf_xsalsa20_init(bf_salsa20 *s, const uint8_t nonce[24], const uint8_t key[32]);
 
 /* Poly1305 one-time authenticator: key = r(16) || s(16). */
-void bf_poly1305(uint8_t tag[16], const uint8_t *m, size_t len, const uint8_t key[32]);
+BF_PRIMITIVE void bf_poly1305(uint8_t tag[16], const uint8_t *m, size_t len, const uint8_t key[32]);
 
 /* Field element modulo 2^255 - 19: eight limbs, least significant first, any value below 2^256. */
 typedef uint32_t fe[8];
 
 #ifdef BF_EXPOSE_INTERNALS
-void fe_add_times(fe r, const fe a, const fe b, uint32_t k);
-void fe_sub(fe r, const fe a, const fe b);
-void fe_mul(fe r, const fe a, const fe b);
-void fe_sq_times(fe r, const fe a, int n);
+void fe_sq_times_mul(fe r, const fe a, uint32_t n, const fe b);
 void fe_invert(fe r, const fe a);
 void fe_freeze(fe r);
 #endif

@@ -32,7 +32,7 @@ BF_INLINE uint64_t wide(uint32_t a, uint32_t b) {
 }
 
 /* h = (h + m + top * 2^128) * r for `blocks` blocks of 16 bytes, h not quite reduced (see the structure). */
-BF_NO_SCHEDULE static void poly1305_blocks(poly1305 *p, const uint8_t *m, size_t blocks, uint32_t top) {
+BF_FAST BF_NOINLINE static void poly1305_blocks(poly1305 *p, const uint8_t *m, size_t blocks, uint32_t top) {
   uint32_t h0 = p->h[0], h1 = p->h[1], h2 = p->h[2], h3 = p->h[3], h4 = p->h[4];
   const uint32_t *r = p->r, *q = p->q;
   for (; blocks > 0; blocks--, m += 16) {

@@ -22,6 +22,79 @@ void bf_salsa20_init(bf_salsa20 *s, const uint8_t key[32], const uint8_t in[16])
   }
 }
 
+#if defined(__ARM_FEATURE_DSP) && !defined(BF_SALSA20_TWIN)
+
+/*
+ * The C twin below, with 13 of the 16 words in registers: 5, 13 and 1 wait in memory while the column round works on the other three
+ * columns, 10, 11 and 8 while the row round works on the other three rows. Each ADD and each EOR with its rotation is one cycle.
+ */
+__attribute__((naked, section(".front"))) void bf_salsa20_rounds(uint32_t out[16] __attribute__((unused)), const uint32_t in[16] __attribute__((unused))) {
+  __asm__ volatile(
+      "  .macro QUARTER a, b, c, d\n"
+      "  adds r0, \\a, \\d\n"
+      "  eor \\b, \\b, r0, ror #25\n"
+      "  adds r0, \\b, \\a\n"
+      "  eor \\c, \\c, r0, ror #23\n"
+      "  adds r0, \\c, \\b\n"
+      "  eor \\d, \\d, r0, ror #19\n"
+      "  adds r0, \\d, \\c\n"
+      "  eor \\a, \\a, r0, ror #14\n"
+      "  .endm\n"
+      "  push {r0, r4-r11, lr}\n"
+      "  sub sp, #28\n" /* words 5, 13, 1, then 10, 8, 11; rounds left */
+      "  ldr r0, [r1, #20]\n"
+      "  str r0, [sp, #0]\n"
+      "  ldr r0, [r1, #52]\n"
+      "  str r0, [sp, #4]\n"
+      "  ldr r0, [r1, #4]\n"
+      "  str r0, [sp, #8]\n"
+      "  adds r1, #8\n"
+      "  ldm r1!, {r2, r3, r4}\n"           /* words 2, 3, 4 */
+      "  adds r1, #4\n"
+      "  ldm r1!, {r5-r11}\n"               /* words 6 to 12 */
+      "  adds r1, #4\n"
+      "  ldm r1, {r12, lr}\n"               /* words 14, 15 */
+      "  ldr r1, [r1, #-56]\n"              /* word 0 */
+      "  movs r0, #10\n"
+      "1:\n"
+      "  str r0, [sp, #24]\n"
+      "  QUARTER r1, r4, r7, r11\n"         /* 0, 4, 8, 12 */
+      "  QUARTER r9, r12, r2, r5\n"         /* 10, 14, 2, 6 */
+      "  QUARTER lr, r3, r6, r10\n"         /* 15, 3, 7, 11 */
+      "  str r9, [sp, #12]\n"
+      "  str r7, [sp, #16]\n"
+      "  str r10, [sp, #20]\n"
+      "  ldr r9, [sp, #0]\n"
+      "  ldr r7, [sp, #4]\n"
+      "  ldr r10, [sp, #8]\n"
+      "  QUARTER r9, r8, r7, r10\n"         /* 5, 9, 13, 1 */
+      "  QUARTER r1, r10, r2, r3\n"         /* 0, 1, 2, 3 */
+      "  QUARTER r9, r5, r6, r4\n"          /* 5, 6, 7, 4 */
+      "  QUARTER lr, r11, r7, r12\n"        /* 15, 12, 13, 14 */
+      "  str r9, [sp, #0]\n"
+      "  str r7, [sp, #4]\n"
+      "  str r10, [sp, #8]\n"
+      "  ldr r9, [sp, #12]\n"
+      "  ldr r7, [sp, #16]\n"
+      "  ldr r10, [sp, #20]\n"
+      "  QUARTER r9, r10, r7, r8\n"         /* 10, 11, 8, 9 */
+      "  ldr r0, [sp, #24]\n"
+      "  subs r0, #1\n"
+      "  bne 1b\n"
+      "  ldr r0, [sp, #28]\n"               /* out */
+      "  str r1, [r0], #4\n"
+      "  ldr r1, [sp, #8]\n"
+      "  stm r0!, {r1, r2, r3, r4}\n"
+      "  ldr r1, [sp, #0]\n"
+      "  stm r0!, {r1, r5-r11}\n"
+      "  ldr r1, [sp, #4]\n"
+      "  stm r0!, {r1, r12, lr}\n"
+      "  add sp, #32\n"
+      "  pop {r4-r11, pc}\n");
+}
+
+#else
+
 #define QUARTER(a, b, c, d)     \
   do {                          \
     (b) ^= rotl((a) + (d), 7);  \
@@ -47,39 +120,42 @@ BF_NO_SCHEDULE void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]) {
   out[8] = x8, out[9] = x9, out[10] = x10, out[11] = x11, out[12] = x12, out[13] = x13, out[14] = x14, out[15] = x15;
 }
 
+#endif
+
 /* Steps the 64-bit block counter, which is public. */
 static void count_block(bf_salsa20 *s) {
   s->x[8] += 1;
   s->x[9] += s->x[8] == 0;
 }
 
-void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s) {
+BF_FAST void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s) {
   bf_salsa20_rounds(block, s->x);
-  for (int i = 0; i < 16; i++) block[i] += s->x[i];
+  for (int i = 0; i < 16; i += 4) {
+    uint32_t *b = block + i, *x = s->x + i;
+    b[0] += x[0], b[1] += x[1], b[2] += x[2], b[3] += x[3];
+  }
   count_block(s);
 }
 
-/* One whole block: feed-forward and XOR in one pass, `block` being scratch. */
-BF_NO_SCHEDULE static void xor_block(uint32_t block[16], bf_salsa20 *s, uint8_t *m, const uint8_t *c) {
-  bf_salsa20_rounds(block, s->x);
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; i++) bf_store_le32(m + 4 * i, bf_load_le32(c + 4 * i) ^ (block[i] + s->x[i]));
-  count_block(s);
-}
-
-BF_NO_LIBC_CALLS void bf_xor_words(uint8_t *m, const uint8_t *c, const uint32_t *words, size_t len) {
-  for (; len >= 4; len -= 4, m += 4, c += 4) bf_store_le32(m, bf_load_le32(c) ^ *words++);
-  if (len == 0) return;
-  uint32_t w = *words;
-  for (; len > 0; len--, w >>= 8) *m++ = (uint8_t)(*c++ ^ w);
+BF_NO_LIBC_CALLS BF_FAST void bf_xor_words(uint8_t *m, const uint8_t *c, const uint32_t *words, size_t len) {
+  for (; len >= 16; len -= 16, m += 16, c += 16, words += 4) {
+    uint32_t w0 = bf_load_le32(c) ^ words[0], w1 = bf_load_le32(c + 4) ^ words[1];
+    uint32_t w2 = bf_load_le32(c + 8) ^ words[2], w3 = bf_load_le32(c + 12) ^ words[3];
+    bf_store_le32(m, w0);
+    bf_store_le32(m + 4, w1);
+    bf_store_le32(m + 8, w2);
+    bf_store_le32(m + 12, w3);
+  }
+  for (size_t i = 0; i < len; i++) m[i] = (uint8_t)(c[i] ^ words[i / 4] >> 8 * (i & 3));
 }
 
 void bf_salsa20_xor(bf_salsa20 *s, uint8_t *m, const uint8_t *c, size_t len) {
   uint32_t block[16];
-  for (; len >= 64; len -= 64, m += 64, c += 64) xor_block(block, s, m, c);
-  if (len > 0) {
+  while (len > 0) {
+    size_t n = len < sizeof block ? len : sizeof block;
     bf_salsa20_next(block, s);
-    bf_xor_words(m, c, block, len);
+    bf_xor_words(m, c, block, n);
+    m += n, c += n, len -= n;
   }
   bf_wipe(block, sizeof block);
 }

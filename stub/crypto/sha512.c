@@ -60,14 +60,14 @@ BF_INLINE uint64_t sigma_shift(uint64_t v, int l, int m, int n) {
 }
 
 /* Extends the schedule by 16 words in place. */
-BF_NO_SCHEDULE static void extend(uint64_t w[16]) {
+BF_FAST static void extend(uint64_t w[16]) {
   for (int i = 0; i < 16; i++) {
     w[i] += sigma_shift(w[(i + 1) & 15], 1, 8, 7) + w[(i + 9) & 15] + sigma_shift(w[(i + 14) & 15], 19, 61, 6);
   }
 }
 
 /* 16 rounds; v[16..23] is a..h before, v[0..7] after. */
-BF_NO_SCHEDULE static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK], const uint64_t *kt) {
+BF_FAST static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK], const uint64_t *kt) {
   for (int i = 0; i < CHUNK; i++) {
     uint64_t *s = v + CHUNK - i;
     uint64_t e = s[4], a = s[0];
@@ -77,7 +77,7 @@ BF_NO_SCHEDULE static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK]
   }
 }
 
-BF_NO_SCHEDULE static void compress(uint64_t h[8], const uint8_t *block) {
+BF_NOINLINE BF_FAST static void compress(uint64_t h[8], const uint8_t *block) {
   struct {
     uint64_t w[CHUNK];
     uint64_t v[CHUNK + 8];
@@ -99,7 +99,7 @@ BF_NO_LIBC_CALLS void bf_sha512_init(bf_sha512 *s) {
 }
 
 void bf_sha512_update(bf_sha512 *s, const uint8_t *data, size_t len) {
-  size_t used = (size_t)s->bytes % BF_SHA512_BLOCK;
+  size_t used = s->bytes % BF_SHA512_BLOCK;
   s->bytes += len;
   if (used > 0) {
     size_t n = BF_SHA512_BLOCK - used < len ? BF_SHA512_BLOCK - used : len;
@@ -112,18 +112,16 @@ void bf_sha512_update(bf_sha512 *s, const uint8_t *data, size_t len) {
   bf_copy(s->block, data, len);
 }
 
-/* Pads with 0x80, zeros and the length in bits as 128 bits, which takes a second block from 112 used bytes on. */
-BF_NO_LIBC_CALLS void bf_sha512_final(bf_sha512 *s, uint8_t digest[64]) {
-  size_t used = (size_t)s->bytes % BF_SHA512_BLOCK;
+/* Pads with 0x80, zeros and the length in bits as 128 bits (of which size_t can reach 35), which takes a second block from 112 used bytes on. */
+void bf_sha512_final(bf_sha512 *s, uint8_t digest[64]) {
+  size_t used = s->bytes % BF_SHA512_BLOCK;
   s->block[used++] = 0x80;
+  bf_wipe(s->block + used, BF_SHA512_BLOCK - used);
   if (used > BF_SHA512_BLOCK - 16) {
-    while (used < BF_SHA512_BLOCK) s->block[used++] = 0;
     compress(s->h, s->block);
-    used = 0;
+    bf_wipe(s->block, BF_SHA512_BLOCK);
   }
-  while (used < BF_SHA512_BLOCK - 16) s->block[used++] = 0;
-  bf_store_be64(s->block + BF_SHA512_BLOCK - 16, s->bytes >> 61);
-  bf_store_be64(s->block + BF_SHA512_BLOCK - 8, s->bytes << 3);
+  bf_store_be64(s->block + BF_SHA512_BLOCK - 8, (uint64_t)s->bytes << 3);
   compress(s->h, s->block);
   for (int i = 0; i < 8; i++) bf_store_be64(digest + 8 * i, s->h[i]);
   bf_wipe(s, sizeof *s);

@@ -8,22 +8,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util.h"
+
 #define BF_SHA512_BYTES 64
 #define BF_SHA512_BLOCK 128
 
 /* A hash in progress. The caller's memory; no field is for the caller. */
 typedef struct {
   uint64_t h[8];
-  uint64_t bytes; /* hashed so far */
+  size_t bytes; /* hashed so far */
   uint8_t block[BF_SHA512_BLOCK];
 } bf_sha512;
 
-void bf_sha512_init(bf_sha512 *s);
-void bf_sha512_update(bf_sha512 *s, const uint8_t *data, size_t len);
-void bf_sha512_final(bf_sha512 *s, uint8_t digest[64]);
+BF_PRIMITIVE void bf_sha512_init(bf_sha512 *s);
+BF_PRIMITIVE void bf_sha512_update(bf_sha512 *s, const uint8_t *data, size_t len);
+BF_PRIMITIVE void bf_sha512_final(bf_sha512 *s, uint8_t digest[64]);
 
 /* digest = SHA-512(data); digest may lie in data. */
-void bf_sha512_once(uint8_t digest[64], const uint8_t *data, size_t len);
+BF_PRIMITIVE void bf_sha512_once(uint8_t digest[64], const uint8_t *data, size_t len);
 
 /* An HMAC in progress. A copy of one that was only initialised may be kept and used again under the same key. */
 typedef struct {
@@ -31,9 +33,9 @@ typedef struct {
   bf_sha512 outer;
 } bf_hmac;
 
-void bf_hmac_init(bf_hmac *h, const uint8_t *key, size_t key_len);
-void bf_hmac_update(bf_hmac *h, const uint8_t *data, size_t len);
-void bf_hmac_final(bf_hmac *h, uint8_t mac[64]);
+BF_PRIMITIVE void bf_hmac_init(bf_hmac *h, const uint8_t *key, size_t key_len);
+BF_PRIMITIVE void bf_hmac_update(bf_hmac *h, const uint8_t *data, size_t len);
+BF_PRIMITIVE void bf_hmac_final(bf_hmac *h, uint8_t mac[64]);
 
 /* One string of a concatenation that is hashed without being put together. `data` may be NULL when len is 0. */
 typedef struct {
@@ -42,12 +44,12 @@ typedef struct {
 } bf_part;
 
 /* mac = HMAC-SHA-512(key, parts[0] || parts[1] || ...); mac may lie in a part or in the key. */
-void bf_hmac_parts(uint8_t mac[64], const uint8_t *key, size_t key_len, const bf_part *parts, size_t count);
+BF_PRIMITIVE void bf_hmac_parts(uint8_t mac[64], const uint8_t *key, size_t key_len, const bf_part *parts, size_t count);
 
 /*
  * out = HKDF-Expand(prk, parts[0] || parts[1] || ..., len), RFC 5869 section 2.3. Returns 0, or 1 with nothing written
  * when len is more than 255 * 64. `out` must not overlap the inputs. HKDF-Extract is bf_hmac_parts(prk, salt, ikm).
  */
-int bf_hkdf_expand(uint8_t *out, size_t len, const uint8_t *prk, size_t prk_len, const bf_part *info, size_t count);
+BF_PRIMITIVE int bf_hkdf_expand(uint8_t *out, size_t len, const uint8_t *prk, size_t prk_len, const bf_part *info, size_t count);
 
 #endif

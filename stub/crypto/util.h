@@ -22,26 +22,35 @@
 #define BF_NO_SCHEDULE __attribute__((optimize("no-schedule-insns")))
 /* Keeps byte loops from becoming calls of memcpy or memset, which a freestanding stub does not have. */
 #define BF_NO_LIBC_CALLS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+/* Inner loops: for time where everything else is for size. */
+#define BF_FAST __attribute__((optimize("O2", "no-schedule-insns", "no-tree-loop-distribute-patterns")))
 #else
+#define BF_FAST
 #define BF_NO_SCHEDULE
 #define BF_NO_LIBC_CALLS
 #endif
 
 #define BF_INLINE static inline __attribute__((always_inline))
 #define BF_NOINLINE __attribute__((noinline))
+/* Stays one function under its own name in a link-time optimised image, so that it can be measured, traced and read there. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define BF_PRIMITIVE __attribute__((noinline, noclone, externally_visible))
+#else
+#define BF_PRIMITIVE
+#endif
 
 /* Overwrites `len` bytes with zero by volatile stores, so that the optimiser cannot drop it. */
-void bf_wipe(void *p, size_t len);
+BF_PRIMITIVE void bf_wipe(void *p, size_t len);
 
 /* Overwrites BF_STACK_BURN bytes below the caller's frame: what finished callees left there. */
-void bf_wipe_stack(void);
+BF_PRIMITIVE void bf_wipe_stack(void);
 #define BF_STACK_BURN 768
 
 /* 1 when the two strings of `len` bytes are equal, else 0; time depends on `len` only. */
-int bf_equal(const uint8_t *a, const uint8_t *b, size_t len);
+BF_PRIMITIVE int bf_equal(const uint8_t *a, const uint8_t *b, size_t len);
 
 /* Copies `len` bytes upwards: `dst` may overlap `src` when it lies at or below it. */
-void bf_copy(uint8_t *dst, const uint8_t *src, size_t len);
+BF_PRIMITIVE void bf_copy(uint8_t *dst, const uint8_t *src, size_t len);
 
 /* The same value, of which the compiler knows nothing: keeps a mask from being turned back into a branch. */
 BF_INLINE uint32_t bf_opaque(uint32_t v) {

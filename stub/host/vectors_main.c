@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "field.h"
 #include "internal.h"
 #include "secretbox.h"
 #include "sha512.h"
@@ -139,7 +140,7 @@ static void do_fe(const request *r) {
   fe_add_times(out[0], a, b, (uint32_t)number(r, 3));
   fe_sub(out[1], a, b);
   fe_mul(out[2], a, b);
-  fe_sq_times(out[3], a, 1);
+  fe_sq_times_mul(out[3], a, 0, a);
   fe_invert(out[4], a);
   memcpy(out[5], a, sizeof a);
   fe_freeze(out[5]);

@@ -41,10 +41,14 @@ function fieldWant(a: bigint, b: bigint, k: bigint): string {
   return values.map((v) => hex(toBytes(((v % P) + P) % P, 32))).join(' ');
 }
 
+/** Field elements in hex, each modulo p. */
+export function reduceAll(words: readonly string[]): string {
+  return words.map((w) => hex(toBytes(toInt(Buffer.from(w, 'hex')) % P, 32))).join(' ');
+}
+
 function reduceAllButLast(answer: string): string {
   const words = answer.split(' ');
-  const reduce = (w: string) => hex(toBytes(toInt(Buffer.from(w, 'hex')) % P, 32));
-  return [...words.slice(0, -1).map(reduce), ...words.slice(-1)].join(' ');
+  return [reduceAll(words.slice(0, -1)), ...words.slice(-1)].join(' ');
 }
 
 function fieldCase(chance: Chance, a: Uint8Array, b: Uint8Array): Case {
@@ -74,8 +78,8 @@ function x25519(chance: Chance, n: number): Suite {
   return { name: 'x25519 against tweetnacl', cases: [...times(n, one), ...times(n / 10, base)] };
 }
 
-/** Clamped r, h = (h + block) r modulo 2^130 - 5, plus s: RFC 8439 section 2.5 word for word. */
-function polyTag(m: Uint8Array, key: Uint8Array): Uint8Array {
+/** The tag by definition: clamped r, h = (h + block) r modulo 2^130 - 5, plus s: RFC 8439 section 2.5 word for word. */
+export function polyTag(m: Uint8Array, key: Uint8Array): Uint8Array {
   const r = toInt(key.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
   let h = 0n;
   for (let at = 0; at < m.length; at += 16) {

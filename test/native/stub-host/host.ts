@@ -33,10 +33,21 @@ function installed(program: string): boolean {
   return spawnSync(program, ['--version']).status === 0;
 }
 
-/** Builds what this machine can run and returns it; the emulated host needs an ARM compiler and QEMU. */
-export function build(): Host[] {
+/** Builds and returns the hosts that run on the PC itself. */
+export function buildNative(): Host[] {
   make('all');
-  if (!installed('arm-none-eabi-gcc') || !installed('qemu-system-arm')) return HOSTS.slice(0, 2);
+  return HOSTS.slice(0, 2);
+}
+
+/** newlib with semihosting: asked for the file, the compiler gives a path when it has it. */
+function hasNewlib(): boolean {
+  return spawnSync('arm-none-eabi-gcc', ['-print-file-name=rdimon.specs'], { encoding: 'utf8' }).stdout.includes('/');
+}
+
+/** Builds what this machine can run and returns it; the emulated host needs an ARM compiler with newlib, and QEMU. */
+export function build(): Host[] {
+  const native = buildNative();
+  if (!installed('arm-none-eabi-gcc') || !installed('qemu-system-arm') || !hasNewlib()) return native;
   make('arm');
   return [...HOSTS];
 }

@@ -2,6 +2,7 @@
 // Cortex-M4 code in QEMU. Usage: npx tsx test/native/stub-host/run.ts [seed [scale]]. Needs make and gcc; the last also
 // arm-none-eabi-gcc with newlib, and qemu-system-arm.
 
+import { cornerSuites } from './corners.ts';
 import { differentialSuites } from './differential.ts';
 import { build, failures, HOSTS } from './host.ts';
 import { vectorSuites } from './vectors.ts';
@@ -11,7 +12,7 @@ const seed = Number(process.argv[2] ?? 427);
 const scale = Number(process.argv[3] ?? 1);
 
 const hosts = build();
-const suites = [...vectorSuites(), ...differentialSuites(seed, scale)];
+const suites = [...vectorSuites(), ...cornerSuites(seed), ...differentialSuites(seed, scale)];
 let passed = 0;
 let failed = 0;
 for (const host of hosts) {

@@ -164,22 +164,37 @@ describe('stub and authentic but hostile frames', () => {
       'no boot word was written',
     );
   });
-  it('sees a flipped bit in what was programmed, and writes no boot word', () => {
+  /** Writes a small image whose byte 200 loses a bit when `flip` says so; returns the answer to FINAL. */
+  function withFlippedBit(flip: (bench: Bench) => void) {
     const small = smallPlan({}, 256);
     const { bench, vendor } = active(small);
     const whole = new Image(small);
+    flip(bench);
     vendor.ask(erase(0));
     sendImage(vendor, small, whole);
     vendor.settle();
     bench.runMs(10);
-    bench.board.flash.bytes[200]! ^= 4;
+    if (bench.board.flash.onOperation === undefined) bench.board.flash.bytes[200]! ^= 4;
     const reply = vendor.ask({
       name: 'FINAL',
       root: whole.root(small, 'erased'),
       bootWords: whole.at(FLASH, 64).slice(),
     });
+    return { bench, reply, good: whole.root(small, 'in place') };
+  }
+  it('sees a bit that was not programmed right, and writes no boot word', () => {
+    const { bench, reply } = withFlippedBit(({ board: { flash } }) => {
+      flash.onOperation = ({ kind, phase, address }) => {
+        if (kind === 'program' && phase === 'end' && address === FLASH + 200) flash.bytes[200]! ^= 4;
+      };
+    });
     assert.equal(reply.name === 'ABORT' && reply.error, DIFFERS);
     assert.ok(bench.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff));
+  });
+  it('reports another root when a bit of the boot sector flips after it was read back', () => {
+    const { reply, good } = withFlippedBit(() => {});
+    assert.equal(reply.name, 'WRITTEN');
+    assert.notDeepEqual(reply.name === 'WRITTEN' && reply.root, good);
   });
   it('verify takes neither ERASE nor IMAGE nor FINAL', () => {
     const verify = smallPlan({

@@ -1,0 +1,156 @@
+// What a real chip may do to the stub, each wait bounded: no PLL, flash that stays busy, a watchdog armed by option byte, 1 MB parts in two
+// banks, an agent that stops a long digest; and what is left in the core afterwards (docs/mailbox.md, stm32f427 reference §8.6, §11).
+import assert from 'node:assert/strict';
+import { encodePlan } from '../../../shared/plan/plan.ts';
+import type { Width } from '../../../sim/bus.ts';
+import { Bench } from './bench.ts';
+import { active, FLASH, Image, sendImage, smallPlan } from './jobs.ts';
+import { sessionSecrets } from './keys.ts';
+import { Vendor } from './vendor.ts';
+
+const RCC = { cr: 0, pllReady: 1 << 25, hsiReady: 2, cfgr: 8, sws: 0xc };
+const FLASH_SR = 0x0c;
+const BUSY = 0x10000;
+
+/** Changes what a block answers at `offset`. */
+function answers(
+  block: { read(offset: number, width: Width, master: never): number },
+  at: number,
+  change: (value: number) => number,
+): void {
+  const read = block.read.bind(block);
+  block.read = (offset, width, master) =>
+    offset === at ? change(read(offset, width, master)) >>> 0 : read(offset, width, master);
+}
+
+const verify = smallPlan({
+  kind: 'verify',
+  sectors: [],
+  bootAddress: undefined,
+  ranges: [{ address: FLASH + 0x20000, length: 0x20000, use: 'digest' }],
+});
+
+describe('stub robustness', () => {
+  for (const [what, offset, mask] of [
+    ['the PLL does not lock', RCC.cr, RCC.pllReady],
+    ['the internal oscillator does not start', RCC.cr, RCC.hsiReady],
+    ['the clock does not switch', RCC.cfgr, RCC.sws],
+  ] as const)
+    it(`refuses within half a second when ${what}`, () => {
+      const bench = new Bench();
+      answers(bench.board.soc.rcc, offset, (value) => value & ~mask);
+      bench.boot();
+      assert.deepEqual([bench.state, bench.error], ['refused', 4]);
+    });
+  it('refuses when flash is busy and stays so', () => {
+    const bench = new Bench();
+    answers(bench.board.flash, FLASH_SR, (value) => value | BUSY);
+    bench.boot();
+    assert.deepEqual([bench.state, bench.error], ['refused', 11]);
+  });
+  it('feeds a watchdog armed by option byte through an erase of 2 s and the hashing of 128 KiB', () => {
+    const options = { flashTiming: 'max' as const };
+    const bench = new Bench(options);
+    bench.board.options.words.user &= ~0x20;
+    bench.boot();
+    const plan = smallPlan({
+      kind: 'erase',
+      sectors: [5],
+      bootAddress: undefined,
+      ranges: [],
+    });
+    const vendor = new Vendor(bench, encodePlan(plan));
+    vendor.connect();
+    const began = bench.board.time.now;
+    assert.equal(vendor.ask({ name: 'ERASE', sector: 5 }).name, 'ERASED');
+    assert.ok(bench.board.time.now - began > 1.9e9);
+    assert.equal(vendor.ask({ name: 'END' }).name, 'ENDED');
+    assert.equal((bench.word(0x40023874) >>> 29) & 1, 0, 'no watchdog reset');
+  });
+  for (const [command, state] of [
+    ['abort', 'aborted'],
+    ['handshake', 'offered'],
+  ] as const)
+    it(`looks at COMMAND during a digest: ${command}`, () => {
+      const { bench, vendor } = active(verify);
+      vendor.send({ name: 'DIGEST', range: 0 });
+      bench.runUntil(() => bench.control('ACTIVITY') === 3, 100, 'digesting');
+      const began = bench.board.time.now;
+      bench.command(command);
+      bench.runUntil(() => bench.state === 'aborted', 5, 'aborted');
+      assert.ok(bench.board.time.now - began < 3e6);
+      bench.runUntil(() => bench.state === state, 100, state);
+    });
+  for (const [db1m, state, error] of [
+    [0x4000, 'refused', 2],
+    [0, 'offered', 0],
+  ] as const)
+    it(`answers a 1 MB part ${db1m ? 'in two banks (DB1M) with wrong chip' : 'in one bank with M1'}`, () => {
+      const bench = new Bench();
+      const { bytes } = bench.board.soc.memories.info;
+      new DataView(bytes.buffer, bytes.byteOffset).setUint16(0x12, 1024, true);
+      bench.board.options.words.wrp1 |= db1m;
+      bench.boot();
+      new Vendor(bench, smallPlan({ flashKiB: 1024 })).giveJob();
+      bench.runUntil(() => bench.state !== 'waiting', 200, 'verdict');
+      assert.deepEqual([bench.state, bench.error], [state, error]);
+    });
+  it('does not trust a digest made before an erase, or before more of the range was written', () => {
+    const plan = smallPlan({}, 8192);
+    const { bench, vendor } = active(plan, {}, new Uint8Array(0x200000));
+    const image = new Image(plan);
+    const before = vendor.ask({ name: 'DIGEST', range: 0 });
+    vendor.ask({ name: 'ERASE', sector: 0 });
+    const erased = vendor.ask({ name: 'DIGEST', range: 0 });
+    vendor.send({ name: 'IMAGE', address: FLASH + 64, data: image.at(FLASH + 64, 4000) });
+    const half = vendor.ask({ name: 'DIGEST', range: 0 });
+    vendor.send({ name: 'IMAGE', address: FLASH + 4064, data: image.at(FLASH + 4064, 4000) });
+    vendor.send({ name: 'IMAGE', address: FLASH + 8064, data: image.at(FLASH + 8064, 128) });
+    const root = image.root(plan, 'erased');
+    const written = vendor.ask({ name: 'FINAL', root, bootWords: image.at(FLASH, 64).slice() });
+    assert.equal(written.name, 'WRITTEN');
+    const digests = [before, erased, half].map((reply) =>
+      reply.name === 'DIGEST' ? Buffer.from(reply.digest).toString('hex') : '',
+    );
+    assert.equal(new Set(digests).size, 3);
+    assert.equal(bench.board.flash.stalls, 0);
+  });
+  it('digests right when a range is written with a hole, and when the boot words end it', () => {
+    for (const boot of [FLASH + 0x1000, FLASH + 0x2000 - 64]) {
+      const plan = smallPlan({ bootAddress: boot }, 0x2000);
+      const { vendor } = active(plan);
+      const image = new Image(plan);
+      image.bytes.fill(0xff, 0x600, 0x800);
+      vendor.ask({ name: 'ERASE', sector: 0 });
+      for (const [from, to] of [
+        [0, 0x600],
+        [0x800, boot - FLASH],
+        [boot - FLASH + 64, 0x2000],
+      ] as const)
+        for (let at = from; at < to; at += 4032)
+          vendor.send({ name: 'IMAGE', address: FLASH + at, data: image.at(FLASH + at, Math.min(4032, to - at)) });
+      const root = image.root(plan, 'erased');
+      const written = vendor.ask({ name: 'FINAL', root, bootWords: image.at(boot, 64).slice() });
+      assert.deepEqual(written.name === 'WRITTEN' && written.root, image.root(plan, 'in place'));
+    }
+  });
+  it('leaves nothing secret in the core registers after an abort in the middle of its work', () => {
+    const plan = smallPlan({ idleLimitMs: 1000 });
+    const { bench, vendor } = active(plan);
+    const image = new Image(plan);
+    const secrets = { ...sessionSecrets(bench, vendor), plaintext: image.at(FLASH + 0x40, 4096).slice() };
+    vendor.send({ name: 'ERASE', sector: 0 });
+    sendImage(vendor, plan, image);
+    bench.runMs(260);
+    bench.command('abort');
+    bench.runUntil(() => bench.state === 'aborted', 1000, 'aborted');
+    bench.runMs(1);
+    const words = new Set<number>();
+    for (const secret of Object.values(secrets)) {
+      const view = new DataView(secret.buffer, secret.byteOffset, secret.byteLength);
+      for (let at = 0; at + 4 <= secret.length; at += 4) words.add(view.getUint32(at, true));
+    }
+    for (let register = 0; register < 15; register++)
+      assert.ok(!words.has(bench.board.core.regs[register]!), `r${register}`);
+  });
+});
