@@ -100,7 +100,13 @@ export class Board {
     };
     const seed = options.seed ?? 1;
     const events = { systemResetRequested: () => this.#systemReset('software') };
-    this.core = new CortexM4({ time: this.time, bus: this.bus, events, idcodePart: this.chip.devId });
+    this.core = new CortexM4({
+      time: this.time,
+      bus: this.bus,
+      events,
+      idcodePart: this.chip.devId,
+      fpu: this.chip.fpu,
+    });
     this.soc = new Soc(this.#context(options.strict ?? false), this.bus, {
       seed,
       uid: options.uid ?? uidFromSeed(seed),

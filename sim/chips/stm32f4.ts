@@ -20,8 +20,23 @@ export interface ChipRow {
   readonly rng: boolean;
   readonly ccm: boolean;
   readonly backupSram: boolean;
+  /** FPv4-SP beside the core. */
+  readonly fpu: boolean;
+  readonly flashRegisters: FlashRegistersRow;
   /** Highest HCLK, MHz, without and with over-drive. */
   readonly maxMhz: readonly [plain: number, overDrive: number];
+}
+
+/** How a part's flash interface differs from the F42x's (§3.1 notes b and c). */
+export interface FlashRegistersRow {
+  /** Width of CR.SNB. */
+  readonly snbBits: 4 | 5;
+  /** CR.MER1 and OPTCR1 exist. */
+  readonly secondBank: boolean;
+  /** PCROP: OPTCR.SPRMOD, SR.RDERR. */
+  readonly pcrop: boolean;
+  /** nWRP bits in OPTCR that exist, counted from bit 16. */
+  readonly wrpBits: number;
 }
 
 const KB = 1024;
@@ -29,89 +44,90 @@ const upTo = (count128: number) => [16, 16, 16, 16, 64, ...Array<number>(count12
 const sram = (sizeKb: number): RamRow => ({ name: 'SRAM', base: 0x20000000, size: sizeKb * KB, fetchable: true });
 const CCM: RamRow = { name: 'CCM', base: 0x10000000, size: 64 * KB, fetchable: false };
 
+/** Flash interfaces: F42x and F469 with two banks; F405 class; the smaller parts with PCROP in one bank. */
+const DUAL: FlashRegistersRow = { snbBits: 5, secondBank: true, pcrop: true, wrpBits: 12 };
+const F405_FLASH: FlashRegistersRow = { snbBits: 4, secondBank: false, pcrop: false, wrpBits: 12 };
+const smallFlash = (wrpBits: number): FlashRegistersRow => ({ snbBits: 4, secondBank: false, pcrop: true, wrpBits });
+
+const F42X = {
+  devId: 0x419,
+  revId: 0x2003,
+  flashKb: 2048,
+  bankSectorsKb: upTo(7),
+  banks: 2,
+  ram: [sram(192), CCM],
+  rng: true,
+  ccm: true,
+  backupSram: true,
+  fpu: true,
+  flashRegisters: DUAL,
+  maxMhz: [168, 180],
+} as const satisfies ChipRow;
+
+const F405 = {
+  devId: 0x413,
+  revId: 0x101f,
+  flashKb: 1024,
+  bankSectorsKb: upTo(7),
+  banks: 1,
+  ram: [sram(128), CCM],
+  rng: true,
+  ccm: true,
+  backupSram: true,
+  fpu: true,
+  flashRegisters: F405_FLASH,
+  maxMhz: [168, 168],
+} as const satisfies ChipRow;
+
+/** What the parts of at most 512 KiB without RNG and CCM have in common. */
+const SMALL = { bankSectorsKb: upTo(3), banks: 1, rng: false, ccm: false, fpu: true } as const;
+
 export const CHIPS = {
-  stm32f427: {
-    devId: 0x419,
-    revId: 0x2003,
-    flashKb: 2048,
-    bankSectorsKb: upTo(7),
-    banks: 2,
-    ram: [sram(192), CCM],
-    rng: true,
-    ccm: true,
-    backupSram: true,
-    maxMhz: [168, 180],
-  },
-  stm32f429: {
-    devId: 0x419,
-    revId: 0x2003,
-    flashKb: 2048,
-    bankSectorsKb: upTo(7),
-    banks: 2,
-    ram: [sram(192), CCM],
-    rng: true,
-    ccm: true,
-    backupSram: true,
-    maxMhz: [168, 180],
-  },
-  stm32f405: {
-    devId: 0x413,
-    revId: 0x101f,
-    flashKb: 1024,
-    bankSectorsKb: upTo(7),
-    banks: 1,
-    ram: [sram(128), CCM],
-    rng: true,
-    ccm: true,
-    backupSram: true,
-    maxMhz: [168, 168],
-  },
+  stm32f427: F42X,
+  stm32f429: F42X,
+  stm32f439: F42X,
+  stm32f405: F405,
+  stm32f407: F405,
   stm32f446: {
+    ...SMALL,
     devId: 0x421,
     revId: 0x1000,
     flashKb: 512,
-    bankSectorsKb: upTo(3),
-    banks: 1,
     ram: [sram(128)],
-    rng: false,
-    ccm: false,
     backupSram: true,
+    flashRegisters: smallFlash(8),
     maxMhz: [168, 180],
   },
-  stm32f469: {
-    devId: 0x434,
-    revId: 0x1000,
-    flashKb: 2048,
-    bankSectorsKb: upTo(7),
-    banks: 2,
-    ram: [sram(320), CCM],
-    rng: true,
-    ccm: true,
-    backupSram: true,
-    maxMhz: [168, 180],
-  },
+  stm32f469: { ...F42X, devId: 0x434, revId: 0x1000, ram: [sram(320), CCM] },
   stm32f411: {
+    ...SMALL,
     devId: 0x431,
     revId: 0x1000,
     flashKb: 512,
-    bankSectorsKb: upTo(3),
-    banks: 1,
     ram: [sram(128)],
-    rng: false,
-    ccm: false,
     backupSram: false,
+    flashRegisters: smallFlash(8),
     maxMhz: [100, 100],
   },
   stm32f401: {
+    ...SMALL,
     devId: 0x433,
     revId: 0x1000,
     flashKb: 512,
-    bankSectorsKb: upTo(3),
-    banks: 1,
     ram: [sram(96)],
-    rng: false,
-    ccm: false,
     backupSram: false,
+    flashRegisters: smallFlash(8),
+    maxMhz: [84, 84],
+  },
+  stm32f401xc: {
+    ...SMALL,
+    devId: 0x423,
+    revId: 0x1000,
+    flashKb: 256,
+    bankSectorsKb: upTo(1),
+    ram: [sram(64)],
+    backupSram: false,
+    flashRegisters: smallFlash(6),
     maxMhz: [84, 84],
   },
 } as const satisfies Record<string, ChipRow>;

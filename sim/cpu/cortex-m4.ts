@@ -1,4 +1,4 @@
-// Cortex-M4 r0p1 without FPU: wires registers, decoders, exceptions and debug together and runs instructions.
+// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together and runs instructions.
 // Facts: stm32f427.md §1 and §9; costs: crypto.md §1.1; how closures and cycles work: docs/simulation.md.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
@@ -14,6 +14,7 @@ import type { DecodeContext } from './decode-context.ts';
 import { Dwt, type DwtSnapshot } from './dwt.ts';
 import { Exceptions, type SystemRegisters } from './exceptions.ts';
 import { CpuFault } from './faults.ts';
+import { Fpu } from './float/fpu.ts';
 import { Fpb, type FpbSnapshot } from './fpb.ts';
 import { type FloatingPoint, NO_FPU } from './fpu-port.ts';
 import { IdleSkipper } from './idle.ts';
@@ -29,8 +30,8 @@ export interface CortexM4Options {
   readonly events: CoreEvents;
   /** DBGMCU DEV_ID, shown as part number in the ROM table's peripheral id: 0x419 for F42x. */
   readonly idcodePart: number;
-  /** A floating-point unit; none by default. */
-  readonly fpu?: FloatingPoint;
+  /** Fits the FPv4-SP unit; none by default. */
+  readonly fpu?: boolean;
 }
 
 type Sleep = 'no' | 'interrupt' | 'event';
@@ -62,6 +63,8 @@ const EXECUTE_NEVER = new Set([4, 5, 10, 11, 12, 13, 14, 15]);
 export class CortexM4 implements Core {
   readonly regs: Uint32Array;
   readonly nvic: Nvic;
+  /** Address ranges [from, to) whose instructions cost no time, for measurements; set before they are first executed. */
+  freeRanges: readonly (readonly [from: number, to: number])[] = [];
   readonly #s = new CpuState();
   readonly #time: BoardTime;
   readonly #bus: BusMap;
@@ -84,14 +87,16 @@ export class CortexM4 implements Core {
   /** Counts resets and restores, so that an instruction that caused one does not overwrite the new PC. */
   #epoch = 0;
 
-  constructor({ time, bus, events, idcodePart, fpu = NO_FPU }: CortexM4Options) {
+  constructor({ time, bus, events, idcodePart, fpu = false }: CortexM4Options) {
     const s = this.#s;
     this.#time = time;
     this.#bus = bus;
-    this.#fpu = fpu;
     this.regs = new Uint32Array(s.r.buffer);
     this.nvic = new Nvic(s);
-    this.#exceptions = new Exceptions(s, { bus, time, nvic: this.nvic, fpu }, this.#exceptionHooks());
+    const { nvic } = this;
+    this.#fpu = fpu ? new Fpu({ s, bus, time, nvic, cpacr: () => this.#exceptions.registers.cpacr }) : NO_FPU;
+    s.controlMask = fpu ? 7 : 3;
+    this.#exceptions = new Exceptions(s, { bus, time, nvic, fpu: this.#fpu }, this.#exceptionHooks());
     this.#port = new DataPort(s, bus, { imprecise: () => this.#exceptions.imprecise() });
     this.#sysTick = new SysTick(time, () => this.nvic.setPending(EXC.sysTick, true));
     this.#debug = this.#makeDebugUnit();
@@ -103,15 +108,18 @@ export class CortexM4 implements Core {
       exceptions: this.#exceptions,
       sysTick: this.#sysTick,
       debug: this.#debug,
+      fpu: this.#fpu,
     };
     this.#scs = new Scs(parts, {
       systemReset: () => events.systemResetRequested(),
       coreReset: () => this.#vectorReset(),
       configurationChanged: () => this.#configurationChanged(),
     });
-    this.#code = new CodeCache(bus, s, (pc, first, second, inIt) => this.#decode(pc, first, second, inIt));
+    this.#code = new CodeCache(bus, s, (pc, first, second, inIt) =>
+      this.#charged(pc, this.#decode(pc, first, second, inIt)),
+    );
     this.#idle = new IdleSkipper(
-      { s, time, bus, port: this.#port },
+      { s, time, bus, port: this.#port, fpuWords: this.#fpu.words },
       { stepOne: () => this.#stepOne(), allowed: () => !this.#debug.stepping && !this.#port.observed },
     );
     this.#context = this.#makeContext();
@@ -380,6 +388,17 @@ export class CortexM4 implements Core {
     else throw error;
   }
 
+  #charged(pc: number, op: Op): Op {
+    const at = pc >>> 0;
+    if (!this.freeRanges.some(([from, to]) => at >= from && at < to)) return op;
+    const time = this.#time;
+    return () => {
+      const before = time.cycles - 1;
+      const next = op();
+      time.cycles = before;
+      return next;
+    };
+  }
   #decode(pc: number, first: number, second: () => number, inIt: boolean): Op {
     const wide = first >>> 11 >= 0x1d;
     const plain = wide ? decode32(this.#context, first, second(), pc) : decode16(this.#context, first, pc, inIt);
@@ -558,7 +577,7 @@ export class CortexM4 implements Core {
     } else if (number === 17) s.msp = value;
     else if (number === 18) s.psp = value;
     else if (number === 20) {
-      s.setMode(s.ipsr, (value >>> 24) & 3);
+      s.setMode(s.ipsr, (value >>> 24) & s.controlMask);
       s.faultmask = (value >>> 16) & 1;
       s.basepri = (value >>> 8) & 0xf0;
       s.primask = value & 1;

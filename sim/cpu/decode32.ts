@@ -34,21 +34,23 @@ export function decode32(ctx: DecodeContext, hw1: number, hw2: number, pc: numbe
   }
   if (op2 & 0x40) return coprocessor(ctx, hw1, hw2, pc);
   if ((op2 & 0x71) === 0) return decodeStore(ctx, hw1, hw2, pc);
+  if ((op2 & 0x71) === 0x10) return undefinedInstruction();
   if ((op2 & 0x60) === 0) return decodeLoad(ctx, hw1, hw2, pc);
   if ((op2 & 0x70) === 0x20) return decodeDspRegister(ctx, hw1, hw2, next) ?? undefinedInstruction();
   if ((op2 & 0x78) === 0x30) return decodeMultiply(ctx, hw1, hw2, next) ?? undefinedInstruction();
   return decodeLongMultiply(ctx, hw1, hw2, next) ?? undefinedInstruction();
 }
 
-/** CP10/CP11 belong to the FPU; every other coprocessor, and an FPU that CPACR keeps off, is a NOCP fault. */
+/** CP10/CP11 belong to the FPU; every other coprocessor, and an FPU that CPACR keeps off, is a NOCP fault. What other
+ * profiles use for Advanced SIMD (bits 9:8 ones) is undefined. */
 function coprocessor(ctx: DecodeContext, hw1: number, hw2: number, pc: number): Op {
+  if ((hw1 & 0x300) === 0x300) return undefinedInstruction();
   const number = (hw2 >>> 8) & 15;
   const isFpu = (number & 14) === 10;
   const op = isFpu ? ctx.fpu.decode(ctx, hw1, hw2, pc) : undefined;
+  if (op !== undefined) return op;
   return () => {
-    if (!isFpu || !ctx.fpuEnabled()) throw new CpuFault(EXC.usageFault, CFSR.nocp);
-    if (op === undefined) throw new CpuFault(EXC.usageFault, CFSR.undefinstr);
-    return op();
+    throw new CpuFault(EXC.usageFault, isFpu && ctx.fpuEnabled() ? CFSR.undefinstr : CFSR.nocp);
   };
 }
 

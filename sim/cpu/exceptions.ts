@@ -6,7 +6,7 @@ import { EXCEPTION } from './cycles.ts';
 import type { CpuFault } from './faults.ts';
 import type { FloatingPoint } from './fpu-port.ts';
 import type { Nvic } from './nvic.ts';
-import { CFSR, type CpuState, EXC, HFSR } from './state.ts';
+import { CFSR, CONTROL_FPCA, type CpuState, EXC, HFSR } from './state.ts';
 
 /** Fault status registers, VTOR, CCR and SHCSR enables: what the SCS shows and exceptions use. */
 export interface SystemRegisters {
@@ -48,6 +48,8 @@ export interface ExceptionHooks {
 }
 
 const FRAME_BYTES = 32;
+/** S0-S15, FPSCR and a word unused. */
+const EXTENDED_BYTES = 72;
 
 export class Exceptions {
   readonly registers: SystemRegisters = freshSystemRegisters();
@@ -180,15 +182,16 @@ export class Exceptions {
     const s = this.#s;
     const { r } = s;
     const extra = this.#fpu.frameWords() * 4;
-    const align = this.registers.ccr & CCR.stkalign ? 4 : 0;
+    const align = extra > 0 || this.registers.ccr & CCR.stkalign ? 4 : 0;
     const sp = r[13]!;
     const frame = (sp - FRAME_BYTES - extra) & ~align;
     const xpsr = (s.xpsr & ~0x200) | (sp & align ? 0x200 : 0);
     r[13] = frame;
     const words = [r[0]!, r[1]!, r[2]!, r[3]!, r[12]!, r[14]!, pc, xpsr];
-    const stacked = this.#guarded(() => words.forEach((word, i) => this.#bus.write(frame + i * 4, word, 4, 'cpu')));
-    if (extra > 0) this.#fpu.stack(frame + FRAME_BYTES);
-    return stacked;
+    return this.#guarded(() => {
+      words.forEach((word, i) => this.#bus.write(frame + i * 4, word, 4, 'cpu'));
+      if (extra > 0) this.#fpu.stack(frame + FRAME_BYTES);
+    });
   }
 
   /** Runs `work`, turning a bus fault into false. */
@@ -212,7 +215,7 @@ export class Exceptions {
     });
     if (!read) return this.#vectorFault(n, excReturn);
     this.#nvic.activate(n);
-    s.setMode(n, s.control & ~2);
+    s.setMode(n, s.control & ~(2 | CONTROL_FPCA));
     s.r[14] = excReturn;
     s.r[15] = handler & ~1;
     s.thumb = handler & 1;
@@ -232,7 +235,7 @@ export class Exceptions {
   #returnIsIllegal(value: number, returning: number): boolean {
     const kind = value & 15;
     const form = value >>> 4;
-    if (form !== 0xfffffff && !(form === 0xffffffe && this.#fpu.frameWords() > 0)) return true;
+    if (form !== 0xfffffff && !(form === 0xffffffe && this.#fpu.present)) return true;
     if (!this.#nvic.isActive(returning)) return true;
     const nested = this.#nvic.activeCount;
     if (kind === 1) return nested === 1;
@@ -258,14 +261,18 @@ export class Exceptions {
     const toThread = (value & 8) !== 0;
     const frame = value & 4 ? s.otherSp : r[13]!;
     const words = new Int32Array(8);
-    const read = this.#guarded(() => words.forEach((_, i) => (words[i] = this.#bus.read(frame + i * 4, 4, 'cpu'))));
+    const extended = (value & 0x10) === 0;
+    const read = this.#guarded(() => {
+      for (let i = 0; i < 8; i++) words[i] = this.#bus.read(frame + i * 4, 4, 'cpu');
+    });
     if (!read) return this.#failedReturn(EXC.busFault, CFSR.unstkerr, value);
     const xpsr = words[7]!;
     if (toThread !== ((xpsr & 0x1ff) === 0)) return this.#failedReturn(EXC.usageFault, CFSR.invpc, value);
-    const extended = (value & 0x10) === 0;
-    if (extended) this.#fpu.unstack(frame + FRAME_BYTES);
-    const align = this.registers.ccr & CCR.stkalign && xpsr & 0x200 ? 4 : 0;
-    const sp = (frame + FRAME_BYTES + (extended ? this.#fpu.frameWords() * 4 : 0)) | align;
+    if (extended && !this.#guarded(() => this.#fpu.unstack(frame + FRAME_BYTES)))
+      return this.#failedReturn(EXC.busFault, CFSR.unstkerr, value);
+    s.control = extended ? s.control | CONTROL_FPCA : s.control & ~CONTROL_FPCA;
+    const align = (extended || this.registers.ccr & CCR.stkalign) && xpsr & 0x200 ? 4 : 0;
+    const sp = (frame + FRAME_BYTES + (extended ? EXTENDED_BYTES : 0)) | align;
     this.#resume(words, sp, value);
     if (toThread && this.registers.scr & SCR.sleepOnExit) this.#hooks.sleep();
   }

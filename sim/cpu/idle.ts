@@ -36,15 +36,22 @@ export class IdleSkipper implements AccessObserver {
   readonly #hooks: IdleHooks;
   #candidate: Site | undefined;
   #steady = true;
-  readonly #before = new Int32Array(BEFORE_LENGTH);
-  readonly #after = new Int32Array(BEFORE_LENGTH);
+  readonly #fpuWords: Int32Array;
+  readonly #before: Int32Array;
+  readonly #after: Int32Array;
 
-  constructor(parts: { s: CpuState; time: BoardTime; bus: BusMap; port: DataPort }, hooks: IdleHooks) {
+  constructor(
+    parts: { s: CpuState; time: BoardTime; bus: BusMap; port: DataPort; fpuWords: Int32Array },
+    hooks: IdleHooks,
+  ) {
     this.#s = parts.s;
     this.#time = parts.time;
     this.#bus = parts.bus;
     this.#port = parts.port;
     this.#hooks = hooks;
+    this.#fpuWords = parts.fpuWords;
+    this.#before = new Int32Array(CORE_LENGTH + parts.fpuWords.length);
+    this.#after = this.#before.slice();
   }
 
   /** The taken side of a backward branch to `head`. */
@@ -101,7 +108,7 @@ export class IdleSkipper implements AccessObserver {
     const s = this.#s;
     const start = this.#time.cycles;
     this.#steady = true;
-    capture(s, this.#before);
+    capture(s, this.#fpuWords, this.#before);
     this.#port.observe(this);
     try {
       for (let i = 0; i < LONGEST_ITERATION && this.#steady; i++) {
@@ -112,15 +119,15 @@ export class IdleSkipper implements AccessObserver {
       this.#port.unobserve(this);
     }
     if (!this.#steady || s.r[15] !== head) return 0;
-    capture(s, this.#after);
+    capture(s, this.#fpuWords, this.#after);
     return this.#before.every((value, i) => value === this.#after[i]) ? this.#time.cycles - start : 0;
   }
 }
 
-const BEFORE_LENGTH = 24;
+const CORE_LENGTH = 22;
 
 /** Everything an instruction can change besides memory and devices. */
-function capture(s: CpuState, into: Int32Array): void {
+function capture(s: CpuState, fpuWords: Int32Array, into: Int32Array): void {
   into.set(s.r);
   into[16] = s.xpsr;
   into[17] = s.otherSp;
@@ -128,4 +135,5 @@ function capture(s: CpuState, into: Int32Array): void {
   into[19] = s.primask | (s.faultmask << 1) | (s.basepri << 8);
   into[20] = s.exclusive | (s.eventRegister << 1);
   into[21] = s.afterMemory;
+  into.set(fpuWords, CORE_LENGTH);
 }

@@ -3,6 +3,7 @@ import { BusFault, type Device, type Master, type Width } from '../bus.ts';
 import { readIdBlock } from './coresight.ts';
 import type { DebugUnit } from './debug-unit.ts';
 import type { Exceptions } from './exceptions.ts';
+import type { FloatingPoint } from './fpu-port.ts';
 import { IRQ_COUNT, type Nvic } from './nvic.ts';
 import { type CpuState, EXC } from './state.ts';
 import type { SysTick } from './systick.ts';
@@ -34,9 +35,6 @@ const REMEMBERED: Readonly<Record<number, { mask: number; reset: number }>> = {
   0x008: { mask: 0x307, reset: 0 },
   0xd94: { mask: 7, reset: 0 },
   0xd98: { mask: 7, reset: 0 },
-  0xf34: { mask: 0xc000017f, reset: 0xc0000000 },
-  0xf38: { mask: 0xfffffff8, reset: 0 },
-  0xf3c: { mask: 0x07c00000, reset: 0 },
 };
 const MPU_REGIONS = 8;
 
@@ -69,6 +67,7 @@ export interface ScsParts {
   readonly exceptions: Exceptions;
   readonly sysTick: SysTick;
   readonly debug: DebugUnit;
+  readonly fpu: FloatingPoint;
 }
 
 export interface ScsHooks {
@@ -128,6 +127,7 @@ export class Scs implements Device {
     if (constant !== undefined) return constant;
     const remembered = this.#remembered.get(offset);
     if (remembered !== undefined) return remembered;
+    if (offset >= 0xf34 && offset < 0xf40) return this.#p.fpu.readControl(offset) ?? 0;
     if (offset >= 0x010 && offset < 0x020) return this.#p.sysTick.read(offset - 0x10);
     if (offset >= 0x100 && offset < 0x400) return this.#readNvicBits(offset);
     if (offset >= 0x400 && offset < 0x500) return this.#readPriorities(offset);
@@ -218,6 +218,7 @@ export class Scs implements Device {
       if (offset === 0xdfc) this.#hooks.configurationChanged();
     } else if (offset >= 0xd9c && offset < 0xdbc) this.#writeMpu(offset, value);
     else if (offset === 0xf00) this.#p.nvic.setPending(EXC.irq0 + (value & 0x1ff), true);
+    else if (offset >= 0xf34 && offset < 0xf40) this.#p.fpu.writeControl(offset, value);
     else this.#writeScb(offset, value);
   }
 

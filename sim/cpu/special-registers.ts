@@ -56,7 +56,7 @@ export function writeSpecial(s: CpuState, nvic: Nvic, sysm: number, mask: number
       if ((value & 1) === 0 || nvic.executionPriority > -1) s.faultmask = value & 1;
       return;
     case SYSM.control:
-      s.setMode(s.ipsr, s.ipsr === 0 ? value & 3 : (value & 1) | (s.control & 2));
+      s.setMode(s.ipsr, (s.ipsr === 0 ? value : (value & ~2) | (s.control & 2)) & s.controlMask);
       return;
   }
 }

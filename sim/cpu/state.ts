@@ -28,6 +28,7 @@ export const CFSR = {
   impreciserr: 1 << 10,
   unstkerr: 1 << 11,
   stkerr: 1 << 12,
+  lsperr: 1 << 13,
   bfarvalid: 1 << 15,
   undefinstr: 1 << 16,
   invstate: 1 << 17,
@@ -36,6 +37,9 @@ export const CFSR = {
   unaligned: 1 << 24,
   divbyzero: 1 << 25,
 } as const;
+
+/** CONTROL.FPCA: a floating-point context is live. */
+export const CONTROL_FPCA = 4;
 
 export const HFSR = { vecttbl: 1 << 1, forced: 1 << 30, debugevt: 1 << 31 } as const;
 
@@ -75,8 +79,10 @@ export class CpuState {
   ipsr = 0;
   /** The stack pointer that r13 does not hold: PSP while on MSP, MSP while on PSP. */
   otherSp = 0;
-  /** CONTROL: nPRIV @0, SPSEL @1. */
+  /** CONTROL: nPRIV @0, SPSEL @1, FPCA @2. */
   control = 0;
+  /** Bits of CONTROL that exist. */
+  controlMask = 3;
   primask = 0;
   faultmask = 0;
   basepri = 0;
@@ -115,11 +121,15 @@ export class CpuState {
     const nz = (this.n & 0x80000000) | (this.z === 0 ? 0x40000000 : 0);
     return nz | (this.c << 29) | ((this.v >>> 31) << 28) | (this.q << 27) | (this.ge << 16);
   }
-  setNzcvq(value: number): void {
+  /** Takes N, Z, C and V from bits 31:28. */
+  setNzcv(value: number): void {
     this.n = value;
     this.z = value & 0x40000000 ? 0 : 1;
     this.c = (value >>> 29) & 1;
     this.v = value << 3;
+  }
+  setNzcvq(value: number): void {
+    this.setNzcv(value);
     this.q = (value >>> 27) & 1;
   }
   get xpsr(): number {

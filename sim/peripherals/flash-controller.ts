@@ -5,7 +5,7 @@ import type { BoardTimer } from '../board-time.ts';
 import type { ResetKind } from '../core-port.ts';
 import { FLASH_BASE, FlashArray } from './flash-array.ts';
 import { breakOff, complete, type Operation } from './flash-operation.ts';
-import { CR, CR_PLAIN, eraseRequest, psizeOf, SR, SR_CLEARABLE, storeErrors } from './flash-rules.ts';
+import { clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
 import {
   latencyNeeded,
   massEraseNs,
@@ -16,7 +16,7 @@ import {
   type FlashTiming,
 } from './flash-timing.ts';
 import { closeLock, offerKey, type KeyLock } from './key-lock.ts';
-import { dropsPcrop, OptionBytes, rdpLevelOf, wordsOf } from './option-bytes.ts';
+import { dropsPcrop, type OptionBytes, optionMasks, type OptionMasks, rdpLevelOf, wordsOf } from './option-bytes.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
 import { randomState, type RandomState } from './random.ts';
 import type { ReadProtection } from './read-protection.ts';
@@ -91,6 +91,9 @@ export class FlashController extends RegisterBlock<FlashState> {
   onOperation: ((entry: FlashJournalEntry) => void) | undefined;
   readonly #near: FlashNeighbours;
   readonly #done: BoardTimer;
+  readonly #clearable: number;
+  readonly #plain: number;
+  readonly #optionMasks: OptionMasks;
 
   constructor(context: Context, near: FlashNeighbours, changed: (offset: number, length: number) => void) {
     super(context, {
@@ -103,6 +106,9 @@ export class FlashController extends RegisterBlock<FlashState> {
       random: randomState(near.seed, 'flash'),
     });
     this.#near = near;
+    this.#clearable = clearableFlags(context.chip);
+    this.#plain = plainBits(context.chip);
+    this.#optionMasks = optionMasks(context.chip);
     this.array = new FlashArray(context.chip, changed);
     this.gate = { closed: true, check: (address, master) => this.#check(address, master) };
     this.#done = context.time.timer('flash', () => this.#finish());
@@ -137,7 +143,12 @@ export class FlashController extends RegisterBlock<FlashState> {
   /** Reset released: option bytes reach OPTCR, the array answers. */
   release(): void {
     const { options } = this.#near;
-    Object.assign(this.state, { optcr: options.optcr, optcr1: options.optcr1, held: false });
+    const { optcr, optcr1 } = this.#optionMasks;
+    Object.assign(this.state, {
+      optcr: (options.optcr & optcr) >>> 0,
+      optcr1: options.optcr1 & optcr1,
+      held: false,
+    });
     this.#updateGate();
   }
   /** Read protection changed. */
@@ -203,14 +214,14 @@ export class FlashController extends RegisterBlock<FlashState> {
       case REG.optkeyr:
         return this.#offer(this.state.optionLock, value, OPTION_KEYS, offset);
       case REG.sr:
-        this.state.sr &= ~(value & SR_CLEARABLE);
+        this.state.sr &= ~(value & this.#clearable);
         return this.#updateIrq();
       case REG.cr:
         return this.#storeCr(value, master);
       case REG.optcr:
         return this.#storeOptcr(value, master);
       case REG.optcr1:
-        if (this.state.optionLock.stage === 'open') this.state.optcr1 = value & 0x0fff0000;
+        if (this.state.optionLock.stage === 'open') this.state.optcr1 = value & this.#optionMasks.optcr1;
     }
   }
 
@@ -234,7 +245,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     this.#awaitIdle(master);
     const { state } = this;
     if (state.held || state.lock.stage !== 'open') return;
-    state.cr = (value & CR_PLAIN) >>> 0;
+    state.cr = (value & this.#plain) >>> 0;
     if (value & CR.lock) return closeLock(state.lock);
     this.#updateIrq();
     if (value & CR.strt) this.#startErase();
@@ -292,7 +303,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     const { state } = this;
     if (state.optionLock.stage !== 'open') return;
     if (value & OPTCR.start) this.#awaitIdle(master);
-    state.optcr = (value & 0xcffffffc) >>> 0;
+    state.optcr = (value & this.#optionMasks.optcr) >>> 0;
     if (value & OPTCR.start) this.#startOptions();
     if (value & OPTCR.lock) closeLock(state.optionLock);
   }
@@ -300,7 +311,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   #startOptions(): void {
     const { state } = this;
     const { options, protection, timing } = this.#near;
-    const next = wordsOf(state.optcr, state.optcr1);
+    const next = wordsOf(this.#absentAsFactory(state.optcr), state.optcr1 | (~this.#optionMasks.optcr1 & 0x0fff0000));
     const regress = options.rdpLevel === 1 && rdpLevelOf(next.user) === 0;
     if (state.optcr & OPTCR.bfb2) this.context.warn('option BFB2 is not modelled: option write refused');
     const refused = options.rdpLevel === 2 || protection.level === 2 || (state.optcr & OPTCR.bfb2) !== 0;
@@ -315,6 +326,11 @@ export class FlashController extends RegisterBlock<FlashState> {
       ...span,
       wipeUntilNs: regress ? span.startNs + wipeNs : undefined,
     });
+  }
+
+  /** Write protection bits of sectors the part lacks stay unprogrammed. */
+  #absentAsFactory(optcr: number): number {
+    return optcr | (~this.#optionMasks.optcr & 0x0fff0000);
   }
 
   #checkConditions(): void {

@@ -1,5 +1,5 @@
 // What FLASH_CR asks for and which error flags a request raises (stm32f427 reference §3.1, §3.4, §3.6). Pure.
-import type { Sector } from '../chips/stm32f4.ts';
+import type { ChipRow, Sector } from '../chips/stm32f4.ts';
 
 export const SR = {
   eop: 0x001,
@@ -11,7 +11,8 @@ export const SR = {
   rderr: 0x100,
   bsy: 0x10000,
 } as const satisfies Record<string, number>;
-export const SR_CLEARABLE = 0x1f3;
+/** Flags a part can raise, each cleared by writing 1. */
+export const clearableFlags = ({ flashRegisters }: ChipRow): number => (flashRegisters.pcrop ? 0x1f3 : 0x0f3);
 
 export const CR = {
   pg: 0x1,
@@ -23,8 +24,9 @@ export const CR = {
   errie: 0x02000000,
   lock: 0x80000000,
 } as const satisfies Record<string, number>;
-/** Bits a write to an unlocked CR takes over as they are. */
-export const CR_PLAIN = 0x030083ff;
+/** Bits a write to an unlocked CR takes over as they are: SNB and MER1 as far as the part has them. */
+export const plainBits = ({ flashRegisters }: ChipRow): number =>
+  0x03000307 | (((1 << flashRegisters.snbBits) - 1) << 3) | (flashRegisters.secondBank ? CR.mer1 : 0);
 
 export const psizeOf = (cr: number): number => (cr >>> 8) & 3;
 const snbOf = (cr: number): number => (cr >>> 3) & 0x1f;

@@ -1,5 +1,6 @@
 // Option bytes as stored in the two configuration sectors, and their shape in FLASH_OPTCR/OPTCR1 (stm32f427 reference §4).
 import type { Device } from '../bus.ts';
+import type { ChipRow } from '../chips/stm32f4.ts';
 import { lane } from './part.ts';
 import { nextWord, type RandomState } from './random.ts';
 
@@ -17,6 +18,19 @@ export const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as c
 const RDP_CODE = { 0: 0xaa, 1: 0x55, 2: 0xcc } as const;
 const OPTCR_FIELDS = 0xcffffffc;
 const OPTCR1_FIELDS = 0x0fff0000;
+
+/** Bits of FLASH_OPTCR and OPTCR1 that a part has; OPTCR1 is absent with one bank. */
+export interface OptionMasks {
+  readonly optcr: number;
+  readonly optcr1: number;
+}
+
+/** DB1M and BFB2 belong to two banks, SPRMOD to parts with PCROP, nWRP to sectors that exist (reference §3.1 notes b, c). */
+export function optionMasks({ flashRegisters: { secondBank, pcrop, wrpBits } }: ChipRow): OptionMasks {
+  const wrp = ((1 << wrpBits) - 1) << 16;
+  const dual = secondBank ? 0x40000010 : 0;
+  return { optcr: (0x0000ffec | wrp | dual | (pcrop ? 0x80000000 : 0)) >>> 0, optcr1: secondBank ? OPTCR1_FIELDS : 0 };
+}
 
 export type RdpLevel = 0 | 1 | 2;
 

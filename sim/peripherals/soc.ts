@@ -269,7 +269,8 @@ export class Soc {
     }
     this.#bus.addDevice(DBGMCU_BASE, BLOCK_SIZE, this.dbgmcu, 'DBGMCU');
     this.#mapOptions(OPTION_AREAS[0], () => [this.optionBytes.words.user, this.optionBytes.words.wrp1]);
-    this.#mapOptions(OPTION_AREAS[1], () => [0xffff, this.optionBytes.words.wrp2]);
+    if (context.chip.flashRegisters.secondBank)
+      this.#mapOptions(OPTION_AREAS[1], () => [0xffff, this.optionBytes.words.wrp2]);
   }
   #mapOptions(base: number, read: () => readonly [number, number]): void {
     const check: Device['read'] = (offset, _width, master) => {

@@ -27,7 +27,11 @@ part 'stub: the rebuild is byte-identical' make -s -C stub check
 part 'stub: generated header matches its source' node --import=tsx scripts/gen-mailbox-header.ts --check
 part 'example bootloader: the rebuild is byte-identical' make -s -C examples/bootloader check
 part 'stub crypto on the host: vectors, differential, sanitizers' node --import=tsx test/native/stub-host/run.ts
-part 'core in lock-step with QEMU' node --import=tsx test/native/qemu-lockstep/run.ts
+part 'core in lock-step with QEMU and Unicorn' node --import=tsx test/native/qemu-lockstep/run.ts
+part 'lock-step notices planted errors' node --import=tsx test/native/qemu-lockstep/run.ts --plant all
+part 'hard-float program with interrupts, as on QEMU' node --import=tsx test/native/qemu-lockstep/hardfloat.ts
+part 'the crypto of the stub in lock-step' node --import=tsx test/native/qemu-lockstep/crypto.ts
+part 'OpenOCD recognises the other F4 parts' node --import=tsx test/native/parts/run.ts
 part 'no image in the memory of relay and agent' node --import=tsx test/native/memory-scan/run.ts
 part 'stock OpenOCD on the virtual probe' bash test/native/openocd/run.sh
 echo "native: $passed passed, $failed failed"

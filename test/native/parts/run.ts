@@ -39,13 +39,14 @@ for (const part of PARTS.filter(({ board }) => only === undefined || board === o
     `say written [lindex [read_memory ${at} 32 1] 0]`,
     `flash erase_sector 0 ${part.lastSector} ${part.lastSector}`,
     `say erased [lindex [read_memory ${at} 32 1] 0]`,
-    'reg s5 0x40490fdb',
-    'say s5 [dict get [get_reg s5] s5]',
+    'reg d2 0x40490fdb3f800000',
+    'say d2 [dict get [get_reg d2] d2]',
   ]);
   checks.at('OpenOCD dap', part.board);
-  const expected = { idcode: part.devId, written: 0x12345678, erased: 0xffffffff, s5: 0x40490fdb };
+  const expected = { idcode: part.devId, written: 0x12345678, erased: 0xffffffff };
   for (const [name, value] of Object.entries(expected))
     checks.equal(`${part.board}: ${name}`, Number(session.values.get(name)), value);
+  checks.check(`${part.board}: floating-point registers`, /^0x40490fdb3f800000$/i.test(session.values.get('d2') ?? ''));
   const size = new RegExp(`flash size = ${part.flashKb} (kbytes|KiB)|\\b${part.flashKb} kiB`, 'i');
   checks.check(`${part.board}: ${part.flashKb} KiB`, size.test(session.text));
   if (process.env['VERBOSE'] === '1') process.stdout.write(session.text.replace(/^/gm, '     | '));

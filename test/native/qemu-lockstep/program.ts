@@ -1,125 +1,87 @@
 // Turns random choices into an assembler program: blocks that load registers and flags, run a few instructions and dump
-// r0-r9, r12, lr, APSR and the scratch memory. The program ends with semihosting calls that write the dump to stdout.
+// what they left. The program ends with semihosting calls that write the dump to stdout.
+import { Dice } from './dice.ts';
+import { ENCODING_KINDS, encodingLine } from './encodings.ts';
+import { HANDLER, HANDLER_SETUP, SYSTEM_SEQUENCES } from './exceptions.ts';
+import { FLOAT_FROM_FIXED, FLOAT_SEQUENCES, FLOAT_TEMPLATES, singleValue } from './float-templates.ts';
+import { fill, itBlock, TARGETS } from './fill.ts';
 import { SEQUENCES, TEMPLATES } from './templates.ts';
 
 export const DUMP = 0x20010000;
 const SCRATCH = 0x20000100;
+const FLOATS = 0x20000400;
+export const LOG = 0x20000500;
 const STACK = 0x20008000;
-/** 13 registers and APSR, then 16 words of scratch memory. */
-export const DUMP_WORDS = 13 + 16;
-const CONDITIONS = ['eq', 'ne', 'cs', 'cc', 'mi', 'pl', 'vs', 'vc', 'hi', 'ls', 'ge', 'lt', 'gt', 'le'];
-const TARGETS = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7', 'r8', 'r9', 'r12', 'lr'];
-const SPECIAL = [0, 1, 0xffffffff, 0x80000000, 0x7fffffff, 0x8000, 0x80008000, 0x7fff7fff, 0xff00ff00, 31, 32, 33];
 
-/** xorshift32: the whole program follows from the seed. */
-export class Dice {
-  #x: number;
-  constructor(seed: number) {
-    this.#x = seed | 0 || 1;
-  }
-  word(): number {
-    this.#x ^= this.#x << 13;
-    this.#x ^= this.#x >>> 17;
-    this.#x ^= this.#x << 5;
-    return this.#x >>> 0;
-  }
-  below(n: number): number {
-    return this.word() % n;
-  }
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)]!;
-  }
-  /** Corner values every third time. */
-  value(): number {
-    return this.below(3) === 0 ? this.pick(SPECIAL) : this.word();
-  }
+export type KindName = 'integer' | 'float' | 'exceptions' | 'encodings' | 'float encodings';
+
+export interface Kind {
+  readonly name: KindName;
+  /** Unicorn has no exceptions, so only QEMU judges kinds that raise them. */
+  readonly onUnicorn: boolean;
+  readonly float: boolean;
+  /** Steps in a block. */
+  readonly lines: number;
+  /** One step of a block: a template, an IT block or a sequence. */
+  readonly line: (dice: Dice) => string[];
 }
 
-function modified(dice: Dice): number {
-  const byte = dice.below(256);
-  const kind = dice.below(5);
-  if (kind < 4) return [byte, byte * 0x10001, byte * 0x1000100, byte * 0x1010101][kind]! >>> 0;
-  const top = 0x80 | (byte & 0x7f);
-  return (top << dice.below(25)) >>> 0;
-}
-
-function shiftText(dice: Dice): string {
-  const kind = dice.pick(['lsl', 'lsr', 'asr', 'ror', 'rrx']);
-  return kind === 'rrx' ? kind : `${kind} #${dice.below(kind === 'lsl' ? 32 : 31) + (kind === 'lsl' ? 0 : 1)}`;
-}
-
-function field(dice: Dice): string {
-  const lsb = dice.below(32);
-  return `${lsb}, #${dice.below(32 - lsb) + 1}`;
-}
-
-function registerList(dice: Dice): string {
-  const chosen = TARGETS.slice(0, 10).filter(() => dice.below(3) === 0);
-  return `{${[...new Set([...chosen, 'r1', 'r6'])].sort().join(', ')}}`;
-}
-
-/** Fills in a template. `cond` is empty outside IT blocks. */
-function fill(template: string, dice: Dice, cond: string): string {
-  const free = TARGETS.filter((register) => !new RegExp(`\\b${register}\\b`).test(template));
-  const registers = shuffled(free, dice);
-  const low = shuffled(
-    free.filter((register) => /^r[0-7]$/.test(register)),
-    dice,
-  );
-  const names: Record<string, () => string> = {
-    c: () => cond,
-    s: () => (cond === '' ? 's' : ''),
-    d: () => registers[0]!,
-    e: () => registers[1]!,
-    n: () => (dice.below(6) === 0 ? registers[0]! : registers[2]!),
-    m: () => (dice.below(6) === 0 ? registers[0]! : registers[3]!),
-    a: () => registers[4]!,
-    lod: () => low[0]!,
-    lon: () => low[1]!,
-    lom: () => low[2]!,
-    mod: () => `0x${modified(dice).toString(16)}`,
-    sh: () => shiftText(dice),
-    rot: () => String(dice.below(4) * 8),
-    field: () => field(dice),
-    list: () => registerList(dice),
+function mixed(templates: readonly string[], sequences: readonly string[], sequenceShare: number) {
+  return (dice: Dice): string[] => {
+    if (dice.below(100) < sequenceShare) return [fill(dice.pick(sequences), dice, '')];
+    if (dice.below(5) === 0) return itBlock(dice, templates);
+    return [fill(dice.pick(templates), dice, '')];
   };
-  return template
-    .replace(/\{i(\d?):(\d+)(?::(\d+))?\}/g, (_, scale: string, first: string, last?: string) => {
-      if (last === undefined) return String(dice.below(Number(first) + 1) * Number(scale || '1'));
-      return String(Number(first) + dice.below(Number(last) - Number(first) + 1));
-    })
-    .replace(/\{([a-z]+)\}/g, (_, name: string) => names[name]!())
-    .replaceAll('{{', '{')
-    .replaceAll('}}', '}');
 }
 
-function shuffled<T>(from: readonly T[], dice: Dice): T[] {
-  const items = [...from];
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = dice.below(i + 1);
-    [items[i], items[j]] = [items[j]!, items[i]!];
-  }
-  return items;
-}
+export const KINDS: readonly Kind[] = [
+  { name: 'integer', onUnicorn: true, float: false, lines: 6, line: mixed(TEMPLATES, SEQUENCES, 10) },
+  { name: 'float', onUnicorn: true, float: true, lines: 6, line: mixed(FLOAT_TEMPLATES, FLOAT_SEQUENCES, 10) },
+  {
+    name: 'exceptions',
+    onUnicorn: false,
+    float: true,
+    lines: 6,
+    line: mixed([...TEMPLATES, ...FLOAT_TEMPLATES, ...FLOAT_FROM_FIXED], SYSTEM_SEQUENCES, 35),
+  },
+  {
+    name: 'encodings',
+    onUnicorn: false,
+    float: false,
+    lines: 3,
+    line: (dice) => [encodingLine(dice, ENCODING_KINDS.integer)],
+  },
+  {
+    name: 'float encodings',
+    onUnicorn: false,
+    float: true,
+    lines: 3,
+    line: (dice) => [encodingLine(dice, ENCODING_KINDS.float)],
+  },
+];
 
-/** One to four conditional instructions under an IT. */
-function itBlock(dice: Dice): string[] {
-  const cond = dice.below(14);
-  const length = dice.below(4) + 1;
-  const inverted = Array.from({ length }, (_, i) => (i === 0 ? false : dice.below(2) === 1));
-  const mnemonic = `it${inverted
-    .slice(1)
-    .map((other) => (other ? 'e' : 't'))
-    .join('')}`;
-  const lines = inverted.map((other) => fill(dice.pick(TEMPLATES), dice, CONDITIONS[other ? cond ^ 1 : cond]!));
-  return [`${mnemonic} ${CONDITIONS[cond]!}`, ...lines];
-}
-
-function randomLines(dice: Dice): string[] {
-  const kind = dice.below(10);
-  if (kind < 2) return itBlock(dice);
-  if (kind < 3) return [fill(dice.pick(SEQUENCES), dice, '')];
-  return [fill(dice.pick(TEMPLATES), dice, '')];
+/** Names of the words every block dumps, in order. */
+export function dumpNames(kind: Kind): readonly string[] {
+  const core = [...TARGETS, 'apsr', ...Array.from({ length: 16 }, (_, i) => `scratch[${i - 8}]`)];
+  const log = [
+    'ipsr',
+    'exc_return',
+    'r0',
+    'r1',
+    'r2',
+    'r3',
+    'r12',
+    'lr',
+    'pc',
+    'xpsr',
+    'cfsr',
+    'hfsr',
+    'fpccr',
+    'fpscr',
+  ];
+  const logged = [...log.map((name) => `handler ${name}`), 'handler sum of the extended frame', 'handler control'];
+  const float = [...Array.from({ length: 32 }, (_, n) => `s${n}`), 'fpscr'];
+  return [...core, ...logged, ...(kind.float ? float : [])];
 }
 
 const load = (register: string, value: number): string[] => [
@@ -131,35 +93,55 @@ const load = (register: string, value: number): string[] => [
 export interface Block {
   readonly setup: readonly string[];
   readonly body: readonly string[];
+  /** S0-S31 and FPSCR at the start. */
+  readonly floats: readonly number[];
 }
 
-export function makeBlocks(seed: number, instructions: number): Block[] {
+/** Instructions of a body: lines of text minus labels and data. */
+function instructionsIn(body: readonly string[]): number {
+  return body
+    .join('\n')
+    .split('\n')
+    .filter((line) => !/^\s*(\.(?!inst)|\d:?$|\d+:\s*\.)/.test(line)).length;
+}
+
+/** Blocks with at least `instructions` random instructions in all. */
+export function makeBlocks(seed: number, instructions: number, kind: Kind): { blocks: Block[]; made: number } {
   const dice = new Dice(seed);
   const blocks: Block[] = [];
-  for (let made = 0; made < instructions;) {
-    const body = Array.from({ length: 6 }, () => randomLines(dice)).flat();
+  let made = 0;
+  while (made < instructions) {
+    const body = Array.from({ length: kind.lines }, () => kind.line(dice)).flat();
     const setup = TARGETS.flatMap((register) => load(register, dice.value()));
-    blocks.push({ setup: [...load('r10', dice.word() & 0xf80f0000), 'msr APSR_nzcvqg, r10', ...setup], body });
-    made += body.length;
+    const fpscr = (dice.word() & 0xf7c0009f) >>> 0;
+    const floats = kind.float ? [...Array.from({ length: 32 }, () => singleValue(dice)), fpscr] : [];
+    blocks.push({ setup: [...load('r10', dice.word() & 0xf80f0000), 'msr APSR_nzcvqg, r10', ...setup], body, floats });
+    made += instructionsIn(body);
   }
-  return blocks;
+  return { blocks, made };
 }
 
-const DUMP_CODE = [
+const DUMP_CORE = [
   'stmia r11!, {r0-r9, r12, lr}',
   'mrs r0, APSR',
   'str r0, [r11], #4',
   'ldr r10, =scratch_base',
   'sub r12, r10, #32',
-  'ldmia r12!, {r0-r7}',
-  'stmia r11!, {r0-r7}',
-  'ldmia r12!, {r0-r7}',
-  'stmia r11!, {r0-r7}',
+  ...['ldmia r12!, {r0-r7}', 'stmia r11!, {r0-r7}', 'ldmia r12!, {r0-r7}', 'stmia r11!, {r0-r7}'],
+  'ldr r12, =log_base',
+  ...['ldmia r12!, {r0-r7}', 'stmia r11!, {r0-r7}', 'ldmia r12!, {r0-r7}', 'stmia r11!, {r0-r7}'],
 ];
+const DUMP_FLOAT = ['vstmia r11!, {s0-s31}', 'vmrs r0, fpscr', 'str r0, [r11], #4'];
+
+const CLEAR_LOG = ['ldr r12, =log_base', 'movs r0, #0', ...Array<string>(16).fill('str r0, [r12], #4')];
+/** Loads S0-S31 and FPSCR from the words that follow the block; leaves r8 and r9 changed. */
+const LOAD_FLOATS = ['adr.w r9, 8f', 'vldmia r9!, {s0-s31}', 'ldr r8, [r9]', 'vmsr fpscr, r8'];
 
 /** Semihosting SYS_OPEN ":tt" for writing, SYS_WRITE, SYS_EXIT. */
 function epilogue(bytes: number): string[] {
   return [
+    '.thumb_func',
+    'finish:',
     'ldr r1, =open_args',
     'movs r0, #1',
     'bkpt 0xab',
@@ -181,19 +163,36 @@ function epilogue(bytes: number): string[] {
   ];
 }
 
-/** The whole program as GNU assembler text. */
-export function assembly(blocks: readonly Block[]): string {
-  const head = ['.syntax unified', '.cpu cortex-m4', '.thumb', `.equ scratch_base, ${SCRATCH}`, '.text'];
-  const vectors = [`.word ${STACK}`, '.word start + 1', '.thumb_func', 'start:', ...load('r11', DUMP)];
-  const text = blocks.flatMap(({ setup, body }) => [
+function blockText({ setup, body, floats }: Block, kind: Kind): string[] {
+  const words = floats.map((value) => `.word 0x${value.toString(16)}`);
+  return [
+    ...(kind.onUnicorn ? [] : CLEAR_LOG),
+    ...(kind.float ? LOAD_FLOATS : []),
     ...setup,
     'ldr r10, =scratch_base',
     ...body,
-    ...DUMP_CODE,
+    ...DUMP_CORE,
+    ...(kind.float ? DUMP_FLOAT : []),
     'b.w 9f',
     '.ltorg',
+    ...(kind.float ? ['.align 2', '8:', ...words] : []),
     '9:',
-  ]);
-  const lines = [...head, ...vectors, ...text, ...epilogue(blocks.length * DUMP_WORDS * 4)];
+  ];
+}
+
+/** The whole program as GNU assembler text. */
+export function assembly(blocks: readonly Block[], kind: Kind): string {
+  const constants = { scratch_base: SCRATCH, floats_base: FLOATS, log_base: LOG };
+  const equates = Object.entries(constants).map(([name, value]) => `.equ ${name}, ${value}`);
+  const head = ['.syntax unified', '.cpu cortex-m4', '.fpu fpv4-sp-d16', '.thumb', ...equates, '.text'];
+  const handlers = Array.from({ length: 14 }, (_, i) => (i + 2 === 7 ? '.word finish' : '.word handler'));
+  const vectors = [`.word ${STACK}`, '.word start + 1', ...handlers, '.thumb_func', 'start:', ...load('r11', DUMP)];
+  const setup = kind.onUnicorn ? ENABLE_FPU : [...ENABLE_FPU, ...HANDLER_SETUP];
+  const text = blocks.flatMap((block) => blockText(block, kind));
+  const bytes = blocks.length * dumpNames(kind).length * 4;
+  const lines = [...head, ...vectors, ...setup, ...text, ...epilogue(bytes), '.text', ...HANDLER];
   return lines.map((line) => `\t${line}`).join('\n') + '\n';
 }
+
+/** CPACR: full access to CP10 and CP11. */
+const ENABLE_FPU = ['ldr r0, =0xe000ed88', 'mov r1, #0xf00000', 'str r1, [r0]', 'dsb', 'isb', 'b.w 9f', '.ltorg', '9:'];

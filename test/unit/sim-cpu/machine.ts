@@ -21,7 +21,7 @@ export class Machine {
   readonly core: CortexM4;
   resets = 0;
 
-  constructor() {
+  constructor({ fpu = false }: { fpu?: boolean } = {}) {
     this.bus.addMemory(this.ram);
     this.bus.addMemory(this.code);
     this.core = new CortexM4({
@@ -29,6 +29,7 @@ export class Machine {
       bus: this.bus,
       events: { systemResetRequested: () => this.resets++ },
       idcodePart: 0x419,
+      fpu,
     });
     this.vector(0, STACK_TOP);
     this.vector(1, 0x401);
