@@ -4,6 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
+import { leakScanner } from '../../bin/demo/leak-scan.ts';
+import { readImage } from '../../controller/image/image.ts';
+import { concat } from '../../shared/bytes.ts';
+
 const root = new URL('../../', import.meta.url);
 const read = (path: string): Buffer => readFileSync(new URL(path, root));
 
@@ -35,6 +39,15 @@ describe('house: generated files', () => {
         name,
       );
     }
+  });
+});
+
+describe('house: example and stub', () => {
+  it('share no telling run of bytes, so that a capture of a job with the example can be searched without exceptions', () => {
+    const file = new Uint8Array(read('examples/bootloader/prebuilt/combined.elf'));
+    const image = concat(...readImage(file, { name: 'combined.elf' }).segments.map(({ bytes }) => bytes));
+    const stub = new Uint8Array(read('stub/prebuilt/stub-stm32f42x.bin'));
+    assert.deepEqual(leakScanner(image).find(stub), []);
   });
 });
 

@@ -25,7 +25,7 @@ _Noreturn void main(void) {
     tick_start();
     led_start();
     console_start();
-    print("Blindflash example application 1.0 is running\r\n");
+    print("The example application 1.0 is running\r\n");
     print_handoff();
     banner_print("BLINDFLASH");
     report_self_test();

@@ -7,10 +7,9 @@
 #include "tick.h"
 
 static void quiet_interrupts(void) {
-    for (unsigned i = 0; i < NVIC_WORDS; i++) {
-        NVIC_ICER(i) = UINT32_MAX;
-        NVIC_ICPR(i) = UINT32_MAX;
-    }
+    /* Disable everything first: what is pending then cannot come back. */
+    for (unsigned i = NVIC_WORDS; i-- > 0;) NVIC_ICER(i) = UINT32_MAX;
+    for (unsigned i = NVIC_WORDS; i-- > 0;) NVIC_ICPR(i) = UINT32_MAX;
 }
 
 static void leave_note(const struct image_header *header, uint32_t reset_flags) {

@@ -95,7 +95,7 @@ _Noreturn void main(void) {
     tick_start();
     led_start();
     console_start();
-    print("\r\nBlindflash example bootloader 1.0 (STM32F427)\r\n");
+    print("\r\nExample bootloader 1.0 (STM32F427)\r\n");
     identity_print();
     reset_flags_print(reset_flags);
     if (!asked_to_stay()) launch_if_valid(reset_flags);

@@ -16,9 +16,9 @@ void tick_start(void) {
 /* Leaves no tick pending, so that whoever comes next finds SysTick as after reset. */
 void tick_stop(void) {
     SYST_CSR = 0;
+    SCB_ICSR = SCB_ICSR_PENDSTCLR;
     SYST_RVR = 0;
     SYST_CVR = 0;
-    SCB_ICSR = SCB_ICSR_PENDSTCLR;
 }
 
 uint32_t tick_now(void) { return milliseconds; }
