@@ -34,7 +34,7 @@ class EventHeap {
     const last = items.pop();
     if (top === undefined || last === undefined || items.length === 0) return top;
     items[0] = last;
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       let least = i;
       for (const child of [2 * i + 1, 2 * i + 2])
         if (child < items.length && before(items[child]!, items[least]!)) least = child;
@@ -138,7 +138,7 @@ export class EventQueue implements Clock {
 
   /** Lets promises settle: returns after a macrotask turn in which nothing new was scheduled. */
   async #settle(): Promise<void> {
-    for (let seen = -1; seen !== this.#order; ) {
+    for (let seen = -1; seen !== this.#order;) {
       seen = this.#order;
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
