@@ -2,7 +2,7 @@
 // real stub. Scenario tests attack it through `meddle`, the taps and the board.
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
-import type { AgentOutcome, Customer } from '../../agent/ports.ts';
+import type { AgentMemory, AgentOutcome, Customer } from '../../agent/ports.ts';
 import { ShortMemory } from '../../agent/ports.ts';
 import { runAgentJob } from '../../agent/session.ts';
 import { StubRegistry } from '../../agent/stubs.ts';
@@ -15,7 +15,7 @@ import type { Image } from '../../controller/image/image.ts';
 import { imageHash } from '../../controller/image/image.ts';
 import { jobId, publicInviteOf, type JobRecord, type RoomRecord } from '../../controller/job.ts';
 import { startControllerJob } from '../../controller/run.ts';
-import type { JobEvent, JobStore, RunningJob } from '../../controller/session/ports.ts';
+import type { JobEvent, JobStore, Patience, RunningJob } from '../../controller/session/ports.ts';
 import { makeKeys, type VendorKeys } from '../../controller/keys.ts';
 import { Relay } from '../../relay/relay.ts';
 import { everyTenant } from '../../relay/tenants.ts';
@@ -23,7 +23,7 @@ import { requireChip } from '../../shared/chips/index.ts';
 import { holderKey } from '../../shared/invite.ts';
 import { psk } from '../../shared/crypto/keys.ts';
 import { encodePlan, type Plan } from '../../shared/plan/plan.ts';
-import { silentLog, type Link } from '../../shared/ports.ts';
+import { silentLog, type Link, type Log } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/protocol/ticket.ts';
 import type { SignedText } from '../../shared/receipt.ts';
 import { RoomClient } from '../../shared/room-client.ts';
@@ -42,6 +42,8 @@ export const STUB_IMAGE = new Uint8Array(
 export const STUBS = new StubRegistry([{ name: 'stm32f42x', image: STUB_IMAGE }]);
 const RELAY_URL = 'ws://relay.test/';
 const F427 = 0x419;
+/** Virtual time after which a run counts as hanging. */
+const LONGEST_RUN_NS = 6 * 3600e9;
 
 export interface WorldOptions {
   readonly seed?: number;
@@ -52,6 +54,14 @@ export interface WorldOptions {
   /** Attacker on the wire between the agent (a) or controller (a) and the relay (b). */
   readonly meddleAgent?: Meddle;
   readonly meddleController?: Meddle;
+  /** Where relay, controller and agent log; nowhere unless given. */
+  readonly log?: Log;
+}
+
+/** One dialled link as seen from its side of the relay. */
+export interface Dialled {
+  readonly side: 'agent' | 'controller';
+  readonly near: Link;
 }
 
 /** Everything that can be captured on the way. */
@@ -65,9 +75,21 @@ export interface FlashOptions {
   readonly lock?: Plan['lock'];
   readonly label?: string;
   readonly consent?: boolean;
-  readonly confirmCode?: (code: string) => boolean;
+  readonly confirmCode?: (code: string) => boolean | Promise<boolean>;
   /** Called before the plan is encoded. */
   readonly idleLimitMs?: number;
+  /** Instead of the one compiled for the image. */
+  readonly plan?: Plan;
+  /** What the agent remembers; nothing unless given. */
+  readonly memory?: AgentMemory;
+  /** The customer's Ctrl-C. */
+  readonly signal?: AbortSignal;
+  readonly patience?: Partial<Patience>;
+  /** Called when the customer is asked; his answer instead of `consent`. */
+  readonly askConsent?: () => Promise<boolean>;
+  readonly stubs?: StubRegistry;
+  /** The customer gives up this long after the vendor's side has ended, ms; he waits for ever unless given. */
+  readonly givesUpAfterMs?: number;
 }
 
 export interface Outcome {
@@ -91,9 +113,19 @@ export class World {
   readonly receipts: SignedText[] = [];
   readonly codes: { agent: string[]; vendor: string[] } = { agent: [], vendor: [] };
   readonly sheets: string[] = [];
+  /** What the customer was told. */
+  readonly said: string[] = [];
+  /** Virtual time of every relay and USB capture, ns; part of a run's trace. */
+  readonly capturedAt: number[] = [];
+  /** Every link dialled, oldest first. */
+  readonly links: Dialled[] = [];
+  /** The vendor's record after every save, oldest first. */
+  readonly saved: JobRecord[] = [];
   room: RoomRecord | undefined;
   running: RunningJob | undefined;
   readonly #options: WorldOptions;
+  readonly #kept = new Map<string, SignedText>();
+  #vendors = 0;
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
@@ -104,6 +136,7 @@ export class World {
       board: this.board,
       identity: options.probe ?? 'v2',
       onExchange: ({ command, dataOut, reply }) => {
+        this.capturedAt.push(this.queue.nowNs);
         this.captures.usb.push(command.slice(), (dataOut ?? new Uint8Array()).slice(), reply.slice());
       },
       onSwd: (record) => this.captures.swd.push(record.value >>> 0),
@@ -116,8 +149,12 @@ export class World {
       verify: verifyEd25519,
       clock: this.queue,
       random: this.random,
-      log: silentLog,
+      log: this.log,
     });
+  }
+
+  get log(): Log {
+    return this.#options.log ?? silentLog;
   }
 
   /** A driver nobody has opened yet. */
@@ -127,16 +164,28 @@ export class World {
   }
 
   /** A fresh link to the relay for one side, through that side's attacker. */
-  dial(meddle?: Meddle): Promise<Link> {
+  dial(meddle?: Meddle, side: Dialled['side'] = 'agent'): Promise<Link> {
     const { delayMs = 5 } = this.#options;
     const [near, far] = linkPair({
       queue: this.queue,
       delayMs,
       ...(meddle === undefined ? {} : { meddle }),
-      tap: (message) => this.captures.relay.push(message.slice()),
+      tap: (message) => {
+        this.capturedAt.push(this.queue.nowNs);
+        this.captures.relay.push(message.slice());
+      },
     });
     this.relay.accept(far);
+    this.links.push({ side, near });
     return Promise.resolve(near);
+  }
+
+  /** Breaks the newest link of a side, as a network does: no goodbye. */
+  dropLink(side: Dialled['side']): void {
+    this.links
+      .filter((link) => link.side === side)
+      .at(-1)
+      ?.near.close(1006, 'network');
   }
 
   newRoom(): RoomRecord {
@@ -159,11 +208,11 @@ export class World {
     });
   }
 
-  record(image: Image, plan: Plan, room = this.newRoom()): JobRecord {
+  record(image: Image | undefined, plan: Plan, room = this.newRoom()): JobRecord {
     return {
       room,
       plan: encodePlan(plan),
-      imageHash: imageHash(image),
+      imageHash: image === undefined ? undefined : imageHash(image),
       created: this.queue.wall(),
       uid: undefined,
       acknowledged: [],
@@ -173,9 +222,12 @@ export class World {
   }
 
   store(): JobStore {
-    const kept = new Map<string, SignedText>();
+    const kept = this.#kept;
     return {
-      save: () => Promise.resolve(),
+      save: (record) => {
+        this.saved.push(record);
+        return Promise.resolve();
+      },
       receipt: (job, uid) => Promise.resolve(kept.get(`${job}/${uid}`)),
       storeReceipt: (job, uid, receipt) => {
         kept.set(`${job}/${uid}`, receipt);
@@ -187,20 +239,21 @@ export class World {
 
   customer(options: FlashOptions = {}): Customer {
     return {
-      say: () => {},
+      say: (text) => void this.said.push(text),
       showCode: (code) => void this.codes.agent.push(code),
       showSheet: (sheet) => void this.sheets.push(JSON.stringify(sheet)),
-      askConsent: () => Promise.resolve(options.consent ?? true),
+      askConsent: () => options.askConsent?.() ?? Promise.resolve(options.consent ?? true),
       progress: () => {},
     };
   }
 
   /** Starts the vendor's side of a job. */
-  startVendor(image: Image, record: JobRecord, events: JobEvent[], options: FlashOptions = {}): RunningJob {
+  startVendor(image: Image | undefined, record: JobRecord, events: JobEvent[], options: FlashOptions = {}): RunningJob {
     this.running = startControllerJob({
       clock: this.queue,
-      random: seededRandom((this.#options.seed ?? 1) + 1000),
-      log: silentLog,
+      random: seededRandom((this.#options.seed ?? 1) + 1000 + this.#vendors++),
+      log: this.log,
+      ...(options.patience === undefined ? {} : { patience: options.patience }),
       store: this.store(),
       keys: { sealed: this.keys.sealed, receipt: this.keys.receipt },
       record,
@@ -213,7 +266,7 @@ export class World {
         },
         onEvent: (event) => void events.push(event),
       },
-      dial: () => this.dial(this.#options.meddleController),
+      dial: () => this.dial(this.#options.meddleController, 'controller'),
     });
     return this.running;
   }
@@ -225,31 +278,50 @@ export class World {
     return runAgentJob({
       probe: this.probe(),
       room: new RoomClient({
-        dial: () => this.dial(this.#options.meddleAgent),
+        dial: () => this.dial(this.#options.meddleAgent, 'agent'),
         dialledHost: relayNameOf(RELAY_URL),
         clock: this.queue,
         random: this.random,
         ticket: room.agentTicket,
         holderSecretKey: holderKey(secret).secretKey,
+        log: this.log,
       }),
       invite: publicInviteOf(room),
       inviteSecret: secret,
-      memory: new ShortMemory(),
-      stubs: STUBS,
+      memory: options.memory ?? new ShortMemory(),
+      stubs: options.stubs ?? STUBS,
+      signal: options.signal,
       customer: this.customer(options),
       clock: this.queue,
       random: this.random,
-      log: silentLog,
+      log: this.log,
       version: '0.0.0-test',
     });
   }
 
   /** One whole job, both sides, driven to its end. */
   async flash(image: Image, options: FlashOptions = {}): Promise<Outcome> {
-    const record = this.record(image, this.planFor(image, options));
+    return this.run(image, this.record(image, options.plan ?? this.planFor(image, options)), options);
+  }
+
+  /** Both sides of a job that is on record, driven to their ends. */
+  async run(image: Image | undefined, record: JobRecord, options: FlashOptions = {}): Promise<Outcome> {
     const events: JobEvent[] = [];
     const job = this.startVendor(image, record, events, options);
-    const agent = this.runAgent(record, options);
+    const patience = this.#customersPatience(job, options);
+    return this.finish(job, this.runAgent(record, { ...options, ...patience }), events);
+  }
+
+  #customersPatience(job: RunningJob, { givesUpAfterMs }: FlashOptions): Pick<FlashOptions, 'signal'> {
+    if (givesUpAfterMs === undefined) return {};
+    const control = new AbortController();
+    const ended = (): void => void this.queue.after(givesUpAfterMs, () => control.abort());
+    job.done.then(ended, ended);
+    return { signal: control.signal };
+  }
+
+  /** Drives the queue until both sides have ended. */
+  async finish(job: RunningJob, agent: Promise<AgentOutcome>, events: readonly JobEvent[]): Promise<Outcome> {
     let error: unknown;
     const vendor = job.done.then(
       (result) => result.receipt,
@@ -258,7 +330,7 @@ export class World {
         return undefined;
       },
     );
-    const [outcome, receipt] = await this.queue.drive(Promise.all([agent, vendor]), 6 * 3600e9);
+    const [outcome, receipt] = await this.queue.drive(Promise.all([agent, vendor]), this.queue.nowNs + LONGEST_RUN_NS);
     return { agent: outcome, receipt, error, events };
   }
 

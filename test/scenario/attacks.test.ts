@@ -1,0 +1,452 @@
+// The attacks with names (docs/threat-model.md, "Attacks"), with somebody hostile in the place of the customer or the vendor. Those that
+// `host-blind` does not stop are here too, and must succeed: our words say that they do.
+import assert from 'node:assert/strict';
+import { leakScanner } from '../../bin/demo/leak-scan.ts';
+import { equalBytes } from '../../shared/bytes.ts';
+import { BlindflashError, isBlindflashError } from '../../shared/errors.ts';
+import { FRAME_RING, JOB, MEMORY, controlAddress, parseStatus } from '../../shared/mailbox/layout.ts';
+import { decodePlan, encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
+import { ReceiptSchema } from '../../shared/receipt.ts';
+import { TRUST } from '../../shared/trust.ts';
+import { Board } from '../../sim/board.ts';
+import { takeProbe } from '../support/hostile-probe.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../support/images.ts';
+import { EmulatedStub, Impostor } from '../support/impostor.ts';
+import { recordJob } from '../support/power-record.ts';
+import { seededRandom } from '../support/seeded.ts';
+import { STUBS, World, type FlashOptions, type Outcome } from '../support/world.ts';
+import type { JobEvent } from '../../controller/session/ports.ts';
+import { active, smallPlan } from '../unit/stub/jobs.ts';
+
+const PATIENCE = {
+  meet: 60_000,
+  peer: 10_000,
+  hello: 10_000,
+  consent: 15_000,
+  sealed: 15_000,
+  work: 20_000,
+  left: 5000,
+  boardPause: 100,
+};
+const SECTOR_0 = [[FLASH, 0x4000]] as const;
+const IMAGE = tinyImage(7, 600);
+const held = new Uint8Array(FLASH_BYTES).fill(0xff);
+held.set(seededRandom(1).bytes(0x9000));
+held.set(seededRandom(2).bytes(0x1000), 0x120000);
+const stub = STUBS.forDevice(0x419);
+
+function requireUntouched(world: World): void {
+  assert.equal(Buffer.compare(world.board.flash.bytes, held), 0, 'flash was touched');
+}
+
+function requireRefused({ agent, error, receipt }: Outcome, world: World): void {
+  assert.ok(error instanceof BlindflashError, `the vendor was told ${String(error)}`);
+  assert.notEqual(agent.result, 'done');
+  assert.equal(receipt, undefined);
+  assert.deepEqual(world.receipts, []);
+}
+
+/** A job with an impostor at the customer's end. */
+async function impostorJob(
+  world: World,
+  play: (thief: Impostor, events: readonly JobEvent[]) => Promise<void>,
+  options: FlashOptions = {},
+): Promise<{ thief: Impostor; events: JobEvent[]; error: unknown; receipt: unknown }> {
+  const record = world.record(IMAGE, world.planFor(IMAGE));
+  const events: JobEvent[] = [];
+  const job = world.startVendor(IMAGE, record, events, { patience: PATIENCE, ...options });
+  const thief = new Impostor(world, record.room, record.room.inviteSecret!.slice());
+  let error: unknown;
+  const done = job.done.then(
+    ({ receipt }) => receipt,
+    (reason: unknown) => {
+      error = reason;
+      return undefined;
+    },
+  );
+  const played = play(thief, events);
+  played.catch(() => {});
+  const receipt = await world.queue.drive(done, 3600e9);
+  await world.queue.drive(Promise.race([played, new Promise<void>((r) => world.queue.after(1000, () => r()))]));
+  thief.close();
+  return { thief, events, error, receipt };
+}
+
+/** Says yes and plays the chip until the vendor says goodbye. */
+async function emulate(thief: Impostor): Promise<EmulatedStub> {
+  await thief.opened();
+  thief.hello(STUBS.hashes);
+  const job = await thief.expect('JOB');
+  thief.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
+  const chip = new EmulatedStub(job, stub.hash);
+  thief.send({ name: 'SEALED1', stubHash: stub.hash, m1: chip.m1 });
+  thief.send({ name: 'SEALED3', m3: chip.takeM2((await thief.expect('SEALED2')).m2) });
+  thief.send({ name: 'CREDIT', upTo: 1000 });
+  for (;;) {
+    const message = await thief.expect('FRAME', 'BYE');
+    if (message.name === 'BYE') break;
+    const reply = chip.take(message.box);
+    if (reply !== undefined) thief.send({ name: 'REPLY', ...reply });
+  }
+  thief.send({ name: 'LEFT', left: { board: 'running' } });
+  return chip;
+}
+
+describe('attacks on the invite', function () {
+  this.timeout(60_000);
+
+  it('a thief is faster than the customer: the code he would have to read out is not his; no frame leaves, the vendor sees the second use', async () => {
+    const world = new World({ seed: 300, board: { flash: held } });
+    const record = world.record(IMAGE, world.planFor(IMAGE));
+    const { inviteSecret } = record.room;
+    const events: JobEvent[] = [];
+    let customer: Impostor | undefined;
+    // The vendor asks on the telephone; the customer starts, and has no code to read: his tunnel does not open.
+    const confirmCode = (code: string): Promise<boolean> => {
+      customer = new Impostor(world, record.room, inviteSecret!.slice(), 501);
+      return new Promise((resolve) => world.queue.after(6000, () => resolve(customer?.code === code)));
+    };
+    const job = world.startVendor(IMAGE, record, events, { patience: PATIENCE, confirmCode });
+    const thief = new Impostor(world, record.room, inviteSecret!.slice());
+    const script = async (): Promise<void> => {
+      await thief.opened();
+      thief.hello(STUBS.hashes);
+      const { plan } = await thief.expect('JOB');
+      thief.send({ name: 'CONSENT', yes: true, planHash: planHash(plan) });
+    };
+    script().catch(() => {});
+    await assert.rejects(world.queue.drive(job.done, 600e9), (error) =>
+      isBlindflashError(error, 'BF-JOB-CODE-REFUSED'),
+    );
+    assert.equal(customer?.code, undefined);
+    assert.notEqual(thief.code, undefined);
+    assert.ok(!thief.names.includes('FRAME') && !thief.names.includes('SEALED2'), thief.names.join());
+    assert.ok(
+      events.some(({ type }) => type === 'secondUse'),
+      'the vendor is told of the second use',
+    );
+    assert.deepEqual(world.receipts, []);
+    thief.close();
+    customer?.close();
+  });
+
+  it('the invite is dead after the first tunnel: its secret opens nothing, not even for a vendor who resumes', async () => {
+    const world = new World({ seed: 301, board: { flash: held } });
+    const record = world.record(IMAGE, world.planFor(IMAGE));
+    const secret = record.room.inviteSecret!.slice();
+    const first = await world.run(IMAGE, record);
+    assert.equal(first.agent.result, 'done');
+    const stored = { ...world.saved.at(-1)!, finished: false };
+    assert.equal(stored.room.inviteSecret, undefined);
+    const events: JobEvent[] = [];
+    const again = world.startVendor(IMAGE, stored, events, { patience: { ...PATIENCE, meet: 20_000 } });
+    const thief = new Impostor(world, stored.room, secret);
+    await assert.rejects(world.queue.drive(again.done, 1e13), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
+    assert.equal(thief.code, undefined);
+    assert.ok(events.some(({ type }) => type === 'secondUse'));
+    thief.close();
+  });
+});
+
+/** Every field of a plan, changed so that the plan stays a valid one wherever it can. */
+const SWAPS: Readonly<Record<string, (plan: Plan) => Plan>> = {
+  kind: (plan) => ({
+    ...plan,
+    kind: 'verify',
+    sectors: [],
+    bootAddress: undefined,
+    ranges: plan.ranges.map((range) => ({ ...range, use: 'digest' as const })),
+  }),
+  job: (plan) => ({ ...plan, job: plan.job.map((byte) => byte ^ 1) }),
+  devId: (plan) => ({ ...plan, devId: 0x413 }),
+  flashKiB: (plan) => ({ ...plan, flashKiB: 1024 }),
+  idleLimitMs: (plan) => ({ ...plan, idleLimitMs: plan.idleLimitMs + 1 }),
+  sectors: (plan) => ({ ...plan, sectors: [...plan.sectors, 7] }),
+  bootAddress: (plan) => ({ ...plan, bootAddress: FLASH + 0x40 }),
+  widest: (plan) => ({ ...plan, widest: 'x8' }),
+  lock: (plan) => ({ ...plan, lock: 'level 1' }),
+  finalAction: (plan) => ({ ...plan, finalAction: 'halt' }),
+  'range address and length': (plan) => ({
+    ...plan,
+    ranges: plan.ranges.map((range) => ({ ...range, length: range.length + 64 })),
+  }),
+  'one more range': (plan) => ({
+    ...plan,
+    ranges: [...plan.ranges, { address: FLASH + 0x2000, length: 64, use: 'program' }],
+  }),
+  'range use': (plan) => ({
+    ...plan,
+    ranges: [...plan.ranges, { address: FLASH + 0x3000, length: 64, use: 'digest' }],
+  }),
+  label: (plan) => ({ ...plan, label: 'friendly' }),
+};
+
+function swapInJobArea(world: World, change: (job: Uint8Array) => Uint8Array): { readonly swaps: number } {
+  const seen = { swaps: 0 };
+  let length = 0;
+  takeProbe(world, {
+    write: (address, bytes) => {
+      if (address !== MEMORY.job.address) return bytes;
+      seen.swaps++;
+      const changed = change(bytes);
+      length = changed.length;
+      new DataView(changed.buffer).setUint32(JOB.fields.length, length, true);
+      return changed;
+    },
+  });
+  // JOB_LENGTH goes with it.
+  const original = world.probe.bind(world);
+  world.probe = () => {
+    const probe = original();
+    return new Proxy(probe, {
+      get(target, name) {
+        if (name === 'writeWord')
+          return (address: number, value: number) =>
+            target.writeWord(address, address === controlAddress('JOB_LENGTH') && length > 0 ? length : value);
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  };
+  return seen;
+}
+
+describe('a hostile agent', function () {
+  this.timeout(120_000);
+
+  for (const [field, change] of Object.entries(SWAPS))
+    it(`shows one plan and gives the stub another (${field}): no sealed session, nothing touched`, async () => {
+      const world = new World({ seed: 310, board: { flash: held } });
+      const swap = swapInJobArea(world, (job) => {
+        const plan = decodePlan(job.slice(JOB.fields.plan));
+        const other = encodePlan(change(plan));
+        assert.ok(!equalBytes(other, job.slice(JOB.fields.plan)));
+        return Uint8Array.from([...job.slice(0, JOB.fields.plan), ...other]);
+      });
+      const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000, label: 'honest' });
+      assert.ok(swap.swaps >= 1);
+      requireRefused(outcome, world);
+      requireUntouched(world);
+      assert.equal(world.board.options.rdpLevel, 0);
+      assert.ok(!outcome.events.some(({ type }) => type === 'sealed'));
+    });
+
+  it("changes only the contribution, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
+    const world = new World({ seed: 310, board: { flash: held } });
+    const swap = swapInJobArea(world, (job) =>
+      job.map((byte, at) => (at === JOB.fields.contribution ? byte ^ 1 : byte)),
+    );
+    const outcome = await world.flash(IMAGE, { patience: PATIENCE, label: 'honest' });
+    assert.equal(swap.swaps, 1);
+    assert.equal(outcome.agent.result, 'done');
+    assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)), 0);
+  });
+
+  it("gives the stub another vendor's key: no sealed session", async () => {
+    const world = new World({ seed: 311, board: { flash: held } });
+    swapInJobArea(world, (job) => job.map((byte, at) => (at === JOB.fields.sealedKey ? byte ^ 1 : byte)));
+    const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    requireRefused(outcome, world);
+    requireUntouched(world);
+  });
+
+  it('splices jobs: a chip that works on the plan of another job gets no session in this one', async () => {
+    const world = new World({ seed: 312, board: { flash: held } });
+    const other = encodePlan(world.planFor(tinyImage(8, 600)));
+    const { error, thief } = await impostorJob(world, async (agent) => {
+      await agent.opened();
+      agent.hello(STUBS.hashes);
+      const job = await agent.expect('JOB');
+      agent.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
+      const chip = new EmulatedStub({ ...job, plan: other }, stub.hash);
+      agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: chip.m1 });
+      const { m2 } = await agent.expect('SEALED2');
+      assert.throws(
+        () => chip.takeM2(m2),
+        (reason) => isBlindflashError(reason, 'BF-STUB-AUTHENTICATION'),
+      );
+      agent.send({ name: 'SEALED3', m3: new Uint8Array(32).fill(1) });
+    });
+    assert.ok(isBlindflashError(error), String(error));
+    assert.ok(!thief.names.includes('FRAME'));
+  });
+
+  it('swaps the board in the middle: another UID stops the job', async () => {
+    const world = new World({ seed: 313, board: { flash: held } });
+    const { error, thief } = await impostorJob(world, async (agent) => {
+      await agent.opened();
+      agent.hello(STUBS.hashes);
+      const job = await agent.expect('JOB');
+      agent.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
+      const first = new EmulatedStub(job, stub.hash, 600, new Uint8Array(12).fill(1));
+      agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: first.m1 });
+      agent.send({ name: 'SEALED3', m3: first.takeM2((await agent.expect('SEALED2')).m2) });
+      agent.send({ name: 'CREDIT', upTo: 1000 });
+      await agent.expect('FRAME');
+      agent.send({ name: 'PROBLEM', problem: { code: 'BF-STUB-SILENT', detail: '', board: 'incomplete' } });
+      await agent.expect('RESTART');
+      const second = new EmulatedStub(job, stub.hash, 601, new Uint8Array(12).fill(2));
+      agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: second.m1 });
+      const { m2 } = await agent.expect('SEALED2');
+      agent.send({ name: 'SEALED3', m3: second.takeM2(m2) });
+    });
+    assert.ok(isBlindflashError(error, 'BF-JOB-OTHER-BOARD'), String(error));
+    assert.equal(thief.names.filter((name) => name === 'SEALED2').length, 1, 'no answer for the second board');
+  });
+  it('swaps the board before a resumed job, with the real stub', async () => {
+    const world = new World({ seed: 314, board: { flash: held } });
+    const record = { ...world.record(IMAGE, world.planFor(IMAGE)), uid: '00'.repeat(12) };
+    const outcome = await world.run(IMAGE, record, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    assert.ok(isBlindflashError(outcome.error, 'BF-JOB-OTHER-BOARD'));
+    requireRefused(outcome, world);
+    requireUntouched(world);
+  });
+
+  it('rewrites every slot after the stub has accepted it: the stub works on its own copy', async () => {
+    const world = new World({ seed: 315, board: { flash: held } });
+    let rewritten = 0;
+    let last = 0;
+    takeProbe(world, {
+      word: async (address, value, probe) => {
+        if (address !== controlAddress('STATUS')) return value;
+        const { accepted, state } = parseStatus(value);
+        if (state === 3 && accepted > last) {
+          for (let s = last + 1; s <= accepted; s++, rewritten++)
+            await probe.writeMemory(
+              FRAME_RING.address + (s % FRAME_RING.slots) * FRAME_RING.slotSize,
+              seededRandom(s).bytes(4092),
+            );
+          last = accepted;
+        }
+        return value;
+      },
+    });
+    const image = imageOf([FLASH, bootable(9, 9000)]);
+    const outcome = await world.flash(image, { patience: PATIENCE });
+    assert.equal(outcome.agent.result, 'done');
+    assert.ok(rewritten >= 4, `${rewritten} slots rewritten`);
+    assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(held, image, SECTOR_0)), 0);
+  });
+
+  it('rewrites a slot at any instant between its arrival and its acceptance: accepted as sealed, or not at all', () => {
+    const { bench, vendor } = active(smallPlan());
+    vendor.ask({ name: 'ERASE', sector: 0 });
+    const data = seededRandom(12).bytes(4032);
+    vendor.send({ name: 'IMAGE', address: FLASH + 64, data });
+    const from = bench.board.snapshot();
+    const slot = FRAME_RING.address + (2 % FRAME_RING.slots) * FRAME_RING.slotSize;
+    const noise = seededRandom(13).bytes(64);
+    let [taken, refused] = [0, 0];
+    for (let us = 0; us < 2600; us += 50) {
+      bench.board.restore(from);
+      bench.board.runTo(bench.board.time.now + us * 1000);
+      bench.write(slot + FRAME_RING.slotSize - 16 - 2048, noise);
+      bench.runMs(60);
+      const flash = bench.board.flash.bytes.slice(64, 64 + data.length);
+      const right = Buffer.compare(flash, data) === 0;
+      const blank = flash.every((byte) => byte === 0xff);
+      assert.ok(right || blank, `${us} µs: something else was programmed`);
+      if (right) taken++;
+      else refused++;
+    }
+    assert.ok(taken > 0 && refused > 0, `${taken} taken, ${refused} refused: the instants cover the copy`);
+  });
+
+  it('lies about indices the stub could not have reached: coded, and nothing untrue is signed', async () => {
+    for (const lie of [0x0000_0040, 0x0020_0000, 0x0f00_0000]) {
+      const world = new World({ seed: 316, board: { flash: held } });
+      let lies = 0;
+      takeProbe(world, {
+        word: (address, value) => {
+          if (address !== controlAddress('STATUS') || parseStatus(value).state !== 3 || lies > 200) return value;
+          lies++;
+          return (value + lie) >>> 0;
+        },
+      });
+      const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+      assert.ok(lies > 0);
+      const right = Buffer.compare(world.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)) === 0;
+      assert.ok(world.receipts.length === 0 || right);
+      assert.ok(outcome.agent.result === 'done' ? right : outcome.agent.error instanceof BlindflashError);
+      assert.ok(outcome.receipt !== undefined || outcome.error instanceof BlindflashError);
+    }
+  });
+
+  it('lies to the vendor with replies that nobody asked for, old ones, and credit for ever: no receipt', async () => {
+    for (const deed of ['unasked', 'repeated', 'garbage'] as const) {
+      const world = new World({ seed: 317, board: { flash: held } });
+      const { error, receipt } = await impostorJob(world, async (agent) => {
+        await agent.opened();
+        agent.hello(STUBS.hashes);
+        const job = await agent.expect('JOB');
+        agent.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
+        const chip = new EmulatedStub(job, stub.hash);
+        agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: chip.m1 });
+        agent.send({ name: 'SEALED3', m3: chip.takeM2((await agent.expect('SEALED2')).m2) });
+        agent.send({ name: 'CREDIT', upTo: 0xffffffff });
+        const reply = chip.take((await agent.expect('FRAME')).box);
+        assert.ok(reply);
+        agent.send({
+          name: 'REPLY',
+          ...reply,
+          box: deed === 'garbage' ? reply.box.map((byte) => byte ^ 1) : reply.box,
+        });
+        if (deed === 'repeated') agent.send({ name: 'REPLY', ...reply });
+        if (deed === 'unasked') agent.send({ name: 'REPLY', sequence: 5, box: reply.box });
+      });
+      assert.ok(isBlindflashError(error), `${deed}: ${String(error)}`);
+      assert.equal(receipt, undefined);
+      assert.deepEqual(world.receipts, []);
+    }
+  });
+});
+
+describe('what host-blind does not stop, and says so', function () {
+  this.timeout(60_000);
+
+  it('an emulated customer: a program in place of the chip gets the whole image, and a receipt that claims no chip', async () => {
+    const world = new World({ seed: 330 });
+    let chip: EmulatedStub | undefined;
+    const { error, receipt, events } = await impostorJob(world, async (agent) => {
+      chip = await emulate(agent);
+    });
+    assert.equal(error, undefined);
+    assert.ok(receipt && events.some(({ type }) => type === 'written'));
+    for (const { address, bytes } of IMAGE.segments)
+      assert.deepEqual(chip?.flash.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+    const { statement } = ReceiptSchema.parse(JSON.parse(world.receipts[0]!.text));
+    assert.match(statement, /does not prove that a chip exists/);
+  });
+
+  it('a program that reads CCM while the job runs finds plaintext', async () => {
+    const world = new World({ seed: 331, board: { flash: held } });
+    const image = imageOf([FLASH, bootable(14, 12_000)]);
+    const scanner = leakScanner(image.segments[0]!.bytes);
+    let found = 0;
+    takeProbe(world, {
+      word: async (address, value, probe) => {
+        if (address === controlAddress('STATUS') && parseStatus(value).state === 3 && parseStatus(value).accepted >= 2)
+          found += scanner.find(await probe.readMemory(MEMORY.private.address, MEMORY.private.size)).length;
+        return value;
+      },
+    });
+    const outcome = await world.flash(image, { patience: PATIENCE });
+    assert.equal(outcome.agent.result, 'done');
+    assert.ok(found > 0, 'the plaintext is there for milliseconds');
+    assert.ok(TRUST['host-blind'], 'and the trust sentence of the mode exists');
+  });
+
+  it('a snapshot of the chip set down on a second board: both finish, one receipt', async () => {
+    const image = imageOf([FLASH, bootable(15, 3000)]);
+    const options = { seed: 332, board: { flash: held } };
+    const record = await recordJob(options, image);
+    const twin = new Board({ seed: 999, ...options.board });
+    twin.restore(record.snapshots.at(-1)!);
+    twin.runTo(twin.time.now + 2e9);
+    const wanted = flashAfter(held, image, SECTOR_0);
+    assert.equal(Buffer.compare(record.world.board.flash.bytes, wanted), 0);
+    assert.equal(Buffer.compare(twin.flash.bytes, wanted), 0);
+    assert.equal(record.world.receipts.length, 1);
+    assert.match(ReceiptSchema.parse(JSON.parse(record.world.receipts[0]!.text)).statement, /how many/);
+  });
+});

@@ -1,0 +1,238 @@
+// The whole product in one process: image in, board running it, receipt out (docs/architecture.md; docs/protocol.md §9, §10).
+import assert from 'node:assert/strict';
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { compileErase, compileInfo, compileReset, compileVerify } from '../../controller/compile.ts';
+import { readImage, type Image } from '../../controller/image/image.ts';
+import { findChip } from '../../shared/chips/index.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+import { ReceiptSchema, type SignedText } from '../../shared/receipt.ts';
+import { isBlindflashError } from '../../shared/errors.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../support/images.ts';
+import { seededRandom } from '../support/seeded.ts';
+import { World, type Outcome } from '../support/world.ts';
+
+const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
+const realImage = (): Image => readImage(new Uint8Array(readFileSync(elf)), { name: 'combined.elf' });
+const SECTOR_0 = [[FLASH, 0x4000]] as const;
+const DHCSR = 0xe000edf0;
+const DEMCR = 0xe000edfc;
+const FP_CTRL = 0xe0002000;
+const DBGMCU = [0xe0042004, 0xe0042008, 0xe004200c] as const;
+
+function chip() {
+  const found = findChip(0x419);
+  assert.ok(found);
+  return found;
+}
+
+/** The signature by node:crypto alone, from the receipt's own key (RFC 8410 prefix for Ed25519). */
+function signedBy({ text, signature }: SignedText): string {
+  const { vendorKey } = JSON.parse(text) as { vendorKey: string };
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(vendorKey, 'hex')]);
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  const message = Buffer.concat([Buffer.from('blindflash/1 receipt\0'), Buffer.from(text)]);
+  assert.ok(verify(null, message, key, Buffer.from(signature, 'hex')), 'the receipt is signed');
+  const altered = Buffer.from(message);
+  altered[30]! ^= 1;
+  assert.ok(!verify(null, altered, key, Buffer.from(signature, 'hex')));
+  return vendorKey;
+}
+
+function traceOf(world: World): string {
+  const { captures, capturedAt, queue, board } = world;
+  const hash = createHash('sha256');
+  for (const part of [...captures.relay, ...captures.usb]) hash.update(`${part.length} `).update(part);
+  hash.update(JSON.stringify([captures.swd, capturedAt, queue.nowNs, queue.executed, board.time.cycles]));
+  return hash.digest('hex');
+}
+
+function requireDone(outcome: Outcome): void {
+  assert.equal(outcome.error, undefined);
+  assert.equal(outcome.agent.error, undefined);
+  assert.equal(outcome.agent.result, 'done');
+}
+
+/** Settings an earlier debugger left, which every job must leave as they were. */
+function disturb(world: World): ReadonlyMap<number, number> {
+  const { bus } = world.board;
+  world.board.runTo(5e6);
+  bus.write(FP_CTRL, 3, 4, 'debugger');
+  bus.write(DBGMCU[0], 0x7, 4, 'debugger');
+  bus.write(DBGMCU[2], 0x2, 4, 'debugger');
+  bus.write(DEMCR, 0x01000000, 4, 'debugger');
+  return debugSettings(world);
+}
+
+function debugSettings(world: World): ReadonlyMap<number, number> {
+  const read = (address: number) => [address, world.board.bus.read(address, 4, 'debugger') >>> 0] as const;
+  return new Map([DEMCR, FP_CTRL, ...DBGMCU].map(read));
+}
+
+function planOf(world: World, make: typeof compileInfo): Plan {
+  return make(chip(), { job: world.random.bytes(16) });
+}
+
+describe('a job from end to end', function () {
+  this.timeout(60_000);
+
+  for (const probe of ['v2', 'v2-1', 'v3'] as const)
+    it(`a random image over ${probe}: flash is the image, codes agree, the debug unit is as found, the receipt verifies`, async () => {
+      const before = new Uint8Array(FLASH_BYTES).fill(0xff);
+      before.set(seededRandom(70).bytes(0x20000));
+      const world = new World({ seed: 40, probe, board: { flash: before } });
+      const found = disturb(world);
+      const image = imageOf([FLASH, bootable(41, 9000)]);
+      const outcome = await world.flash(image, { label: 'a label' });
+      requireDone(outcome);
+      const wanted = flashAfter(before, image, SECTOR_0);
+      assert.equal(Buffer.compare(world.board.flash.bytes, wanted), 0);
+      assert.match(world.codes.agent[0] ?? '', /^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}$/);
+      assert.deepEqual(world.codes.agent, world.codes.vendor);
+      assert.equal(world.board.bus.read(DHCSR, 4, 'debugger') & 1, 0, 'C_DEBUGEN is off');
+      assert.deepEqual(debugSettings(world), found);
+      assert.equal(outcome.agent.board, 'running');
+      const pc = world.board.core.regs[15]! >>> 0;
+      assert.ok(pc >= FLASH && pc < FLASH + 0x60, `the image runs at ${pc.toString(16)}`);
+      const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
+      assert.equal(signedBy(outcome.receipt!), Buffer.from(world.keys.receipt.publicKey).toString('hex'));
+      assert.deepEqual(
+        [receipt.outcome, receipt.bytes, receipt.psize, receipt.mode],
+        ['written', 9000, 'x32', 'host-blind'],
+      );
+      assert.equal(world.receipts.length, 1);
+      const copy = outcome.agent.receipt;
+      assert.ok(copy?.receipt && copy.signature);
+      signedBy({ text: copy.receipt, signature: copy.signature });
+      assert.ok(!copy.receipt.includes(receipt.imageDigest!), 'the customer is not told the digest');
+      const salted = createHash('sha512')
+        .update(Buffer.from(receipt.salt + receipt.imageDigest, 'hex'))
+        .digest('hex');
+      assert.ok(copy.receipt.includes(salted));
+    });
+
+  it('the digest in the receipt is the one anybody can compute from the image', async () => {
+    const world = new World({ seed: 43 });
+    const bytes = bootable(44, 500);
+    const outcome = await world.flash(imageOf([FLASH, bytes]));
+    const digest = createHash('sha512').update(bytes).digest();
+    const head = Buffer.alloc(12);
+    head.writeUInt32LE(1, 0);
+    head.writeUInt32LE(FLASH, 4);
+    head.writeUInt32LE(500, 8);
+    const root = createHash('sha512').update('blindflash/1 root').update(head).update(digest).digest('hex');
+    assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).imageDigest, root);
+  });
+
+  it('the real image: it boots and greets on its serial line', async () => {
+    const world = new World({ seed: 50 });
+    const image = realImage();
+    let text = '';
+    world.board.uart.onByte = (byte) => (text += String.fromCharCode(byte));
+    const outcome = await world.flash(image);
+    requireDone(outcome);
+    for (const { address, bytes } of image.segments)
+      assert.deepEqual(world.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+    world.board.powerOff();
+    text = '';
+    world.board.powerOn();
+    world.board.runTo(world.board.time.now + 300e6);
+    assert.match(text, /The example application 1\.0 is running/);
+    assert.match(text, /Started by the bootloader/);
+  });
+
+  it('the same seed twice gives the same trace, another seed another one', async () => {
+    const run = async (seed: number) => {
+      const world = new World({ seed });
+      requireDone(await world.flash(tinyImage()));
+      return traceOf(world);
+    };
+    const [a, b, c] = [await run(60), await run(60), await run(61)];
+    assert.equal(a, b);
+    assert.notEqual(a, c);
+  });
+
+  it('a plan that locks: the receipt says so, after a power cycle the board reads as level 1 and takes no further job', async () => {
+    const world = new World({ seed: 65 });
+    const image = tinyImage();
+    const outcome = await world.flash(image, { lock: 'level 1' });
+    requireDone(outcome);
+    const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
+    assert.equal(receipt.outcome, 'lock programmed');
+    assert.equal(receipt.lock.asked, true);
+    assert.notEqual((receipt.lock.optcr! >>> 8) & 0xff, 0xaa);
+    assert.equal(world.receipts.length, 2, 'written first, locked afterwards');
+    world.board.powerOff();
+    world.board.powerOn();
+    world.board.runTo(world.board.time.now + 5e6);
+    assert.equal(world.board.options.rdpLevel, 1);
+    const pc = world.board.core.regs[15]! >>> 0;
+    assert.ok(pc >= FLASH && pc < FLASH + 0x60, 'it runs the image');
+    const again = await world.flash(image);
+    assert.ok(isBlindflashError(again.error, 'BF-TARGET-RDP1'));
+    assert.equal(again.agent.result, 'failed');
+    assert.equal(again.receipt, undefined);
+  });
+
+  it('verify: right and wrong images are told apart, nothing is written', async () => {
+    const image = tinyImage();
+    const held = flashAfter(new Uint8Array(FLASH_BYTES).fill(0xff), image, SECTOR_0);
+    for (const [flash, right] of [
+      [held, true],
+      [held.map((byte, at) => (at === 200 ? byte ^ 4 : byte)), false],
+    ] as const) {
+      const world = new World({ seed: 70, board: { flash } });
+      const journal: string[] = [];
+      world.board.flash.onOperation = ({ kind }) => journal.push(kind);
+      const plan = compileVerify(image, chip(), { job: world.random.bytes(16) });
+      const outcome = await world.flash(image, { plan });
+      assert.deepEqual(journal, []);
+      assert.equal(outcome.agent.board, 'running');
+      if (right) {
+        requireDone(outcome);
+        assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'verified');
+      } else {
+        assert.ok(isBlindflashError(outcome.error, 'BF-JOB-VERIFY'));
+        assert.equal(outcome.receipt, undefined);
+      }
+    }
+  });
+
+  it('erase: exactly the sectors of the plan', async () => {
+    const flash = seededRandom(71).bytes(FLASH_BYTES);
+    const world = new World({ seed: 72, board: { flash } });
+    const plan = compileErase(chip(), { job: world.random.bytes(16), sectors: [2, 13] });
+    const outcome = await world.run(undefined, world.record(undefined, plan));
+    requireDone(outcome);
+    const wanted = flash.slice().fill(0xff, 0x8000, 0xc000).fill(0xff, 0x104000, 0x108000);
+    assert.equal(Buffer.compare(world.board.flash.bytes, wanted), 0);
+    assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'erased');
+  });
+
+  it('info: says what is connected, loads nothing, changes nothing', async () => {
+    const flash = flashAfter(new Uint8Array(FLASH_BYTES).fill(0xff), tinyImage(), SECTOR_0);
+    const world = new World({ seed: 73, board: { flash } });
+    const outcome = await world.run(undefined, world.record(undefined, planOf(world, compileInfo)));
+    requireDone(outcome);
+    assert.ok(outcome.events.some((event) => event.type === 'hello' && event.hello.target.flashKiB === 2048));
+    assert.equal(outcome.receipt, undefined);
+    assert.equal(outcome.agent.board, 'untouched');
+    assert.equal(world.board.soc.rcc.pllOn, false, 'no stub ran');
+  });
+
+  it('reset: the board is started anew and runs', async () => {
+    const flash = flashAfter(new Uint8Array(FLASH_BYTES).fill(0xff), tinyImage(), SECTOR_0);
+    const world = new World({ seed: 74, board: { flash } });
+    let resets = 0;
+    const { board } = world;
+    const enter = board.core.enterReset.bind(board.core);
+    board.core.enterReset = (kind) => {
+      resets++;
+      enter(kind);
+    };
+    const outcome = await world.run(undefined, world.record(undefined, planOf(world, compileReset)));
+    requireDone(outcome);
+    assert.equal(outcome.agent.board, 'running');
+    assert.equal(resets, 1);
+  });
+});

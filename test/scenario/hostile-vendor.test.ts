@@ -1,0 +1,104 @@
+// A vendor with all keys and no good intentions (docs/threat-model.md): what is authentic is still held against the plan, and there is no
+// way around the stub.
+import assert from 'node:assert/strict';
+import { isBlindflashError } from '../../shared/errors.ts';
+import { decodePlan, encodePlan } from '../../shared/plan/plan.ts';
+import { encodeCommand, type Command } from '../../shared/sealed/messages.ts';
+import { decodeMessage } from '../../shared/tunnel/messages.ts';
+import { FLASH, FLASH_BYTES } from '../support/images.ts';
+import { seededRandom } from '../support/seeded.ts';
+import { Bench } from '../unit/stub/bench.ts';
+import { active, smallPlan } from '../unit/stub/jobs.ts';
+import { Vendor } from '../unit/stub/vendor.ts';
+
+const held = seededRandom(1).bytes(FLASH_BYTES);
+
+describe('a hostile vendor', function () {
+  this.timeout(60_000);
+
+  const OUTSIDE: Readonly<Record<string, Command>> = {
+    'a digest of a range that is not in the plan': { name: 'DIGEST', range: 1 },
+    'a sector that is not in the plan': { name: 'ERASE', sector: 1 },
+    'a sector no chip has': { name: 'ERASE', sector: 200 },
+    'the word behind the range': { name: 'IMAGE', address: FLASH + 8192, data: new Uint8Array(4) },
+    'a frame across the end of the range': { name: 'IMAGE', address: FLASH + 8188, data: new Uint8Array(8) },
+    'the boot words': { name: 'IMAGE', address: FLASH, data: new Uint8Array(64) },
+    SRAM: { name: 'IMAGE', address: 0x20000000, data: new Uint8Array(64) },
+    CCM: { name: 'IMAGE', address: 0x10000000, data: new Uint8Array(64) },
+    OTP: { name: 'IMAGE', address: 0x1fff7800, data: new Uint8Array(64) },
+    'option bytes': { name: 'IMAGE', address: 0x1fffc000, data: new Uint8Array(16) },
+    'the flash registers': { name: 'IMAGE', address: 0x40023c14, data: new Uint8Array(4) },
+    'an address that wraps': { name: 'IMAGE', address: 0xfffffffc, data: new Uint8Array(64) },
+  };
+  for (const [what, command] of Object.entries(OUTSIDE))
+    it(`authentic but outside the plan (${what}): ABORT, nothing touched`, () => {
+      const { bench, vendor } = active(smallPlan());
+      assert.equal(vendor.ask({ name: 'ERASE', sector: 0 }).name, 'ERASED');
+      bench.board.flash.bytes.set(held.subarray(0x4000), 0x4000);
+      const before = Buffer.from(bench.board.flash.bytes);
+      const options = { ...bench.board.options.words };
+      vendor.sendPlain(encodeCommand(command));
+      const reply = vendor.reply();
+      assert.equal(reply.name, 'ABORT', what);
+      assert.ok(reply.name === 'ABORT' && [8, 9, 21].includes(reply.error));
+      assert.equal(before.compare(bench.board.flash.bytes), 0);
+      assert.deepEqual(bench.board.options.words, options);
+      assert.equal(bench.state, 'aborted');
+    });
+
+  it('there is no verb around the stub: six messages from a vendor, and none of them names an address', () => {
+    const bodies = [0, 1, 4, 8, 64, 128, 200, 4096].map((length) => new Uint8Array(length).fill(1));
+    const taken = new Set<string>();
+    for (let type = 0; type < 256; type++)
+      for (const body of bodies)
+        try {
+          taken.add(decodeMessage('controller', Uint8Array.from([type, ...body])).name);
+        } catch (error) {
+          assert.ok(isBlindflashError(error), `type ${type}`);
+        }
+    for (const name of taken) assert.ok(['ACK', 'JOB', 'SEALED2', 'FRAME', 'RESTART', 'BYE'].includes(name), name);
+    assert.ok(taken.has('FRAME') && taken.has('SEALED2') && taken.has('RESTART'));
+  });
+
+  it('unknown plan fields, reserved bits and lengths: refused by agent and controller, and by the real stub', () => {
+    const good = encodePlan(smallPlan());
+    const changes: Readonly<Record<string, (plan: Uint8Array) => Uint8Array>> = {
+      magic: (plan) => set(plan, 3, 0x32),
+      'kind 6': (plan) => set(plan, 6, 6),
+      'mode 2': (plan) => set(plan, 7, 2),
+      'width 3': (plan) => set(plan, 40, 3),
+      'lock 2': (plan) => set(plan, 41, 2),
+      'final action 2': (plan) => set(plan, 42, 2),
+      'reserved 45': (plan) => set(plan, 45, 1),
+      'reserved 47': (plan) => set(plan, 47, 0x80),
+      'range use 3': (plan) => set(plan, 56, 3),
+      'range use with high bits': (plan) => set(plan, 59, 1),
+      'four more bytes': (plan) => {
+        const longer = Uint8Array.from([...plan, 0, 0, 0, 0]);
+        new DataView(longer.buffer).setUint16(4, longer.length, true);
+        return longer;
+      },
+      'label padding': (plan) => {
+        const labelled = encodePlan({ ...decodePlan(plan), label: 'abc' });
+        return set(labelled, labelled.length - 1, 0x20);
+      },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      const bad = change(good.slice());
+      assert.throws(
+        () => decodePlan(bad),
+        (error) => isBlindflashError(error),
+        what,
+      );
+      const bench = Bench.booted();
+      new Vendor(bench, bad).giveJob();
+      bench.runUntil(() => bench.state !== 'waiting', 1000, what);
+      assert.equal(bench.state, 'refused', what);
+    }
+  });
+});
+
+function set(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  bytes[at] = value;
+  return bytes;
+}

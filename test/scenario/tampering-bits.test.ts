@@ -1,0 +1,270 @@
+// Every bit of every handshake message and of a box, flipped (docs/threat-model.md, "flip any bit"): refused by whoever reads it.
+import assert from 'node:assert/strict';
+import { SealedHandshake } from '../../controller/session/sealed.ts';
+import { Retryable } from '../../controller/session/problems.ts';
+import { toHex } from '../../shared/bytes.ts';
+import { respond, startInitiator } from '../../shared/crypto/handshake.ts';
+import { exchangeKeyPair, noPsk, psk } from '../../shared/crypto/keys.ts';
+import { isBlindflashError } from '../../shared/errors.ts';
+import { controlAddress } from '../../shared/mailbox/layout.ts';
+import { silentLog } from '../../shared/ports.ts';
+import { encodeCommand } from '../../shared/sealed/messages.ts';
+import { encodeStubFacts } from '../../shared/sealed/payloads.ts';
+import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import { pskPayload } from '../../shared/tunnel/secrets.ts';
+import { Tunnel } from '../../shared/tunnel/tunnel.ts';
+import type { BoardSnapshot } from '../../sim/board.ts';
+import { EventQueue } from '../../sim/event-queue.ts';
+import { seededRandom } from '../support/seeded.ts';
+import { bitFlips } from '../support/tamper.ts';
+import { Bench } from '../unit/stub/bench.ts';
+import { active, smallPlan } from '../unit/stub/jobs.ts';
+import { Vendor } from '../unit/stub/vendor.ts';
+
+/** The real stub takes a fifth of a second for an M2, so by default it is shown one bit of each byte, another in each. */
+const M2_STRIDE = process.env['SCENARIO_FULL'] === undefined ? 9 : 1;
+
+function refusedBy(code: RegExp): (error: unknown) => boolean {
+  return (error) => isBlindflashError(error) && code.test(error.code);
+}
+
+describe('bit flips in the tunnel handshake', () => {
+  const random = seededRandom(1);
+  const keyPair = exchangeKeyPair('tunnel', random);
+  const contexts = [random.bytes(64)];
+  const secret = psk(random.bytes(32));
+  const begin = () =>
+    startInitiator({
+      purpose: 'tunnel',
+      responderPublic: keyPair.publicKey,
+      contexts,
+      psk: secret,
+      payload1: pskPayload('invite'),
+      random,
+      tries: 1e6,
+    });
+  const answer = (m1: Uint8Array) =>
+    respond({
+      purpose: 'tunnel',
+      staticKey: keyPair,
+      contexts,
+      pskFor: () => secret,
+      payload2: new Uint8Array(16),
+      random,
+      m1,
+      tries: 1e6,
+    });
+
+  it('T1: the agent refuses the answer to every altered one', function () {
+    this.timeout(60_000);
+    const agent = begin();
+    for (const { bit, flipped } of bitFlips(agent.m1)) {
+      // The top bit of an X25519 point is masked by every implementation; the transcript still covers it.
+      assert.throws(() => agent.receiveM2(answer(flipped).m2), refusedBy(/^BF-TUNNEL-HANDSHAKE$/), `bit ${bit}`);
+    }
+    assert.ok(agent.receiveM2(answer(agent.m1).m2), 'the honest answer is still taken');
+  });
+  it('T2 and T3: every altered one is refused by its reader', function () {
+    this.timeout(60_000);
+    const agent = begin();
+    const vendor = answer(agent.m1);
+    for (const { bit, flipped } of bitFlips(vendor.m2))
+      assert.throws(() => agent.receiveM2(flipped), refusedBy(/^BF-TUNNEL-HANDSHAKE$/), `T2 bit ${bit}`);
+    const { m3 } = agent.receiveM2(vendor.m2);
+    for (const { bit, flipped } of bitFlips(m3))
+      assert.throws(() => vendor.receiveM3(flipped), refusedBy(/^BF-TUNNEL-HANDSHAKE$/), `T3 bit ${bit}`);
+    assert.ok(vendor.receiveM3(m3));
+  });
+});
+
+/** Two tunnels on one queue with an attacker between them. */
+function tunnelPair(meddle: (body: Uint8Array, from: 'agent' | 'controller') => Uint8Array) {
+  const queue = new EventQueue();
+  const random = seededRandom(2);
+  const keyPair = exchangeKeyPair('tunnel', random);
+  const heard: { agent: TunnelMessage[]; controller: TunnelMessage[] } = { agent: [], controller: [] };
+  const ended: string[] = [];
+  const common = (side: 'agent' | 'controller') => ({
+    publicInviteHash: new Uint8Array(64).fill(7),
+    inviteSecret: psk(new Uint8Array(32).fill(9)),
+    clock: queue,
+    random,
+    log: silentLog,
+    events: {
+      onConfirmed: () => {},
+      onMessage: (message: TunnelMessage) => void heard[side].push(message),
+      onFailed: ({ code }: { code: string }) => void ended.push(code),
+    },
+  });
+  const agent = new Tunnel({ role: 'agent', controllerPublic: keyPair.publicKey, ...common('agent') });
+  const controller = new Tunnel({ role: 'controller', keyPair, ...common('controller') });
+  const wire = (from: 'agent' | 'controller', to: Tunnel) => (body: Uint8Array) => {
+    const sent = meddle(body.slice(), from);
+    queue.after(1, () => to.receive(sent));
+  };
+  controller.attachLink(wire('controller', agent));
+  agent.attachLink(wire('agent', controller));
+  return { queue, agent, controller, heard, ended };
+}
+
+describe('bit flips in the tunnel itself', function () {
+  this.timeout(60_000);
+
+  it('one bit of each byte of T1, T2, T3 on the wire: no tunnel, or the honest copy opens it', async () => {
+    for (const [tag, length] of [
+      [1, 81],
+      [2, 129],
+      [3, 33],
+    ] as const)
+      for (let byte = 0; byte < length - 16; byte += 4) {
+        let struck = false;
+        const pair = tunnelPair((body) => {
+          if (body[0] === tag && !struck && (struck = true)) body[byte]! ^= 1 << (byte & 7);
+          return body;
+        });
+        await pair.queue.runUntil(() => pair.queue.now() > 12_000 || pair.ended.length > 0, 60e9);
+        assert.ok(struck);
+        const [a, c] = [pair.agent.state, pair.controller.state];
+        if (a === 'open' && c === 'open') continue;
+        assert.ok(pair.heard.agent.length + pair.heard.controller.length === 0, `tag ${tag} byte ${byte}: ${a}/${c}`);
+      }
+  });
+
+  it('every bit of one tunnel box: the box is not delivered altered; the session ends coded, or the honest copy comes', async () => {
+    const length = 5 + 16 + 5;
+    const expected = { name: 'SHEET' } as const;
+    let ends = 0;
+    let harmless = 0;
+    for (let bit = 0; bit < 8 * length; bit++) {
+      let boxes = 0;
+      const pair = tunnelPair((body, from) => {
+        if (from === 'agent' && body[0] === 0x10 && ++boxes === 2) body[bit >>> 3]! ^= 1 << (bit & 7);
+        return body;
+      });
+      await pair.queue.runUntil(() => pair.controller.state === 'open', 5e9);
+      pair.agent.send({ name: 'SHEET' });
+      await pair.queue.runUntil(() => pair.heard.controller.length === 1, 10e9);
+      pair.agent.send({ name: 'SHEET' });
+      await pair.queue.runUntil(() => pair.heard.controller.length === 2 || pair.ended.length > 0, 60e9);
+      assert.deepEqual([...new Set(pair.heard.controller.map(({ name }) => name))], [expected.name], `bit ${bit}`);
+      if (pair.ended.length > 0) {
+        assert.deepEqual(pair.ended, ['BF-TUNNEL-AUTHENTICATION'], `bit ${bit}`);
+        ends++;
+      } else harmless++;
+    }
+    // Tag and number are only there to drop by; everything under the authenticator ends the session.
+    assert.deepEqual([ends, harmless], [8 * (length - 5), 8 * 5]);
+  });
+});
+
+describe('bit flips in the sealed handshake, at the controller', function () {
+  this.timeout(60_000);
+  const random = seededRandom(4);
+  const keyPair = exchangeKeyPair('sealed', random);
+  const stubHash = random.bytes(64);
+  const planHash = random.bytes(64);
+  const controller = () =>
+    new SealedHandshake({ keyPair, planHash, allowedStubs: [toHex(stubHash)], random, checkFacts: () => {} });
+  const stub = (tries = 1e6) =>
+    startInitiator({
+      purpose: 'sealed',
+      responderPublic: keyPair.publicKey,
+      contexts: [stubHash, planHash],
+      psk: noPsk(),
+      payload1: encodeStubFacts({
+        uid: random.bytes(12),
+        idcode: 0x20036419,
+        flashKiB: 2048,
+        stubVersion: 0x100,
+        optcr: 0x0fffaaed,
+        optcr1: 0x0fff0000,
+        handshake: 1,
+        widest: 'x32',
+      }),
+      random,
+      tries,
+    });
+
+  it('M1: altered facts, points and nonces never lead to a session', () => {
+    const honest = stub();
+    for (const { bit, flipped } of bitFlips(honest.m1)) {
+      const vendor = controller();
+      let m2: Uint8Array;
+      try {
+        m2 = vendor.answer(stubHash, flipped);
+      } catch (error) {
+        assert.ok(isBlindflashError(error), `bit ${bit}`);
+        continue;
+      }
+      assert.throws(() => honest.receiveM2(m2), refusedBy(/^BF-STUB-AUTHENTICATION$/), `bit ${bit}`);
+    }
+  });
+  it('M3: every altered one is refused, and what was offered is forgotten', () => {
+    const honest = stub();
+    const vendor = controller();
+    const { m3 } = honest.receiveM2(vendor.answer(stubHash, honest.m1));
+    assert.ok(vendor.confirm(m3).session);
+    const again = stub();
+    for (const { bit, flipped } of bitFlips(m3)) {
+      const fresh = controller();
+      fresh.answer(stubHash, again.m1);
+      assert.throws(() => fresh.confirm(flipped), Retryable, `bit ${bit}`);
+    }
+  });
+  it('the stub hash beside M1: every bit', () => {
+    for (const { flipped } of bitFlips(stubHash))
+      assert.throws(() => controller().answer(flipped, stub().m1), refusedBy(/^BF-STUB-UNKNOWN$/));
+  });
+});
+
+describe('bit flips at the real stub', function () {
+  this.timeout(400_000);
+
+  it(`M2, every ${M2_STRIDE === 1 ? '' : `${M2_STRIDE}th `}bit: no session, no M3, nothing in flash touched`, () => {
+    const bench = Bench.booted();
+    const vendor = new Vendor(bench, smallPlan());
+    vendor.giveJob();
+    bench.runUntil(() => bench.state === 'offered', 1000, 'M1');
+    const m2 = vendor.respond();
+    const offered = bench.board.snapshot();
+    const before = Buffer.from(bench.board.flash.bytes);
+    for (const { bit, flipped } of bitFlips(m2, M2_STRIDE)) {
+      bench.board.restore(offered);
+      bench.write(controlAddress('M2'), flipped);
+      bench.command('m2');
+      bench.runUntil(() => bench.state !== 'offered', 1000, `an answer to bit ${bit}`);
+      assert.equal(bench.state, 'aborted', `bit ${bit}`);
+      assert.deepEqual(bench.read(controlAddress('M3'), 32), new Uint8Array(32), `bit ${bit}`);
+      assert.equal(before.compare(bench.board.flash.bytes), 0);
+    }
+    bench.board.restore(offered);
+    bench.write(controlAddress('M2'), m2);
+    bench.command('m2');
+    bench.runUntil(() => bench.state === 'active', 1000, 'the honest M2');
+  });
+
+  it('every bit of one sealed box, CRC made to fit: aborted, one word said about it, flash untouched', () => {
+    const { bench, vendor } = active(smallPlan());
+    const { sequence, box } = vendor.session.seal(encodeCommand({ name: 'ERASE', sector: 0 }));
+    flipAll(bench, bench.board.snapshot(), vendor, box, sequence, 1);
+  });
+  it('an image frame likewise, a bit of every 16 bytes', () => {
+    const { bench, vendor } = active(smallPlan());
+    const data = seededRandom(8).bytes(4032);
+    const { sequence, box } = vendor.session.seal(encodeCommand({ name: 'IMAGE', address: 0x08000040, data }));
+    flipAll(bench, bench.board.snapshot(), vendor, box, sequence, 131);
+  });
+});
+
+function flipAll(bench: Bench, from: BoardSnapshot, vendor: Vendor, box: Uint8Array, sequence: number, stride: number) {
+  const before = Buffer.from(bench.board.flash.bytes);
+  for (const { bit, flipped } of bitFlips(box, stride)) {
+    bench.board.restore(from);
+    vendor.place(flipped, sequence);
+    bench.runUntil(() => bench.state !== 'active', 1000, `an answer to bit ${bit}`);
+    assert.equal(bench.state, 'aborted', `bit ${bit}`);
+    assert.equal(bench.error, 7, `bit ${bit}`);
+    assert.equal(bench.status.reply, 1);
+    assert.equal(before.compare(bench.board.flash.bytes), 0);
+  }
+}
