@@ -33,6 +33,8 @@ export interface AgentJobOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The SWD clock was chosen by the customer: it is not raised. */
+  readonly keepSpeed?: boolean | undefined;
   /** Version of this agent, for HELLO. */
   readonly version: string;
   /** Aborted when the customer wants to stop. */
@@ -65,8 +67,9 @@ class AgentSession {
 
   constructor(options: AgentJobOptions) {
     this.#options = options;
-    const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal } = options;
-    this.#desk = new Desk({ probe, clock, log, stubs, tag: publicInviteHash(invite).slice(0, 8) });
+    const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
+      options;
+    this.#desk = new Desk({ probe, clock, log, stubs, tag: publicInviteHash(invite).slice(0, 8), keepSpeed });
     const { resumeSecret } = memory;
     const onSecret = (secret: Psk): void => memory.saveSecret(secret);
     this.#talk = new Conversation({ room, invite, inviteSecret, resumeSecret, clock, random, log, signal, onSecret });

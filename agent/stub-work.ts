@@ -137,6 +137,7 @@ export class StubWork {
     this.#state = 'active';
     this.#pumping = true;
     this.#options.send({ name: 'SEALED3', m3 });
+    this.#tellCredit(this.#host);
   }
 
   /** @throws as MailboxHost.queue: a controller that counts wrongly ends the job. */
@@ -172,7 +173,7 @@ export class StubWork {
     customer.say('Starting our program in the RAM of the chip.');
     memory.saveStubLoaded(true);
     this.#stubJob = undefined;
-    const fresh = await desk.startStub();
+    const fresh = await desk.startStub(job);
     this.#stubJob = job;
     return fresh.giveJob(job);
   }
@@ -200,12 +201,16 @@ export class StubWork {
     this.#state = turn.state;
     this.#touched ||= host.accepted > 0 && this.#writes();
     for (const reply of turn.replies) this.#options.send({ name: 'REPLY', ...reply });
-    const upTo = host.credit();
-    if (upTo !== undefined) this.#options.send({ name: 'CREDIT', upTo });
+    this.#tellCredit(host);
     await this.#tellProgress(turn);
     if (isServing(turn.state)) return turn.pauseMs;
     await this.#sessionOver(turn.state);
     return 0;
+  }
+
+  #tellCredit(host: MailboxHost): void {
+    const upTo = host.credit();
+    if (upTo !== undefined) this.#options.send({ name: 'CREDIT', upTo });
   }
 
   async #sessionOver(state: StubState): Promise<void> {

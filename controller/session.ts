@@ -20,8 +20,8 @@ import type { Board, Hello } from '../shared/tunnel/bodies.ts';
 import type { MessageName, MessageOf, TunnelMessage } from '../shared/tunnel/messages.ts';
 import type { TunnelConfirmed } from '../shared/tunnel/tunnel.ts';
 
-/** Messages the tunnel may hold for the agent before the job waits; the tunnel's own limit is far above. */
-const MOST_UNACKNOWLEDGED = 512;
+/** Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the tunnel's own limit. */
+const MOST_UNACKNOWLEDGED = 1024;
 
 /** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
 const MOST_BEGINNINGS = 100;
@@ -154,7 +154,8 @@ class Job {
   /** Another flash size than the plan was made for: the plan is made again, unless it was fixed or work has begun. */
   #fitPlan({ target }: Hello): void {
     const { planFor } = this.#options;
-    const differs = this.#plan.flashKiB !== 0 && target.flashKiB !== this.#plan.flashKiB;
+    const told = target.flashKiB !== 0 && this.#plan.flashKiB !== 0;
+    const differs = told && target.flashKiB !== this.#plan.flashKiB;
     if (!differs || planFor === undefined || this.record.uid !== undefined) return;
     this.#plan = planFor(target.flashKiB);
     this.#keeper.update({ plan: encodePlan(this.#plan) });
@@ -344,6 +345,8 @@ class Job {
 
   async #sayBye(bye: MessageOf<'BYE'>): Promise<Board | undefined> {
     const waiting = new Waiting(this.#options.clock);
+    // An agent that is away right now (asleep, between two links) hears it when it is back.
+    waiting.suspended = this.#waiting.suspended;
     this.#waiting = waiting;
     this.#parting = true;
     try {

@@ -146,6 +146,7 @@ async function runJob(
       random,
       log,
       version,
+      keepSpeed: args.speed !== undefined,
       signal,
     });
   } finally {

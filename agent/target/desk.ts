@@ -8,8 +8,8 @@ import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import type { StubRegistry } from '../stubs.ts';
 import { attach, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
-import { CortexM } from './cortex-m.ts';
-import { decodeSave, findStub, SAVE_ADDRESS, StubRunner, type FoundStub } from './stub-runner.ts';
+import { CortexM, SCS } from './cortex-m.ts';
+import { decodeSave, findStub, SAVE_ADDRESS, StubRunner, type FoundStub, type StubJob } from './stub-runner.ts';
 
 /** Who is on the desk, as HELLO and sheet tell it. */
 export interface BoardIdentity {
@@ -31,6 +31,8 @@ export interface DeskOptions {
   readonly stubs: StubRegistry;
   /** 8 bytes naming the invite. */
   readonly tag: Uint8Array;
+  /** The SWD clock was chosen by a person: it is not raised for the stub. */
+  readonly keepSpeed?: boolean | undefined;
 }
 
 /** The last thing that can be done with a board. `leave`: nothing beyond restoring debug settings. */
@@ -91,13 +93,13 @@ export class Desk {
   }
 
   /** Loads and starts the stub for this chip, on a board that may have lost its power meanwhile. */
-  async startStub(): Promise<StubRunner> {
-    const { probe, clock, log, stubs, tag } = this.#options;
+  async startStub(job?: StubJob): Promise<StubRunner> {
+    const { probe, clock, log, stubs, tag, keepSpeed } = this.#options;
     const again = this.#runner !== undefined;
     const stub = stubs.forDevice(this.identity.devId);
     if (again) await this.#reconnect();
-    this.#runner = new StubRunner({ probe, clock, log, stub, saved: this.#found(), tag });
-    await this.#runner.start();
+    this.#runner = new StubRunner({ probe, clock, log, stub, saved: this.#found(), tag, keepSpeed });
+    await this.#runner.start(job);
     return this.#runner;
   }
 
@@ -107,14 +109,17 @@ export class Desk {
     if (parting === 'halt') await this.#core.resetHalt();
   }
 
-  /** Debug settings as found, then the parting. @throws the first trouble met; everything was tried. */
+  /**
+   * Debug settings as found, then the parting. While a stub may still run its cycle counter stays on: a reset that fails must
+   * not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
+   */
   async leave(parting: Parting): Promise<void> {
     if (this.#saved === undefined) return;
-    const stubStays = this.#runner !== undefined && parting === 'leave';
-    const { demcr } = this.#saved;
-    const restored = stubStays ? { ...this.#saved, demcr: (demcr | DEMCR_TRCENA) >>> 0 } : this.#saved;
-    await restoreDebugState(this.probe, restored);
+    const saved = this.#saved;
+    const stubRuns = this.#runner !== undefined;
+    await restoreDebugState(this.probe, stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved);
     await this.part(parting);
+    if (stubRuns && parting !== 'leave') await this.probe.writeWord(SCS.DEMCR, saved.demcr);
   }
 
   /** Lets go of target and probe; never throws. */

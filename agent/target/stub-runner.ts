@@ -1,7 +1,13 @@
 // The stub's life as the agent sees it: load, start, give it the job, carry its handshake, find it again, let go
 // (docs/mailbox.md, "Entry", "States"). After `start` only mailbox words and DHCSR are touched.
 import { concat, copyOf, equalBytes, Reader, Writer } from '../../shared/bytes.ts';
-import { fail, type BlindflashError } from '../../shared/errors.ts';
+import {
+  asBlindflashError,
+  fail,
+  isBlindflashError,
+  type BlindflashError,
+  type ErrorCode,
+} from '../../shared/errors.ts';
 import {
   COMMANDS,
   CONTROL,
@@ -9,8 +15,10 @@ import {
   JOB,
   MAILBOX_MAGIC,
   MEMORY,
+  parseStatus,
   SAVE_WORDS,
   STATES,
+  type ControlName,
   type StubState,
 } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
@@ -29,7 +37,7 @@ const LIMITS = {
   boot: 3000,
   /** Copying and checking the plan, one or two scalar multiplications. */
   answer: 10_000,
-  pollEvery: 2,
+  pollEvery: 1,
 } as const;
 
 const SAVE_MAGIC = 0x56534642; // "BFSV"
@@ -37,7 +45,13 @@ const SAVE_MAGIC = 0x56534642; // "BFSV"
 const VECTOR_CATCH = 0x7f1;
 const THUMB_STATE = 0x01000000;
 const HANDSHAKE_NUMBER_AT = 64 + 29;
-const LOAD_ATTEMPTS = 2;
+/** The control page up to its last field: what is cleared before the start, and all there is to know of an offer, in one transfer. */
+const OFFER_BYTES = CONTROL.STUB_HASH.offset + CONTROL.STUB_HASH.size;
+/** SWD clocks tried for loading: the fastest not above the limit, then slower ones. Chosen; faster ones gain nothing (docs/performance.md). */
+const SPEED = { mostKHz: 8000, attempts: 4 } as const;
+/** Troubles of a wire that is asked too much. */
+const TOO_FAST: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BF-TARGET-WIRE', 'BF-TARGET-WAIT', 'BF-TARGET-FAULT']);
+const SPEED_REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BF-PROBE-COMMAND', 'BF-PROBE-SPEED']);
 
 /** What the stub needs to know of a job. */
 export interface StubJob {
@@ -64,6 +78,8 @@ export interface StubRunnerOptions {
   readonly saved: SavedDebugState;
   /** 8 bytes naming the invite, so that a later agent knows whose stub it meets. */
   readonly tag: Uint8Array;
+  /** The SWD clock was chosen by a person: it is not raised. */
+  readonly keepSpeed?: boolean | undefined;
 }
 
 /** A stub found running. */
@@ -81,6 +97,8 @@ export class StubRunner {
   readonly mailbox: Mailbox;
   readonly #options: StubRunnerOptions;
   readonly #core: CortexM;
+  /** The job that lies in the job area. */
+  #placed: StubJob | undefined;
 
   constructor(options: StubRunnerOptions) {
     this.#options = options;
@@ -93,23 +111,23 @@ export class StubRunner {
   }
 
   /**
-   * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run until it waits for a job.
+   * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run until it waits for a job. A job that is
+   * known already is put in place while the stub starts; `giveJob` hands it over.
    * @throws BF-STUB-LOAD, BF-STUB-SILENT, the stub's own refusal, or what probe and wire bring.
    */
-  async start(): Promise<void> {
+  async start(job?: StubJob): Promise<void> {
     await this.#freezeWatchdogs();
     await this.#core.resetHalt();
     await this.#place();
     await this.#enter();
+    if (job !== undefined) await this.#putJob(job);
     await this.#untilUp();
     this.#options.log.info({ version: this.stub.version }, 'stub is up');
   }
 
   /** Puts the job into the job area and waits for M1. @throws the stub's refusal, BF-STUB-SILENT */
   async giveJob(job: StubJob): Promise<Offer> {
-    const bytes = encodeJob(job);
-    await this.mailbox.writeAt(MEMORY.job.address, bytes);
-    await this.mailbox.writeWord('JOB_LENGTH', bytes.length);
+    if (this.#placed !== job) await this.#putJob(job);
     await this.#command('job');
     return this.#offerAfter(0);
   }
@@ -156,23 +174,60 @@ export class StubRunner {
   // ── start ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #freezeWatchdogs(): Promise<void> {
-    const { probe } = this.#options;
-    const now = await probe.readWord(CHIP.DBGMCU_APB1_FZ);
-    await probe.writeWord(CHIP.DBGMCU_APB1_FZ, (now | FREEZE_WATCHDOGS) >>> 0);
+    const { probe, saved } = this.#options;
+    await probe.writeWord(CHIP.DBGMCU_APB1_FZ, (saved.apb1Fz | FREEZE_WATCHDOGS) >>> 0);
   }
 
-  /** Image, read back and compared; then an empty control page with the settings as found. */
+  /** Image, read back and compared, at the fastest clock at which it arrives; then an empty control page with the settings as found. */
   async #place(): Promise<void> {
-    const { probe } = this.#options;
-    const { image } = this.stub;
-    for (let attempt = 1; ; attempt++) {
-      await probe.writeMemory(MEMORY.stub.address, image);
-      if (equalBytes(await probe.readMemory(MEMORY.stub.address, image.length), image)) break;
-      if (attempt === LOAD_ATTEMPTS) throw fail('BF-STUB-LOAD');
+    const { probe, log } = this.#options;
+    const speeds = await this.#speeds();
+    for (const [attempt, kHz] of speeds.entries()) {
+      if (attempt > 0) await this.#haltAnew(kHz);
+      if (await this.#arrives(kHz, attempt === speeds.length - 1)) break;
+      log.warn({ kHz, attempt }, 'the stub did not arrive undamaged');
+      if (attempt === speeds.length - 1) throw fail('BF-STUB-LOAD');
     }
-    const page = new Uint8Array(MEMORY.control.size);
+    const page = new Uint8Array(OFFER_BYTES);
     page.set(this.#saveWords(), CONTROL.SAVE.offset);
     await probe.writeMemory(MEMORY.control.address, page);
+  }
+
+  /** What to try, kHz, fastest first; undefined leaves the clock as it is. */
+  async #speeds(): Promise<readonly (number | undefined)[]> {
+    const { probe, keepSpeed = false } = this.#options;
+    if (keepSpeed) return [undefined, undefined];
+    const known = (await probe.listSpeeds()).filter((kHz) => kHz <= SPEED.mostKHz);
+    return known.length > 1 ? known.slice(0, SPEED.attempts) : [undefined, undefined];
+  }
+
+  /** A wire that failed at one clock is set up again at the next, and the core with it. */
+  async #haltAnew(kHz: number | undefined): Promise<void> {
+    const { probe } = this.#options;
+    await this.#setSpeed(kHz);
+    await probe.connect();
+    await this.#core.resetHalt();
+  }
+
+  async #arrives(kHz: number | undefined, last: boolean): Promise<boolean> {
+    const { probe } = this.#options;
+    const { image } = this.stub;
+    try {
+      await this.#setSpeed(kHz);
+      await probe.writeMemory(MEMORY.stub.address, image);
+      return equalBytes(await probe.readMemory(MEMORY.stub.address, image.length), image);
+    } catch (error) {
+      if (last || !TOO_FAST.has(asBlindflashError(error).code)) throw error;
+      return false;
+    }
+  }
+
+  /** A probe that refuses the clock works on at the one it has. */
+  async #setSpeed(kHz: number | undefined): Promise<void> {
+    if (kHz === undefined) return;
+    await this.#options.probe.setSpeed(kHz).catch((error: unknown) => {
+      if (!isBlindflashError(error) || !SPEED_REFUSED.has(error.code)) throw error;
+    });
   }
 
   #saveWords(): Uint8Array {
@@ -184,9 +239,8 @@ export class StubRunner {
   }
 
   async #enter(): Promise<void> {
-    const { probe } = this.#options;
-    const demcr = await probe.readWord(SCS.DEMCR);
-    await probe.writeWord(SCS.DEMCR, (demcr & ~VECTOR_CATCH) >>> 0);
+    const { probe, saved } = this.#options;
+    if ((saved.demcr & VECTOR_CATCH) !== 0) await probe.writeWord(SCS.DEMCR, (saved.demcr & ~VECTOR_CATCH) >>> 0);
     await this.#core.writeRegister('sp', this.stub.stackPointer);
     await this.#core.writeRegister('pc', (this.stub.entry & ~1) >>> 0);
     await this.#core.writeRegister('xpsr', THUMB_STATE);
@@ -201,26 +255,33 @@ export class StubRunner {
 
   // ── handshake ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  async #putJob(job: StubJob): Promise<void> {
+    const bytes = encodeJob(job);
+    await this.mailbox.writeAt(MEMORY.job.address, bytes);
+    await this.mailbox.writeWord('JOB_LENGTH', bytes.length);
+    this.#placed = job;
+  }
+
   async #command(name: keyof typeof COMMANDS): Promise<void> {
     await this.mailbox.writeWord('COMMAND', COMMANDS[name]);
   }
 
-  /** M1 of a handshake later than number `before`; read twice alike, because the stub may be in the middle of writing it. */
+  /**
+   * M1 of a handshake later than number `before`. State 2 and COMMAND 0 mean that it is in place; they lie before it and are read
+   * before it, in the same transfer.
+   */
   async #offerAfter(before: number): Promise<Offer> {
-    let last: Uint8Array = new Uint8Array(0);
+    let page: Uint8Array = new Uint8Array(0);
     const ready = await this.#within(LIMITS.answer, async () => {
       if ((await this.#stateOrThrow()) !== 'offered') return false;
-      const m1 = await this.mailbox.read('M1');
-      const number = await this.mailbox.readWord('HANDSHAKES');
-      const settled = number > before && m1[HANDSHAKE_NUMBER_AT] === (number & 0xff) && equalBytes(m1, last);
-      last = m1;
-      return settled;
+      page = await this.mailbox.readAt(MEMORY.control.address, OFFER_BYTES);
+      return isOfferAfter(page, before);
     });
     if (!ready) throw fail('BF-STUB-SILENT', 'it offers no handshake');
-    const stubHash = await this.mailbox.read('STUB_HASH');
+    const stubHash = fieldOf(page, 'STUB_HASH');
     if (!equalBytes(stubHash, this.stub.hash))
       throw fail('BF-STUB-UNKNOWN', 'its hash is not the one it was loaded with');
-    return { m1: last, stubHash };
+    return { m1: fieldOf(page, 'M1'), stubHash };
   }
 
   // ── waiting ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -256,6 +317,22 @@ export class StubRunner {
       await pause(clock, LIMITS.pollEvery);
     }
   }
+}
+
+function fieldOf(page: Uint8Array, name: ControlName): Uint8Array {
+  const { offset, size } = CONTROL[name];
+  return copyOf(page, offset, offset + size);
+}
+
+function wordOf(page: Uint8Array, name: ControlName): number {
+  return new Reader(fieldOf(page, name), 'BF-STUB-MAILBOX', name).u32();
+}
+
+function isOfferAfter(page: Uint8Array, before: number): boolean {
+  const number = wordOf(page, 'HANDSHAKES');
+  const offered = parseStatus(wordOf(page, 'STATUS')).state === STATES.offered;
+  const obeyed = wordOf(page, 'COMMAND') === COMMANDS.none;
+  return offered && obeyed && number > before && fieldOf(page, 'M1')[HANDSHAKE_NUMBER_AT] === (number & 0xff);
 }
 
 /** The job area's bytes. */

@@ -129,6 +129,7 @@ class FlashWork {
   readonly #expected: Expectation;
   readonly #boot: number;
   readonly #totalBytes: number;
+  readonly #erased = new Set<number>();
   #skippedBytes = 0;
   #acceptedBytes = 0;
 
@@ -146,14 +147,13 @@ class FlashWork {
     await this.#options.beforeChange();
     await this.#erase(this.#boot);
     const skipped = await this.#alreadyThere();
-    for (const sector of plan.sectors)
-      if (skipped.has(sector)) this.#skip(sector);
-      else await this.#writeSector(sector);
-    await this.#options.answered();
-    this.#progress(this.#totalBytes);
+    for (const sector of skipped) this.#skip(sector);
+    const writing = plan.sectors.filter((sector) => !skipped.has(sector));
+    // Two erases to begin with: while they last, a slow starting network fills the ring.
+    if (writing[1] !== undefined) await this.#erase(writing[1]);
+    for (const sector of writing) await this.#writeSector(sector);
     await this.#finalize();
     if (plan.lock !== 'none') await this.#lock();
-    else await end(this.#options);
     return [...skipped];
   }
 
@@ -164,8 +164,11 @@ class FlashWork {
     this.#options.emit({ type: 'progress', doneBytes, totalBytes: this.#totalBytes });
   }
 
+  /** Once a session. */
   async #erase(sector: number): Promise<void> {
     const { link, room, emit } = this.#options;
+    if (this.#erased.has(sector)) return;
+    this.#erased.add(sector);
     await room();
     link.ask(eraseStep(sector), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
@@ -195,7 +198,7 @@ class FlashWork {
 
   async #writeSector(sector: number): Promise<void> {
     const { plan, link, room } = this.#options;
-    if (sector !== this.#boot) await this.#erase(sector);
+    await this.#erase(sector);
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
       await room();
       link.image(step);
@@ -224,7 +227,10 @@ class FlashWork {
     });
   }
 
-  /** FINAL; only WRITTEN with the right root counts. */
+  /**
+   * FINAL; only WRITTEN with the right root counts. It follows the frames without a pause: the stub compares the root before it
+   * writes a boot word, and a digest that is wrong ends the job here whatever has been sent. Without a lock so does END.
+   */
   async #finalize(): Promise<void> {
     const { link, plan, emit, room, answered } = this.#options;
     let evidence: Evidence | undefined;
@@ -233,8 +239,10 @@ class FlashWork {
       if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       const { root, wordsProgrammed, width } = reply;
       evidence = { outcome: 'written', root, wordsProgrammed, width: width satisfies Width };
+      this.#progress(this.#totalBytes);
       emit({ type: 'written', root, wordsProgrammed });
     });
+    if (plan.lock === 'none') await this.#askEnd();
     await answered();
     await this.#options.evidence(evidence as Evidence);
   }
@@ -245,12 +253,17 @@ class FlashWork {
     let seen = { level1: false, optcr: 0 };
     await room();
     link.ask({ name: 'LOCK' }, 'LOCKED', ({ level1, optcr }) => (seen = { level1, optcr }));
+    await this.#askEnd();
     await answered();
     const locked = seen.level1 && protectionLevel(seen.optcr) === 1;
     await this.#options.lock(seen.optcr, locked);
-    await end(this.#options);
     if (!locked) throw fail('BF-JOB-NOT-LOCKED', `OPTCR reads 0x${seen.optcr.toString(16)}`);
     emit({ type: 'locked', optcr: seen.optcr });
+  }
+
+  async #askEnd(): Promise<void> {
+    await this.#options.room();
+    this.#options.link.ask({ name: 'END' }, 'ENDED', () => {});
   }
 }
 

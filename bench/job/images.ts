@@ -1,0 +1,22 @@
+// Images and old contents for the bench, from seeds.
+import type { Image } from '../../controller/image/image.ts';
+import { seededRandom } from '../../test/support/seeded.ts';
+
+const FLASH = 0x08000000;
+const FLASH_BYTES = 2 * 1024 * 1024;
+
+/** Random bytes behind a vector table a chip could start from. @param ff share of 4 KB blocks that are FF */
+export function randomImage(kiB: number, seed: number, ff = 0): Image {
+  const random = seededRandom(seed);
+  const bytes = random.bytes(kiB * 1024);
+  for (let at = 4096; at < bytes.length; at += 4096) if (random.int(1000) < ff * 1000) bytes.fill(0xff, at, at + 4096);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x20010000, true);
+  view.setUint32(4, FLASH + 0x201, true);
+  return { format: 'bin', segments: [{ address: FLASH, bytes }], length: bytes.length };
+}
+
+/** A chip full of something else, or an empty one. */
+export function oldContents(full: boolean): Uint8Array {
+  return new Uint8Array(FLASH_BYTES).fill(full ? 0x5a : 0xff);
+}

@@ -1,0 +1,166 @@
+// Runs one job and says where its time went (docs/performance.md, "Where the time goes"). All times are virtual milliseconds.
+import type { Image } from '../../controller/image/image.ts';
+import { EventQueue } from '../../sim/event-queue.ts';
+import type { IdentityName } from '../../sim/stlink/identity.ts';
+import type { FlashTimes } from './flash-watch.ts';
+import { floorOf, type Floor } from './floor.ts';
+import { CHIP, House } from './house.ts';
+import { oldContents, randomImage } from './images.ts';
+import type { MessageTrace } from './messages.ts';
+import { transferMs, type LegBytes, type Network } from './network.ts';
+
+export interface JobSpec {
+  readonly name: string;
+  readonly kiB: number;
+  readonly probe: IdentityName;
+  readonly network: Network;
+  /** Fixed cost of a USB command, ms; the probe's own model without. */
+  readonly commandMs?: number;
+  /** The chip was empty; full of other data without. */
+  readonly virgin?: boolean;
+  /** Share of 4 KB blocks of the image that are FF. */
+  readonly ff?: number;
+  /** Run the network model alone over the same messages, too. */
+  readonly transfer?: boolean;
+  readonly seed?: number;
+}
+
+export interface Item {
+  readonly what: string;
+  readonly ms: number;
+}
+
+export interface LegSummary {
+  readonly leg: string;
+  readonly up: number;
+  readonly down: number;
+  readonly repeated: number;
+}
+
+export interface JobResult {
+  readonly spec: JobSpec;
+  readonly swdKHz: number;
+  readonly floor: Floor;
+  /** First erase to last word of the image. */
+  readonly flashing: number;
+  /** Yes to first erase, and last word to receipt. */
+  readonly rest: number;
+  /** Yes to receipt. */
+  readonly total: number;
+  /** Yes until the agent has left the board. */
+  readonly left: number;
+  readonly roundTrips: number;
+  readonly usbCommands: number;
+  readonly legs: readonly LegSummary[];
+  readonly wordsProgrammed: number;
+  /** Everything between yes and receipt that is not floor. */
+  readonly above: readonly Item[];
+  /** The TCP model alone, ms. */
+  readonly transfer: number | undefined;
+  readonly wallSeconds: number;
+}
+
+/** One fresh flash job, yes to receipt. @throws Error when it fails */
+export async function measureJob(spec: JobSpec): Promise<JobResult> {
+  const started = performance.now();
+  const seed = spec.seed ?? 1;
+  const image = randomImage(spec.kiB, seed + 100, spec.ff);
+  const { probe, network, commandMs } = spec;
+  const house = new House({ seed, probe, network, commandMs, flash: oldContents(spec.virgin !== true) });
+  const plan = house.plan(image);
+  const record = house.newRecord(image, plan);
+  const vendor = house.startVendor(image, record);
+  const agent = house.runAgent(record);
+  await house.drive(Promise.all([vendor.done, agent]));
+  const times = house.watch.times;
+  const receipt = house.events.find(({ event }) => event.type === 'receipt');
+  const left = house.events.find(({ event }) => event.type === 'left');
+  if (times === undefined || receipt === undefined) throw new Error(`${spec.name}: nothing was written`);
+  requireWritten(house, image);
+  const floor = floorOf(image, plan, CHIP);
+  const sizes = house.trace.passages.filter(({ from }) => from === 'controller').map(({ bytes }) => bytes);
+  return {
+    spec,
+    swdKHz: house.swdKHz,
+    floor,
+    flashing: times.lastWord - times.firstErase,
+    rest: times.firstErase - house.yesAt + receipt.at - times.lastWord,
+    total: receipt.at - house.yesAt,
+    left: (left?.at ?? Number.NaN) - house.yesAt,
+    roundTrips: house.trace.roundTrips,
+    usbCommands: house.exchanges.length,
+    legs: house.network.legs().map(summary),
+    wordsProgrammed: times.words,
+    above: [...before(house, times), ...during(times, floor), ...after(house.trace, times, receipt.at)],
+    transfer: spec.transfer === true ? await transferMs(new EventQueue(), network, seed, sizes) : undefined,
+    wallSeconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** A figure for a job that wrote something else is worth nothing. */
+function requireWritten(house: House, image: Image): void {
+  const flash = house.board.soc.memories.flash;
+  for (const { address, bytes } of image.segments)
+    if (Buffer.compare(flash.bytes.subarray(address - flash.base, address - flash.base + bytes.length), bytes) !== 0)
+      throw new Error('the flash does not hold the image');
+}
+
+function summary({ leg, up, down }: LegBytes): LegSummary {
+  return { leg, up: up.wire, down: down.wire, repeated: up.repeated + down.repeated };
+}
+
+const READ_MEMORY_32 = 0x07;
+const LOAD_BLOCK_BYTES = 1024;
+
+/** Yes to first erase. */
+function before(house: House, times: FlashTimes): Item[] {
+  const { trace, yesAt, exchanges } = house;
+  const offer = trace.first('agent', ['sealed1'], yesAt);
+  const answer = trace.first('controller', ['sealed2'], yesAt);
+  const confirm = trace.first('agent', ['sealed3'], yesAt);
+  const frame = trace.first('controller', ['command'], yesAt);
+  if (offer === undefined || answer === undefined || confirm === undefined || frame === undefined) return [];
+  const loads = exchanges.filter(
+    ({ command, reply, startNs, endNs }) =>
+      command[1] === READ_MEMORY_32 &&
+      reply.length >= LOAD_BLOCK_BYTES &&
+      startNs / 1e6 >= yesAt &&
+      endNs / 1e6 <= offer.sent,
+  );
+  const loaded = (loads.at(-1)?.endNs ?? yesAt * 1e6) / 1e6;
+  return [
+    { what: 'before: stub loaded and read back', ms: loaded - yesAt },
+    { what: 'before: stub started, first handshake message', ms: offer.sent - loaded },
+    { what: 'before: network, handshake', ms: answer.arrived - offer.sent },
+    { what: 'before: key agreement on the chip', ms: confirm.sent - answer.arrived },
+    { what: 'before: network, first frame', ms: frame.arrived - confirm.sent },
+    { what: 'before: first frame through the mailbox', ms: times.firstErase - frame.arrived },
+  ];
+}
+
+/** First erase to last word, less the floor. */
+function during({ idle, erasing, programming }: FlashTimes, floor: Floor): Item[] {
+  return [
+    { what: 'flash: hardware slower than floor', ms: erasing + programming - floor.total },
+    { what: 'flash: between two words', ms: idle.nextWord },
+    { what: 'flash: frame not opened yet', ms: idle.frame },
+    { what: 'flash: digest', ms: idle.digest },
+    { what: 'flash: ring empty', ms: idle.empty },
+  ];
+}
+
+/** Last word to receipt. */
+function after(trace: MessageTrace, times: FlashTimes, receipt: number): Item[] {
+  const written = trace.passages.find(({ kind, arrived }) => kind === 'reply' && arrived === receipt);
+  if (written === undefined) return [];
+  const final = trace.passages.findLast(
+    ({ from, kind, arrived }) => from === 'controller' && kind === 'command' && arrived <= times.lastBootWord,
+  );
+  const finalAt = Math.max(times.lastWord, final?.arrived ?? 0);
+  return [
+    { what: 'after: digest and round trip before FINAL is there', ms: finalAt - times.lastWord },
+    { what: 'after: FINAL up to the last boot word', ms: times.lastBootWord - finalAt },
+    { what: 'after: boot sector digested again, reply fetched', ms: written.sent - times.lastBootWord },
+    { what: 'after: network', ms: receipt - written.sent },
+  ];
+}

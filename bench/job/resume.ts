@@ -1,0 +1,43 @@
+// An interrupted job gone on with: the controller is stopped when all sectors but the last are acknowledged, and another one takes
+// over with what is on record. The agent and its stub wait meanwhile.
+import type { JobEvent } from '../../controller/session/ports.ts';
+import type { IdentityName } from '../../sim/stlink/identity.ts';
+import { House } from './house.ts';
+import { oldContents, randomImage } from './images.ts';
+import type { Network } from './network.ts';
+
+export interface ResumeSpec {
+  readonly kiB: number;
+  readonly probe: IdentityName;
+  readonly network: Network;
+}
+
+export interface ResumeResult extends ResumeSpec {
+  readonly name: string;
+  /** New tunnel confirmed to receipt, virtual ms. */
+  readonly ms: number;
+  readonly skipped: readonly number[];
+}
+
+/** Interrupts at the last sector's acknowledgement and resumes. @throws Error when either part fails otherwise */
+export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
+  const house = new House({ seed: 1, probe: spec.probe, network: spec.network, flash: oldContents(true) });
+  const image = randomImage(spec.kiB, 101);
+  const plan = house.plan(image);
+  const record = house.newRecord(image, plan);
+  const last = plan.sectors.at(-1);
+  const first = house.startVendor(image, record, (event: JobEvent) => {
+    if (event.type === 'sector' && event.sector === last) first.interrupt();
+  });
+  const agent = house.runAgent(record);
+  await house.drive(first.done.then(undefined, () => {}));
+  const stored = house.record;
+  if (stored === undefined) throw new Error('nothing is on record');
+  const from = house.events.length;
+  const second = house.startVendor(image, stored);
+  const [{ skipped }] = await house.drive(Promise.all([second.done, agent]));
+  const later = house.events.slice(from);
+  const at = (type: JobEvent['type']): number => later.find(({ event }) => event.type === type)?.at ?? Number.NaN;
+  const name = `--resume, ${spec.kiB} KB, ${skipped.length} of ${plan.sectors.length} sectors skipped`;
+  return { ...spec, name, ms: at('receipt') - at('tunnel'), skipped };
+}

@@ -1,0 +1,63 @@
+// The bench's figures as text: one line a job, its targets, and where the time above the floor went.
+import type { Check } from '../rows.ts';
+import type { JobResult } from '../job/measure.ts';
+import type { ToolResult } from '../tools/openocd.ts';
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(0);
+
+const COLUMNS: readonly { readonly head: string; readonly cell: (result: JobResult) => string }[] = [
+  { head: 'job', cell: ({ spec }) => spec.name },
+  { head: 'floor s', cell: ({ floor }) => seconds(floor.total) },
+  { head: 'flashing s', cell: ({ flashing }) => seconds(flashing) },
+  { head: 'ratio', cell: ({ flashing, floor }) => (flashing / floor.total).toFixed(4) },
+  { head: 'rest ms', cell: ({ rest }) => rest.toFixed(0) },
+  { head: 'in all s', cell: ({ total }) => seconds(total) },
+  { head: 'board left s', cell: ({ left }) => seconds(left) },
+  { head: 'round trips', cell: ({ roundTrips }) => String(roundTrips) },
+  { head: 'USB', cell: ({ usbCommands }) => String(usbCommands) },
+  { head: 'SWD kHz', cell: ({ swdKHz }) => String(swdKHz) },
+  { head: 'leg KB', cell: ({ legs }) => legs.map(({ up, down }) => `${kilobytes(up)}/${kilobytes(down)}`).join(' ') },
+];
+
+/** A table in Markdown. */
+export function jobTable(results: readonly JobResult[]): string {
+  return markdown(
+    COLUMNS.map(({ head }) => head),
+    results.map((result) => COLUMNS.map(({ cell }) => cell(result))),
+  );
+}
+
+/** Where every millisecond above the floor went. */
+export function itemTable(results: readonly JobResult[]): string {
+  const names = [...new Set(results.flatMap(({ above }) => above.map(({ what }) => what)))];
+  const rows = names.map((name) => [
+    name,
+    ...results.map(({ above }) => (above.find(({ what }) => what === name)?.ms ?? Number.NaN).toFixed(1)),
+  ]);
+  return markdown(['ms above the floor', ...results.map(({ spec }) => spec.name)], rows);
+}
+
+export function checkLine(name: string, { what, got, most }: Check): string {
+  const shown = (value: number): string => (most < 10 ? value.toFixed(4) : value.toFixed(0));
+  return `${got <= most ? 'met   ' : 'MISSED'} ${name}: ${what} ${shown(got)}, at most ${shown(most)}`;
+}
+
+export function toolTable(results: readonly ToolResult[]): string {
+  return markdown(
+    ['tool', 'KB', 'RTT ms', 'erase and write s', 'verify s', 'commands'],
+    results.map(({ tool, kiB, rttMs, write, verify, commands }) => [
+      tool,
+      String(kiB),
+      String(rttMs),
+      seconds(write),
+      seconds(verify),
+      String(commands),
+    ]),
+  );
+}
+
+function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,122 @@
+// The jobs the bench runs, and what each has to reach (docs/performance.md, "Targets").
+import type { JobResult, JobSpec } from './job/measure.ts';
+import type { Network } from './job/network.ts';
+
+export interface Check {
+  readonly what: string;
+  readonly got: number;
+  readonly most: number;
+}
+
+export interface Row extends JobSpec {
+  /** Also run in CI (`--quick`). */
+  readonly quick?: boolean;
+  /** Belongs to the plot. */
+  readonly plot?: boolean;
+  readonly checks: (result: JobResult) => readonly Check[];
+}
+
+const TEN_MBIT = 10e6;
+const network = (rttMs: number, more: Partial<Network> = {}): Network => ({ rttMs, bitsPerSecond: TEN_MBIT, ...more });
+
+const flashing = ({ flashing, floor }: JobResult): Check => ({
+  what: 'first erase to last word / floor',
+  got: flashing / floor.total,
+  most: 1.02,
+});
+const rest = ({ rest, spec }: JobResult): Check => ({
+  what: 'rest, ms',
+  got: rest,
+  most: 2 * spec.network.rttMs + 600,
+});
+const trips = ({ roundTrips }: JobResult): Check => ({ what: 'round trips', got: roundTrips, most: 6 });
+const whole = ({ total, floor }: JobResult): Check => ({
+  what: 'yes to receipt / floor',
+  got: total / floor.total,
+  most: 1.15,
+});
+const lossy = ({ total, floor, transfer = 0, spec }: JobResult): Check => ({
+  what: 'yes to receipt, ms',
+  got: total,
+  most: 1.15 * Math.max(floor.total, transfer) + 3 * spec.network.rttMs,
+});
+const all =
+  (...checks: ((result: JobResult) => Check)[]) =>
+  (result: JobResult): readonly Check[] =>
+    checks.map((check) => check(result));
+const normal = all(flashing, rest, trips);
+
+export const ROWS: readonly Row[] = [
+  {
+    name: 'V2-1, 64 KB',
+    kiB: 64,
+    probe: 'v2-1',
+    network: network(150),
+    quick: true,
+    plot: true,
+    checks: all(rest, trips),
+  },
+  { name: 'V2-1, 64 KB, 50 ms RTT', kiB: 64, probe: 'v2-1', network: network(50), checks: all(trips) },
+  { name: 'V2-1, 64 KB, 300 ms RTT', kiB: 64, probe: 'v2-1', network: network(300), checks: all(trips) },
+  { name: 'V2-1, 256 KB', kiB: 256, probe: 'v2-1', network: network(150), plot: true, checks: normal },
+  { name: 'V2-1, 1 MB', kiB: 1024, probe: 'v2-1', network: network(150), plot: true, checks: normal },
+  { name: 'V2-1, 1 MB, 2 ms a command', kiB: 1024, probe: 'v2-1', network: network(150), commandMs: 2, checks: normal },
+  { name: 'V2-1, 1 MB, 3 ms a command', kiB: 1024, probe: 'v2-1', network: network(150), commandMs: 3, checks: normal },
+  { name: 'V2-1, 2 MB', kiB: 2048, probe: 'v2-1', network: network(150), plot: true, checks: normal },
+  { name: 'V2, 256 KB', kiB: 256, probe: 'v2', network: network(150), checks: normal },
+  { name: 'V3, 256 KB', kiB: 256, probe: 'v3', network: network(150), checks: normal },
+  { name: 'V3, 1 MB', kiB: 1024, probe: 'v3', network: network(150), checks: normal },
+  {
+    name: 'V2-1, 256 KB, half of it FF',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150),
+    ff: 0.5,
+    checks: all(rest, trips),
+  },
+  {
+    name: 'V2-1, 256 KB, virgin chip',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150),
+    virgin: true,
+    checks: all(rest, trips),
+  },
+  { name: 'V2-1, 256 KB, 1 ms RTT', kiB: 256, probe: 'v2-1', network: network(1), plot: true, checks: normal },
+  { name: 'V2-1, 1 MB, 1 ms RTT', kiB: 1024, probe: 'v2-1', network: network(1), checks: normal },
+  { name: 'V2-1, 256 KB, 50 ms RTT', kiB: 256, probe: 'v2-1', network: network(50), plot: true, checks: normal },
+  {
+    name: 'V2-1, 256 KB, 300 ms RTT',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(300),
+    plot: true,
+    checks: all(flashing, trips),
+  },
+  {
+    name: 'V2-1, 256 KB, jitter 30 ms',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150, { jitterMs: 30 }),
+    checks: all(flashing, trips),
+  },
+  { name: 'V2-1, 256 KB, 600 ms RTT', kiB: 256, probe: 'v2-1', network: network(600), plot: true, checks: all(trips) },
+  { name: 'V2-1, 1 MB, 600 ms RTT', kiB: 1024, probe: 'v2-1', network: network(600), checks: all(whole, trips) },
+  {
+    name: 'V2-1, 64 KB, 600 ms RTT, 2 % loss',
+    kiB: 64,
+    probe: 'v2-1',
+    network: network(600, { loss: 0.02 }),
+    transfer: true,
+    quick: true,
+    checks: all(lossy),
+  },
+  {
+    name: 'V2-1, 1 MB, 600 ms RTT, 2 % loss',
+    kiB: 1024,
+    probe: 'v2-1',
+    network: network(600, { loss: 0.02 }),
+    transfer: true,
+    checks: all(lossy),
+  },
+];
