@@ -181,7 +181,7 @@ export class RoomClient {
     if (this.#state === 'greeting' && frame.name === 'challenge') this.#present(frame.nonce, frame.relay);
     else if (this.#state === 'greeting' && frame.name === 'welcome') this.#welcome(frame.peerPresent);
     else if (this.#state === 'up' && frame.name === 'peer') this.#setPeer(frame.peerPresent);
-    else if (this.#state === 'up' && frame.name === 'data') this.onData(frame.body);
+    else if (this.#state === 'up' && frame.name === 'data') this.#data(frame.body);
     else throw fail('BF-RELAY-PROTOCOL', `${frame.name} out of turn`);
   }
 
@@ -199,6 +199,12 @@ export class RoomClient {
     if (this.#paused) this.#link!.pause();
     this.onUp();
     if (this.up) this.#setPeer(peerPresent);
+  }
+
+  /** Whoever sends is there, whatever the relay said last. */
+  #data(body: Uint8Array): void {
+    if (!this.#peerPresent) this.#setPeer(true);
+    if (this.up) this.onData(body);
   }
 
   #setPeer(present: boolean): void {

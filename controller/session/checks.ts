@@ -16,7 +16,8 @@ const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satis
 /** The agent's word about chip, size, protection and stubs. Not authenticated by the chip; saves a vain attempt. */
 export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly string[]): void {
   const { devId, flashKiB, rdp } = hello.target;
-  requireChip(plan, devId, flashKiB);
+  // A protected chip does not tell its flash size: its protection is the news, not the missing number.
+  requireChip(plan, devId, rdp === 0 ? flashKiB : plan.flashKiB);
   if (!usesStub(plan)) return;
   if (rdp !== 0) throw fail(RDP_REFUSALS[rdp], `OPTCR 0x${hello.target.optcr.toString(16)}`);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash)))

@@ -11,8 +11,9 @@ export interface Limit {
 }
 
 export class Waiting {
-  /** While the other side is away only the owner's own patience counts. */
-  suspended = false;
+  #suspended = false;
+  /** When the other side last came back. */
+  #returnedAt = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
   #wake: () => void = () => {};
   #lastLife: number;
@@ -22,6 +23,15 @@ export class Waiting {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#lastLife = clock.now();
+  }
+
+  /** While the other side is away only the owner's own patience counts; when it is back every limit begins anew. */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+  set suspended(away: boolean) {
+    if (this.#suspended && !away) this.#returnedAt = this.#clock.now();
+    this.#suspended = away;
   }
 
   /** Something changed: whoever waits looks again. */
@@ -55,7 +65,7 @@ export class Waiting {
       const value = ready();
       if (value !== undefined) return value;
       const from = limit.since === 'start' ? start : Math.max(start, this.#lastLife);
-      const left = from + limit.ms - this.#clock.now();
+      const left = Math.max(from, this.#returnedAt) + limit.ms - this.#clock.now();
       if (left <= 0 && !this.suspended) throw limit.error();
       await this.#change(this.suspended ? undefined : left);
     }

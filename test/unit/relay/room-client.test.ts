@@ -151,6 +151,16 @@ describe('room client', () => {
     assert.deepEqual(made.calls, ['up', 'peer 0', 'peer 1', 'data 5']);
   });
 
+  it('takes whoever sends for present, whatever the relay said last', async () => {
+    const { client, calls, ...rest } = bench();
+    client.start();
+    const link = await admit({ client, calls, ...rest }, false);
+    link.send(encodeFrame({ name: 'data', body: new Uint8Array(5) }));
+    await settle();
+    assert.deepEqual(calls, ['up', 'peer 0', 'peer 1', 'data 5']);
+    assert.equal(client.send(new Uint8Array(1)), true);
+  });
+
   it('comes back after a passing reason, with delays that double, stay within their bounds and start anew', async () => {
     const made = bench();
     made.client.start();
