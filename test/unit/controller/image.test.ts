@@ -61,15 +61,15 @@ describe('controller: images of the example', () => {
     assert.deepEqual(imageHash(fromElf), imageHash(fromHex));
     const spans = fromElf.segments.map(({ address, bytes }) => [address, bytes.length]);
     assert.deepEqual(spans, [
-      [0x08000000, 0x1fb4],
-      [0x08020000, 0x7bf0],
+      [0x08000000, 0x1fa8],
+      [0x08020000, 0x7be4],
     ]);
     checkImageFits(fromElf, STM32F42X);
   });
 
   it('initialised data lies where it is loaded to, not where it runs', () => {
     const { segments } = readImage(prebuilt('bootloader.elf'));
-    assert.deepEqual([segments.length, segments[0].address, segments[0].bytes.length], [1, 0x08000000, 0x1fb4]);
+    assert.deepEqual([segments.length, segments[0].address, segments[0].bytes.length], [1, 0x08000000, 0x1fa8]);
     assert.deepEqual(segments[0].bytes, readImage(prebuilt('combined.elf')).segments[0].bytes);
     assert.deepEqual(
       readImage(prebuilt('application.elf')).segments[0],

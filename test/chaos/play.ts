@@ -1,0 +1,210 @@
+// One chaos run: the seed decides image, weather, faults and attackers; the run is played in virtual time and judged.
+import type { Image } from '../../controller/image/image.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+import { Dice } from './dice.ts';
+import { FAULTS, HOUR_MS, schedule, type FaultName, type PlannedFault, type Trigger } from './faults.ts';
+import { hostileRelay, LIES, lyingAgent, MAILBOX_TRICKS, RELAY_TRICKS, tamperingAgent } from './hostile.ts';
+import type { LieName, MailboxTrickName, RelayTrickName } from './hostile.ts';
+import { broken } from './invariants.ts';
+import { FLASH_BASE } from './layout.ts';
+import type { Weather } from './net.ts';
+import { Scene } from './scene.ts';
+
+/** After the last fault and the last trick a job has this long to come to an end, people's patience included. */
+export const DEADLINE_MS = 2 * HOUR_MS;
+/** After the vendor's side is over the customer waits this long, then presses Ctrl-C, then waits once more as long. */
+const GOODBYE_MS = 120_000;
+const HOSTILE_FOR_MS = 20_000;
+
+export type Cast = 'faults' | 'hostile relay' | 'hostile agent';
+
+/** Everything a seed decides. */
+export interface Script {
+  readonly seed: number;
+  readonly cast: Cast;
+  readonly weather: Weather;
+  readonly imageBytes: number;
+  readonly faults: readonly PlannedFault[];
+  readonly tricks: readonly string[];
+  readonly oneIn: number;
+  readonly lock: Plan['lock'];
+  readonly idleLimitMs: number;
+  readonly countsSleep: boolean;
+}
+
+export interface Result {
+  readonly script: Script;
+  readonly broken: readonly string[];
+  readonly log: readonly string[];
+  readonly hash: string;
+  readonly ended: string;
+  readonly virtualMs: number;
+}
+
+export interface PlayOptions {
+  /** Image size; drawn otherwise. */
+  readonly size?: number | undefined;
+  /** Indices of the faults to keep; all otherwise. */
+  readonly only?: readonly number[] | undefined;
+  /** Spoils something between the run and its judgement: shows that an invariant can fail. */
+  readonly sabotage?: (scene: Scene) => void;
+}
+
+const WEATHERS: readonly Weather[] = [
+  { delayMs: 5, jitterMs: 0, stallOneIn: 0, stallMs: 0, bytesPerMs: 12_500 },
+  { delayMs: 40, jitterMs: 10, stallOneIn: 0, stallMs: 0, bytesPerMs: 1250 },
+  { delayMs: 75, jitterMs: 0, stallOneIn: 100, stallMs: 500, bytesPerMs: 1250 },
+  { delayMs: 150, jitterMs: 50, stallOneIn: 50, stallMs: 5000, bytesPerMs: 250 },
+  { delayMs: 20, jitterMs: 5, stallOneIn: 0, stallMs: 0, bytesPerMs: 30 },
+];
+/** Virtual milliseconds a job without faults takes, people included; most faults strike within. */
+const USUAL_MS = 5000;
+
+function drawTrigger(dice: Dice): Trigger {
+  switch (dice.int(8)) {
+    case 0:
+      return { on: 'agent', count: dice.between(1, 40) };
+    case 1:
+      return { on: 'vendor', count: dice.between(1, 40) };
+    case 2:
+    case 3:
+    case 4:
+      return { on: 'probe', count: dice.between(1, 900) };
+    case 5:
+      return { on: 'fault', ms: dice.int(4000) };
+    default:
+      return { on: 'time', ms: dice.oneIn(4) ? dice.int(60_000) : dice.int(USUAL_MS) };
+  }
+}
+
+function drawFaults(dice: Dice, cast: Cast): PlannedFault[] {
+  const names = Object.keys(FAULTS) as FaultName[];
+  const count = cast === 'faults' ? dice.between(1, 6) : dice.int(3);
+  return Array.from({ length: count }, () => ({ name: dice.pick(names), trigger: drawTrigger(dice) }));
+}
+
+function drawTricks(dice: Dice, cast: Cast): string[] {
+  if (cast === 'faults') return [];
+  const names = Object.keys(cast === 'hostile relay' ? RELAY_TRICKS : { ...LIES, ...MAILBOX_TRICKS });
+  return Array.from({ length: dice.between(1, 4) }, () => dice.pick(names));
+}
+
+/** What the seed says. */
+export function scriptOf(seed: number, { size }: PlayOptions = {}): Script {
+  const dice = new Dice(seed, 0);
+  const cast = dice.pick<Cast>(['faults', 'faults', 'hostile relay', 'hostile agent']);
+  return {
+    seed,
+    cast,
+    weather: dice.pick(WEATHERS),
+    imageBytes: size ?? dice.pick([600, 4096, 9000, 17_000, 30_000]),
+    faults: drawFaults(dice, cast),
+    tricks: drawTricks(dice, cast),
+    oneIn: dice.pick([2, 8, 30]),
+    lock: dice.oneIn(12) ? 'level 1' : 'none',
+    idleLimitMs: dice.pick([5000, 60_000, 600_000]),
+    countsSleep: dice.oneIn(2),
+  };
+}
+
+/** Bytes with a vector table that starts, and an endless loop behind it. */
+function bootable(dice: Dice, length: number): Uint8Array {
+  const bytes = dice.bytes(length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x20030000, true);
+  view.setUint32(4, FLASH_BASE + 0x41, true);
+  bytes.set([0xfe, 0xe7], 0x40);
+  return bytes;
+}
+
+function drawImage(dice: Dice, length: number): Image {
+  const bytes = bootable(dice, length);
+  return { format: 'bin', segments: [{ address: FLASH_BASE, bytes }], length };
+}
+
+function letAttackersIn(scene: Scene, { seed, cast, tricks, oneIn }: Script): void {
+  if (cast === 'faults') return;
+  const dice = new Dice(seed, 3);
+  const told = (trick: string): void => scene.say('attacker', trick);
+  if (cast === 'hostile relay') scene.net.attack = hostileRelay(dice, tricks as RelayTrickName[], oneIn, told);
+  const lies = tricks.filter((name): name is LieName => name in LIES);
+  const touches = tricks.filter((name): name is MailboxTrickName => name in MAILBOX_TRICKS);
+  if (cast === 'hostile agent' && lies.length > 0) scene.crypto.lie = lyingAgent(dice, lies, oneIn, told);
+  if (cast === 'hostile agent' && touches.length > 0) scene.tampering = tamperingAgent(dice, touches, oneIn, told);
+  scene.queue.after(HOSTILE_FOR_MS, () => {
+    scene.say('attacker', 'leaves');
+    scene.net.attack = (message) => [{ message, delayMs: 0 }];
+    scene.crypto.lie = scene.tampering = undefined;
+  });
+}
+
+/** From the vendor's end on: the agent says goodbye, or is told to. */
+async function sayGoodbye(scene: Scene): Promise<string | undefined> {
+  const { queue } = scene;
+  const agentOver = (): boolean => scene.agentEnd !== undefined;
+  const wait = async (): Promise<void> => {
+    const until = queue.nowNs + GOODBYE_MS * 1e6;
+    queue.at(until, () => {});
+    await queue.runUntil(() => agentOver() || queue.nowNs >= until);
+  };
+  await wait();
+  for (let tries = 0; tries < 3 && !agentOver(); tries++) {
+    scene.stopAgent();
+    await wait();
+  }
+  return agentOver() ? undefined : 'hang: the agent does not let go';
+}
+
+async function playOut(scene: Scene, script: Script): Promise<string | undefined> {
+  const { queue } = scene;
+  const last = Math.max(
+    HOSTILE_FOR_MS,
+    60_000,
+    ...script.faults.map(({ name }) => (name === 'laptopAsleepAnHour' ? HOUR_MS + 60_000 : 0)),
+  );
+  const limit = (last + DEADLINE_MS) * 1e6;
+  queue.at(limit, () => {});
+  await queue.runUntil(() => scene.vendorEnd !== undefined || queue.nowNs >= limit);
+  if (scene.vendorEnd === undefined) {
+    scene.stopVendor();
+    return `hang: not over after ${limit / 1e6} ms`;
+  }
+  return sayGoodbye(scene);
+}
+
+/** Plays a seed to its end and judges it. */
+export async function play(seed: number, options: PlayOptions = {}): Promise<Result> {
+  const whole = scriptOf(seed, options);
+  const kept = whole.faults
+    .map((fault, index) => ({ fault, index }))
+    .filter(({ index }) => options.only?.includes(index) ?? true);
+  const script = { ...whole, faults: kept.map(({ fault }) => fault) };
+  const dice = new Dice(seed, 4);
+  const flash = new Uint8Array(0x200000).fill(0xff);
+  flash.set(bootable(dice, 40_000));
+  flash.set(dice.bytes(3000), 0x100000);
+  flash.set(dice.bytes(3000), 0x1f0000);
+  const image = drawImage(dice, script.imageBytes);
+  const { weather, lock, idleLimitMs, countsSleep } = script;
+  const scene = new Scene({ seed, weather, image, flash, lock, idleLimitMs, countsSleep });
+  try {
+    const before = scene.board.flash.bytes.slice();
+    const optcr = scene.board.options.optcr;
+    letAttackersIn(scene, script);
+    schedule(scene, script.faults, (index) => new Dice(seed, 100 + kept[index]!.index));
+    scene.vendorSoon(dice.int(300));
+    scene.agentSoon(dice.int(300));
+    const hang = await playOut(scene, script);
+    const virtualMs = scene.queue.now();
+    const hash = scene.traceHash();
+    options.sabotage?.(scene);
+    const mustSucceed = script.cast === 'faults' && hang === undefined;
+    const faults = [...(hang === undefined ? [] : [hang]), ...broken(scene, { before, optcr, mustSucceed })];
+    const ended = scene.vendorEnd?.good === true ? 'good' : (scene.vendorEnd?.text.split(' ')[0] ?? 'hang');
+    return { script, broken: faults, log: scene.log, hash, ended, virtualMs };
+  } finally {
+    scene.agent?.kill();
+    scene.vendor?.kill();
+    scene.crypto.remove();
+  }
+}

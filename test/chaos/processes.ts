@@ -1,0 +1,138 @@
+// `npm run test:chaos:processes`: real processes over real sockets, killed with -9 in the middle of a job: the customer's agent, the
+// vendor's controller, the relay. The job goes on each time and ends with its receipt (docs/protocol.md §11).
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Actor, Told } from '../../bin/demo/processes.ts';
+
+const LIMIT_MS = 90_000;
+const IMAGE_BYTES = 200_000;
+const started = performance.now();
+const say = (text: string): void =>
+  void process.stdout.write(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+
+// The cast starts our binary again by the name of this process: from its sources here.
+process.argv[1] = fileURLToPath(new URL('../../bin/main.ts', import.meta.url));
+const { Actor: ActorClass } = await import('../../bin/demo/processes.ts');
+
+const is =
+  (event: string) =>
+  (told: Told): boolean =>
+    told['event'] === event;
+
+class Cast {
+  readonly folder: string;
+  readonly actors: Actor[] = [];
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  start(name: string, words: readonly string[], home = name): Actor {
+    const actor = new ActorClass(name, words, { BLINDFLASH_HOME: join(this.folder, home) });
+    this.actors.push(actor);
+    return actor;
+  }
+
+  kill(actor: Actor): Promise<number> {
+    say(`kill -9 ${actor.name}`);
+    process.kill(actor.pid, 'SIGKILL');
+    return actor.ended();
+  }
+}
+
+/** A vector table that starts, an endless loop, and noise. */
+function image(): Uint8Array {
+  const bytes = new Uint8Array(randomBytes(IMAGE_BYTES));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x20030000, true);
+  view.setUint32(4, 0x08000041, true);
+  bytes.set([0xfe, 0xe7], 0x40);
+  return bytes;
+}
+
+async function play(cast: Cast): Promise<void> {
+  const file = (name: string): string => join(cast.folder, name);
+  await writeFile(file('image.bin'), image());
+  await writeFile(file('passphrase'), `${randomBytes(18).toString('base64')}\n`, { mode: 0o600 });
+  const secret = ['--passphrase-file', file('passphrase')];
+  const board = cast.start('board', ['sim', '--tcp', '0']);
+  const relay = cast.start('relay', ['relay', '--open', '--listen', '127.0.0.1:0']);
+  await cast.start('keygen', ['keygen', ...secret], 'vendor').succeeded();
+  const [ready, listening] = await Promise.all([board.hear(is('ready')), relay.hear(is('listening'))]);
+  const url = String(listening['url']);
+  const probe = `tcp:${String(ready['host'])}:${String(ready['port'])}`;
+  const flash = [
+    'flash',
+    file('image.bin'),
+    '--base',
+    '0x08000000',
+    '--relay',
+    url,
+    ...secret,
+    '--invite-out',
+    file('invite'),
+    '--yes',
+  ];
+
+  let vendor = cast.start('controller', flash, 'vendor');
+  const plan = await vendor.hear(is('plan'));
+  await vendor.hear(is('invite'));
+  const newAgent = (): Actor => {
+    const next = cast.start('agent', ['agent', '--probe', probe, '--invite-file', file('invite')]);
+    next.type('yes');
+    return next;
+  };
+  let agent = newAgent();
+  const [ours] = await Promise.all([vendor.hear(is('code')), agent.hear(is('code'))]);
+  say(`connected, code ${String(ours['code'])}`);
+  vendor.type('yes');
+
+  await vendor.hear(is('erased'));
+  await cast.kill(agent);
+  agent = newAgent();
+  await nextSector(vendor, 3);
+
+  await cast.kill(vendor);
+  vendor = cast.start('controller', [...flash, '--resume', String(plan['job'])], 'vendor');
+  await vendor.hear(is('sealed'));
+  await nextSector(vendor, 1);
+
+  await cast.kill(relay);
+  const port = new URL(url).host;
+  cast.start('relay', ['relay', '--open', '--listen', port]);
+  await Promise.all([vendor.succeeded(), agent.succeeded()]);
+  const done = await vendor.hear(is('done'));
+  const receipt = JSON.parse((done['receipt'] as { text: string }).text) as Told;
+  assert.equal(receipt['outcome'], 'written');
+  const skipped = vendor.told.filter((told) => is('sector')(told) && told['skipped'] === true).length;
+  say(`done: receipt for ${String(receipt['uid'])}; ${skipped} sectors not written again after the controller's death`);
+  assert.ok(skipped > 0, 'good sectors were written again');
+}
+
+async function nextSector(vendor: Actor, count: number): Promise<void> {
+  let from = 0;
+  for (let seen = 0; seen < count; seen++) {
+    const told = await vendor.hear(is('sector'), from);
+    from = vendor.told.indexOf(told) + 1;
+    say(`sector ${String(told['sector'])}${told['skipped'] === true ? ' was there already' : ' written'}`);
+  }
+}
+
+const cast = new Cast(await mkdtemp(join(tmpdir(), 'blindflash-chaos-')));
+const limit = setTimeout(() => {
+  for (const { name, told } of cast.actors) say(`${name}: ${JSON.stringify(told.slice(-3))}`);
+  say('hang');
+  process.exit(1);
+}, LIMIT_MS);
+try {
+  await play(cast);
+  say('three processes killed, one receipt');
+} finally {
+  clearTimeout(limit);
+  for (const actor of cast.actors) actor.stop();
+  await Promise.all(cast.actors.map((actor) => actor.ended()));
+  await rm(cast.folder, { recursive: true, force: true });
+}
