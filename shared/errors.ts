@@ -655,6 +655,11 @@ export const ERRORS = {
     remedy: 'Run it in a terminal, or give the answer by option as --help describes.',
     exitStatus: EXIT.usage,
   },
+  'BF-USAGE-PORT': {
+    sentence: 'This TCP port cannot be used.',
+    remedy: 'Another program may have it: choose another port, or 0 for any free one.',
+    exitStatus: EXIT.usage,
+  },
   'BF-USAGE-SECRET-ARGUMENT': {
     sentence: 'A secret was given on the command line, where others on this computer can see it.',
     remedy: `Paste it at the prompt, or name a file that holds it. This one is spent: ${NEW_INVITE}`,

@@ -1,4 +1,5 @@
 // The stlink-server face on a socket (edge: uses node:net). docs: stlink sheet §4.
+import { fail } from '../../shared/errors.ts';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { ServerSession } from './server-session.ts';
@@ -40,11 +41,8 @@ export async function listenStlinkServer(
 
 function listening(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
+    server.once('error', (error) => reject(fail('BF-USAGE-PORT', `${host}:${port}`, error)));
+    server.listen(port, host, resolve);
   });
 }
 
