@@ -156,9 +156,10 @@ describe('what an observer holds', function () {
           .join(' '),
       };
     };
+    // Whole frames of FF and of zeros: neither may be left out.
     const plain = bootable(87, 9000);
-    const sparse = plain.slice().fill(0xff, 0x80, 8000);
-    const zeros = plain.slice().fill(0x00, 0x80, 8000);
+    const sparse = plain.slice().fill(0xff, 0x80, 8990);
+    const zeros = plain.slice().fill(0x00, 0x80, 8990);
     const [a, b, c] = [await shape(plain), await shape(sparse), await shape(zeros)];
     // What carries sealed frames and replies: DATA ‖ BOX ‖ ack, type, sequence ‖ box. (The farewell's length is that of a JSON text
     // with numbers in it, and PROGRESS follows the stub's pace.)

@@ -1,6 +1,7 @@
 // The plug is pulled (docs/threat-model.md, "pull the plug"; docs/protocol.md §9): at every boundary of a flash operation of a whole
 // job, inside every operation, and at random instants, on a chip that held an older bootable image. After power-up the core runs
-// the untouched old image, the complete new one, or nothing of the plan's sectors. The two exceptions are named and bounded here.
+// the untouched old image, the complete new one, or nothing of the plan's sectors. The two exceptions of the threat model are bounded
+// here: the instant before the reset vector, and the erase of the boot sector.
 import assert from 'node:assert/strict';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../support/power-record.ts';

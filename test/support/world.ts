@@ -30,6 +30,7 @@ import { RoomClient } from '../../shared/room-client.ts';
 import { verifyEd25519 } from '../../shared/runtime/verify.ts';
 import { Board, type BoardOptions } from '../../sim/board.ts';
 import { EventQueue } from '../../sim/event-queue.ts';
+import type { FirmwareSwitches } from '../../sim/stlink/firmware.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
 import { VirtualUsbDevice } from '../../sim/stlink/virtual-usb.ts';
@@ -49,6 +50,8 @@ export interface WorldOptions {
   readonly seed?: number;
   readonly board?: BoardOptions;
   readonly probe?: IdentityName;
+  /** What only a real probe could tell, set otherwise than by default. */
+  readonly firmware?: Partial<FirmwareSwitches>;
   /** One way between a side and the relay, ms. */
   readonly delayMs?: number;
   /** Attacker on the wire between the agent (a) or controller (a) and the relay (b). */
@@ -135,6 +138,7 @@ export class World {
     this.stlink = new VirtualStlink({
       board: this.board,
       identity: options.probe ?? 'v2',
+      ...(options.firmware === undefined ? {} : { switches: options.firmware }),
       onExchange: ({ command, dataOut, reply }) => {
         this.capturedAt.push(this.queue.nowNs);
         this.captures.usb.push(command.slice(), (dataOut ?? new Uint8Array()).slice(), reply.slice());
