@@ -80,7 +80,7 @@ class Case {
     return this.span(({ kind, sector }) => kind === 'erase' && sector === 0);
   }
 
-  /** From the stack pointer in place to the reset vector in place: "The one instant we cannot make atomic". */
+  /** From the stack pointer in place to the reset vector in place: "Two things a power cut can do". */
   get vectorInstant(): readonly [number, number] {
     const [, from] = this.span(({ kind, address }) => kind === 'program' && address === SP_WORD);
     const [, to] = this.span(({ kind, address }) => kind === 'program' && address === RESET_VECTOR);

@@ -1,5 +1,5 @@
 // Power cut anywhere in a job: afterwards the core runs the untouched old image, the complete new one, or nothing of the plan's ranges
-// (docs/protocol.md §9; the two exceptions: docs/threat-model.md "The one instant we cannot make atomic").
+// (docs/protocol.md §9; the two exceptions: docs/threat-model.md "Two things a power cut can do").
 import assert from 'node:assert/strict';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-controller.ts';
 import type { Board } from '../../../sim/board.ts';
