@@ -29,6 +29,12 @@ const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1] : und
 const quick = flags.includes('--quick');
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
+/** What the simulation itself costs: wall seconds for each virtual second of the whole job, yes to the agent's leaving. */
+function wallLine({ wallSeconds, left }: JobResult): string {
+  const each = wallSeconds / (left / 1000);
+  return `${wallSeconds.toFixed(1)} s of this machine's time, ${each.toFixed(2)} s for a virtual second`;
+}
+
 interface Checked {
   readonly name: string;
   readonly check: Check;
@@ -41,7 +47,7 @@ async function jobs(): Promise<{ results: JobResult[]; checked: Checked[] }> {
     const result = await measureJob(row);
     results.push(result);
     for (const check of row.checks(result)) checked.push({ name: row.name, check });
-    process.stderr.write(`${row.name}: ${result.wallSeconds.toFixed(0)} s of this machine's time\n`);
+    process.stderr.write(`${row.name}: ${wallLine(result)}\n`);
   }
   return { results, checked };
 }

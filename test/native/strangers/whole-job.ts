@@ -27,7 +27,8 @@ interface Desk {
 export async function wholeJobs(checks: Checks, bridgeProgram: string): Promise<void> {
   for (const face of Object.keys(IDENTITIES) as IdentityName[])
     await withDesk(bridgeProgram, face, (desk) => plainJob(checks, face, desk));
-  await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk));
+  await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'self-powered'));
+  await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'probe-powered'));
 }
 
 async function withDesk(program: string, face: IdentityName, work: (desk: Desk) => Promise<void>): Promise<void> {
@@ -91,8 +92,8 @@ async function plainJob(checks: Checks, face: IdentityName, desk: Desk): Promise
   judge(checks, `agent over usb, ${face}`, 'flash equal', same, `${segments.length} segments`);
 }
 
-/** The cable is pulled while a self-powered board is being written; plugged again, the job goes on to its good end. */
-async function unpluggedJob(checks: Checks, desk: Desk): Promise<void> {
+/** The cable is pulled while the board is being written (a probe-powered one goes dark); plugged again, the job is resumed to its good end. */
+async function unpluggedJob(checks: Checks, desk: Desk, board: 'self-powered' | 'probe-powered'): Promise<void> {
   const image = join(desk.folder, 'image.bin');
   const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 2654435761) >>> 13);
   new DataView(bytes.buffer).setUint32(0, 0x20020000, true);
@@ -101,11 +102,13 @@ async function unpluggedJob(checks: Checks, desk: Desk): Promise<void> {
   const { vendor, agent } = await begin(desk, image, ['--base', '0x08000000']);
   await vendor.hear((told) => told['event'] === 'sector' && told['sector'] === 2);
   await desk.bridge.unplug();
+  if (board === 'probe-powered') await desk.probe.control('power off');
   const pulled = await agent.ended();
-  judge(checks, 'agent over usb, unplugged', 'says so', pulled === 10, `status ${pulled}`);
+  judge(checks, `agent over usb, ${board}`, 'says so', pulled === 10, `status ${pulled}`);
   const stopped = await vendor.hear(event('stopped'));
   const vendorStatus = await vendor.ended();
-  judge(checks, 'agent over usb, unplugged', 'the vendor is told', vendorStatus === 10, `status ${vendorStatus}`);
+  judge(checks, `agent over usb, ${board}`, 'the vendor is told', vendorStatus === 10, `status ${vendorStatus}`);
+  if (board === 'probe-powered') await desk.probe.control('power on');
   await desk.bridge.plug();
   const resume = ['flash', image, '--base', '0x08000000', '--resume', String(stopped['job']), '--no-code'];
   const vendorAgain = desk.start('controller again', resume, 'vendor');
@@ -116,7 +119,7 @@ async function unpluggedJob(checks: Checks, desk: Desk): Promise<void> {
   const words = `${statuses.join(' ')}, a good sector was ${skipped ? '' : 'not '}skipped`;
   judge(
     checks,
-    'agent over usb, plugged again',
+    `agent over usb, ${board}`,
     'resumed',
     statuses.every((status) => status === 0),
     words,
