@@ -27,6 +27,7 @@ part 'stub: the rebuild is byte-identical' make -s -C stub check
 part 'stub: generated header matches its source' node --import=tsx scripts/gen-mailbox-header.ts --check
 part 'example bootloader: the rebuild is byte-identical' make -s -C examples/bootloader check
 part 'stub crypto on the host: vectors, differential, sanitizers' node --import=tsx test/native/stub-host/run.ts
+part 'the crypto of the stub hides under its flash' node_modules/.bin/mocha --no-config --timeout 120000 --import=tsx test/native/stub-timing/hidden.test.ts
 part 'core in lock-step with QEMU and Unicorn' node --import=tsx test/native/qemu-lockstep/run.ts
 part 'lock-step notices planted errors' node --import=tsx test/native/qemu-lockstep/run.ts --plant all
 part 'hard-float program with interrupts, as on QEMU' node --import=tsx test/native/qemu-lockstep/hardfloat.ts
