@@ -3,7 +3,8 @@
 interface Result {
   readonly client: string;
   readonly operation: string;
-  readonly holds: boolean;
+  readonly passed: number;
+  readonly failed: number;
 }
 
 export class Checks {
@@ -18,9 +19,16 @@ export class Checks {
   }
 
   check(name: string, holds: boolean, detail = ''): void {
-    this.#results.push({ client: this.#client, operation: this.#operation, holds });
+    this.#add(holds ? 1 : 0, holds ? 0 : 1);
     const about = detail === '' ? '' : ` (${detail})`;
     print(`${holds ? 'ok  ' : 'FAIL'} ${this.#client} · ${this.#operation} · ${name}${about}`);
+  }
+
+  /** Many checks that another program made and counted. */
+  counted(name: string, passed: number, failed: number): void {
+    this.#add(passed, failed);
+    const verdict = passed > 0 && failed === 0 ? 'ok  ' : 'FAIL';
+    print(`${verdict} ${this.#client} · ${this.#operation} · ${name} (${passed} of ${passed + failed})`);
   }
 
   /** `got` is the number a sheet gives. */
@@ -39,17 +47,25 @@ export class Checks {
   }
 
   summary(): void {
-    const failed = this.#results.filter(({ holds }) => !holds).length;
-    print(`${this.#results.length - failed} passed, ${failed} failed`);
+    const [passed, failed] = sums(this.#results);
+    print(`${passed} passed, ${failed} failed`);
     process.exitCode = failed === 0 ? 0 : 1;
+  }
+
+  #add(passed: number, failed: number): void {
+    this.#results.push({ client: this.#client, operation: this.#operation, passed, failed });
   }
 
   #cell(client: string, operation: string): string {
     const mine = this.#results.filter((result) => result.client === client && result.operation === operation);
     if (mine.length === 0) return '–';
-    const held = mine.filter(({ holds }) => holds).length;
-    return held === mine.length ? `ok ${held}` : `FAIL ${held}/${mine.length}`;
+    const [passed, failed] = sums(mine);
+    return failed === 0 ? `ok ${passed}` : `FAIL ${passed}/${passed + failed}`;
   }
+}
+
+function sums(results: readonly Result[]): [passed: number, failed: number] {
+  return results.reduce(([passed, failed], result) => [passed + result.passed, failed + result.failed], [0, 0]);
 }
 
 function unique(texts: readonly string[]): string[] {

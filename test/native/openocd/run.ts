@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Checks } from './checks.ts';
+import type { Checks } from './checks.ts';
 import * as operations from './operations.ts';
 import type { Desk } from './operations.ts';
 import type { Transport } from './session.ts';
@@ -54,12 +54,4 @@ async function withDesk(
     checks.check('the virtual probe ends cleanly', code === 0);
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-if (import.meta.url.endsWith(process.argv[1] ?? '')) {
-  const checks = new Checks();
-  for (const transport of ['dap', 'hla'] as const) await openocdOverTcp(checks, transport);
-  await openocdIdentities(checks);
-  checks.table();
-  checks.summary();
 }

@@ -1,6 +1,6 @@
 // Stock OpenOCD 0.12 on every board of the family: DEV_ID as the sheet has it (stm32f427 §1.4), flash size as OpenOCD itself
-// concludes, erase and write of the last sector. Usage: node --import=tsx test/native/parts/run.ts [BOARD]
-import { Checks } from '../openocd/checks.ts';
+// concludes, erase and write of the last sector.
+import type { Checks } from '../openocd/checks.ts';
 import { openocd } from '../openocd/session.ts';
 import { startProbe } from '../openocd/virtual-probe.ts';
 
@@ -25,9 +25,12 @@ const PARTS: readonly Part[] = [
   { board: 'stm32f401xc', devId: 0x423, flashKb: 256, lastSector: 5, lastBase: 0x08020000 },
 ];
 
-const checks = new Checks();
-const only = process.argv[2];
-for (const part of PARTS.filter(({ board }) => only === undefined || board === only)) {
+/** Every board in turn. */
+export async function openocdOnOtherParts(checks: Checks): Promise<void> {
+  for (const part of PARTS) await openocdOn(part, checks);
+}
+
+async function openocdOn(part: Part, checks: Checks): Promise<void> {
   const probe = await startProbe(['--board', part.board]);
   const at = `0x${part.lastBase.toString(16)}`;
   const session = openocd('dap', { port: probe.port }, [
@@ -52,4 +55,3 @@ for (const part of PARTS.filter(({ board }) => only === undefined || board === o
   if (process.env['VERBOSE'] === '1') process.stdout.write(session.text.replace(/^/gm, '     | '));
   await probe.stop();
 }
-checks.summary();

@@ -2,7 +2,9 @@
 // checks"). Arguments: the built USB bridge, the example bootloader with DWARF; then, optionally, parts to run.
 import { Checks } from '../openocd/checks.ts';
 import { openocdIdentities, openocdOverTcp } from '../openocd/run.ts';
+import { openocdOnOtherParts } from '../parts/run.ts';
 import { gdbOnOpenocd } from './gdb.ts';
+import { CORES, counted, NOISE } from './judges.ts';
 import { usbClients } from './usb-clients.ts';
 import { wholeJobs } from './whole-job.ts';
 
@@ -13,9 +15,12 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'openocd-dap': () => openocdOverTcp(checks, 'dap'),
   'openocd-hla': () => openocdOverTcp(checks, 'hla'),
   'openocd-faces': () => openocdIdentities(checks),
+  'openocd-parts': () => openocdOnOtherParts(checks),
   gdb: () => gdbOnOpenocd(checks, elf),
   usb: () => usbClients(checks, bridge),
   job: () => wholeJobs(checks, bridge),
+  cores: () => counted(checks, CORES),
+  noise: () => counted(checks, NOISE),
 };
 
 for (const [name, part] of Object.entries(PARTS)) {
