@@ -89,6 +89,7 @@ class Job {
     this.#waiting = new Waiting(options.clock);
     this.#way = openWay({
       onConfirmed: (confirmed) => this.#confirmed(confirmed),
+      kept: () => this.#keeper.saved(),
       onMessage: (message) => this.#received(message),
       onFailed: (error) => this.#waiting.fail(error),
       onDrained: () => this.#waiting.notify(),

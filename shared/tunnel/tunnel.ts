@@ -29,6 +29,8 @@ export interface TunnelConfirmed {
 
 export interface TunnelEvents {
   onConfirmed(confirmed: TunnelConfirmed): void;
+  /** Controller: resolves once what `onConfirmed` handed over is on disk. No box leaves before (§6); absent, at once. */
+  kept?(): Promise<void>;
   onMessage(message: TunnelMessage): void;
   /** The tunnel is over; it has wiped itself. Once at most. */
   onFailed(error: BlindflashError): void;
@@ -76,6 +78,8 @@ export class Tunnel {
   #send: ((body: Uint8Array) => void) | undefined;
   #timer: (() => void) | undefined;
   #secondUseTold = false;
+  /** The confirmed channel whose resume secret is not known to be on disk. */
+  #unkept: Channel | undefined;
 
   constructor(options: TunnelOptions) {
     this.#options = options;
@@ -102,7 +106,7 @@ export class Tunnel {
     if (this.#over()) return;
     this.#send = send;
     this.#cancelTimer();
-    this.#channel?.linkUp();
+    if (this.#unkept === undefined) this.#channel?.linkUp();
     if (this.#opener === undefined) return;
     if (this.#channel === undefined) this.#askForTunnel(false);
     else this.#after(REOPEN_AFTER_MS, () => this.#reopen());
@@ -198,8 +202,18 @@ export class Tunnel {
     const confirmed = this.#answerer?.receiveT3(t3);
     if (confirmed === undefined) return;
     const channel = this.#adopt(confirmed.psk, confirmed.result, undefined);
+    this.#unkept = channel;
+    const { events } = this.#options;
+    events.onConfirmed(this.#confirmation(confirmed.psk, confirmed.result));
+    if (events.kept === undefined) this.#startAsController(channel);
+    else void events.kept().then(() => this.#startAsController(channel));
+  }
+
+  /** The first box makes the agent forget the invite's secret: from here on only the resume secret opens a tunnel. */
+  #startAsController(channel: Channel): void {
+    if (this.#unkept !== channel) return;
+    this.#unkept = undefined;
     if (this.#send !== undefined) channel.start();
-    this.#options.events.onConfirmed(this.#confirmation(confirmed.psk, confirmed.result));
   }
 
   #tellSecondUse(): void {
@@ -294,7 +308,7 @@ export class Tunnel {
     this.#stopAsking();
     this.#answerer?.wipe();
     this.#channel?.close();
-    this.#channel = undefined;
+    this.#channel = this.#unkept = undefined;
     wipe(this.#secrets.invite, this.#secrets.resume);
   }
 

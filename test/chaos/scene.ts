@@ -373,11 +373,11 @@ export class Scene {
     this.say('vendor', `${type}${plain.map(([name, value]) => ` ${name}=${String(value)}`).join('')}${problem}`);
   }
 
-  /** The vendor's disk: a call takes a moment, and a dead process writes nothing. */
+  /** The vendor's disk: a call takes a moment, on a busy machine a long one, and a dead process writes nothing. */
   #store(process: VirtualProcess): JobStore {
     const write = (change: () => void): Promise<void> =>
       new Promise((done) =>
-        process.clock.after(this.#people.between(0, 3), () => {
+        process.clock.after(this.#people.between(0, this.#people.oneIn(4) ? 500 : 3), () => {
           change();
           done();
         }),

@@ -131,6 +131,30 @@ describe('survival', function () {
       assert.equal(ccm.indexOf(image.subarray(at, at + 16)), -1, 'plaintext is left in CCM');
   });
 
+  it('the vendor is killed before the code is confirmed: the next process asks for it again, and the job is done', async () => {
+    const world = new World({ seed: 241 });
+    const record = world.record(WIDE, world.planFor(WIDE));
+    const asked: number[] = [];
+    const options: FlashOptions = {
+      patience: PATIENCE,
+      memory: new ShortMemory(),
+      confirmCode: () => (asked.push(world.saved.length) === 1 ? new Promise<boolean>(() => {}) : true),
+    };
+    const first = world.startVendor(WIDE, record, [], options);
+    const agent = world.runAgent(record, options);
+    await world.queue.runUntil(() => asked.length === 1, 600e9);
+    const stored = structuredClone(world.saved.at(-1)!);
+    first.interrupt();
+    await assert.rejects(world.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
+    assert.equal(stored.room.codeConfirmed, false);
+    await world.queue.runUntil(() => false, world.queue.nowNs + 8e9).catch(() => {});
+    const events: JobEvent[] = [];
+    const second = world.startVendor(WIDE, { ...stored, room: { ...stored.room } }, events, options);
+    requireDone(await world.finish(second, agent, events));
+    requireRight(world);
+    assert.equal(asked.length, 2);
+  });
+
   it('the vendor is killed and comes back as a new process: acknowledged sectors are not done again, no second yes', async () => {
     const world = new World({ seed: 240 });
     const image = WIDE;

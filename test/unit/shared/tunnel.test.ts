@@ -5,7 +5,7 @@ import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
-import { Tunnel, type TunnelConfirmed } from '../../../shared/tunnel/tunnel.ts';
+import { Tunnel, type TunnelConfirmed, type TunnelEvents } from '../../../shared/tunnel/tunnel.ts';
 import { ManualClock, refuses, seeded } from './support.ts';
 
 const keyPair = exchangeKeyPair('tunnel', seeded('tunnel key'));
@@ -22,8 +22,22 @@ class End {
   drained = 0;
   onMessage: (message: TunnelMessage) => void = () => {};
   onConfirmed: () => void = () => {};
+  readonly #events: TunnelEvents;
 
   constructor(role: TunnelSide, clock: ManualClock, seed: string, secrets: { invite?: Psk; resume?: Psk }) {
+    this.#events = {
+      onConfirmed: (confirmed: TunnelConfirmed) => {
+        this.confirmed.push(confirmed);
+        this.onConfirmed();
+      },
+      onMessage: (message: TunnelMessage) => {
+        this.messages.push(message);
+        this.onMessage(message);
+      },
+      onFailed: (error: BlindflashError) => void this.failures.push(error),
+      onDrained: () => void this.drained++,
+      onSecondUse: (error: BlindflashError) => void this.refusals.push(error),
+    };
     const common = {
       publicInviteHash,
       inviteSecret: secrets.invite,
@@ -31,24 +45,19 @@ class End {
       clock,
       random: seeded(seed),
       log: silentLog,
-      events: {
-        onConfirmed: (confirmed: TunnelConfirmed) => {
-          this.confirmed.push(confirmed);
-          this.onConfirmed();
-        },
-        onMessage: (message: TunnelMessage) => {
-          this.messages.push(message);
-          this.onMessage(message);
-        },
-        onFailed: (error: BlindflashError) => void this.failures.push(error),
-        onDrained: () => void this.drained++,
-        onSecondUse: (error: BlindflashError) => void this.refusals.push(error),
-      },
+      events: this.#events,
     };
     this.tunnel =
       role === 'agent'
         ? new Tunnel({ role, controllerPublic: keyPair.publicKey, ...common })
         : new Tunnel({ role, keyPair, ...common });
+  }
+
+  /** This end's owner takes his time to store what he is told; returns what to call when he has. */
+  slowDisk(): () => void {
+    let stored = (): void => {};
+    this.#events.kept = () => new Promise((resolve) => (stored = resolve));
+    return () => stored();
   }
 
   get words(): number[] {
@@ -168,6 +177,48 @@ describe('tunnel: opening', () => {
     all.carrier.run();
     assert.equal(seen.includes(0x03), false);
     assert.deepEqual(all.controller.words, [7]);
+  });
+
+  it('no box of the controller leaves before its owner has stored the resume secret: one that dies earlier is not locked out', async () => {
+    const all = bench();
+    const stored = all.controller.slowDisk();
+    all.agent.onConfirmed = () => all.agent.tunnel.send(credit(1));
+    all.carrier.join('controller', all.controller);
+    all.carrier.join('agent', all.agent);
+    all.carrier.run();
+    all.controller.tunnel.send(frame(1));
+    settle(all, 2000);
+    assert.deepEqual(all.controller.words, [1], 'it hears');
+    const boxes = () => all.carrier.carried.filter(({ from, body }) => from === 'controller' && body[0] === 0x10);
+    assert.equal(boxes().length, 0, 'and says nothing');
+
+    const second = new End('controller', all.clock, 'second process', { invite: inviteSecret() });
+    all.carrier.leave('controller');
+    all.carrier.join('controller', second);
+    settle(all, 12_000);
+    assert.equal(second.confirmed.length, 1, 'the invite still opens a tunnel');
+    assert.equal(second.confirmed[0].resumed, false);
+    assert.deepEqual(all.agent.failures, []);
+
+    stored();
+    await Promise.resolve();
+  });
+
+  it('what the controller has said meanwhile leaves when the resume secret is stored', async () => {
+    const all = bench();
+    const stored = all.controller.slowDisk();
+    all.carrier.join('controller', all.controller);
+    all.carrier.join('agent', all.agent);
+    all.carrier.run();
+    all.controller.tunnel.send(frame(1));
+    all.carrier.relink();
+    settle(all, 1000);
+    assert.deepEqual(all.agent.words, []);
+    stored();
+    await Promise.resolve();
+    await Promise.resolve();
+    settle(all, 100);
+    assert.deepEqual(all.agent.words, [1]);
   });
 
   it('T1 travels again byte for byte, and gets the same T2', () => {
