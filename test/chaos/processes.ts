@@ -178,6 +178,7 @@ for (const round of ROUNDS) {
   const limit = setTimeout(() => {
     for (const { name, told } of cast.actors) say(`${name}: ${JSON.stringify(told.slice(-3))}`);
     say('hang');
+    for (const actor of cast.actors) actor.stop();
     process.exit(1);
   }, LIMIT_MS);
   try {
