@@ -1,7 +1,7 @@
 // image × chip × options → plan (docs/protocol.md §7). Pure and deterministic: the job id comes in.
 import { bytesAt, endOf, hexAddress, type Segment } from './image/segments.ts';
 import { checkImageFits, type Image } from './image/image.ts';
-import { inRam, sectorAt, sectorsOf, type Chip, type Sector, type Width } from '../shared/chips/index.ts';
+import { inRam, sectorAt, sectorNumber, sectorsOf, type Chip, type Sector, type Width } from '../shared/chips/index.ts';
 import { fail } from '../shared/errors.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../shared/plan/plan.ts';
@@ -33,6 +33,8 @@ export interface FlashOptions extends PlanOptions {
   readonly widest?: Width | undefined;
   /** Address of the boot words when they are not the vector table at the start of a segment. */
   readonly boot?: number | undefined;
+  /** Sectors may be skipped across jobs: what the image leaves free in them is checked, too. */
+  readonly delta?: boolean | undefined;
 }
 
 /** Job of kind flash: erase what the image touches, program it, boot words last. */
@@ -40,10 +42,12 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
   const boot = options.boot ?? findBootWords(image, chip);
-  const ranges = rangesOf(withBootWords(image.segments, boot, chip), chip, flashKiB, 'program');
+  const programmed = rangesOf(withBootWords(image.segments, boot, chip), chip, flashKiB, 'program');
+  const sectors = sectorsTouched(programmed, chip, flashKiB);
+  const ranges = options.delta === true ? withRests(programmed, sectors, boot, chip, flashKiB) : programmed;
   return checked(chip, {
     ...common('flash', chip, { ...options, flashKiB }, 'run'),
-    sectors: sectorsTouched(ranges, chip, flashKiB),
+    sectors,
     bootAddress: boot,
     widest: options.widest ?? 'x32',
     lock: options.lock ?? 'none',
@@ -168,6 +172,37 @@ function fillSmallestGaps(spans: readonly Span[]): Span[] {
     if (closed.has(index)) joined.push({ ...(joined.pop() as Span), end: span.end });
     else joined.push(span);
   return joined;
+}
+
+/**
+ * Ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven to its last
+ * byte. A sector whose rests do not fit into the plan any more goes without, and is never skipped.
+ */
+function withRests(
+  ranges: readonly PlanRange[],
+  sectors: readonly number[],
+  boot: number,
+  chip: Chip,
+  flashKiB: number,
+): PlanRange[] {
+  const all = [...ranges];
+  for (const sector of sectors.map((index) => sectorNumber(chip, index, flashKiB))) {
+    const rests = restsOf(sector, ranges);
+    const isBoot = boot >= sector.base && boot < sector.base + sector.bytes;
+    if (!isBoot && all.length + rests.length <= PLAN_LIMITS.ranges) all.push(...rests);
+  }
+  return all.sort((a, b) => a.address - b.address);
+}
+
+/** The stretches of a sector that no range covers, to be checked only. */
+function restsOf({ base, bytes }: Sector, ranges: readonly PlanRange[]): PlanRange[] {
+  const inside = ranges.filter(({ address }) => address >= base && address < base + bytes);
+  const starts = [base, ...inside.map(({ address, length }) => address + length)];
+  const ends = [...inside.map(({ address }) => address), base + bytes];
+  return starts.flatMap((address, index) => {
+    const length = (ends[index] as number) - address;
+    return length > 0 ? [{ address, length, use: 'digest' as const }] : [];
+  });
 }
 
 function gapBefore(left: Span, right: Span, index: number): { index: number; size: number } {

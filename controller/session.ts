@@ -306,8 +306,10 @@ class Job {
       chip: this.#chip,
       image: this.#options.image,
       acknowledged: this.record.acknowledged,
+      delta: this.#options.delta === true,
       room: () => this.#waiting.until(() => (this.#hasRoom(link) ? true : undefined), limit).then(() => {}),
-      answered: () => this.#waiting.until(() => (link.unanswered === 0 ? true : undefined), limit).then(() => {}),
+      answered: (left = 0) =>
+        this.#waiting.until(() => (link.unanswered <= left ? true : undefined), limit).then(() => {}),
       emit: (event) => this.#emit(event),
       beforeChange: () => this.#keeper.changed('incomplete'),
       acknowledge: (sector) => this.#keeper.acknowledge(sector),

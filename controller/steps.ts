@@ -43,6 +43,12 @@ export function bootSector(plan: Plan, chip: Chip): number | undefined {
   return plan.bootAddress === undefined ? undefined : sectorAt(chip, plan.bootAddress, plan.flashKiB)?.index;
 }
 
+/** True when the plan digests a sector to its last byte: what is not programmed in it must read FF. */
+export function coversSector(expected: Expectation, sector: number, bytes: number): boolean {
+  const inside = expected.ranges.filter((range) => range.sector === sector);
+  return inside.reduce((sum, { length }) => sum + length, 0) === bytes;
+}
+
 /** ERASE of one sector. */
 export function eraseStep(sector: number): Command {
   return { name: 'ERASE', sector };

@@ -11,6 +11,7 @@ import type { Plan } from '../../shared/plan/plan.ts';
 export interface FlashArguments extends JobArguments, ImageArguments {
   readonly lock?: 'none' | 'rdp1' | undefined;
   readonly boot?: string | undefined;
+  readonly delta?: boolean | undefined;
 }
 
 export const LOCK_FLAG = {
@@ -23,6 +24,14 @@ export const BOOT_FLAG = {
   describe: 'address of the boot words; found by itself unless given',
 } as const;
 
+export const DELTA_FLAG = {
+  type: 'boolean',
+  default: false,
+  describe:
+    'leave alone sectors that hold the right content already; relay and laptop then see which, and whoever can write the ' +
+    'board beforehand can test guesses about a sector',
+} as const;
+
 export const flashCommand: CommandModule<object, FlashArguments> = {
   command: 'flash <image>',
   describe: 'write an image to the chip on the customer’s desk (vendor)',
@@ -30,6 +39,7 @@ export const flashCommand: CommandModule<object, FlashArguments> = {
     imageFlags(planFlags(jobFlags(yargs)))
       .option('lock', LOCK_FLAG)
       .option('boot', BOOT_FLAG)
+      .option('delta', DELTA_FLAG)
       .example('$0 flash firmware.elf --relay wss://relay.example.com', 'makes an invite, waits, writes, verifies')
       .example('$0 flash firmware.elf --resume JOB', 'goes on with an interrupted job'),
   handler: async (args) => {
@@ -38,7 +48,8 @@ export const flashCommand: CommandModule<object, FlashArguments> = {
     const desk = new Desk(args);
     try {
       const plan = (job: Uint8Array, flashKiB: number | undefined) => flashPlan(args, image, chip, job, flashKiB);
-      await desk.run({ kind: 'flash', image, chip, plan, fixedSize: args['flash-kib'] !== undefined });
+      const fixedSize = args['flash-kib'] !== undefined;
+      await desk.run({ kind: 'flash', image, chip, plan, fixedSize, delta: args.delta === true });
     } finally {
       desk.close();
     }
@@ -57,5 +68,6 @@ export function flashPlan(
     ...planOptions(args, job, flashKiB),
     lock: args.lock === 'rdp1' ? 'level 1' : 'none',
     boot: args.boot === undefined ? undefined : parseAddress(args.boot, 'BF-USAGE'),
+    delta: args.delta,
   });
 }

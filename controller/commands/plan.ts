@@ -7,7 +7,7 @@ import { fromHex, toHex } from '../../shared/bytes.ts';
 import { encodePlan, planHash } from '../../shared/plan/plan.ts';
 import { printJson } from '../../shared/runtime/cli.ts';
 import { systemRandom } from '../../shared/runtime/system-random.ts';
-import { BOOT_FLAG, flashPlan, LOCK_FLAG, type FlashArguments } from './flash.ts';
+import { BOOT_FLAG, DELTA_FLAG, flashPlan, LOCK_FLAG, type FlashArguments } from './flash.ts';
 import { chipNamed, imageFlags, loadImage, planFlags } from './options.ts';
 
 interface DryRunArguments extends FlashArguments {
@@ -21,6 +21,7 @@ export const planCommand: CommandModule<object, DryRunArguments> = {
     imageFlags(planFlags(yargs))
       .option('lock', LOCK_FLAG)
       .option('boot', BOOT_FLAG)
+      .option('delta', DELTA_FLAG)
       .option('job', { type: 'string', describe: 'job id the hash is for, 32 digits; a random one unless given' }),
   handler: async (args) => {
     const image = await loadImage(args);

@@ -52,6 +52,8 @@ export interface Wish {
   readonly plan: (job: Uint8Array, flashKiB: number | undefined) => Plan;
   /** The flash size was given: another one is refused instead of planned for. */
   readonly fixedSize: boolean;
+  /** Skip what the chip proves to hold already (JobOptions.delta). */
+  readonly delta?: boolean;
 }
 
 /** KiB the relay forwards on one link: the largest image some twenty times. */
@@ -109,6 +111,7 @@ export class Desk {
       image: wish.image,
       allowedStubs: trustedStubs(),
       waiveCode: this.#args.code === false,
+      delta: wish.delta === true,
       planFor: wish.fixedSize ? undefined : (flashKiB) => wish.plan(planOf(record).job, flashKiB),
       dial: () => dialRelay(record.room.relayUrl, systemClock),
       callbacks: {

@@ -96,6 +96,8 @@ export interface JobOptions {
   readonly callbacks: JobCallbacks;
   /** No image leaves before the code is confirmed, unless this is set. */
   readonly waiveCode?: boolean;
+  /** Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which. */
+  readonly delta?: boolean;
   /** Makes the plan again for the flash size the agent reports; without it another size is refused. */
   readonly planFor?: ((flashKiB: number) => Plan) | undefined;
   readonly patience?: Partial<Patience>;

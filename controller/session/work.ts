@@ -3,6 +3,7 @@
 import type { Image } from '../image/image.ts';
 import {
   bootSector,
+  coversSector,
   digestSteps,
   eraseStep,
   expectedDigests,
@@ -31,10 +32,12 @@ export interface WorkOptions {
   readonly image: Image | undefined;
   /** Sectors this job's record says this unit holds already. */
   readonly acknowledged: readonly number[];
+  /** Sectors that are on no record are skipped, too, when the stub's digests cover and confirm all of them. */
+  readonly delta: boolean;
   /** Resolves when the agent and the tunnel take another frame. */
   readonly room: () => Promise<void>;
-  /** Resolves when every command has been answered. */
-  readonly answered: () => Promise<void>;
+  /** Resolves when at most `left` commands, none unless given, have not been answered. */
+  readonly answered: (left?: number) => Promise<void>;
   readonly emit: (event: JobEvent) => void;
   /** Flash is about to change: resolves when that is on record. */
   readonly beforeChange: () => Promise<void>;
@@ -130,6 +133,7 @@ class FlashWork {
   readonly #boot: number;
   readonly #totalBytes: number;
   readonly #erased = new Set<number>();
+  readonly #written = new Set<number>();
   #skippedBytes = 0;
   #acceptedBytes = 0;
 
@@ -148,9 +152,10 @@ class FlashWork {
     await this.#erase(this.#boot);
     const skipped = await this.#alreadyThere();
     for (const sector of skipped) this.#skip(sector);
-    const writing = plan.sectors.filter((sector) => !skipped.has(sector));
+    const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));
     // Two erases to begin with: while they last, a slow starting network fills the ring.
-    if (writing[1] !== undefined) await this.#erase(writing[1]);
+    const next = writing.find((sector) => !this.#erased.has(sector));
+    if (next !== undefined) await this.#erase(next);
     for (const sector of writing) await this.#writeSector(sector);
     await this.#finalize();
     if (plan.lock !== 'none') await this.#lock();
@@ -176,28 +181,42 @@ class FlashWork {
     });
   }
 
-  /** Sectors on record whose digests agree now; the one of the boot words is not even asked about. */
+  /** Sectors that may be skipped if their digests agree; the one of the boot words is not even asked about. */
+  #candidates(): number[] {
+    const { plan, chip, acknowledged, delta } = this.#options;
+    const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
+    const may = (sector: number) =>
+      acknowledged.includes(sector) || (delta && coversSector(this.#expected, sector, bytesOf(sector)));
+    return plan.sectors.filter((sector) => sector !== this.#boot && may(sector));
+  }
+
+  /** Candidates whose digests agree now. Where addresses may only ascend, the boot sector is written while the answers travel. */
   async #alreadyThere(): Promise<ReadonlySet<number>> {
-    const { plan, acknowledged } = this.#options;
-    const candidates = plan.sectors.filter((sector) => sector !== this.#boot && acknowledged.includes(sector));
+    const { plan } = this.#options;
+    const candidates = this.#candidates();
     const wrong = new Set<number>();
     for (const sector of candidates)
       for (const step of digestSteps(this.#expected, sector))
         await this.#digest(step, (range, digest) => {
           if (!equalBytes(digest, range.before)) wrong.add(sector);
         });
-    if (candidates.length > 0) await this.#options.answered();
+    if (candidates.length === 0) return wrong;
+    const bootFirst = plan.sectors[0] === this.#boot;
+    if (bootFirst) await this.#writeSector(this.#boot);
+    await this.#options.answered(bootFirst ? digestSteps(this.#expected, this.#boot).length : 0);
     return new Set(candidates.filter((sector) => !wrong.has(sector)));
   }
 
   #skip(sector: number): void {
     this.#skippedBytes += imageBytes(this.#options.plan, this.#expected, sector);
+    this.#options.acknowledge(sector);
     this.#options.emit({ type: 'sector', sector, skipped: true });
     this.#progress(0);
   }
 
   async #writeSector(sector: number): Promise<void> {
     const { plan, link, room } = this.#options;
+    this.#written.add(sector);
     await this.#erase(sector);
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
       await room();

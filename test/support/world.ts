@@ -77,6 +77,8 @@ export interface Captures {
 export interface FlashOptions {
   readonly lock?: Plan['lock'];
   readonly label?: string;
+  /** Sectors may be skipped across jobs. */
+  readonly delta?: boolean;
   readonly consent?: boolean;
   readonly confirmCode?: (code: string) => boolean | Promise<boolean>;
   /** Called before the plan is encoded. */
@@ -207,6 +209,7 @@ export class World {
     return compileFlash(image, requireChip(F427), {
       job: this.random.bytes(16),
       lock: options.lock ?? 'none',
+      ...(options.delta === undefined ? {} : { delta: options.delta }),
       ...(options.label === undefined ? {} : { label: options.label }),
       ...(options.idleLimitMs === undefined ? {} : { idleLimitMs: options.idleLimitMs }),
     });
@@ -263,6 +266,7 @@ export class World {
       record,
       image,
       allowedStubs: STUBS.hashes,
+      ...(options.delta === undefined ? {} : { delta: options.delta }),
       callbacks: {
         confirmCode: (code) => {
           this.codes.vendor.push(code);
