@@ -16,6 +16,8 @@ export interface Row extends JobSpec {
   readonly checks: (result: JobResult) => readonly Check[];
 }
 
+/** A job that is done again, or gone on with at its end, on a board that holds the image, ms. */
+export const AGAIN_MOST_MS = 2000;
 const TEN_MBIT = 10e6;
 const network = (rttMs: number, more: Partial<Network> = {}): Network => ({ rttMs, bitsPerSecond: TEN_MBIT, ...more });
 
@@ -39,6 +41,14 @@ const lossy = ({ total, floor, transfer = 0, spec }: JobResult): Check => ({
   what: 'yes to receipt, ms',
   got: total,
   most: 1.15 * Math.max(floor.total, transfer) + 3 * spec.network.rttMs,
+});
+/** Digests, the boot sector, FINAL. */
+const again = ({ total }: JobResult): Check => ({ what: 'yes to receipt, ms', got: total, most: AGAIN_MOST_MS });
+/** What differs costs its sectors and the digests of the others, beyond the rest of any job. */
+const differing = ({ total, floor, digesting, spec }: JobResult): Check => ({
+  what: 'yes to receipt, ms',
+  got: total,
+  most: 1.02 * floor.total + 2 * spec.network.rttMs + 600 + digesting,
 });
 const all =
   (...checks: ((result: JobResult) => Check)[]) =>
@@ -118,5 +128,54 @@ export const ROWS: readonly Row[] = [
     network: network(600, { loss: 0.02 }),
     transfer: true,
     checks: all(lossy),
+  },
+  {
+    name: 'V2-1, 256 KB, locks',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150),
+    lock: true,
+    checks: all(flashing, rest),
+  },
+  {
+    name: '64 KB, --delta, same image',
+    kiB: 64,
+    probe: 'v2-1',
+    network: network(150),
+    delta: { changed: [] },
+    quick: true,
+    checks: all(again),
+  },
+  {
+    name: '256 KB, --delta, same image',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150),
+    delta: { changed: [] },
+    checks: all(again),
+  },
+  {
+    name: '1 MB, --delta, same image',
+    kiB: 1024,
+    probe: 'v2-1',
+    network: network(150),
+    delta: { changed: [] },
+    checks: all(again),
+  },
+  {
+    name: '256 KB, --delta, 16 KB sector differs',
+    kiB: 256,
+    probe: 'v2-1',
+    network: network(150),
+    delta: { changed: [2] },
+    checks: all(differing),
+  },
+  {
+    name: '1 MB, --delta, 128 KB sector differs',
+    kiB: 1024,
+    probe: 'v2-1',
+    network: network(150),
+    delta: { changed: [8] },
+    checks: all(differing),
   },
 ];

@@ -49,14 +49,28 @@ export class FlashWatch {
   #ended: number | undefined;
   #sawDigest = false;
   #sawEmpty = false;
+  #digesting = 0;
+  /** Since when the stub has been seen digesting, without a break. */
+  #digestingSince: number | undefined;
 
   constructor(board: Board, queue: EventQueue) {
     this.#board = board;
     board.soc.flash.onOperation = ({ kind, phase, atNs }) => {
+      if (kind === 'option') return;
       if (phase === 'start') this.#start(atNs / 1e6);
       else this.#end(kind === 'erase', atNs / 1e6);
     };
-    queue.follow({ followTo: () => this.#sample() });
+    queue.follow({
+      followTo: () => {
+        this.#countDigesting(queue.now());
+        this.#sample();
+      },
+    });
+  }
+
+  /** Time the stub has said it was digesting, ms; as exact as probe and network wake the queue often. */
+  get digesting(): number {
+    return this.#digesting;
   }
 
   /** Undefined when nothing was erased. */
@@ -83,6 +97,16 @@ export class FlashWatch {
     };
   }
 
+  #countDigesting(now: number): void {
+    const digesting = this.#activity() === ACTIVITIES.digesting;
+    if (this.#digestingSince !== undefined) this.#digesting += now - this.#digestingSince;
+    this.#digestingSince = digesting ? now : undefined;
+  }
+
+  #activity(): number {
+    return this.#word(controlAddress('ACTIVITY')) & 0xff;
+  }
+
   #start(now: number): void {
     this.#started = now;
     this.#gap = this.#ended === undefined ? 0 : now - this.#ended;
@@ -100,8 +124,7 @@ export class FlashWatch {
   /** Looks at the mailbox while the flash stands still; probe and network wake the queue often enough. */
   #sample(): void {
     if (this.#ended === undefined || this.#board.soc.flash.busy) return;
-    const activity = this.#word(controlAddress('ACTIVITY')) & 0xff;
-    if (activity === ACTIVITIES.digesting) this.#sawDigest = true;
+    if (this.#activity() === ACTIVITIES.digesting) this.#sawDigest = true;
     const next = parseStatus(this.#word(controlAddress('STATUS'))).accepted + 1;
     const slotEnd = FRAME_RING.address + ((next % FRAME_RING.slots) + 1) * FRAME_RING.slotSize;
     if (this.#word(slotEnd - 4) !== next) this.#sawEmpty = true;

@@ -54,6 +54,14 @@ export interface HouseOptions {
   readonly flash: Uint8Array;
 }
 
+/** What a job does otherwise than the plainest one. */
+export interface JobWays {
+  /** Runs under `--delta`. */
+  readonly delta?: boolean | undefined;
+  /** The plan locks the chip. */
+  readonly lock?: boolean | undefined;
+}
+
 /** An event of the job with its time, ms. */
 export interface TimedEvent {
   readonly at: number;
@@ -108,8 +116,9 @@ export class House {
     return this.#stlink.swdKHz;
   }
 
-  plan(image: Image): Plan {
-    return compileFlash(image, CHIP, { job: this.#random.bytes(16) });
+  plan(image: Image, ways: JobWays = {}): Plan {
+    const { delta = false, lock = false } = ways;
+    return compileFlash(image, CHIP, { job: this.#random.bytes(16), delta, lock: lock ? 'level 1' : 'none' });
   }
 
   newRecord(image: Image, plan: Plan): JobRecord {
@@ -138,7 +147,12 @@ export class House {
     return this.queue.drive(work, LIMIT_NS);
   }
 
-  startVendor(image: Image, record: JobRecord, onEvent: (event: JobEvent) => void = () => {}): RunningJob {
+  startVendor(
+    image: Image,
+    record: JobRecord,
+    { delta = false }: JobWays = {},
+    onEvent: (event: JobEvent) => void = () => {},
+  ): RunningJob {
     return startControllerJob({
       clock: this.queue,
       random: this.#random,
@@ -147,6 +161,7 @@ export class House {
       keys: { sealed: this.#keys.sealed, receipt: this.#keys.receipt },
       record,
       image,
+      delta,
       allowedStubs: STUBS.hashes,
       callbacks: {
         confirmCode: () => Promise.resolve(true),

@@ -1,5 +1,7 @@
 // Images and old contents for the bench, from seeds.
 import type { Image } from '../../controller/image/image.ts';
+import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
 import { seededRandom } from '../../test/support/seeded.ts';
 
 const FLASH = 0x08000000;
@@ -14,6 +16,16 @@ export function randomImage(kiB: number, seed: number, ff = 0): Image {
   view.setUint32(0, 0x20010000, true);
   view.setUint32(4, FLASH + 0x201, true);
   return { format: 'bin', segments: [{ address: FLASH, bytes }], length: bytes.length };
+}
+
+/** A chip that an earlier job has written: the image in its sectors, but for a byte in each of these; something else elsewhere. */
+export function earlierContents({ segments }: Image, plan: Plan, chip: Chip, changed: readonly number[]): Uint8Array {
+  const flash = oldContents(true);
+  const sectors = plan.sectors.map((index) => sectorNumber(chip, index, plan.flashKiB));
+  for (const { base, bytes } of sectors) flash.fill(0xff, base - FLASH, base - FLASH + bytes);
+  for (const { address, bytes } of segments) flash.set(bytes, address - FLASH);
+  for (const { index, base } of sectors) if (changed.includes(index)) flash[base - FLASH + 1]! ^= 1;
+  return flash;
 }
 
 /** A chip full of something else, or an empty one. */

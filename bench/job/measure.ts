@@ -5,7 +5,7 @@ import type { IdentityName } from '../../sim/stlink/identity.ts';
 import type { FlashTimes } from './flash-watch.ts';
 import { floorOf, type Floor } from './floor.ts';
 import { CHIP, House } from './house.ts';
-import { oldContents, randomImage } from './images.ts';
+import { earlierContents, oldContents, randomImage } from './images.ts';
 import type { MessageTrace } from './messages.ts';
 import { transferMs, type LegBytes, type Network } from './network.ts';
 
@@ -20,6 +20,10 @@ export interface JobSpec {
   readonly virgin?: boolean;
   /** Share of 4 KB blocks of the image that are FF. */
   readonly ff?: number;
+  /** The plan locks the chip. */
+  readonly lock?: boolean;
+  /** The board holds the image already, but for a byte in each of these sectors, and the job runs under `--delta`. */
+  readonly delta?: { readonly changed: readonly number[] };
   /** Run the network model alone over the same messages, too. */
   readonly transfer?: boolean;
   readonly seed?: number;
@@ -40,7 +44,11 @@ export interface LegSummary {
 export interface JobResult {
   readonly spec: JobSpec;
   readonly swdKHz: number;
+  /** Of the sectors that were erased. */
   readonly floor: Floor;
+  readonly erased: readonly number[];
+  /** The chip was digesting what it had not just written. */
+  readonly digesting: number;
   /** First erase to last word of the image. */
   readonly flashing: number;
   /** Yes to first erase, and last word to receipt. */
@@ -65,11 +73,14 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
   const started = performance.now();
   const seed = spec.seed ?? 1;
   const image = randomImage(spec.kiB, seed + 100, spec.ff);
-  const { probe, network, commandMs } = spec;
+  const { probe, network, commandMs, lock } = spec;
+  const ways = { delta: spec.delta !== undefined, lock };
   const house = new House({ seed, probe, network, commandMs, flash: oldContents(spec.virgin !== true) });
-  const plan = house.plan(image);
+  const plan = house.plan(image, ways);
+  if (spec.delta !== undefined)
+    house.board.soc.memories.flash.bytes.set(earlierContents(image, plan, CHIP, spec.delta.changed));
   const record = house.newRecord(image, plan);
-  const vendor = house.startVendor(image, record);
+  const vendor = house.startVendor(image, record, ways);
   const agent = house.runAgent(record);
   await house.drive(Promise.all([vendor.done, agent]));
   const times = house.watch.times;
@@ -77,12 +88,15 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
   const left = house.events.find(({ event }) => event.type === 'left');
   if (times === undefined || receipt === undefined) throw new Error(`${spec.name}: nothing was written`);
   requireWritten(house, image);
-  const floor = floorOf(image, plan, CHIP);
+  const erased = house.events.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
+  const floor = floorOf(image, plan, CHIP, erased);
   const sizes = house.trace.passages.filter(({ from }) => from === 'controller').map(({ bytes }) => bytes);
   return {
     spec,
     swdKHz: house.swdKHz,
     floor,
+    erased,
+    digesting: house.watch.digesting,
     flashing: times.lastWord - times.firstErase,
     rest: times.firstErase - house.yesAt + receipt.at - times.lastWord,
     total: receipt.at - house.yesAt,

@@ -2,7 +2,8 @@
 // over with what is on record. The agent and its stub wait meanwhile.
 import type { JobEvent } from '../../controller/session/ports.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
-import { House } from './house.ts';
+import { floorOf, type Floor } from './floor.ts';
+import { CHIP, House } from './house.ts';
 import { oldContents, randomImage } from './images.ts';
 import type { Network } from './network.ts';
 
@@ -17,6 +18,11 @@ export interface ResumeResult extends ResumeSpec {
   /** New tunnel confirmed to receipt, virtual ms. */
   readonly ms: number;
   readonly skipped: readonly number[];
+  /** In the second part; the floor is that of these sectors. */
+  readonly erased: readonly number[];
+  readonly floor: Floor;
+  /** The chip was digesting what it had not just written, in the second part, ms. */
+  readonly digesting: number;
 }
 
 /** Interrupts at the last sector's acknowledgement and resumes. @throws Error when either part fails otherwise */
@@ -26,7 +32,7 @@ export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
   const plan = house.plan(image);
   const record = house.newRecord(image, plan);
   const last = plan.sectors.at(-1);
-  const first = house.startVendor(image, record, (event: JobEvent) => {
+  const first = house.startVendor(image, record, {}, (event: JobEvent) => {
     if (event.type === 'sector' && event.sector === last) first.interrupt();
   });
   const agent = house.runAgent(record);
@@ -34,10 +40,19 @@ export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
   const stored = house.record;
   if (stored === undefined) throw new Error('nothing is on record');
   const from = house.events.length;
+  const digested = house.watch.digesting;
   const second = house.startVendor(image, stored);
   const [{ skipped }] = await house.drive(Promise.all([second.done, agent]));
   const later = house.events.slice(from);
   const at = (type: JobEvent['type']): number => later.find(({ event }) => event.type === type)?.at ?? Number.NaN;
-  const name = `--resume, ${spec.kiB} KB, ${skipped.length} of ${plan.sectors.length} sectors skipped`;
-  return { ...spec, name, ms: at('receipt') - at('tunnel'), skipped };
+  const erased = later.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
+  return {
+    ...spec,
+    name: `${spec.kiB} KB, --resume`,
+    ms: at('receipt') - at('tunnel'),
+    skipped,
+    erased,
+    floor: floorOf(image, plan, CHIP, erased),
+    digesting: house.watch.digesting - digested,
+  };
 }

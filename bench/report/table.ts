@@ -1,6 +1,7 @@
 // The bench's figures as text: one line a job, its targets, and where the time above the floor went.
 import type { Check } from '../rows.ts';
 import type { JobResult } from '../job/measure.ts';
+import type { ResumeResult } from '../job/resume.ts';
 import type { ToolResult } from '../tools/openocd.ts';
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(2);
@@ -25,6 +26,30 @@ export function jobTable(results: readonly JobResult[]): string {
   return markdown(
     COLUMNS.map(({ head }) => head),
     results.map((result) => COLUMNS.map(({ cell }) => cell(result))),
+  );
+}
+
+/** Jobs on a board that holds most of it already: under `--delta` from the customer's yes, under `--resume` from the new tunnel. */
+export function againTable(results: readonly JobResult[], resumed: readonly ResumeResult[]): string {
+  const line = (
+    name: string,
+    ms: number,
+    trips: string,
+    { erased, floor, digesting }: JobResult | ResumeResult,
+  ): string[] => [
+    name,
+    erased.join(' '),
+    seconds(floor.total),
+    seconds(digesting),
+    seconds(ms),
+    trips,
+  ];
+  return markdown(
+    ['job', 'sectors erased', 'floor s', 'digests s', 'in all s', 'round trips'],
+    [
+      ...results.map((result) => line(result.spec.name, result.total, String(result.roundTrips), result)),
+      ...resumed.map((result) => line(result.name, result.ms, '–', result)),
+    ],
   );
 }
 
