@@ -2,6 +2,7 @@
 import type { Check } from '../rows.ts';
 import type { JobResult } from '../job/measure.ts';
 import type { ResumeResult } from '../job/resume.ts';
+import { oursBeside } from '../tools/all.ts';
 import type { ToolResult } from '../tools/openocd.ts';
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(2);
@@ -36,14 +37,7 @@ export function againTable(results: readonly JobResult[], resumed: readonly Resu
     ms: number,
     trips: string,
     { erased, floor, digesting }: JobResult | ResumeResult,
-  ): string[] => [
-    name,
-    erased.join(' '),
-    seconds(floor.total),
-    seconds(digesting),
-    seconds(ms),
-    trips,
-  ];
+  ): string[] => [name, erased.join(' '), seconds(floor.total), seconds(digesting), seconds(ms), trips];
   return markdown(
     ['job', 'sectors erased', 'floor s', 'digests s', 'in all s', 'round trips'],
     [
@@ -64,22 +58,43 @@ export function itemTable(results: readonly JobResult[]): string {
 }
 
 export function checkLine(name: string, { what, got, most }: Check): string {
-  const shown = (value: number): string => (most < 10 ? value.toFixed(4) : value.toFixed(0));
-  return `${got <= most ? 'met   ' : 'MISSED'} ${name}: ${what} ${shown(got)}, at most ${shown(most)}`;
+  return `${got <= most ? 'met   ' : 'MISSED'} ${name}: ${what} ${figure(got, most)}, at most ${figure(most, most)}`;
 }
 
-export function toolTable(results: readonly ToolResult[]): string {
+function figure(value: number, most: number): string {
+  return most < 10 ? value.toFixed(4) : value.toFixed(0);
+}
+
+/** Other tools, and our whole job beside each. */
+export function toolTable(results: readonly ToolResult[], ours: readonly JobResult[]): string {
   return markdown(
-    ['tool', 'KB', 'RTT ms', 'erase and write s', 'verify s', 'commands'],
-    results.map(({ tool, kiB, rttMs, write, verify, commands }) => [
-      tool,
-      String(kiB),
-      String(rttMs),
-      seconds(write),
-      seconds(verify),
-      String(commands),
-    ]),
+    ['tool', 'KB', 'RTT ms', 'erase and write s', 'verify s', 'commands', 'ours, in all s'],
+    results.map((result) => {
+      const own = oursBeside(result, ours);
+      return [
+        result.tool,
+        String(result.kiB),
+        String(result.rttMs),
+        seconds(result.write),
+        seconds(result.verify),
+        String(result.commands),
+        own === undefined ? '–' : seconds(own.total),
+      ];
+    }),
   );
+}
+
+/** One line a target: on how many jobs it is looked at, and the one nearest to its limit. */
+export function targetTable(checked: readonly { readonly name: string; readonly check: Check }[]): string {
+  const targets = [...new Set(checked.map(({ check }) => check.what))];
+  const rows = targets.map((what) => {
+    const all = checked.filter(({ check }) => check.what === what);
+    const nearest = all.reduce((a, b) => (b.check.got / b.check.most > a.check.got / a.check.most ? b : a));
+    const { got, most } = nearest.check;
+    const met = all.filter(({ check }) => check.got <= check.most).length;
+    return [what, `${met} of ${all.length}`, nearest.name, figure(got, most), figure(most, most)];
+  });
+  return markdown(['target', 'met', 'nearest to its limit', 'figure', 'at most'], rows);
 }
 
 function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {

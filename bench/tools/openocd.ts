@@ -1,5 +1,5 @@
 // Stock OpenOCD on the bench's virtual board: `flash write_image erase` and `verify_image`, timed by the board's own clock.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,8 +31,13 @@ const FLASH = '0x08000000';
 /** Long enough for a line of output to be read before the next command; at most 20 ms of it are charged. */
 const REST_MS = 60;
 
-/** Runs OpenOCD once. Undefined when there is none on this machine. @throws Error when it fails */
-export async function measureOpenocd(spec: ToolSpec): Promise<ToolResult | undefined> {
+/** What this machine lacks for it, in words; undefined when nothing. */
+export function openocdLacks(): string | undefined {
+  return spawnSync('openocd', ['--version'], { stdio: 'ignore' }).error === undefined ? undefined : 'missing openocd';
+}
+
+/** Runs OpenOCD once. @throws Error when it fails */
+export async function measureOpenocd(spec: ToolSpec): Promise<ToolResult> {
   const folder = mkdtempSync(join(tmpdir(), 'openocd-bench-'));
   const file = join(folder, 'image.bin');
   const image = randomImage(spec.kiB, 101).segments[0]!.bytes;
@@ -51,15 +56,14 @@ export async function measureOpenocd(spec: ToolSpec): Promise<ToolResult | undef
       ...mark('verified'),
       'shutdown',
     ]);
-    if (marks === undefined) return undefined;
     const [ready, written, verified] = ['ready', 'written', 'verified'].map((name) => marks.get(name) ?? Number.NaN);
-    const flash = server.board.soc.memories.flash.bytes.subarray(0, image.length);
+    const flash = server.probe.board.soc.memories.flash.bytes.subarray(0, image.length);
     return {
       ...spec,
       tool: 'OpenOCD',
       write: written! - ready!,
       verify: verified! - written!,
-      commands: server.commands,
+      commands: server.probe.commands,
       good: Buffer.compare(flash, image) === 0,
     };
   } finally {
@@ -73,7 +77,7 @@ function mark(name: string): string[] {
 }
 
 /** Virtual time at which each mark was printed. */
-function run(server: FlatServer, commands: readonly string[]): Promise<Map<string, number> | undefined> {
+function run(server: FlatServer, commands: readonly string[]): Promise<Map<string, number>> {
   const args = [
     ...['-c', 'gdb_port disabled; tcl_port disabled; telnet_port disabled'],
     ...['-f', 'interface/stlink.cfg', '-c', `hla_stlink_backend tcp ${server.port}`, '-f', 'target/stm32f4x.cfg'],
@@ -86,10 +90,10 @@ function run(server: FlatServer, commands: readonly string[]): Promise<Map<strin
     const listen = (line: string): void => {
       said.push(line);
       const name = /^@(\w+)$/.exec(line)?.[1];
-      if (name !== undefined) marks.set(name, server.nowMs);
+      if (name !== undefined) marks.set(name, server.probe.nowMs);
     };
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', listen);
-    child.once('error', () => resolve(undefined));
+    child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(marks);
       else reject(new Error(`openocd ended with ${code}:\n${said.join('\n')}`));

@@ -1,0 +1,89 @@
+// Other people's tools beside ours: which, on what, and how ours compares (docs/performance.md, "Other tools").
+import type { JobResult } from '../job/measure.ts';
+import type { Check } from '../rows.ts';
+import { measureOpenocd, openocdLacks, type ToolResult, type ToolSpec } from './openocd.ts';
+import { measureStFlash, stFlashLacks } from './st-flash.ts';
+
+const TIMES_FASTER = 2;
+const V21 = { probe: 'v2-1', swdKHz: 4000, commandMs: 1 } as const;
+
+interface Tool {
+  readonly name: string;
+  /** What this machine lacks for it, in words. */
+  readonly lacks: () => string | undefined;
+  readonly measure: (spec: ToolSpec) => Promise<ToolResult>;
+  readonly rows: readonly ToolSpec[];
+}
+
+const TOOLS: readonly Tool[] = [
+  {
+    name: 'OpenOCD',
+    lacks: openocdLacks,
+    measure: measureOpenocd,
+    rows: [
+      { ...V21, kiB: 1024, rttMs: 0 },
+      { ...V21, kiB: 256, rttMs: 0 },
+      { ...V21, kiB: 64, rttMs: 50 },
+      { ...V21, kiB: 64, rttMs: 150 },
+      { ...V21, kiB: 64, rttMs: 300 },
+    ],
+  },
+  {
+    name: 'st-flash',
+    lacks: stFlashLacks,
+    measure: measureStFlash,
+    rows: [
+      { ...V21, kiB: 1024, rttMs: 0 },
+      { ...V21, kiB: 256, rttMs: 0 },
+    ],
+  },
+];
+
+export interface ToolRun {
+  readonly results: readonly ToolResult[];
+  /** A sentence for each tool that could not be run. */
+  readonly missing: readonly string[];
+}
+
+/** Runs every tool there is. @throws Error when one fails or writes something else. @param told after each row */
+export async function measureTools(told: (line: string) => void): Promise<ToolRun> {
+  const results: ToolResult[] = [];
+  const missing: string[] = [];
+  for (const { name, lacks, measure, rows } of TOOLS) {
+    const lack = lacks();
+    if (lack !== undefined) missing.push(`${name} is not measured: ${lack}`);
+    for (const spec of lack === undefined ? rows : []) {
+      const result = await measure(spec);
+      if (!result.good) throw new Error(`${name} wrote something else`);
+      results.push(result);
+      told(`${name} ${spec.kiB} KB, ${spec.rttMs} ms`);
+    }
+  }
+  return { results, missing };
+}
+
+/** Our job on the same desk (controller, relay and agent a millisecond apart) or over the same link. */
+export function oursBeside({ kiB, rttMs, probe }: ToolResult, ours: readonly JobResult[]): JobResult | undefined {
+  return ours.find(
+    ({ spec }) =>
+      spec.kiB === kiB &&
+      spec.network.rttMs === Math.max(1, rttMs) &&
+      spec.probe === probe &&
+      spec.delta === undefined &&
+      spec.lock === undefined,
+  );
+}
+
+/** Ours has to be so many times as fast as OpenOCD. */
+export function toolChecks(
+  ours: readonly JobResult[],
+  theirs: readonly ToolResult[],
+): { name: string; check: Check }[] {
+  return theirs.flatMap((result) => {
+    const own = oursBeside(result, ours);
+    if (own === undefined || result.tool !== 'OpenOCD') return [];
+    const got = own.total / (result.write + result.verify);
+    const check = { what: 'our time / OpenOCD’s', got, most: 1 / TIMES_FASTER };
+    return [{ name: `${result.kiB} KB, ${result.rttMs} ms`, check }];
+  });
+}
