@@ -40,15 +40,19 @@ const whole = ({ total, floor }: JobResult): Check => ({
   most: 1.15,
 });
 const lossy = ({ total, floor, transfer = 0, spec }: JobResult): Check => ({
-  what: 'yes to receipt, ms',
+  what: 'yes to receipt where messages are lost, ms',
   got: total,
   most: 1.15 * Math.max(floor.total, transfer) + 3 * spec.network.rttMs,
 });
 /** Digests, the boot sector, FINAL. */
-const again = ({ total }: JobResult): Check => ({ what: 'yes to receipt, ms', got: total, most: AGAIN_MOST_MS });
+const again = ({ total }: JobResult): Check => ({
+  what: 'yes to receipt, image there already, ms',
+  got: total,
+  most: AGAIN_MOST_MS,
+});
 /** What differs costs its sectors and the digests of the others, beyond the rest of any job. */
 const differing = ({ total, floor, digesting, spec }: JobResult): Check => ({
-  what: 'yes to receipt, ms',
+  what: 'yes to receipt, one sector differs, ms',
   got: total,
   most: 1.02 * floor.total + 2 * spec.network.rttMs + 600 + digesting,
 });

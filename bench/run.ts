@@ -22,10 +22,10 @@ const quick = flags.includes('--quick');
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const told = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** What the simulation itself costs: wall seconds for each virtual second of the whole job, yes to the agent's leaving. */
-function wallLine({ wallSeconds, left }: JobResult): string {
-  const each = wallSeconds / (left / 1000);
-  return `${wallSeconds.toFixed(1)} s of this machine's time, ${each.toFixed(2)} s for a virtual second`;
+/** What the simulation itself costs: processor seconds for each virtual second of the whole job, yes to the agent's leaving. */
+function costLine({ processorSeconds, left }: JobResult): string {
+  const each = processorSeconds / (left / 1000);
+  return `${processorSeconds.toFixed(1)} s of processor time, ${each.toFixed(2)} s for a virtual second`;
 }
 
 interface Checked {
@@ -40,7 +40,7 @@ async function jobs(): Promise<{ results: JobResult[]; checked: Checked[] }> {
     const result = await measureJob(row);
     results.push(result);
     for (const check of row.checks(result)) checked.push({ name: row.name, check });
-    told(`${row.name}: ${wallLine(result)}`);
+    told(`${row.name}: ${costLine(result)}`);
   }
   return { results, checked };
 }
