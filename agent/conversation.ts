@@ -39,7 +39,7 @@ export interface ConversationOptions {
 }
 
 /** Events held at most before the session has taken them; the tunnel's window is smaller. */
-const MOST_EVENTS = 8192;
+export const MOST_EVENTS = 8192;
 
 export class Conversation {
   readonly #options: ConversationOptions;
@@ -72,6 +72,11 @@ export class Conversation {
         onDrained: () => this.#drained(),
       },
     });
+  }
+
+  /** Events nobody has taken yet. */
+  get held(): number {
+    return this.#events.length;
   }
 
   /** Enters the room. */

@@ -21,7 +21,7 @@ import type { MessageName, MessageOf, TunnelMessage } from '../shared/tunnel/mes
 import type { TunnelConfirmed } from '../shared/tunnel/tunnel.ts';
 
 /** Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the tunnel's own limit. */
-const MOST_UNACKNOWLEDGED = 1024;
+export const MOST_UNACKNOWLEDGED = 1024;
 
 /** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
 const MOST_BEGINNINGS = 100;

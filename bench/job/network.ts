@@ -9,6 +9,8 @@ import type { Side } from './messages.ts';
 export interface Network extends Path {
   /** The agent's share of the round trip, 0..1; half when left out. */
   readonly agentShare?: number | undefined;
+  /** Of the agent's leg, where it is not that of both. */
+  readonly agentBitsPerSecond?: number | undefined;
 }
 
 /** TCP's handshake, TLS 1.3, the WebSocket upgrade. */
@@ -55,8 +57,9 @@ export class BenchNetwork {
   }
 }
 
-function legOf({ agentShare = 0.5, ...path }: Network, side: Side): Path {
-  return { ...path, rttMs: path.rttMs * (side === 'agent' ? agentShare : 1 - agentShare) };
+function legOf({ agentShare = 0.5, agentBitsPerSecond, ...path }: Network, side: Side): Path {
+  if (side === 'controller') return { ...path, rttMs: path.rttMs * (1 - agentShare) };
+  return { ...path, rttMs: path.rttMs * agentShare, bitsPerSecond: agentBitsPerSecond ?? path.bitsPerSecond };
 }
 
 /**

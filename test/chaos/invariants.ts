@@ -1,5 +1,6 @@
 // What must hold after every chaos run (docs/reliability.md, "Invariants"). Each check returns a sentence when it does not.
 import { leakScanner } from '../../bin/demo/leak-scan.ts';
+import { overfull } from '../support/queue-peaks.ts';
 import { STUB_IMAGE } from '../support/world.ts';
 import { FLASH_BASE, inPlan, sectorBounds } from './layout.ts';
 import type { Scene } from './scene.ts';
@@ -94,8 +95,10 @@ export const CHECKS = {
       if (scanner.find(what, 1).length > 0) return `image bytes on ${where}`;
     return undefined;
   },
-  memory: ({ mostTimers, net }) => {
+  memory: ({ mostTimers, net, queues }) => {
     if (mostTimers > MOST_TIMERS) return `${mostTimers} timers at once`;
+    const [full] = overfull(queues.peaks);
+    if (full !== undefined) return `a queue holds more than it may: ${full}`;
     return net.mostInFlight > MOST_IN_FLIGHT ? `${net.mostInFlight} bytes in flight` : undefined;
   },
   outcome: (scene, { mustSucceed }) => {

@@ -206,5 +206,6 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
     scene.agent?.kill();
     scene.vendor?.kill();
     scene.crypto.remove();
+    scene.queues.remove();
   }
 }

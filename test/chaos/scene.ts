@@ -28,6 +28,7 @@ import { Board } from '../../sim/board.ts';
 import { EventQueue } from '../../sim/event-queue.ts';
 import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
 import { VirtualUsbDevice } from '../../sim/stlink/virtual-usb.ts';
+import { watchQueues, type QueuePeaks } from '../support/queue-peaks.ts';
 import { seededRandom } from '../support/seeded.ts';
 import { STUBS } from '../support/world.ts';
 import { tapCrypto, type CryptoTap } from './crypto-tap.ts';
@@ -110,6 +111,7 @@ export class Scene {
   readonly keys: VendorKeys;
   readonly plan: Plan;
   readonly crypto: CryptoTap;
+  readonly queues: QueuePeaks = watchQueues();
   readonly replies = new ReplyWatch();
   readonly captures: Captures = { relay: [], usb: [], swd: [] };
   readonly log: string[] = [];
