@@ -107,7 +107,7 @@ class Job {
       return await this.#run();
     } catch (error) {
       const known = this.#named(error);
-      this.resumable = isResumable(known);
+      this.resumable = !this.record.finished && isResumable(known);
       this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
       if (!this.resumable) await this.#sayFailed(known);
       throw withBoard(known, this.record.board);
@@ -127,7 +127,7 @@ class Job {
   // ── the course of a job ───────────────────────────────────────────────────────────────────────────────────────
 
   async #run(): Promise<JobResult> {
-    await this.#waiting.until(() => this.#code, this.#limit('meet', 'BF-RELAY-LONELY'));
+    await this.#waiting.until(() => this.#code, this.#meeting());
     for (;;)
       try {
         return await this.#attempt();
@@ -144,12 +144,29 @@ class Job {
     this.#earlyTrouble = undefined;
     const { hello } = await this.#take('HELLO', this.#limit('hello', 'BF-TUNNEL-TIMEOUT'));
     this.#emit({ type: 'hello', hello });
+    if (this.record.finished) return this.#farewell(hello);
     this.#fitPlan(hello);
     this.#checkHello(hello);
     await this.#agree();
     await this.#confirmCode();
     if (!usesStub(this.#plan)) return this.#finish(hello, []);
     return this.#finish(hello, await this.#sealedWork());
+  }
+
+  /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
+  #meeting(): Limit {
+    if (!this.record.finished) return this.#limit('meet', 'BF-RELAY-LONELY');
+    const error = () => fail('BF-RELAY-LONELY', 'the job is finished, and nobody waits for its end');
+    return { ms: this.#patience.hello, since: 'start', error };
+  }
+
+  /** The job was finished by an earlier process that could not say so: the customer hears it now. */
+  async #farewell(hello: Hello): Promise<JobResult> {
+    const { uid } = this.record;
+    if (uid !== undefined && hello.target.uid !== uid)
+      throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
+    await this.#keeper.recallReceipt();
+    return this.#finish(hello, []);
   }
 
   /** Another flash size than the plan was made for: the plan is made again, unless it was fixed or work has begun. */

@@ -182,10 +182,10 @@ export class Desk {
   async #resume(wish: Wish): Promise<JobRecord> {
     const record = await this.store.load(this.#args.resume as string);
     const plan = planOf(record);
-    if (record.finished) throw fail('BF-USAGE', 'this job is finished');
     if (wish.image !== undefined && !sameImage(record, wish.image)) throw fail('BF-JOB-IMAGE-CHANGED');
     if (plan.kind !== wish.kind) throw fail('BF-USAGE', `this job is of kind ${plan.kind}`);
-    this.showPlan(plan, findChip(plan.devId) as Chip);
+    if (record.finished) this.view.say('This job is finished; its agent is told so, if it still waits.');
+    else this.showPlan(plan, findChip(plan.devId) as Chip);
     if (record.room.inviteSecret !== undefined) await this.handOut(record.room);
     return record;
   }

@@ -67,6 +67,12 @@ export class Keeper {
     return receipt;
   }
 
+  /** The receipt an earlier process of this job has stored, if it has earned one. */
+  async recallReceipt(): Promise<void> {
+    const { uid } = this.record;
+    if (uid !== undefined) this.receipt = await this.#options.store.receipt(jobId(this.record), uid);
+  }
+
   /** The same receipt with what OPTCR read after LOCK. */
   async keepLock(optcr: number, level1: boolean): Promise<SignedText> {
     const { store, keys } = this.#options;

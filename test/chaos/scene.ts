@@ -232,8 +232,7 @@ export class Scene {
     if (this.vendor?.alive !== true) return;
     this.say('fault', 'controller killed (-9)');
     this.#bury(this.vendor);
-    if (parseJob(this.#record).finished) this.#vendorOver({ good: true, text: 'killed after the job was finished' });
-    else this.vendorSoon(this.#people.between(100, 8000));
+    this.vendorSoon(this.#people.between(100, 8000));
   }
 
   /** The customer has had enough: Ctrl-C. */
@@ -351,7 +350,9 @@ export class Scene {
         this.#vendorDone(process, { good: true, text: result.receipt === undefined ? 'no receipt' : 'receipt' }, false),
       (error: unknown) => {
         const { code, detail } = asBlindflashError(error);
-        this.#vendorDone(process, { good: false, text: `${code} ${detail ?? ''}` }, this.#running?.resumable === true);
+        const { finished } = parseJob(this.#record);
+        const text = `${finished ? 'finished before, ' : ''}${code} ${detail ?? ''}`;
+        this.#vendorDone(process, { good: finished, text }, this.#running?.resumable === true);
       },
     );
   }

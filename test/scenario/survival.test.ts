@@ -199,6 +199,49 @@ describe('survival', function () {
     assert.ok(publicInviteOf(stored.room));
   });
 
+  it('the vendor is killed after the last word was stored and before he said so: --resume ends the session, the customer has his copy', async () => {
+    let [mute, dying] = [false, true];
+    const world = new World({ seed: 245, meddleController: (message) => (mute ? [] : [message]) });
+    const store = world.store.bind(world);
+    world.store = () => {
+      const kept = store();
+      return {
+        ...kept,
+        save: (record) => {
+          mute = dying && record.finished;
+          return kept.save(record);
+        },
+      };
+    };
+    const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
+    const record = world.record(WIDE, world.planFor(WIDE));
+    const agent = world.runAgent(record, options);
+    const first = world.startVendor(WIDE, record, [], options);
+    await world.queue.drive(first.done);
+    assert.ok(world.saved.at(-1)!.finished);
+    mute = dying = false;
+    const events: JobEvent[] = [];
+    const second = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), events, options);
+    const outcome = await world.finish(second, agent, events);
+    requireDone(outcome);
+    requireRight(world);
+    assert.equal(outcome.agent.board, 'running');
+    assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
+    assert.equal(outcome.receipt?.text, world.receipts.at(-1)!.text, 'the receipt of the process before');
+    assert.equal(world.receipts.length, 1);
+    assert.ok(!events.some(({ type }) => type === 'sealed' || type === 'job'), 'nothing is done again');
+  });
+
+  it('a finished job whose agent is gone: resuming it says so soon', async () => {
+    const world = new World({ seed: 246 });
+    requireDone(await world.flash(WIDE, { patience: PATIENCE }));
+    const began = world.queue.now();
+    const again = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), [], { patience: PATIENCE });
+    await assert.rejects(world.queue.drive(again.done), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
+    assert.equal(again.resumable, false);
+    assert.ok(world.queue.now() - began < 120_000);
+  });
+
   it('the board loses its power and gets it back: a new stub, no second yes, the image is right', async () => {
     const world = new World({ seed: 250 });
     let yeses = 0;
