@@ -16,22 +16,28 @@ export interface BoardFacts {
   readonly state: StubState | undefined;
 }
 
-const COMPLETE: readonly (StubState | undefined)[] = ['written', 'locked', 'ended'];
+/** States in which a job that writes has done what it was to do, and what the board is then. */
+const COMPLETE = {
+  flash: { states: ['written', 'locked', 'ended'], board: 'written' },
+  erase: { states: ['ended'], board: 'erased' },
+} as const satisfies Partial<Record<Plan['kind'], { states: readonly StubState[]; board: Board }>>;
 
 /** The board as it is now, before anything is done to leave it. */
 export function boardNow({ plan, touched, state }: BoardFacts): Board {
   if (plan === undefined || !touched || !KIND_EFFECTS[plan.kind].writes) return 'untouched';
-  return plan.kind === 'flash' && COMPLETE.includes(state) ? 'written' : 'incomplete';
+  const { states, board } = COMPLETE[plan.kind === 'erase' ? 'erase' : 'flash'];
+  return (states as readonly (StubState | undefined)[]).includes(state) ? board : 'incomplete';
 }
 
 /**
  * What is done to the board at the end. A finished job ends as its plan says. Otherwise a stub is reset away when flash holds
- * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on.
+ * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on. What was
+ * only erased is left as it is.
  */
 export function partingOf(facts: BoardFacts, done: boolean): Parting {
   if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'leave' : facts.plan.finalAction;
   if (!facts.stubLoaded) return 'leave';
-  return boardNow(facts) === 'incomplete' ? 'leave' : 'run';
+  return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'leave' : 'run';
 }
 
 /** The board after the parting succeeded. */

@@ -137,8 +137,9 @@ export class Conversation {
     });
   }
 
-  /** Sends a message, now or when the peer is back. @throws BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT */
+  /** Sends a message, now or when the peer is back. @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT */
   send(message: TunnelMessage): void {
+    if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
     this.#tunnel.send(message);
   }
 

@@ -468,7 +468,7 @@ class Job {
   #agentLeft(board: Board): void {
     this.#left = board;
     this.#emit({ type: 'left', board });
-    if (board === 'written' || board === 'incomplete') this.#keeper.update({ board });
+    if (board === 'written' || board === 'erased' || board === 'incomplete') this.#keeper.update({ board });
     if (!this.#parting) this.#waiting.fail(this.#trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board'));
   }
 
@@ -489,8 +489,13 @@ class Job {
     return { ms: this.#patience[patience], since, error: () => this.#trouble ?? fail(code, WAITED[patience]) };
   }
 
+  /** A way that has failed says why, not only that it is closed. */
   #send(message: TunnelMessage): void {
-    this.#way.send(message);
+    try {
+      this.#way.send(message);
+    } catch (error) {
+      throw this.#waiting.failure ?? error;
+    }
   }
 
   #emit(event: JobEvent): void {

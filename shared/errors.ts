@@ -242,7 +242,7 @@ export const ERRORS = {
   },
   'BF-KEYS-MISSING': {
     sentence: 'The vendor keys this needs are not there.',
-    remedy: 'Run `blindflash keygen` once, or point --keys at the folder that holds them.',
+    remedy: 'Run `blindflash keygen` once, or point --home at the folder that holds them (--keys at the file itself).',
     exitStatus: EXIT.keys,
   },
   'BF-KEYS-PASSPHRASE': {

@@ -62,7 +62,7 @@ export class Keeper {
     const context = { plan, planBytes: this.record.plan, facts, stubHash, clock, random, key: keys.receipt };
     const receipt = earlier ?? makeReceipt(context, evidence);
     if (earlier === undefined) await store.storeReceipt(job, uid, receipt);
-    if (evidence.outcome === 'written') await this.changed('written');
+    if (evidence.outcome === 'written' || evidence.outcome === 'erased') await this.changed(evidence.outcome);
     this.receipt = receipt;
     return receipt;
   }

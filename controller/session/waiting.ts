@@ -51,6 +51,11 @@ export class Waiting {
     this.#wake();
   }
 
+  /** What every wait ends with from now on. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   /** The next wait ends with this, unless there is a failure; the latest one counts. */
   signal(signal: unknown): void {
     this.#signal = signal;

@@ -11,6 +11,7 @@ const u32 = z.int().min(0).max(0xffffffff);
 export const BOARD = {
   untouched: 'nothing was changed on the board',
   incomplete: 'flash was changed and the image in it is not complete; the board does not start',
+  erased: 'the sectors agreed to were erased; the board starts only if what is left in its flash can',
   written: 'the complete image is in flash',
   waiting: 'the chip waits with the program for its RAM; leave it powered',
   running: 'the board was reset and runs what is in its flash',

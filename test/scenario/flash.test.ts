@@ -207,6 +207,8 @@ describe('a job from end to end', function () {
     const wanted = flash.slice().fill(0xff, 0x8000, 0xc000).fill(0xff, 0x104000, 0x108000);
     assert.equal(Buffer.compare(world.board.flash.bytes, wanted), 0);
     assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'erased');
+    assert.equal(outcome.agent.board, 'erased', 'what the customer is told');
+    assert.equal(world.saved.at(-1)!.board, 'erased', 'what the vendor has on record');
   });
 
   it('info: says what is connected, loads nothing, changes nothing', async () => {

@@ -108,6 +108,19 @@ describe('tampering with every message of a job', function () {
       else assert.deepEqual(lost, []);
     });
 
+  it('what was altered is called altered, also by an agent that is asking the customer when it arrives', async () => {
+    const ACK_BYTES = 27;
+    let done = false;
+    const w = world('agent', (message, direction) => {
+      if (done || direction !== 'b→a' || message.length !== ACK_BYTES) return [message];
+      done = true;
+      return [message.slice(0, -1)];
+    });
+    const { agent } = await w.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 20_000 });
+    assert.ok(done);
+    assert.equal(agent.error?.code, 'BF-TUNNEL-AUTHENTICATION');
+  });
+
   it('the attacker of this file is not a paper tiger: it alters what it says it alters', () => {
     const sent = [1, 2, 3, 4].map((n) => new Uint8Array(8).fill(n));
     const through = (position: number, kind: Attack) => {
