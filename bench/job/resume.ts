@@ -48,7 +48,7 @@ export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
   const erased = later.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
   return {
     ...spec,
-    name: `${spec.kiB} KB, --resume`,
+    name: `${spec.kiB < 1024 ? `${spec.kiB} KB` : `${spec.kiB / 1024} MB`}, --resume`,
     ms: at('receipt') - at('tunnel'),
     skipped,
     erased,

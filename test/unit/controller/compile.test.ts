@@ -6,7 +6,14 @@ import { compileErase, compileFlash, compileInfo, compileReset, compileVerify } 
 import { estimate } from '../../../controller/estimate.ts';
 import { readImage, type Image } from '../../../controller/image/image.ts';
 import { tidySegments } from '../../../controller/image/segments.ts';
-import { bootSector, expectedDigests, finalStep, imageBytes, imageSteps } from '../../../controller/steps.ts';
+import {
+  bootSector,
+  coversSector,
+  expectedDigests,
+  finalStep,
+  imageBytes,
+  imageSteps,
+} from '../../../controller/steps.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { decodePlan, encodePlan } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';
@@ -46,6 +53,54 @@ describe('controller: compiling a plan', () => {
     assert.equal(plan.bootAddress, FLASH);
     assert.equal(bootSector(plan, STM32F42X), 0);
     checkPlan(decodePlan(encodePlan(plan)), STM32F42X);
+  });
+
+  it('under --delta the rest of every sector but the boot words’ is checked, so that a skipped sector is proven whole', () => {
+    const parts: [number, Uint8Array][] = [
+      [FLASH, vectors(FLASH, 600)],
+      [FLASH + 0x4000, new Uint8Array(0x4000)],
+      [FLASH + 0x8010, new Uint8Array(16)],
+      [FLASH + 0x8030, new Uint8Array(16)],
+    ];
+    const plan = compileFlash(imageAt(...parts), STM32F42X, { ...options, delta: true });
+    assert.deepEqual(
+      plan.ranges.map(({ address, length, use }) => [address - FLASH, length, use]),
+      [
+        [0, 600, 'program'],
+        [0x4000, 0x4000, 'program'],
+        [0x8000, 16, 'digest'],
+        [0x8010, 16, 'program'],
+        [0x8020, 16, 'digest'],
+        [0x8030, 16, 'program'],
+        [0x8040, 0x3fc0, 'digest'],
+      ],
+    );
+    const plain = compileFlash(imageAt(...parts), STM32F42X, options);
+    assert.deepEqual(
+      plain.ranges,
+      plan.ranges.filter(({ use }) => use === 'program'),
+    );
+    assert.deepEqual(plain.sectors, plan.sectors);
+    const covered = expectedDigests(plan, imageAt(...parts), STM32F42X);
+    assert.deepEqual(
+      [0, 1, 2].map((sector) => coversSector(covered, sector, 0x4000)),
+      [false, true, true],
+    );
+  });
+
+  it('under --delta a sector whose rests no longer fit into the plan goes without them, and the plan stays a good one', () => {
+    const pieces = Array.from({ length: 40 }, (_, i): [number, Uint8Array] => [
+      FLASH + 0x4000 + 64 * i,
+      new Uint8Array(16),
+    ]);
+    const image = imageAt([FLASH, vectors(FLASH)], ...pieces, [FLASH + 0x8000, new Uint8Array(16)]);
+    const plan = compileFlash(image, STM32F42X, { ...options, delta: true });
+    checkPlan(decodePlan(encodePlan(plan)), STM32F42X);
+    const covered = expectedDigests(plan, image, STM32F42X);
+    assert.deepEqual(
+      [1, 2].map((sector) => coversSector(covered, sector, 0x4000)),
+      [false, true],
+    );
   });
 
   it('is a function of its arguments alone', () => {
