@@ -4,12 +4,14 @@ import { copyOf, Reader, toHex } from '../shared/bytes.ts';
 import { findChip, type StubPlace } from '../shared/chips/index.ts';
 import { sha512 } from '../shared/crypto/hash.ts';
 import { fail } from '../shared/errors.ts';
-import { HEADER, MEMORY } from '../shared/mailbox/layout.ts';
+import { findLayout, HEADER, type Layout } from '../shared/mailbox/layout.ts';
 
 /** A stub that may be run. */
 export interface KnownStub {
   /** As the chip rows name it. */
   readonly name: string;
+  /** Where it and its mailbox lie. */
+  readonly layout: Layout;
   /** The whole image from its load address. */
   readonly image: Uint8Array;
   /** 64 bytes: what M1 binds; the stub computes the same in RAM. */
@@ -70,14 +72,17 @@ function readStub({ name, image }: StubFile): KnownStub {
   const word = (offset: number): number =>
     new Reader(image.subarray(offset), 'BF-INTERNAL-BUILD', `stub ${name}`).u32();
   const header = (field: keyof typeof HEADER.fields): number => word(HEADER.offset + HEADER.fields[field]);
+  const layout = findLayout(name) ?? refuse('nobody knows where it lies');
+  const { control, stub } = layout.memory;
   const length = header('length');
   if (header('magic') !== HEADER.magic) refuse('no header');
-  if (header('control') !== MEMORY.control.address) refuse('it speaks of another mailbox');
-  if (length > image.length || image.length > MEMORY.stub.size) refuse('its length is impossible');
+  if (header('control') !== control.address) refuse('it speaks of another mailbox');
+  if (length > image.length || image.length > stub.size) refuse('its length is impossible');
   const padded = new Uint8Array(Math.ceil(image.length / 4) * 4);
   padded.set(image);
   return {
     name,
+    layout,
     image: padded,
     hash: sha512(copyOf(image, 0, length)),
     version: header('version'),

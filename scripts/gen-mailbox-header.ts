@@ -7,18 +7,17 @@ import {
   BOX_SIZES,
   COMMANDS,
   CONTROL,
-  FRAME_RING,
   HANDSHAKE_LIMITS,
   HEADER,
   JOB,
+  LAYOUTS,
   MAILBOX_MAGIC,
-  MEMORY,
   RANDOM_TESTS,
-  REPLY_RING,
   STATES,
   STATUS_BITS,
   STUB_ERRORS,
   TRAILER,
+  type Layout,
 } from '../shared/mailbox/layout.ts';
 
 type Row = readonly [name: string, value: number, note?: string];
@@ -33,13 +32,6 @@ const rows = (prefix: string, table: Record<string, number>): Row[] =>
   Object.entries(table).map(([name, value]) => [`${prefix}_${upper(name)}`, value]);
 
 const SECTIONS: readonly (readonly [title: string, rows: readonly Row[]])[] = [
-  [
-    'Memory',
-    Object.entries(MEMORY).flatMap(([name, area]): Row[] => [
-      [`MEM_${upper(name)}`, area.address, area.what],
-      [`MEM_${upper(name)}_SIZE`, area.size],
-    ]),
-  ],
   [
     'Stub header',
     [['STUB_HEADER', HEADER.offset], ['STUB_MAGIC', HEADER.magic], ...rows('STUB_HEADER', HEADER.fields)],
@@ -60,28 +52,46 @@ const SECTIONS: readonly (readonly [title: string, rows: readonly Row[]])[] = [
   ['Activities', rows('ACTIVITY', ACTIVITIES)],
   ['Errors', Object.entries(STUB_ERRORS).map(([name, e]): Row => [`ERROR_${upper(name)}`, e.code, e.detail])],
   ['Failed tests of the random generator', rows('RANDOM_TEST', RANDOM_TESTS)],
-  [
-    'Slots',
-    [
-      ['FRAME_SLOTS', FRAME_RING.slots],
-      ['FRAME_SLOT_SIZE', FRAME_RING.slotSize],
-      ['REPLY_SLOTS', REPLY_RING.slots],
-      ['REPLY_SLOT_SIZE', REPLY_RING.slotSize],
-      ...rows('TRAILER', TRAILER),
-      ...rows('BOX', BOX_SIZES),
-    ],
-  ],
+  ['Slots', [...rows('TRAILER', TRAILER), ...rows('BOX', BOX_SIZES)]],
   ['Job area', [['JOB_MAGIC', JOB.magic], ...rows('JOB', JOB.fields).filter(([name]) => name !== 'JOB_MAGIC')]],
   ['Handshakes', rows('HANDSHAKES', HANDSHAKE_LIMITS)],
 ];
 
+/** Where things lie on the chips of one target. */
+const layoutRows = ({ memory, frameRing, replyRing }: Layout): readonly Row[] => [
+  ...Object.entries(memory).flatMap(([name, area]): Row[] => [
+    [`MEM_${upper(name)}`, area.address, area.what],
+    [`MEM_${upper(name)}_SIZE`, area.size],
+  ]),
+  ['FRAME_SLOTS', frameRing.slots],
+  ['FRAME_SLOT_SIZE', frameRing.slotSize],
+  ['REPLY_SLOTS', replyRing.slots],
+  ['REPLY_SLOT_SIZE', replyRing.slotSize],
+];
+
+const line = ([name, value, note]: Row) => `#define ${name.padEnd(28)} ${hex(value)}${note ? ` /* ${note} */` : ''}`;
+
+/** One branch for each target; the Makefile defines STUB_TARGET_<name>. */
+const layouts = (): string =>
+  Object.entries(LAYOUTS)
+    .map(([name, layout], index) =>
+      [`#${index === 0 ? 'if' : 'elif'} defined STUB_TARGET_${name}`, ...layoutRows(layout).map(line)].join('\n'),
+    )
+    .join('\n\n');
+
 /** The text of stub/mailbox.h. */
 export function mailboxHeader(): string {
-  const line = ([name, value, note]: Row) => `#define ${name.padEnd(28)} ${hex(value)}${note ? ` /* ${note} */` : ''}`;
   const body = SECTIONS.map(([title, list]) => [`/* ${title} */`, ...list.map(line)].join('\n')).join('\n\n');
   return `/* Generated from shared/mailbox/layout.ts by scripts/gen-mailbox-header.ts; see docs/mailbox.md. Do not edit. */
 #ifndef BF_MAILBOX_H
 #define BF_MAILBOX_H
+
+/* Memory and rings */
+${layouts()}
+
+#else
+#error "which target?"
+#endif
 
 ${body}
 

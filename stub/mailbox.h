@@ -2,7 +2,8 @@
 #ifndef BF_MAILBOX_H
 #define BF_MAILBOX_H
 
-/* Memory */
+/* Memory and rings */
+#if defined STUB_TARGET_stm32f42x
 #define MEM_STUB                     0x20000000u /* vectors, header, code, constants */
 #define MEM_STUB_SIZE                0x4000u
 #define MEM_REPLIES                  0x20004000u /* reply ring */
@@ -17,6 +18,32 @@
 #define MEM_SPARE_SIZE               0x2000u
 #define MEM_PRIVATE                  0x10000000u /* CCM: stack, keys, private copies; the agent never touches it */
 #define MEM_PRIVATE_SIZE             0x00010000u
+#define FRAME_SLOTS                  0x28u
+#define FRAME_SLOT_SIZE              0x1000u
+#define REPLY_SLOTS                  0x10u
+#define REPLY_SLOT_SIZE              0x100u
+
+#elif defined STUB_TARGET_stm32f4
+#define MEM_STUB                     0x20000000u /* vectors, header, code, constants */
+#define MEM_STUB_SIZE                0x4000u
+#define MEM_REPLIES                  0x20004000u /* reply ring */
+#define MEM_REPLIES_SIZE             0x1000u
+#define MEM_CONTROL                  0x20005000u /* control page */
+#define MEM_CONTROL_SIZE             0x400u
+#define MEM_JOB                      0x20005400u /* job area */
+#define MEM_JOB_SIZE                 0xC00u
+#define MEM_FRAMES                   0x20006000u /* frame ring */
+#define MEM_FRAMES_SIZE              0x3000u
+#define MEM_PRIVATE                  0x20009000u /* stack, keys, private copies; the agent never touches it */
+#define MEM_PRIVATE_SIZE             0x7000u
+#define FRAME_SLOTS                  0x03u
+#define FRAME_SLOT_SIZE              0x1000u
+#define REPLY_SLOTS                  0x10u
+#define REPLY_SLOT_SIZE              0x100u
+
+#else
+#error "which target?"
+#endif
 
 /* Stub header */
 #define STUB_HEADER                  0x1C0u
@@ -108,10 +135,6 @@
 #define RANDOM_TEST_PROPORTION       0x102u
 
 /* Slots */
-#define FRAME_SLOTS                  0x28u
-#define FRAME_SLOT_SIZE              0x1000u
-#define REPLY_SLOTS                  0x10u
-#define REPLY_SLOT_SIZE              0x100u
 #define TRAILER_SIZE                 0x10u
 #define TRAILER_LENGTH               0x00u
 #define TRAILER_CRC                  0x04u

@@ -2,14 +2,15 @@
 // out (product page, "Consent"; protocol page, 8 and 9). Before the customer's yes only identification is read.
 import { copyOf } from '../../shared/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors.ts';
-import { CONTROL } from '../../shared/mailbox/layout.ts';
+import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';
 import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import type { StubRegistry } from '../stubs.ts';
-import { attach, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
+import { attach, CHIP, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
-import { decodeSave, findStub, SAVE_ADDRESS, StubRunner, type FoundStub, type StubJob } from './stub-runner.ts';
+import { patiently } from './mailbox.ts';
+import { decodeSave, findStub, StubRunner, type FoundStub, type StubJob } from './stub-runner.ts';
 
 /** Who is on the desk, as HELLO and sheet tell it. */
 export interface BoardIdentity {
@@ -131,13 +132,12 @@ export class Desk {
   async #findStub(): Promise<FoundStub | undefined> {
     const { probe } = this.#options;
     await probe.connect();
-    const found = await findStub(this.#options).catch((error: unknown) => {
-      if (isBlindflashError(error) && error.code.startsWith('BF-TARGET-')) return undefined;
-      throw error;
-    });
+    const layout = await unlessTarget(() => this.#layoutHere());
+    const found = layout === undefined ? undefined : await unlessTarget(() => findStub(this.#options, layout));
     if (found?.facts === undefined) {
       // No stub to go on with; but the settings from before it may still lie in RAM.
-      const save = await probe.readMemory(SAVE_ADDRESS, CONTROL.SAVE.size).catch(() => undefined);
+      const at = layout === undefined ? undefined : fieldAddress(layout, 'SAVE');
+      const save = at === undefined ? undefined : await probe.readMemory(at, CONTROL.SAVE.size).catch(() => undefined);
       this.#saved = save === undefined ? undefined : decodeSave(save)?.saved;
       await probe.disconnect();
       return undefined;
@@ -156,6 +156,13 @@ export class Desk {
     return found;
   }
 
+  /** Where the stub for the chip on the desk would lie: it takes the DEV_ID to know, which changes nothing. */
+  async #layoutHere(): Promise<Layout> {
+    const { probe, stubs } = this.#options;
+    const idcode = await patiently(this.#options, () => probe.readWord(CHIP.DBGMCU_IDCODE));
+    return stubs.forDevice(idcode & 0xfff).layout;
+  }
+
   async #reconnect(): Promise<void> {
     await this.probe.disconnect().catch((error: unknown) => this.#note('disconnect', error));
     await this.probe.connect();
@@ -168,6 +175,16 @@ export class Desk {
 
   #note(what: string, error: unknown): void {
     this.#options.log.warn({ what, error: String(error) }, 'letting go of the board');
+  }
+}
+
+/** What `look` finds, or undefined when the target does not answer or is none we have a stub for. */
+async function unlessTarget<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    if (isBlindflashError(error) && /^BF-(TARGET-|STUB-UNKNOWN)/.test(error.code)) return undefined;
+    throw error;
   }
 }
 

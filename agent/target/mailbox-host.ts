@@ -3,21 +3,13 @@
 //
 // Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the replies that
 // moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1 to 5 ms, and after ten
-// quiet seconds grows to 50 ms. A ring of 40 slots holds some 600 ms of the stub's work, so no pause here is ever felt by it.
+// quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no pause here is felt by the stub.
 import { copyOf, equalBytes } from '../../shared/bytes.ts';
 import { fail } from '../../shared/errors.ts';
-import {
-  BOX_SIZES,
-  FRAME_RING,
-  MAILBOX_MAGIC,
-  parseStatus,
-  REPLY_RING,
-  STATUS_BITS,
-  type StubState,
-} from '../../shared/mailbox/layout.ts';
+import { BOX_SIZES, MAILBOX_MAGIC, parseStatus, STATUS_BITS, type StubState } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Mailbox } from './mailbox.ts';
-import { frameWrite, readReply, REPLY_BYTES, replyAddress } from './slots.ts';
+import { readReply, REPLY_BYTES, replyAddress, slotWrite } from './slots.ts';
 import { stateName } from './stub-errors.ts';
 
 export const HOST_LIMITS = {
@@ -174,9 +166,10 @@ export class MailboxHost {
     }
   }
 
-  /** Fills free slots with waiting frames: slot s is free when s ≤ accepted + 40. */
+  /** Fills free slots with waiting frames: slot s is free when s ≤ accepted + slots. */
   async #fill(): Promise<void> {
-    const last = Math.min(this.#received, this.#accepted + FRAME_RING.slots, this.#written + HOST_LIMITS.batch);
+    const { slots } = this.#mailbox.layout.frameRing;
+    const last = Math.min(this.#received, this.#accepted + slots, this.#written + HOST_LIMITS.batch);
     while (this.#written < last) {
       await this.#put(this.#written + 1);
       this.#written++;
@@ -184,7 +177,8 @@ export class MailboxHost {
   }
 
   async #put(sequence: number): Promise<void> {
-    const { address, bytes } = frameWrite(sequence, this.#frames.get(sequence) as Uint8Array);
+    const box = this.#frames.get(sequence) as Uint8Array;
+    const { address, bytes } = slotWrite(this.#mailbox.layout.frameRing, sequence, box);
     await this.#mailbox.writeAt(address, bytes);
   }
 
@@ -212,7 +206,7 @@ export class MailboxHost {
 
   async #fetch(low: number): Promise<NumberedBox[]> {
     const fresh = (low - this.#fetched) & STATUS_BITS.reply.mask;
-    if (fresh > REPLY_RING.slots) throw await this.#impossible(`${fresh} new replies`);
+    if (fresh > this.#mailbox.layout.replyRing.slots) throw await this.#impossible(`${fresh} new replies`);
     const replies: NumberedBox[] = [];
     for (let sequence = this.#fetched + 1; replies.length < fresh; sequence++)
       replies.push({ sequence, box: await this.#readReply(sequence) });
@@ -224,8 +218,9 @@ export class MailboxHost {
   }
 
   async #readReply(sequence: number): Promise<Uint8Array> {
+    const address = replyAddress(this.#mailbox.layout.replyRing, sequence);
     for (let attempt = 0; attempt < HOST_LIMITS.replyReads; attempt++) {
-      const box = readReply(await this.#mailbox.readAt(replyAddress(sequence), REPLY_BYTES), sequence);
+      const box = readReply(await this.#mailbox.readAt(address, REPLY_BYTES), sequence);
       if (box !== undefined) return box;
     }
     throw await this.#impossible(`reply ${sequence} is not where it should be`);

@@ -3,19 +3,17 @@ import { Reader } from '../../shared/bytes.ts';
 import { asBlindflashError, fail, type ErrorCode } from '../../shared/errors.ts';
 import {
   CONTROL,
-  controlAddress,
-  MEMORY,
+  fieldAddress,
   parseStatus,
   type ControlName,
+  type Layout,
+  type MemoryArea,
   type Status,
 } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
 import { CortexM, type CoreStatus } from './cortex-m.ts';
-
-/** What the agent may touch while a stub runs. */
-const AREAS = [MEMORY.replies, MEMORY.frames, MEMORY.control, MEMORY.job];
 
 /** Troubles of probe and wire after which the same access is tried again: every access of ours may be repeated. */
 const PASSING: ReadonlyMap<ErrorCode, 'recover' | 'repeat'> = new Map([
@@ -39,16 +37,28 @@ export interface StubWords {
 }
 
 export class Mailbox {
+  readonly layout: Layout;
+  /** What the agent may touch while a stub runs. */
+  readonly #areas: readonly MemoryArea[];
   readonly #probe: Probe;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #core: CortexM;
 
-  constructor(probe: Probe, clock: Clock, log: Log) {
+  /** @param layout of the stub that is or will be loaded */
+  constructor(layout: Layout, probe: Probe, clock: Clock, log: Log) {
+    const { replies, frames, control, job } = layout.memory;
+    this.layout = layout;
+    this.#areas = [replies, frames, control, job];
     this.#probe = probe;
     this.#clock = clock;
     this.#log = log;
     this.#core = new CortexM(probe, { clock, log });
+  }
+
+  /** Absolute address of a field of the control page. */
+  addressOf(name: ControlName): number {
+    return fieldAddress(this.layout, name);
   }
 
   /** STATUS taken apart: one command. */
@@ -57,38 +67,38 @@ export class Mailbox {
   }
 
   readWord(name: ControlName): Promise<number> {
-    return this.#patient(() => this.#probe.readWord(controlAddress(name)));
+    return this.#patient(() => this.#probe.readWord(this.addressOf(name)));
   }
 
   writeWord(name: ControlName, value: number): Promise<void> {
-    return this.#patient(() => this.#probe.writeWord(controlAddress(name), value >>> 0));
+    return this.#patient(() => this.#probe.writeWord(this.addressOf(name), value >>> 0));
   }
 
   /** All bytes of a field. */
   read(name: ControlName): Promise<Uint8Array> {
-    return this.readAt(controlAddress(name), CONTROL[name].size);
+    return this.readAt(this.addressOf(name), CONTROL[name].size);
   }
 
   write(name: ControlName, bytes: Uint8Array): Promise<void> {
-    return this.writeAt(controlAddress(name), bytes);
+    return this.writeAt(this.addressOf(name), bytes);
   }
 
   /** Bytes of a ring or the job area. */
   async readAt(address: number, length: number): Promise<Uint8Array> {
-    requireArea(address, length);
+    this.#requireArea(address, length);
     return this.#patient(() => this.#probe.readMemory(address, length));
   }
 
   async writeAt(address: number, bytes: Uint8Array): Promise<void> {
-    requireArea(address, bytes.length);
+    this.#requireArea(address, bytes.length);
     return this.#patient(() => this.#probe.writeMemory(address, bytes));
   }
 
   /** WORDS and ACTIVITY: one command and its status. */
   async words(): Promise<StubWords> {
-    const first = controlAddress('WORDS');
+    const first = this.addressOf('WORDS');
     const reader = new Reader(
-      await this.readAt(first, controlAddress('ACTIVITY') + 4 - first),
+      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first),
       'BF-STUB-MAILBOX',
       'words',
     );
@@ -103,24 +113,31 @@ export class Mailbox {
     return this.#patient(() => this.#core.status());
   }
 
-  /** Tries again what a disturbed wire or a confused probe may have spoilt; at most ATTEMPTS times in all. */
-  async #patient<T>(access: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await access();
-      } catch (error) {
-        const known = asBlindflashError(error);
-        const remedy = PASSING.get(known.code);
-        if (remedy === undefined || attempt === ATTEMPTS) throw known;
-        this.#log.warn({ code: known.code, attempt }, 'mailbox access failed, trying again');
-        if (remedy === 'recover') await this.#probe.recover();
-        else await pause(this.#clock, AGAIN_MS);
-      }
-    }
+  #requireArea(address: number, length: number): void {
+    const inside = this.#areas.some((area) => address >= area.address && address + length <= area.address + area.size);
+    if (!inside) throw fail('BF-INTERNAL-ARGUMENT', `${length} bytes at 0x${address.toString(16)} are not mailbox`);
+  }
+
+  #patient<T>(access: () => Promise<T>): Promise<T> {
+    return patiently({ probe: this.#probe, clock: this.#clock, log: this.#log }, access);
   }
 }
 
-function requireArea(address: number, length: number): void {
-  const inside = AREAS.some((area) => address >= area.address && address + length <= area.address + area.size);
-  if (!inside) throw fail('BF-INTERNAL-ARGUMENT', `${length} bytes at 0x${address.toString(16)} are not mailbox`);
+/** Tries again what a disturbed wire or a confused probe may have spoilt; at most ATTEMPTS times in all. */
+export async function patiently<T>(
+  { probe, clock, log }: { readonly probe: Probe; readonly clock: Clock; readonly log: Log },
+  access: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await access();
+    } catch (error) {
+      const known = asBlindflashError(error);
+      const remedy = PASSING.get(known.code);
+      if (remedy === undefined || attempt === ATTEMPTS) throw known;
+      log.warn({ code: known.code, attempt }, 'mailbox access failed, trying again');
+      if (remedy === 'recover') await probe.recover();
+      else await pause(clock, AGAIN_MS);
+    }
+  }
 }

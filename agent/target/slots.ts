@@ -1,6 +1,6 @@
 // Ring slots as bytes: box ‖ trailer, filled from the slot's end (docs/mailbox.md, "Slots").
 import { concat, copyOf, Reader, u32le, Writer } from '../../shared/bytes.ts';
-import { BOX_SIZES, FRAME_RING, REPLY_RING, slotAddress, TRAILER, type Ring } from '../../shared/mailbox/layout.ts';
+import { BOX_SIZES, slotAddress, TRAILER, type Ring } from '../../shared/mailbox/layout.ts';
 
 /** A stretch of target memory and what is to be written there. */
 export interface SlotWrite {
@@ -24,14 +24,9 @@ export function crc32(...parts: readonly Uint8Array[]): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The one write that fills the slot of frame `sequence`; its last word is the sequence. */
-export function frameWrite(sequence: number, box: Uint8Array): SlotWrite {
-  return slotWrite(FRAME_RING, sequence, box);
-}
-
 /** Where the used part of the slot of reply `sequence` begins; it is REPLY_BYTES long. */
-export function replyAddress(sequence: number): number {
-  return slotAddress(REPLY_RING, sequence) + REPLY_RING.slotSize - REPLY_BYTES;
+export function replyAddress(ring: Ring, sequence: number): number {
+  return slotAddress(ring, sequence) + ring.slotSize - REPLY_BYTES;
 }
 
 /** The box in a reply slot's used part, or undefined when the slot does not hold reply `sequence` undamaged. */
@@ -43,7 +38,7 @@ export function readReply(bytes: Uint8Array, sequence: number): Uint8Array | und
   return good ? box : undefined;
 }
 
-/** Box ‖ trailer and where they go in `ring`. */
+/** The one write that fills the slot of `sequence` in `ring`; its last word is the sequence. */
 export function slotWrite(ring: Ring, sequence: number, box: Uint8Array): SlotWrite {
   const trailer = new Writer().u32(box.length).u32(slotCrc(box, sequence)).u32(0).u32(sequence, 'sequence').finish();
   const bytes = concat(box, trailer);

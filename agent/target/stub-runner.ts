@@ -11,14 +11,13 @@ import {
 import {
   COMMANDS,
   CONTROL,
-  controlAddress,
   JOB,
   MAILBOX_MAGIC,
-  MEMORY,
   parseStatus,
   SAVE_WORDS,
   STATES,
   type ControlName,
+  type Layout,
   type StubState,
 } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
@@ -102,12 +101,16 @@ export class StubRunner {
 
   constructor(options: StubRunnerOptions) {
     this.#options = options;
-    this.mailbox = new Mailbox(options.probe, options.clock, options.log);
+    this.mailbox = new Mailbox(options.stub.layout, options.probe, options.clock, options.log);
     this.#core = new CortexM(options.probe, { clock: options.clock, log: options.log });
   }
 
   get stub(): KnownStub {
     return this.#options.stub;
+  }
+
+  get #memory(): Layout['memory'] {
+    return this.stub.layout.memory;
   }
 
   /**
@@ -190,7 +193,7 @@ export class StubRunner {
     }
     const page = new Uint8Array(OFFER_BYTES);
     page.set(this.#saveWords(), CONTROL.SAVE.offset);
-    await probe.writeMemory(MEMORY.control.address, page);
+    await probe.writeMemory(this.#memory.control.address, page);
   }
 
   /** What to try, kHz, fastest first; undefined leaves the clock as it is. */
@@ -212,10 +215,11 @@ export class StubRunner {
   async #arrives(kHz: number | undefined, last: boolean): Promise<boolean> {
     const { probe } = this.#options;
     const { image } = this.stub;
+    const { address } = this.#memory.stub;
     try {
       await this.#setSpeed(kHz);
-      await probe.writeMemory(MEMORY.stub.address, image);
-      return equalBytes(await probe.readMemory(MEMORY.stub.address, image.length), image);
+      await probe.writeMemory(address, image);
+      return equalBytes(await probe.readMemory(address, image.length), image);
     } catch (error) {
       if (last || !TOO_FAST.has(asBlindflashError(error).code)) throw error;
       return false;
@@ -257,7 +261,7 @@ export class StubRunner {
 
   async #putJob(job: StubJob): Promise<void> {
     const bytes = encodeJob(job);
-    await this.mailbox.writeAt(MEMORY.job.address, bytes);
+    await this.mailbox.writeAt(this.#memory.job.address, bytes);
     await this.mailbox.writeWord('JOB_LENGTH', bytes.length);
     this.#placed = job;
   }
@@ -274,7 +278,7 @@ export class StubRunner {
     let page: Uint8Array = new Uint8Array(0);
     const ready = await this.#within(LIMITS.answer, async () => {
       if ((await this.#stateOrThrow()) !== 'offered') return false;
-      page = await this.mailbox.readAt(MEMORY.control.address, OFFER_BYTES);
+      page = await this.mailbox.readAt(this.#memory.control.address, OFFER_BYTES);
       return isOfferAfter(page, before);
     });
     if (!ready) throw fail('BF-STUB-SILENT', 'it offers no handshake');
@@ -343,18 +347,19 @@ export function encodeJob(job: StubJob): Uint8Array {
 }
 
 /**
- * Looks for a stub an earlier agent of this invite left running. Halts nothing, resets nothing, reads mailbox words and DHCSR.
- * The probe must be connected. Undefined when there is none that could be gone on with.
+ * Looks for a stub an earlier agent of this invite left running, where the stub for this chip would lie (`layout`). Halts nothing,
+ * resets nothing, reads mailbox words and DHCSR. The probe must be connected. Undefined when there is none that could be gone on with.
  */
 export async function findStub(
   options: Pick<StubRunnerOptions, 'probe' | 'clock' | 'log' | 'tag'> & { readonly stubs: StubRegistry },
+  layout: Layout,
 ): Promise<FoundStub | undefined> {
   const { probe, clock, log, tag, stubs } = options;
-  const mailbox = new Mailbox(probe, clock, log);
+  const mailbox = new Mailbox(layout, probe, clock, log);
   if ((await mailbox.readWord('MAGIC')) !== MAILBOX_MAGIC) return undefined;
   const stub = stubs.withHash(await mailbox.read('STUB_HASH'));
   const save = decodeSave(await mailbox.read('SAVE'));
-  if (stub === undefined || save === undefined || !equalBytes(save.tag, tag)) return undefined;
+  if (stub?.layout !== layout || save === undefined || !equalBytes(save.tag, tag)) return undefined;
   const runner = new StubRunner({ probe, clock, log, stub, saved: save.saved, tag });
   const state = stateName((await mailbox.status()).state);
   if (state === undefined || !(await runner.isLive())) return undefined;
@@ -373,8 +378,9 @@ function decodeFacts(m1: Uint8Array): StubFacts | undefined {
 
 async function readJob(mailbox: Mailbox): Promise<StubJob | undefined> {
   const length = await mailbox.readWord('JOB_LENGTH');
-  if (length < JOB.fields.plan || length > MEMORY.job.size || length % 4 !== 0) return undefined;
-  const bytes = await mailbox.readAt(MEMORY.job.address, length);
+  const { job } = mailbox.layout.memory;
+  if (length < JOB.fields.plan || length > job.size || length % 4 !== 0) return undefined;
+  const bytes = await mailbox.readAt(job.address, length);
   const part = (from: number, to?: number): Uint8Array => copyOf(bytes, from, to);
   return {
     sealedPublic: part(JOB.fields.sealedKey, JOB.fields.contribution),
@@ -397,6 +403,3 @@ export function decodeSave(bytes: Uint8Array): { saved: SavedDebugState; tag: Ui
   };
   return { saved, tag: reader.bytes(8) };
 }
-
-/** Where SAVE lies; read alone when a stub is gone and its RAM may still hold the words. */
-export const SAVE_ADDRESS = controlAddress('SAVE');

@@ -1,22 +1,84 @@
 // The mailbox between agent and stub as data: docs/mailbox.md, table by table. stub/mailbox.h is generated from this file
 // by scripts/gen-mailbox-header.ts. All numbers are little-endian words; every access of the agent is word-aligned.
 
-/** Where the stub and its mailbox lie on the STM32F42x. Addresses and sizes in bytes. */
-export const MEMORY = {
-  stub: { address: 0x20000000, size: 0x4000, what: 'vectors, header, code, constants' },
-  replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
-  frames: { address: 0x20005000, size: 0x28000, what: 'frame ring' },
-  control: { address: 0x2002d000, size: 0x400, what: 'control page' },
-  job: { address: 0x2002d400, size: 0xc00, what: 'job area' },
-  spare: { address: 0x2002e000, size: 0x2000, what: 'not used' },
-  private: { address: 0x10000000, size: 0x10000, what: 'CCM: stack, keys, private copies; the agent never touches it' },
-} as const satisfies Record<string, MemoryArea>;
-
 export interface MemoryArea {
   readonly address: number;
   readonly size: number;
   readonly what: string;
 }
+
+export interface Ring {
+  readonly address: number;
+  readonly slots: number;
+  /** Bytes of a slot, trailer included. */
+  readonly slotSize: number;
+}
+
+/** Where a stub and its mailbox lie. Addresses and sizes in bytes. */
+export interface Layout {
+  readonly memory: {
+    readonly stub: MemoryArea;
+    readonly replies: MemoryArea;
+    readonly frames: MemoryArea;
+    readonly control: MemoryArea;
+    readonly job: MemoryArea;
+    readonly private: MemoryArea;
+    readonly spare?: MemoryArea;
+  };
+  /** Sequence `s` lives in slot `s mod slots`. */
+  readonly frameRing: Ring;
+  readonly replyRing: Ring;
+}
+
+/** Bytes of a slot, trailer included: boxes are the same whatever the chip. */
+const SLOT_SIZES = { frame: 4096, reply: 256 } as const;
+
+const STUB = 'vectors, header, code, constants';
+
+/** One layout for each stub, by the name the chip rows give it. */
+export const LAYOUTS = {
+  /** F427, F429, F437, F439: 192 KB of SRAM, private memory in CCM. */
+  stm32f42x: {
+    memory: {
+      stub: { address: 0x20000000, size: 0x4000, what: STUB },
+      replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
+      frames: { address: 0x20005000, size: 0x28000, what: 'frame ring' },
+      control: { address: 0x2002d000, size: 0x400, what: 'control page' },
+      job: { address: 0x2002d400, size: 0xc00, what: 'job area' },
+      spare: { address: 0x2002e000, size: 0x2000, what: 'not used' },
+      private: {
+        address: 0x10000000,
+        size: 0x10000,
+        what: 'CCM: stack, keys, private copies; the agent never touches it',
+      },
+    },
+    frameRing: { address: 0x20005000, slots: 40, slotSize: SLOT_SIZES.frame },
+    replyRing: { address: 0x20004000, slots: 16, slotSize: SLOT_SIZES.reply },
+  },
+  /** All others: the lowest 64 KB of SRAM, which every part has that can hold a stub at all. */
+  stm32f4: {
+    memory: {
+      stub: { address: 0x20000000, size: 0x4000, what: STUB },
+      replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
+      control: { address: 0x20005000, size: 0x400, what: 'control page' },
+      job: { address: 0x20005400, size: 0xc00, what: 'job area' },
+      frames: { address: 0x20006000, size: 0x3000, what: 'frame ring' },
+      private: { address: 0x20009000, size: 0x7000, what: 'stack, keys, private copies; the agent never touches it' },
+    },
+    frameRing: { address: 0x20006000, slots: 3, slotSize: SLOT_SIZES.frame },
+    replyRing: { address: 0x20004000, slots: 16, slotSize: SLOT_SIZES.reply },
+  },
+} as const satisfies Record<string, Layout>;
+
+/** The layout of the stub with this name, or undefined when there is no such stub. */
+export function findLayout(name: string): Layout | undefined {
+  return Object.hasOwn(LAYOUTS, name) ? LAYOUTS[name as keyof typeof LAYOUTS] : undefined;
+}
+
+/** The layout of the STM32F42x stub, for whoever works with that chip alone. The agent takes that of the stub it has loaded. */
+export const MEMORY = LAYOUTS.stm32f42x.memory;
+export const FRAME_RING = LAYOUTS.stm32f42x.frameRing;
+export const REPLY_RING = LAYOUTS.stm32f42x.replyRing;
 
 /** The stub header, words from `offset` of the image. The stub hash covers exactly the `length` bytes from the load address. */
 export const HEADER = {
@@ -152,17 +214,6 @@ export const RANDOM_TESTS = { timeout: 0x100, repetition: 0x101, proportion: 0x1
   number
 >;
 
-export interface Ring {
-  readonly address: number;
-  readonly slots: number;
-  /** Bytes of a slot, trailer included. */
-  readonly slotSize: number;
-}
-
-/** Sequence `s` lives in slot `s mod slots`. */
-export const FRAME_RING = { address: MEMORY.frames.address, slots: 40, slotSize: 4096 } as const satisfies Ring;
-export const REPLY_RING = { address: MEMORY.replies.address, slots: 16, slotSize: 256 } as const satisfies Ring;
-
 /** The last 16 bytes of a slot; the box ends where they begin. Offsets in bytes. */
 export const TRAILER = { size: 16, length: 0, crc: 4, zero: 8, sequence: 12 } as const;
 
@@ -178,9 +229,14 @@ export const BOX_SIZES = { image: 4064, command: 192, reply: 192 } as const;
 /** How often the stub shakes hands. */
 export const HANDSHAKE_LIMITS = { inAll: 16, afterFailedBox: 3 } as const;
 
-/** Absolute address of a field of the control page. */
+/** Absolute address of a field of the control page of a layout. */
+export function fieldAddress(layout: Layout, name: ControlName): number {
+  return layout.memory.control.address + CONTROL[name].offset;
+}
+
+/** Absolute address of a field of the control page of the STM32F42x stub. */
 export function controlAddress(name: ControlName): number {
-  return MEMORY.control.address + CONTROL[name].offset;
+  return fieldAddress(LAYOUTS.stm32f42x, name);
 }
 
 /** Absolute address of the slot of sequence `sequence`; the box of `length` bytes begins at slot end - 16 - length. */

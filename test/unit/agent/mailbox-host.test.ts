@@ -5,7 +5,7 @@ import { HOST_LIMITS, MailboxHost } from '../../../agent/target/mailbox-host.ts'
 import { crc32, slotWrite } from '../../../agent/target/slots.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { fail } from '../../../shared/errors.ts';
-import { REPLY_RING } from '../../../shared/mailbox/layout.ts';
+import { LAYOUTS, REPLY_RING } from '../../../shared/mailbox/layout.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
 import { FakeTarget } from '../agent-probe/fake-target.ts';
@@ -28,7 +28,11 @@ class Bench extends FakeTarget {
   recovered = 0;
   onPoll: () => void = () => {};
   dhcsr = 0x01010001;
-  readonly host = new MailboxHost(new Mailbox(this as Probe, this.queue, silentLog), this.queue, silentLog);
+  readonly host = new MailboxHost(
+    new Mailbox(LAYOUTS.stm32f42x, this as Probe, this.queue, silentLog),
+    this.queue,
+    silentLog,
+  );
 
   constructor() {
     super();
@@ -322,7 +326,7 @@ describe('mailbox host', () => {
 
   it('reaches for nothing but the mailbox', async () => {
     const bench = new Bench();
-    const mailbox = new Mailbox(bench as Probe, bench.queue, silentLog);
+    const mailbox = new Mailbox(LAYOUTS.stm32f42x, bench as Probe, bench.queue, silentLog);
     for (const address of [0x20000000, 0x10000000, 0x2002e000, 0x08000000])
       await assert.rejects(mailbox.readAt(address, 4), { code: 'BF-INTERNAL-ARGUMENT' });
   });

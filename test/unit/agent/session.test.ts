@@ -498,7 +498,11 @@ describe('agent session', function () {
           return second;
         })(),
       );
-      assert.deepEqual(outside, [], 'no halt, no reset, no identification while a stub runs');
+      assert.deepEqual(
+        outside,
+        ['read e0042000+4'],
+        'no halt, no reset; DEV_ID only, to know where to look for the stub',
+      );
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
       assert.equal(scene.customer.sheets.length, asked);
       assert.deepEqual(debugWords(scene), original, 'restored to what the first agent found');
