@@ -571,6 +571,13 @@ export const ERRORS = {
     remedy: 'Switch the board on, and connect VTref (VAPP) of the probe to the 3.3 V of the board.',
     exitStatus: EXIT.target,
   },
+  'BF-TARGET-NO-RANDOM': {
+    sentence:
+      'This type of chip has no random generator, so it cannot make a key, and no sealed image can be sent to it.',
+    remedy:
+      'Nothing on this board can change that: vendor and customer need one with a chip that has a generator (STM32F405/407/415/417, F427/429/437/439, F469/479), or program it at the vendor’s bench.',
+    exitStatus: EXIT.target,
+  },
   'BF-TARGET-NO-RESET': {
     sentence: 'The chip could not be reset.',
     remedy: 'Connect the reset wire (NRST), or switch the board off and on, and repeat.',

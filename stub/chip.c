@@ -12,8 +12,8 @@ int chip_read_geometry(chip_geometry *chip) {
   uint32_t kib = FLASH_KIB;
   chip->flash_kib = kib;
   chip->bank_kib = kib == 2048 ? kib / 2 : kib;
-  int two_banks_of_512 = kib == 1024 && (FLASH_OPTCR & FLASH_OPTCR_DB1M) != 0;
-  return (kib != 512 && kib != 1024 && kib != 2048) || two_banks_of_512;
+  int two_banks_of_512 = kib == 1024 && CHIP_TWO_BANKS && (FLASH_OPTCR & FLASH_OPTCR_DB1M) != 0;
+  return (kib != 512 && kib != 1024 && !(kib == 2048 && CHIP_TWO_BANKS)) || two_banks_of_512;
 }
 
 chip_sector chip_sector_at(const chip_geometry *chip, uint32_t number) {

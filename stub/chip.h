@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-#define CHIP_DEV_ID 0x419u
+#include "target.h"
+
 #define CHIP_FLASH 0x08000000u
 #define CHIP_UID_SIZE 12
 

@@ -3,7 +3,7 @@
 
 #include "registers.h"
 
-#define LATENCY 8u
+#define LATENCY CHIP_LATENCY
 #define PLL_M 8u
 #define PLL_N (160u << 6)
 #define PLL_P_2 (0u << 16)

@@ -182,7 +182,7 @@ static void run_final(frame *f) {
 static void run_lock(frame *f) {
   if (!THE_PLAN->lock) fail(ERROR_ORDER, LOCK);
   flash_protect();
-  uint32_t body[2] = {FLASH_OPTCR, FLASH_OPTCR1};
+  uint32_t body[2] = {FLASH_OPTCR, CHIP_OPTCR1};
   answer(LOCKED, (uint32_t)chip_is_level1(body[0]), f, body, sizeof body);
   mbox_set_state(STATE_LOCKED);
 }

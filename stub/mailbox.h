@@ -128,6 +128,7 @@
 #define ERROR_TOO_MANY_HANDSHAKES    0x13u
 #define ERROR_ZERO_SECRET            0x14u
 #define ERROR_MALFORMED_FRAME        0x15u /* kind */
+#define ERROR_NO_RANDOM              0x16u /* DEV_ID */
 
 /* Failed tests of the random generator */
 #define RANDOM_TEST_TIMEOUT          0x100u

@@ -1,8 +1,10 @@
-/* Registers of the STM32F42x and its Cortex-M4 that the stub touches (RM0090 sections 2.3, 3.9, 5.5, 6.3, 24.4; ARMv7-M). */
+/* Registers of the STM32F4 and its Cortex-M4 that the stub touches (RM0090 sections 2.3, 3.9, 5.5, 6.3, 24.4; ARMv7-M). */
 #ifndef BF_REGISTERS_H
 #define BF_REGISTERS_H
 
 #include <stdint.h>
+
+#include "target.h"
 
 #define REG32(address) (*(volatile uint32_t *)(address))
 #define BIT(n) (1u << (n))
@@ -33,7 +35,6 @@
 #define PWR_CR REG32(0x40007000u)
 #define PWR_CR_PVDE BIT(4)
 #define PWR_CR_PLS(level) ((uint32_t)(level) << 5)
-#define PWR_CR_VOS_SCALE1 (3u << 14)
 #define PWR_CSR REG32(0x40007004u)
 #define PWR_CSR_PVDO BIT(2)
 
@@ -49,7 +50,6 @@
 #define FLASH_OPTKEYR REG32(0x40023C08u)
 #define FLASH_SR REG32(0x40023C0Cu)
 #define FLASH_SR_EOP BIT(0)
-#define FLASH_SR_ERRORS 0x1F2u
 #define FLASH_SR_BSY BIT(16)
 #define FLASH_CR REG32(0x40023C10u)
 #define FLASH_CR_PG BIT(0)

@@ -54,7 +54,7 @@ static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
   bf_store_le32(to + 12, DBGMCU_IDCODE);
   bf_store_le32(to + 16, FLASH_KIB | (uint32_t)STUB_VERSION << 16);
   bf_store_le32(to + 20, FLASH_OPTCR);
-  bf_store_le32(to + 24, FLASH_OPTCR1);
+  bf_store_le32(to + 24, CHIP_OPTCR1);
   to[29] = (uint8_t)handshake;
   to[30] = (uint8_t)psize;
 }

@@ -4,6 +4,8 @@
  * The debugger sets SP, PC and xPSR and lets the core run, so the rest of the core's state is put in order here: thread mode on
  * the main stack, interrupts masked, no leftover priority mask.
  */
+#include "mailbox.h"
+
   .syntax unified
   .thumb
 
@@ -33,7 +35,7 @@ stub_entry:
   isb
   ldr r0, =stack_top
   msr msp, r0
-  ldr r1, =0x10000000
+  ldr r1, =MEM_PRIVATE
   movs r2, #0
 1:
   stmia r1!, {r2}

@@ -229,6 +229,15 @@ static void quiet_core(void) {
   DWT_CTRL |= 1u;
 }
 
+/* A chip that lacks what it takes is refused before its clock, its flash or its random generator is touched; the watchdog is fed. */
+static void refuse_chip(void) {
+  uint32_t error = chip_refusal();
+  if (error == 0) return;
+  tick_start(TICK_CYCLES(CLOCK_SLOW_HZ));
+  irq_on();
+  fail(error, DBGMCU_IDCODE & 0xFFFu);
+}
+
 static void start_hardware(void) {
   int slow = clock_start();
   tick_start(slow ? TICK_CYCLES(CLOCK_SLOW_HZ) : TICK_CYCLES(CLOCK_FAST_HZ));
@@ -244,6 +253,7 @@ void stub_main(void) {
   quiet_core();
   tick_feed();
   MB(VERSION) = STUB_VERSION;
+  refuse_chip();
   start_hardware();
   mbox_set_state(STATE_WAITING);
   turn_for_ever();

@@ -1,5 +1,6 @@
 // Attaching to the target as a guest: read who it is without stopping it, remember its debug settings, put them back.
 // Facts: stm32f427 sheet §1 (identity), §3.1 and §4 (OPTCR, RDP), §9 (debug); product page, "Consent"; protocol page, 9.
+import { CHIPS } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
@@ -28,8 +29,10 @@ const RDP_LEVEL_2 = 0xcc;
 /** FP_CTRL is written only with its key bit. */
 const FP_CTRL_KEY = 1 << 1;
 
-/** DEV_ID of the chips a stub exists for: F427, F429, F437, F439. */
-export const SUPPORTED_DEVICES: readonly number[] = [0x419];
+/** DEV_ID of the chips a stub exists for. */
+export const SUPPORTED_DEVICES: readonly number[] = CHIPS.flatMap(({ devId, stub }) =>
+  stub === undefined ? [] : [devId],
+);
 
 /** Everything about the target that can be known without stopping it. Numbers are unsigned 32-bit as read. */
 export interface TargetIdentity {

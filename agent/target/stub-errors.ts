@@ -33,6 +33,7 @@ const CODES: Readonly<Record<StubErrorName, ErrorCode>> = {
   tooManyHandshakes: 'BF-STUB-AUTHENTICATION',
   zeroSecret: 'BF-STUB-AUTHENTICATION',
   malformedFrame: 'BF-JOB-REFUSED',
+  noRandom: 'BF-TARGET-NO-RANDOM',
 };
 
 /** States whose ERROR word says why. */

@@ -1,6 +1,6 @@
 // The STM32F4 family. RM0090 Rev 21 §3.4 (sectors), §38.6.1 (DEV_ID), §39 (UID and size registers);
-// DS9405 Rev 13 table 48 (times). Rows other than F42x/F43x come from the device headers and open tools; no stub yet.
-import type { Chip, EraseTimes, RamSpan, SectorKiB } from './chip.ts';
+// DS9405 Rev 13 table 48 (times). Rows other than F42x/F43x come from the device headers and open tools.
+import type { Chip, EraseTimes, RamSpan, SectorKiB, StubPlace } from './chip.ts';
 
 const KIB = 1024;
 const FAMILY = {
@@ -36,13 +36,18 @@ export const STM32F42X = {
   stub: { name: 'stm32f42x', loadAddress: 0x20000000 },
 } as const satisfies Chip;
 
-/** One row a DEV_ID: name, parts, DEV_ID, flash sizes, sectors of 128 KiB in a bank, banks, RAM. */
-const OTHERS: readonly (readonly [string, readonly string[], number, readonly number[], number, 1 | 2, RamSpan[]])[] = [
+/** For all parts but the F42x/F43x. It refuses those without a random generator: F401, F411, F446. */
+const STUB: StubPlace = { name: 'stm32f4', loadAddress: 0x20000000 };
+
+type Row = readonly [string, readonly string[], number, readonly number[], number, 1 | 2, RamSpan[], StubPlace?];
+
+/** One row a DEV_ID: name, parts, DEV_ID, flash sizes, sectors of 128 KiB in a bank, banks, RAM; the stub if there is one. */
+const OTHERS: readonly Row[] = [
   ['STM32F40x/F41x', ['STM32F405', 'STM32F407', 'STM32F415', 'STM32F417'], 0x413, [1024, 512], 7, 1, [sram(128), CCM]],
-  ['STM32F446', ['STM32F446'], 0x421, [512, 256], 3, 1, [sram(128)]],
-  ['STM32F401xB/C', ['STM32F401xB', 'STM32F401xC'], 0x423, [256, 128], 1, 1, [sram(64)]],
-  ['STM32F401xD/E', ['STM32F401xD', 'STM32F401xE'], 0x433, [512, 384], 3, 1, [sram(96)]],
-  ['STM32F411', ['STM32F411'], 0x431, [512, 256], 3, 1, [sram(128)]],
+  ['STM32F446', ['STM32F446'], 0x421, [512, 256], 3, 1, [sram(128)], STUB],
+  ['STM32F401xB/C', ['STM32F401xB', 'STM32F401xC'], 0x423, [256, 128], 1, 1, [sram(64)], STUB],
+  ['STM32F401xD/E', ['STM32F401xD', 'STM32F401xE'], 0x433, [512, 384], 3, 1, [sram(96)], STUB],
+  ['STM32F411', ['STM32F411'], 0x431, [512, 256], 3, 1, [sram(128)], STUB],
   ['STM32F469/F479', ['STM32F469', 'STM32F479'], 0x434, [2048, 1024, 512], 7, 2, [sram(320), CCM]],
   ['STM32F412', ['STM32F412'], 0x441, [1024, 512], 7, 1, [sram(256)]],
   ['STM32F410', ['STM32F410'], 0x458, [128, 64], 0, 1, [sram(32)]],
@@ -51,7 +56,7 @@ const OTHERS: readonly (readonly [string, readonly string[], number, readonly nu
 
 export const STM32F4: readonly Chip[] = [
   STM32F42X,
-  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram]): Chip => {
+  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram, stub]): Chip => {
     return {
       ...FAMILY,
       name,
@@ -62,7 +67,7 @@ export const STM32F4: readonly Chip[] = [
       banks,
       eraseMs: ERASE_MS,
       ram,
-      stub: undefined,
+      stub,
     };
   }),
 ];

@@ -204,6 +204,7 @@ export const STUB_ERRORS = {
   tooManyHandshakes: { code: 19, what: 'too many handshakes', detail: '' },
   zeroSecret: { code: 20, what: 'zero shared secret', detail: '' },
   malformedFrame: { code: 21, what: 'malformed frame', detail: 'kind' },
+  noRandom: { code: 22, what: 'this part has no random generator', detail: 'DEV_ID' },
 } as const satisfies Record<string, StubError>;
 
 export type StubErrorName = keyof typeof STUB_ERRORS;

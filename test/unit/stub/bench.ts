@@ -1,10 +1,10 @@
-// A board with the prebuilt stub on it, worked through the bus as a debugger would, without a probe (docs/mailbox.md).
+// A board with a prebuilt stub on it (that of the F42x unless another is named), worked through the bus as a debugger would, without a probe (docs/mailbox.md).
 import { readFileSync } from 'node:fs';
 import { Board, type BoardOptions, type BoardSnapshot } from '../../../sim/board.ts';
 import {
   COMMANDS,
-  controlAddress,
-  MEMORY,
+  fieldAddress,
+  LAYOUTS,
   parseStatus,
   STATES,
   type ControlName,
@@ -24,20 +24,33 @@ const AFTER_RESET_NS = 3e6;
 const STEP_NS = 20_000;
 const LONGEST_STEP_NS = 400_000;
 
-const image = new Uint8Array(readFileSync(new URL('../../../stub/prebuilt/stub-stm32f42x.bin', import.meta.url)));
+export type StubName = keyof typeof LAYOUTS;
+
+const prebuilt = (name: StubName): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../../../stub/prebuilt/stub-${name}.bin`, import.meta.url)));
+const IMAGES: Readonly<Record<StubName, Uint8Array>> = {
+  stm32f42x: prebuilt('stm32f42x'),
+  stm32f4: prebuilt('stm32f4'),
+};
 
 /** The committed stub. */
-export function stubImage(): Uint8Array {
-  return image.slice();
+export function stubImage(name: StubName = 'stm32f42x'): Uint8Array {
+  return IMAGES[name].slice();
 }
 
 const forks = new Map<string, BoardSnapshot>();
 
 export class Bench {
   readonly board: Board;
+  readonly stub: StubName;
 
-  constructor(options: BoardOptions = {}) {
+  constructor(options: BoardOptions = {}, stub: StubName = 'stm32f42x') {
     this.board = new Board(options);
+    this.stub = stub;
+  }
+
+  get layout(): (typeof LAYOUTS)[StubName] {
+    return LAYOUTS[this.stub];
   }
 
   /** A bench brought to a point by `prepare`; made once for each `key`, forked from a snapshot afterwards. */
@@ -58,16 +71,17 @@ export class Bench {
 
   /** Powers the board, halts it after reset, loads the stub and lets it run. `patch` may change the image first. */
   start(patch: (image: Uint8Array) => void = () => {}): void {
-    const bytes = stubImage();
+    const bytes = stubImage(this.stub);
+    const { stub, control } = this.layout.memory;
     patch(bytes);
     this.board.powerOn();
     this.board.runTo(this.board.time.now + AFTER_RESET_NS);
     this.setWord(DHCSR, HALT);
     this.board.runTo(this.board.time.now + STEP_NS);
-    this.write(MEMORY.stub.address, bytes);
-    this.write(MEMORY.control.address, new Uint8Array(MEMORY.control.size));
-    this.#setRegister(REGISTER.sp, this.word(MEMORY.stub.address));
-    this.#setRegister(REGISTER.pc, this.word(MEMORY.stub.address + 4) & ~1);
+    this.write(stub.address, bytes);
+    this.write(control.address, new Uint8Array(control.size));
+    this.#setRegister(REGISTER.sp, this.word(stub.address));
+    this.#setRegister(REGISTER.pc, this.word(stub.address + 4) & ~1);
     this.#setRegister(REGISTER.xpsr, T_BIT);
     this.setWord(DHCSR, GO);
   }
@@ -97,11 +111,15 @@ export class Bench {
     for (let i = 0; i < bytes.length; i += 4) this.setWord(address + i, view.getUint32(i, true));
   }
 
+  /** Address of a field of the control page. */
+  addressOf(name: ControlName): number {
+    return fieldAddress(this.layout, name);
+  }
   control(name: ControlName): number {
-    return this.word(controlAddress(name));
+    return this.word(this.addressOf(name));
   }
   setControl(name: ControlName, value: number): void {
-    this.setWord(controlAddress(name), value);
+    this.setWord(this.addressOf(name), value);
   }
   get status(): Status {
     return parseStatus(this.control('STATUS'));

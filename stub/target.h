@@ -1,0 +1,34 @@
+/*
+ * What differs between the chips the stub is built for, under one set of names: constants where there is one chip, the row of a table
+ * where there are many. The names are
+ *   CHIP_DEV_ID, CHIP_TWO_BANKS        identity; whether bank 2, OPTCR1 and DB1M exist
+ *   CHIP_LATENCY, PWR_CR_VOS_SCALE1    wait states that do at 160 MHz and any supply; voltage scale 1
+ *   FLASH_SR_ERRORS                    the error flags SR has
+ *   chip_refusal()                     ERROR_ of what forbids to work on this chip at all, or 0; to be asked before anything else
+ */
+#ifndef BF_TARGET_H
+#define BF_TARGET_H
+
+#include <stdint.h>
+
+#if defined STUB_TARGET_stm32f4
+#include "chips_stm32f4.h"
+#else
+
+/* RM0090 sections 3.9, 5.4.1 (STM32F42xxx and STM32F43xxx). */
+#define CHIP_DEV_ID 0x419u
+#define CHIP_TWO_BANKS 1
+#define CHIP_LATENCY 8u
+#define PWR_CR_VOS_SCALE1 (3u << 14)
+#define FLASH_SR_ERRORS 0x1F2u
+
+static inline uint32_t chip_refusal(void) {
+  return 0;
+}
+
+#endif
+
+/* OPTCR1, which is bank 2's; 0 where there is none. */
+#define CHIP_OPTCR1 (CHIP_TWO_BANKS ? FLASH_OPTCR1 : 0u)
+
+#endif
