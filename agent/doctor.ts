@@ -40,7 +40,9 @@ async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenera
     try {
       const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = attachment.identity;
       const size = flashKiB === undefined ? '' : `, ${flashKiB} KiB of flash`;
-      yield good('chip', `${findChip(deviceId)?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`);
+      const row = findChip(deviceId);
+      const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
+      yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
       yield rdp === 0 ? good('protection', 'none (RDP level 0)') : bad('protection', fail('BF-TARGET-RDP1'));
       yield core(foundHalted, foundLockedUp);
     } finally {

@@ -47,6 +47,8 @@ export interface Chip {
   /** Microseconds to program one unit of any width. */
   readonly programUs: { readonly typical: number; readonly most: number };
   readonly ram: readonly RamSpan[];
+  /** Has a random generator. A stub refuses a chip without one: nothing else on it is a source of keys. */
+  readonly random: boolean;
   readonly uidAddress: number;
   readonly flashSizeAddress: number;
   readonly stub: StubPlace | undefined;

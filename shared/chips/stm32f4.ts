@@ -33,40 +33,53 @@ export const STM32F42X = {
   banks: 2,
   eraseMs: ERASE_MS,
   ram: [sram(192), CCM],
+  random: true,
   stub: { name: 'stm32f42x', loadAddress: 0x20000000 },
 } as const satisfies Chip;
 
 /** For all parts but the F42x/F43x. It refuses those without a random generator: F401, F411, F446. */
 const STUB: StubPlace = { name: 'stm32f4', loadAddress: 0x20000000 };
 
-type Row = readonly [string, readonly string[], number, readonly number[], number, 1 | 2, RamSpan[], StubPlace?];
+type Row = readonly [
+  name: string,
+  parts: string,
+  devId: number,
+  flashKiB: readonly number[],
+  /** Sectors of 128 KiB in a bank. */
+  large: number,
+  banks: 1 | 2,
+  ram: readonly RamSpan[],
+  random: boolean,
+  stub?: StubPlace,
+];
 
-/** One row a DEV_ID: name, parts, DEV_ID, flash sizes, sectors of 128 KiB in a bank, banks, RAM; the stub if there is one. */
+/** One row a DEV_ID. */
 const OTHERS: readonly Row[] = [
-  ['STM32F40x/F41x', ['STM32F405', 'STM32F407', 'STM32F415', 'STM32F417'], 0x413, [1024, 512], 7, 1, [sram(128), CCM]],
-  ['STM32F446', ['STM32F446'], 0x421, [512, 256], 3, 1, [sram(128)], STUB],
-  ['STM32F401xB/C', ['STM32F401xB', 'STM32F401xC'], 0x423, [256, 128], 1, 1, [sram(64)], STUB],
-  ['STM32F401xD/E', ['STM32F401xD', 'STM32F401xE'], 0x433, [512, 384], 3, 1, [sram(96)], STUB],
-  ['STM32F411', ['STM32F411'], 0x431, [512, 256], 3, 1, [sram(128)], STUB],
-  ['STM32F469/F479', ['STM32F469', 'STM32F479'], 0x434, [2048, 1024, 512], 7, 2, [sram(320), CCM]],
-  ['STM32F412', ['STM32F412'], 0x441, [1024, 512], 7, 1, [sram(256)]],
-  ['STM32F410', ['STM32F410'], 0x458, [128, 64], 0, 1, [sram(32)]],
-  ['STM32F413/F423', ['STM32F413', 'STM32F423'], 0x463, [1536, 1024], 11, 1, [sram(320)]],
+  ['STM32F40x/F41x', 'F405 F407 F415 F417', 0x413, [1024, 512], 7, 1, [sram(128), CCM], true, STUB],
+  ['STM32F446', 'F446', 0x421, [512, 256], 3, 1, [sram(128)], false, STUB],
+  ['STM32F401xB/C', 'F401xB F401xC', 0x423, [256, 128], 1, 1, [sram(64)], false, STUB],
+  ['STM32F401xD/E', 'F401xD F401xE', 0x433, [512, 384], 3, 1, [sram(96)], false, STUB],
+  ['STM32F411', 'F411', 0x431, [512, 256], 3, 1, [sram(128)], false, STUB],
+  ['STM32F469/F479', 'F469 F479', 0x434, [2048, 1024, 512], 7, 2, [sram(320), CCM], true, STUB],
+  ['STM32F412', 'F412', 0x441, [1024, 512], 7, 1, [sram(256)], true],
+  ['STM32F410', 'F410', 0x458, [128, 64], 0, 1, [sram(32)], true],
+  ['STM32F413/F423', 'F413 F423', 0x463, [1536, 1024], 11, 1, [sram(320)], true],
 ];
 
 export const STM32F4: readonly Chip[] = [
   STM32F42X,
-  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram, stub]): Chip => {
+  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram, random, stub]): Chip => {
     return {
       ...FAMILY,
       name,
-      parts,
+      parts: parts.split(' ').map((part) => `STM32${part}`),
       devId,
       flashKiB,
       bankSectorsKiB: sectors(large),
       banks,
       eraseMs: ERASE_MS,
       ram,
+      random,
       stub,
     };
   }),

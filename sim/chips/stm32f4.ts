@@ -1,4 +1,5 @@
-// The F4 family as the virtual chip sees it: own transcription of docs/reference stm32f427 §1.1, §1.4, §2.2-§2.4.
+// The F4 family as the virtual chip sees it: own transcription of docs/reference stm32f427 §1.1, §1.4, §2.2-§2.4, §3.1; widths of
+// LATENCY and VOS from ST's device headers (cmsis_device_f4) and the register tables of stm32-rs.
 // The agent has its own table; a difference between the two is a finding, so nothing is imported from there.
 
 /** A span of RAM. */
@@ -23,6 +24,8 @@ export interface ChipRow {
   /** FPv4-SP beside the core. */
   readonly fpu: boolean;
   readonly flashRegisters: FlashRegistersRow;
+  /** Width of PWR_CR.VOS: one bit (0 scale 2, 1 scale 1) on the F405 class, two (1-3: scales 3-1) on all others. */
+  readonly vosBits: 1 | 2;
   /** Highest HCLK, MHz, without and with over-drive. */
   readonly maxMhz: readonly [plain: number, overDrive: number];
 }
@@ -31,6 +34,8 @@ export interface ChipRow {
 export interface FlashRegistersRow {
   /** Width of CR.SNB. */
   readonly snbBits: 4 | 5;
+  /** Width of ACR.LATENCY. */
+  readonly latencyBits: 3 | 4;
   /** CR.MER1 and OPTCR1 exist. */
   readonly secondBank: boolean;
   /** PCROP: OPTCR.SPRMOD, SR.RDERR. */
@@ -45,9 +50,15 @@ const sram = (sizeKb: number): RamRow => ({ name: 'SRAM', base: 0x20000000, size
 const CCM: RamRow = { name: 'CCM', base: 0x10000000, size: 64 * KB, fetchable: false };
 
 /** Flash interfaces: F42x and F469 with two banks; F405 class; the smaller parts with PCROP in one bank. */
-const DUAL: FlashRegistersRow = { snbBits: 5, secondBank: true, pcrop: true, wrpBits: 12 };
-const F405_FLASH: FlashRegistersRow = { snbBits: 4, secondBank: false, pcrop: false, wrpBits: 12 };
-const smallFlash = (wrpBits: number): FlashRegistersRow => ({ snbBits: 4, secondBank: false, pcrop: true, wrpBits });
+const DUAL: FlashRegistersRow = { snbBits: 5, latencyBits: 4, secondBank: true, pcrop: true, wrpBits: 12 };
+const F405_FLASH: FlashRegistersRow = { snbBits: 4, latencyBits: 3, secondBank: false, pcrop: false, wrpBits: 12 };
+const smallFlash = (wrpBits: number): FlashRegistersRow => ({
+  snbBits: 4,
+  latencyBits: 4,
+  secondBank: false,
+  pcrop: true,
+  wrpBits,
+});
 
 const F42X = {
   devId: 0x419,
@@ -61,6 +72,7 @@ const F42X = {
   backupSram: true,
   fpu: true,
   flashRegisters: DUAL,
+  vosBits: 2,
   maxMhz: [168, 180],
 } as const satisfies ChipRow;
 
@@ -76,11 +88,12 @@ const F405 = {
   backupSram: true,
   fpu: true,
   flashRegisters: F405_FLASH,
+  vosBits: 1,
   maxMhz: [168, 168],
 } as const satisfies ChipRow;
 
 /** What the parts of at most 512 KiB without RNG and CCM have in common. */
-const SMALL = { bankSectorsKb: upTo(3), banks: 1, rng: false, ccm: false, fpu: true } as const;
+const SMALL = { bankSectorsKb: upTo(3), banks: 1, rng: false, ccm: false, fpu: true, vosBits: 2 } as const;
 
 export const CHIPS = {
   stm32f427: F42X,

@@ -5,7 +5,7 @@ import type { BoardTimer } from '../board-time.ts';
 import type { ResetKind } from '../core-port.ts';
 import { FLASH_BASE, FlashArray } from './flash-array.ts';
 import { breakOff, complete, type Operation } from './flash-operation.ts';
-import { clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
+import { accessBits, clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
 import {
   latencyNeeded,
   massEraseNs,
@@ -25,7 +25,7 @@ const REG = { acr: 0x00, keyr: 0x04, optkeyr: 0x08, sr: 0x0c, cr: 0x10, optcr: 0
 const KEYS = [0x45670123, 0xcdef89ab] as const;
 const OPTION_KEYS = [0x08192a3b, 0x4c5d6e7f] as const;
 const REGISTERS_BASE = 0x40023c00;
-const ACR = { latency: 0xf, icen: 9, dcen: 10, icrst: 11, dcrst: 12, writable: 0x1f0f } as const;
+const ACR = { latency: 0xf, icen: 9, dcen: 10, icrst: 11, dcrst: 12 } as const;
 const OPTCR = { lock: 1, start: 2, bfb2: 0x10 } as const;
 const FLASH_IRQ = 4;
 const MIN_HCLK_HZ = 1e6;
@@ -93,6 +93,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   readonly #done: BoardTimer;
   readonly #clearable: number;
   readonly #plain: number;
+  readonly #access: number;
   readonly #optionMasks: OptionMasks;
 
   constructor(context: Context, near: FlashNeighbours, changed: (offset: number, length: number) => void) {
@@ -108,6 +109,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     this.#near = near;
     this.#clearable = clearableFlags(context.chip);
     this.#plain = plainBits(context.chip);
+    this.#access = accessBits(context.chip);
     this.#optionMasks = optionMasks(context.chip);
     this.array = new FlashArray(context.chip, changed);
     this.gate = { closed: true, check: (address, master) => this.#check(address, master) };
@@ -180,7 +182,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   }
 
   override pure(offset: number): boolean {
-    return offset < 0x1c;
+    return offset < (this.context.chip.flashRegisters.secondBank ? 0x1c : REG.optcr1);
   }
   protected override wordOnly(offset: number): boolean {
     return offset === REG.keyr || offset === REG.optkeyr;
@@ -188,7 +190,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   protected override mergeBase(offset: number): number {
     return offset === REG.sr ? 0 : this.load(offset);
   }
-  protected override load(offset: number): number {
+  protected override load(offset: number, master: Master = 'debugger'): number {
     const { acr, sr, cr, optcr, optcr1, lock, optionLock, operation } = this.state;
     switch (offset) {
       case REG.acr:
@@ -200,6 +202,7 @@ export class FlashController extends RegisterBlock<FlashState> {
       case REG.optcr:
         return (optcr | (optionLock.stage === 'open' ? 0 : OPTCR.lock)) >>> 0;
       case REG.optcr1:
+        this.#requireSecondBank(master);
         return optcr1;
       default:
         return 0;
@@ -214,6 +217,7 @@ export class FlashController extends RegisterBlock<FlashState> {
       case REG.optkeyr:
         return this.#offer(this.state.optionLock, value, OPTION_KEYS, offset);
       case REG.sr:
+        this.#requireFlags(value, master);
         this.state.sr &= ~(value & this.#clearable);
         return this.#updateIrq();
       case REG.cr:
@@ -221,8 +225,19 @@ export class FlashController extends RegisterBlock<FlashState> {
       case REG.optcr:
         return this.#storeOptcr(value, master);
       case REG.optcr1:
+        this.#requireSecondBank(master);
         if (this.state.optionLock.stage === 'open') this.state.optcr1 = value & this.#optionMasks.optcr1;
     }
+  }
+
+  /** A program that touches what its part does not have was written for another one. */
+  #requireSecondBank(master: Master): void {
+    if (master === 'debugger' || this.context.chip.flashRegisters.secondBank) return;
+    this.context.complain(REGISTERS_BASE + REG.optcr1, 'FLASH_OPTCR1 on a part with one bank');
+  }
+  #requireFlags(value: number, master: Master): void {
+    if (master === 'debugger' || (value & SR.rderr & ~this.#clearable) === 0) return;
+    this.context.complain(REGISTERS_BASE + REG.sr, 'FLASH_SR.RDERR on a part without PCROP');
   }
 
   #offer(lock: KeyLock, value: number, keys: readonly [number, number], offset: number): void {
@@ -232,7 +247,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   #storeAcr(value: number): void {
     const { state } = this;
     const { cache } = this.array;
-    state.acr = value & ACR.writable;
+    state.acr = value & this.#access;
     cache.setEnabled(bit(value, ACR.dcen));
     if (bit(value, ACR.dcrst) && !bit(value, ACR.dcen)) cache.clear();
     if (bit(value, ACR.icrst) && !bit(value, ACR.icen)) state.staleCode = [];

@@ -28,6 +28,9 @@ export const CR = {
 export const plainBits = ({ flashRegisters }: ChipRow): number =>
   0x03000307 | (((1 << flashRegisters.snbBits) - 1) << 3) | (flashRegisters.secondBank ? CR.mer1 : 0);
 
+/** Bits of ACR a write takes over: LATENCY as far as the part has it. */
+export const accessBits = ({ flashRegisters }: ChipRow): number => 0x1f00 | ((1 << flashRegisters.latencyBits) - 1);
+
 export const psizeOf = (cr: number): number => (cr >>> 8) & 3;
 const snbOf = (cr: number): number => (cr >>> 3) & 0x1f;
 

@@ -6,7 +6,8 @@ import type { ResetKind } from '../core-port.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
 
 const REG = { cr: 0x00, csr: 0x04 } as const;
-const CR_RESET = 0xc000;
+const BASE = 0x40007000;
+const VOS = { shift: 14, one: 0x4000, two: 0xc000 } as const;
 const CR = { pdds: 1, cwuf: 2, csbf: 3, pvde: 4, dbp: 8, oden: 16, odswen: 17 } as const;
 const CR_WRITABLE = 0x000feff3;
 const CSR = { wuf: 0, sbf: 1, pvdo: 2, brr: 3, ewup: 8, bre: 9, vosrdy: 14, odrdy: 16, odswrdy: 17 } as const;
@@ -29,13 +30,16 @@ interface PwrState {
 
 export class Pwr extends RegisterBlock<PwrState> {
   readonly #near: PwrNeighbours;
+  /** Bits of CR that are VOS; all set after a reset. */
+  readonly #vos: number;
   readonly #pvd: BoardTimer;
   readonly #backupReady: BoardTimer;
   readonly #overDrive: BoardTimer;
 
   constructor(context: Context, near: PwrNeighbours) {
-    super(context, { cr: CR_RESET, csr: 0 });
+    super(context, { cr: vosMask(context), csr: 0 });
     this.#near = near;
+    this.#vos = vosMask(context);
     this.#pvd = context.time.timer('pvd', () => this.#decide());
     this.#backupReady = context.time.timer('backup regulator', () => this.#set(CSR.brr, true));
     this.#overDrive = context.time.timer('over-drive', () => this.#followOverDrive());
@@ -44,7 +48,7 @@ export class Pwr extends RegisterBlock<PwrState> {
   reset(_kind: ResetKind): void {
     this.#pvd.clear();
     this.#overDrive.clear();
-    this.state.cr = CR_RESET;
+    this.state.cr = this.#vos;
     this.state.csr &= (1 << CSR.bre) | (1 << CSR.brr);
   }
   /** V_DD and V_BAT were both lost. */
@@ -67,9 +71,10 @@ export class Pwr extends RegisterBlock<PwrState> {
   get backupRegulated(): boolean {
     return bit(this.state.csr, CSR.brr);
   }
-  /** Voltage scale in force: scale 3 (VOS 1) while the PLL is off. */
+  /** Voltage scale in force as a value of the wide VOS (3 is scale 1): scale 3 while the PLL is off. One bit knows scales 1 and 2. */
   scale(): { vos: 1 | 2 | 3; overDrive: boolean } {
-    const code = (this.state.cr >>> 14) & 3;
+    const bits = (this.state.cr & this.#vos) >>> VOS.shift;
+    const code = this.#vos === VOS.one ? bits + 2 : bits;
     const vos = !this.#near.pllOn() || code === 0 ? 1 : (code as 1 | 2 | 3);
     return { vos, overDrive: bit(this.state.csr, CSR.odswrdy) };
   }
@@ -87,13 +92,15 @@ export class Pwr extends RegisterBlock<PwrState> {
     const settled = this.#near.pllOn() ? 1 << CSR.vosrdy : 0;
     return (this.state.csr | settled) >>> 0;
   }
-  protected override store(offset: number, value: number, _master: Master): void {
-    if (offset === REG.cr) this.#storeCr(value);
+  protected override store(offset: number, value: number, master: Master): void {
+    if (offset === REG.cr) this.#storeCr(value, master);
     else if (offset === REG.csr) this.#storeCsr(value);
   }
-  #storeCr(value: number): void {
-    const scale = this.#near.pllOn() ? this.state.cr & 0xc000 : value & 0xc000;
-    this.state.cr = (value & CR_WRITABLE & ~0xc000) | scale;
+  #storeCr(value: number, master: Master): void {
+    if (master !== 'debugger' && (value & VOS.two & ~this.#vos) !== 0)
+      this.context.complain(BASE + REG.cr, 'PWR_CR.VOS has one bit on this part');
+    const scale = (this.#near.pllOn() ? this.state.cr : value) & this.#vos;
+    this.state.cr = (value & CR_WRITABLE & ~VOS.two) | scale;
     if (bit(value, CR.cwuf)) this.#set(CSR.wuf, false);
     if (bit(value, CR.csbf)) this.#set(CSR.sbf, false);
     if (bit(value, CR.pvde)) this.#pvd.set(this.context.time.now + PVD_SETTLE_NS);
@@ -125,4 +132,8 @@ export class Pwr extends RegisterBlock<PwrState> {
   #set(index: number, on: boolean): void {
     this.state.csr = (on ? this.state.csr | (1 << index) : this.state.csr & ~(1 << index)) >>> 0;
   }
+}
+
+function vosMask({ chip }: Context): number {
+  return chip.vosBits === 1 ? VOS.one : VOS.two;
 }

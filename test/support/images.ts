@@ -15,10 +15,10 @@ const BRANCH_TO_SELF = [0xfe, 0xe7] as const;
 const NOP = [0x00, 0xbf] as const;
 
 /** A bootable image at `address`: `loop` no-ops, then a branch to itself; every fault has a handler beside it. Noise fills it up. */
-export function bootable(seed: number, length: number, address = FLASH, loop = 4): Uint8Array {
+export function bootable(seed: number, length: number, address = FLASH, loop = 4, stackTop = STACK_TOP): Uint8Array {
   const bytes = seededRandom(seed).bytes(length);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, STACK_TOP, true);
+  view.setUint32(0, stackTop, true);
   for (let n = 1; n < VECTORS; n++) view.setUint32(4 * n, (address + CODE + 1) >>> 0, true);
   view.setUint32(4 * HARD_FAULT, (address + CODE + 2 * loop + 5) >>> 0, true);
   const code = [...Array.from({ length: loop }, () => NOP), BRANCH_TO_SELF, NOP, BRANCH_TO_SELF].flat();

@@ -1,5 +1,5 @@
-// The whole product in one process and virtual time: controller, relay, agent, driver, virtual ST-LINK, virtual F427 with the
-// real stub. Scenario tests attack it through `meddle`, the taps and the board.
+// The whole product in one process and virtual time: controller, relay, agent, driver, virtual ST-LINK, virtual F427 (or another
+// part) with the real stub. Scenario tests attack it through `meddle`, the taps and the board.
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
 import type { AgentMemory, AgentOutcome, Customer } from '../../agent/ports.ts';
@@ -37,12 +37,15 @@ import { VirtualUsbDevice } from '../../sim/stlink/virtual-usb.ts';
 import { linkPair, type Meddle } from './links.ts';
 import { seededRandom } from './seeded.ts';
 
-export const STUB_IMAGE = new Uint8Array(
-  readFileSync(new URL('../../stub/prebuilt/stub-stm32f42x.bin', import.meta.url)),
-);
-export const STUBS = new StubRegistry([{ name: 'stm32f42x', image: STUB_IMAGE }]);
+const prebuilt = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../../stub/prebuilt/stub-${name}.bin`, import.meta.url)));
+
+export const STUB_IMAGE = prebuilt('stm32f42x');
+export const STUBS = new StubRegistry([
+  { name: 'stm32f42x', image: STUB_IMAGE },
+  { name: 'stm32f4', image: prebuilt('stm32f4') },
+]);
 const RELAY_URL = 'ws://relay.test/';
-const F427 = 0x419;
 /** Virtual time after which a run counts as hanging. */
 const LONGEST_RUN_NS = 6 * 3600e9;
 
@@ -206,7 +209,7 @@ export class World {
   }
 
   planFor(image: Image, options: FlashOptions = {}): Plan {
-    return compileFlash(image, requireChip(F427), {
+    return compileFlash(image, requireChip(this.board.chip.devId), {
       job: this.random.bytes(16),
       lock: options.lock ?? 'none',
       ...(options.delta === undefined ? {} : { delta: options.delta }),

@@ -135,15 +135,15 @@ describe('attaching', () => {
 
   it('refuses another chip before it touches its flash controller', async () => {
     const target = new FakeTarget();
-    target.words.set(0xe0042000, 0x10016413);
+    target.words.set(0xe0042000, 0x10016441);
     const error = await rejectsWith(attach(target, options), 'BF-TARGET-WRONG-CHIP');
-    assert.match(error.message, /10016413/);
+    assert.match(error.message, /10016441/);
     assert.ok(!target.reads.includes(0x40023c14));
   });
 
   it('lets a wrong chip run again that was caught under reset', async () => {
     const target = new FakeTarget({ hidden: true });
-    target.words.set(0xe0042000, 0x10016413);
+    target.words.set(0xe0042000, 0x10016441);
     await rejectsWith(attach(target, { ...options, underReset: true }), 'BF-TARGET-WRONG-CHIP');
     assert.equal(target.running, true);
     assert.equal(target.debugEnabled, false);

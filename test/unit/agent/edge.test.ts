@@ -83,7 +83,7 @@ describe('bundled stubs', () => {
       code: 'BF-INTERNAL-BUILD',
     });
     assert.throws(() => new StubRegistry([]).forDevice(0x419), { code: 'BF-STUB-UNKNOWN' });
-    assert.throws(() => STUBS.forDevice(0x413), { code: 'BF-TARGET-WRONG-CHIP' });
+    assert.throws(() => STUBS.forDevice(0x441), { code: 'BF-TARGET-WRONG-CHIP' });
   });
 });
 
@@ -125,8 +125,8 @@ describe('doctor', function () {
     );
     const locked = await roundOn(new VirtualDesk({ rdp: 1 }));
     assert.equal(locked.find(({ what }) => what === 'protection')?.code, 'BF-TARGET-RDP1');
-    const other = await roundOn(new VirtualDesk({ chip: 'stm32f405' }));
-    assert.equal(other.find(({ what }) => what === 'chip')?.code, 'BF-TARGET-WRONG-CHIP');
+    const other = await roundOn(new VirtualDesk({ chip: 'stm32f446' }));
+    assert.equal(other.find(({ what }) => what === 'chip')?.code, 'BF-TARGET-NO-RANDOM');
     for (const finding of locked) if (finding.verdict === 'bad') assert.notEqual(finding.remedy, undefined);
   });
 });

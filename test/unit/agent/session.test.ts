@@ -216,7 +216,8 @@ describe('agent session', function () {
     });
 
     const REFUSED: readonly [string, BoardOptions, Plan | Uint8Array, string][] = [
-      ['a plan for another chip', {}, smallPlan({ devId: 0x413, flashKiB: 1024 }), 'BF-TARGET-WRONG-CHIP'],
+      ['a plan for another chip', {}, smallPlan({ devId: 0x413, flashKiB: 1024 }), 'BF-PLAN-WRONG-CHIP'],
+      ['a plan for a chip without a stub', {}, smallPlan({ devId: 0x441, flashKiB: 1024 }), 'BF-TARGET-WRONG-CHIP'],
       ['a plan for another flash size', {}, smallPlan({ flashKiB: 1024 }), 'BF-PLAN-WRONG-CHIP'],
       ['a plan that is none', {}, encodePlan(smallPlan()).fill(1, 4, 8), 'BF-PLAN-MALFORMED'],
       ['a plan outside its sectors', {}, smallPlan({ sectors: [1] }), 'BF-PLAN-RANGE'],
@@ -506,6 +507,37 @@ describe('agent session', function () {
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
       assert.equal(scene.customer.sheets.length, asked);
       assert.deepEqual(debugWords(scene), original, 'restored to what the first agent found');
+      assert.deepEqual(scene.desk.board.flash.bytes.slice(0, 32768), imageOf(32768).slice(0, 32768));
+    });
+
+    it('on another part the stub is found where that part has it', async () => {
+      const scene = new Scene({ chip: 'stm32f405', flash: imageOf(4096).slice(0, 0x100000) });
+      const peer = scene.controller();
+      const vendor = new SealedVendor(peer, smallPlan({ ...TWO_SECTORS, devId: 0x413, flashKiB: 1024 }));
+      void scene.agent();
+      await scene.drive(
+        (async () => {
+          await vendor.propose();
+          await vendor.shake();
+          await vendor.ask({ name: 'ERASE', sector: 0 });
+        })(),
+      );
+      scene.killAgent();
+      const loaded = (): number =>
+        scene.probe.accesses.filter(({ kind, address }) => kind === 'write' && address === 0x20000000).length;
+      const outcome = await scene.drive(
+        (async () => {
+          const second = scene.agent();
+          assert.equal(await vendor.propose(), true);
+          await vendor.shake();
+          assert.equal(loaded(), 0, 'it is gone on with, not loaded again');
+          await vendor.write(imageOf(32768));
+          await vendor.ask({ name: 'END' });
+          peer.bye();
+          return second;
+        })(),
+      );
+      assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
       assert.deepEqual(scene.desk.board.flash.bytes.slice(0, 32768), imageOf(32768).slice(0, 32768));
     });
 

@@ -9,10 +9,13 @@ import { EventQueue } from '../../../sim/event-queue.ts';
 import { VirtualStlink } from '../../../sim/stlink/virtual-stlink.ts';
 import { VirtualUsbDevice } from '../../../sim/stlink/virtual-usb.ts';
 
-const image = new Uint8Array(readFileSync(new URL('../../../stub/prebuilt/stub-stm32f42x.bin', import.meta.url)));
+const prebuilt = (name: string) => ({
+  name,
+  image: new Uint8Array(readFileSync(new URL(`../../../stub/prebuilt/stub-${name}.bin`, import.meta.url))),
+});
 
-/** The stub in the repository. */
-export const STUBS = new StubRegistry([{ name: 'stm32f42x', image }]);
+/** The stubs in the repository. */
+export const STUBS = new StubRegistry([prebuilt('stm32f42x'), prebuilt('stm32f4')]);
 
 export class VirtualDesk {
   readonly queue = new EventQueue();

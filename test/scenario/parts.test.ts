@@ -1,0 +1,153 @@
+// Jobs on other parts of the family, whole: what works, what is refused and how both sides are told (stm32f427 reference §1.4).
+import assert from 'node:assert/strict';
+import { compileFlash, compileInfo } from '../../controller/compile.ts';
+import type { Image } from '../../controller/image/image.ts';
+import { requireChip } from '../../shared/chips/index.ts';
+import { ReceiptSchema } from '../../shared/receipt.ts';
+import { ERRORS, isBlindflashError, type ErrorCode } from '../../shared/errors.ts';
+import { CONTROL, LAYOUTS } from '../../shared/mailbox/layout.ts';
+import { CHIPS, type ChipName } from '../../sim/chips/stm32f4.ts';
+import { bootable, FLASH, flashAfter, imageOf } from '../support/images.ts';
+import { seededRandom } from '../support/seeded.ts';
+import { World, type Outcome } from '../support/world.ts';
+
+/** Inside the SRAM of every part. */
+const STACK_TOP = 0x20010000;
+
+const small = (seed: number, length = 3000): Image => imageOf([FLASH, bootable(seed, length, FLASH, 4, STACK_TOP)]);
+
+function worldOf(chip: ChipName, seed: number, flash?: Uint8Array): World {
+  return new World({ seed, board: { chip, strict: true, ...(flash === undefined ? {} : { flash }) } });
+}
+
+/** Flash content the customer had before. */
+function before(chip: ChipName, seed: number): Uint8Array {
+  const flash = new Uint8Array(CHIPS[chip].flashKb * 1024).fill(0xff);
+  flash.set(bootable(seed, 0x6000, FLASH, 4, STACK_TOP));
+  return flash;
+}
+
+function requireDone({ agent, error }: Outcome): void {
+  assert.deepEqual([error, agent.error, agent.result, agent.board], [undefined, undefined, 'done', 'running']);
+}
+
+function requireRefused({ agent, error, receipt }: Outcome, code: ErrorCode): void {
+  assert.ok(isBlindflashError(error, code), String(error));
+  assert.equal(agent.error?.code, code);
+  assert.ok(agent.error?.message.includes(ERRORS[code].sentence));
+  assert.equal(agent.result, 'failed');
+  assert.equal(receipt, undefined);
+}
+
+interface WholeJob {
+  readonly chip: ChipName;
+  readonly revision: string;
+  /** Where the image has parts besides its vectors, and how long; the last one ends with the flash. */
+  readonly more: readonly (readonly [address: number, length: number])[];
+  /** [address, length] of the sectors the job erases. */
+  readonly sectors: readonly (readonly [number, number])[];
+}
+
+const KIB = 1024;
+const ONE_BANK = {
+  more: [
+    [0x08010000, 20_000],
+    [0x080e8000, 96 * KIB],
+  ],
+  sectors: [
+    [FLASH, 16 * KIB],
+    [0x08010000, 64 * KIB],
+    [0x080e0000, 128 * KIB],
+  ],
+} as const;
+const WHOLE_JOBS: readonly WholeJob[] = [
+  { chip: 'stm32f405', revision: '0x101f', ...ONE_BANK },
+  { chip: 'stm32f407', revision: '0x101f', ...ONE_BANK },
+  {
+    chip: 'stm32f469',
+    revision: '0x1000',
+    more: [
+      [0x08100000, 20_000],
+      [0x081e8000, 96 * KIB],
+    ],
+    sectors: [
+      [FLASH, 16 * KIB],
+      [0x08100000, 16 * KIB],
+      [0x08104000, 16 * KIB],
+      [0x081e0000, 128 * KIB],
+    ],
+  },
+];
+
+const wide = (seed: number, { more }: WholeJob): Image =>
+  imageOf(
+    [FLASH, bootable(seed, 5000, FLASH, 4, STACK_TOP)],
+    ...more.map(([address, length], index) => [address, seededRandom(seed + index).bytes(length)] as const),
+  );
+
+describe('a job on another part with a random generator', function () {
+  this.timeout(60_000);
+
+  for (const job of WHOLE_JOBS) {
+    it(`${job.chip}: flash is the image and nothing else changed, the array is not read while it is busy, the receipt is signed for it`, async () => {
+      const flash = seededRandom(20).bytes(CHIPS[job.chip].flashKb * KIB);
+      const world = worldOf(job.chip, 21, flash);
+      const image = wide(22, job);
+      const outcome = await world.flash(image, { lock: 'level 1' });
+      requireDone(outcome);
+      assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(flash, image, job.sectors)), 0);
+      assert.deepEqual([world.board.flash.stalls, world.board.flash.storeStalls], [0, 0]);
+      assert.deepEqual(world.board.warnings, []);
+      const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
+      assert.deepEqual([receipt.outcome, receipt.psize], ['lock programmed', 'x32']);
+      const pc = world.board.core.regs[15]! >>> 0;
+      assert.ok(pc >= FLASH && pc < FLASH + 0x80, `the image runs at ${pc.toString(16)}`);
+    });
+  }
+});
+
+describe('a part without a random generator', function () {
+  this.timeout(60_000);
+
+  for (const chip of ['stm32f411', 'stm32f401', 'stm32f401xc', 'stm32f446'] as const)
+    it(`${chip}: the stub refuses, both sides are told the same, flash is as it was and the product runs again`, async () => {
+      const flash = before(chip, 5);
+      const world = worldOf(chip, 11, flash);
+      const outcome = await world.flash(small(12));
+      requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
+      assert.equal(Buffer.compare(world.board.flash.bytes, flash), 0);
+      assert.equal(outcome.agent.board, 'running');
+      assert.equal(world.running?.resumable, false, 'no way back is offered for what cannot work');
+      const pc = world.board.core.regs[15]! >>> 0;
+      assert.ok(pc >= FLASH && pc < FLASH + 0x80, `the product runs at ${pc.toString(16)}`);
+    });
+
+  it('no M1 has left the chip, and its page holds none', async () => {
+    const world = worldOf('stm32f411', 13, before('stm32f411', 5));
+    const events: string[] = [];
+    const record = world.record(small(14), world.planFor(small(14)));
+    const outcome = await world.run(small(14), record, {});
+    events.push(...outcome.events.map(({ type }) => type));
+    requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
+    assert.ok(!events.includes('sealed'));
+    const m1 = LAYOUTS.stm32f4.memory.control.address + CONTROL.M1.offset;
+    for (let at = m1; at < m1 + CONTROL.M1.size; at += 4) assert.equal(world.board.bus.read(at, 4, 'debugger'), 0);
+  });
+
+  it('a plan for an F427 meets an F411: the wrong chip is the news, and nothing is loaded', async () => {
+    const world = worldOf('stm32f411', 15);
+    const image = small(16);
+    const plan = compileFlash(image, requireChip(0x419), { job: world.random.bytes(16) });
+    const outcome = await world.flash(image, { plan });
+    requireRefused(outcome, 'BF-PLAN-WRONG-CHIP');
+    assert.equal(world.sheets.length, 0, 'the customer is not asked');
+    assert.equal(outcome.agent.board, 'untouched');
+  });
+
+  it('what needs no key still works: info', async () => {
+    const world = worldOf('stm32f446', 17);
+    const plan = compileInfo(requireChip(CHIPS.stm32f446.devId), { job: world.random.bytes(16) });
+    const { agent, error } = await world.run(undefined, world.record(undefined, plan), {});
+    assert.deepEqual([error, agent.error, agent.result], [undefined, undefined, 'done']);
+  });
+});
