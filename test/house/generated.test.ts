@@ -7,18 +7,22 @@ import { readFileSync } from 'node:fs';
 import { leakScanner } from '../../bin/demo/leak-scan.ts';
 import { readImage } from '../../controller/image/image.ts';
 import { concat } from '../../shared/bytes.ts';
+import { LAYOUTS } from '../../shared/mailbox/layout.ts';
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string): Buffer => readFileSync(new URL(path, root));
 
+const STUBS = Object.keys(LAYOUTS);
+
 describe('house: generated files', () => {
-  it('the prebuilt stub is the one its description names', () => {
-    const image = read('stub/prebuilt/stub-stm32f42x.bin');
-    const described = JSON.parse(read('stub/prebuilt/stub-stm32f42x.json').toString()) as Record<string, unknown>;
-    assert.equal(described['sha256'], createHash('sha256').update(image).digest('hex'));
-    assert.equal(described['sha512'], createHash('sha512').update(image).digest('hex'));
-    assert.equal(described['size'], image.length);
-  });
+  for (const name of STUBS)
+    it(`the prebuilt stub ${name} is the one its description names`, () => {
+      const image = read(`stub/prebuilt/stub-${name}.bin`);
+      const described = JSON.parse(read(`stub/prebuilt/stub-${name}.json`).toString()) as Record<string, unknown>;
+      assert.equal(described['sha256'], createHash('sha256').update(image).digest('hex'));
+      assert.equal(described['sha512'], createHash('sha512').update(image).digest('hex'));
+      assert.equal(described['size'], image.length);
+    });
 
   it('stub/mailbox.h is what shared/mailbox/layout.ts says', () => {
     const script = new URL('scripts/gen-mailbox-header.ts', root).pathname;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { ChipName } from '../../../sim/chips/stm32f4.ts';
 import { BusFault } from '../../../sim/bus.ts';
-import { Bench, FLASH } from './bench.ts';
+import { Bench, FLASH, RCC } from './bench.ts';
 
 const faults = (work: () => void): void => assert.throws(work, BusFault);
 
@@ -76,5 +76,25 @@ describe('F4 family', () => {
     assert.equal(bench.peek(FLASH.optcr) >>> 0, 0x0fffaaec);
     // stm32f427 §3.1 note b: a fresh 512 KiB F411.
     assert.equal(new Bench({ chip: 'stm32f411' }).peek(FLASH.optcr) & 0x0fff0000, 0x00ff0000);
+  });
+
+  it('a program written for the F42x is told on a strict F405 what that part does not have', () => {
+    const PWR_CR = 0x40007000;
+    const SCALE_1 = { wide: 0xc000, narrow: 0x4000 } as const;
+    const works = new Bench({ chip: 'stm32f427', strict: true });
+    const strict = new Bench({ chip: 'stm32f405', strict: true });
+    for (const bench of [works, strict]) bench.poke(RCC.apb1enr, 1 << 28);
+    works.poke(PWR_CR, SCALE_1.wide);
+    faults(() => strict.poke(PWR_CR, SCALE_1.wide));
+    assert.equal(strict.peek(PWR_CR) & 0xc000, SCALE_1.narrow, 'scale 1 after a reset');
+    works.peek(FLASH.optcr1);
+    faults(() => strict.peek(FLASH.optcr1));
+    faults(() => strict.poke(FLASH.optcr1, 0));
+    works.poke(FLASH.sr, 0x1f2);
+    faults(() => strict.poke(FLASH.sr, 0x1f2));
+    strict.poke(FLASH.sr, 0x0f2);
+    works.poke(FLASH.acr, 8);
+    strict.poke(FLASH.acr, 8);
+    assert.deepEqual([works.peek(FLASH.acr), strict.peek(FLASH.acr)], [8, 0], 'LATENCY has three bits');
   });
 });

@@ -58,6 +58,23 @@ describe('stub layouts', () => {
   }
 });
 
+describe('chip rows', () => {
+  it('agree with the virtual parts on who has a random generator and on the flash size; those of a stub have a row in it', () => {
+    for (const [name, { devId, rng, flashKb }] of Object.entries(BOARDS)) {
+      const row = findChip(devId);
+      assert.deepEqual([row?.random, row?.flashKiB[0]], [rng, flashKb], name);
+    }
+  });
+
+  for (const chip of ['stm32f405', 'stm32f407', 'stm32f469'] as const)
+    it(`${chip}: the stub of the other parts comes up on it without a complaint`, () => {
+      const bench = new Bench({ chip, strict: true }, 'stm32f4');
+      bench.boot();
+      assert.deepEqual([bench.state, bench.error, bench.board.warnings], ['waiting', 0, []]);
+      assert.equal(bench.board.time.hz, 160e6);
+    });
+});
+
 describe('stub on a part without a random generator', () => {
   for (const chip of WITHOUT_RANDOM) {
     it(`${chip}: is up, refuses with its own error and the DEV_ID, and has touched neither clock nor flash`, () => {
