@@ -14,6 +14,12 @@ import { World, type Outcome } from '../support/world.ts';
 /** Inside the SRAM of every part. */
 const STACK_TOP = 0x20010000;
 
+/** A test that fails must end: the vendor is impatient, and the customer gives up soon after him. */
+const GIVES_UP = {
+  patience: { meet: 20_000, peer: 10_000, hello: 10_000, consent: 15_000, sealed: 15_000, work: 20_000, left: 5000 },
+  givesUpAfterMs: 5000,
+} as const;
+
 const small = (seed: number, length = 3000): Image => imageOf([FLASH, bootable(seed, length, FLASH, 4, STACK_TOP)]);
 
 function worldOf(chip: ChipName, seed: number, flash?: Uint8Array): World {
@@ -93,7 +99,7 @@ describe('a job on another part with a random generator', function () {
       const flash = seededRandom(20).bytes(CHIPS[job.chip].flashKb * KIB);
       const world = worldOf(job.chip, 21, flash);
       const image = wide(22, job);
-      const outcome = await world.flash(image, { lock: 'level 1' });
+      const outcome = await world.flash(image, { lock: 'level 1', ...GIVES_UP });
       requireDone(outcome);
       assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(flash, image, job.sectors)), 0);
       assert.deepEqual([world.board.flash.stalls, world.board.flash.storeStalls], [0, 0]);
@@ -113,7 +119,7 @@ describe('a part without a random generator', function () {
     it(`${chip}: the stub refuses, both sides are told the same, flash is as it was and the product runs again`, async () => {
       const flash = before(chip, 5);
       const world = worldOf(chip, 11, flash);
-      const outcome = await world.flash(small(12));
+      const outcome = await world.flash(small(12), GIVES_UP);
       requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
       assert.equal(Buffer.compare(world.board.flash.bytes, flash), 0);
       assert.equal(outcome.agent.board, 'running');
@@ -124,12 +130,10 @@ describe('a part without a random generator', function () {
 
   it('no M1 has left the chip, and its page holds none', async () => {
     const world = worldOf('stm32f411', 13, before('stm32f411', 5));
-    const events: string[] = [];
     const record = world.record(small(14), world.planFor(small(14)));
-    const outcome = await world.run(small(14), record, {});
-    events.push(...outcome.events.map(({ type }) => type));
+    const outcome = await world.run(small(14), record, GIVES_UP);
     requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
-    assert.ok(!events.includes('sealed'));
+    assert.ok(outcome.events.every(({ type }) => type !== 'sealed'));
     const m1 = LAYOUTS.stm32f4.memory.control.address + CONTROL.M1.offset;
     for (let at = m1; at < m1 + CONTROL.M1.size; at += 4) assert.equal(world.board.bus.read(at, 4, 'debugger'), 0);
   });
@@ -138,7 +142,7 @@ describe('a part without a random generator', function () {
     const world = worldOf('stm32f411', 15);
     const image = small(16);
     const plan = compileFlash(image, requireChip(0x419), { job: world.random.bytes(16) });
-    const outcome = await world.flash(image, { plan });
+    const outcome = await world.flash(image, { plan, ...GIVES_UP });
     requireRefused(outcome, 'BF-PLAN-WRONG-CHIP');
     assert.equal(world.sheets.length, 0, 'the customer is not asked');
     assert.equal(outcome.agent.board, 'untouched');
