@@ -610,7 +610,8 @@ export const ERRORS = {
   },
   'BF-TARGET-WRONG-CHIP': {
     sentence: 'The chip is not one this job can work with.',
-    remedy: 'Check the marking on the chip: it must be an STM32F427, F429, F437 or F439.',
+    remedy:
+      'Check the marking on the chip: it must be an STM32F405, F407, F415, F417, F427, F429, F437, F439, F469 or F479.',
     exitStatus: EXIT.target,
   },
 

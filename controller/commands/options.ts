@@ -80,10 +80,15 @@ export type JobArguments = DeskArguments & PlanArguments;
 /** The chip with this marking. @throws BF-USAGE naming those there are. */
 export function chipNamed(name: string = DEFAULT_CHIP): Chip {
   const wanted = name.toUpperCase();
-  const chip = CHIPS.find(({ parts, stub }) => stub !== undefined && parts.some((part) => wanted.startsWith(part)));
+  const chip = CHIPS.find(({ parts, stub }) => stub !== undefined && parts.some((part) => isPart(wanted, part)));
   if (chip !== undefined) return chip;
   const known = CHIPS.flatMap(({ parts, stub }) => (stub === undefined ? [] : parts));
   throw fail('BF-USAGE', `${name} is not one of ${known.join(', ').toLowerCase()}`);
+}
+
+/** True if `marking` begins as `part` does, whose x stands for the letter of the package. */
+function isPart(marking: string, part: string): boolean {
+  return [...part].every((letter, at) => (letter === 'x' ? at < marking.length : letter === marking[at]));
 }
 
 /** Options of a plan as the compiler takes them. */

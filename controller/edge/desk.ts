@@ -8,6 +8,7 @@ import type { VendorKeys } from '../keys.ts';
 import { startControllerJob } from '../run.ts';
 import type { JobResult, RunningJob } from '../session/ports.ts';
 import { equalBytes, toHex, utf8 } from '../../shared/bytes.ts';
+import { requireRandom } from '../session/checks.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors.ts';
 import { decodeInvite, publicInviteHash } from '../../shared/invite.ts';
@@ -99,6 +100,7 @@ export class Desk {
 
   /** Runs a wish to its end, as a new job or as one gone on with. */
   async run(wish: Wish): Promise<JobResult> {
+    requireRandom(wish.kind, wish.chip);
     const keys = await this.loadKeys();
     const record = this.#args.resume === undefined ? await this.#begin(wish, keys) : await this.#resume(wish);
     const running = startControllerJob({

@@ -1,14 +1,20 @@
 // What the controller checks before it believes that the right board is at the other end: of the agent's HELLO, and of
 // what the stub itself read (docs/protocol.md §6, §8).
 import { toHex } from '../../shared/bytes.ts';
+import type { Chip } from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors.ts';
-import type { Plan } from '../../shared/plan/plan.ts';
+import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
 /** Kinds that put a stub on the chip; info and reset do without. */
-export function usesStub(plan: Plan): boolean {
-  return plan.kind !== 'info' && plan.kind !== 'reset';
+export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
+  return kind !== 'info' && kind !== 'reset';
+}
+
+/** A chip that cannot make a key is told to the vendor before anybody is invited; the stub would refuse it too. @throws BF-TARGET-NO-RANDOM */
+export function requireRandom(kind: PlanKind, chip: Chip): void {
+  if (usesStub({ kind }) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
 }
 
 const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satisfies Record<1 | 2, ErrorCode>;

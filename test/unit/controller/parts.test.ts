@@ -1,0 +1,33 @@
+// A vendor who names a part that cannot make a key hears so at once (stm32f427 reference §1.4).
+import assert from 'node:assert/strict';
+import { Desk } from '../../../controller/edge/desk.ts';
+import { chipNamed } from '../../../controller/commands/options.ts';
+import { requireRandom } from '../../../controller/session/checks.ts';
+import { CHIPS } from '../../../shared/chips/index.ts';
+
+describe('controller: parts without a random generator', () => {
+  it('are refused for every kind that needs a key, and not for the others; the rest of the family is not', () => {
+    for (const chip of CHIPS)
+      for (const kind of ['flash', 'verify', 'erase'] as const)
+        if (chip.random) requireRandom(kind, chip);
+        else assert.throws(() => requireRandom(kind, chip), { code: 'BF-TARGET-NO-RANDOM' });
+    for (const kind of ['info', 'reset'] as const) requireRandom(kind, chipNamed('stm32f411re'));
+  });
+
+  it('are named by their marking, the letter of the package included or not', () => {
+    const named = (name: string): number => chipNamed(name).devId;
+    assert.deepEqual(['stm32f401rb', 'STM32F401xC', 'stm32f401ceu6'].map(named), [0x423, 0x423, 0x433]);
+    assert.deepEqual(
+      ['stm32f407', 'stm32f407vgt6', 'stm32f427zi', 'stm32f479'].map(named),
+      [0x413, 0x413, 0x419, 0x434],
+    );
+    for (const name of ['stm32f401', 'stm32f412', 'stm32']) assert.throws(() => chipNamed(name), { code: 'BF-USAGE' });
+  });
+
+  it('are refused before keys are asked for, and so before there is an invite', async () => {
+    const desk = new Desk({ keys: '/nowhere/keys.json' });
+    const plan = (): never => assert.fail('no plan is made');
+    const wish = { kind: 'flash', image: undefined, chip: chipNamed('stm32f411re'), plan, fixedSize: false } as const;
+    await assert.rejects(desk.run(wish), { code: 'BF-TARGET-NO-RANDOM' }).finally(() => desk.close());
+  });
+});
