@@ -1,7 +1,9 @@
 // Jobs on other parts of the family, whole: what works, what is refused and how both sides are told (stm32f427 reference §1.4).
 import assert from 'node:assert/strict';
+import { leakScanner } from '../../bin/demo/leak-scan.ts';
 import { compileFlash, compileInfo } from '../../controller/compile.ts';
 import type { Image } from '../../controller/image/image.ts';
+import { concat } from '../../shared/bytes.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { ReceiptSchema } from '../../shared/receipt.ts';
 import { ERRORS, isBlindflashError, type ErrorCode } from '../../shared/errors.ts';
@@ -95,7 +97,7 @@ describe('a job on another part with a random generator', function () {
   this.timeout(60_000);
 
   for (const job of WHOLE_JOBS) {
-    it(`${job.chip}: flash is the image and nothing else changed, the array is not read while it is busy, the receipt is signed for it`, async () => {
+    it(`${job.chip}: flash is the image and nothing else changed, the array is not read while it is busy, no RAM holds any of it, the receipt says so`, async () => {
       const flash = seededRandom(20).bytes(CHIPS[job.chip].flashKb * KIB);
       const world = worldOf(job.chip, 21, flash);
       const image = wide(22, job);
@@ -104,6 +106,8 @@ describe('a job on another part with a random generator', function () {
       assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(flash, image, job.sectors)), 0);
       assert.deepEqual([world.board.flash.stalls, world.board.flash.storeStalls], [0, 0]);
       assert.deepEqual(world.board.warnings, []);
+      const noise = leakScanner(concat(...image.segments.slice(1).map(({ bytes }) => bytes)));
+      for (const { bytes, name } of world.board.soc.memories.ram) assert.deepEqual(noise.find(bytes), [], name);
       const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
       assert.deepEqual([receipt.outcome, receipt.psize], ['lock programmed', 'x32']);
       const pc = world.board.core.regs[15]! >>> 0;
