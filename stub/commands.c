@@ -33,7 +33,6 @@ typedef struct {
 
 static work w;
 static SECRET uint32_t boot_words[BOOT_BYTES / 4];
-static SECRET uint8_t root[64];
 
 typedef void handler(frame *f);
 static handler run_image, run_erase, run_digest, run_final, run_lock, run_end, run_ping, run_abort;
@@ -77,7 +76,7 @@ void commands_begin(uint32_t psize) {
 }
 
 void commands_finish_erase(void) {
-  if (!w.erasing || !flash_done(w.erase_ticket) || !mbox_room(session_next_reply())) return;
+  if (!w.erasing || !flash_done(w.erase_ticket) || !session_room()) return;
   w.erasing = 0;
   session_reply(ERASED, w.erase_sector, w.erase_sequence, 0, 0);
   mbox_publish();
@@ -95,7 +94,7 @@ int commands_run(frame *f, int quiet) {
     if (++c == COMMANDS + sizeof COMMANDS / sizeof COMMANDS[0]) fail(ERROR_MALFORMED_FRAME, kind);
   if (!form_good(c, f)) fail(ERROR_MALFORMED_FRAME, kind);
   if ((c->states >> mbox_state() & 1u) == 0 || (c->jobs >> THE_PLAN->kind & 1u) == 0) fail(ERROR_ORDER, kind);
-  int ready = c->answers ? quiet && flash_idle() && !w.erasing && mbox_room(session_next_reply()) : flash_room() && !(kind == ERASE && w.erasing);
+  int ready = c->answers ? quiet && flash_idle() && !w.erasing && session_room() : flash_room() && !(kind == ERASE && w.erasing);
   if (ready) c->run(f);
   return ready;
 }
@@ -145,8 +144,7 @@ static void answer(uint8_t kind, uint32_t argument, const frame *f, const void *
 static void run_digest(frame *f) {
   uint32_t index = f->bytes[1];
   if (index >= THE_PLAN->count) fail(ERROR_OUTSIDE_PLAN, index);
-  digest_range(THE_PLAN, index, root);
-  answer(DIGESTED, index, f, root, sizeof root);
+  answer(DIGESTED, index, f, digest_range(THE_PLAN, index), 64);
 }
 
 /* Boot words 4..15, 2, 3, then 0, last of all 1: a cut anywhere before leaves a chip that does not start. */
@@ -166,13 +164,14 @@ static void run_final(frame *f) {
   uint8_t body[72];
   if (!is_zero(f->bytes + 1, f->bytes + FINAL_ROOT)) fail(ERROR_MALFORMED_FRAME, FINAL);
   if (w.erased == 0) fail(ERROR_ORDER, FINAL);
-  digest_root(p, 0, body);
+  digest_root(p, body);
   if (!bf_equal(body, f->bytes + FINAL_ROOT, 64)) fail(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&the_job, w.erased);
   bf_copy((uint8_t *)boot_words, f->bytes + FINAL_BOOT, BOOT_BYTES);
   program_boot_words();
   flash_stop();
-  digest_root(p, &sector, body);
+  digest_forget(p, sector);
+  digest_root(p, body);
   bf_store_le32(body + 64, flash_words());
   bf_store_le32(body + 68, FLASH_OPTCR);
   answer(WRITTEN, w.psize, f, body, sizeof body);

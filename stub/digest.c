@@ -4,6 +4,7 @@
 #include "flash.h"
 #include "mbox.h"
 #include "outcome.h"
+#include "place.h"
 #include "sha512.h"
 #include "util.h"
 #include "wipe.h"
@@ -15,7 +16,7 @@ static SECRET uint8_t digests[PLAN_MAX_RANGES][64];
 static SECRET bf_sha512 running; /* of range `followed`, up to `next` */
 static uint32_t followed;        /* index, or NONE */
 static uint32_t next;
-static uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
+static LARGE uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
 
 void digest_begin(void) {
   followed = NONE;
@@ -76,23 +77,20 @@ static void read_range(const plan *p, uint32_t index) {
   mbox_activity(ACTIVITY_IDLE, 0);
 }
 
-void digest_range(const plan *p, uint32_t index, uint8_t digest[64]) {
+const uint8_t *digest_range(const plan *p, uint32_t index) {
   if (!known[index]) read_range(p, index);
-  bf_copy(digest, digests[index], 64);
+  return digests[index];
 }
 
-void digest_root(const plan *p, const chip_sector *again, uint8_t root[64]) {
+void digest_root(const plan *p, uint8_t root[64]) {
   bf_sha512 s;
-  if (again) digest_forget(p, *again);
-  for (uint32_t i = 0; i < p->count; i++)
-    if (!known[i]) read_range(p, i);
   bf_sha512_init(&s);
   bf_sha512_update(&s, (const uint8_t *)"blindflash/1 root", 17);
   uint32_t count = p->count;
   bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
   for (uint32_t i = 0; i < p->count; i++) {
     bf_sha512_update(&s, (const uint8_t *)&p->range[i], 8); /* address, length */
-    bf_sha512_update(&s, digests[i], 64);
+    bf_sha512_update(&s, digest_range(p, i), 64);
   }
   bf_sha512_final(&s, root);
 }

@@ -9,6 +9,7 @@
 #include "entry.h"
 #include "mbox.h"
 #include "outcome.h"
+#include "place.h"
 #include "registers.h"
 #include "tick.h"
 #include "util.h"
@@ -38,7 +39,7 @@ typedef struct {
   uint8_t *lead; /* where the LEAD bytes in front of `to` are wanted, or NULL */
 } operation;
 
-static operation queue[QUEUE];
+static LARGE operation queue[QUEUE];
 static volatile uint32_t queued; /* tickets given */
 static volatile uint32_t done;   /* tickets done */
 static volatile uint32_t running;
@@ -103,7 +104,8 @@ static void start_erase(void) {
 }
 
 /* The array is idle for a moment: reads back what the operation has programmed, for the digests. */
-static void read_back(const operation *op) {
+static void read_back(void) {
+  const operation *op = &queue[done % QUEUE];
   bf_copy(op->from, (const uint8_t *)op->to, op->left);
   if (op->lead) bf_copy(op->lead, (const uint8_t *)op->to - FLASH_LEAD, FLASH_LEAD);
 }
@@ -111,8 +113,7 @@ static void read_back(const operation *op) {
 /* Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be the handler. */
 static void start_next(void) {
   while (done != queued) {
-    const operation *op = &queue[done % QUEUE];
-    now = *op;
+    now = queue[done % QUEUE];
     started = ticks;
     running = 1;
     if (now.from == 0) {
@@ -122,7 +123,7 @@ static void start_next(void) {
     mbox_activity(ACTIVITY_PROGRAMMING, 0);
     FLASH_CR = control(FLASH_CR_PG);
     if (program_more()) return;
-    read_back(op);
+    read_back();
     done++;
   }
   FLASH_CR = control(0);
@@ -131,7 +132,7 @@ static void start_next(void) {
 }
 
 static void end_operation(void) {
-  if (now.from != 0) read_back(&queue[done % QUEUE]);
+  if (now.from != 0) read_back();
   done++;
   wake++;
   start_next();
@@ -228,14 +229,14 @@ void flash_wait(void) {
 
 void flash_drop(void) {
   irq_off();
+  uint32_t first = done;
   if (running) {
-    queued = done + 1;
+    operation *op = &queue[first++ % QUEUE];
     if (now.from != 0) now.left = 1u << psize;
-    queue[done % QUEUE].left = 0; /* nothing is read back */
-    queue[done % QUEUE].lead = 0;
-  } else {
-    queued = done;
+    op->left = 0; /* nothing is read back */
+    op->lead = 0;
   }
+  queued = first;
   irq_on();
 }
 

@@ -3,10 +3,11 @@
 
 #include "mbox.h"
 #include "outcome.h"
+#include "place.h"
 #include "registers.h"
 #include "util.h"
 
-job the_job;
+LARGE job the_job;
 
 void job_take(void) {
   job *j = &the_job;

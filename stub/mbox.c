@@ -28,9 +28,14 @@ void mbox_publish(void) {
                (now.accepted & 0xFFFFu);
 }
 
+/* Clears the sequence words of a ring whose first slot ends at `end`. */
+static void clear_ring(uint8_t *end, uint32_t slots, uint32_t size) {
+  for (; slots > 0; slots--, end += size) *sequence_word(end) = 0;
+}
+
 void mbox_reset(void) {
-  for (uint32_t i = 0; i < FRAME_SLOTS; i++) *sequence_word(frame_end(i)) = 0;
-  for (uint32_t i = 0; i < REPLY_SLOTS; i++) *sequence_word(reply_end(i)) = 0;
+  clear_ring(frame_end(0), FRAME_SLOTS, FRAME_SLOT_SIZE);
+  clear_ring(reply_end(0), REPLY_SLOTS, REPLY_SLOT_SIZE);
   MB(REPLY_ACK) = 0;
   now.accepted = now.replied = now.again = 0;
 }
@@ -76,7 +81,7 @@ static int slot_good(const uint8_t *box, uint32_t length) {
 }
 
 uint32_t mbox_fetch(uint8_t *box) {
-  const uint8_t *end = frame_end(mbox_next());
+  const uint8_t *end = (const uint8_t *)(uintptr_t)mbox_watch() + TRAILER_SIZE - TRAILER_SEQUENCE;
   uint32_t length = *(const volatile uint32_t *)(end - TRAILER_SIZE + TRAILER_LENGTH);
   if (length == BOX_IMAGE || length == BOX_COMMAND) {
     bf_copy(box, end - TRAILER_SIZE - length, length + TRAILER_SIZE);

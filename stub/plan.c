@@ -24,7 +24,7 @@ static const uint8_t SHAPE[][3] = {
 };
 
 /* Fails with `offset` unless `good`. */
-static void need(int good, uint32_t offset) {
+BF_INLINE void need(int good, uint32_t offset) {
   if (!good) fail(ERROR_PLAN_MALFORMED, offset);
 }
 

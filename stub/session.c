@@ -3,6 +3,7 @@
 
 #include "mbox.h"
 #include "outcome.h"
+#include "place.h"
 #include "registers.h"
 #include "rng.h"
 #include "secretbox.h"
@@ -21,9 +22,6 @@
 #define EPOCH_BOXES 64u
 #define PURPOSE 0x53
 
-#define PART(bytes, length) ((bf_part){(const uint8_t *)(bytes), (length)})
-#define TEXT(string) PART(string, sizeof(string) - 1)
-
 /* One direction: the box key of its epoch, the chain of the next. */
 typedef struct {
   uint8_t chain[KEY];
@@ -36,9 +34,11 @@ static SECRET direction in, out; /* r2i, i2r */
 static SECRET uint32_t keyed;
 static SECRET uint8_t ephemeral[KEY];
 static SECRET uint8_t reply_box[BOX_REPLY];
-static uint8_t stub_hash[STUB_HASH_SIZE];
-static uint8_t m1[M1_SIZE];
-static uint8_t m2[M2_SIZE];
+static LARGE uint8_t stub_hash[STUB_HASH_SIZE];
+static LARGE uint8_t m1[M1_SIZE];
+static LARGE uint8_t m2[M2_SIZE];
+
+static const char SUITE[] = "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512";
 
 extern const uint8_t stub_length[]; /* the linker's number, not an address */
 
@@ -69,23 +69,26 @@ void session_offer(uint32_t handshake, uint32_t psize) {
   bf_copy(MB_BYTES(M1), m1, M1_SIZE);
 }
 
-static void update_lp(bf_sha512 *s, const void *data, uint32_t length) {
-  uint8_t prefix[2] = {(uint8_t)length, (uint8_t)(length >> 8)};
-  bf_sha512_update(s, prefix, sizeof prefix);
-  bf_sha512_update(s, data, length);
-}
+/* What the transcript hash is of, in its order; M2 as far as it is not yet confirmed. */
+static const bf_part TRANSCRIPT[] = {
+    {(const uint8_t *)SUITE, sizeof SUITE - 1},
+    {(const uint8_t *)"sealed", 6},
+    {the_job.area.is.sealed_key, KEY},
+    {stub_hash, sizeof stub_hash},
+    {the_job.plan_hash, sizeof the_job.plan_hash},
+    {m1, M1_SIZE},
+    {m2, M2_UNCONFIRMED},
+};
 
+/* th = SHA-512 of all parts, each with its length in two bytes in front. */
 static void hash_transcript(uint8_t th[64]) {
-  static const char SUITE[] = "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512";
   bf_sha512 s;
   bf_sha512_init(&s);
-  update_lp(&s, SUITE, sizeof SUITE - 1);
-  update_lp(&s, "sealed", 6);
-  update_lp(&s, the_job.area.is.sealed_key, KEY);
-  update_lp(&s, stub_hash, sizeof stub_hash);
-  update_lp(&s, the_job.plan_hash, sizeof the_job.plan_hash);
-  update_lp(&s, m1, M1_SIZE);
-  update_lp(&s, m2, M2_UNCONFIRMED);
+  for (uint32_t i = 0; i < sizeof TRANSCRIPT / sizeof TRANSCRIPT[0]; i++) {
+    uint32_t length = TRANSCRIPT[i].len;
+    bf_sha512_update(&s, (const uint8_t *)&length, 2);
+    bf_sha512_update(&s, TRANSCRIPT[i].data, length);
+  }
   bf_sha512_final(&s, th);
 }
 
@@ -94,48 +97,42 @@ static int agree(uint8_t prk[64]) {
   uint8_t ikm[3 * KEY];
   bf_wipe(ikm, sizeof ikm);
   int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, the_job.area.is.sealed_key);
-  bf_part part = PART(ikm, sizeof ikm);
+  bf_part part = {ikm, sizeof ikm};
   bf_hmac_parts(prk, (const uint8_t *)"blindflash/1 extract", 20, &part, 1);
   bf_wipe(ikm, sizeof ikm);
   bf_wipe(ephemeral, sizeof ephemeral);
   return zero;
 }
 
-/* K(label). */
-static void derive(uint8_t to[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t length) {
-  bf_part info[] = {PART(label, length), PART(th, 64)};
-  (void)bf_hkdf_expand(to, KEY, prk, 64, info, 2);
+/* to = HKDF-Expand(from, label || more). */
+static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label, const void *more, uint32_t more_length) {
+  bf_part info[] = {{(const uint8_t *)label, 0}, {more, more_length}};
+  while (label[info[0].len] != 0) info[0].len++;
+  (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
 }
 
 /* mac = HMAC(K(label), th || more)[0..32]. */
-static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, bf_part more) {
+static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t more) {
   uint8_t key[KEY], whole[64];
-  bf_part parts[] = {PART(th, 64), more};
-  derive(key, prk, th, label, 9);
+  bf_part parts[] = {{th, 64}, {m2 + M2_UNCONFIRMED, more}};
+  expand(key, prk, 64, label, th, 64);
   bf_hmac_parts(whole, key, KEY, parts, 2);
   bf_copy(mac, whole, KEY);
   bf_wipe(key, sizeof key);
   bf_wipe(whole, sizeof whole);
 }
 
-/* to = HKDF-Expand(chain, label || epoch). */
-static void expand_chain(uint8_t to[KEY], const direction *d, uint32_t epoch, bf_part label) {
-  uint8_t number[4];
-  bf_store_le32(number, epoch);
-  bf_part info[] = {label, PART(number, sizeof number)};
-  (void)bf_hkdf_expand(to, KEY, d->chain, KEY, info, 2);
-}
-
 /* Box key of `epoch` from its chain, which gives way to the next. */
 static void advance(direction *d, uint32_t epoch) {
   uint8_t next[KEY];
-  expand_chain(d->key, d, epoch, TEXT("box key"));
-  expand_chain(next, d, epoch, TEXT("next chain"));
+  expand(d->key, d->chain, KEY, "box key", &epoch, sizeof epoch);
+  expand(next, d->chain, KEY, "next chain", &epoch, sizeof epoch);
   bf_copy(d->chain, next, KEY);
   bf_wipe(next, sizeof next);
 }
 
-static void start_direction(direction *d, uint8_t number) {
+static void start_direction(direction *d, uint8_t number, const uint8_t prk[64], const uint8_t th[64], const char *label) {
+  expand(d->chain, prk, 64, label, th, 64);
   d->number = number;
   d->last = 0;
   advance(d, 0);
@@ -143,7 +140,7 @@ static void start_direction(direction *d, uint8_t number) {
 
 static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
   uint8_t expected[KEY];
-  confirmation(expected, prk, th, "confirm r", PART(0, 0));
+  confirmation(expected, prk, th, "confirm r", 0);
   if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) fail(ERROR_CONFIRM_WRONG, 0);
   if (m2[M2_VERSION] != PROTOCOL_VERSION) fail(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
   for (uint32_t i = M2_VERSION + 1; i < M2_UNCONFIRMED; i++)
@@ -156,13 +153,11 @@ void session_confirm(void) {
   hash_transcript(th);
   if (agree(prk)) fail(ERROR_ZERO_SECRET, 0);
   check_confirmation(prk, th);
-  confirmation(confirm, prk, th, "confirm i", PART(m2 + M2_UNCONFIRMED, KEY));
+  confirmation(confirm, prk, th, "confirm i", KEY);
   bf_copy(MB_BYTES(M3), confirm, KEY);
-  derive(out.chain, prk, th, "chain i2r", 9);
-  derive(in.chain, prk, th, "chain r2i", 9);
+  start_direction(&out, 1, prk, th, "chain i2r");
+  start_direction(&in, 2, prk, th, "chain r2i");
   bf_wipe(prk, sizeof prk);
-  start_direction(&out, 1);
-  start_direction(&in, 2);
   keyed = 1;
 }
 
@@ -184,8 +179,8 @@ void session_open(uint8_t *box, uint32_t length) {
   if (bf_secretbox_open(box, box, length, nonce, in.key)) fail(ERROR_BOX_FAILED, in.last);
 }
 
-uint32_t session_next_reply(void) {
-  return out.last + 1;
+int session_room(void) {
+  return mbox_room(out.last + 1);
 }
 
 int session_keyed(void) {

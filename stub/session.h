@@ -25,8 +25,8 @@ void session_confirm(void);
 /* Opens the next box in place: its plaintext begins where the box began. Fails when it does not open. */
 void session_open(uint8_t *box, uint32_t length);
 
-/* Sequence of the next reply. */
-uint32_t session_next_reply(void);
+/* True when one more reply may be written. */
+int session_room(void);
 
 /* True when session keys exist. */
 int session_keyed(void);

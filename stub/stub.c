@@ -10,6 +10,7 @@
 #include "job.h"
 #include "mbox.h"
 #include "outcome.h"
+#include "place.h"
 #include "registers.h"
 #include "rng.h"
 #include "secretbox.h"
@@ -24,7 +25,7 @@
 #define BUFFER_WORDS ((BOX_IMAGE + TRAILER_SIZE) / 4u)
 
 static SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, plaintext, then flash content, of one frame each */
-static frame frames[BUFFERS];                          /* those with a ticket are in the flash engine's hands */
+static LARGE frame frames[BUFFERS];                    /* those with a ticket are in the flash engine's hands */
 static frame *pending;                                 /* opened, not run; or NULL */
 
 static uint32_t have_job;
@@ -51,7 +52,7 @@ static void close_session(void) {
 
 /* Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT. */
 static void end_session(uint32_t state, uint32_t error, uint32_t detail) {
-  if (error != 0 && session_keyed() && mbox_room(session_next_reply())) {
+  if (error != 0 && session_keyed() && session_room()) {
     uint32_t body[2] = {error, detail};
     session_reply(REPLY_ABORT, 0, mbox_next() - (pending == 0), body, sizeof body);
   }

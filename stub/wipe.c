@@ -7,7 +7,6 @@ extern uint8_t secret_start[], secret_end[], stack_limit[];
 
 void wipe_secrets(void) {
   bf_wipe(secret_start, (size_t)(secret_end - secret_start));
-  uint8_t *here = __builtin_frame_address(0);
-  volatile uint32_t *word = (volatile uint32_t *)(uintptr_t)stack_limit;
-  while ((uint8_t *)(uintptr_t)word < here - 64) *word++ = 0;
+  uint8_t *here = __builtin_frame_address(0); /* what bf_wipe itself needs below is less than 64 bytes */
+  bf_wipe(stack_limit, (size_t)(here - 64 - stack_limit));
 }

@@ -4,6 +4,8 @@
 #ifndef BF_FIELD_ASSEMBLY
 #include "umaal.h"
 
+#define A24 121665u /* (486662 - 2) / 4 */
+
 /* t += 38 * carry, carry below 2^26. A second wrap leaves t below 38 * 2^26, so adding 38 to limb 0 cannot carry. */
 static void fold(uint32_t t[8], uint32_t carry) {
   uint32_t c = 38 * carry;
@@ -47,6 +49,18 @@ void fe_mul(fe r, const fe a, const fe b) {
   for (int i = 0; i < 8; i++) umaal(&w[i], &c, w[i + 8], 38);
   fold(w, c);
   for (int i = 0; i < 8; i++) r[i] = w[i];
+}
+
+void fe_walk(fe v[], const fe_step *step, const fe_step *end) {
+  for (; step < end; step++) {
+    uint32_t *to = v[step->to], how = step->how;
+    const uint32_t *a = v[step->a], *b = v[step->b];
+    if (how == FE_MINUS) fe_sub(to, a, b);
+    else if (how == FE_PLUS) fe_add_times(to, a, b, 1);
+    else if (how == FE_PLUS_A24) fe_add_times(to, a, b, A24);
+    else
+      for (fe_mul(to, a, b); how > 0; how--) fe_mul(to, to, to);
+  }
 }
 
 #endif

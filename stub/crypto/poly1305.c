@@ -9,30 +9,13 @@
 #include "umaal.h"
 #include "util.h"
 
-typedef struct {
-  uint32_t r[4];
-  uint32_t q[4]; /* 5 * (r[i] >> 2) */
-  uint32_t h[5]; /* h[4] holds what the last product left at 2^128 and above, below 2^31 */
-  uint8_t last[16];
-} poly1305;
-
-static const uint32_t clamp[4] = {0x0fffffff, 0x0ffffffc, 0x0ffffffc, 0x0ffffffc};
-
-static void poly1305_init(poly1305 *p, const uint8_t r[16]) {
-  for (int i = 0; i < 4; i++) {
-    p->r[i] = bf_load_le32(r + 4 * i) & clamp[i];
-    p->q[i] = 5 * (p->r[i] >> 2);
-    p->h[i] = 0;
-  }
-  p->h[4] = 0;
-}
+#ifndef BF_POLY1305_ASSEMBLY
 
 BF_INLINE uint64_t wide(uint32_t a, uint32_t b) {
   return (uint64_t)a * b;
 }
 
-/* h = (h + m + top * 2^128) * r for `blocks` blocks of 16 bytes, h not quite reduced (see the structure). */
-BF_FAST BF_NOINLINE static void poly1305_blocks(poly1305 *p, const uint8_t *m, size_t blocks, uint32_t top) {
+void bf_poly1305_blocks(bf_poly1305_state *p, const uint8_t *m, size_t blocks, uint32_t top) {
   uint32_t h0 = p->h[0], h1 = p->h[1], h2 = p->h[2], h3 = p->h[3], h4 = p->h[4];
   const uint32_t *r = p->r, *q = p->q;
   for (; blocks > 0; blocks--, m += 16) {
@@ -57,42 +40,38 @@ BF_FAST BF_NOINLINE static void poly1305_blocks(poly1305 *p, const uint8_t *m, s
   p->h[0] = h0, p->h[1] = h1, p->h[2] = h2, p->h[3] = h3, p->h[4] = h4;
 }
 
-/* The last, short block: the bytes, a one, zeros. */
-BF_NO_LIBC_CALLS static void poly1305_tail(poly1305 *p, const uint8_t *m, size_t len) {
-  for (size_t i = 0; i < 16; i++) p->last[i] = 0;
-  bf_copy(p->last, m, len);
-  p->last[len] = 1;
-  poly1305_blocks(p, p->last, 1, 0);
-}
-
-/* out = in + add modulo 2^160. */
-static void add_small(uint32_t out[5], const uint32_t in[5], uint32_t add) {
-  for (int i = 0; i < 5; i++) {
-    out[i] = in[i];
-    umaal(&out[i], &add, 0, 0);
-  }
-}
+#endif
 
 /* tag = (h mod 2^130 - 5) + s modulo 2^128. */
-static void poly1305_finish(poly1305 *p, uint8_t tag[16], const uint8_t s[16]) {
-  uint32_t over[5], c = 5 * (p->h[4] >> 2);
+static void finish(bf_poly1305_state *p, uint8_t tag[16], const uint8_t s[16]) {
+  uint32_t c = 5 * (p->h[4] >> 2);
   p->h[4] &= 3;
-  add_small(p->h, p->h, c);
-  add_small(over, p->h, 5);
-  add_small(p->h, p->h, 5 * (over[4] >> 2)); /* h + 5 reaches 2^130 exactly when h has to lose 2^130 - 5 */
+  bf_add_small(p->h, p->h, 5, c);
+  bf_add_small(p->spare, p->h, 5, 5);
+  bf_add_small(p->h, p->h, 5, 5 * (p->spare[4] >> 2)); /* h + 5 reaches 2^130 exactly when h has to lose 2^130 - 5 */
   c = 0;
   for (int i = 0; i < 4; i++) {
     umaal(&p->h[i], &c, bf_load_le32(s + 4 * i), 1);
     bf_store_le32(tag + 4 * i, p->h[i]);
   }
-  bf_wipe(over, sizeof over);
 }
 
 void bf_poly1305(uint8_t tag[16], const uint8_t *m, size_t len, const uint8_t key[32]) {
-  poly1305 p;
-  poly1305_init(&p, key);
-  poly1305_blocks(&p, m, len / 16, 1);
-  if (len % 16 != 0) poly1305_tail(&p, m + len / 16 * 16, len % 16);
-  poly1305_finish(&p, tag, key + 16);
+  bf_poly1305_state p;
+  size_t rest = len % 16;
+  uint32_t clamp = 0x0fffffff;
+  bf_wipe(&p, sizeof p);
+  for (int i = 0; i < 4; i++, clamp = 0x0ffffffc) {
+    p.r[i] = bf_load_le32(key + 4 * i) & clamp;
+    p.q[i] = 5 * (p.r[i] >> 2);
+  }
+  bf_poly1305_blocks(&p, m, len / 16, 1);
+  if (rest != 0) {
+    uint8_t *last = (uint8_t *)p.spare;
+    bf_copy(last, m + len - rest, rest);
+    last[rest] = 1;
+    bf_poly1305_blocks(&p, last, 1, 0);
+  }
+  finish(&p, tag, key + 16);
   bf_wipe(&p, sizeof p);
 }

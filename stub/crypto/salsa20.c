@@ -122,42 +122,28 @@ BF_NO_SCHEDULE void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]) {
 
 #endif
 
-/* Steps the 64-bit block counter, which is public. */
-static void count_block(bf_salsa20 *s) {
+/* m = c XOR the next 64 bytes of keystream, which are counted: the block counter is 64 bits, and public. */
+static void xor_block(bf_salsa20 *s, uint8_t *m, const uint8_t *c) {
+  uint32_t block[16];
+  bf_salsa20_rounds(block, s->x);
+  for (uint32_t i = 0; i < 16; i++) bf_store_le32(m + 4 * i, bf_load_le32(c + 4 * i) ^ (block[i] + s->x[i]));
   s->x[8] += 1;
   s->x[9] += s->x[8] == 0;
 }
 
-BF_FAST void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s) {
-  bf_salsa20_rounds(block, s->x);
-  for (int i = 0; i < 16; i += 4) {
-    uint32_t *b = block + i, *x = s->x + i;
-    b[0] += x[0], b[1] += x[1], b[2] += x[2], b[3] += x[3];
-  }
-  count_block(s);
-}
-
-BF_NO_LIBC_CALLS BF_FAST void bf_xor_words(uint8_t *m, const uint8_t *c, const uint32_t *words, size_t len) {
-  for (; len >= 16; len -= 16, m += 16, c += 16, words += 4) {
-    uint32_t w0 = bf_load_le32(c) ^ words[0], w1 = bf_load_le32(c + 4) ^ words[1];
-    uint32_t w2 = bf_load_le32(c + 8) ^ words[2], w3 = bf_load_le32(c + 12) ^ words[3];
-    bf_store_le32(m, w0);
-    bf_store_le32(m + 4, w1);
-    bf_store_le32(m + 8, w2);
-    bf_store_le32(m + 12, w3);
-  }
-  for (size_t i = 0; i < len; i++) m[i] = (uint8_t)(c[i] ^ words[i / 4] >> 8 * (i & 3));
+void bf_salsa20_next(uint32_t block[16], bf_salsa20 *s) {
+  bf_wipe(block, 64);
+  xor_block(s, (uint8_t *)block, (const uint8_t *)block);
 }
 
 void bf_salsa20_xor(bf_salsa20 *s, uint8_t *m, const uint8_t *c, size_t len) {
-  uint32_t block[16];
-  while (len > 0) {
-    size_t n = len < sizeof block ? len : sizeof block;
-    bf_salsa20_next(block, s);
-    bf_xor_words(m, c, block, n);
-    m += n, c += n, len -= n;
-  }
-  bf_wipe(block, sizeof block);
+  uint8_t last[64];
+  for (; len >= 64; len -= 64, m += 64, c += 64) xor_block(s, m, c);
+  if (len == 0) return;
+  bf_copy(last, c, len);
+  xor_block(s, last, last);
+  bf_copy(m, last, len);
+  bf_wipe(last, sizeof last);
 }
 
 void bf_hsalsa20(uint8_t out[32], const uint8_t in[16], const uint8_t key[32]) {
@@ -172,9 +158,11 @@ void bf_hsalsa20(uint8_t out[32], const uint8_t in[16], const uint8_t key[32]) {
 }
 
 void bf_xsalsa20_init(bf_salsa20 *s, const uint8_t nonce[24], const uint8_t key[32]) {
-  uint8_t subkey[32], in[16] = {0};
+  uint8_t subkey[32];
   bf_hsalsa20(subkey, nonce, key);
-  bf_copy(in, nonce + 16, 8);
-  bf_salsa20_init(s, subkey, in);
+  bf_salsa20_init(s, subkey, nonce + 8);
+  s->x[6] = s->x[8]; /* the last 8 bytes of the nonce; the counter begins at 0 */
+  s->x[7] = s->x[9];
+  s->x[8] = s->x[9] = 0;
   bf_wipe(subkey, sizeof subkey);
 }

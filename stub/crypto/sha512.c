@@ -7,13 +7,13 @@
  */
 #include "sha512.h"
 
+#include "internal.h"
 #include "util.h"
 
 #define ROUNDS 80
 #define CHUNK 16
 
-/* First 64 bits of the fractional parts of the cube roots of the first 80 primes. */
-static const uint64_t k[ROUNDS] = {
+const uint64_t bf_sha512_k[ROUNDS] = {
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
     0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118, 0xd807aa98a3030242, 0x12835b0145706fbe,
     0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2, 0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235,
@@ -32,11 +32,13 @@ static const uint64_t k[ROUNDS] = {
     0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 };
 
-/* The same of the square roots of the first 8 primes. */
+/* The first 64 bits of the fractional parts of the square roots of the first 8 primes. */
 static const uint64_t initial[8] = {
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
     0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 };
+
+#ifndef BF_SHA512_ASSEMBLY
 
 /* One half of a 64-bit rotation right by n: `a` is the half at that place before, `b` the other. */
 BF_INLINE uint32_t half(uint32_t a, uint32_t b, int n) {
@@ -60,14 +62,14 @@ BF_INLINE uint64_t sigma_shift(uint64_t v, int l, int m, int n) {
 }
 
 /* Extends the schedule by 16 words in place. */
-BF_FAST static void extend(uint64_t w[16]) {
+static void extend(uint64_t w[16]) {
   for (int i = 0; i < 16; i++) {
     w[i] += sigma_shift(w[(i + 1) & 15], 1, 8, 7) + w[(i + 9) & 15] + sigma_shift(w[(i + 14) & 15], 19, 61, 6);
   }
 }
 
 /* 16 rounds; v[16..23] is a..h before, v[0..7] after. */
-BF_FAST static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK], const uint64_t *kt) {
+static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK], const uint64_t *kt) {
   for (int i = 0; i < CHUNK; i++) {
     uint64_t *s = v + CHUNK - i;
     uint64_t e = s[4], a = s[0];
@@ -77,7 +79,7 @@ BF_FAST static void rounds(uint64_t v[CHUNK + 8], const uint64_t w[CHUNK], const
   }
 }
 
-BF_NOINLINE BF_FAST static void compress(uint64_t h[8], const uint8_t *block) {
+void bf_sha512_compress(uint64_t h[8], const uint8_t *block) {
   struct {
     uint64_t w[CHUNK];
     uint64_t v[CHUNK + 8];
@@ -87,42 +89,40 @@ BF_NOINLINE BF_FAST static void compress(uint64_t h[8], const uint8_t *block) {
   for (int r = 0; r < ROUNDS; r += CHUNK) {
     if (r > 0) extend(t.w);
     for (int i = 0; i < 8; i++) t.v[CHUNK + i] = t.v[i];
-    rounds(t.v, t.w, k + r);
+    rounds(t.v, t.w, bf_sha512_k + r);
   }
   for (int i = 0; i < 8; i++) h[i] += t.v[i];
   bf_wipe(&t, sizeof t);
 }
 
-BF_NO_LIBC_CALLS void bf_sha512_init(bf_sha512 *s) {
-  for (int i = 0; i < 8; i++) s->h[i] = initial[i];
+#endif
+
+void bf_sha512_init(bf_sha512 *s) {
+  bf_copy((uint8_t *)s->h, (const uint8_t *)initial, sizeof initial);
   s->bytes = 0;
 }
 
 void bf_sha512_update(bf_sha512 *s, const uint8_t *data, size_t len) {
-  size_t used = s->bytes % BF_SHA512_BLOCK;
-  s->bytes += len;
-  if (used > 0) {
-    size_t n = BF_SHA512_BLOCK - used < len ? BF_SHA512_BLOCK - used : len;
+  while (len > 0) {
+    size_t used = s->bytes % BF_SHA512_BLOCK, n = BF_SHA512_BLOCK - used;
+    if (n > len) n = len;
     bf_copy(s->block + used, data, n);
-    if (used + n < BF_SHA512_BLOCK) return;
-    compress(s->h, s->block);
-    data += n, len -= n;
+    s->bytes += n, data += n, len -= n;
+    if (used + n == BF_SHA512_BLOCK) bf_sha512_compress(s->h, s->block);
   }
-  for (; len >= BF_SHA512_BLOCK; data += BF_SHA512_BLOCK, len -= BF_SHA512_BLOCK) compress(s->h, data);
-  bf_copy(s->block, data, len);
 }
 
 /* Pads with 0x80, zeros and the length in bits as 128 bits (of which size_t can reach 35), which takes a second block from 112 used bytes on. */
 void bf_sha512_final(bf_sha512 *s, uint8_t digest[64]) {
   size_t used = s->bytes % BF_SHA512_BLOCK;
-  s->block[used++] = 0x80;
   bf_wipe(s->block + used, BF_SHA512_BLOCK - used);
-  if (used > BF_SHA512_BLOCK - 16) {
-    compress(s->h, s->block);
+  s->block[used] = 0x80;
+  if (used >= BF_SHA512_BLOCK - 16) {
+    bf_sha512_compress(s->h, s->block);
     bf_wipe(s->block, BF_SHA512_BLOCK);
   }
   bf_store_be64(s->block + BF_SHA512_BLOCK - 8, (uint64_t)s->bytes << 3);
-  compress(s->h, s->block);
+  bf_sha512_compress(s->h, s->block);
   for (int i = 0; i < 8; i++) bf_store_be64(digest + 8 * i, s->h[i]);
   bf_wipe(s, sizeof *s);
 }

@@ -1,18 +1,15 @@
 /* Wipe, compare and copy: see util.h. */
 #include "util.h"
 
-typedef uint32_t __attribute__((may_alias)) any_word;
+#include "umaal.h"
 
 void bf_wipe(void *p, size_t len) {
-  volatile uint8_t *b = p;
-  while (len > 0 && ((uintptr_t)b & 3u) != 0) {
-    *b++ = 0;
-    len--;
+  volatile uint8_t *b = p, *end = b + len;
+  while (end - b >= 4) {
+    *(volatile bf_word_anywhere *)b = 0;
+    b += 4;
   }
-  volatile any_word *w = (volatile any_word *)(uintptr_t)b;
-  for (; len >= 4; len -= 4) *w++ = 0;
-  b = (volatile uint8_t *)w;
-  while (len-- > 0) *b++ = 0;
+  while (b != end) *b++ = 0;
 }
 
 BF_NOINLINE void bf_wipe_stack(void) {
@@ -26,7 +23,20 @@ int bf_equal(const uint8_t *a, const uint8_t *b, size_t len) {
   return (int)((bf_opaque(diff) - 1u) >> 31);
 }
 
-BF_NO_LIBC_CALLS void bf_copy(uint8_t *dst, const uint8_t *src, size_t len) {
-  for (; len >= 4; len -= 4, dst += 4, src += 4) bf_store_le32(dst, bf_load_le32(src));
-  for (; len > 0; len--) *dst++ = *src++;
+void bf_copy(uint8_t *dst, const uint8_t *src, size_t len) {
+  const uint8_t *end = src + len;
+  while (end - src >= 4) {
+    bf_store_le32(dst, bf_load_le32(src));
+    dst += 4;
+    src += 4;
+  }
+  while (src != end) *dst++ = *src++;
+}
+
+void bf_add_small(uint32_t *out, const uint32_t *in, size_t limbs, uint32_t add) {
+  for (; limbs > 0; limbs--) {
+    uint32_t limb = *in++;
+    umaal(&limb, &add, 0, 0);
+    *out++ = limb;
+  }
 }

@@ -1,8 +1,8 @@
 /*
  * The few bytes-and-words helpers every primitive needs: wipe, constant-time compare, copy, load and store.
  *
- * Nothing here asks for alignment: words are put together from bytes, which the compiler turns into one LDR or STR
- * where the core allows unaligned access (Cortex-M4 does), and never into LDRD or LDM, which would fault.
+ * Nothing here asks for alignment: words in strings have a type that may lie anywhere, for which the compiler takes LDR and STR where
+ * the core allows unaligned access (Cortex-M4 does), and never LDRD or LDM, which would fault.
  */
 #ifndef BF_CRYPTO_UTIL_H
 #define BF_CRYPTO_UTIL_H
@@ -20,14 +20,11 @@
 #if defined(__GNUC__) && !defined(__clang__)
 /* gcc's first scheduling pass lengthens live ranges: 17-30 % slower on code with 14 and more live words. */
 #define BF_NO_SCHEDULE __attribute__((optimize("no-schedule-insns")))
-/* Keeps byte loops from becoming calls of memcpy or memset, which a freestanding stub does not have. */
-#define BF_NO_LIBC_CALLS __attribute__((optimize("no-tree-loop-distribute-patterns")))
 /* Inner loops: for time where everything else is for size. */
 #define BF_FAST __attribute__((optimize("O2", "no-schedule-insns", "no-tree-loop-distribute-patterns")))
 #else
 #define BF_FAST
 #define BF_NO_SCHEDULE
-#define BF_NO_LIBC_CALLS
 #endif
 
 #define BF_INLINE static inline __attribute__((always_inline))
@@ -52,6 +49,9 @@ BF_PRIMITIVE int bf_equal(const uint8_t *a, const uint8_t *b, size_t len);
 /* Copies `len` bytes upwards: `dst` may overlap `src` when it lies at or below it. */
 BF_PRIMITIVE void bf_copy(uint8_t *dst, const uint8_t *src, size_t len);
 
+/* out = in + add, numbers of so many limbs, least significant first; what is carried out of them is lost. `out` may be `in`. */
+BF_PRIMITIVE void bf_add_small(uint32_t *out, const uint32_t *in, size_t limbs, uint32_t add);
+
 /* The same value, of which the compiler knows nothing: keeps a mask from being turned back into a branch. */
 BF_INLINE uint32_t bf_opaque(uint32_t v) {
   __asm__("" : "+r"(v));
@@ -63,30 +63,29 @@ BF_INLINE uint32_t bf_mask(uint32_t bit) {
   return bf_opaque(0u - bit);
 }
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "words are read and written as they lie"
+#endif
+typedef uint32_t __attribute__((aligned(1), may_alias)) bf_word_anywhere;
+
 /* Little-endian 32-bit load from any address. */
 BF_INLINE uint32_t bf_load_le32(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+  return *(const bf_word_anywhere *)p;
 }
 
 /* Little-endian 32-bit store to any address. */
 BF_INLINE void bf_store_le32(uint8_t *p, uint32_t v) {
-  p[0] = (uint8_t)v;
-  p[1] = (uint8_t)(v >> 8);
-  p[2] = (uint8_t)(v >> 16);
-  p[3] = (uint8_t)(v >> 24);
+  *(bf_word_anywhere *)p = v;
 }
 
 /* Big-endian 32-bit load from any address. */
 BF_INLINE uint32_t bf_load_be32(const uint8_t *p) {
-  return (uint32_t)p[3] | (uint32_t)p[2] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[0] << 24;
+  return __builtin_bswap32(bf_load_le32(p));
 }
 
 /* Big-endian 32-bit store to any address. */
 BF_INLINE void bf_store_be32(uint8_t *p, uint32_t v) {
-  p[3] = (uint8_t)v;
-  p[2] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)(v >> 16);
-  p[0] = (uint8_t)(v >> 24);
+  bf_store_le32(p, __builtin_bswap32(v));
 }
 
 /* Big-endian 64-bit load from any address. */

@@ -6,159 +6,115 @@
 
 #include "field.h"
 #include "internal.h"
-#include "umaal.h"
 #include "util.h"
 
-#define A24 121665u /* (486662 - 2) / 4 */
+/* x1 is the point's; (x2:z2) the multiple doubled last, (x3:z3) its neighbour, one behind the other so that they can change places. */
+enum { X2, Z2, X3, Z3, X1, A, B, C, D, ZERO, SLOTS };
 
-/* x1 is the point's; (x2:z2) the multiple doubled last, (x3:z3) its neighbour. */
-typedef struct {
-  uint8_t scalar[32];
-  fe x1, x2, z2, x3, z3;
-  fe ab[2], cd[2];
-} ladder;
-
-/* r = a^(2^n) * b. */
-BF_INTERNAL BF_NOINLINE void fe_sq_times_mul(fe r, const fe a, uint32_t n, const fe b) {
-  fe t;
-  for (uint32_t i = 0; i < 8; i++) t[i] = a[i];
-  while (n-- > 0) fe_mul(t, t, t);
-  fe_mul(r, t, b);
-  bf_wipe(t, sizeof t);
-}
-
-/* The fixed chain of 254 squarings and 12 products for a^(2^255 - 21): v[to] = v[from]^(2^n) * v[by]. */
-enum { A, R, S, T, E, SLOTS };
-typedef struct {
-  uint8_t to, from, n, by;
-} link;
-static const link CHAIN[] = {
-    {S, A, 0, A},    /* 2 */
-    {T, S, 2, A},    /* 9 */
-    {E, T, 0, S},    /* 11 */
-    {T, E, 1, T},    /* 31 = 2^5 - 1 */
-    {T, T, 5, T},    /* 2^10 - 1 */
-    {R, T, 10, T},   /* 2^20 - 1 */
-    {S, R, 20, R},   /* 2^40 - 1 */
-    {T, S, 10, T},   /* 2^50 - 1 */
-    {R, T, 50, T},   /* 2^100 - 1 */
-    {S, R, 100, R},  /* 2^200 - 1 */
-    {T, S, 50, T},   /* 2^250 - 1 */
-    {R, T, 5, E},    /* 2^255 - 32 + 11 */
+/* (x2:z2) = twice itself, (x3:z3) = the sum of both, whose difference is x1. Names as in RFC 7748. */
+static const fe_step STEP[] = {
+    {A, X2, Z2, FE_PLUS},
+    {B, X2, Z2, FE_MINUS},
+    {C, X3, Z3, FE_PLUS},
+    {D, X3, Z3, FE_MINUS},
+    {D, D, A, 0}, /* DA */
+    {C, C, B, 0}, /* CB */
+    {X3, D, C, FE_PLUS},
+    {Z3, D, C, FE_MINUS},
+    {X3, X3, X3, 0},
+    {Z3, Z3, Z3, 0},
+    {Z3, Z3, X1, 0},
+    {A, A, A, 0}, /* AA */
+    {B, B, B, 0}, /* BB */
+    {X2, A, B, 0},
+    {B, A, B, FE_MINUS},      /* E */
+    {Z2, A, B, FE_PLUS_A24}, /* AA + A24 E */
+    {Z2, Z2, B, 0},
 };
 
-/* r = a^(p-2) = 1/a, and 0 for 0. */
-BF_INTERNAL void fe_invert(fe r, const fe a) {
-  fe v[SLOTS];
-  for (uint32_t i = 0; i < 8; i++) v[A][i] = a[i];
-  for (const link *l = CHAIN; l < CHAIN + sizeof CHAIN / sizeof CHAIN[0]; l++) fe_sq_times_mul(v[l->to], v[l->from], l->n, v[l->by]);
-  for (uint32_t i = 0; i < 8; i++) r[i] = v[R][i];
-  bf_wipe(v, sizeof v);
-}
+/* x2 = x2 / z2, by the fixed chain of 254 squarings and 12 products for z2^(2^255 - 21); the exponents are noted. */
+static const fe_step DIVIDE[] = {
+    {A, Z2, Z2, 0},              /* 2 */
+    {B, A, A, 1},                /* 8 */
+    {B, B, Z2, 0},               /* 9 */
+    {C, B, A, 0},                /* 11 */
+    {A, C, C, 0},                /* 22 */
+    {B, A, B, 0},                /* 31 = 2^5 - 1 */
+    {D, B, B, 4},  {B, D, B, 0}, /* 2^10 - 1 */
+    {D, B, B, 9},  {D, D, B, 0}, /* 2^20 - 1 */
+    {A, D, D, 19}, {A, A, D, 0}, /* 2^40 - 1 */
+    {A, A, A, 9},  {B, A, B, 0}, /* 2^50 - 1 */
+    {D, B, B, 49}, {D, D, B, 0}, /* 2^100 - 1 */
+    {A, D, D, 99}, {A, A, D, 0}, /* 2^200 - 1 */
+    {A, A, A, 49}, {B, A, B, 0}, /* 2^250 - 1 */
+    {B, B, B, 4},  {B, B, C, 0}, /* 2^255 - 32 + 11 */
+    {X2, X2, B, 0},
+};
 
-/* r = a + add modulo 2^256; returns bit 255 of the sum. */
-BF_INLINE uint32_t add_small(fe r, const fe a, uint32_t add) {
-  for (int i = 0; i < 8; i++) {
-    r[i] = a[i];
-    umaal(&r[i], &add, 0, 0);
-  }
-  return r[7] >> 31;
-}
+#define WALK(v, table) fe_walk(v, table, table + sizeof table / sizeof table[0])
 
-/* r = the canonical representative of r. First below 2^255 + 19, then less p if adding 19 reaches bit 255. */
-BF_INTERNAL void fe_freeze(fe r) {
-  fe t;
+#ifdef BF_EXPOSE_INTERNALS
+/* r = 1/a, and 0 for 0. */
+void fe_invert(fe r, const fe a) {
+  fe v[SLOTS] = {{0}};
+  v[X2][0] = 1;
+  for (int i = 0; i < 8; i++) v[Z2][i] = a[i];
+  WALK(v, DIVIDE);
+  for (int i = 0; i < 8; i++) r[i] = v[X2][i];
+}
+#endif
+
+/* r = the canonical representative of r; t is for its own use. First below 2^255 + 19, then less p if adding 19 reaches bit 255. */
+BF_INTERNAL void fe_freeze(fe r, fe t) {
   uint32_t top = r[7] >> 31;
   r[7] &= 0x7fffffffu;
-  add_small(r, r, 19 * top);
-  top = add_small(t, r, 19);
-  add_small(r, r, 19 * top);
+  bf_add_small(r, r, 8, 19 * top);
+  bf_add_small(t, r, 8, 19);
+  bf_add_small(r, r, 8, 19 * (t[7] >> 31));
   r[7] &= 0x7fffffffu;
-  bf_wipe(t, sizeof t);
 }
 
-static void fe_load(fe r, const uint8_t in[32]) {
-  for (int i = 0; i < 8; i++) r[i] = bf_load_le32(in + 4 * i);
-}
-
-static void fe_store(uint8_t out[32], const fe a) {
-  for (int i = 0; i < 8; i++) bf_store_le32(out + 4 * i, a[i]);
-}
-
-/* ab = cd when `bit` is 1, touching the same words either way. */
-BF_INLINE void take_if(uint32_t bit, ladder *l) {
+/* (x2:z2) and (x3:z3) change places when `bit` is 1; the same words are touched either way. */
+static void swap_if(uint32_t bit, fe v[SLOTS]) {
   uint32_t mask = bf_mask(bit);
-  for (int k = 0; k < 2; k++)
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) l->ab[k][i] ^= (l->ab[k][i] ^ l->cd[k][i]) & mask;
+  for (uint32_t *p = v[X2], *q = v[X3]; p < v[X3]; p++, q++) {
+    uint32_t change = (*p ^ *q) & mask;
+    *p ^= change;
+    *q ^= change;
+  }
 }
 
-/*
- * One step: (x2:z2) = twice itself, or twice (x3:z3) when `other` is 1; (x3:z3) = the sum of both, whose difference is x1. Names as in
- * RFC 7748. Exchanging the points exchanges DA and CB, which changes the sign of DA - CB only, so just what is doubled is chosen.
- */
-static void ladder_step(ladder *l, uint32_t other) {
-  uint32_t *a = l->ab[0], *b = l->ab[1], *c = l->cd[0], *d = l->cd[1];
-  fe_add_times(a, l->x2, l->z2, 1);    /* A */
-  fe_sub(b, l->x2, l->z2);             /* B */
-  fe_add_times(c, l->x3, l->z3, 1);    /* C */
-  fe_sub(d, l->x3, l->z3);             /* D */
-  fe_mul(l->z2, d, a);              /* DA */
-  fe_mul(l->x2, c, b);              /* CB */
-  fe_add_times(l->x3, l->z2, l->x2, 1);   /* DA + CB */
-  fe_sub(l->z3, l->z2, l->x2);            /* DA - CB */
-  fe_mul(l->x3, l->x3, l->x3);            /* x3 */
-  fe_mul(l->z3, l->z3, l->z3);
-  fe_mul(l->z3, l->z3, l->x1);            /* z3 */
-  take_if(other, l);
-  fe_mul(a, a, a);               /* AA */
-  fe_mul(b, b, b);               /* BB */
-  fe_mul(l->x2, a, b);              /* x2 */
-  fe_sub(b, a, b);               /* E */
-  fe_add_times(l->z2, a, b, A24);   /* AA + A24 E */
-  fe_mul(l->z2, l->z2, b);             /* z2 */
+/* Bit `i` of the scalar, clamped. */
+static uint32_t clamped_bit(const uint8_t scalar[32], uint32_t i) {
+  if (i == 254) return 1;
+  if (i < 3) return 0;
+  return (uint32_t)scalar[i / 8] >> (i % 8) & 1;
 }
 
 /* Runs the ladder over the 255 bits of the clamped scalar, from the top. Its last bit is 0: (x2:z2) is the multiple wanted. */
-static void climb(ladder *l) {
+static void climb(fe v[SLOTS], const uint8_t scalar[32]) {
   uint32_t last = 0;
-  for (int i = 254; i >= 0; i--) {
-    uint32_t bit = (uint32_t)l->scalar[i >> 3] >> (i & 7) & 1;
-    ladder_step(l, last ^ bit);
+  for (uint32_t i = 255; i-- > 0;) {
+    uint32_t bit = clamped_bit(scalar, i);
+    swap_if(last ^ bit, v);
+    WALK(v, STEP);
     last = bit;
   }
 }
 
-static void clamp_scalar(uint8_t to[32], const uint8_t scalar[32]) {
-  bf_copy(to, scalar, 32);
-  to[0] &= 248;
-  to[31] &= 127;
-  to[31] |= 64;
-}
-
-/* 1 when a is zero, else 0. */
-/* Not inlined: a spilled sum of the agreement's limbs must lie where bf_wipe_stack reaches it. */
-__attribute__((noinline)) static int fe_is_zero(const fe a) {
-  uint32_t any = 0;
-  for (int i = 0; i < 8; i++) any |= a[i];
-  return (int)(1u ^ ((bf_opaque(any) | (0u - any)) >> 31));
-}
-
 int bf_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t u[32]) {
-  ladder l;
-  bf_wipe(&l, sizeof l);
-  clamp_scalar(l.scalar, scalar);
-  fe_load(l.x1, u);
-  l.x1[7] &= 0x7fffffffu;
-  bf_copy((uint8_t *)l.x3, (const uint8_t *)l.x1, sizeof l.x3);
-  l.x2[0] = l.z3[0] = 1;
-  climb(&l);
-  fe_invert(l.z2, l.z2);
-  fe_mul(l.x2, l.x2, l.z2);
-  fe_freeze(l.x2);
-  int zero = fe_is_zero(l.x2);
-  fe_store(out, l.x2);
-  bf_wipe(&l, sizeof l);
+  fe v[SLOTS];
+  bf_wipe(v, sizeof v);
+  bf_copy((uint8_t *)v[X1], u, 32);
+  v[X1][7] &= 0x7fffffffu;
+  bf_copy((uint8_t *)v[X3], (const uint8_t *)v[X1], 32);
+  v[X2][0] = v[Z3][0] = 1;
+  climb(v, scalar);
+  WALK(v, DIVIDE);
+  fe_freeze(v[X2], v[A]);
+  int zero = bf_equal((const uint8_t *)v[X2], (const uint8_t *)v[ZERO], 32);
+  bf_copy(out, (const uint8_t *)v[X2], 32);
+  bf_wipe(v, sizeof v);
   bf_wipe_stack();
   return zero;
 }

@@ -140,10 +140,10 @@ static void do_fe(const request *r) {
   fe_add_times(out[0], a, b, (uint32_t)number(r, 3));
   fe_sub(out[1], a, b);
   fe_mul(out[2], a, b);
-  fe_sq_times_mul(out[3], a, 0, a);
+  fe_mul(out[3], a, a);
   fe_invert(out[4], a);
   memcpy(out[5], a, sizeof a);
-  fe_freeze(out[5]);
+  fe_freeze(out[5], b);
   for (int i = 0; i < 6; i++) {
     for (int k = 0; k < 8; k++) {
       uint8_t limb[4];

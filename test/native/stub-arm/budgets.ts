@@ -84,7 +84,7 @@ function hkdf(shipped: Shipped): Measured {
   return measured(shipped, 'bf_hkdf_expand', (p) => {
     const [prk, info, parts] = [p.put(pattern(64, 7)), p.put(pattern(40, 8)), p.structure(8)];
     p.write(parts, new Uint8Array(Uint32Array.of(info, 40).buffer));
-    return [p.output(128), 128, prk, 64, parts, 1];
+    return [p.output(64), 64, prk, 64, parts, 1];
   });
 }
 
@@ -142,9 +142,7 @@ export function figures(shipped: Shipped, board: BoardMachine): Figure[] {
       what: 'image',
       measured: shipped.image.length,
       unit: 'bytes',
-      // The place the memory map gives it is enforced; the 12 KB the stub is meant to fit in are an aim it misses.
-      budget: 16 * 1024,
-      aim: 12 * 1024,
+      budget: 12 * 1024,
       how: 'size of the prebuilt file',
     },
     {

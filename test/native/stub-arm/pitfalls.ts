@@ -91,7 +91,14 @@ function callersOf(shipped: Shipped, name: string): Set<string> {
   return new Set(branches.map((one) => one.in).filter((caller) => caller !== name));
 }
 
-const WIPERS = ['bf_x25519', 'bf_secretbox_open', 'bf_secretbox_seal', 'bf_sha512_final', 'bf_hmac_final'] as const;
+const WIPERS = [
+  'bf_x25519',
+  'bf_secretbox_open',
+  'bf_secretbox_seal',
+  'bf_sha512_final',
+  'bf_hmac_parts',
+  'bf_hkdf_expand',
+] as const;
 
 /** The wipe is a call or a run of its own volatile stores: here, that it is reached from each function that has secrets. */
 function callsWipe(shipped: Shipped): Verdict {

@@ -12,6 +12,8 @@ import { speak } from './verbs.ts';
 const WINDOW = 4;
 const SETS = 4;
 const STOPS = 20;
+/** And this many more, so many cycles apart, before the end: the result of X25519 is on the stack for a moment only. */
+const LATE = { stops: 10, apart: 500 } as const;
 
 interface Wiped {
   readonly name: string;
@@ -89,7 +91,7 @@ function keyed(chance: Chance): Wiped[] {
     {
       name: 'HKDF-Expand',
       call: 'bf_hkdf_expand',
-      build: (p) => [p.output(100), 100, p.put(key), 64, parts(p, data), 1],
+      build: (p) => [p.output(64), 64, p.put(key), 64, parts(p, data), 1],
       secrets,
     },
   ];
@@ -122,6 +124,13 @@ interface Looked {
   readonly stack: Buffer;
 }
 
+/** Cycles after which a call that takes `whole` is looked at. */
+function moments(whole: number): number[] {
+  const even = Array.from({ length: STOPS - 1 }, (_, i) => Math.floor((whole * (i + 1)) / STOPS));
+  const late = Array.from({ length: LATE.stops }, (_, i) => whole - LATE.apart * (i + 1));
+  return [...even, ...late.filter((moment) => moment > 0)];
+}
+
 function look(shipped: Shipped, board: BoardMachine, one: Wiped): Looked {
   const program = new Program(shipped.functions);
   const args = one.build(program);
@@ -135,10 +144,10 @@ function look(shipped: Shipped, board: BoardMachine, one: Wiped): Looked {
   const left = stack();
   const whole = board.cycles;
   const during = new Set<string>();
-  for (let stop = 1; stop < STOPS; stop++) {
+  for (const moment of moments(whole)) {
     clear();
     board.run(program.steps.slice(0, -1));
-    board.callPartly(call.entry, call.args, Math.floor((whole * stop) / STOPS));
+    board.callPartly(call.entry, call.args, moment);
     for (const name of found(stack(), one.secrets)) during.add(name);
   }
   return { name: one.name, during: [...during], after: found(left, one.secrets), stack: left };

@@ -116,11 +116,11 @@ const hmac: SecretCase = {
 };
 
 const hkdf: SecretCase = {
-  name: 'HKDF-Expand of 150 bytes',
+  name: 'HKDF-Expand of 64 bytes',
   taint: 'hkdf_expand',
   build: (p, secret) => {
-    const [prk, info, out] = [p.put(secret(64)), p.put(secret(40)), p.output(150)];
-    p.call('bf_hkdf_expand', out, 150, prk, 64, parts(p, info, 40), 1);
+    const [prk, info, out] = [p.put(secret(64)), p.put(secret(40)), p.output(64)];
+    p.call('bf_hkdf_expand', out, 64, prk, 64, parts(p, info, 40), 1);
   },
 };
 

@@ -137,7 +137,7 @@ function hmac(chance: Chance, n: number): Suite {
     return { ask: `hmac ${hex(key)} ${list.map(hex).join(' ')}`, want };
   };
   const expand = (): Case => {
-    const [salt, ikm, info, len] = [chance.bytes(16), chance.bytes(32), parts(chance), 1 + chance.below(200)];
+    const [salt, ikm, info, len] = [chance.bytes(16), chance.bytes(32), parts(chance), 1 + chance.below(64)];
     const prk = createHmac('sha512', salt).update(ikm).digest('hex');
     const okm = new Uint8Array(hkdfSync('sha512', ikm, salt, Buffer.concat(info), len));
     return { ask: `hkdf-expand ${prk} ${len} ${info.map(hex).join(' ')}`, want: `0 ${hex(okm)}` };
