@@ -1,5 +1,6 @@
 /* Digests and blank check: see digest.h. */
 #include "digest.h"
+#include "domain.h"
 
 #include "flash.h"
 #include "mbox.h"
@@ -84,8 +85,7 @@ const uint8_t *digest_range(const plan *p, uint32_t index) {
 
 void digest_root(const plan *p, uint8_t root[64]) {
   bf_sha512 s;
-  bf_sha512_init(&s);
-  bf_sha512_update(&s, (const uint8_t *)"blindflash/1 root", 17);
+  domain_begin(&s, "root", 4);
   uint32_t count = p->count;
   bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
   for (uint32_t i = 0; i < p->count; i++) {

@@ -1,5 +1,6 @@
 /* The plan and its rules: see plan.h. DETAIL of a malformed plan is the offset of the offending field. */
 #include "plan.h"
+#include "domain.h"
 
 #include "mailbox.h"
 #include "outcome.h"
@@ -43,10 +44,8 @@ uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length) {
 }
 
 void plan_hash(const plan *p, uint8_t hash[64]) {
-  static const uint8_t DOMAIN[] = "blindflash/1 plan"; /* with its zero byte */
   bf_sha512 s;
-  bf_sha512_init(&s);
-  bf_sha512_update(&s, DOMAIN, sizeof DOMAIN);
+  domain_begin(&s, "plan", 5); /* with its zero byte */
   bf_sha512_update(&s, (const uint8_t *)p, p->length);
   bf_sha512_final(&s, hash);
 }

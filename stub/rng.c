@@ -5,6 +5,7 @@
  * takes part in the adaptive proportion test. Any error flag ends the collection; one restart is tried, then it is a failure.
  */
 #include "rng.h"
+#include "domain.h"
 
 #include "chip.h"
 #include "mailbox.h"
@@ -96,11 +97,9 @@ uint32_t rng_start(void) {
 }
 
 uint32_t rng_seed(const uint8_t contribution[32]) {
-  static const uint8_t LABEL[] = "blindflash/1 stub random";
   bf_sha512 s;
   uint32_t cycles = DWT_CYCCNT;
-  bf_sha512_init(&s);
-  bf_sha512_update(&s, LABEL, sizeof LABEL);
+  domain_begin(&s, "stub random", 12);
   uint32_t failed = collect(&s, SEED_WORDS);
   if (failed) return failed;
   bf_sha512_update(&s, contribution, 32);

@@ -39,7 +39,8 @@ void fe_sub(fe r, const fe a, const fe b) {
 }
 
 void fe_mul(fe r, const fe a, const fe b) {
-  uint32_t w[16] = {0}, c;
+  uint32_t w[16], c;
+  for (int i = 0; i < 16; i++) w[i] = 0;
   for (int i = 0; i < 8; i++) {
     c = 0;
     for (int j = 0; j < 8; j++) umaal(&w[i + j], &c, a[i], b[j]);
