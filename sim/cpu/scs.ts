@@ -30,6 +30,8 @@ const CONSTANTS: Readonly<Record<number, number>> = {
   0xf44: 0x11000011,
 };
 
+const ICSR = 0xd04;
+
 /** Plain words that remember what is written: offset → writable bits and reset value. */
 const REMEMBERED: Readonly<Record<number, { mask: number; reset: number }>> = {
   0x008: { mask: 0x307, reset: 0 },
@@ -107,6 +109,11 @@ export class Scs implements Device {
     return (word >>> ((offset & 3) * 8)) & (width === 2 ? 0xffff : 0xff);
   }
 
+  /** What is pending changes by writes and timers only; other words of the SCS are not polled. */
+  pure(offset: number): boolean {
+    return offset === ICSR;
+  }
+
   write(offset: number, value: number, width: Width, master: Master): void {
     if (width === 4) return this.#writeWord(offset, value, master);
     this.#writeNarrow(offset, value, width);
@@ -141,7 +148,7 @@ export class Scs implements Device {
     const { nvic, debug, exceptions } = this.#p;
     const { registers } = exceptions;
     switch (offset) {
-      case 0xd04:
+      case ICSR:
         return this.#icsr();
       case 0xd08:
         return registers.vtor;
@@ -226,7 +233,7 @@ export class Scs implements Device {
     const { exceptions, debug } = this.#p;
     const { registers } = exceptions;
     switch (offset) {
-      case 0xd04:
+      case ICSR:
         return this.#writeIcsr(value);
       case 0xd08:
         registers.vtor = (value & 0xffffff80) >>> 0;

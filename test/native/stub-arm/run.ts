@@ -1,5 +1,6 @@
 // `npm run test:stub`: the shipped stub's cryptography is right, takes the same time whatever the secrets, keeps its budgets.
-// Usage: node --import tsx test/native/stub-arm/run.ts [--seed N] [--quick] [--rebuilt] [--write]
+// Usage: node --import tsx test/native/stub-arm/run.ts [--seed N] [--sequences N] [--quick] [--rebuilt] [--write]
+//   --sequences so many random sequences of the state machine instead of 20,000
 //   --quick    fewer differential cases, no long vectors on the board: for work on the stub
 //   --rebuilt  judge the bytes just built instead of stub/prebuilt
 //   --write    put the tables into docs/stub.md instead of comparing them
@@ -20,13 +21,17 @@ import { buildQemuTools, QemuMachine } from './qemu-machine.ts';
 import { residues } from './residue.ts';
 import { SECRET_CASES, variantCase, VARIANTS } from './secret-cases.ts';
 import { type Shipped, shipped } from './shipped.ts';
+import { type Played, playSequences } from './state-machine.ts';
 import { constantTimeTable, figureTable, type Judged, pitfallTable, quote, quoted, withinBudget } from './tables.ts';
 import { Tally } from './tally.ts';
 import { TracingCore } from './tracing-core.ts';
 
 const flag = (name: string) => process.argv.includes(name);
 const quick = flag('--quick');
-const seed = flag('--seed') ? Number(process.argv[process.argv.indexOf('--seed') + 1]) : 427;
+const number = (name: string, otherwise: number) =>
+  flag(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : otherwise;
+const seed = number('--seed', 427);
+const sequences = number('--sequences', 20_000);
 
 /** Differential cases by machine, in the units of stub-host/differential.ts; X25519 has 1,100 of them in each. */
 const SCALE = quick
@@ -198,6 +203,13 @@ function judge(stub: Shipped): void {
   });
 }
 
+function stateMachine({ sequences: played, events, pairs, wrong }: Played): void {
+  tally.part('state machine');
+  tally.cases('sequences agree with the model', played, wrong === undefined ? [] : [wrong]);
+  console.log(`       ${events.toLocaleString('en-US')} events, ${pairs.length} pairs of state and event`);
+}
+
+const machine = playSequences(sequences, seed);
 tally.part('the stub as shipped');
 const stub = shipped(flag('--rebuilt'));
 tally.check(
@@ -205,6 +217,7 @@ tally.check(
   stub.identical ? undefined : 'they differ: make -C stub prebuilt',
 );
 if (stub.identical || flag('--rebuilt')) judge(stub);
+stateMachine(await machine);
 console.log(`\nseed ${seed}, ${differential.toLocaleString('en-US')} differential cases`);
 console.log(`stub: ${tally.passed} passed, ${tally.failed} failed`);
 process.exitCode = tally.failed === 0 ? 0 : 1;

@@ -76,6 +76,31 @@ describe('idle loops', () => {
     assert.equal(machine.core.idleTurnsSkipped, 0);
   });
 
+  it('sees a SysTick that cannot be taken become pending at the same cycle, polled in ICSR with skipping on and off', () => {
+    // ldr r1,[r0]; tst r1,r2; beq loop; adds r3,#1; b .
+    const polled = (skip: boolean): { seen: string[]; skipped: number } => {
+      const machine = new Machine().place(0x400, 0x6801, 0x4211, 0xd0fc, 0x3301, 0xe7fe).start();
+      machine.core.idleSkip = skip;
+      machine.write(0xe000e014, 99_999);
+      machine.write(0xe000e018, 0);
+      machine.write(0xe000e010, 7);
+      machine.core.regs[0] = 0xe000ed04;
+      machine.core.regs[2] = 1 << 26;
+      machine.place(0x3fe, 0xb672); // cpsid i
+      machine.core.regs[15] = 0x3fe;
+      const seen: string[] = [];
+      for (let i = 0; i < 30; i++) {
+        machine.run(3989);
+        seen.push(`${machine.time.cycles} ${machine.core.regs[1]} ${machine.core.regs[3]}`);
+      }
+      return { seen, skipped: machine.core.idleTurnsSkipped };
+    };
+    const on = polled(true);
+    assert.deepEqual(on.seen, polled(false).seen);
+    assert.ok(on.skipped > 10_000);
+    assert.ok(on.seen.at(-1)!.endsWith(' 1'));
+  });
+
   it('lets a SysTick interrupt in at the same cycle with skipping on and off', () => {
     const cycleOfEntry = (skip: boolean): number[] => {
       const machine = new Machine().place(0x400, 0xe7fe).place(0x500, 0x3401, 0x4770);

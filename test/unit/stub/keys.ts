@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { controlAddress } from '../../../shared/mailbox/layout.ts';
 import type { Bench } from './bench.ts';
-import { testRandom, type Vendor } from './vendor.ts';
+import { testRandom, VENDOR_SEED, type Vendor } from './vendor.ts';
 
 const lp = (bytes: Uint8Array) => Buffer.concat([Buffer.from([bytes.length & 0xff, bytes.length >> 8]), bytes]);
 const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest();
@@ -13,9 +13,9 @@ const hmac = (key: Uint8Array | string, ...parts: Uint8Array[]) =>
 const expand = (key: Uint8Array, ...info: Uint8Array[]) => hmac(key, ...info, Uint8Array.of(1)).subarray(0, 32);
 const epoch = (number: number) => Buffer.from([number, 0, 0, 0]);
 
-/** Named secrets of the session `vendor` (made with seed 5) has on `bench`, epochs 0 and 1. */
-export function sessionSecrets(bench: Bench, vendor: Vendor): Record<string, Uint8Array> {
-  const random = testRandom(5);
+/** Named secrets of the session `vendor`, made with `seed`, has on `bench`, epochs 0 and 1. */
+export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Record<string, Uint8Array> {
+  const random = testRandom(seed);
   random.bytes(32 + 16);
   const ephemeral = random.bytes(32);
   const m1 = bench.read(controlAddress('M1'), 104);

@@ -19,6 +19,7 @@ import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import type { Bench } from './bench.ts';
 
 const TRAILER_BYTES = 16;
+export const VENDOR_SEED = 5;
 
 /** Bytes that repeat by seed. */
 export function testRandom(seed: number): Random {
@@ -42,7 +43,8 @@ export function crc32(...parts: Uint8Array[]): number {
   return ~crc >>> 0;
 }
 
-function words(...values: number[]): Uint8Array {
+/** Little-endian words. */
+export function words(...values: number[]): Uint8Array {
   const bytes = new Uint8Array(4 * values.length);
   values.forEach((value, i) => new DataView(bytes.buffer).setUint32(4 * i, value, true));
   return bytes;
@@ -61,7 +63,7 @@ export class Vendor {
   /** Payload of the last M1. */
   facts = new Uint8Array(0);
 
-  constructor(bench: Bench, plan: Plan | Uint8Array, seed = 5) {
+  constructor(bench: Bench, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
     this.bench = bench;
     this.planBytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
     this.#random = testRandom(seed);
