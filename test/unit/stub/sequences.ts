@@ -34,12 +34,15 @@ function onward({ state, work, locks }: Model): FrameName {
   return state === 'written' && locks ? 'lock' : 'end';
 }
 
-/** Half of all events are frames; those that make keys, three scalar multiplications each, are rare. */
+const HANDSHAKE: Event = { do: 'command', value: 4 };
+
+/** Most events are frames; those that make keys, three scalar multiplications in all, are rare. */
 function pick(model: Model, draw: Draw): Event {
   const what = draw(32);
   if (what === 0) return { do: 'wait' };
   if (what === 1) return { do: 'fault' };
   if (what === 2 && (model.state === 'offered' || draw(4) === 0)) return { do: 'good m2' };
+  if (what === 3 && next(model, HANDSHAKE).state === 'refused') return HANDSHAKE;
   if (what < 6) return { do: 'command', value: draw(10) === 0 ? 1 + draw(4) : [3, 5, 6, 0xffffffff][draw(4)]! };
   return { do: 'frame', frame: what < 12 ? onward(model) : NAMES[draw(NAMES.length)]! };
 }
