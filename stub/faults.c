@@ -1,6 +1,7 @@
 /*
  * CPU faults and unexpected exceptions (docs/mailbox.md, FAULT): wipe, write down what is known, stay. start.S gives a stack of its own.
  */
+#include "clock.h"
 #include "entry.h"
 #include "mbox.h"
 #include "registers.h"
@@ -21,10 +22,12 @@ static uint32_t stacked(uint32_t sp, uint32_t index) {
 }
 
 /*
- * SysTick cannot interrupt a fault, but it becomes pending: the watchdog is fed by looking at that. Flash is locked as soon as the
- * operation that may be running has ended, for a write to its control register would wait.
+ * SysTick cannot interrupt a fault, but it becomes pending: the watchdog is fed by looking at that, at least every 100 ms. It is started
+ * here, for a fault may come before or in its set-up. Flash is locked as soon as the operation that may be running has ended, for a
+ * write to its control register would wait.
  */
 static void stay(void) {
+  tick_start(TICK_CYCLES(CLOCK_SLOW_HZ));
   for (;;) {
     if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
     while ((SCB_ICSR & SCB_ICSR_PENDSTSET) == 0) {

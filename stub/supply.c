@@ -5,16 +5,17 @@
 
 #define LEVEL_X32 7 /* 2.9 V and more */
 #define LEVEL_X16 3 /* 2.5 V and more */
-#define SETTLE_CYCLES 16000u /* 100 us at 160 MHz */
-#define LOOKS 16
+#define TURNS 4000u /* of at least 4 cycles each: 100 us at 160 MHz and more, in which the detector settles */
+#define LOOKS 16u   /* the last turns, whose answers count */
 
 static int above(uint32_t level) {
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;
-  uint32_t start = DWT_CYCCNT, low = 0;
-  while (DWT_CYCCNT - start < SETTLE_CYCLES) {
+  uint32_t low = 0;
+  for (uint32_t left = TURNS; left > 0; left--) {
+    if (left == LOOKS) low = 0;
+    low |= PWR_CSR & PWR_CSR_PVDO;
   }
-  for (int i = 0; i < LOOKS; i++) low |= PWR_CSR & PWR_CSR_PVDO;
   PWR_CR = PWR_CR_VOS_SCALE1;
   return low == 0;
 }
