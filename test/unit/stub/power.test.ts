@@ -8,6 +8,7 @@ import { controlAddress, parseStatus, REPLY_RING, slotAddress } from '../../../s
 import { decodeReply, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-controller.ts';
+import { randomState } from '../../../sim/peripherals/random.ts';
 import { active, FLASH, Image, sendImage, smallPlan } from './jobs.ts';
 import { sessionSecrets } from './keys.ts';
 import { testRandom, words } from './vendor.ts';
@@ -128,13 +129,19 @@ interface Cut {
   readonly rdp: number;
 }
 
+/** What an operation leaves that is cut next is drawn anew: a fork would draw the same each time. */
+function shuffle({ flash }: Board, cut: number): void {
+  flash.restore({ ...(flash.snapshot() as object), random: randomState(cut, 'power cut') });
+}
+
 /** Cuts power at each of the ascending instants, every time in the same run. */
 function cuts(instants: readonly number[], lockAt: number): Cut[] {
   const scene = loaded();
   const { board } = scene;
-  return instants.map((at) => {
+  return instants.map((at, i) => {
     board.runTo(at - 200);
     const here = board.snapshot();
+    shuffle(board, i);
     board.cutPowerAt(at);
     board.runTo(at + 200);
     const replies = [WRITTEN, LOCKED].map((sequence) => replyOf(scene, sequence));
