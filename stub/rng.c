@@ -93,7 +93,9 @@ uint32_t rng_start(void) {
   if (failed) failed = restart();
   if (failed) return failed;
   bf_sha512_init(&discard);
-  return collect(&discard, START_WORDS);
+  failed = collect(&discard, START_WORDS);
+  bf_wipe(&discard, sizeof discard);
+  return failed;
 }
 
 uint32_t rng_seed(const uint8_t contribution[32]) {

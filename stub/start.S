@@ -46,7 +46,7 @@ stub_entry:
   b 2b
   .pool
 
-  /* Any fault or unexpected exception: hand the stack pointer to C, on a stack of its own. */
+  /* Any fault or unexpected exception: hand the stack pointer to C, on a stack of its own, and nothing else of what was struck. */
   .section .text.fault_entry, "ax"
   .thumb_func
   .global fault_entry
@@ -56,5 +56,16 @@ fault_entry:
   mov r0, sp
   ldr r1, =fault_stack_top
   msr msp, r1
+  movs r2, #0
+  movs r3, #0
+  movs r4, #0
+  movs r5, #0
+  movs r6, #0
+  movs r7, #0
+  mov r8, r2
+  mov r9, r2
+  mov r10, r2
+  mov r11, r2
+  mov r12, r2
   b fault_main
   .pool

@@ -13,14 +13,11 @@ const hmac = (key: Uint8Array | string, ...parts: Uint8Array[]) =>
 const expand = (key: Uint8Array, ...info: Uint8Array[]) => hmac(key, ...info, Uint8Array.of(1)).subarray(0, 32);
 const epoch = (number: number) => Buffer.from([number, 0, 0, 0]);
 
-/** Named secrets of the session `vendor`, made with `seed`, has on `bench`, epochs 0 and 1. */
-export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Record<string, Uint8Array> {
-  const random = testRandom(seed);
-  random.bytes(32 + 16);
-  const ephemeral = random.bytes(32);
+/** th of section 4: made of what everybody on the way may see. */
+export function transcriptHash(bench: Bench, vendor: Vendor): Uint8Array {
   const m1 = bench.read(controlAddress('M1'), 104);
   const m2 = bench.read(controlAddress('M2'), 128);
-  const th = sha512(
+  return sha512(
     lp(Buffer.from('blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512')),
     lp(Buffer.from('sealed')),
     lp(vendor.keys.publicKey),
@@ -29,6 +26,15 @@ export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED)
     lp(m1),
     lp(m2.subarray(0, 96)),
   );
+}
+
+/** Named secrets of the session `vendor`, made with `seed`, has on `bench`, epochs 0 and 1. */
+export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Record<string, Uint8Array> {
+  const random = testRandom(seed);
+  random.bytes(32 + 16);
+  const ephemeral = random.bytes(32);
+  const m1 = bench.read(controlAddress('M1'), 104);
+  const th = transcriptHash(bench, vendor);
   const ee = nacl.scalarMult(ephemeral, m1.subarray(0, 32));
   const es = nacl.scalarMult(vendor.keys.secretKey, m1.subarray(0, 32));
   const prk = hmac('blindflash/1 extract', ee, es, new Uint8Array(32));

@@ -1,51 +1,8 @@
 // Nothing secret outlives a session: keys, chains, plaintext are looked for in CCM and SRAM after every way out.
 import assert from 'node:assert/strict';
 import type { Bench } from './bench.ts';
-import { active, FLASH, Image, sendImage, smallPlan, writeAll } from './jobs.ts';
-import { sessionSecrets } from './keys.ts';
-import type { Vendor } from './vendor.ts';
-
-const CCM = { base: 0x10000000, size: 0x10000 };
-const SRAM = { base: 0x20000000, size: 0x30000 };
-const plan = smallPlan({ idleLimitMs: 1000 });
-
-const memory = (bench: Bench, { base, size }: typeof CCM) => Buffer.from(bench.read(base, size));
-
-/** Names of the secrets found, by any 16 of their bytes. */
-function found(where: Buffer, secrets: Record<string, Uint8Array>): string[] {
-  return Object.keys(secrets).filter((name) => {
-    const secret = secrets[name]!;
-    for (let at = 0; at + 16 <= secret.length; at += 16)
-      if (where.includes(Buffer.from(secret.subarray(at, at + 16)))) return true;
-    return false;
-  });
-}
-
-/** An active session in the middle of its work, with what must not be found later. */
-function busy(): { bench: Bench; vendor: Vendor; secrets: Record<string, Uint8Array>; image: Image } {
-  const { bench, vendor } = active(plan);
-  const image = new Image(plan);
-  const secrets = { ...sessionSecrets(bench, vendor), plaintext: image.at(FLASH + 0x1000, 512).slice() };
-  return { bench, vendor, secrets, image };
-}
-/** Erase under way, frames opened and queued behind it. */
-function busyErasing(): ReturnType<typeof busy> {
-  const all = busy();
-  all.vendor.send({ name: 'ERASE', sector: 0 });
-  sendImage(all.vendor, plan, all.image);
-  all.bench.runMs(20);
-  return all;
-}
-
-const EXITS: readonly (readonly [what: string, state: string, leave: (bench: Bench, vendor: Vendor) => void])[] = [
-  ['the controller aborts', 'aborted', (_, vendor) => void vendor.send({ name: 'ABORT' })],
-  ['the agent aborts', 'aborted', (bench) => bench.command('abort')],
-  ['a box does not open', 'aborted', (_, vendor) => vendor.place(new Uint8Array(192), vendor.session.sent + 1)],
-  ['a hostile frame comes', 'aborted', (_, vendor) => void vendor.send({ name: 'ERASE', sector: 5 })],
-  ['nothing moves for the idle limit', 'expired', (bench) => bench.runMs(2500)],
-  ['a CPU fault strikes', 'fault', (bench) => bench.setWord(0x2000003c, 0x20000100)],
-  ['another handshake begins', 'offered', (bench) => bench.command('handshake')],
-];
+import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM } from './endings.ts';
+import { sendImage, writeAll } from './jobs.ts';
 
 function assertClean(bench: Bench, secrets: Record<string, Uint8Array>): void {
   assert.deepEqual(found(memory(bench, CCM), secrets), [], 'in CCM');
@@ -65,13 +22,13 @@ describe('stub wiping', () => {
     const inCcm = found(memory(bench, CCM), secrets);
     for (const gone of ['ee', 'es', 'prk', 'chain i2r 0', 'chain r2i 0']) assert.ok(!inCcm.includes(gone), gone);
   });
-  for (const [what, state, leave] of EXITS)
-    it(`leaves nothing when ${what}`, () => {
-      const { bench, vendor, secrets } = busyErasing();
-      leave(bench, vendor);
-      bench.runUntil(() => bench.state === state && bench.control('COMMAND') === 0, 6000, state);
+  for (const ending of ENDINGS)
+    it(`leaves nothing in memory when ${ending.what}`, () => {
+      const all = busyErasing();
+      const { bench, secrets } = all;
+      end(all, ending);
       assertClean(bench, secrets);
-      if (state !== 'fault') assert.equal(bench.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
+      if (ending.state !== 'fault') assert.equal(bench.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
     });
   it('leaves nothing after END, and its secret memory reads zero', () => {
     const { bench, vendor, secrets, image } = busy();
