@@ -111,7 +111,8 @@ function busyProgramming(seed?: number): Busy {
 }
 
 describe('stub residue', () => {
-  for (const ending of ENDINGS)
+  // Another handshake has keys of its own on the stack; that nothing of the old session is left, wipe.test.ts looks for.
+  for (const ending of ENDINGS.filter(({ state }) => state !== 'offered'))
     it(`no register and no word of the stack depends on the secrets when ${ending.what}`, () => {
       assert.deepEqual(residueOf(1, ending), residueOf(2, ending));
     });
