@@ -10,6 +10,7 @@ import { cornerSuites } from '../stub-host/corners.ts';
 import { buildNative, failures as hostFailures, type Host, type Suite } from '../stub-host/host.ts';
 import { vectorSuites } from '../stub-host/vectors.ts';
 import { misaligned } from './alignment.ts';
+import { PAIRS } from '../../unit/stub/sequences.ts';
 import { ask, lacking } from './ask.ts';
 import { BoardMachine } from './board-machine.ts';
 import { figures } from './budgets.ts';
@@ -31,7 +32,9 @@ const quick = flag('--quick');
 const number = (name: string, otherwise: number) =>
   flag(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : otherwise;
 const seed = number('--seed', 427);
-const sequences = number('--sequences', 20_000);
+/** Sequences of a run, enough for every event to happen in every state. */
+const SEQUENCES = 20_000;
+const sequences = number('--sequences', SEQUENCES);
 
 /** Differential cases by machine, in the units of stub-host/differential.ts; X25519 has 1,100 of them in each. */
 const SCALE = quick
@@ -203,10 +206,15 @@ function judge(stub: Shipped): void {
   });
 }
 
+function missing(seen: number): string | undefined {
+  return seen === PAIRS ? undefined : `${seen} of ${PAIRS} pairs`;
+}
+
 function stateMachine({ sequences: played, events, pairs, wrong }: Played): void {
   tally.part('state machine');
   tally.cases('sequences agree with the model', played, wrong === undefined ? [] : [wrong]);
   console.log(`       ${events.toLocaleString('en-US')} events, ${pairs.length} pairs of state and event`);
+  if (played >= SEQUENCES) tally.check('every event in every state', missing(pairs.length));
 }
 
 const machine = playSequences(sequences, seed);

@@ -1,5 +1,5 @@
 // Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
-import { FRAME_RING, MEMORY } from '../../../shared/mailbox/layout.ts';
+import { FRAME_RING, MEMORY, STATES } from '../../../shared/mailbox/layout.ts';
 import { Bench } from './bench.ts';
 import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './model.ts';
 import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './starts.ts';
@@ -34,6 +34,13 @@ function onward({ state, work, locks }: Model): FrameName {
   return state === 'written' && locks ? 'lock' : 'end';
 }
 
+/** Commands the stub knows, and some it does not. */
+const COMMANDS = [1, 2, 3, 4, 5, 6, 0xffffffff];
+/** Pairs of a state and an event there are to try; nothing happens to a stub in boot. */
+export const PAIRS = (Object.keys(STATES).length - 1) * (NAMES.length + COMMANDS.length + 3);
+
+/** Indices of those that make no keys. */
+const KEYLESS = [2, 4, 5, 6];
 const HANDSHAKE: Event = { do: 'command', value: 4 };
 
 /** Most events are frames; those that make keys, three scalar multiplications in all, are rare. */
@@ -43,7 +50,7 @@ function pick(model: Model, draw: Draw): Event {
   if (what === 1) return { do: 'fault' };
   if (what === 2 && (model.state === 'offered' || draw(4) === 0)) return { do: 'good m2' };
   if (what === 3 && next(model, HANDSHAKE).state === 'refused') return HANDSHAKE;
-  if (what < 6) return { do: 'command', value: draw(10) === 0 ? 1 + draw(4) : [3, 5, 6, 0xffffffff][draw(4)]! };
+  if (what < 6) return { do: 'command', value: COMMANDS[draw(10) === 0 ? draw(4) : KEYLESS[draw(4)]!]! };
   return { do: 'frame', frame: what < 12 ? onward(model) : NAMES[draw(NAMES.length)]! };
 }
 
