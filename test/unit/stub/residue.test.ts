@@ -60,11 +60,20 @@ function publicWords({ bench, vendor }: Busy): Set<number> {
 const CYCLES = 0x08000000;
 const within = (value: number, from: number, to: number) => value >= from && value < to;
 
+/** ICSR in the fault state, shifted as its loop shifts it, when the flash interrupt (4) came meanwhile: that is a moment, too. */
+const FLASH_PENDING = ((1 << 22) | ((16 + 4) << 12) | 3) << 5;
 /** Addresses, counters, stacked flags and the EXC_RETURN of an interrupt: where the work stood, not what it was about. */
 function isPlace(value: number): boolean {
   const address = within(value, 0x08000000, 0x08200000) || within(value, 0x10000000, 0x10010000);
   const flags = (value & 0x01fff000) === 0x01000000;
-  return address || within(value, 0x20000000, 0x20030000) || value < CYCLES || flags || value >= 0xffffffe0;
+  return (
+    address ||
+    within(value, 0x20000000, 0x20030000) ||
+    value < CYCLES ||
+    value === FLASH_PENDING ||
+    flags ||
+    value >= 0xffffffe0
+  );
 }
 
 /** Values each register takes while the core goes round in its loop, harmless ones left out. */
