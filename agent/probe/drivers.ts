@@ -69,9 +69,9 @@ export interface ServerAddress {
   readonly serial: string | undefined;
 }
 
-/** `tcp:HOST:PORT` with an optional `/SERIAL`. @throws BF-USAGE */
+/** `tcp:HOST:PORT` with an optional `/SERIAL`; `tcp://` as the virtual probe's ready line has it will do. @throws BF-USAGE */
 export function parseServer(selector: string): ServerAddress {
-  const match = /^tcp:(?<host>[^/]+?)(?::(?<port>\d{1,5}))?(?:\/(?<serial>[0-9A-Za-z]+))?$/.exec(selector);
+  const match = /^tcp:(?:\/\/)?(?<host>[^/]+?)(?::(?<port>\d{1,5}))?(?:\/(?<serial>[0-9A-Za-z]+))?$/.exec(selector);
   const port = Number(match?.groups?.port ?? STLINK_SERVER_PORT);
   if (match?.groups === undefined || port < 1 || port > 65535) throw fail('BF-USAGE', `--probe ${selector}`);
   return { host: match.groups.host, port, serial: match.groups.serial };

@@ -38,6 +38,7 @@ describe('finding a probe', () => {
 
   it('reads server addresses', async () => {
     assert.deepEqual(parseServer('tcp:127.0.0.1:7185'), { host: '127.0.0.1', port: 7185, serial: undefined });
+    assert.deepEqual(parseServer('tcp://127.0.0.1:7185'), { host: '127.0.0.1', port: 7185, serial: undefined });
     assert.deepEqual(parseServer('tcp:bench'), { host: 'bench', port: 7184, serial: undefined });
     assert.deepEqual(parseServer('tcp:bench:1/AB12'), { host: 'bench', port: 1, serial: 'AB12' });
     for (const wrong of ['tcp:', 'tcp:h:0', 'tcp:h:70000', 'tcp:h:1/', 'tcp:h/!']) {
