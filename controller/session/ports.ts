@@ -124,6 +124,9 @@ export interface Patience {
   readonly boardPause: number;
 }
 
+/** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
+export const MOST_BEGINNINGS = 100;
+
 /** New sealed sessions asked for in one run, after trouble with a session and with the board. */
 export const RESTARTS = { session: 3, board: 20 } as const;
 
