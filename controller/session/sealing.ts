@@ -70,8 +70,9 @@ export class Sealing {
     this.#talk.waiting.signal(signal);
   }
 
-  /** An M1 nobody waited for. */
+  /** An M1 nobody waited for. @throws BF-TUNNEL-ORDER when there is no sealed work yet */
   offeredAnew(): void {
+    if (!this.#begun) throw fail('BF-TUNNEL-ORDER', 'a sealed session was offered before its turn');
     this.abandon(new NewHandshake());
   }
 

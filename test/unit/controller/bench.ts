@@ -47,6 +47,8 @@ export interface Faults {
   decline?: boolean;
   otherPlan?: boolean;
   hello?: (hello: Hello) => Hello;
+  /** Said before HELLO. */
+  early?: TunnelMessage;
   stubHash?: Uint8Array;
   uid?: Uint8Array;
   optcr?: number;
@@ -106,6 +108,7 @@ export class FakeAgent {
           this.confirmed.push({ code, resumed });
           this.resumeSecret = new Uint8Array(resumeSecret);
           this.#session = undefined;
+          if (this.faults.early !== undefined) this.tunnel.send(this.faults.early);
           this.tunnel.send({ name: 'HELLO', hello: this.#hello() });
         },
         onMessage: (message) => this.#take(message),

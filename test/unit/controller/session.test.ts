@@ -102,6 +102,12 @@ describe('controller: a job', () => {
     assert.ok(!bench.agent.names.includes('JOB'));
   });
 
+  it('ends by name when a sealed session is offered before there is a job', async () => {
+    const early = { name: 'SEALED1', stubHash: new Uint8Array(64), m1: new Uint8Array(104) } as const;
+    const { bench } = await failing('BF-TUNNEL-ORDER', { faults: { early } });
+    assert.ok(!bench.agent.names.includes('JOB'));
+  });
+
   it('makes the plan again for another flash size when it may', async () => {
     const image = sampleImage();
     const planFor = (flashKiB: number) => compileFlash(image, STM32F42X, { job: JOB, flashKiB });
