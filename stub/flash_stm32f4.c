@@ -244,8 +244,8 @@ void flash_stop(void) {
   flash_drop();
   while (running && !trouble()) {
   }
+  running = 0; /* first: an operation that ends after all must not count, or it would start what was dropped */
   done = queued;
-  running = 0;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
   mbox_activity(ACTIVITY_IDLE, 0);
 }

@@ -46,6 +46,10 @@ function countWords(bytes: Uint8Array): number {
   for (let i = 0; i < bytes.length; i += 4) if (bytes.subarray(i, i + 4).some((byte) => byte !== 0xff)) count++;
   return count;
 }
+const FLASH_CR = 0x40023c10;
+const FLASH_IRQ = 4;
+/** Of the core clock, 160 MHz. */
+const CYCLE_MS = 1 / 160_000;
 const oldContent = () => Uint8Array.from({ length: 0x200000 }, (_, i) => (i * 7) & 0x7f);
 
 describe('stub flash job', () => {
@@ -255,6 +259,31 @@ describe('stub flash job', () => {
     const reply = vendor.reply(10_000);
     assert.equal(reply.name === 'ABORT' && reply.error, 11);
     bench.runUntil(() => bench.state === 'aborted', 1000, 'abort');
+  });
+  it('starts nothing more when an erase given up is signalled after all, at any instant of the stop', () => {
+    const { bench, vendor } = active(smallPlan({}, 256));
+    vendor.send({ name: 'ERASE', sector: 0 });
+    bench.runMs(50);
+    bench.board.core.setIrq = () => {};
+    const isLocked = () => bench.word(FLASH_CR) >>> 31 === 1;
+    const erasing = bench.board.snapshot();
+    bench.runUntil(isLocked, 10_000, 'stop');
+    const late = bench.board.time.now;
+    bench.board.restore(erasing);
+    bench.board.runTo(late - 1e6);
+    const before = bench.board.snapshot();
+    Reflect.deleteProperty(bench.board.core, 'setIrq');
+    while (!isLocked()) bench.runMs(CYCLE_MS);
+    const locked = bench.board.time.now;
+    for (let cycles = 60; cycles > 0; cycles--) {
+      bench.board.restore(before);
+      bench.board.runTo(locked - cycles * CYCLE_MS * 1e6);
+      bench.board.core.setIrq(FLASH_IRQ, true);
+      let begun = 0;
+      bench.board.flash.onOperation = () => begun++;
+      bench.runMs(5);
+      assert.deepEqual([begun, bench.state, isLocked()], [0, 'aborted', true], `${cycles} cycles before the lock`);
+    }
   });
 });
 
