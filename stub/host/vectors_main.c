@@ -132,6 +132,35 @@ static void limbs(fe f, const request *r, int i) {
   drop(b);
 }
 
+#ifdef BF_FIELD_ASSEMBLY
+void bf_field_add_times(void), bf_field_sub(void), bf_field_mul(void);
+
+/* The operations of field_m4.c keep no register but sp, so C cannot call them by itself. */
+static void field(void (*operation)(void), fe r, const fe a, const fe b, uint32_t k) {
+  register uint32_t r0 __asm__("r0") = (uint32_t)r;
+  register uint32_t r1 __asm__("r1") = (uint32_t)a;
+  register uint32_t r2 __asm__("r2") = (uint32_t)b;
+  register uint32_t r3 __asm__("r3") = k;
+  register void (*ip)(void) __asm__("r12") = operation;
+  __asm__ volatile("blx %4"
+                   : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(ip)
+                   :
+                   : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "lr", "cc", "memory");
+}
+
+static void fe_add_times(fe r, const fe a, const fe b, uint32_t k) {
+  field(bf_field_add_times, r, a, b, k);
+}
+
+static void fe_sub(fe r, const fe a, const fe b) {
+  field(bf_field_sub, r, a, b, 0);
+}
+
+static void fe_mul(fe r, const fe a, const fe b) {
+  field(bf_field_mul, r, a, b, 0);
+}
+#endif
+
 /* fe A B K: A+K*B A-B A*B A*A 1/A frozen(A), each as it stands, little endian. */
 static void do_fe(const request *r) {
   fe a, b, out[6];

@@ -9,8 +9,11 @@ const BUILD = resolve(ROOT, 'test/native/build/stub-host');
 
 const ARM_CONSOLE = ['-M', 'mps2-an386', '-nographic', '-monitor', 'none', '-serial', 'none'];
 
-/** The same C three times: plain, under the address and undefined-behaviour sanitizers, and as Cortex-M4 code. */
-export const HOSTS = ['crypto-host', 'crypto-host-san', 'crypto-host-arm.elf'] as const;
+/**
+ * The same primitives four times: C, the same under the address and undefined-behaviour sanitizers, Cortex-M4 code as it ships, and
+ * the C twins of its assembly for the Cortex-M4.
+ */
+export const HOSTS = ['crypto-host', 'crypto-host-san', 'crypto-host-arm.elf', 'crypto-host-arm-twins.elf'] as const;
 export type Host = (typeof HOSTS)[number];
 
 /** One request line, the answer it must get, and, when the answer is too long to keep, what to compare instead. */
@@ -44,7 +47,7 @@ function hasNewlib(): boolean {
   return spawnSync('arm-none-eabi-gcc', ['-print-file-name=rdimon.specs'], { encoding: 'utf8' }).stdout.includes('/');
 }
 
-/** Builds what this machine can run and returns it; the emulated host needs an ARM compiler with newlib, and QEMU. */
+/** Builds what this machine can run and returns it; the emulated hosts need an ARM compiler with newlib, and QEMU. */
 export function build(): Host[] {
   const native = buildNative();
   if (!installed('arm-none-eabi-gcc') || !installed('qemu-system-arm') || !hasNewlib()) return native;
