@@ -9,6 +9,6 @@ extern uint8_t secret_start[], secret_end[], stack_limit[];
 void wipe_secrets(void) {
   bf_wipe(secret_start, (size_t)(secret_end - secret_start));
   __asm__ volatile("mov r12, sp" ::: "r12");
-  uint8_t *here = __builtin_frame_address(0); /* bf_wipe calls nobody and keeps nothing on the stack */
+  uint8_t *here = __builtin_frame_address(0); /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */
   bf_wipe(stack_limit, (size_t)(here - stack_limit));
 }
