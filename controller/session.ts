@@ -70,7 +70,7 @@ class Job {
     this.#started = options.clock.now();
     this.#way = openWay({
       onConfirmed: (confirmed) => this.#confirmed(confirmed),
-      kept: () => this.#keeper.saved(),
+      kept: () => this.#keeper.kept(),
       onMessage: (message) => this.#received(message),
       onFailed: (error) => this.#talk.waiting.fail(error),
       onDrained: () => this.#talk.waiting.notify(),
@@ -90,7 +90,7 @@ class Job {
       const known = this.#named(error);
       this.resumable = !this.record.finished && isResumable(known);
       this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
-      if (!this.resumable) await this.#parting.failed(known);
+      if (!isResumable(known)) await this.#parting.failed(known);
       throw withBoard(known, this.record.board);
     } finally {
       this.#cancelPeerTimer();
@@ -140,7 +140,7 @@ class Job {
   /** The job was finished by an earlier process that could not say so: the customer hears it now. */
   async #farewell(hello: Hello): Promise<JobResult> {
     const { uid } = this.record;
-    if (uid !== undefined && hello.target.uid !== uid)
+    if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid)
       throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
     await this.#keeper.recallReceipt();
     return this.#finish(hello, []);

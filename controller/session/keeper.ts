@@ -16,6 +16,7 @@ export class Keeper {
   readonly #options: JobOptions;
   readonly #onFailure: (error: unknown) => void;
   #saving: Promise<void> = Promise.resolve();
+  #lost = false;
 
   constructor(options: JobOptions, onFailure: (error: unknown) => void) {
     this.#options = options;
@@ -27,7 +28,9 @@ export class Keeper {
   update(changes: Partial<JobRecord>): void {
     this.record = { ...this.record, ...changes };
     const { record } = this;
-    this.#saving = this.#saving.then(() => this.#options.store.save(record)).catch(this.#onFailure);
+    this.#saving = this.#saving
+      .then(() => this.#options.store.save(record))
+      .catch((error: unknown) => this.#notSaved(error));
   }
 
   updateRoom(changes: Partial<RoomRecord>): void {
@@ -49,6 +52,12 @@ export class Keeper {
   /** Everything so far is saved, or has been reported as not. */
   saved(): Promise<void> {
     return this.#saving;
+  }
+
+  /** Resolves once everything so far is on disk. @throws BF-JOB-STATE when some of it could not be stored */
+  async kept(): Promise<void> {
+    await this.saved();
+    if (this.#lost) throw fail('BF-JOB-STATE', 'the job could not be stored');
   }
 
   /** The one receipt of this job for this unit: an earlier one that says the same stays. */
@@ -80,5 +89,10 @@ export class Keeper {
     await store.storeReceipt(jobId(this.record), this.record.uid as string, receipt);
     this.receipt = receipt;
     return receipt;
+  }
+
+  #notSaved(error: unknown): void {
+    this.#lost = true;
+    this.#onFailure(error);
   }
 }

@@ -29,7 +29,7 @@ export interface TunnelConfirmed {
 
 export interface TunnelEvents {
   onConfirmed(confirmed: TunnelConfirmed): void;
-  /** Controller: resolves once what `onConfirmed` handed over is on disk. No box leaves before (§6); absent, at once. */
+  /** Controller: resolves once what `onConfirmed` handed over is on disk; no box leaves before (§6), and none if it rejects. Absent: at once. */
   kept?(): Promise<void>;
   onMessage(message: TunnelMessage): void;
   /** The tunnel is over; it has wiped itself. Once at most. */
@@ -206,7 +206,11 @@ export class Tunnel {
     const { events } = this.#options;
     events.onConfirmed(this.#confirmation(confirmed.psk, confirmed.result));
     if (events.kept === undefined) this.#startAsController(channel);
-    else void events.kept().then(() => this.#startAsController(channel));
+    else
+      events.kept().then(
+        () => this.#startAsController(channel),
+        () => this.#options.log.warn({}, 'the resume secret could not be stored: nothing is said in this tunnel'),
+      );
   }
 
   /** The first box makes the agent forget the invite's secret: from here on only the resume secret opens a tunnel. */

@@ -342,6 +342,57 @@ describe('controller: --resume', () => {
   });
 });
 
+describe('controller: --resume of a finished job', () => {
+  /** A job that is done, and what is needed to come back to it. */
+  async function done() {
+    const bench = new Bench({});
+    await bench.finish();
+    const { board, store, agent } = bench;
+    return { board, store, record: store.last, resume: agent.resumeSecret! };
+  }
+
+  it('a chip that is locked by now does not tell its id: its customer hears that the job is done all the same', async () => {
+    const locked = { rdp: 1, optcr: 0x0fff55ed, uid: '00'.repeat(12), flashKiB: 0 } as const;
+    const hello: NonNullable<BenchOptions['faults']>['hello'] = (told) => ({
+      ...told,
+      target: { ...told.target, ...locked },
+    });
+    const bench = new Bench({ ...(await done()), faults: { hello } });
+    await bench.finish();
+    assert.equal(bench.agent.bye?.done, true);
+  });
+
+  it('another board is told that it is another one', async () => {
+    const state = await done();
+    state.board.uid = new Uint8Array(12).fill(1);
+    const { bench } = await failing('BF-JOB-OTHER-BOARD', state);
+    assert.equal(bench.agent.bye?.done, false);
+  });
+
+  it('trouble on the vendor’s side is not told as a failure of the job: the agent waits', async () => {
+    const state = await done();
+    state.store.receipt = () => Promise.reject(new BlindflashError('BF-USAGE-FILE', 'the disk is away'));
+    const { bench } = await failing('BF-USAGE-FILE', state);
+    assert.equal(bench.agent.bye, undefined);
+  });
+});
+
+describe('controller: a disk that cannot store the resume secret', () => {
+  it('no box leaves, so that the invite’s secret still opens the job', async () => {
+    let refuse: (error: unknown) => void = () => {};
+    const store = new MemoryStore();
+    store.save = () => new Promise<void>((_, reject) => (refuse = reject));
+    const bench = new Bench({ store });
+    await bench.until(() => bench.eventsOf('job').length === 1);
+    refuse(new BlindflashError('BF-USAGE-FILE', 'the disk is full'));
+    await assert.rejects(bench.finish(), { code: 'BF-USAGE-FILE' });
+    const later = bench.clock.now() + 1000;
+    await bench.until(() => bench.clock.now() > later);
+    assert.deepEqual(bench.agent.names, []);
+    assert.equal(bench.running.resumable, true);
+  });
+});
+
 describe('controller: other kinds and the lock', () => {
   const image = sampleImage();
 

@@ -56,8 +56,12 @@ class End {
   /** This end's owner takes his time to store what he is told; returns what to call when he has. */
   slowDisk(): () => void {
     let stored = (): void => {};
-    this.#events.kept = () => new Promise((resolve) => (stored = resolve));
+    this.keepsBy(() => new Promise((resolve) => (stored = resolve)));
     return () => stored();
+  }
+
+  keepsBy(kept: () => Promise<void>): void {
+    this.#events.kept = kept;
   }
 
   get words(): number[] {
@@ -219,6 +223,37 @@ describe('tunnel: opening', () => {
     await Promise.resolve();
     settle(all, 100);
     assert.deepEqual(all.agent.words, [1]);
+  });
+
+  it('a second tunnel opened while the secret of the first is being stored waits for its own storing', async () => {
+    const all = bench();
+    const stored: (() => void)[] = [];
+    all.controller.keepsBy(() => new Promise((resolve) => stored.push(resolve)));
+    all.carrier.join('controller', all.controller);
+    all.carrier.join('agent', all.agent);
+    all.carrier.run();
+    all.carrier.relink();
+    settle(all, 5000);
+    assert.equal(stored.length, 2, 'an agent that hears nothing opens another tunnel');
+    all.controller.tunnel.send(frame(2));
+    for (const [index, words] of [[], [2]].entries()) {
+      stored[index]!();
+      await Promise.resolve();
+      settle(all, 1000);
+      assert.deepEqual(all.agent.words, words);
+    }
+  });
+
+  it('a resume secret that cannot be stored: nothing is said, and nothing breaks', async () => {
+    const all = bench();
+    all.controller.keepsBy(() => Promise.reject(new Error('the disk is full')));
+    all.carrier.join('controller', all.controller);
+    all.carrier.join('agent', all.agent);
+    all.carrier.run();
+    all.controller.tunnel.send(frame(1));
+    await new Promise((resolve) => setImmediate(resolve));
+    settle(all, 2000);
+    assert.deepEqual(all.agent.words, []);
   });
 
   it('T1 travels again byte for byte, and gets the same T2', () => {
