@@ -1,11 +1,11 @@
 // The record of a job: everything a later process of the vendor needs to go on with it, and nothing that would open a
 // sealed session or show firmware (docs/protocol.md §11). Kept by controller/edge/job-store.ts.
 import { z } from 'zod';
-import { fromHex, toHex } from '../shared/bytes.ts';
+import { equalBytes, fromHex, toHex } from '../shared/bytes.ts';
 import { fail } from '../shared/errors.ts';
 import type { PublicInvite } from '../shared/invite.ts';
 import { exchangePublic } from '../shared/crypto/keys.ts';
-import { decodePlan, type Plan } from '../shared/plan/plan.ts';
+import { decodePlan, encodePlan, type Plan } from '../shared/plan/plan.ts';
 import { BOARD, type Board } from '../shared/tunnel/bodies.ts';
 
 /** How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite. */
@@ -51,6 +51,31 @@ export function jobId(record: JobRecord): string {
 
 export function planOf(record: JobRecord): Plan {
   return decodePlan(record.plan);
+}
+
+/** Makes a plan for a job id and a flash size (KiB; undefined: the chip's largest), as a command was told to. */
+export type PlanMaker = (job: Uint8Array, flashKiB: number | undefined) => Plan;
+
+/**
+ * The job's plan for another flash size. @throws BF-USAGE when `make` would not have made the plan on record: a resumed job must not
+ * lose its lock, or erase other sectors, because an option was left out.
+ */
+export function planAgain(record: JobRecord, make: PlanMaker, flashKiB: number): Plan {
+  const { job, flashKiB: before } = planOf(record);
+  if (!makesIt(record, () => make(job, before)))
+    throw fail(
+      'BF-USAGE',
+      `the chip has ${flashKiB} KiB of flash; to plan for it, repeat the options the job was begun with`,
+    );
+  return make(job, flashKiB);
+}
+
+function makesIt({ plan }: JobRecord, make: () => Plan): boolean {
+  try {
+    return equalBytes(encodePlan(make()), plan);
+  } catch {
+    return false;
+  }
 }
 
 /** What the customer's invite says to everybody. */

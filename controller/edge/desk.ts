@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { imageHash, type Image } from '../image/image.ts';
 import { describePlan, describeTrust } from '../describe.ts';
 import { inviteLine, makeRoom } from '../invite.ts';
-import { jobId, planOf, type JobRecord, type RoomRecord } from '../job.ts';
+import { jobId, planAgain, planOf, type JobRecord, type PlanMaker, type RoomRecord } from '../job.ts';
 import type { VendorKeys } from '../keys.ts';
 import { startControllerJob } from '../run.ts';
 import type { JobResult, RunningJob } from '../session/ports.ts';
@@ -49,8 +49,7 @@ export interface Wish {
   readonly kind: PlanKind;
   readonly image: Image | undefined;
   readonly chip: Chip;
-  /** The plan for a job id and a flash size (KiB; undefined: the chip's largest). */
-  readonly plan: (job: Uint8Array, flashKiB: number | undefined) => Plan;
+  readonly plan: PlanMaker;
   /** The flash size was given: another one is refused instead of planned for. */
   readonly fixedSize: boolean;
   /** Skip what the chip proves to hold already (JobOptions.delta). */
@@ -114,7 +113,7 @@ export class Desk {
       allowedStubs: trustedStubs(),
       waiveCode: this.#args.code === false,
       delta: wish.delta === true,
-      planFor: wish.fixedSize ? undefined : (flashKiB) => wish.plan(planOf(record).job, flashKiB),
+      planFor: wish.fixedSize ? undefined : (flashKiB) => planAgain(record, wish.plan, flashKiB),
       dial: () => dialRelay(record.room.relayUrl, systemClock),
       callbacks: {
         confirmCode: (code) => this.#confirmCode(code),

@@ -1,9 +1,16 @@
 // The flasher against a scripted agent: what it sends and when, what it refuses, what it signs (docs/protocol.md §6-§11).
 import assert from 'node:assert/strict';
-import { compileErase, compileFlash, compileInfo, compileVerify } from '../../../controller/compile.ts';
+import {
+  compileErase,
+  compileFlash,
+  compileInfo,
+  compileVerify,
+  type FlashOptions,
+} from '../../../controller/compile.ts';
+import { planAgain } from '../../../controller/job.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors.ts';
 import { toHex } from '../../../shared/bytes.ts';
-import { STM32F42X } from '../../../shared/chips/index.ts';
+import { requireChip, STM32F42X } from '../../../shared/chips/index.ts';
 import { verifyCustomerCopy, verifyReceipt } from '../../../shared/receipt.ts';
 import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
 import { Bench, Desk, FLASH, KEYS, MemoryStore, recordFor, sampleImage, type BenchOptions } from './bench.ts';
@@ -374,6 +381,38 @@ describe('controller: --resume of a finished job', () => {
     state.store.receipt = () => Promise.reject(new BlindflashError('BF-USAGE-FILE', 'the disk is away'));
     const { bench } = await failing('BF-USAGE-FILE', state);
     assert.equal(bench.agent.bye, undefined);
+  });
+});
+
+describe('controller: --resume on a chip of another size than the plan was made for', () => {
+  const image = sampleImage();
+  const smaller: NonNullable<BenchOptions['faults']>['hello'] = (told) => ({
+    ...told,
+    target: { ...told.target, flashKiB: 1024 },
+  });
+  const making = (options: Partial<FlashOptions>) => (job: Uint8Array, flashKiB: number | undefined) =>
+    compileFlash(image, STM32F42X, { job, flashKiB, ...options });
+  const locking = { lock: 'level 1', label: 'locks' } as const;
+  const record = recordFor(making(locking)(JOB, undefined), image);
+
+  it('the same options: the plan is made again, and locks as before', () => {
+    const plan = planAgain(record, making(locking), 1024);
+    assert.deepEqual({ lock: plan.lock, flashKiB: plan.flashKiB }, { lock: 'level 1', flashKiB: 1024 });
+  });
+
+  it('an option left out: nothing is planned without it, and the job waits for the right command', async () => {
+    const chip = requireChip(0x413);
+    for (const make of [
+      making({ label: 'locks' }),
+      making({ lock: 'level 1' }),
+      (job: Uint8Array) => compileFlash(image, chip, { job, ...locking }),
+      () => assert.fail('cannot be planned'),
+    ])
+      assert.throws(() => planAgain(record, make, 1024), { code: 'BF-USAGE' });
+    const planFor = (flashKiB: number) => planAgain(record, making({}), flashKiB);
+    const { bench } = await failing('BF-USAGE', { image, record, planFor, faults: { hello: smaller } });
+    assert.ok(!bench.agent.names.includes('JOB') && !bench.agent.names.includes('BYE'));
+    assert.equal(bench.running.resumable, true);
   });
 });
 
