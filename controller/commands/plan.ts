@@ -7,6 +7,7 @@ import { fromHex, toHex } from '../../shared/bytes.ts';
 import { encodePlan, planHash } from '../../shared/plan/plan.ts';
 import { printJson } from '../../shared/runtime/cli.ts';
 import { systemRandom } from '../../shared/runtime/system-random.ts';
+import { requireRandom } from '../session/checks.ts';
 import { BOOT_FLAG, DELTA_FLAG, flashPlan, LOCK_FLAG, type FlashArguments } from './flash.ts';
 import { chipNamed, imageFlags, loadImage, planFlags } from './options.ts';
 
@@ -24,8 +25,9 @@ export const planCommand: CommandModule<object, DryRunArguments> = {
       .option('delta', DELTA_FLAG)
       .option('job', { type: 'string', describe: 'job id the hash is for, 32 digits; a random one unless given' }),
   handler: async (args) => {
-    const image = await loadImage(args);
     const chip = chipNamed(args.chip);
+    requireRandom('flash', chip);
+    const image = await loadImage(args);
     const job = args.job === undefined ? systemRandom.bytes(16) : fromHex(args.job, 'BF-USAGE', '--job');
     const plan = flashPlan(args, image, chip, job, undefined);
     const bytes = encodePlan(plan);

@@ -1,6 +1,7 @@
 // A vendor who names a part that cannot make a key hears so at once (stm32f427 reference §1.4).
 import assert from 'node:assert/strict';
 import { Desk } from '../../../controller/edge/desk.ts';
+import { planCommand } from '../../../controller/commands/plan.ts';
 import { chipNamed } from '../../../controller/commands/options.ts';
 import { requireRandom } from '../../../controller/session/checks.ts';
 import { CHIPS } from '../../../shared/chips/index.ts';
@@ -22,6 +23,11 @@ describe('controller: parts without a random generator', () => {
       [0x413, 0x413, 0x419, 0x434],
     );
     for (const name of ['stm32f401', 'stm32f412', 'stm32']) assert.throws(() => chipNamed(name), { code: 'BF-USAGE' });
+  });
+
+  it('are refused in the dry run as well, before the image is read', async () => {
+    const args = { image: '/nowhere/image.elf', chip: 'stm32f411re', _: [], $0: '' };
+    await assert.rejects(async () => planCommand.handler(args), { code: 'BF-TARGET-NO-RANDOM' });
   });
 
   it('are refused before keys are asked for, and so before there is an invite', async () => {
