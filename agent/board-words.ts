@@ -40,7 +40,8 @@ export function partingOf(facts: BoardFacts, done: boolean): Parting {
   return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'leave' : 'run';
 }
 
-/** The board after the parting succeeded. */
-export function boardAfter(facts: BoardFacts, parting: Parting): Board {
+/** The board after the parting succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
+export function boardAfter(facts: BoardFacts, parting: Parting, done: boolean): Board {
+  if (done && facts.plan === undefined) return 'unknown';
   return parting === 'run' ? 'running' : boardNow(facts);
 }

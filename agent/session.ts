@@ -163,7 +163,8 @@ class AgentSession {
 
   #bye(message: MessageOf<'BYE'>): Ending {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
-    if (this.#work.job === undefined)
+    // A job that an earlier process of this agent served may end in this one; what nobody agreed to cannot be done.
+    if (this.#work.job === undefined && this.#options.memory.consented === undefined)
       return { result: 'failed', error: fail('BF-JOB-REFUSED', 'the vendor ended no job') };
     return message.customer.receipt === null ? { result: 'done' } : { result: 'done', receipt: message.customer };
   }
@@ -223,7 +224,7 @@ class AgentSession {
     try {
       await this.#desk.leave(parting);
       if (parting !== 'leave') this.#options.memory.saveStubLoaded(false);
-      return boardAfter(facts, parting);
+      return boardAfter(facts, parting, done);
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
       return facts.stubLoaded ? 'waiting' : 'unknown';

@@ -232,6 +232,33 @@ describe('survival', function () {
     assert.ok(!events.some(({ type }) => type === 'sealed' || type === 'job'), 'nothing is done again');
   });
 
+  it('the same, and the customer has ended his agent meanwhile: the next one hears that the job is done, and has his copy', async () => {
+    let mute = false;
+    const world = new World({ seed: 247, meddleController: (message) => (mute ? [] : [message]) });
+    const store = world.store.bind(world);
+    world.store = () => {
+      const kept = store();
+      return { ...kept, save: (record) => ((mute = record.finished), kept.save(record)) };
+    };
+    const ctrlC = new AbortController();
+    const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
+    const record = world.record(WIDE, world.planFor(WIDE));
+    const agent = world.runAgent(record, { ...options, signal: ctrlC.signal });
+    await world.queue.drive(world.startVendor(WIDE, record, [], options).done);
+    ctrlC.abort();
+    assert.equal((await world.queue.drive(agent)).board, 'running');
+    world.store = () => store();
+    mute = false;
+    const events: JobEvent[] = [];
+    const second = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), events, options);
+    const outcome = await world.finish(second, world.runAgent(record, options), events);
+    requireDone(outcome);
+    requireRight(world);
+    assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
+    assert.equal(outcome.agent.board, 'unknown', 'this agent has seen nothing of it');
+    assert.equal(world.receipts.length, 1);
+  });
+
   it('a finished job whose agent is gone: resuming it says so soon', async () => {
     const world = new World({ seed: 246 });
     requireDone(await world.flash(WIDE, { patience: PATIENCE }));

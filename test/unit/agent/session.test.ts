@@ -191,6 +191,21 @@ describe('agent session', function () {
       assert.match(scene.customer.sheets[0]!.lines.join('\n'), /Nothing has been changed yet/);
     });
 
+    it('takes no end of a job nobody agreed to', async () => {
+      const scene = new Scene();
+      const peer = scene.controller();
+      const agent = scene.agent();
+      const outcome = await scene.drive(
+        (async () => {
+          await peer.expect('HELLO');
+          peer.bye();
+          return agent;
+        })(),
+      );
+      assert.equal(outcome.result, 'failed');
+      assert.equal(outcome.error?.code, 'BF-JOB-REFUSED');
+    });
+
     it('ignores frames, handshakes and RESTART of a controller that has no consent', async () => {
       const scene = new Scene();
       const peer = scene.controller();
