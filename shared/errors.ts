@@ -571,6 +571,12 @@ export const ERRORS = {
     remedy: 'Switch the board on, and connect VTref (VAPP) of the probe to the 3.3 V of the board.',
     exitStatus: EXIT.target,
   },
+  'BF-TARGET-BANK2-BOOT': {
+    sentence:
+      'The option byte BFB2 is set: the chip starts from flash bank 2, so another program than the image would run.',
+    remedy: 'Clear BFB2 with a programmer of your own, switch the board off and on, and start again.',
+    exitStatus: EXIT.target,
+  },
   'BF-TARGET-NO-RANDOM': {
     sentence:
       'This type of chip has no random generator, so it cannot make a key, and no sealed image can be sent to it.',

@@ -26,6 +26,7 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   requireChip(plan, devId, rdp === 0 ? flashKiB : plan.flashKiB);
   if (!usesStub(plan)) return;
   if (rdp !== 0) throw fail(RDP_REFUSALS[rdp], `OPTCR 0x${hello.target.optcr.toString(16)}`);
+  requireBank1(plan, hello.target.optcr);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash)))
     throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
 }
@@ -35,6 +36,7 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
   const level = protectionLevel(facts.optcr);
   if (level !== 0) throw fail(RDP_REFUSALS[level], `OPTCR 0x${facts.optcr.toString(16)}`);
+  requireBank1(plan, facts.optcr);
   if (uid !== undefined && toHex(facts.uid) !== uid)
     throw fail('BF-JOB-OTHER-BOARD', `unit ${toHex(facts.uid)} instead of ${uid}`);
 }
@@ -43,6 +45,14 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
 export function protectionLevel(optcr: number): 0 | 1 | 2 {
   const code = (optcr >>> 8) & 0xff;
   return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
+}
+
+/** OPTCR.BFB2 (RM0090 §2.4, §3.9.10): what is in bank 2 would start, and which bank a sector number then means is not known. */
+const BFB2 = 0x10;
+
+function requireBank1({ kind }: Plan, optcr: number): void {
+  const writes = kind === 'flash' || kind === 'erase';
+  if (writes && (optcr & BFB2) !== 0) throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${optcr.toString(16)}`);
 }
 
 function requireChip(plan: Plan, devId: number, flashKiB: number): void {

@@ -104,6 +104,7 @@ describe('controller: a job', () => {
     await failing('BF-PLAN-WRONG-CHIP', { faults: { hello: target({ flashKiB: 1024 }) } });
     await failing('BF-TARGET-RDP1', { faults: { hello: target({ rdp: 1 }) } });
     await failing('BF-TARGET-RDP2', { faults: { hello: target({ rdp: 2 }) } });
+    await failing('BF-TARGET-BANK2-BOOT', { faults: { hello: target({ optcr: 0x0fffaafd }) } });
     const stubs = ['00'.repeat(64)];
     const { bench } = await failing('BF-STUB-UNKNOWN', { faults: { hello: (hello) => ({ ...hello, stubs }) } });
     assert.ok(!bench.agent.names.includes('JOB'));
@@ -129,6 +130,11 @@ describe('controller: a job', () => {
     const { bench } = await failing('BF-STUB-UNKNOWN', { faults: { stubHash } });
     assert.ok(!bench.agent.names.includes('SEALED2'));
     await failing('BF-TARGET-RDP1', { faults: { optcr: 0x0fff55ed } });
+  });
+
+  it('sends nothing to a chip that says, under the handshake, that it starts from bank 2', async () => {
+    const { bench } = await failing('BF-TARGET-BANK2-BOOT', { faults: { optcr: 0x0fffaafd } });
+    assert.ok(!bench.agent.names.includes('FRAME'));
   });
 
   it('stops at a digest or a root that differs', async () => {
