@@ -9,7 +9,6 @@
 #include "util.h"
 #include "wipe.h"
 
-#define FRAME_LR 5u
 #define FRAME_PC 6u
 #define FRAME_XPSR 7u
 #define FRAME_BYTES 32u
@@ -42,7 +41,7 @@ void fault_main(uint32_t sp) {
   uint32_t pc = stacked(sp, FRAME_PC);
   volatile uint32_t *fault = &MB(FAULT);
   fault[0] = pc;
-  fault[1] = stacked(sp, FRAME_LR);
+  fault[1] = 0; /* not LR: the primitives keep data in it */
   fault[2] = stacked(sp, FRAME_XPSR);
   fault[3] = SCB_CFSR;
   fault[4] = SCB_HFSR;

@@ -62,7 +62,7 @@ export function stubError(error: number, detail: number, state: StubState): Blin
   return fail(CODES[name], `${row.what}${meaning}`);
 }
 
-/** The eight FAULT words as text for a report: `pc 0x…, lr 0x…`. */
+/** The eight FAULT words as text for a report: `pc 0x…, none 0x0, xpsr 0x…`. */
 export function faultText(bytes: Uint8Array): string {
   const reader = new Reader(bytes, 'BF-STUB-MAILBOX', 'FAULT');
   return FAULT_WORDS.map((name) => `${name} ${hex(reader.u32())}`).join(', ');

@@ -159,8 +159,8 @@ export const ACTIVITIES = { idle: 0, erasing: 1, programming: 2, digesting: 3, o
   number
 >;
 
-/** Words of FAULT in order. */
-export const FAULT_WORDS = ['pc', 'lr', 'xpsr', 'cfsr', 'hfsr', 'bfar', 'mmfar', 'sp'] as const;
+/** Words of FAULT in order; `none` is 0: LR would be next, but it may hold data. */
+export const FAULT_WORDS = ['pc', 'none', 'xpsr', 'cfsr', 'hfsr', 'bfar', 'mmfar', 'sp'] as const;
 
 /** Words of SAVE in order; the stub never reads them. */
 export const SAVE_WORDS = [
