@@ -556,6 +556,12 @@ export const ERRORS = {
     remedy: REPORT,
     exitStatus: EXIT.target,
   },
+  'BF-TARGET-BANK2-BOOT': {
+    sentence:
+      'The option byte BFB2 is set: the chip starts from flash bank 2, so another program than the image would run.',
+    remedy: 'Clear BFB2 with a programmer of your own, switch the board off and on, and start again.',
+    exitStatus: EXIT.target,
+  },
   'BF-TARGET-FAULT': {
     sentence: 'The chip refused an access to its memory.',
     remedy: 'Check the wires (SWDIO, SWCLK, GND) and the supply; a chip of another type may be connected.',
@@ -569,12 +575,6 @@ export const ERRORS = {
   'BF-TARGET-NO-POWER': {
     sentence: 'The board has no supply voltage, or the probe does not see it.',
     remedy: 'Switch the board on, and connect VTref (VAPP) of the probe to the 3.3 V of the board.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-BANK2-BOOT': {
-    sentence:
-      'The option byte BFB2 is set: the chip starts from flash bank 2, so another program than the image would run.',
-    remedy: 'Clear BFB2 with a programmer of your own, switch the board off and on, and start again.',
     exitStatus: EXIT.target,
   },
   'BF-TARGET-NO-RANDOM': {
