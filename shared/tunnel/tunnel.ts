@@ -14,6 +14,8 @@ import { decodeWire, encodeWire, type Wire } from './wire.ts';
 
 /** T1 travels again this often while the peer is there and does not answer. */
 const T1_EVERY_MS = 5000;
+/** T1 with nothing but the resume secret, unanswered this often by a controller who is there, shows that he never got it. */
+const RESUME_TRIES = 12;
 /** A rejoined agent whose peer shows no sign of the session for this long opens a new tunnel beside the old one. */
 const REOPEN_AFTER_MS = 3000;
 
@@ -78,6 +80,7 @@ export class Tunnel {
   #send: ((body: Uint8Array) => void) | undefined;
   #timer: (() => void) | undefined;
   #secondUseTold = false;
+  #asked = 0;
   /** The confirmed channel whose resume secret is not known to be on disk. */
   #unkept: Channel | undefined;
 
@@ -106,6 +109,7 @@ export class Tunnel {
     if (this.#over()) return;
     this.#send = send;
     this.#cancelTimer();
+    this.#asked = 0;
     if (this.#unkept === undefined) this.#channel?.linkUp();
     if (this.#opener === undefined) return;
     if (this.#channel === undefined) this.#askForTunnel(false);
@@ -152,6 +156,12 @@ export class Tunnel {
   #askForTunnel(unanswered: boolean): void {
     const opener = this.#opener as Opener;
     const { resume, invite } = this.#secrets;
+    if (this.#channel === undefined && invite === undefined && ++this.#asked > RESUME_TRIES) {
+      this.#failed(
+        fail('BF-TUNNEL-TIMEOUT', 'the vendor does not know what this computer remembers: paste the invite again'),
+      );
+      return;
+    }
     if (resume !== undefined) opener.begin('resume', resume);
     if (invite !== undefined && (resume === undefined || unanswered)) opener.begin('invite', invite);
     for (const message of opener.t1) this.#transmit(encodeWire({ tag: 'T1', message }));
@@ -172,8 +182,14 @@ export class Tunnel {
       else this.#askForTunnel(false);
     } catch (error) {
       if (this.#channel === undefined) this.#failed(asBlindflashError(error));
-      else this.#stopAsking();
+      else this.#askAfresh();
     }
+  }
+
+  /** Somebody answers for the controller. The old session lives; a new T1 goes out once he may be gone. */
+  #askAfresh(): void {
+    this.#stopAsking();
+    this.#after(REOPEN_AFTER_MS, () => this.#reopen());
   }
 
   /** The owner stores the resume secret before T3 leaves: afterwards the invite's secret is of no use to anybody. */

@@ -554,6 +554,36 @@ describe('tunnel: coming back, and coming uninvited', () => {
     assert.equal(all.agent.confirmed[0].resumed, false);
   });
 
+  it('an agent that has only a resume secret the controller never got says so within a minute or so', () => {
+    const all = bench({ agent: { resume: psk(new Uint8Array(32).fill(7)) } });
+    all.carrier.join('controller', all.controller);
+    all.carrier.join('agent', all.agent);
+    settle(all, 50_000);
+    assert.equal(all.agent.failures.length, 0);
+    settle(all, 20_000);
+    assert.equal(all.agent.failures[0]?.code, 'BF-TUNNEL-TIMEOUT');
+  });
+
+  it('answers that fit nothing do not keep an agent with a live session from the next controller', () => {
+    const all = opened();
+    all.agent.tunnel.send(credit(1));
+    all.controller.tunnel.send(frame(1));
+    settle(all, 500);
+    const resume = psk(all.agent.confirmed[0].resumeSecret);
+    all.carrier.leave('controller');
+    const second = new End('controller', all.clock, 'second process', { resume });
+    let spoiled = 0;
+    all.carrier.weather = (body, from) => {
+      if (from === 'controller' && body[0] === 0x02 && spoiled++ < 3) body[20] ^= 1;
+      return [0];
+    };
+    all.carrier.join('controller', second);
+    settle(all, 20_000);
+    assert.equal(spoiled > 3, true);
+    assert.equal(second.confirmed.length, 1);
+    assert.deepEqual(all.agent.failures, []);
+  });
+
   it('a second use of the invite is refused, reported once, and disturbs nobody', () => {
     const all = opened();
     const thief = new End('agent', all.clock, 'thief', { invite: inviteSecret() });
