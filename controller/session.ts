@@ -133,7 +133,11 @@ class Job {
   /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
   #meeting(): Limit {
     if (!this.record.finished) return this.#talk.limit('meet', 'BF-RELAY-LONELY');
-    const error = () => fail('BF-RELAY-LONELY', 'the job is finished, and nobody waits for its end');
+    const error = () =>
+      fail(
+        'BF-RELAY-LONELY',
+        'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done',
+      );
     return { ms: this.#talk.patience.hello, since: 'start', error };
   }
 

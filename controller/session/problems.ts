@@ -88,7 +88,7 @@ function curable(error: BlindflashError, cure: Cure): BlindflashError | Retryabl
 
 /** Errors after which the agent is told to let go; after all others it keeps waiting for `--resume`. */
 const OVER =
-  /^BF-(IMAGE|PLAN|KEYS|VERSION|INTERNAL|JOB-(CODE-REFUSED|DECLINED|IMAGE-CHANGED|NOT-LOCKED|OTHER-BOARD|POLICY|VERIFY)|STUB-(UNKNOWN|ENTROPY)|TARGET-(NO-RANDOM|RDP|WRONG))/;
+  /^BF-(IMAGE|PLAN|KEYS|VERSION|INTERNAL|JOB-(CODE-REFUSED|DECLINED|IMAGE-CHANGED|NOT-LOCKED|OTHER-BOARD|POLICY|VERIFY)|STUB-(UNKNOWN|ENTROPY)|TARGET-(BANK2-BOOT|NO-RANDOM|RDP|WRONG))/;
 
 /** True if the same agent can be met again with --resume after this error. */
 export function isResumable(error: BlindflashError): boolean {

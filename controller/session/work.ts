@@ -200,7 +200,7 @@ class FlashWork {
         await this.#digest(step, (range, digest) => {
           if (!equalBytes(digest, range.before)) wrong.add(sector);
         });
-    if (candidates.length === 0) return wrong;
+    if (candidates.length === 0) return new Set();
     const bootFirst = plan.sectors[0] === this.#boot;
     if (bootFirst) await this.#writeSector(this.#boot);
     await this.#options.answered(bootFirst ? digestSteps(this.#expected, this.#boot).length : 0);

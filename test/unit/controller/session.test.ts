@@ -135,6 +135,7 @@ describe('controller: a job', () => {
   it('sends nothing to a chip that says, under the handshake, that it starts from bank 2', async () => {
     const { bench } = await failing('BF-TARGET-BANK2-BOOT', { faults: { optcr: 0x0fffaafd } });
     assert.ok(!bench.agent.names.includes('FRAME'));
+    assert.equal(bench.agent.bye?.done, false, 'the customer hears why');
   });
 
   it('stops at a digest or a root that differs', async () => {
