@@ -1,6 +1,7 @@
 // The record of a job: everything a later process of the vendor needs to go on with it, and nothing that would open a
 // sealed session or show firmware (docs/protocol.md §11). Kept by controller/edge/job-store.ts.
 import { z } from 'zod';
+import { imageHash, type Image } from './image/image.ts';
 import { equalBytes, fromHex, toHex } from '../shared/bytes.ts';
 import { fail } from '../shared/errors.ts';
 import type { PublicInvite } from '../shared/invite.ts';
@@ -51,6 +52,20 @@ export function jobId(record: JobRecord): string {
 
 export function planOf(record: JobRecord): Plan {
   return decodePlan(record.plan);
+}
+
+/** The record of a job that nobody has begun. @param created milliseconds since 1970 */
+export function newRecord(room: RoomRecord, plan: Plan, image: Image | undefined, created: number): JobRecord {
+  return {
+    room,
+    plan: encodePlan(plan),
+    imageHash: image === undefined ? undefined : imageHash(image),
+    created,
+    uid: undefined,
+    acknowledged: [],
+    board: 'untouched',
+    finished: false,
+  };
 }
 
 /** Makes a plan for a job id and a flash size (KiB; undefined: the chip's largest), as a command was told to. */

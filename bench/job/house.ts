@@ -8,9 +8,9 @@ import { WebUsbTransport } from '../../agent/probe/stlink/webusb-transport.ts';
 import { runAgentJob } from '../../agent/session.ts';
 import { StubRegistry } from '../../agent/stubs.ts';
 import { compileFlash } from '../../controller/compile.ts';
-import { imageHash, type Image } from '../../controller/image/image.ts';
+import type { Image } from '../../controller/image/image.ts';
 import { makeRoom } from '../../controller/invite.ts';
-import { publicInviteOf, type JobRecord } from '../../controller/job.ts';
+import { newRecord, publicInviteOf, type JobRecord } from '../../controller/job.ts';
 import { makeKeys, type VendorKeys } from '../../controller/keys.ts';
 import { startControllerJob } from '../../controller/run.ts';
 import type { JobEvent, JobStore, RunningJob } from '../../controller/session/ports.ts';
@@ -19,7 +19,7 @@ import { everyTenant } from '../../relay/tenants.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { psk } from '../../shared/crypto/keys.ts';
 import { holderKey } from '../../shared/invite.ts';
-import { encodePlan, type Plan } from '../../shared/plan/plan.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/protocol/ticket.ts';
 import type { SignedText } from '../../shared/receipt.ts';
@@ -130,16 +130,7 @@ export class House {
       capKiB: 1 << 20,
       random: this.#random,
     });
-    return {
-      room,
-      plan: encodePlan(plan),
-      imageHash: imageHash(image),
-      created: this.queue.wall(),
-      uid: undefined,
-      acknowledged: [],
-      board: 'untouched',
-      finished: false,
-    };
+    return newRecord(room, plan, image, this.queue.wall());
   }
 
   /** Runs until `work` is done. */

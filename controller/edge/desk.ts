@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { imageHash, type Image } from '../image/image.ts';
 import { describePlan, describeTrust } from '../describe.ts';
 import { inviteLine, makeRoom } from '../invite.ts';
-import { jobId, planAgain, planOf, type JobRecord, type PlanMaker, type RoomRecord } from '../job.ts';
+import { jobId, newRecord, planAgain, planOf, type JobRecord, type PlanMaker, type RoomRecord } from '../job.ts';
 import type { VendorKeys } from '../keys.ts';
 import { startControllerJob } from '../run.ts';
 import type { JobResult, RunningJob } from '../session/ports.ts';
@@ -164,16 +164,7 @@ export class Desk {
     this.showPlan(plan, wish.chip);
     await this.#approve();
     const { room, made } = await this.#room(keys);
-    const record: JobRecord = {
-      room,
-      plan: encodePlan(plan),
-      imageHash: wish.image === undefined ? undefined : imageHash(wish.image),
-      created: Math.floor(systemClock.wall()),
-      uid: undefined,
-      acknowledged: [],
-      board: 'untouched',
-      finished: false,
-    };
+    const record = newRecord(room, plan, wish.image, Math.floor(systemClock.wall()));
     await this.store.save(record);
     if (made) await this.handOut(room);
     return record;

@@ -6,9 +6,9 @@ import { StlinkDriver } from '../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../agent/probe/stlink/webusb-transport.ts';
 import { runAgentJob } from '../../agent/session.ts';
 import { compileFlash } from '../../controller/compile.ts';
-import { imageHash, type Image } from '../../controller/image/image.ts';
+import type { Image } from '../../controller/image/image.ts';
 import { makeRoom } from '../../controller/invite.ts';
-import { formatJob, jobId, parseJob, publicInviteOf, type JobRecord } from '../../controller/job.ts';
+import { formatJob, jobId, newRecord, parseJob, publicInviteOf } from '../../controller/job.ts';
 import { makeKeys, type VendorKeys } from '../../controller/keys.ts';
 import { startControllerJob } from '../../controller/run.ts';
 import type { JobEvent, JobStore, RunningJob } from '../../controller/session/ports.ts';
@@ -18,7 +18,7 @@ import { requireChip } from '../../shared/chips/index.ts';
 import { psk, type Psk } from '../../shared/crypto/keys.ts';
 import { asBlindflashError } from '../../shared/errors.ts';
 import { holderKey } from '../../shared/invite.ts';
-import { encodePlan, type Plan } from '../../shared/plan/plan.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/protocol/ticket.ts';
 import type { SignedText } from '../../shared/receipt.ts';
@@ -176,17 +176,7 @@ export class Scene {
       lock: options.lock,
       idleLimitMs: options.idleLimitMs,
     });
-    const record: JobRecord = {
-      room,
-      plan: encodePlan(this.plan),
-      imageHash: imageHash(image),
-      created: this.queue.wall(),
-      uid: undefined,
-      acknowledged: [],
-      board: 'untouched',
-      finished: false,
-    };
-    this.#record = formatJob(record);
+    this.#record = formatJob(newRecord(room, this.plan, image, this.queue.wall()));
   }
 
   // ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────

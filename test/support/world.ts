@@ -12,8 +12,7 @@ import type { UsbDeviceLike } from '../../agent/probe/stlink/transport.ts';
 import { compileFlash } from '../../controller/compile.ts';
 import { makeRoom } from '../../controller/invite.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { imageHash } from '../../controller/image/image.ts';
-import { jobId, publicInviteOf, type JobRecord, type RoomRecord } from '../../controller/job.ts';
+import { jobId, newRecord, publicInviteOf, type JobRecord, type RoomRecord } from '../../controller/job.ts';
 import { startControllerJob } from '../../controller/run.ts';
 import type { JobEvent, JobStore, Patience, RunningJob } from '../../controller/session/ports.ts';
 import { makeKeys, type VendorKeys } from '../../controller/keys.ts';
@@ -22,7 +21,7 @@ import { everyTenant } from '../../relay/tenants.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { holderKey } from '../../shared/invite.ts';
 import { psk } from '../../shared/crypto/keys.ts';
-import { encodePlan, type Plan } from '../../shared/plan/plan.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
 import { silentLog, type Link, type Log } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/protocol/ticket.ts';
 import type { SignedText } from '../../shared/receipt.ts';
@@ -219,16 +218,7 @@ export class World {
   }
 
   record(image: Image | undefined, plan: Plan, room = this.newRoom()): JobRecord {
-    return {
-      room,
-      plan: encodePlan(plan),
-      imageHash: image === undefined ? undefined : imageHash(image),
-      created: this.queue.wall(),
-      uid: undefined,
-      acknowledged: [],
-      board: 'untouched',
-      finished: false,
-    };
+    return newRecord(room, plan, image, this.queue.wall());
   }
 
   store(): JobStore {

@@ -2,7 +2,7 @@
 // by hand. Faults are switched on by name.
 import { createHash } from 'node:crypto';
 import { compileFlash } from '../../../controller/compile.ts';
-import { imageHash, type Image } from '../../../controller/image/image.ts';
+import type { Image } from '../../../controller/image/image.ts';
 import { makeRoom } from '../../../controller/invite.ts';
 import type { JobRecord } from '../../../controller/job.ts';
 import { startJob } from '../../../controller/session.ts';
@@ -13,8 +13,8 @@ import { startInitiator, type Initiator } from '../../../shared/crypto/handshake
 import { exchangeKeyPair, exchangePublic, noPsk, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { publicInviteHash } from '../../../shared/invite.ts';
-import { publicInviteOf } from '../../../controller/job.ts';
-import { decodePlan, encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import { newRecord, publicInviteOf } from '../../../controller/job.ts';
+import { decodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { SignedText } from '../../../shared/receipt.ts';
 import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
@@ -324,16 +324,7 @@ export function recordFor(plan: Plan, image?: Image): JobRecord {
     capKiB: 0,
     random: seeded('room'),
   });
-  return {
-    room,
-    plan: encodePlan(plan),
-    imageHash: image === undefined ? undefined : imageHash(image),
-    created: 1_700_000_000_000,
-    uid: undefined,
-    acknowledged: [],
-    board: 'untouched',
-    finished: false,
-  };
+  return newRecord(room, plan, image, 1_700_000_000_000);
 }
 
 export interface BenchOptions extends Partial<Omit<JobOptions, 'callbacks'>> {
