@@ -14,7 +14,7 @@ import { decodeWire, encodeWire, type Wire } from './wire.ts';
 
 /** T1 travels again this often while the peer is there and does not answer. */
 const T1_EVERY_MS = 5000;
-/** T1 with nothing but the resume secret, unanswered this often by a controller who is there, shows that he never got it. */
+/** T1 with nothing but the resume secret is given up when a controller who is there leaves it unanswered this often: he may never have got it. */
 const RESUME_TRIES = 12;
 /** A rejoined agent whose peer shows no sign of the session for this long opens a new tunnel beside the old one. */
 const REOPEN_AFTER_MS = 3000;
@@ -158,7 +158,10 @@ export class Tunnel {
     const { resume, invite } = this.#secrets;
     if (this.#channel === undefined && invite === undefined && ++this.#asked > RESUME_TRIES) {
       this.#failed(
-        fail('BF-TUNNEL-TIMEOUT', 'the vendor does not know what this computer remembers: paste the invite again'),
+        fail(
+          'BF-TUNNEL-TIMEOUT',
+          'no answer to what this computer remembers of the job; start again with the whole invite',
+        ),
       );
       return;
     }
