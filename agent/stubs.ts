@@ -1,7 +1,7 @@
 // The programs the agent is willing to run on a chip: known by the hash of their bytes, and by nothing else
 // (docs/protocol.md §8, "stub hash"; product page, "Consent"). Where the bytes come from is the edge's affair.
 import { copyOf, Reader, toHex } from '../shared/bytes.ts';
-import { findChip, type StubPlace } from '../shared/chips/index.ts';
+import { findChip } from '../shared/chips/index.ts';
 import { sha512 } from '../shared/crypto/hash.ts';
 import { fail } from '../shared/errors.ts';
 import { findLayout, HEADER, type Layout } from '../shared/mailbox/layout.ts';
@@ -50,10 +50,10 @@ export class StubRegistry {
 
   /** The stub for a DEV_ID. @throws BF-TARGET-WRONG-CHIP, or BF-STUB-UNKNOWN when the installation has none. */
   forDevice(devId: number): KnownStub {
-    const place: StubPlace | undefined = findChip(devId)?.stub;
-    if (place === undefined) throw fail('BF-TARGET-WRONG-CHIP', `no stub for DEV_ID 0x${devId.toString(16)}`);
-    const stub = this.#stubs.find(({ name }) => name === place.name);
-    if (stub === undefined) throw fail('BF-STUB-UNKNOWN', place.name);
+    const wanted = findChip(devId)?.stub;
+    if (wanted === undefined) throw fail('BF-TARGET-WRONG-CHIP', `no stub for DEV_ID 0x${devId.toString(16)}`);
+    const stub = this.#stubs.find(({ name }) => name === wanted);
+    if (stub === undefined) throw fail('BF-STUB-UNKNOWN', wanted);
     return stub;
   }
 

@@ -13,7 +13,7 @@ const DescriptionSchema = z.object({ sha512: z.string().regex(/^[0-9a-f]{128}$/)
 
 /** Every stub a chip row names. @throws BF-INTERNAL-BUILD when one is missing or is not what its description says. */
 export function bundledStubs(): StubRegistry {
-  const names = new Set(CHIPS.flatMap(({ stub }) => (stub === undefined ? [] : [stub.name])));
+  const names = new Set(CHIPS.flatMap(({ stub }) => (stub === undefined ? [] : [stub])));
   const folder = FOLDERS.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
   if (folder === undefined) throw fail('BF-INTERNAL-BUILD', 'the folder stub/prebuilt is missing');
   return new StubRegistry([...names].map((name) => readStub(folder, name)));

@@ -22,13 +22,6 @@ export interface RamSpan {
   readonly executable: boolean;
 }
 
-/** Where the stub for a chip lies and what it needs. `undefined` in a row: no stub exists for it yet. */
-export interface StubPlace {
-  /** File name of the stub under stub/prebuilt, without extension. */
-  readonly name: string;
-  readonly loadAddress: number;
-}
-
 export interface Chip {
   readonly name: string;
   /** Marketing numbers that report this DEV_ID. */
@@ -51,7 +44,8 @@ export interface Chip {
   readonly random: boolean;
   readonly uidAddress: number;
   readonly flashSizeAddress: number;
-  readonly stub: StubPlace | undefined;
+  /** Name of the stub for it, which is that of its layout (shared/mailbox/layout.ts) and of its file; undefined: there is none. */
+  readonly stub: string | undefined;
 }
 
 export interface Sector {

@@ -1,6 +1,6 @@
 // The chips this version knows, by DEV_ID.
 import { fail } from '../errors.ts';
-import type { Chip, StubPlace } from './chip.ts';
+import type { Chip } from './chip.ts';
 import { STM32F4 } from './stm32f4.ts';
 
 export * from './chip.ts';
@@ -14,7 +14,7 @@ export function findChip(devId: number): Chip | undefined {
 }
 
 /** The row of a DEV_ID that has a stub. Throws BF-TARGET-WRONG-CHIP for all others. */
-export function requireChip(devId: number): Chip & { readonly stub: StubPlace } {
+export function requireChip(devId: number): Chip & { readonly stub: string } {
   const chip = findChip(devId);
   const seen = `DEV_ID 0x${devId.toString(16).padStart(3, '0')}`;
   if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', seen);

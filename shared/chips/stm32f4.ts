@@ -1,6 +1,6 @@
 // The STM32F4 family. RM0090 Rev 21 §3.4 (sectors), §38.6.1 (DEV_ID), §39 (UID and size registers);
 // DS9405 Rev 13 table 48 (times). Rows other than F42x/F43x come from the device headers and open tools.
-import type { Chip, EraseTimes, RamSpan, SectorKiB, StubPlace } from './chip.ts';
+import type { Chip, EraseTimes, RamSpan, SectorKiB } from './chip.ts';
 
 const KIB = 1024;
 const FAMILY = {
@@ -34,11 +34,11 @@ export const STM32F42X = {
   eraseMs: ERASE_MS,
   ram: [sram(192), CCM],
   random: true,
-  stub: { name: 'stm32f42x', loadAddress: 0x20000000 },
+  stub: 'stm32f42x',
 } as const satisfies Chip;
 
 /** For all parts but the F42x/F43x. It refuses those without a random generator: F401, F411, F446. */
-const STUB: StubPlace = { name: 'stm32f4', loadAddress: 0x20000000 };
+const STUB = 'stm32f4';
 
 type Row = readonly [
   name: string,
@@ -50,7 +50,7 @@ type Row = readonly [
   banks: 1 | 2,
   ram: readonly RamSpan[],
   random: boolean,
-  stub?: StubPlace,
+  stub?: string,
 ];
 
 /** One row a DEV_ID. */
