@@ -75,11 +75,6 @@ export function findLayout(name: string): Layout | undefined {
   return Object.hasOwn(LAYOUTS, name) ? LAYOUTS[name as keyof typeof LAYOUTS] : undefined;
 }
 
-/** The layout of the STM32F42x stub, for whoever works with that chip alone. The agent takes that of the stub it has loaded. */
-export const MEMORY = LAYOUTS.stm32f42x.memory;
-export const FRAME_RING = LAYOUTS.stm32f42x.frameRing;
-export const REPLY_RING = LAYOUTS.stm32f42x.replyRing;
-
 /** The stub header, words from `offset` of the image. The stub hash covers exactly the `length` bytes from the load address. */
 export const HEADER = {
   offset: 0x1c0,
@@ -233,11 +228,6 @@ export const HANDSHAKE_LIMITS = { inAll: 16, afterFailedBox: 3 } as const;
 /** Absolute address of a field of the control page of a layout. */
 export function fieldAddress(layout: Layout, name: ControlName): number {
   return layout.memory.control.address + CONTROL[name].offset;
-}
-
-/** Absolute address of a field of the control page of the STM32F42x stub. */
-export function controlAddress(name: ControlName): number {
-  return fieldAddress(LAYOUTS.stm32f42x, name);
 }
 
 /** Absolute address of the slot of sequence `sequence`; the box of `length` bytes begins at slot end - 16 - length. */

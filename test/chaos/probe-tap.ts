@@ -2,7 +2,8 @@
 // other things into the mailbox than it was given (docs/threat-model.md, "rewrite a slot after the check").
 import { crc32 } from 'node:zlib';
 import type { Probe } from '../../agent/probe/probe.ts';
-import { CONTROL, controlAddress, MEMORY } from '../../shared/mailbox/layout.ts';
+import { CONTROL } from '../../shared/mailbox/layout.ts';
+import { controlAddress, MEMORY } from '../support/f42x.ts';
 
 const SLOT_BYTES = 256;
 const TRAILER_BYTES = 16;

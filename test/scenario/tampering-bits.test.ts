@@ -6,7 +6,7 @@ import { toHex } from '../../shared/bytes.ts';
 import { respond, startInitiator } from '../../shared/crypto/handshake.ts';
 import { exchangeKeyPair, noPsk, psk } from '../../shared/crypto/keys.ts';
 import { isBlindflashError } from '../../shared/errors.ts';
-import { controlAddress } from '../../shared/mailbox/layout.ts';
+import { controlAddress } from '../support/f42x.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { encodeCommand } from '../../shared/sealed/messages.ts';
 import { encodeStubFacts } from '../../shared/sealed/payloads.ts';

@@ -1,7 +1,7 @@
 // A whole job recorded for power cuts: what flash did when, and snapshots of the board from which every instant can be reached
 // again without the probe. Between two writes of the agent the chip works alone, so a fork of the board repeats the record.
 import type { Image } from '../../controller/image/image.ts';
-import { MEMORY } from '../../shared/mailbox/layout.ts';
+import { MEMORY } from './f42x.ts';
 import { Board, type BoardSnapshot } from '../../sim/board.ts';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
 import { randomState } from '../../sim/peripherals/random.ts';

@@ -5,7 +5,8 @@ import { HOST_LIMITS, MailboxHost } from '../../../agent/target/mailbox-host.ts'
 import { crc32, slotWrite } from '../../../agent/target/slots.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { fail } from '../../../shared/errors.ts';
-import { LAYOUTS, REPLY_RING } from '../../../shared/mailbox/layout.ts';
+import { LAYOUTS } from '../../../shared/mailbox/layout.ts';
+import { REPLY_RING } from '../../support/f42x.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
 import { FakeTarget } from '../agent-probe/fake-target.ts';

@@ -1,6 +1,6 @@
 // Boot of the stub: self-check, clock, random generator, and what it refuses to start with (docs/mailbox.md "States").
 import assert from 'node:assert/strict';
-import { controlAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../support/f42x.ts';
 import { Bench, stubImage } from './bench.ts';
 import { sha512 } from './jobs.ts';
 

@@ -1,6 +1,6 @@
 // The handshake as the stub makes it, checked by the controller's own code (docs/protocol.md §4, §8).
 import assert from 'node:assert/strict';
-import { controlAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../support/f42x.ts';
 import { decodeStubFacts } from '../../../shared/sealed/payloads.ts';
 import { Bench } from './bench.ts';
 import { active, smallPlan } from './jobs.ts';

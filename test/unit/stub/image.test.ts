@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mailboxHeader } from '../../../scripts/gen-mailbox-header.ts';
-import { MEMORY } from '../../../shared/mailbox/layout.ts';
+import { MEMORY } from '../../support/f42x.ts';
 import { stubImage } from './bench.ts';
 
 const text = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');

@@ -2,7 +2,7 @@
 // (docs/protocol.md §4, §5). Independent of shared/crypto on purpose.
 import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
-import { controlAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../support/f42x.ts';
 import type { Bench } from './bench.ts';
 import { testRandom, VENDOR_SEED, type Vendor } from './vendor.ts';
 

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { concat } from '../../../shared/bytes.ts';
-import { controlAddress, parseStatus, REPLY_RING, slotAddress } from '../../../shared/mailbox/layout.ts';
+import { parseStatus, slotAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress, REPLY_RING } from '../../support/f42x.ts';
 import { decodeReply, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-controller.ts';

@@ -1,7 +1,7 @@
 // What a session leaves in the core: registers and stack after every ending hold nothing that was secret, nor anything that depends on
 // it; a fault keeps no register of the code it struck; a power cut keeps nothing, a reset only until the next stub's entry.
 import assert from 'node:assert/strict';
-import { controlAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../support/f42x.ts';
 import type { Bench } from './bench.ts';
 import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM, type Busy, type Ending } from './endings.ts';
 import { sendImage } from './jobs.ts';

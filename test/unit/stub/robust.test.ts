@@ -1,7 +1,7 @@
 // What a real chip may do to the stub, each wait bounded: no PLL, no cycle counter, flash that stays busy, a watchdog armed by option
 // byte, 1 MB parts in two banks, an agent that stops a long digest (docs/stub.md "Waits", stm32f427 reference §8.6, §11).
 import assert from 'node:assert/strict';
-import { controlAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../support/f42x.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { BusFault, type Width } from '../../../sim/bus.ts';
 import { Bench } from './bench.ts';

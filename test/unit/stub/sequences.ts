@@ -1,5 +1,6 @@
 // Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
-import { FRAME_RING, MEMORY, STATES } from '../../../shared/mailbox/layout.ts';
+import { STATES } from '../../../shared/mailbox/layout.ts';
+import { FRAME_RING, MEMORY } from '../../support/f42x.ts';
 import { Bench } from './bench.ts';
 import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './model.ts';
 import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './starts.ts';

@@ -3,15 +3,8 @@ import { concat } from '../../../shared/bytes.ts';
 import { respond, type Responder } from '../../../shared/crypto/handshake.ts';
 import { exchangeKeyPairFrom, noPsk } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
-import {
-  controlAddress,
-  CONTROL,
-  FRAME_RING,
-  JOB,
-  MEMORY,
-  REPLY_RING,
-  slotAddress,
-} from '../../../shared/mailbox/layout.ts';
+import { CONTROL, JOB, slotAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress, FRAME_RING, MEMORY, REPLY_RING } from '../../support/f42x.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
