@@ -1,5 +1,6 @@
 // Flags for what only silicon can answer: how read protection and the probe's firmware behave where no document tells
-// (stm32f427 reference §5.5, stlink sheet §9). Each flag is one row; the defaults stand in the models themselves.
+// (stm32f427 reference §5.5, stlink sheet §9). Each flag is one row; the defaults stand in the models themselves, but for what
+// a row says other programs need.
 import type { Argv } from 'yargs';
 import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../peripherals/model-switches.ts';
 import type { ModelSwitches } from '../peripherals/model-switches.ts';
@@ -12,6 +13,8 @@ interface FlagRow<Switches> {
   readonly describe: string;
   /** Values of a flag that is not a yes or no. */
   readonly choices?: readonly string[];
+  /** Default here, where it is not the model's. */
+  readonly default?: boolean;
 }
 
 const PROBE_FLAGS: readonly FlagRow<FirmwareSwitches>[] = [
@@ -19,7 +22,9 @@ const PROBE_FLAGS: readonly FlagRow<FirmwareSwitches>[] = [
   {
     flag: 'enter-opens-ap',
     name: 'enterOpensAp',
-    describe: 'entering debug mode opens access port 0, for tools that never ask for it (st-flash)',
+    // st-flash and st-util never open it and work on such firmware every day; our own tests keep the stricter reading.
+    describe: 'entering debug mode opens access port 0; st-flash and st-util never ask for it',
+    default: true,
   },
   { flag: 'exit-clears-debug', name: 'exitClearsDebug', describe: 'leaving debug mode clears C_DEBUGEN' },
   { flag: 'init-ap-sets-debug', name: 'initApSetsDebug', describe: 'opening an access port sets C_DEBUGEN' },
@@ -82,8 +87,8 @@ function addRows<Switches extends object>(
   rows: readonly FlagRow<Switches>[],
   defaults: Switches,
 ): void {
-  for (const { flag, name, describe, choices } of rows) {
-    const common = { describe, group: GROUP, default: defaults[name] };
+  for (const { flag, name, describe, choices, default: here } of rows) {
+    const common = { describe, group: GROUP, default: here ?? defaults[name] };
     if (choices === undefined) yargs.option(flag, { ...common, type: 'boolean' });
     else yargs.option(flag, { ...common, choices });
   }

@@ -1,6 +1,7 @@
-// gdb-multiarch on OpenOCD's port debugs the example bootloader with its source. Line numbers are looked up in the source,
+// gdb-multiarch on the port of OpenOCD or st-util debugs the example bootloader with its source. Line numbers are looked up in the source,
 // values follow from it (examples/bootloader).
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -9,20 +10,31 @@ import { join } from 'node:path';
 import type { Checks } from '../openocd/checks.ts';
 import { connection } from '../openocd/session.ts';
 import { startProbe } from '../openocd/virtual-probe.ts';
+import type { UsbDesk } from './usb-desk.ts';
 
-const CLIENT = 'gdb on OpenOCD';
-const READY = /Listening on port (\d+) for gdb connections/;
+/** A program with a port for gdb. */
+interface GdbServer {
+  readonly client: string;
+  readonly port: number;
+  /** Its word for: reset the chip and stop at the first instruction. */
+  readonly resetHalt: string;
+  readonly sections: readonly Section[];
+}
+
+type Section = keyof typeof SCRIPT;
 
 /** Sections of what gdb is told, each introduced by `@NAME`; answers are cut apart at the same words. */
 const SCRIPT = {
-  load: ['monitor reset halt', 'load', 'compare-sections'],
-  break: ['monitor reset halt', 'break image_check', 'continue', 'backtrace', 'print/x (unsigned)header', 'list'],
-  step: ['tbreak main', 'monitor reset halt', 'continue', 'next', 'step', 'backtrace 1', 'stepi', 'info registers pc'],
-  watch: ['delete', 'monitor reset halt', 'watch milliseconds', 'continue', 'continue', 'print milliseconds'],
+  load: ['monitor RESET', 'load', 'compare-sections'],
+  break: ['monitor RESET', 'break image_check', 'continue', 'backtrace', 'print/x (unsigned)header', 'list'],
+  step: ['tbreak main', 'monitor RESET', 'continue', 'next', 'step', 'backtrace 1', 'stepi', 'info registers pc'],
+  watch: ['delete', 'monitor RESET', 'watch milliseconds', 'continue', 'continue', 'print milliseconds'],
   exception: ['delete', 'break systick_handler', 'continue', 'backtrace'],
-  finish: ['delete', 'monitor reset halt', 'break tick_since', 'continue', 'finish', 'print milliseconds < 1000'],
+  finish: ['delete', 'monitor RESET', 'break tick_since', 'continue', 'finish', 'print milliseconds < 1000'],
   write: ['set var blinker.seconds = 41', 'print blinker.seconds', 'x/2xw 0x08000000'],
 } as const;
+
+const SECTIONS = Object.keys(SCRIPT) as Section[];
 
 /** Debugs `elf` (the bootloader with DWARF) on an erased board. */
 export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
@@ -34,8 +46,8 @@ export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   try {
-    await says(openocd.stderr, READY);
-    judge(checks, answers(elf, port));
+    await says(openocd.stderr, /Listening on port (\d+) for gdb connections/);
+    judge(checks, { client: 'gdb on OpenOCD', port, resetHalt: 'reset halt', sections: SECTIONS }, elf);
   } finally {
     openocd.kill('SIGTERM');
     await probe.stop();
@@ -43,22 +55,37 @@ export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
   }
 }
 
+/** The same on st-util, which tells gdb of no watchpoint that it was one. */
+export async function gdbOnStUtil({ checks, face, bridge }: UsbDesk, elf: string): Promise<void> {
+  const port = await freePort();
+  const server = spawn('st-util', ['-m', '-p', String(port)], { env: bridge.env, stdio: ['ignore', 'ignore', 'pipe'] });
+  try {
+    await says(server.stderr, /Listening at/);
+    const sections = SECTIONS.filter((section) => section !== 'watch');
+    judge(checks, { client: `gdb on st-util ${face}`, port, resetHalt: 'reset', sections }, elf);
+  } finally {
+    const ended = once(server, 'exit');
+    server.kill('SIGKILL');
+    await ended;
+  }
+}
+
 /** Runs the script; what gdb answered by section. */
-function answers(elf: string, port: number): Record<keyof typeof SCRIPT, string> {
+function answers({ port, resetHalt, sections }: GdbServer, elf: string): Record<string, string> {
   const commands = ['set pagination off', 'set confirm off', 'set remotetimeout 30', `target extended-remote :${port}`];
-  for (const [name, lines] of Object.entries(SCRIPT)) commands.push(`echo @${name}\\n`, ...lines);
+  for (const name of sections)
+    commands.push(`echo @${name}\\n`, ...SCRIPT[name].map((line) => line.replace('RESET', resetHalt)));
   const args = ['-q', '-nx', '-batch', ...commands.flatMap((command) => ['-ex', command]), elf];
   // The debug information names its sources relative to the example's folder.
   const cwd = new URL('../../../examples/bootloader', import.meta.url).pathname;
   const run = spawnSync('gdb-multiarch', args, { encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL', cwd });
   if (process.env['VERBOSE'] === '1') process.stdout.write(`${run.stdout}${run.stderr}`.replace(/^/gm, '     | '));
-  const sections = run.stdout.split(/^@(\w+)$/m);
-  const named = Object.keys(SCRIPT).map((name) => [name, sections[sections.indexOf(name) + 1] ?? '']);
-  return Object.fromEntries(named) as Record<keyof typeof SCRIPT, string>;
+  const parts = run.stdout.split(/^@(\w+)$/m);
+  return Object.fromEntries(sections.map((name) => [name, parts[parts.indexOf(name) + 1] ?? '']));
 }
 
 /** Operation → patterns its answer must show. */
-const EXPECTED: Readonly<Record<keyof typeof SCRIPT, readonly (readonly [string, RegExp])[]>> = {
+const EXPECTED: Readonly<Record<Section, readonly (readonly [string, RegExp])[]>> = {
   load: [
     ['load through the flash driver', /Loading section \.text[^]*Start address 0x0800/],
     ['compare-sections: .text', /Section \.text, range [^\n]*: matched/],
@@ -96,10 +123,12 @@ const EXPECTED: Readonly<Record<keyof typeof SCRIPT, readonly (readonly [string,
   ],
 };
 
-function judge(checks: Checks, answered: Record<keyof typeof SCRIPT, string>): void {
-  for (const [section, patterns] of Object.entries(EXPECTED) as [keyof typeof SCRIPT, (typeof EXPECTED)['load']][]) {
-    checks.at(CLIENT, section === 'load' ? 'load, compare-sections' : `source: ${section}`);
-    const text = answered[section];
+function judge(checks: Checks, server: GdbServer, elf: string): void {
+  const answered = answers(server, elf);
+  for (const section of server.sections) {
+    checks.at(server.client, section === 'load' ? 'load, compare-sections' : `source: ${section}`);
+    const text = answered[section] ?? '';
+    const patterns = EXPECTED[section];
     const failures = patterns.filter(([, pattern]) => !pattern.test(text));
     if (failures.length > 0) process.stdout.write(text.replace(/^/gm, '     | '));
     for (const [name, pattern] of patterns) checks.check(name, pattern.test(text));
@@ -123,6 +152,6 @@ function says(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<void> {
       text += chunk.toString();
       if (pattern.test(text)) resolve();
     });
-    stream.on('end', () => reject(new Error(`OpenOCD has ended:\n${text}`)));
+    stream.on('end', () => reject(new Error(`the gdb server has ended:\n${text}`)));
   });
 }

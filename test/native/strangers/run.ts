@@ -17,7 +17,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'openocd-faces': () => openocdIdentities(checks),
   'openocd-parts': () => openocdOnOtherParts(checks),
   gdb: () => gdbOnOpenocd(checks, elf),
-  usb: () => usbClients(checks, bridge),
+  usb: () => usbClients(checks, bridge, elf),
   job: () => wholeJobs(checks, bridge),
   cores: () => counted(checks, CORES),
   noise: () => counted(checks, NOISE),

@@ -1,27 +1,17 @@
-// Programs that reach the probe through libusb, unmodified: st-info, st-flash, OpenOCD's USB path, and our own driver.
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Programs that reach the probe through libusb, unmodified: st-info, st-flash, st-util with gdb, pyOCD, OpenOCD's USB path, and
+// our own driver.
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Checks } from '../openocd/checks.ts';
 import * as operations from '../openocd/operations.ts';
-import { startProbe } from '../openocd/virtual-probe.ts';
-import type { VirtualProbe } from '../openocd/virtual-probe.ts';
 import { IDENTITIES } from '../../../sim/stlink/identity.ts';
 import type { IdentityName } from '../../../sim/stlink/identity.ts';
-import { startBridge } from './usb-bridge.ts';
-import type { UsbBridge } from './usb-bridge.ts';
-
-/** A virtual board on this computer's USB. */
-interface UsbDesk {
-  readonly checks: Checks;
-  readonly face: IdentityName;
-  readonly probe: VirtualProbe;
-  readonly bridge: UsbBridge;
-  path(name: string): string;
-}
+import { gdbOnStUtil } from './gdb.ts';
+import { pyocd, pyocdLists } from './pyocd.ts';
+import { run, withUsb } from './usb-desk.ts';
+import type { UsbDesk } from './usb-desk.ts';
 
 const BANKS = [
   { name: 'bank 1', base: 0x08000000, size: 40_000 },
@@ -30,45 +20,21 @@ const BANKS = [
 const TIMEOUT_MS = 60_000;
 
 /** All USB clients on every face of the probe, as far as each knows it. */
-export async function usbClients(checks: Checks, bridgeProgram: string): Promise<void> {
+export async function usbClients(checks: Checks, bridgeProgram: string, elf: string): Promise<void> {
   for (const face of Object.keys(IDENTITIES) as IdentityName[])
     await withUsb(checks, bridgeProgram, face, async (desk) => {
       stInfo(desk);
+      pyocdLists(desk);
       if (face !== 'v3') await openocdUsb(desk);
       if (face !== 'v2-1') stFlash(desk);
       ownDriver(desk);
       await hotplug(desk);
     });
-}
-
-async function withUsb(
-  checks: Checks,
-  bridgeProgram: string,
-  face: IdentityName,
-  work: (desk: UsbDesk) => Promise<void>,
-): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'strangers-'));
-  const path = (name: string): string => join(folder, name);
-  writeFileSync(path('flash.bin'), operations.counterProgram());
-  // st-flash never opens an access port and never asks why its reads fail (stlink sheet §3.3).
-  const args = ['--stlink', face, '--flash', path('flash.bin'), '--usb-socket', path('usb'), '--enter-opens-ap'];
-  const probe = await startProbe(args);
-  const bridge = await startBridge(bridgeProgram, path('usb'));
-  try {
-    await work({ checks, face, probe, bridge, path });
-  } finally {
-    await bridge.stop();
-    await probe.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Runs a program that sees the probe; everything it printed. */
-function run(desk: UsbDesk, program: string, args: readonly string[]): { readonly text: string; readonly ok: boolean } {
-  const result = spawnSync(program, args, { encoding: 'utf8', env: desk.bridge.env, timeout: TIMEOUT_MS });
-  const text = `${result.stdout}${result.stderr}`;
-  if (result.status !== 0) process.stdout.write(text.replace(/^/gm, '     | '));
-  return { text, ok: result.status === 0 };
+  // A board of their own: they leave programs running.
+  await withUsb(checks, bridgeProgram, 'v2-1', async (desk) => {
+    pyocd(desk);
+    await gdbOnStUtil(desk, elf);
+  });
 }
 
 function stInfo(desk: UsbDesk): void {

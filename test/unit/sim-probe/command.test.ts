@@ -64,9 +64,10 @@ describe('flags of the model switches', () => {
   const parse = (line: string): Record<string, unknown> =>
     addModelFlags(yargs(line.split(' ')).exitProcess(false)).parseSync() as Record<string, unknown>;
 
-  it('default to what the models default to', () => {
+  it('default to what the models default to, but open access port 0 for programs that never ask for it', () => {
     const args = parse('');
-    assert.deepEqual(probeSwitches(args), { ...PROBE_DEFAULTS });
+    assert.deepEqual(probeSwitches(args), { ...PROBE_DEFAULTS, enterOpensAp: true });
+    assert.equal(probeSwitches(parse('--no-enter-opens-ap')).enterOpensAp, false);
     assert.deepEqual(boardSwitches(args), { ...BOARD_DEFAULTS });
   });
 
