@@ -45,6 +45,25 @@ export class SealedVendor {
     this.session = responder.receiveM3(m3).session;
   }
 
+  /** HELLO to SEALED3. */
+  async begin(): Promise<void> {
+    await this.propose();
+    await this.shake();
+  }
+
+  /** HELLO to the first sector erased. */
+  async beginErasing(): Promise<void> {
+    await this.begin();
+    await this.ask({ name: 'ERASE', sector: 0 });
+  }
+
+  /** Everything that is left of a job. */
+  async finish(image: Uint8Array): Promise<void> {
+    await this.write(image);
+    await this.ask({ name: 'END' });
+    this.#peer.bye();
+  }
+
   /** Answers the next SEALED1; `change` may damage M2 first. */
   async answer(change: (m2: Uint8Array) => void = () => {}): Promise<Responder> {
     const { m1, stubHash } = await this.#peer.expect('SEALED1');

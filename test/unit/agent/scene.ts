@@ -1,0 +1,156 @@
+// A desk, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
+import { ShortMemory, type AgentOutcome } from '../../../agent/ports.ts';
+import { runAgentJob, type AgentJobOptions } from '../../../agent/session.ts';
+import { silentLog } from '../../../shared/ports.ts';
+import type { Plan } from '../../../shared/plan/plan.ts';
+import type { BoardOptions } from '../../../sim/board.ts';
+import { seededRandom } from '../../support/seeded.ts';
+import { RecordingProbe } from './recording-probe.ts';
+import { ControllerPeer, FLASH, INVITE, MemoryRoom, NotingCustomer } from './support.ts';
+import { SealedVendor } from './vendor.ts';
+import { STUBS, VirtualDesk } from './virtual-desk.ts';
+
+const DHCSR = 0xe000edf0;
+/** All that an agent touches while the stub runs. */
+export const MAILBOX: readonly (readonly [number, number])[] = [
+  [0x20004000, 0x2002e000],
+  [DHCSR, DHCSR + 4],
+];
+
+/** Flash content with a vector table that starts and an endless loop behind it. */
+export function imageOf(bytes: number): Uint8Array {
+  const image = new Uint8Array(0x200000).fill(0xff);
+  image.set(seededRandom(31).bytes(bytes));
+  image.set([0x00, 0x00, 0x03, 0x20, 0x41, 0x00, 0x00, 0x08]);
+  image.set([0xfe, 0xe7], 0x40);
+  return image;
+}
+
+/** A desk, a room, a controller, and agents that come and go. */
+export class Scene {
+  readonly desk: VirtualDesk;
+  readonly memory = new ShortMemory();
+  customer = new NotingCustomer();
+  stop = new AbortController();
+  probe: RecordingProbe;
+  peer!: ControllerPeer;
+  #controllerRoom: MemoryRoom;
+  #agentRoom: MemoryRoom;
+
+  constructor(options: BoardOptions = {}) {
+    this.desk = new VirtualDesk({ flash: imageOf(4096), ...options });
+    this.#controllerRoom = new MemoryRoom(this.clock);
+    this.#agentRoom = new MemoryRoom(this.clock);
+    this.probe = new RecordingProbe(this.desk.probe());
+    this.#join();
+  }
+
+  get clock(): VirtualDesk['queue'] {
+    return this.desk.queue;
+  }
+
+  #join(): void {
+    this.#agentRoom.peer = this.#controllerRoom;
+    this.#controllerRoom.peer = this.#agentRoom;
+  }
+
+  /** The controller, or the next process of it. */
+  controller(resumeSecret?: Uint8Array): ControllerPeer {
+    if (this.#controllerRoom.started) {
+      this.#controllerRoom.close();
+      this.#controllerRoom = new MemoryRoom(this.clock);
+      this.#join();
+    }
+    this.peer = new ControllerPeer({
+      clock: this.clock,
+      room: this.#controllerRoom,
+      resumeSecret,
+      seed: resumeSecret === undefined ? 21 : 22,
+    });
+    return this.peer;
+  }
+
+  /** The agent, or the next process of it. */
+  agent(change: Partial<AgentJobOptions> = {}): Promise<AgentOutcome> {
+    if (this.#agentRoom.started) {
+      this.#agentRoom.close();
+      this.#agentRoom = new MemoryRoom(this.clock);
+      this.probe = new RecordingProbe(this.desk.probe());
+      this.stop = new AbortController();
+      this.#join();
+    }
+    const known = this.memory.resumeSecret;
+    return runAgentJob({
+      probe: this.probe,
+      room: this.#agentRoom,
+      invite: INVITE,
+      inviteSecret: known === undefined ? INVITE.secret : undefined,
+      memory: this.memory,
+      stubs: STUBS,
+      customer: this.customer,
+      clock: this.clock,
+      random: seededRandom(known === undefined ? 40 : 41),
+      log: silentLog,
+      version: 'test',
+      signal: this.stop.signal,
+      ...change,
+    });
+  }
+
+  /** The agent's process dies: no word, no restoring. */
+  killAgent(): void {
+    this.#agentRoom.cut = true;
+    this.probe.die();
+    this.desk.usb.unplug();
+    this.desk.usb.replug();
+  }
+
+  /** The link is gone for a while; both sides are told, and what was on the way is lost. */
+  loseLink(ms: number): void {
+    const rooms = [this.#agentRoom, this.#controllerRoom];
+    for (const room of rooms) {
+      room.cut = true;
+      room.onPeer(false);
+    }
+    this.clock.after(ms, () => {
+      for (const room of rooms) room.cut = false;
+      for (const room of rooms) room.onPeer(true);
+    });
+  }
+
+  /** An agent starts, `script` plays, and the agent ends. */
+  play(script: () => Promise<void>): Promise<AgentOutcome> {
+    const agent = this.agent();
+    return this.drive(script().then(() => agent));
+  }
+
+  drive<T>(work: Promise<T>): Promise<T> {
+    return this.clock.drive(work, this.clock.nowNs + 900e9);
+  }
+
+  word(address: number): number {
+    return this.desk.board.bus.read(address, 4, 'debugger') >>> 0;
+  }
+}
+
+/** A scene whose controller has `plan` for the board. */
+export function meet(
+  plan: Plan,
+  board: BoardOptions = {},
+): { scene: Scene; peer: ControllerPeer; vendor: SealedVendor } {
+  const scene = new Scene(board);
+  const peer = scene.controller();
+  return { scene, peer, vendor: new SealedVendor(peer, plan) };
+}
+
+const DEBUG_WORDS = [0xe0042004, 0xe0042008, 0xe004200c, 0xe000edfc, 0xe0002000];
+export const debugWords = (scene: Scene): number[] => DEBUG_WORDS.map((address) => scene.word(address));
+export const isDebugOn = (scene: Scene): boolean => (scene.word(DHCSR) & 1) === 1;
+
+export const TWO_SECTORS: Partial<Plan> = {
+  sectors: [0, 1],
+  ranges: [
+    { address: FLASH, length: 16384, use: 'program' },
+    { address: FLASH + 16384, length: 16384, use: 'program' },
+  ],
+};
