@@ -10,28 +10,9 @@ import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
 import type { Room } from '../../../agent/conversation.ts';
 import type { Customer, JobProgress } from '../../../agent/ports.ts';
 import { seededRandom } from '../../support/seeded.ts';
+import { FLASH, smallPlan } from '../../support/plans.ts';
 
-export const FLASH = 0x08000000;
-
-/** Sector 0 with the boot words, `bytes` of image in it. */
-export function smallPlan(change: Partial<Plan> = {}, bytes = 8192): Plan {
-  return {
-    kind: 'flash',
-    mode: 'host-blind',
-    job: seededRandom(3).bytes(16),
-    devId: 0x419,
-    flashKiB: 2048,
-    idleLimitMs: 60_000,
-    sectors: [0],
-    bootAddress: FLASH,
-    widest: 'x32',
-    lock: 'none',
-    finalAction: 'run',
-    ranges: [{ address: FLASH, length: bytes, use: 'program' }],
-    label: 'test',
-    ...change,
-  };
-}
+export { FLASH, smallPlan };
 
 /** A plan of a kind that erases and programs nothing. */
 export function quietPlan(kind: 'info' | 'reset', change: Partial<Plan> = {}): Plan {

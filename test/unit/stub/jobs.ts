@@ -5,28 +5,9 @@ import { rootDigest, type Reply } from '../../../shared/sealed/messages.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { Bench } from './bench.ts';
 import { testRandom, Vendor } from './vendor.ts';
+import { FLASH, smallPlan } from '../../support/plans.ts';
 
-export const FLASH = 0x08000000;
-
-/** Sector 0 with the boot words, `bytes` of image in it. */
-export function smallPlan(change: Partial<Plan> = {}, bytes = 8192): Plan {
-  return {
-    kind: 'flash',
-    mode: 'host-blind',
-    job: testRandom(3).bytes(16),
-    devId: 0x419,
-    flashKiB: 2048,
-    idleLimitMs: 60_000,
-    sectors: [0],
-    bootAddress: FLASH,
-    widest: 'x32',
-    lock: 'none',
-    finalAction: 'run',
-    ranges: [{ address: FLASH, length: bytes, use: 'program' }],
-    label: 'test',
-    ...change,
-  };
-}
+export { FLASH, smallPlan };
 
 export const sha512 = (bytes: Uint8Array) => new Uint8Array(createHash('sha512').update(bytes).digest());
 
