@@ -100,9 +100,9 @@ describe('Ed25519 verification', () => {
     }
   });
 
-  it('agrees with what OpenSSL was measured to say on the others', () => {
-    for (const one of cases.filter(({ index }) => ![0, 1, 11].includes(index)))
-      assert.equal(verdict(one), one.node_openssl_accepts, `case ${one.index}`);
+  it('accepts none that OpenSSL 3.0 was measured to refuse; 3.5 refuses one more (case 2)', () => {
+    for (const one of cases) if (verdict(one)) assert.ok(one.node_openssl_accepts, `case ${one.index}`);
+    assert.ok(verdict(cases[3]!), 'case 3');
   });
 
   it('refuses malformed input instead of throwing', () => {
