@@ -4,7 +4,7 @@ import { DEFAULT_NAN, type FloatStatus, FPSCR, MODE, roundedToOdd, roundSingle, 
 
 const SIGN = 0x80000000 | 0;
 const INFINITY = 0x7f800000;
-/** Results from here on are normal whatever happens in rounding. */
+/** Results above this were normal before rounding too; this one may have been rounded up from below. */
 const SMALLEST_NORMAL = 2 ** -126;
 /** Modes that close the short way. */
 const SPECIAL_MODES = FPSCR.rmode | FPSCR.fz;
@@ -46,7 +46,7 @@ export function invalid(status: FloatStatus): number {
 /** Whether `result` is an ordinary number that rounding to nearest got right without further ado. */
 function ordinary(status: FloatStatus, result: number): boolean {
   const size = Math.abs(result);
-  return size >= SMALLEST_NORMAL && size < Infinity && (status.fpscr & SPECIAL_MODES) === 0;
+  return size > SMALLEST_NORMAL && size < Infinity && (status.fpscr & SPECIAL_MODES) === 0;
 }
 
 /** What a + b loses in a double. */

@@ -174,8 +174,18 @@ describe('single-precision arithmetic', () => {
     const zero = { fpscr: MODES.zero };
     assert.equal(multiply(zero, 0x7f7fffff, 0x7f7fffff), 0x7f7fffff);
     const tiny = { fpscr: 0 };
+    const almost = { fpscr: 0 };
     assert.equal(multiply(tiny, 1, 1), 0);
     assert.equal(tiny.fpscr, 0x18);
+    // 0x00FFFFFF / 2 lies below 2^-126 and rounds up to it: tiny before rounding is what counts.
+    for (const halve of [
+      () => multiply(almost, 0x00ffffff, toBits(0.5)),
+      () => divide(almost, 0x00ffffff, toBits(2)),
+    ]) {
+      almost.fpscr = 0;
+      assert.equal(halve(), 0x00800000);
+      assert.equal(almost.fpscr, 0x18);
+    }
     const flush = { fpscr: 1 << 24 };
     assert.equal(add(flush, 0x80000001 | 0, 0x80000001 | 0), 0x80000000 | 0);
     assert.equal(flush.fpscr, (1 << 24) | 0x80);
