@@ -107,8 +107,9 @@ export class Exceptions {
     const s = this.#s;
     const excReturn = this.#excReturn();
     this.#time.cycles += EXCEPTION.entry;
-    const stacked = this.#stack(pc);
-    this.#vector(stacked ? n : this.#derived(n, CFSR.stkerr), excReturn);
+    const taken = this.#stack(pc) ? n : this.#derived(n, CFSR.stkerr);
+    if (taken === undefined) this.#lockUpIn(n, excReturn);
+    else this.#vector(taken, excReturn);
     s.eventRegister = 1;
   }
 
@@ -154,8 +155,8 @@ export class Exceptions {
     this.#hooks.vectorCatch(catchBits | VC.hardErr);
   }
 
-  /** A fault while entering `n`: the exception that runs instead, with `n` left pending. */
-  #derived(n: number, cfsr: number): number {
+  /** A fault while entering `n`: the exception that runs instead, with `n` left pending; undefined when none may. */
+  #derived(n: number, cfsr: number): number | undefined {
     this.registers.cfsr |= cfsr;
     this.#nvic.setPending(n, true);
     this.#hooks.vectorCatch(VC.intErr);
@@ -164,7 +165,7 @@ export class Exceptions {
     if (n !== EXC.busFault && busFaultWins) return EXC.busFault;
     if (n === EXC.hardFault || n === EXC.nmi) {
       this.#nvic.setPending(n, false);
-      return 0;
+      return undefined;
     }
     this.registers.hfsr |= HFSR.forced;
     return EXC.hardFault;
@@ -205,18 +206,15 @@ export class Exceptions {
     }
   }
 
-  /** Loads the handler's address and switches to handler mode; n = 0 locks up. */
+  /** Loads the handler's address and switches to handler mode. */
   #vector(n: number, excReturn: number): void {
-    if (n === 0) return this.#hooks.lockup();
     const s = this.#s;
     let handler = 0;
     const read = this.#guarded(() => {
       handler = this.#bus.read(this.registers.vtor + n * 4, 4, 'cpu');
     });
     if (!read) return this.#vectorFault(n, excReturn);
-    this.#nvic.activate(n);
-    s.setMode(n, s.control & ~(2 | CONTROL_FPCA));
-    s.r[14] = excReturn;
+    this.#activate(n, excReturn);
     s.r[15] = handler & ~1;
     s.thumb = handler & 1;
     s.it = 0;
@@ -225,10 +223,23 @@ export class Exceptions {
     s.attention = true;
   }
 
+  #activate(n: number, excReturn: number): void {
+    const s = this.#s;
+    this.#nvic.activate(n);
+    s.setMode(n, s.control & ~(2 | CONTROL_FPCA));
+    s.r[14] = excReturn;
+  }
+
+  /** The handler of `n` cannot start: a debugger finds the core locked up with `n` active. */
+  #lockUpIn(n: number, excReturn: number): void {
+    this.#activate(n, excReturn);
+    this.#hooks.lockup();
+  }
+
   #vectorFault(n: number, excReturn: number): void {
     this.registers.hfsr |= HFSR.vecttbl;
     this.#hooks.vectorCatch(VC.intErr);
-    if (n <= EXC.hardFault || this.#nvic.executionPriority <= -1) return this.#hooks.lockup();
+    if (n <= EXC.hardFault || this.#nvic.executionPriority <= -1) return this.#lockUpIn(n, excReturn);
     this.#vector(EXC.hardFault, excReturn);
   }
 

@@ -152,6 +152,17 @@ describe('exceptions', () => {
     assert.equal(machine.core.lockedUp, true);
   });
 
+  it('shows a debugger an erased chip as real ones look: locked up in HardFault', () => {
+    // OpenOCD on blank parts: "current mode: Handler HardFault, xPSR: 0x01000003 pc: 0xfffffffe msp: 0xffffffd8".
+    const machine = new Machine();
+    for (const number of [0, 1, 3]) machine.vector(number, -1);
+    machine.start().run(100);
+    assert.equal(machine.core.lockedUp, true);
+    assert.equal(machine.core.xpsr, 0x01000003);
+    assert.equal(machine.core.regs[15], 0xfffffffe);
+    assert.equal(machine.core.msp, 0xffffffd8);
+  });
+
   it('orders interrupts by priority, then number, and tail-chains', () => {
     // handlers append their IPSR to a list at r4: mrs r5,ipsr; str r5,[r4]; adds r4,#4; bx lr
     const handler = [0xf3ef, 0x8505, 0x6025, 0x3404, 0x4770];
