@@ -1,6 +1,7 @@
 // `blindflash sim`: a virtual ST-LINK with a virtual STM32 as a process of its own, for our agent or anybody's tools
 // over the stlink-server protocol. docs: stlink sheet §4.
 import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
+import { asBlindflashError, fail } from '../../shared/errors.ts';
 import { Board } from '../board.ts';
 import { CHIPS } from '../chips/stm32f4.ts';
 import type { ChipName } from '../chips/stm32f4.ts';
@@ -73,9 +74,14 @@ function builder(yargs: Argv): Argv<SimArguments> {
 
 /** Serves until SIGINT or SIGTERM. */
 async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
+  if (!Number.isSafeInteger(args.seed)) throw fail('BF-USAGE', '--seed takes a whole number');
   const board = makeBoard(args);
   const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
-  if (args.rdp !== undefined) board.options.rdpLevel = args.rdp as 0 | 1 | 2;
+  if (args.rdp !== undefined) {
+    board.options.rdpLevel = args.rdp as 0 | 1 | 2;
+    file?.touch();
+  }
+  file?.save();
   board.powerOn();
   const capture = args.capture === undefined ? undefined : new CaptureFile(args.capture);
   const { onExchange, onSwd } = capture ?? {};
@@ -89,7 +95,10 @@ async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
     file?.save();
     capture?.flush();
   };
-  const saving = setInterval(save, SAVE_EVERY_MS);
+  const saving = setInterval(
+    kept(save, (sentence) => report(args, 'warning', sentence)),
+    SAVE_EVERY_MS,
+  );
   const quiet = obeyLines(board, process.stdin, (line, known) =>
     report(args, known ? 'control' : 'not understood', line),
   );
@@ -124,6 +133,20 @@ function uartPrinter(args: SimArguments): (byte: number) => void {
     else {
       report(args, 'uart', line.replace(/\r$/, ''));
       line = '';
+    }
+  };
+}
+
+/** `work` for a timer: the board lives on when a disk is full or a folder gone, and its user is told once. */
+function kept(work: () => void, tell: (sentence: string) => void): () => void {
+  let failing = false;
+  return () => {
+    try {
+      work();
+      failing = false;
+    } catch (error) {
+      if (!failing) tell(asBlindflashError(error).message);
+      failing = true;
     }
   };
 }

@@ -8,6 +8,7 @@ import { DATA_MAX, RequestReader } from './tcp-protocol.ts';
 
 const BUFFER_MAX = DATA_MAX + 1024;
 const CLIENTS_MAX = 32;
+const PORT_MAX = 65535;
 
 export interface StlinkTcpServer {
   readonly port: number;
@@ -41,7 +42,9 @@ export async function listenStlinkServer(
 
 function listening(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(fail('BF-USAGE-PORT', `${host}:${port}`, error)));
+    const refused = (error?: Error): void => reject(fail('BF-USAGE-PORT', `${host}:${port}`, error));
+    if (!Number.isInteger(port) || port < 0 || port > PORT_MAX) return refused();
+    server.once('error', refused);
     server.listen(port, host, resolve);
   });
 }

@@ -1,13 +1,15 @@
 // What `blindflash sim` adds around the models: the board's controls, the capture of both wires, flags of the switches, and
 // the USB pipe for hosts outside virtual time.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import yargs from 'yargs';
 import { Board } from '../../../sim/board.ts';
 import { control } from '../../../sim/commands/board-control.ts';
 import { CaptureFile } from '../../../sim/commands/capture-file.ts';
+import { FlashFile } from '../../../sim/commands/flash-file.ts';
+import { isBlindflashError } from '../../../shared/errors.ts';
 import { addModelFlags, boardSwitches, probeSwitches } from '../../../sim/commands/model-flags.ts';
 import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../../../sim/peripherals/model-switches.ts';
 import { DEFAULT_SWITCHES as PROBE_DEFAULTS } from '../../../sim/stlink/firmware.ts';
@@ -57,6 +59,40 @@ describe('capture of both wires', () => {
     const [swd, usb] = [captured.indexOf(data), captured.lastIndexOf(data)];
     assert.ok(swd >= 0 && usb > swd, 'once as SWD words, once as USB data');
     assert.equal(captured.slice(usb - 48, usb - 1), `f2 08 00 00 00 20 58 02${' 00'.repeat(8)}`);
+  });
+});
+
+describe('file of flash and option bytes', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'flash-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const unusable = (error: unknown): boolean => isBlindflashError(error, 'BF-USAGE-FILE');
+
+  it('keeps a protection level that was set by hand', () => {
+    const path = join(folder, 'board.bin');
+    const board = new Board();
+    const file = new FlashFile(path, board);
+    file.save();
+    board.options.rdpLevel = 1;
+    file.touch();
+    file.save();
+    const next = new Board();
+    void new FlashFile(path, next);
+    assert.equal(next.options.rdpLevel, 1);
+  });
+
+  it('says which file cannot be used, and writes it later when it can', () => {
+    const missing = join(folder, 'later');
+    const file = new FlashFile(join(missing, 'board.bin'), new Board());
+    assert.throws(() => file.save(), unusable);
+    mkdirSync(missing);
+    file.save();
+    assert.equal(readFileSync(join(missing, 'board.bin')).length, 2 * 1024 * 1024 + 6);
+    assert.throws(() => new FlashFile(missing, new Board()), unusable, 'a folder');
+    writeFileSync(join(folder, 'long'), new Uint8Array(3 * 1024 * 1024));
+    assert.throws(() => new FlashFile(join(folder, 'long'), new Board()), unusable);
   });
 });
 
