@@ -27,8 +27,9 @@ const SIZE_OF: Readonly<Record<number, number>> = Object.fromEntries(
   Object.values(REQUEST).map(({ code, size }) => [code, size]),
 );
 
-/** Directions of a USB request. */
-const DIRECTION = { write: 0, read: 1, readTrace: 3 } as const satisfies Record<string, number>;
+/** Directions of a USB request by code; any other code is a read that is refused, for its client waits for the bytes. */
+const DIRECTIONS = { 0: 'write', 1: 'read', 3: 'readTrace' } as const satisfies Record<number, string>;
+type Direction = (typeof DIRECTIONS)[keyof typeof DIRECTIONS] | 'unknown';
 /** Most bytes of one data phase either way; more is taken for a client gone wrong. */
 export const DATA_MAX = 0x10000;
 const INFO_MAX = 1024;
@@ -43,7 +44,7 @@ export type ServerRequest =
       readonly kind: 'usb';
       readonly id: number;
       readonly command: Uint8Array;
-      readonly direction: 'write' | 'read' | 'readTrace';
+      readonly direction: Direction;
       /** Bytes written, or bytes the client waits for. */
       readonly length: number;
       readonly data: Uint8Array | undefined;
@@ -90,13 +91,13 @@ export class RequestReader {
     if (head[0] === REQUEST.info.code) return u32(head, 4) <= INFO_MAX ? size : undefined;
     if (head[0] !== REQUEST.usb.code) return size;
     const length = u32(head, 28);
-    if (length > DATA_MAX || directionOf(head[24]!) === undefined) return undefined;
-    return head[24] === DIRECTION.write ? size + length : size;
+    if (length > DATA_MAX) return undefined;
+    return directionOf(head[24]!) === 'write' ? size + length : size;
   }
 }
 
-function directionOf(code: number): 'write' | 'read' | 'readTrace' | undefined {
-  return (Object.keys(DIRECTION) as (keyof typeof DIRECTION)[]).find((name) => DIRECTION[name] === code);
+function directionOf(code: number): Direction {
+  return (DIRECTIONS as Readonly<Record<number, Direction>>)[code] ?? 'unknown';
 }
 
 function parse(bytes: Uint8Array): ServerRequest {
@@ -119,7 +120,7 @@ function parse(bytes: Uint8Array): ServerRequest {
 }
 
 function parseUsb(bytes: Uint8Array): ServerRequest {
-  const direction = directionOf(bytes[24]!)!;
+  const direction = directionOf(bytes[24]!);
   return {
     kind: 'usb',
     id: u32(bytes, 4),
