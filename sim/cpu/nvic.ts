@@ -7,6 +7,8 @@ const COUNT = 16 + IRQ_COUNT;
 /** Four priority bits: the low nibble of every priority field reads zero. */
 const PRIORITY_MASK = 0xf0;
 const IDLE_PRIORITY = 256;
+/** Exceptions that do not exist: their bytes in SHPR1-SHPR3 stay zero. */
+const RESERVED = new Set([7, 8, 9, 10, 13]);
 
 export interface NvicSnapshot {
   pending: Uint8Array;
@@ -76,7 +78,7 @@ export class Nvic {
     return this.#priorities[n] ?? 0;
   }
   setPriority(n: number, value: number): void {
-    if (n >= COUNT) return;
+    if (n >= COUNT || RESERVED.has(n)) return;
     this.#priorities[n] = value & PRIORITY_MASK;
     this.#s.attention = true;
   }

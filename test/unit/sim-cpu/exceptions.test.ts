@@ -163,6 +163,15 @@ describe('exceptions', () => {
     assert.equal(machine.core.msp, 0xffffffd8);
   });
 
+  it('keeps the upper four bits of a priority, and none of an exception that does not exist', () => {
+    const machine = new Machine().start();
+    const shown = [0xe000ed18, 0xe000ed1c, 0xe000ed20, 0xe000e400].map((address) => {
+      machine.write(address, -1);
+      return machine.read(address) >>> 0;
+    });
+    assert.deepEqual(shown, [0x00f0f0f0, 0xf0000000, 0xf0f000f0, 0xf0f0f0f0]);
+  });
+
   it('orders interrupts by priority, then number, and tail-chains', () => {
     // handlers append their IPSR to a list at r4: mrs r5,ipsr; str r5,[r4]; adds r4,#4; bx lr
     const handler = [0xf3ef, 0x8505, 0x6025, 0x3404, 0x4770];
