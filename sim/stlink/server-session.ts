@@ -85,8 +85,7 @@ export class ServerSession {
   async #usb(request: Extract<ServerRequest, { kind: 'usb' }>): Promise<Uint8Array> {
     const { probe } = this.#server;
     const announced = request.direction === 'write' ? 0 : request.length;
-    if (!this.#mine.has(request.id) || request.direction === 'unknown')
-      return withBody(SERVER_STATUS.badParameter, announced);
+    if (!this.#mine.has(request.id)) return withBody(SERVER_STATUS.badParameter, announced);
     if (request.direction === 'readTrace') return withBody(SERVER_STATUS.ok, announced);
     if (probe.dataLength(request.command) !== (request.data?.length ?? 0))
       return withBody(SERVER_STATUS.transferError, announced);

@@ -27,9 +27,9 @@ const SIZE_OF: Readonly<Record<number, number>> = Object.fromEntries(
   Object.values(REQUEST).map(({ code, size }) => [code, size]),
 );
 
-/** Directions of a USB request by code; any other code is a read that is refused, for its client waits for the bytes. */
-const DIRECTIONS = { 0: 'write', 1: 'read', 3: 'readTrace' } as const satisfies Record<number, string>;
-type Direction = (typeof DIRECTIONS)[keyof typeof DIRECTIONS] | 'unknown';
+/** Directions of a USB request by code; every other code is a read (ST's STLinkUSBDriver.h). */
+const DIRECTIONS: Readonly<Record<number, Direction>> = { 0: 'write', 3: 'readTrace' };
+type Direction = 'write' | 'read' | 'readTrace';
 /** Most bytes of one data phase either way; more is taken for a client gone wrong. */
 export const DATA_MAX = 0x10000;
 const INFO_MAX = 1024;
@@ -97,7 +97,7 @@ export class RequestReader {
 }
 
 function directionOf(code: number): Direction {
-  return (DIRECTIONS as Readonly<Record<number, Direction>>)[code] ?? 'unknown';
+  return DIRECTIONS[code] ?? 'read';
 }
 
 function parse(bytes: Uint8Array): ServerRequest {
