@@ -63,10 +63,10 @@ export class ServerSession {
   }
 
   #info(index: number, size: number): Uint8Array {
-    const { probe, connections } = this.#server;
+    const { probe } = this.#server;
     if (index !== 0) return withBody(SERVER_STATUS.badParameter, size);
     if (size < INFO_SIZE) return withBody(SERVER_STATUS.badBufferSize, size);
-    return withBody(SERVER_STATUS.ok, size, deviceInfo(DEVICE_ID, probe.identity, probe.serial, connections.size > 0));
+    return withBody(SERVER_STATUS.ok, size, deviceInfo(DEVICE_ID, probe.identity, probe.serial));
   }
 
   #open(device: number): Uint8Array {
