@@ -15,6 +15,10 @@ import {
 const DHCSR = 0xe000edf0;
 const DCRSR = 0xe000edf4;
 const DCRDR = 0xe000edf8;
+const DEMCR = 0xe000edfc;
+const VC_CORERESET = 1;
+const AIRCR = 0xe000ed0c;
+const SYSRESETREQ = 0x05fa0004;
 const HALT = 0xa05f0003;
 const GO = 0xa05f0001;
 const REGISTER = { sp: 13, pc: 15, xpsr: 16 } as const;
@@ -76,14 +80,22 @@ export class Bench {
     patch(bytes);
     this.board.powerOn();
     this.board.runTo(this.board.time.now + AFTER_RESET_NS);
-    this.setWord(DHCSR, HALT);
-    this.board.runTo(this.board.time.now + STEP_NS);
+    this.#resetHalt();
     this.write(stub.address, bytes);
     this.write(control.address, new Uint8Array(control.size));
     this.#setRegister(REGISTER.sp, this.word(stub.address));
     this.#setRegister(REGISTER.pc, this.word(stub.address + 4) & ~1);
     this.#setRegister(REGISTER.xpsr, T_BIT);
     this.setWord(DHCSR, GO);
+  }
+
+  /** As the agent does: the core stops before its first instruction, not in the lockup of an erased chip. */
+  #resetHalt(): void {
+    this.setWord(DHCSR, HALT);
+    this.setWord(DEMCR, VC_CORERESET);
+    this.setWord(AIRCR, SYSRESETREQ);
+    this.board.runTo(this.board.time.now + AFTER_RESET_NS);
+    this.setWord(DEMCR, 0);
   }
 
   /** Starts and waits for MAGIC. */
