@@ -73,14 +73,12 @@ export class Bench {
     return Bench.at('booted', options, (bench) => bench.boot());
   }
 
-  /** Powers the board, halts it after reset, loads the stub and lets it run. `patch` may change the image first. */
+  /** Powers the board, halts it after reset unless it is, loads the stub and lets it run. `patch` may change the image first. */
   start(patch: (image: Uint8Array) => void = () => {}): void {
     const bytes = stubImage(this.stub);
     const { stub, control } = this.layout.memory;
     patch(bytes);
-    this.board.powerOn();
-    this.board.runTo(this.board.time.now + AFTER_RESET_NS);
-    this.#resetHalt();
+    if (!this.board.core.halted) this.resetHalt();
     this.write(stub.address, bytes);
     this.write(control.address, new Uint8Array(control.size));
     this.#setRegister(REGISTER.sp, this.word(stub.address));
@@ -89,8 +87,10 @@ export class Bench {
     this.setWord(DHCSR, GO);
   }
 
-  /** As the agent does: the core stops before its first instruction, not in the lockup of an erased chip. */
-  #resetHalt(): void {
+  /** Powers the board and halts it as the agent does: before the first instruction, not in an erased chip's lockup. */
+  resetHalt(): void {
+    this.board.powerOn();
+    this.board.runTo(this.board.time.now + AFTER_RESET_NS);
     this.setWord(DHCSR, HALT);
     this.setWord(DEMCR, VC_CORERESET);
     this.setWord(AIRCR, SYSRESETREQ);

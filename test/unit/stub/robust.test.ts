@@ -26,8 +26,7 @@ const FAST_WATCHDOG_MS = (4096 * 4) / 47;
 function guarded(options: BoardOptions = {}): Bench {
   const bench = new Bench(options);
   bench.board.options.words.user &= ~0x20;
-  bench.board.powerOn();
-  bench.runMs(2);
+  bench.resetHalt();
   assert.ok(bench.board.soc.iwdg.running, 'armed by option byte');
   bench.setWord(IWDG.kr, IWDG.open);
   bench.setWord(IWDG.rlr, Math.floor((FAST_WATCHDOG_MS * 32) / 4) - 1);
