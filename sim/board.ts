@@ -164,9 +164,9 @@ export class Board {
   get inStandby(): boolean {
     return this.#state.standby !== undefined;
   }
-  /** False at read protection level 2. */
+  /** False at read protection level 2, and while software uses PA13 or PA14 for something else (reference §9.2). */
   get debugPortEnabled(): boolean {
-    return this.soc.protection.debugPortEnabled;
+    return this.soc.protection.debugPortEnabled && this.soc.debugPinsConnected;
   }
   get boot(): BootMode {
     return this.#state.boot;

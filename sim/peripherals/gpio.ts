@@ -1,7 +1,17 @@
 // One GPIO port: registers, atomic set and reset, inputs that read back what outputs drive (RM0090 chapter 8).
 import { bit, RegisterBlock, type Context } from './part.ts';
 
-const REG = { moder: 0x00, ospeedr: 0x08, pupdr: 0x0c, idr: 0x10, odr: 0x14, bsrr: 0x18, last: 0x24 } as const;
+const REG = {
+  moder: 0x00,
+  ospeedr: 0x08,
+  pupdr: 0x0c,
+  idr: 0x10,
+  odr: 0x14,
+  bsrr: 0x18,
+  afrl: 0x20,
+  last: 0x24,
+} as const;
+const MODE_ALTERNATE = 2;
 /** Ports whose debug pins start as alternate functions. */
 const RESET_WORDS: Readonly<Record<string, Readonly<Record<number, number>>>> = {
   A: { [REG.moder]: 0xa8000000, [REG.ospeedr]: 0x0c000000, [REG.pupdr]: 0x64000000 },
@@ -30,6 +40,11 @@ export class Gpio extends RegisterBlock<GpioState> {
   /** Output latch, bit per pin. */
   get outputs(): number {
     return this.#word(REG.odr);
+  }
+  /** Number of the alternate function `pin` has; undefined while it is an input, an output or analog. */
+  alternate(pin: number): number | undefined {
+    if (((this.#word(REG.moder) >>> (2 * pin)) & 3) !== MODE_ALTERNATE) return undefined;
+    return (this.#word(REG.afrl + (pin >> 3) * 4) >>> (4 * (pin & 7))) & 15;
   }
   override pure(): boolean {
     return true;

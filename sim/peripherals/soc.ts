@@ -30,6 +30,7 @@ import { Wwdg } from './wwdg.ts';
 const PVD_LINE = 16;
 const OPTION_AREAS = [0x1fffc000, 0x1ffec000] as const;
 const OPTION_AREA_SIZE = 16;
+const DEBUG_PINS = [13, 14] as const;
 const DBGMCU_BASE = 0xe0042000;
 
 export interface SocOptions {
@@ -131,6 +132,10 @@ export class Soc {
   /** Held in reset: only the debug side answers. */
   get held(): boolean {
     return this.#held;
+  }
+  /** SWDIO (PA13) and SWCLK (PA14) are where reset puts them: software may use these pins for something else. */
+  get debugPinsConnected(): boolean {
+    return DEBUG_PINS.every((pin) => this.gpio['A']!.alternate(pin) === 0);
   }
   /** Puts every part into reset. Flash goes first, so that a broken-off operation is settled before options are read. */
   reset(kind: ResetKind): void {

@@ -38,6 +38,25 @@ describe('system reset', () => {
     assert.equal(backupSram(b), 0xcafe0004);
     assert.equal(b.peek(RCC.csr), 0x0e000000);
   });
+  it('gives the debug pins back that software had taken', () => {
+    const b = new Bench();
+    b.poke(RCC.ahb1enr, 0x00100001);
+    for (const [address, taken, given] of [
+      [0x40020000, 0x80000000, 0xa8000000],
+      [0x40020000, 0xa4000000, 0xa8000000],
+      [0x40020024, 0x00700000, 0],
+    ] as const) {
+      b.poke(address, taken);
+      assert.equal(b.board.debugPortEnabled, false);
+      b.poke(address, given);
+      assert.equal(b.board.debugPortEnabled, true);
+    }
+    b.poke(0x40020000, 0);
+    b.board.assertNrst();
+    assert.equal(b.board.debugPortEnabled, true, 'connecting under reset');
+    b.board.releaseNrst();
+    assert.equal(b.board.debugPortEnabled, true);
+  });
   it('by watchdog flags IWDG and PIN, as benches read it', () => {
     const b = new Bench();
     b.poke(RCC.csr, 0x01000000);
