@@ -1,5 +1,5 @@
-// ELF32 for ARM, little-endian: what is loaded, at the address it is loaded to (System V ABI, "Program Header"; ARM IHI
-// 0044, "EM_ARM"). Sections, symbols and relocations are not looked at.
+// ELF32 for ARM, little-endian: what is loaded, at the address it is loaded to (System V ABI, "Program Header", "Sections"; ARM IHI
+// 0044, "EM_ARM"). Symbols and relocations are not looked at; sections only say where a program begins behind the headers.
 import { copyOf } from '../../shared/bytes.ts';
 import { fail } from '../../shared/errors.ts';
 import { ADDRESS_SPACE, hexAddress, type Segment } from './segments.ts';
@@ -10,6 +10,9 @@ const PROGRAM_HEADER_BYTES = 32;
 /** More program headers than any linked program has; a bound, not a rule of the format. */
 const MOST_PROGRAM_HEADERS = 256;
 const PT_LOAD = 1;
+const SECTION_HEADER_BYTES = 40;
+const SHF_ALLOC = 2;
+const SHT_NOBITS = 8;
 
 /** Fields of the ELF header that must read exactly this. */
 const IDENTITY = [
@@ -22,14 +25,17 @@ const IDENTITY = [
 
 /**
  * The loadable segments of a linked ARM program at their physical (load) addresses; parts without bytes in the file are
- * left out.
+ * left out. A linker that has room below the program puts the headers of the file into its first segment: they are left out too,
+ * because what lies there on the chip (a resident loader) is not the program's to erase.
  * @throws BF-IMAGE-ELF-KIND for anything but a linked 32-bit little-endian ARM program, BF-IMAGE-ELF-TRUNCATED when the
  *   file ends before what it announces.
  */
 export function readElf(file: Uint8Array): Segment[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   requireIdentity(file, view);
-  return programHeaders(file, view).flatMap((offset) => loadedSegment(file, view, offset));
+  const headers = programHeaders(file, view);
+  const places = [0, ...headers];
+  return headers.flatMap((at) => loadedSegment(file, view, at, places));
 }
 
 function requireIdentity(file: Uint8Array, view: DataView): void {
@@ -50,7 +56,7 @@ function programHeaders(file: Uint8Array, view: DataView): number[] {
   return Array.from({ length: count }, (_, index) => start + index * entryBytes);
 }
 
-function loadedSegment(file: Uint8Array, view: DataView, header: number): Segment[] {
+function loadedSegment(file: Uint8Array, view: DataView, header: number, headers: readonly number[]): Segment[] {
   const word = (at: number) => view.getUint32(header + at, true);
   const [type, offset, address, fileBytes, memoryBytes] = [word(0), word(4), word(12), word(16), word(20)];
   if (type !== PT_LOAD || fileBytes === 0) return [];
@@ -58,7 +64,32 @@ function loadedSegment(file: Uint8Array, view: DataView, header: number): Segmen
   requireInside(file, offset, fileBytes, name);
   if (memoryBytes < fileBytes) throw fail('BF-IMAGE-ELF-KIND', `${name} is larger in the file than in memory`);
   if (address + fileBytes > ADDRESS_SPACE) throw fail('BF-IMAGE-OUTSIDE-FLASH', `${name} runs past the last address`);
-  return [{ address, bytes: copyOf(file, offset, offset + fileBytes) }];
+  const end = offset + fileBytes;
+  const holdsHeaders = headers.some((at) => at >= offset && at < end);
+  const begin = holdsHeaders ? firstSection(file, view, offset, end, name) : offset;
+  return [{ address: address + (begin - offset), bytes: copyOf(file, begin, end) }];
+}
+
+/** File offset of the first section with loaded bytes in offset..end. */
+function firstSection(file: Uint8Array, view: DataView, offset: number, end: number, segment: string): number {
+  const starts = sectionHeaders(file, view)
+    .map((header) => (field: number) => view.getUint32(header + field, true))
+    .filter((word) => word(4) !== SHT_NOBITS && (word(8) & SHF_ALLOC) !== 0 && word(20) > 0)
+    .map((word) => word(16))
+    .filter((start) => start >= offset && start < end);
+  if (starts.length > 0) return Math.min(...starts);
+  throw fail(
+    'BF-IMAGE-ELF-KIND',
+    `${segment} holds the headers of the file, and no section says where the program begins`,
+  );
+}
+
+/** File offsets of the section headers; none in a file that was stripped of them. */
+function sectionHeaders(file: Uint8Array, view: DataView): number[] {
+  const [start, entryBytes, count] = [view.getUint32(32, true), view.getUint16(46, true), view.getUint16(48, true)];
+  if (start === 0 || entryBytes !== SECTION_HEADER_BYTES) return [];
+  requireInside(file, start, count * entryBytes, 'the section headers');
+  return Array.from({ length: count }, (_, index) => start + index * entryBytes);
 }
 
 function requireInside(file: Uint8Array, offset: number, length: number, what: string): void {

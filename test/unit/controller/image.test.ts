@@ -127,6 +127,31 @@ describe('controller: ELF', () => {
     refuses('BF-IMAGE-OVERLAP', () => readImage(elf([{ bytes: [1, 2, 3, 4] }, { paddr: 0x08000003, bytes: [1] }])));
     refuses('BF-IMAGE-EMPTY', () => readImage(elf([{ filesz: 0, memsz: 4 }])));
   });
+
+  it('headers that a linker put into the first segment are not written over a resident loader', () => {
+    const program = [1, 2, 3, 4, 5, 6, 7, 8];
+    const headerBytes = 52 + 32;
+    const sections = (flags: number, size: number): number[] => {
+      const table = new Uint8Array(2 * 40);
+      const view = new DataView(table.buffer, 40);
+      [0, 1, flags, 0x08008000, headerBytes, size].forEach((field, at) => view.setUint32(4 * at, field, true));
+      return [...program, ...table];
+    };
+    const whole = (flags = 6, size = program.length) => {
+      const loaded = headerBytes + program.length;
+      const first = { offset: 0, paddr: 0x08008000 - headerBytes, filesz: loaded, memsz: loaded };
+      return elf([{ ...first, bytes: sections(flags, size) }], (view) => {
+        view.setUint32(32, loaded, true);
+        view.setUint16(46, 40, true);
+        view.setUint16(48, 2, true);
+      });
+    };
+    const { segments } = readImage(whole());
+    assert.deepEqual(segments, [{ address: 0x08008000, bytes: Uint8Array.from(program) }]);
+    refuses('BF-IMAGE-ELF-KIND', () => readImage(whole(0)));
+    refuses('BF-IMAGE-ELF-KIND', () => readImage(whole(6, 0)));
+    refuses('BF-IMAGE-ELF-TRUNCATED', () => readImage(whole().slice(0, -1)));
+  });
 });
 
 describe('controller: Intel HEX', () => {
