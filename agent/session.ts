@@ -231,10 +231,11 @@ class AgentSession {
     }
   }
 
-  /** A job that may be gone on with keeps its way back. */
+  /** A job that may be gone on with keeps its way back; so does one that waits for its own board. */
   #forget(ending: Ending, board: Board): void {
     const unfinished = board === 'incomplete' || board === 'waiting';
-    const over = ending.result !== 'failed' || (ending.byVendor === true && !unfinished);
+    const otherBoard = ending.error?.code === 'BF-JOB-OTHER-BOARD';
+    const over = ending.result !== 'failed' || (ending.byVendor === true && !unfinished && !otherBoard);
     if (over) this.#options.memory.forget();
   }
 }

@@ -85,6 +85,26 @@ describe('agent session', function () {
       );
     });
 
+    it('keeps the way back when the vendor misses another board, and only then', async () => {
+      for (const [code, kept] of [
+        ['BF-JOB-OTHER-BOARD', true],
+        ['BF-JOB-CODE-REFUSED', false],
+      ] as const) {
+        const scene = new Scene();
+        const peer = scene.controller();
+        const agent = scene.agent();
+        const outcome = await scene.drive(
+          (async () => {
+            await peer.expect('HELLO');
+            peer.bye(false, code);
+            return agent;
+          })(),
+        );
+        assert.equal(outcome.error?.code, code);
+        assert.equal(scene.memory.resumeSecret !== undefined, kept, code);
+      }
+    });
+
     const REFUSED: readonly [string, BoardOptions, Plan | Uint8Array, string][] = [
       ['a plan for another chip', {}, smallPlan({ devId: 0x413, flashKiB: 1024 }), 'BF-PLAN-WRONG-CHIP'],
       ['a plan for a chip without a stub', {}, smallPlan({ devId: 0x441, flashKiB: 1024 }), 'BF-TARGET-WRONG-CHIP'],

@@ -160,9 +160,9 @@ export class ControllerPeer {
     this.send({ name: 'JOB', sealedPublic, contribution: seededRandom(6).bytes(32), plan: bytes });
   }
 
-  bye(done = true): void {
+  bye(done = true, code = 'BF-JOB-CODE-REFUSED'): void {
     if (done) this.send({ name: 'BYE', done, customer: { receipt: null, signature: null } });
-    else this.send({ name: 'BYE', done, failure: { code: 'BF-JOB-CODE-REFUSED', detail: 'no' } });
+    else this.send({ name: 'BYE', done, failure: { code, detail: 'no' } });
   }
 }
 
