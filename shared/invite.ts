@@ -3,13 +3,14 @@ import { ascii, concat, copyOf, equalBytes, fromBase64url, fromUtf8, Reader, toB
 import { hkdfExpand, hmacSha512, sha512 } from './crypto/hash.ts';
 import { exchangePublic, psk, signingKeyPairFrom } from './crypto/keys.ts';
 import type { ExchangePublic, Psk, SigningKeyPair } from './crypto/keys.ts';
-import { fail } from './errors.ts';
+import { fail, isBlindflashError } from './errors.ts';
 
 const PREFIX = 'bf1.';
 const MAGIC = 'BFI1';
 const CHECK_BYTES = 4;
 const LIMITS = { line: 2048, url: 512, ticket: 512 } as const;
 const MALFORMED = 'BF-INVITE-MALFORMED';
+const CUT_SHORT = 'its end is missing';
 
 /** What everybody may know of an invite. */
 export interface PublicInvite {
@@ -69,6 +70,16 @@ export function decodeInvite(pasted: string, nowSeconds: number): Invite {
   return invite;
 }
 
+/** True for the beginning of an invite: what follows may be in the next line. */
+export function isCutShort(pasted: string): boolean {
+  try {
+    decodeInvite(pasted, 0);
+    return false;
+  } catch (error) {
+    return isBlindflashError(error, MALFORMED) && error.detail?.startsWith(CUT_SHORT) === true;
+  }
+}
+
 /** Mail programs wrap and quote; none of these characters occurs in an invite. */
 function tidy(pasted: string): string {
   if (pasted.length > 4 * LIMITS.line) throw fail(MALFORMED, 'it is far too long');
@@ -85,12 +96,12 @@ function bytesOf(line: string): Uint8Array {
   try {
     return fromBase64url(text, MALFORMED);
   } catch {
-    throw fail(MALFORMED, 'its end is missing');
+    throw fail(MALFORMED, CUT_SHORT);
   }
 }
 
 function parse(bytes: Uint8Array): Invite {
-  const reader = new Reader(bytes, MALFORMED, 'its end is missing');
+  const reader = new Reader(bytes, MALFORMED, CUT_SHORT);
   const magic = reader.bytes(4);
   if (!equalBytes(magic, ascii(MAGIC))) throw fail(MALFORMED, 'a character is wrong');
   const expires = reader.u64();

@@ -7,6 +7,7 @@ import { decodeInvite, type Invite, type PublicInvite } from '../../shared/invit
 import type { Log } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/protocol/ticket.ts';
 import { RoomClient } from '../../shared/room-client.ts';
+import { askInvite } from '../../shared/runtime/ask-invite.ts';
 import { createLog, type LogLevel } from '../../shared/runtime/logger.ts';
 import { createProgress, progressMode } from '../../shared/runtime/progress.ts';
 import { createPrompt, type Prompt } from '../../shared/runtime/prompt.ts';
@@ -103,8 +104,8 @@ async function chooseJob(inviteFile: string | undefined, prompt: Prompt): Promis
 }
 
 async function readInvite(file: string | undefined, prompt: Prompt): Promise<string> {
-  if (file === undefined) return prompt.ask('Paste the invite of the vendor and press Enter:\n');
-  if (file === '-') return prompt.ask('');
+  if (file === undefined) return askInvite(prompt, 'Paste the invite of the vendor and press Enter:\n');
+  if (file === '-') return askInvite(prompt, '');
   return readFile(file, 'utf8').catch((error: unknown) => {
     throw fail('BF-USAGE-FILE', file, error);
   });

@@ -14,6 +14,7 @@ import { fail } from '../../shared/errors.ts';
 import { decodeInvite, publicInviteHash } from '../../shared/invite.ts';
 import { encodePlan, planHash, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
 import type { Log } from '../../shared/ports.ts';
+import { askInvite } from '../../shared/runtime/ask-invite.ts';
 import { createLog, type LogLevel } from '../../shared/runtime/logger.ts';
 import { writePrivateFile } from '../../shared/runtime/private-file.ts';
 import { createPrompt, type Prompt } from '../../shared/runtime/prompt.ts';
@@ -185,7 +186,7 @@ export class Desk {
   async #room(keys: VendorKeys): Promise<{ room: RoomRecord; made: boolean }> {
     const { invite } = this.#args;
     if (invite === undefined) return { room: this.makeRoom(keys), made: true };
-    const line = invite === '-' ? await this.prompt.ask('') : await readText(invite);
+    const line = invite === '-' ? await askInvite(this.prompt, '') : await readText(invite);
     const now = Math.floor(systemClock.wall() / 1000);
     const room = await this.store.takeInvite(publicInviteHash(decodeInvite(line, now)));
     return { room, made: false };

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fail, isBlindflashError, type ErrorCode } from '../../../shared/errors.ts';
 import { describeError, reportError, runReported } from '../../../shared/runtime/cli.ts';
+import { exchangePublic, psk } from '../../../shared/crypto/keys.ts';
+import { encodeInvite } from '../../../shared/invite.ts';
+import { askInvite } from '../../../shared/runtime/ask-invite.ts';
 import { createLog } from '../../../shared/runtime/logger.ts';
 import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../../shared/runtime/private-file.ts';
 import { createProgress, progressMode, RateMeter, speedText, timeText } from '../../../shared/runtime/progress.ts';
@@ -145,6 +148,22 @@ describe('prompts', () => {
     ];
     for (const [typed, preset, meant] of answers)
       assert.equal(await ask(typed).prompt.confirm('Go on?', preset), meant, JSON.stringify(typed));
+  });
+  it('take an invite that was cut into lines, and leave what follows it', async () => {
+    const line = encodeInvite({
+      expires: 2_000_000_000,
+      tunnelPublic: exchangePublic('tunnel', new Uint8Array(32).fill(7)),
+      relayUrl: 'wss://relay.example.com',
+      ticket: new Uint8Array(170).fill(3),
+      secret: psk(new Uint8Array(32).fill(9)),
+    });
+    const cut = line.replace(/.{76}/g, '$&\r\n');
+    const { prompt } = ask(`${cut}\nyes\n`);
+    assert.equal(await askInvite(prompt, 'Invite: '), line);
+    assert.equal(await prompt.ask('Agree? '), 'yes');
+    assert.equal(await askInvite(ask(`${line.slice(0, 90)}\n\nyes\n`).prompt, ''), line.slice(0, 90));
+    assert.equal(await askInvite(ask(line.slice(0, 90)).prompt, ''), line.slice(0, 90));
+    assert.equal(await askInvite(ask('nonsense\nyes\n').prompt, ''), 'nonsense');
   });
   it('hide a passphrase on a terminal, with corrections, and let Ctrl-C out', async () => {
     const raw: boolean[] = [];

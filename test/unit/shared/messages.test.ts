@@ -5,7 +5,7 @@ import { createPublicKey, verify as nodeVerify } from 'node:crypto';
 import fc from 'fast-check';
 import { fromBase64url, fromHex, isZero, Reader, toBase64url, toHex, Writer } from '../../../shared/bytes.ts';
 import { exchangeKeyPair, psk, signingKeyPair, type Verify } from '../../../shared/crypto/keys.ts';
-import { decodeInvite, encodeInvite, publicInviteBytes, type Invite } from '../../../shared/invite.ts';
+import { decodeInvite, encodeInvite, isCutShort, publicInviteBytes, type Invite } from '../../../shared/invite.ts';
 import {
   formatSigned,
   parseSigned,
@@ -212,6 +212,9 @@ describe('invite', () => {
         /not a complete invite.*(its end is missing|a character is wrong)/,
         String(length),
       );
+    for (let end = 4; end <= line.length; end++) assert.equal(isCutShort(line.slice(0, end)), end < line.length);
+    assert.equal(isCutShort('bf'), false);
+    assert.equal(isCutShort(`${line}x`), false);
     assert.throws(() => decodeInvite(line.slice(0, 100), NOW), /its end is missing/);
   });
 
