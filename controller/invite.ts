@@ -20,8 +20,9 @@ export interface InviteOptions {
 
 /** A fresh room with everything in it. @throws BF-RELAY-ADDRESS */
 export function makeRoom(options: InviteOptions): RoomRecord {
-  const { relayUrl, expires, random } = options;
-  const relay = relayNameOf(relayUrl);
+  const { expires, random } = options;
+  const relay = relayNameOf(options.relayUrl);
+  const relayUrl = asInvitesSpellIt(options.relayUrl);
   const tunnel = exchangeKeyPair('tunnel', random);
   const inviteSecret = psk(random.bytes(32));
   const holderSeed = random.bytes(32);
@@ -48,6 +49,12 @@ export function makeRoom(options: InviteOptions): RoomRecord {
     resumeSecret: undefined,
     codeConfirmed: false,
   };
+}
+
+/** Scheme and host in small letters, other scripts as DNS has them. */
+function asInvitesSpellIt(relayUrl: string): string {
+  const { protocol, host, pathname } = new URL(relayUrl);
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
 }
 
 /** The line for the customer. @throws BF-INVITE-SECRET-DEAD once its secret has been used. */

@@ -67,6 +67,8 @@ export class RoomClient {
   /** Failures since the last good link; the exponent of the delay. */
   #failures = 0;
   #upSince = 0;
+  /** Has been in the room. */
+  #admitted = false;
   #giveUpAt = 0;
   #cancelTimer: () => void = () => {};
 
@@ -146,9 +148,14 @@ export class RoomClient {
         else this.#greet(link);
       },
       (error: unknown) => {
-        if (!abandoned && this.#state === 'dialling') this.#failed(asBlindflashError(error));
+        if (!abandoned && this.#state === 'dialling') this.#refused(asBlindflashError(error));
       },
     );
+  }
+
+  /** Who was in the room had the right address: what answers in the relay's place (a proxy, a portal) passes. */
+  #refused(error: BlindflashError): void {
+    this.#failed(error, this.#admitted || PASSING.has(error.code));
   }
 
   #greet(link: Link): void {
@@ -241,6 +248,7 @@ export class RoomClient {
 
   #startPatience(): void {
     const { clock, patienceMs } = this.#options;
+    this.#admitted = true;
     if (clock.now() - this.#upSince >= RECONNECT.goodAfterMs) this.#failures = 0;
     this.#giveUpAt = clock.now() + (patienceMs ?? RECONNECT.patienceMs);
     this.#peerPresent = false;

@@ -164,20 +164,19 @@ export async function dialRelay(url: string, clock: Clock): Promise<Link> {
   });
 }
 
-/** HTTP answers to the upgrade that are not one of these are nothing a relay says. */
+/** HTTP answers to the upgrade that are neither one of these nor a server's trouble (5xx) are nothing a relay says. */
 const REFUSALS: Readonly<Record<number, ErrorCode>> = {
   401: 'BF-RELAY-REFUSED',
   403: 'BF-RELAY-REFUSED',
   429: 'BF-RELAY-BUSY',
-  502: 'BF-RELAY-UNREACHABLE',
   503: 'BF-RELAY-BUSY',
-  504: 'BF-RELAY-UNREACHABLE',
 };
 
 function refusal(response: IncomingMessage): BlindflashError {
   const status = response.statusCode ?? 0;
   response.resume();
-  return fail(REFUSALS[status] ?? 'BF-RELAY-PROTOCOL', `HTTP status ${status}`);
+  const otherwise = status >= 500 ? 'BF-RELAY-UNREACHABLE' : 'BF-RELAY-PROTOCOL';
+  return fail(REFUSALS[status] ?? otherwise, `HTTP status ${status}`);
 }
 
 /** OpenSSL and Node names of certificates that do not convince. */

@@ -160,6 +160,25 @@ describe('controller: rooms and records', () => {
     assert.deepEqual(publicInviteHash(invite), roomHash(room));
   });
 
+  it('an address is taken however it is spelt, and stands in the invite as invites have it', () => {
+    const SPELT = {
+      'WSS://Relay.Example.com': 'wss://relay.example.com',
+      ' wss://relay.example.com/ ': 'wss://relay.example.com',
+      'wss://bücher.example:8443': 'wss://xn--bcher-kva.example:8443',
+      'ws://[::1]:8787': 'ws://[::1]:8787',
+    };
+    for (const [relayUrl, written] of Object.entries(SPELT)) {
+      const made = makeRoom({
+        relayUrl,
+        tenant: keys.tenant,
+        expires: 2_000_000_000,
+        capKiB: 1024,
+        random: seeded('spelt'),
+      });
+      assert.equal(decodeInvite(inviteLine(made), 1_900_000_000).relayUrl, written);
+    }
+  });
+
   it('a spent invite is not shown again', () => {
     refuses('BF-INVITE-SECRET-DEAD', () => inviteLine({ ...room, inviteSecret: undefined }));
   });

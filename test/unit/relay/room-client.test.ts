@@ -239,6 +239,23 @@ describe('room client', () => {
     }
   });
 
+  it('who was in the room outlasts whatever answers in the place of a relay that restarts', async () => {
+    for (const code of ['BF-RELAY-TLS', 'BF-RELAY-REFUSED', 'BF-RELAY-PROTOCOL'] as const) {
+      const made = bench({}, { patienceMs: 10_000 });
+      made.client.start();
+      const link = await admit(made);
+      const dial = made.dial;
+      made.dial = () => Promise.reject(fail(code));
+      await closeFar(link, 'lost');
+      await made.clock.advance(4_000);
+      assert.equal(made.calls.at(-1), 'down', code);
+      made.dial = dial;
+      await made.clock.advance(4_000);
+      await admit(made);
+      assert.deepEqual(made.calls.slice(-2), ['up', 'peer 1'], code);
+    }
+  });
+
   it('never shows its ticket to another relay than the ticket names', async () => {
     const elsewhere = bench({}, { dialledHost: 'q.test' });
     elsewhere.client.start();

@@ -222,7 +222,10 @@ describe('dialling a relay', () => {
       ['HTTP/1.1 404 Not Found\r\n\r\n', 'BF-RELAY-PROTOCOL'],
       ['HTTP/1.1 302 Found\r\nLocation: http://a.test/\r\n\r\n', 'BF-RELAY-PROTOCOL'],
       ['HTTP/1.1 429 Too Many Requests\r\n\r\n', 'BF-RELAY-BUSY'],
+      ['HTTP/1.1 500 Internal Server Error\r\n\r\n', 'BF-RELAY-UNREACHABLE'],
       ['HTTP/1.1 502 Bad Gateway\r\n\r\n', 'BF-RELAY-UNREACHABLE'],
+      ['HTTP/1.1 503 Service Unavailable\r\n\r\n', 'BF-RELAY-BUSY'],
+      ['HTTP/1.1 521 Down\r\n\r\n', 'BF-RELAY-UNREACHABLE'],
       ['SSH-2.0-OpenSSH_9\r\n', 'BF-RELAY-PROTOCOL'],
       ['', 'BF-RELAY-UNREACHABLE'],
     ];
