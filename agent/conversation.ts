@@ -1,5 +1,5 @@
 // Room and tunnel as one thing a session can wait on: events in order, one end, one interruption (docs/protocol.md §6, §11).
-import { fail, type BlindflashError } from '../shared/errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../shared/errors.ts';
 import { publicInviteHash, type PublicInvite } from '../shared/invite.ts';
 import type { Psk } from '../shared/crypto/keys.ts';
 import type { Clock, Log, Random } from '../shared/ports.ts';
@@ -64,7 +64,7 @@ export class Conversation {
       log,
       events: {
         onConfirmed: (confirmed) => {
-          options.onSecret(confirmed.resumeSecret);
+          this.#keep(confirmed.resumeSecret);
           this.#push({ kind: 'opened', confirmed });
         },
         onMessage: (message) => this.#push({ kind: 'message', message }),
@@ -72,6 +72,16 @@ export class Conversation {
         onDrained: () => this.#drained(),
       },
     });
+  }
+
+  /** A secret that cannot be stored ends the conversation before T3 leaves: the invite is still good for another try. */
+  #keep(secret: Psk): void {
+    try {
+      this.#options.onSecret(secret);
+    } catch (error) {
+      this.#finish(asBlindflashError(error));
+      throw error;
+    }
   }
 
   /** Events nobody has taken yet. */

@@ -1,6 +1,7 @@
 // The session's promises, on the virtual desk: nothing before the yes, only the mailbox during the run, everything put back
 // (docs/protocol.md §11).
 import assert from 'node:assert/strict';
+import { fail } from '../../../shared/errors.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { debugWords, imageOf, isDebugOn, MAILBOX, meet, Scene, TWO_SECTORS } from './scene.ts';
@@ -83,6 +84,18 @@ describe('agent session', function () {
         scene.probe.accesses.some(({ address }) => address >= 0x20000000 && address < 0x20030000),
         false,
       );
+    });
+
+    it('says so when the way back cannot be stored, and leaves the invite good for another try', async () => {
+      const scene = new Scene();
+      const peer = scene.controller();
+      const { memory } = scene;
+      memory.saveSecret = () => {
+        throw fail('BF-USAGE-FILE', 'the disk is full');
+      };
+      const outcome = await scene.drive(scene.agent());
+      assert.equal(outcome.error?.code, 'BF-USAGE-FILE');
+      assert.deepEqual(peer.names(), []);
     });
 
     it('keeps the way back when the vendor misses another board, and only then', async () => {
