@@ -14,8 +14,8 @@ import { decodeWire, encodeWire, type Wire } from './wire.ts';
 
 /** T1 travels again this often while the peer is there and does not answer. */
 const T1_EVERY_MS = 5000;
-/** T1 with nothing but the resume secret is given up when a controller who is there leaves it unanswered this often: he may never have got it. */
-const RESUME_TRIES = 12;
+/** T1 is given up when a controller who is there leaves it unanswered this often: the invite is spent, or he never got the resume secret. */
+const T1_TRIES = 12;
 /** A rejoined agent whose peer shows no sign of the session for this long opens a new tunnel beside the old one. */
 const REOPEN_AFTER_MS = 3000;
 
@@ -156,12 +156,9 @@ export class Tunnel {
   #askForTunnel(unanswered: boolean): void {
     const opener = this.#opener as Opener;
     const { resume, invite } = this.#secrets;
-    if (this.#channel === undefined && invite === undefined && ++this.#asked > RESUME_TRIES) {
+    if (this.#channel === undefined && ++this.#asked > T1_TRIES) {
       this.#failed(
-        fail(
-          'BF-TUNNEL-TIMEOUT',
-          'no answer to what this computer remembers of the job; start again with the whole invite',
-        ),
+        invite === undefined ? unknownThere() : fail('BF-INVITE-USED', 'the vendor is there and lets it be'),
       );
       return;
     }
@@ -338,4 +335,11 @@ export class Tunnel {
   #over(): boolean {
     return this.#state === 'failed' || this.#state === 'closed';
   }
+}
+
+function unknownThere(): BlindflashError {
+  return fail(
+    'BF-TUNNEL-TIMEOUT',
+    'no answer to what this computer remembers of the job; start again with the whole invite',
+  );
 }

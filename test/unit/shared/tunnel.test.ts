@@ -589,8 +589,11 @@ describe('tunnel: coming back, and coming uninvited', () => {
     const thief = new End('agent', all.clock, 'thief', { invite: inviteSecret() });
     all.carrier.leave('agent');
     all.carrier.join('agent', thief);
-    settle(all, 30_000);
+    settle(all, 50_000);
+    assert.deepEqual([thief.confirmed.length, thief.failures.length], [0, 0]);
+    settle(all, 20_000);
     assert.equal(thief.confirmed.length, 0);
+    assert.equal(thief.failures[0]?.code, 'BF-INVITE-USED');
     assert.deepEqual(
       all.controller.refusals.map((error) => error.code),
       ['BF-INVITE-USED'],
