@@ -249,7 +249,7 @@ export class RoomClient {
   #startPatience(): void {
     const { clock, patienceMs } = this.#options;
     this.#admitted = true;
-    if (clock.now() - this.#upSince >= RECONNECT.goodAfterMs) this.#failures = 0;
+    this.#failures = Math.min(this.#failures, mostFailures(clock.now() - this.#upSince));
     this.#giveUpAt = clock.now() + (patienceMs ?? RECONNECT.patienceMs);
     this.#peerPresent = false;
   }
@@ -284,4 +284,14 @@ export class RoomClient {
 
 function requireName(ticket: Ticket, host: string, where: string): void {
   if (ticket.relay !== host) throw fail('BF-RELAY-WRONG-RELAY', `the ticket says ${ticket.relay}, ${where} ${host}`);
+}
+
+/**
+ * How many failures count after a link that lived so long, milliseconds: the way back takes at most a quarter of that, or on a line that
+ * breaks every few seconds two sides that wait half a minute each would hardly ever meet.
+ */
+function mostFailures(livedMs: number): number {
+  if (livedMs >= RECONNECT.goodAfterMs) return 0;
+  const delays = livedMs / 4 / RECONNECT.firstDelayMs;
+  return delays < 1 ? Number.POSITIVE_INFINITY : Math.floor(Math.log2(delays));
 }

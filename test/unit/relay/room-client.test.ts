@@ -190,6 +190,18 @@ describe('room client', () => {
     assert.equal(made.dials.length, before + 1);
   });
 
+  it('is back soon on a line that breaks every few seconds, however often', async () => {
+    const made = bench();
+    made.client.start();
+    for (let i = 0; i < 20; i++) {
+      const link = await admit(made);
+      await made.clock.advance(8_000);
+      await closeFar(link, 'lost');
+      await made.clock.advance(2_000);
+      assert.equal(made.dials.length, i + 2, `dials after break ${i + 1}`);
+    }
+  });
+
   it('slows down when the relay admits it and throws it out at once, again and again', async () => {
     const made = bench();
     made.client.start();
