@@ -105,14 +105,10 @@ describe('agent session', function () {
       ] as const) {
         const scene = new Scene();
         const peer = scene.controller();
-        const agent = scene.agent();
-        const outcome = await scene.drive(
-          (async () => {
-            await peer.expect('HELLO');
-            peer.bye(false, code);
-            return agent;
-          })(),
-        );
+        const outcome = await scene.play(async () => {
+          await peer.expect('HELLO');
+          peer.bye(false, code);
+        });
         assert.equal(outcome.error?.code, code);
         assert.equal(scene.memory.resumeSecret !== undefined, kept, code);
       }
