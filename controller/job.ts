@@ -141,11 +141,19 @@ export function formatJob(record: JobRecord): string {
   return toJson({ version: 'blindflash job 1', ...record });
 }
 
-/** Reads the file form. Throws BF-JOB-STATE for anything else, BF-PLAN-MALFORMED for a damaged plan. */
+/** Reads the file form. Throws BF-JOB-STATE for anything else. */
 export function parseJob(text: string): JobRecord {
   const { created, plan, imageHash, uid, acknowledged, board, finished, room } = parse(JobSchema, text);
-  decodePlan(plan);
+  requirePlan(plan);
   return { created, plan, imageHash, uid, acknowledged, board, finished, room };
+}
+
+function requirePlan(plan: Uint8Array): void {
+  try {
+    decodePlan(plan);
+  } catch (error) {
+    throw fail('BF-JOB-STATE', 'plan', error);
+  }
 }
 
 /** An invite's room before it belongs to a job. */

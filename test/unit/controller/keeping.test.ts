@@ -195,6 +195,7 @@ describe('controller: rooms and records', () => {
     }
     refuses('BF-JOB-STATE', () => parseJob(JSON.stringify({ ...JSON.parse(text), extra: 1 })));
     refuses('BF-JOB-STATE', () => parseJob('{'));
+    refuses('BF-JOB-STATE', () => parseJob(JSON.stringify({ ...JSON.parse(text), plan: '00'.repeat(64) })), 'plan');
   });
 
   it('options are read strictly', () => {
