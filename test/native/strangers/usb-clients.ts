@@ -10,14 +10,13 @@ import { IDENTITIES } from '../../../sim/stlink/identity.ts';
 import type { IdentityName } from '../../../sim/stlink/identity.ts';
 import { gdbOnStUtil } from './gdb.ts';
 import { pyocd, pyocdLists } from './pyocd.ts';
-import { run, withUsb } from './usb-desk.ts';
+import { run, TIMEOUT_MS, withUsb } from './usb-desk.ts';
 import type { UsbDesk } from './usb-desk.ts';
 
 const BANKS = [
   { name: 'bank 1', base: 0x08000000, size: 40_000 },
   { name: 'bank 2', base: 0x08100000, size: 150_004 },
 ] as const;
-const TIMEOUT_MS = 60_000;
 
 /** All USB clients on every face of the probe, as far as each knows it. */
 export async function usbClients(checks: Checks, bridgeProgram: string, elf: string): Promise<void> {

@@ -11,7 +11,8 @@ import type { IdentityName } from '../../../sim/stlink/identity.ts';
 import { startBridge } from './usb-bridge.ts';
 import type { UsbBridge } from './usb-bridge.ts';
 
-const TIMEOUT_MS = 60_000;
+/** Longest run of a program, milliseconds. */
+export const TIMEOUT_MS = 60_000;
 
 /** What a program on USB works on, and where its checks go. */
 export interface UsbDesk {
