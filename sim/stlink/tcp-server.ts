@@ -16,7 +16,7 @@ export interface StlinkTcpServer {
   close(): Promise<void>;
 }
 
-/** Serves `state` on `host`:`port` (0 = any free one). @throws the socket's error when the port cannot be had. */
+/** Serves `state` on `host`:`port` (0 = any free one). @throws (rejects) BF-USAGE-PORT when it cannot be had. */
 export async function listenStlinkServer(
   state: ServerState,
   port: number,

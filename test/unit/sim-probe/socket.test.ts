@@ -60,6 +60,11 @@ describe('stlink-server on a socket', () => {
     await server.close();
   });
 
+  it('refuses a port that is taken and one that there is not', async () => {
+    for (const port of [server.port, -1, 1.5, 65536, Number.NaN])
+      await assert.rejects(listenStlinkServer(serverState(driver), port), { code: 'BF-USAGE-PORT' }, String(port));
+  });
+
   it('serves clients at once and one after another', async () => {
     const [first, second] = [new Client(server.port), new Client(server.port)];
     const ids = [await first.open(), await second.open()];
