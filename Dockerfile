@@ -9,7 +9,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.mjs scripts/
-COPY bin bin
+COPY cli cli
 COPY shared shared
 COPY relay relay
 COPY agent agent
@@ -28,7 +28,7 @@ FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
-COPY --from=build /src/dist/bin dist/bin
+COPY --from=build /src/dist/cli dist/cli
 COPY --from=build /src/dist/shared dist/shared
 COPY --from=build /src/dist/relay dist/relay
 COPY package.json LICENSE ./

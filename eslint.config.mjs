@@ -1,12 +1,12 @@
 // Lint, and the layers as a rule (docs/architecture.md, "Layers"):
-//   shared ← shared/runtime ← agent | relay | controller (strangers to one another) ← sim ← bin, test, bench
+//   shared ← shared/platform ← agent | relay | controller (strangers to one another) ← sim ← cli ← test, bench
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 const NODE = '^(node:.*|fs|net|http|https|crypto|child_process|path|os|stream|events)$';
 /** Packages that do I/O; only edges may import them. */
 const IO_PACKAGES = '^(ws|usb|pino|yargs|cli-progress)$';
-const RUNTIME = '/runtime/';
+const PLATFORM = '/platform/';
 const TIME = ['setTimeout', 'setInterval', 'setImmediate', 'Date', 'performance'].map((name) => ({
   name,
   message: 'Time is an argument: take a Clock (shared/ports.ts).',
@@ -17,19 +17,20 @@ const CHANCE = [
 
 /** Files that touch the outside world: sockets, files, real time, terminals. */
 const EDGES = [
-  'shared/runtime/**',
-  '*/commands/**',
-  'agent/edge/**',
+  'shared/platform/**',
+  'agent/node/**',
   'agent/probe/stlink/usb.ts',
   'agent/probe/stlink/tcp-socket.ts',
   'agent/probe/drivers.ts',
   'relay/server.ts',
-  'relay/verify.ts',
-  'controller/edge/**',
+  'controller/store/home.ts',
+  'controller/store/file-job-store.ts',
+  'controller/store/keys-file.ts',
+  'controller/service/trusted-stubs.ts',
   'sim/stlink/tcp-server.ts',
   'sim/edge/**',
   'sim/event-queue.ts',
-  'bin/**',
+  'cli/**',
   'test/**',
   'bench/**',
   'scripts/**',
@@ -44,11 +45,13 @@ const layer = (files, forbidden, why) => ({
 const relative = (...folders) => folders.map((folder) => `^(\\.\\./)+${folder}/`);
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'coverage', 'stub/build', 'examples/**/build', 'test/vectors'] },
+  { ignores: ['dist', 'node_modules', 'coverage', 'firmware/build', 'examples/**/build', 'test/vectors'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly' } },
+    languageOptions: {
+      globals: { module: 'readonly', process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly' },
+    },
     rules: {
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/no-explicit-any': 'error',
@@ -65,26 +68,26 @@ export default tseslint.config(
   {
     ...layer(
       ['shared/**/*.ts'],
-      [...relative('agent', 'relay', 'controller', 'sim', 'test', 'bin'), NODE, IO_PACKAGES, RUNTIME],
+      [...relative('agent', 'relay', 'controller', 'sim', 'test', 'cli'), NODE, IO_PACKAGES, PLATFORM],
       'shared/ is the pure core: tweetnacl, zod and itself.',
     ),
-    ignores: ['shared/runtime/**'],
+    ignores: ['shared/platform/**'],
   },
   layer(
-    ['shared/runtime/**/*.ts'],
-    relative('agent', 'relay', 'controller', 'sim', 'test', 'bin'),
-    'shared/runtime serves the apps and knows none.',
+    ['shared/platform/**/*.ts'],
+    relative('agent', 'relay', 'controller', 'sim', 'test', 'cli'),
+    'shared/platform serves the apps and knows none.',
   ),
   ...[
-    ['agent', ['relay', 'controller', 'sim', 'test', 'bin']],
-    ['relay', ['agent', 'controller', 'sim', 'test', 'bin']],
-    ['controller', ['agent', 'relay', 'sim', 'test', 'bin']],
+    ['agent', ['relay', 'controller', 'sim', 'test', 'cli']],
+    ['relay', ['agent', 'controller', 'sim', 'test', 'cli']],
+    ['controller', ['agent', 'relay', 'sim', 'test', 'cli']],
   ].flatMap(([app, strangers]) => [
     layer([`${app}/**/*.ts`], relative(...strangers), `${app}/ knows shared/ and itself.`),
     {
       ...layer(
         [`${app}/**/*.ts`],
-        [...relative(...strangers), NODE, IO_PACKAGES, RUNTIME],
+        [...relative(...strangers), NODE, IO_PACKAGES, PLATFORM],
         `The pure part of ${app}/ does no I/O; put it in an edge (eslint.config.mjs, EDGES).`,
       ),
       ignores: EDGES,
@@ -92,7 +95,7 @@ export default tseslint.config(
   ]),
   layer(
     ['sim/**/*.ts'],
-    relative('agent', 'relay', 'controller', 'test', 'bin'),
+    relative('agent', 'relay', 'controller', 'test', 'cli'),
     'sim/ transcribes its own facts and knows only shared/ and, as types, the ports of agent/probe.',
   ),
 );

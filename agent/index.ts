@@ -1,5 +1,5 @@
 // The customer's side as a library: one job over any probe and any room.
-export { runAgentJob, type AgentJobOptions } from './session.ts';
+export { runAgentJob, type AgentJobOptions } from './session/agent-session.ts';
 export {
   ShortMemory,
   type AgentMemory,
@@ -7,10 +7,10 @@ export {
   type Customer,
   type JobProgress,
   type Phase,
-} from './ports.ts';
-export type { Room } from './conversation.ts';
-export { StubRegistry, type KnownStub, type StubFile } from './stubs.ts';
+} from './session/ports.ts';
+export type { Room } from './session/tunnel-event-queue.ts';
+export { StubRegistry, type KnownStub, type StubFile } from './session/stubs.ts';
 export { consentSheet, type ConsentSheet, type SheetInput } from './consent/sheet.ts';
 export { coversPlan, parseExpectedHash } from './consent/answer.ts';
-export { examine, type Finding } from './doctor.ts';
+export { examine, type Finding } from './target/doctor.ts';
 export type { Probe, ProbeInfo } from './probe/probe.ts';

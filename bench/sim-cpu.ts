@@ -3,7 +3,7 @@
 // Method: four hand-assembled loops with a known number of instructions per turn run from RAM on an otherwise empty chip,
 // two warm-up slices first, then the best of five slices of 30 million cycles. Seconds are the process's CPU time, which on
 // an idle machine is wall time, so that other load does not count. Run: npx tsx bench/sim-cpu.ts
-import { Machine, RAM } from '../test/unit/sim-cpu/machine.ts';
+import { Machine, RAM } from '../test/unit/sim/cpu/machine.ts';
 
 interface Loop {
   readonly name: string;

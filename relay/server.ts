@@ -4,12 +4,12 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { fail } from '../shared/errors.ts';
+import { fail } from '../shared/errors/errors.ts';
 import type { Clock, Log } from '../shared/ports.ts';
-import { LINK, RELAY } from '../shared/protocol/limits.ts';
-import { linkOverSocket, SOCKET_OPTIONS } from '../shared/runtime/ws-link.ts';
-import { HandshakeLimit } from './handshake-limit.ts';
-import type { Relay } from './relay.ts';
+import { LINK, RELAY } from '../shared/link/limits.ts';
+import { linkOverSocket, SOCKET_OPTIONS } from '../shared/platform/node/ws-link.ts';
+import { HandshakeLimit } from './core/handshake-limit.ts';
+import type { Relay } from './core/relay.ts';
 
 export interface ServerOptions {
   readonly relay: Relay;

@@ -1,7 +1,7 @@
 // Writes docs/errors.md from the tables: `node --import=tsx scripts/errors-doc.mjs`. A test compares the two.
 import { writeFileSync } from 'node:fs';
-import { ERRORS } from '../shared/errors.ts';
-import { CLOSE } from '../shared/protocol/close.ts';
+import { ERRORS } from '../shared/errors/errors.ts';
+import { CLOSE } from '../shared/link/close.ts';
 
 const GROUPS = {
   IMAGE: 'The image file',
@@ -48,7 +48,7 @@ const text = [
   '',
   'Every error has a code for programs, a sentence for people, a next step, and an exit status that names the part to look',
   'at. With `--json` the same arrives as one object: `{"event":"error","code","sentence","detail","remedy","exitStatus"}`.',
-  'The tables are written from `shared/errors.ts` and `shared/protocol/close.ts` by `scripts/errors-doc.mjs`.',
+  'The tables are written from `shared/errors/errors.ts` and `shared/link/close.ts` by `scripts/errors-doc.mjs`.',
   '',
   ...sections,
   '## Why a link ended',

@@ -12,7 +12,7 @@ if (!existsSync('node_modules/tweetnacl') || !existsSync('node_modules/typescrip
   run('npm', ['ci', '--no-audit', '--no-fund']);
 }
 if (job === 'demo') {
-  if (!existsSync('dist/bin/main.js')) run('npm', ['run', '--silent', 'build']);
+  if (!existsSync('dist/cli/main.js')) run('npm', ['run', '--silent', 'build']);
   run(process.execPath, ['bin/blindflash.mjs', 'demo', ...rest]);
 } else {
   run(process.execPath, ['node_modules/mocha/bin/mocha.js', ...rest]);

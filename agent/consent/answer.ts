@@ -1,6 +1,6 @@
 // `--yes PLANHASH`: consent given beforehand, to one plan and to nothing that can never be undone (product page, "Consent").
-import { toHex } from '../../shared/bytes.ts';
-import { fail } from '../../shared/errors.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanLock } from '../../shared/plan/plan.ts';
 
 const LEAST_DIGITS = 16;

@@ -1,11 +1,11 @@
 // The consent sheet: what the customer is asked to say yes to, in plain lines. Pure. Product page, "Consent" and "The trust ladder";
 // docs/protocol.md §7. Everything foreign on it has gone through plainText.
-import { toHex } from '../../shared/bytes.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
 import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chips/index.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
-import { IMAGE_RULES_TEXT, LOCK_TEXTS, TRUST } from '../../shared/trust.ts';
+import { IMAGE_RULES_TEXT, LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
-import type { BoardIdentity } from '../target/desk.ts';
+import type { BoardIdentity } from '../target/target-session.ts';
 import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
 
 export interface SheetInput {

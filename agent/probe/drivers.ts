@@ -1,6 +1,6 @@
 // The probes we can drive, one line each, and how the one that is meant is found.
-import type { BlindflashError } from '../../shared/errors.ts';
-import { fail } from '../../shared/errors.ts';
+import type { BlindflashError } from '../../shared/errors/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from './probe.ts';
 import { PRODUCTS } from './stlink/constants.ts';

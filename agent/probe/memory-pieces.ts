@@ -1,5 +1,5 @@
 // How one memory transfer of any length becomes transfers a probe can carry. Pure. Stlink sheet §2.4.
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { AccessWidth } from './probe.ts';
 
 /** One command's worth of memory; `at` is its offset in the whole transfer. Lengths in bytes. */

@@ -1,7 +1,7 @@
 // Attaching to the target as a guest: read who it is without stopping it, remember its debug settings, put them back.
 // Facts: stm32f427 sheet §1 (identity), §3.1 and §4 (OPTCR, RDP), §9 (debug); product page, "Consent"; protocol page, 9.
 import { CHIPS } from '../../shared/chips/index.ts';
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { CortexM, DHCSR_KEY, SCS } from './cortex-m.ts';

@@ -1,6 +1,6 @@
 // The Cortex-M4 core as a debugger sees it: SCS registers as a table; halt, resume, registers, reset into halt.
 // Facts: stm32f427 sheet §9.1 (registers), §9.2 (behaviour), §8.7 (NRST and connect-under-reset).
-import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors.ts';
+import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';

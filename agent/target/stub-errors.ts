@@ -1,6 +1,6 @@
 // What the stub's ERROR word means for a person: rows of docs/mailbox.md, "Errors", with the code each of them is told as.
-import { Reader } from '../../shared/bytes.ts';
-import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors.ts';
+import { Reader } from '../../shared/codec/bytes.ts';
+import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import {
   FAULT_WORDS,
   STATES,

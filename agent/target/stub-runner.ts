@@ -1,13 +1,13 @@
 // The stub's life as the agent sees it: load, start, give it the job, carry its handshake, find it again, let go
 // (docs/mailbox.md, "Entry", "States"). After `start` only mailbox words and DHCSR are touched.
-import { concat, copyOf, equalBytes, Reader, Writer } from '../../shared/bytes.ts';
+import { concat, copyOf, equalBytes, Reader, Writer } from '../../shared/codec/bytes.ts';
 import {
   asBlindflashError,
   fail,
   isBlindflashError,
   type BlindflashError,
   type ErrorCode,
-} from '../../shared/errors.ts';
+} from '../../shared/errors/errors.ts';
 import {
   COMMANDS,
   CONTROL,
@@ -24,10 +24,10 @@ import type { Clock, Log } from '../../shared/ports.ts';
 import { decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
-import type { KnownStub, StubRegistry } from '../stubs.ts';
+import type { KnownStub, StubRegistry } from '../session/stubs.ts';
 import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
-import { Mailbox } from './mailbox.ts';
+import { Mailbox } from '../transport/mailbox/mailbox.ts';
 import { faultText, isStopped, stateName, stubError } from './stub-errors.ts';
 
 /** Limits we chose, milliseconds. */

@@ -1,6 +1,6 @@
 // What the flash of a virtual board did and when, and why it stood still in between (docs/performance.md, "Where the time goes").
 import { ACTIVITIES, parseStatus } from '../../shared/mailbox/layout.ts';
-import { controlAddress, FRAME_RING } from '../../test/support/f42x.ts';
+import { controlAddress, FRAME_RING } from '../../test/fixtures/f42x.ts';
 import type { Board } from '../../sim/board.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 

@@ -2,7 +2,7 @@
 import type { Image } from '../../controller/image/image.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import { seededRandom } from '../../test/support/seeded.ts';
+import { seededRandom } from '../../test/fixtures/seeded.ts';
 
 const FLASH = 0x08000000;
 const FLASH_BYTES = 2 * 1024 * 1024;

@@ -1,4 +1,4 @@
-// Stock st-flash on the bench's virtual board, through libusb: the bridge of test/native/strangers shows it the probe. `write` erases,
+// Stock st-flash on the bench's virtual board, through libusb: the bridge of test/interop/clients shows it the probe. `write` erases,
 // writes and verifies; the flash controller's journal says when it did what, on the board's own clock.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
-import { startBridge } from '../../test/native/strangers/usb-bridge.ts';
+import { startBridge } from '../../test/interop/clients/usb-bridge.ts';
 import { oldContents, randomImage } from '../job/images.ts';
 import { startFlatSocket, type FlatProbe } from './flat-server.ts';
 import type { ToolResult, ToolSpec } from './openocd.ts';
 
-const SOURCES = fileURLToPath(new URL('../../test/native/strangers/bridge/', import.meta.url));
+const SOURCES = fileURLToPath(new URL('../../test/interop/clients/bridge/', import.meta.url));
 const FLASH = '0x08000000';
 
 /** What this machine lacks for it, in words; undefined when nothing. */

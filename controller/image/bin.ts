@@ -1,6 +1,6 @@
 // A plain binary: bytes without addresses; the caller says where they belong.
-import { copyOf } from '../../shared/bytes.ts';
-import { fail } from '../../shared/errors.ts';
+import { copyOf } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Segment } from './segments.ts';
 
 /** The whole file as one segment. @throws BF-IMAGE-BASE when no base is given, BF-IMAGE-ADDRESS off a 4-byte boundary. */

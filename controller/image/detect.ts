@@ -1,5 +1,5 @@
 // Which format an image file has: by what it says itself, else by its name.
-import { equalBytes } from '../../shared/bytes.ts';
+import { equalBytes } from '../../shared/codec/bytes.ts';
 import { ELF_MAGIC } from './elf.ts';
 
 export const FORMATS = ['elf', 'hex', 'srec', 'bin'] as const;

@@ -1,7 +1,7 @@
 // ELF32 for ARM, little-endian: what is loaded, at the address it is loaded to (System V ABI, "Program Header", "Sections"; ARM IHI
 // 0044, "EM_ARM"). Symbols and relocations are not looked at; sections only say where a program begins behind the headers.
-import { copyOf } from '../../shared/bytes.ts';
-import { fail } from '../../shared/errors.ts';
+import { copyOf } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { ADDRESS_SPACE, hexAddress, type Segment } from './segments.ts';
 
 export const ELF_MAGIC = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46);

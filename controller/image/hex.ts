@@ -1,7 +1,7 @@
 // Intel HEX (Intel Hexadecimal Object File Format Specification, rev. A). The records are read by `nrf-intel-hex`; what
 // is wrong is found beforehand, line by line, so that the message can name the line.
 import nrfIntelHex from 'nrf-intel-hex';
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { bytesOfDigits, linesOf, sumOf, type Line } from './text-lines.ts';
 import type { Segment } from './segments.ts';
 

@@ -1,8 +1,8 @@
 // An image: bytes of a file → tidy segments, checked against the flash of a chip.
-import { concat, u32le } from '../../shared/bytes.ts';
+import { concat, u32le } from '../../shared/codec/bytes.ts';
 import type { Chip } from '../../shared/chips/index.ts';
 import { sha512, withDomain } from '../../shared/crypto/hash.ts';
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { readBin } from './bin.ts';
 import { detectFormat, type ImageFormat } from './detect.ts';
 import { readElf } from './elf.ts';

@@ -1,6 +1,6 @@
 // Segments: the contiguous pieces of an image, in one tidy order. Pure; knows no file format and no chip.
-import { copyOf } from '../../shared/bytes.ts';
-import { fail } from '../../shared/errors.ts';
+import { copyOf } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 
 /** A contiguous stretch of an image. */
 export interface Segment {

@@ -1,6 +1,6 @@
 // Motorola S-record: S1, S2, S3 carry data, S0 a header, S5/S6 a count, S7..S9 end the file (srec(5), "SREC format").
-import { copyOf } from '../../shared/bytes.ts';
-import { fail } from '../../shared/errors.ts';
+import { copyOf } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { bytesOfDigits, linesOf, sumOf, type Line } from './text-lines.ts';
 import type { Segment } from './segments.ts';
 

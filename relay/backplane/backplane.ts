@@ -1,9 +1,9 @@
 // Port: where rooms live. One process keeps them itself (local.ts); a fleet of relays would put a neighbour beside it
 // whose `enter` carries the link's messages to whichever instance holds the room. docs/architecture.md, "One place each".
 import type { Link } from '../../shared/ports.ts';
-import type { CloseName } from '../../shared/protocol/close.ts';
-import type { SideName } from '../../shared/protocol/ticket.ts';
-import type { Guest } from '../room.ts';
+import type { CloseName } from '../../shared/link/close.ts';
+import type { SideName } from '../../shared/link/ticket.ts';
+import type { Guest } from '../core/room.ts';
 
 /** An admitted link on its way to its seat. */
 export interface Arrival extends Guest {

@@ -1,8 +1,8 @@
 // The backplane of a relay that is one process: a map of rooms.
 import type { Clock, Link } from '../../shared/ports.ts';
-import type { CloseName } from '../../shared/protocol/close.ts';
-import type { SideName } from '../../shared/protocol/ticket.ts';
-import { Room } from '../room.ts';
+import type { CloseName } from '../../shared/link/close.ts';
+import type { SideName } from '../../shared/link/ticket.ts';
+import { Room } from '../core/room.ts';
 import type { Arrival, Backplane } from './backplane.ts';
 
 export class LocalBackplane implements Backplane {

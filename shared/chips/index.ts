@@ -1,5 +1,5 @@
 // The chips this version knows, by DEV_ID.
-import { fail } from '../errors.ts';
+import { fail } from '../errors/errors.ts';
 import type { Chip } from './chip.ts';
 import { STM32F4 } from './stm32f4.ts';
 

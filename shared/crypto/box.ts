@@ -1,6 +1,6 @@
 // One box: NaCl secretbox under a nonce built here and nowhere else (docs/protocol.md §5).
 import nacl from 'tweetnacl';
-import { assertBytes, assertInteger, U32_MAX, Writer } from '../bytes.ts';
+import { assertBytes, assertInteger, U32_MAX, Writer } from '../codec/bytes.ts';
 
 /** Bytes a box is longer than its plaintext: the Poly1305 tag, which comes first. */
 export const TAG_BYTES = 16;

@@ -1,8 +1,8 @@
 // The handshake, used twice: for the tunnel and for the sealed session (docs/protocol.md §4).
 // Noise NK message flow with a PSK slot; keys from a hash over the whole transcript; confirmation both ways.
 import nacl from 'tweetnacl';
-import { ascii, assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe, Writer } from '../bytes.ts';
-import { fail, type BlindflashError, type ErrorCode } from '../errors.ts';
+import { ascii, assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe, Writer } from '../codec/bytes.ts';
+import { fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
 import type { Random } from '../ports.ts';
 import type { Purpose } from './box.ts';
 import { deriveKey, hmacSha512, sha512 } from './hash.ts';

@@ -1,6 +1,6 @@
 // SHA-512, HMAC-SHA-512 and HKDF-Expand; docs/protocol.md §3, §4. The standards: FIPS 180-4, RFC 2104, RFC 5869.
 import nacl from 'tweetnacl';
-import { ascii, assertInteger, concat, copyOf, wipe } from '../bytes.ts';
+import { ascii, assertInteger, concat, copyOf, wipe } from '../codec/bytes.ts';
 
 export const HASH_BYTES = 64;
 const BLOCK_BYTES = 128;

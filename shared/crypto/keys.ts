@@ -1,7 +1,7 @@
 // Keys by purpose. Each purpose has a type of its own, so that a key of one cannot be handed to another
 // (docs/protocol.md §4 table; a key pair is used for one thing only).
 import nacl from 'tweetnacl';
-import { assertBytes, copyOf } from '../bytes.ts';
+import { assertBytes, copyOf } from '../codec/bytes.ts';
 import type { Random } from '../ports.ts';
 
 declare const purpose: unique symbol;

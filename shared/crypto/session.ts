@@ -1,6 +1,6 @@
 // The boxes of one session in both directions: numbering, epochs, ratchet, and death (docs/protocol.md §5).
-import { assertBytes, copyOf, U32_MAX, u32le, wipe } from '../bytes.ts';
-import { fail, type ErrorCode } from '../errors.ts';
+import { assertBytes, copyOf, U32_MAX, u32le, wipe } from '../codec/bytes.ts';
+import { fail, type ErrorCode } from '../errors/errors.ts';
 import { epochOf, openBox, sealBox, type Direction, type Purpose } from './box.ts';
 import { deriveKey } from './hash.ts';
 

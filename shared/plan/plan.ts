@@ -1,9 +1,9 @@
 // The plan: one canonical byte string that customer, controller and stub agree on (docs/protocol.md §7). Codec and hash;
 // the rules about chips and kinds are in rules.ts.
-import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../bytes.ts';
+import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
-import { fail } from '../errors.ts';
+import { fail } from '../errors/errors.ts';
 
 export const KINDS = { flash: 1, verify: 2, erase: 3, info: 4, reset: 5 } as const;
 export type PlanKind = keyof typeof KINDS;

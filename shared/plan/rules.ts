@@ -1,6 +1,6 @@
 // The rules every plan must keep, checked alike by controller, agent and stub (docs/protocol.md §7, "Rules").
 import { sectorAt, sectorsOf, type Chip } from '../chips/chip.ts';
-import { fail, type ErrorCode } from '../errors.ts';
+import { fail, type ErrorCode } from '../errors/errors.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanKind, type PlanRange } from './plan.ts';
 
 interface Rule {

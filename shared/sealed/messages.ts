@@ -1,9 +1,9 @@
 // What travels inside the boxes of the sealed session, controller → stub and back (docs/protocol.md §8), and the digest
 // over all ranges of a plan. The stub has no message that returns memory.
-import { ascii, Reader, Writer } from '../bytes.ts';
+import { ascii, Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512 } from '../crypto/hash.ts';
-import { fail } from '../errors.ts';
+import { fail } from '../errors/errors.ts';
 
 /** Plaintext sizes: all image frames have one, all other commands and all replies another. */
 export const IMAGE_PLAIN_BYTES = 4048;

@@ -1,9 +1,9 @@
 // What stub and controller say inside the handshake of the sealed session: payload1 of M1 and payload2 of M2
 // (docs/protocol.md §8). Authentic only once the handshake is confirmed.
-import { Reader, Writer } from '../bytes.ts';
+import { Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { PAYLOAD_BYTES } from '../crypto/handshake.ts';
-import { fail } from '../errors.ts';
+import { fail } from '../errors/errors.ts';
 
 export const SEALED_VERSION = 1;
 

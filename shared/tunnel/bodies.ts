@@ -54,7 +54,7 @@ export type Problem = z.infer<typeof ProblemSchema>;
 export const LeftSchema = z.strictObject({ board });
 export type Left = z.infer<typeof LeftSchema>;
 
-/** BYE, done: the customer's copy (text and signature of shared/receipt.ts), or nulls when the job earns no receipt. */
+/** BYE, done: the customer's copy (text and signature of shared/plan/receipt.ts), or nulls when the job earns no receipt. */
 export const CustomerSchema = z.strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() });
 export type Customer = z.infer<typeof CustomerSchema>;
 

@@ -1,8 +1,8 @@
 // The reliable message channel inside a confirmed tunnel: numbers, acknowledgements, resending (docs/protocol.md §6).
 // Knows nothing of handshakes. Everything is driven by calls and by the Clock.
-import { concat, copyOf, equalBytes, Reader, u32le } from '../bytes.ts';
+import { concat, copyOf, equalBytes, Reader, u32le } from '../codec/bytes.ts';
 import type { BoxSession } from '../crypto/session.ts';
-import { asBlindflashError, fail, type BlindflashError } from '../errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../errors/errors.ts';
 import type { Clock, Log } from '../ports.ts';
 import { decodeMessage, encodeMessage, maySend, type TunnelMessage, type TunnelSide } from './messages.ts';
 import { encodeWire } from './wire.ts';

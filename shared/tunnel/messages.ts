@@ -1,7 +1,7 @@
 // The messages of the tunnel, controller ↔ agent (docs/protocol.md §6): one row each, a codec each, JSON bodies by schema.
 import { z } from 'zod';
-import { fromUtf8, Reader, utf8, Writer } from '../bytes.ts';
-import { fail } from '../errors.ts';
+import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
+import { fail } from '../errors/errors.ts';
 import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type { Customer, Failure, Hello, Left, Problem } from './bodies.ts';
 

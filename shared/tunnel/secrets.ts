@@ -1,5 +1,5 @@
 // What both ends of a tunnel take from its exporter, and the payloads of its handshake (docs/protocol.md §4, §6).
-import { copyOf, isZero } from '../bytes.ts';
+import { copyOf, isZero } from '../codec/bytes.ts';
 import { deriveKey } from '../crypto/hash.ts';
 import { psk, type Psk } from '../crypto/keys.ts';
 

@@ -1,14 +1,14 @@
 // The tunnel between controller and agent: opened by handshake, kept over link losses, reopened by the resume secret
 // (docs/protocol.md §4, §6, §11). Event-driven: the owner hands in link events and DATA bodies, time comes from Clock.
-import { wipe } from '../bytes.ts';
+import { wipe } from '../codec/bytes.ts';
 import type { HandshakeResult } from '../crypto/handshake.ts';
 import { psk, type ExchangeKeyPair, type ExchangePublic, type Psk } from '../crypto/keys.ts';
-import { asBlindflashError, fail, type BlindflashError } from '../errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../errors/errors.ts';
 import type { Clock, Log, Random } from '../ports.ts';
-import { Answerer } from './answerer.ts';
+import { Answerer } from './responder.ts';
 import { Channel } from './channel.ts';
 import type { TunnelMessage } from './messages.ts';
-import { Opener } from './opener.ts';
+import { Opener } from './initiator.ts';
 import { resumeSecret as resumeSecretOf, sessionTag, tunnelCode, type PskName } from './secrets.ts';
 import { decodeWire, encodeWire, type Wire } from './wire.ts';
 

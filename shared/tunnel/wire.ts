@@ -1,5 +1,5 @@
 // What a DATA body of the relay carries for the tunnel: handshake, boxes, RESUME (docs/protocol.md §6, first table).
-import { Reader, Writer } from '../bytes.ts';
+import { Reader, Writer } from '../codec/bytes.ts';
 import { messageSizes } from '../crypto/handshake.ts';
 
 /** Largest DATA body, bytes. */

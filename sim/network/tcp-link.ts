@@ -1,6 +1,6 @@
 // A WebSocket between two hosts as the Link port sees it, over the TCP model: messages become bytes, bytes become segments,
 // and a message arrives when its last byte and everything before it has (docs/performance.md, "The network model").
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Link } from '../../shared/ports.ts';
 import type { EventQueue } from '../event-queue.ts';
 import { seededChance, Wire, type Path } from './path.ts';

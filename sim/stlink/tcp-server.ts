@@ -1,5 +1,5 @@
 // The stlink-server face on a socket (edge: uses node:net). docs: stlink sheet §4.
-import { fail } from '../../shared/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { ServerSession } from './server-session.ts';

@@ -1,6 +1,6 @@
 // Chance of a chaos run: everything is drawn from the seed, each part from its own stream, so that leaving one fault out does not
 // change the others.
-import { seededRandom } from '../support/seeded.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
 
 export class Dice {
   readonly #random: ReturnType<typeof seededRandom>;

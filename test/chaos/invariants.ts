@@ -1,7 +1,7 @@
 // What must hold after every chaos run (docs/reliability.md, "Invariants"). Each check returns a sentence when it does not.
-import { leakScanner } from '../../bin/demo/leak-scan.ts';
-import { overfull } from '../support/queue-peaks.ts';
-import { STUB_IMAGE } from '../support/world.ts';
+import { leakScanner } from '../../cli/demo/leak-scan.ts';
+import { overfull } from '../fixtures/queue-peaks.ts';
+import { STUB_IMAGE } from '../fixtures/world.ts';
 import { FLASH_BASE, inPlan, sectorBounds } from './layout.ts';
 import type { Scene } from './scene.ts';
 

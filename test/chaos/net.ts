@@ -1,10 +1,10 @@
 // The network of a chaos run: links with latency, bandwidth and stalls (a lost segment holds back all that follows), that break at
 // once or without a word; and a relay that can be stopped, killed and started again.
-import type { Relay } from '../../relay/relay.ts';
-import { fail } from '../../shared/errors.ts';
+import type { Relay } from '../../relay/core/relay.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Link } from '../../shared/ports.ts';
-import { LINK } from '../../shared/protocol/limits.ts';
-import type { SideName } from '../../shared/protocol/ticket.ts';
+import { LINK } from '../../shared/link/limits.ts';
+import type { SideName } from '../../shared/link/ticket.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 import type { Dice } from './dice.ts';
 

@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib';
 import type { Probe } from '../../agent/probe/probe.ts';
 import { CONTROL } from '../../shared/mailbox/layout.ts';
-import { controlAddress, MEMORY } from '../support/f42x.ts';
+import { controlAddress, MEMORY } from '../fixtures/f42x.ts';
 
 const SLOT_BYTES = 256;
 const TRAILER_BYTES = 16;

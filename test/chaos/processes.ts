@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Actor, Told } from '../../bin/demo/processes.ts';
+import type { Actor, Told } from '../../cli/demo/processes.ts';
 
 const LIMIT_MS = 150_000;
 const IMAGE_BYTES = 300_000;
@@ -54,8 +54,8 @@ const say = (text: string): void =>
   void process.stdout.write(`${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
 
 // The cast starts our binary again by the name of this process: from its sources here.
-process.argv[1] = fileURLToPath(new URL('../../bin/main.ts', import.meta.url));
-const { Actor: ActorClass } = await import('../../bin/demo/processes.ts');
+process.argv[1] = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const { Actor: ActorClass } = await import('../../cli/demo/processes.ts');
 
 const is =
   (event: string) =>

@@ -1,23 +1,23 @@
 // The attacks with names (docs/threat-model.md, "Attacks"), with somebody hostile in the place of the customer or the vendor. Those that
 // `host-blind` does not stop are here too, and must succeed: our words say that they do.
 import assert from 'node:assert/strict';
-import { leakScanner } from '../../bin/demo/leak-scan.ts';
-import { equalBytes } from '../../shared/bytes.ts';
-import { BlindflashError, isBlindflashError } from '../../shared/errors.ts';
+import { leakScanner } from '../../cli/demo/leak-scan.ts';
+import { equalBytes } from '../../shared/codec/bytes.ts';
+import { BlindflashError, isBlindflashError } from '../../shared/errors/errors.ts';
 import { JOB, parseStatus } from '../../shared/mailbox/layout.ts';
-import { FRAME_RING, MEMORY, controlAddress } from '../support/f42x.ts';
+import { FRAME_RING, MEMORY, controlAddress } from '../fixtures/f42x.ts';
 import { decodePlan, encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
-import { ReceiptSchema } from '../../shared/receipt.ts';
-import { TRUST } from '../../shared/trust.ts';
+import { ReceiptSchema } from '../../shared/plan/receipt.ts';
+import { TRUST } from '../../shared/plan/trust.ts';
 import { Board } from '../../sim/board.ts';
-import { takeProbe } from '../support/hostile-probe.ts';
-import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../support/images.ts';
-import { EmulatedStub, Impostor } from '../support/impostor.ts';
-import { recordJob } from '../support/power-record.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { STUBS, World, type FlashOptions, type Outcome } from '../support/world.ts';
-import type { JobEvent } from '../../controller/session/ports.ts';
-import { active, smallPlan } from '../unit/stub/jobs.ts';
+import { takeProbe } from '../fixtures/hostile-probe.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
+import { EmulatedStub, Impostor } from '../fixtures/impostor.ts';
+import { recordJob } from '../fixtures/power-record.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { STUBS, World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
+import type { JobEvent } from '../../controller/job/ports.ts';
+import { active, smallPlan } from '../integration/firmware/jobs.ts';
 
 const PATIENCE = {
   meet: 60_000,

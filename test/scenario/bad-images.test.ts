@@ -1,12 +1,12 @@
 // Images that cannot be flashed (issue 2): each ends in one code, one sentence and one remedy, before anything is sent anywhere.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { compileFlash } from '../../controller/compile.ts';
+import { compileFlash } from '../../controller/plan/compile.ts';
 import { readImage, type ImageOptions } from '../../controller/image/image.ts';
 import { findChip } from '../../shared/chips/index.ts';
-import { ERRORS, type ErrorCode } from '../../shared/errors.ts';
-import { describeError, reportError } from '../../shared/runtime/cli.ts';
-import { bootable, FLASH } from '../support/images.ts';
+import { ERRORS, type ErrorCode } from '../../shared/errors/errors.ts';
+import { describeError, reportError } from '../../cli/terminal/cli.ts';
+import { bootable, FLASH } from '../fixtures/images.ts';
 
 const elf = new Uint8Array(readFileSync(new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url)));
 const hex = readFileSync(new URL('../../examples/bootloader/prebuilt/combined.hex', import.meta.url), 'latin1');

@@ -2,14 +2,14 @@
 // other job. Off by default. What it shows to others is here, too: our words say so.
 import assert from 'node:assert/strict';
 import type { Image } from '../../controller/image/image.ts';
-import { expectedDigests } from '../../controller/steps.ts';
-import { toHex } from '../../shared/bytes.ts';
+import { expectedDigests } from '../../controller/plan/steps.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { decodePlan } from '../../shared/plan/plan.ts';
-import { ReceiptSchema } from '../../shared/receipt.ts';
-import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { World, type FlashOptions, type Outcome } from '../support/world.ts';
+import { ReceiptSchema } from '../../shared/plan/receipt.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
 import { tapCrypto } from '../chaos/crypto-tap.ts';
 
 const KIB = 1024;

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { compileErase, compileInfo, compileReset, compileVerify } from '../../controller/compile.ts';
+import { compileErase, compileInfo, compileReset, compileVerify } from '../../controller/plan/compile.ts';
 import { readImage, type Image } from '../../controller/image/image.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import { ReceiptSchema, type SignedText } from '../../shared/receipt.ts';
-import { isBlindflashError } from '../../shared/errors.ts';
-import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { World, type Outcome } from '../support/world.ts';
+import { ReceiptSchema, type SignedText } from '../../shared/plan/receipt.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { World, type Outcome } from '../fixtures/world.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 const realImage = (): Image => readImage(new Uint8Array(readFileSync(elf)), { name: 'combined.elf' });

@@ -1,15 +1,15 @@
 // A vendor with all keys and no good intentions (docs/threat-model.md): what is authentic is still held against the plan, and there is no
 // way around the stub.
 import assert from 'node:assert/strict';
-import { isBlindflashError } from '../../shared/errors.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { decodePlan, encodePlan } from '../../shared/plan/plan.ts';
 import { encodeCommand, type Command } from '../../shared/sealed/messages.ts';
 import { decodeMessage } from '../../shared/tunnel/messages.ts';
-import { FLASH, FLASH_BYTES } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { Bench } from '../unit/stub/bench.ts';
-import { active, smallPlan } from '../unit/stub/jobs.ts';
-import { Vendor } from '../unit/stub/vendor.ts';
+import { FLASH, FLASH_BYTES } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { Bench } from '../integration/firmware/bench.ts';
+import { active, smallPlan } from '../integration/firmware/jobs.ts';
+import { Vendor } from '../integration/firmware/vendor.ts';
 
 const held = seededRandom(1).bytes(FLASH_BYTES);
 

@@ -2,15 +2,15 @@
 // no read outside the mailbox, and lengths that depend on the plan alone.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { leakScanner, type LeakScanner } from '../../bin/demo/leak-scan.ts';
+import { leakScanner, type LeakScanner } from '../../cli/demo/leak-scan.ts';
 import { readImage, type Image } from '../../controller/image/image.ts';
-import { concat, toBase64url, toHex } from '../../shared/bytes.ts';
+import { concat, toBase64url, toHex } from '../../shared/codec/bytes.ts';
 import { CONTROL } from '../../shared/mailbox/layout.ts';
-import { MEMORY } from '../support/f42x.ts';
+import { MEMORY } from '../fixtures/f42x.ts';
 import type { Log, LogFields } from '../../shared/ports.ts';
-import { bootable, FLASH, imageOf } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { World, type Outcome } from '../support/world.ts';
+import { bootable, FLASH, imageOf } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { World, type Outcome } from '../fixtures/world.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 

@@ -1,17 +1,17 @@
 // Jobs on other parts of the family, whole: what works, what is refused and how both sides are told (stm32f427 reference §1.4).
 import assert from 'node:assert/strict';
-import { leakScanner } from '../../bin/demo/leak-scan.ts';
-import { compileFlash, compileInfo } from '../../controller/compile.ts';
+import { leakScanner } from '../../cli/demo/leak-scan.ts';
+import { compileFlash, compileInfo } from '../../controller/plan/compile.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { concat } from '../../shared/bytes.ts';
+import { concat } from '../../shared/codec/bytes.ts';
 import { requireChip } from '../../shared/chips/index.ts';
-import { ReceiptSchema } from '../../shared/receipt.ts';
-import { ERRORS, isBlindflashError, type ErrorCode } from '../../shared/errors.ts';
+import { ReceiptSchema } from '../../shared/plan/receipt.ts';
+import { ERRORS, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { CONTROL, LAYOUTS } from '../../shared/mailbox/layout.ts';
 import { CHIPS, type ChipName } from '../../sim/chips/stm32f4.ts';
-import { bootable, FLASH, flashAfter, imageOf } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { World, type Outcome } from '../support/world.ts';
+import { bootable, FLASH, flashAfter, imageOf } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { World, type Outcome } from '../fixtures/world.ts';
 
 /** Inside the SRAM of every part. */
 const STACK_TOP = 0x20010000;

@@ -4,10 +4,10 @@
 // here: the instant before the reset vector, and the erase of the boot sector.
 import assert from 'node:assert/strict';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
-import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../support/power-record.ts';
-import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import type { FlashOptions } from '../support/world.ts';
+import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import type { FlashOptions } from '../fixtures/world.ts';
 
 /** Sectors 0, 1 and 12: the boot words' own, a neighbour, and one in the other bank. */
 const SECTORS = [

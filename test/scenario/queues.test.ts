@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { House } from '../../bench/job/house.ts';
 import { oldContents, randomImage } from '../../bench/job/images.ts';
 import { IMAGE_DATA_BYTES } from '../../shared/sealed/messages.ts';
-import { LINK } from '../../shared/protocol/limits.ts';
-import { overfull, QUEUE_BOUNDS, watchQueues, type QueueName } from '../support/queue-peaks.ts';
+import { LINK } from '../../shared/link/limits.ts';
+import { overfull, QUEUE_BOUNDS, watchQueues, type QueueName } from '../fixtures/queue-peaks.ts';
 
 const KIB = 768;
 

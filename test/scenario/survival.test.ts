@@ -1,15 +1,15 @@
 // What is lost and what becomes of it (docs/protocol.md §11): links, the cable, people who stop, a vendor's process that is killed.
 import assert from 'node:assert/strict';
-import { ShortMemory } from '../../agent/ports.ts';
-import { publicInviteOf, type JobRecord } from '../../controller/job.ts';
-import type { JobEvent } from '../../controller/session/ports.ts';
-import { compileFlash } from '../../controller/compile.ts';
+import { ShortMemory } from '../../agent/session/ports.ts';
+import { publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';
+import type { JobEvent } from '../../controller/job/ports.ts';
+import { compileFlash } from '../../controller/plan/compile.ts';
 import { requireChip } from '../../shared/chips/index.ts';
-import { isBlindflashError } from '../../shared/errors.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { BOARD } from '../../shared/tunnel/bodies.ts';
-import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../support/images.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { World, type FlashOptions, type Outcome } from '../support/world.ts';
+import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
 
 const blank = new Uint8Array(FLASH_BYTES).fill(0xff);
 const PATIENCE = { meet: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };

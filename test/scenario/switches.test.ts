@@ -1,11 +1,11 @@
 // What only silicon can answer is a switch of the model (docs/simulation.md). Under every setting a job either ends well or fails closed, and a
 // chip that was locked gives nothing away after its power cycle.
 import assert from 'node:assert/strict';
-import { isBlindflashError } from '../../shared/errors.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
 import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import type { FirmwareSwitches } from '../../sim/stlink/firmware.ts';
-import { tinyImage } from '../support/images.ts';
-import { World, type Outcome } from '../support/world.ts';
+import { tinyImage } from '../fixtures/images.ts';
+import { World, type Outcome } from '../fixtures/world.ts';
 
 const FLASH = 0x08000000;
 

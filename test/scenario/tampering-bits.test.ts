@@ -1,12 +1,12 @@
 // Every bit of every handshake message and of a box, flipped (docs/threat-model.md, "flip any bit"): refused by whoever reads it.
 import assert from 'node:assert/strict';
-import { SealedHandshake } from '../../controller/session/sealed.ts';
-import { Retryable } from '../../controller/session/problems.ts';
-import { toHex } from '../../shared/bytes.ts';
+import { SealedHandshake } from '../../controller/job/sealed-session.ts';
+import { Retryable } from '../../controller/job/problems.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
 import { respond, startInitiator } from '../../shared/crypto/handshake.ts';
 import { exchangeKeyPair, noPsk, psk } from '../../shared/crypto/keys.ts';
-import { isBlindflashError } from '../../shared/errors.ts';
-import { controlAddress } from '../support/f42x.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
+import { controlAddress } from '../fixtures/f42x.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { encodeCommand } from '../../shared/sealed/messages.ts';
 import { encodeStubFacts } from '../../shared/sealed/payloads.ts';
@@ -15,11 +15,11 @@ import { pskPayload } from '../../shared/tunnel/secrets.ts';
 import { Tunnel } from '../../shared/tunnel/tunnel.ts';
 import type { BoardSnapshot } from '../../sim/board.ts';
 import { EventQueue } from '../../sim/event-queue.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { bitFlips } from '../support/tamper.ts';
-import { Bench } from '../unit/stub/bench.ts';
-import { active, smallPlan } from '../unit/stub/jobs.ts';
-import { Vendor } from '../unit/stub/vendor.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { bitFlips } from '../fixtures/tamper.ts';
+import { Bench } from '../integration/firmware/bench.ts';
+import { active, smallPlan } from '../integration/firmware/jobs.ts';
+import { Vendor } from '../integration/firmware/vendor.ts';
 
 /** The real stub takes a fifth of a second for an M2, so by default it is shown one bit of each byte, another in each. */
 const M2_STRIDE = process.env['SCENARIO_FULL'] === undefined ? 9 : 1;

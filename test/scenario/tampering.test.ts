@@ -2,12 +2,12 @@
 // delivered later and everything is right, or both sides end with a coded error, nothing outside the plan is touched and no
 // receipt says what is not so.
 import assert from 'node:assert/strict';
-import { isBlindflashError } from '../../shared/errors.ts';
-import { FLASH_BYTES, flashAfter, tinyImage } from '../support/images.ts';
-import type { Meddle } from '../support/links.ts';
-import { seededRandom } from '../support/seeded.ts';
-import { ATTACKS, attackAt, type Attack } from '../support/tamper.ts';
-import { World, type Outcome } from '../support/world.ts';
+import { isBlindflashError } from '../../shared/errors/errors.ts';
+import { FLASH_BYTES, flashAfter, tinyImage } from '../fixtures/images.ts';
+import type { Meddle } from '../fixtures/links.ts';
+import { seededRandom } from '../fixtures/seeded.ts';
+import { ATTACKS, attackAt, type Attack } from '../fixtures/tamper.ts';
+import { World, type Outcome } from '../fixtures/world.ts';
 
 const IMAGE = tinyImage();
 const SECTOR_0 = [[0x08000000, 0x4000]] as const;

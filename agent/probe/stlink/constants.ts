@@ -1,6 +1,6 @@
 // What ST-LINK firmware speaks: USB identity, opcodes, statuses, clocks, and which firmware brought what.
 // Our own transcription of the stlink sheet §1.1, §2.2-§2.10; the virtual probe keeps another one on purpose.
-import type { ErrorCode } from '../../../shared/errors.ts';
+import type { ErrorCode } from '../../../shared/errors/errors.ts';
 
 export const ST_VENDOR_ID = 0x0483;
 export const DEBUG_INTERFACE = 0;

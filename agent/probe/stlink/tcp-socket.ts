@@ -1,6 +1,6 @@
 // Edge: a TCP socket as the byte channel tcp-transport.ts stands on.
 import { connect } from 'node:net';
-import { fail } from '../../../shared/errors.ts';
+import { fail } from '../../../shared/errors/errors.ts';
 import type { ByteChannel } from './tcp-transport.ts';
 
 /** Connects to an stlink-server. @throws BF-PROBE-SERVER when nobody listens there. */

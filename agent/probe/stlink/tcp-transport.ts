@@ -1,5 +1,5 @@
 // The ST-LINK behind ST's stlink-server, over any byte channel. Protocol: stlink-server.ts; socket: tcp-socket.ts.
-import { asBlindflashError, fail, type BlindflashError } from '../../../shared/errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../../../shared/errors/errors.ts';
 import type { Clock } from '../../../shared/ports.ts';
 import { pause, within } from '../deadline.ts';
 import { Mutex } from '../mutex.ts';

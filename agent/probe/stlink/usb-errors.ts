@@ -1,5 +1,5 @@
 // What libusb, npm `usb` and Chromium say when something is wrong, as our codes. Stlink sheet §1.4, §7.
-import { BlindflashError, fail, type ErrorCode } from '../../../shared/errors.ts';
+import { BlindflashError, fail, type ErrorCode } from '../../../shared/errors/errors.ts';
 
 interface UsbErrorRow {
   /** Found in the error's name or message. */

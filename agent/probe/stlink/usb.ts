@@ -2,8 +2,8 @@
 // Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
 // a libusb device with a pending transfer cannot be closed.
 import { usb, WebUSBDevice } from 'usb';
-import type { BlindflashError } from '../../../shared/errors.ts';
-import { fail } from '../../../shared/errors.ts';
+import type { BlindflashError } from '../../../shared/errors/errors.ts';
+import { fail } from '../../../shared/errors/errors.ts';
 import { DEBUG_INTERFACE, PRODUCTS, ST_VENDOR_ID } from './constants.ts';
 import type { UsbControlSetup, UsbDeviceLike, UsbInResult, UsbOutResult } from './transport.ts';
 import { usbError } from './usb-errors.ts';

@@ -1,15 +1,15 @@
 // The pump against a mailbox in an array and a stub that says what the test wants, lies included.
 import assert from 'node:assert/strict';
-import { Mailbox } from '../../../agent/target/mailbox.ts';
-import { HOST_LIMITS, MailboxHost } from '../../../agent/target/mailbox-host.ts';
-import { crc32, slotWrite } from '../../../agent/target/slots.ts';
+import { Mailbox } from '../../../agent/transport/mailbox/mailbox.ts';
+import { HOST_LIMITS, MailboxHost } from '../../../agent/transport/mailbox/mailbox-host.ts';
+import { crc32, slotWrite } from '../../../agent/transport/mailbox/slots.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
-import { fail } from '../../../shared/errors.ts';
+import { fail } from '../../../shared/errors/errors.ts';
 import { LAYOUTS } from '../../../shared/mailbox/layout.ts';
-import { REPLY_RING } from '../../support/f42x.ts';
+import { REPLY_RING } from '../../fixtures/f42x.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
-import { FakeTarget } from '../agent-probe/fake-target.ts';
+import { FakeTarget } from './probe/fake-target.ts';
 
 // Spelled out again from docs/mailbox.md.
 const BASE = 0x20000000;

@@ -1,10 +1,10 @@
 // A desk, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
-import { ShortMemory, type AgentOutcome } from '../../../agent/ports.ts';
-import { runAgentJob, type AgentJobOptions } from '../../../agent/session.ts';
+import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
+import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
-import { seededRandom } from '../../support/seeded.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { RecordingProbe } from './recording-probe.ts';
 import { ControllerPeer, FLASH, INVITE, MemoryRoom, NotingCustomer } from './support.ts';
 import { SealedVendor } from './vendor.ts';

@@ -1,7 +1,7 @@
 // The session's promises, on the virtual desk: nothing before the yes, only the mailbox during the run, everything put back
 // (docs/protocol.md §11).
 import assert from 'node:assert/strict';
-import { fail } from '../../../shared/errors.ts';
+import { fail } from '../../../shared/errors/errors.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { debugWords, imageOf, isDebugOn, MAILBOX, meet, Scene, TWO_SECTORS } from './scene.ts';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { coversPlan, parseExpectedHash } from '../../../agent/consent/answer.ts';
 import { plainText, SHEET_WIDTH, wrapText } from '../../../agent/consent/plain-text.ts';
 import { consentSheet } from '../../../agent/consent/sheet.ts';
-import type { BoardIdentity } from '../../../agent/target/desk.ts';
+import type { BoardIdentity } from '../../../agent/target/target-session.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import { FLASH, quietPlan, smallPlan } from './support.ts';
 

@@ -1,16 +1,16 @@
 // Benches for the agent's tests: two ends of a room in memory, a controller that plays a script, a customer who notes everything.
 import { exchangeKeyPair, exchangePublic, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
-import type { BlindflashError } from '../../../shared/errors.ts';
-import { publicInviteHash, type Invite } from '../../../shared/invite.ts';
+import type { BlindflashError } from '../../../shared/errors/errors.ts';
+import { publicInviteHash, type Invite } from '../../../shared/tunnel/invite.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog, type Clock } from '../../../shared/ports.ts';
 import type { MessageName, MessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
 import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
-import type { Room } from '../../../agent/conversation.ts';
-import type { Customer, JobProgress } from '../../../agent/ports.ts';
-import { seededRandom } from '../../support/seeded.ts';
-import { FLASH, smallPlan } from '../../support/plans.ts';
+import type { Room } from '../../../agent/session/tunnel-event-queue.ts';
+import type { Customer, JobProgress } from '../../../agent/session/ports.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
+import { FLASH, smallPlan } from '../../fixtures/plans.ts';
 
 export { FLASH, smallPlan };
 

@@ -13,7 +13,7 @@ import {
   type Reply,
 } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
-import { seededRandom } from '../../support/seeded.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { FLASH, type ControllerPeer } from './support.ts';
 
 export const sha512 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha512').update(bytes).digest());

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { StlinkDriver } from '../../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../../agent/probe/stlink/webusb-transport.ts';
 import type { UsbDeviceLike } from '../../../agent/probe/stlink/transport.ts';
-import { StubRegistry } from '../../../agent/stubs.ts';
+import { StubRegistry } from '../../../agent/session/stubs.ts';
 import { Board, type BoardOptions } from '../../../sim/board.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
 import { VirtualStlink } from '../../../sim/stlink/virtual-stlink.ts';
@@ -11,7 +11,7 @@ import { VirtualUsbDevice } from '../../../sim/stlink/virtual-usb.ts';
 
 const prebuilt = (name: string) => ({
   name,
-  image: new Uint8Array(readFileSync(new URL(`../../../stub/prebuilt/stub-${name}.bin`, import.meta.url))),
+  image: new Uint8Array(readFileSync(new URL(`../../../firmware/prebuilt/stub-${name}.bin`, import.meta.url))),
 });
 
 /** The stubs in the repository. */

@@ -1,9 +1,9 @@
 // The whole customer's side with nothing scripted below the tunnel: driver, virtual ST-LINK, real stub, real flash controller.
 import assert from 'node:assert/strict';
-import { runAgentJob, type AgentJobOptions } from '../../../agent/session.ts';
-import { ShortMemory, type AgentOutcome } from '../../../agent/ports.ts';
+import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
+import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
 import { silentLog } from '../../../shared/ports.ts';
-import { seededRandom } from '../../support/seeded.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { ControllerPeer, FLASH, INVITE, NotingCustomer, roomPair, smallPlan } from './support.ts';
 import { SealedVendor } from './vendor.ts';
 import { STUBS, VirtualDesk } from './virtual-desk.ts';

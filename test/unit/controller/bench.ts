@@ -1,22 +1,22 @@
 // A controller's job against a scripted agent: the real tunnel in between, a stub written a second time in plain words, time
 // by hand. Faults are switched on by name.
 import { createHash } from 'node:crypto';
-import { compileFlash } from '../../../controller/compile.ts';
+import { compileFlash } from '../../../controller/plan/compile.ts';
 import type { Image } from '../../../controller/image/image.ts';
-import { makeRoom } from '../../../controller/invite.ts';
-import type { JobRecord } from '../../../controller/job.ts';
-import { startJob } from '../../../controller/session.ts';
-import type { JobEvent, JobOptions, JobStore, OpenWay, RunningJob } from '../../../controller/session/ports.ts';
-import { concat, toHex } from '../../../shared/bytes.ts';
+import { makeRoom } from '../../../controller/job/invite.ts';
+import type { JobRecord } from '../../../controller/job/job-record.ts';
+import { startJob } from '../../../controller/job/job.ts';
+import type { JobEvent, JobOptions, JobStore, OpenWay, RunningJob } from '../../../controller/job/ports.ts';
+import { concat, toHex } from '../../../shared/codec/bytes.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { startInitiator, type Initiator } from '../../../shared/crypto/handshake.ts';
 import { exchangeKeyPair, exchangePublic, noPsk, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
-import { publicInviteHash } from '../../../shared/invite.ts';
-import { newRecord, publicInviteOf } from '../../../controller/job.ts';
+import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
+import { newRecord, publicInviteOf } from '../../../controller/job/job-record.ts';
 import { decodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
-import type { SignedText } from '../../../shared/receipt.ts';
+import type { SignedText } from '../../../shared/plan/receipt.ts';
 import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { encodeStubFacts } from '../../../shared/sealed/payloads.ts';
 import type { Board, Hello } from '../../../shared/tunnel/bodies.ts';

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { compileErase, compileFlash, compileInfo, compileReset, compileVerify } from '../../../controller/compile.ts';
-import { estimate } from '../../../controller/estimate.ts';
+import {
+  compileErase,
+  compileFlash,
+  compileInfo,
+  compileReset,
+  compileVerify,
+} from '../../../controller/plan/compile.ts';
+import { estimate } from '../../../controller/plan/estimate.ts';
 import { readImage, type Image } from '../../../controller/image/image.ts';
 import { tidySegments } from '../../../controller/image/segments.ts';
 import {
@@ -13,7 +19,7 @@ import {
   finalStep,
   imageBytes,
   imageSteps,
-} from '../../../controller/steps.ts';
+} from '../../../controller/plan/steps.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { decodePlan, encodePlan } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { detectFormat } from '../../../controller/image/detect.ts';
 import { checkImageFits, imageHash, readImage } from '../../../controller/image/image.ts';
 import { tidySegments } from '../../../controller/image/segments.ts';
-import { concat } from '../../../shared/bytes.ts';
+import { concat } from '../../../shared/codec/bytes.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
-import { BlindflashError } from '../../../shared/errors.ts';
+import { BlindflashError } from '../../../shared/errors/errors.ts';
 import { onlyCoded, refuses } from '../shared/support.ts';
 
 const text = (lines: string) => new TextEncoder().encode(lines);

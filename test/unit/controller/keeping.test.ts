@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { homeFolder } from '../../../controller/edge/home.ts';
-import { FileJobStore } from '../../../controller/edge/job-store.ts';
-import { loadKeys, newPassphrase, storeKeys, stretchWithScrypt } from '../../../controller/edge/keys-file.ts';
-import { trustedStubs } from '../../../controller/edge/trusted-stubs.ts';
-import { compileInfo } from '../../../controller/compile.ts';
-import { inviteLine, makeRoom, roomHash } from '../../../controller/invite.ts';
-import { formatJob, jobId, parseJob, parseRoom, formatRoom } from '../../../controller/job.ts';
+import { homeFolder } from '../../../controller/store/home.ts';
+import { FileJobStore } from '../../../controller/store/file-job-store.ts';
+import { loadKeys, newPassphrase, storeKeys, stretchWithScrypt } from '../../../controller/store/keys-file.ts';
+import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
+import { compileInfo } from '../../../controller/plan/compile.ts';
+import { inviteLine, makeRoom, roomHash } from '../../../controller/job/invite.ts';
+import { formatJob, jobId, parseJob, parseRoom, formatRoom } from '../../../controller/job/job-record.ts';
 import {
   formatKeys,
   makeKeys,
@@ -17,14 +17,14 @@ import {
   parseKeys,
   publicKeysOf,
   type Stretch,
-} from '../../../controller/keys.ts';
-import { parseAddress, parseSectors } from '../../../controller/commands/options.ts';
-import { toHex } from '../../../shared/bytes.ts';
+} from '../../../controller/store/keys.ts';
+import { parseAddress, parseSectors } from '../../../cli/vendor/options.ts';
+import { toHex } from '../../../shared/codec/bytes.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
-import { decodeInvite, holderKey, publicInviteHash } from '../../../shared/invite.ts';
-import { decodeTicket, verifyTicket } from '../../../shared/protocol/ticket.ts';
-import type { Prompt } from '../../../shared/runtime/prompt.ts';
-import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { decodeInvite, holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
+import { decodeTicket, verifyTicket } from '../../../shared/link/ticket.ts';
+import type { Prompt } from '../../../cli/terminal/prompt.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { refuses, seeded } from '../shared/support.ts';
 import { recordFor } from './bench.ts';
 

@@ -1,9 +1,9 @@
 // A vendor who names a part that cannot make a key hears so at once (stm32f427 reference §1.4).
 import assert from 'node:assert/strict';
-import { Desk } from '../../../controller/edge/desk.ts';
-import { planCommand } from '../../../controller/commands/plan.ts';
-import { chipNamed } from '../../../controller/commands/options.ts';
-import { requireRandom } from '../../../controller/session/checks.ts';
+import { Desk } from '../../../cli/vendor/vendor-terminal.ts';
+import { planCommand } from '../../../cli/vendor/plan.ts';
+import { chipNamed } from '../../../cli/vendor/options.ts';
+import { requireRandom } from '../../../controller/job/checks.ts';
 import { CHIPS } from '../../../shared/chips/index.ts';
 
 describe('controller: parts without a random generator', () => {

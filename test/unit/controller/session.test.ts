@@ -6,13 +6,13 @@ import {
   compileInfo,
   compileVerify,
   type FlashOptions,
-} from '../../../controller/compile.ts';
-import { planAgain } from '../../../controller/job.ts';
-import { BlindflashError, type ErrorCode } from '../../../shared/errors.ts';
-import { toHex } from '../../../shared/bytes.ts';
+} from '../../../controller/plan/compile.ts';
+import { planAgain } from '../../../controller/job/job-record.ts';
+import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
+import { toHex } from '../../../shared/codec/bytes.ts';
 import { requireChip, STM32F42X } from '../../../shared/chips/index.ts';
-import { verifyCustomerCopy, verifyReceipt } from '../../../shared/receipt.ts';
-import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { verifyCustomerCopy, verifyReceipt } from '../../../shared/plan/receipt.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { Bench, Desk, FLASH, KEYS, MemoryStore, recordFor, sampleImage, type BenchOptions } from './bench.ts';
 
 const JOB = new Uint8Array(16).fill(7);

@@ -1,14 +1,14 @@
 // Admission: who is let in, and that everybody else is not. Tickets are made by OpenSSL from the specification's bytes.
 import assert from 'node:assert/strict';
 import { createHash, sign } from 'node:crypto';
-import { encodeFrame } from '../../../shared/protocol/frame.ts';
-import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
-import { judge, requireRelayName, type AdmissionRules, type Verdict } from '../../../relay/admission.ts';
-import { roomKeyOf } from '../../../relay/rooms.ts';
-import { parseTenants, everyTenant } from '../../../relay/tenants.ts';
-import { decodeTicket } from '../../../shared/protocol/ticket.ts';
-import { isSmallOrderKey } from '../../../shared/runtime/verify.ts';
-import { isBlindflashError } from '../../../shared/errors.ts';
+import { encodeFrame } from '../../../shared/link/link-message.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
+import { judge, requireRelayName, type AdmissionRules, type Verdict } from '../../../relay/core/admission.ts';
+import { roomKeyOf } from '../../../relay/core/rooms.ts';
+import { parseTenants, everyTenant } from '../../../relay/core/tenants.ts';
+import { decodeTicket } from '../../../shared/link/ticket.ts';
+import { isSmallOrderKey } from '../../../shared/platform/node/verify-signature.ts';
+import { isBlindflashError } from '../../../shared/errors/errors.ts';
 import { handMadeTicket, keyPair, type TicketParts } from './support.ts';
 
 const nonce = new Uint8Array(32).fill(0x4e);

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { CLOSE } from '../../../shared/protocol/close.ts';
-import { systemClock } from '../../../shared/runtime/system-clock.ts';
-import { dialRelay } from '../../../shared/runtime/ws-link.ts';
+import { CLOSE } from '../../../shared/link/close.ts';
+import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
 
-const MAIN = fileURLToPath(new URL('../../../bin/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 
 function run(...words: string[]) {
   const child = spawn(process.execPath, ['--import=tsx', MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });

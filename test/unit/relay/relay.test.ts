@@ -1,13 +1,13 @@
 // Relay and rooms over in-memory links and manual time: seats, forwarding, backpressure, limits, endings.
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';
-import { CLOSE } from '../../../shared/protocol/close.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../../../shared/protocol/frame.ts';
-import { signPresent } from '../../../shared/protocol/ticket.ts';
-import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
-import { Relay } from '../../../relay/relay.ts';
-import { everyTenant, type FindTenant } from '../../../relay/tenants.ts';
-import { seededRandom } from '../../support/seeded.ts';
+import { CLOSE } from '../../../shared/link/close.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../../shared/link/link-message.ts';
+import { signPresent } from '../../../shared/link/ticket.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
+import { Relay } from '../../../relay/core/relay.ts';
+import { everyTenant, type FindTenant } from '../../../relay/core/tenants.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import {
   handMadeTicket,
   keyPair,

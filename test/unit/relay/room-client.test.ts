@@ -1,14 +1,14 @@
 // The room client: greeting, passing on, coming back with growing delays, and ending with the right words.
 import assert from 'node:assert/strict';
-import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors.ts';
-import { CLOSE, type CloseName } from '../../../shared/protocol/close.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../../../shared/protocol/frame.ts';
-import { RoomClient } from '../../../shared/room-client.ts';
-import { verifyEd25519 } from '../../../shared/runtime/verify.ts';
+import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
+import { CLOSE, type CloseName } from '../../../shared/link/close.ts';
+import { decodeFrame, encodeFrame, type Frame } from '../../../shared/link/link-message.ts';
+import { RoomClient } from '../../../shared/link/room-client.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog, type Link } from '../../../shared/ports.ts';
-import { Relay } from '../../../relay/relay.ts';
-import { everyTenant } from '../../../relay/tenants.ts';
-import { seededRandom } from '../../support/seeded.ts';
+import { Relay } from '../../../relay/core/relay.ts';
+import { everyTenant } from '../../../relay/core/tenants.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import {
   handMadeTicket,
   keyPair,

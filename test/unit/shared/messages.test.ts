@@ -3,9 +3,15 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, verify as nodeVerify } from 'node:crypto';
 import fc from 'fast-check';
-import { fromBase64url, fromHex, isZero, Reader, toBase64url, toHex, Writer } from '../../../shared/bytes.ts';
+import { fromBase64url, fromHex, isZero, Reader, toBase64url, toHex, Writer } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPair, psk, signingKeyPair, type Verify } from '../../../shared/crypto/keys.ts';
-import { decodeInvite, encodeInvite, isCutShort, publicInviteBytes, type Invite } from '../../../shared/invite.ts';
+import {
+  decodeInvite,
+  encodeInvite,
+  isCutShort,
+  publicInviteBytes,
+  type Invite,
+} from '../../../shared/tunnel/invite.ts';
 import {
   formatSigned,
   parseSigned,
@@ -14,7 +20,7 @@ import {
   verifyCustomerCopy,
   verifyReceipt,
   type Receipt,
-} from '../../../shared/receipt.ts';
+} from '../../../shared/plan/receipt.ts';
 import { decodeCommand, decodeReply, encodeCommand, encodeReply } from '../../../shared/sealed/messages.ts';
 import {
   decodeSessionChoice,
@@ -22,8 +28,8 @@ import {
   encodeSessionChoice,
   encodeStubFacts,
 } from '../../../shared/sealed/payloads.ts';
-import { isoTime } from '../../../shared/time.ts';
-import { satisfiesPolicy, TRUST } from '../../../shared/trust.ts';
+import { isoTime } from '../../../shared/codec/iso-time.ts';
+import { satisfiesPolicy, TRUST } from '../../../shared/plan/trust.ts';
 import type { Hello } from '../../../shared/tunnel/bodies.ts';
 import { decodeMessage, encodeMessage, MESSAGES, type TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { decodeWire, encodeWire, type Wire } from '../../../shared/tunnel/wire.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { CHIPS, eraseTime, requireChip, sectorAt, sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
-import type { ErrorCode } from '../../../shared/errors.ts';
+import type { ErrorCode } from '../../../shared/errors/errors.ts';
 import { decodePlan, encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import { bootRange, checkPlan } from '../../../shared/plan/rules.ts';
 import { hex, onlyCoded, refuses } from './support.ts';

@@ -1,7 +1,7 @@
 // Time, chance and a network that misbehaves on request, for the tests of shared/.
 import { createHash } from 'node:crypto';
 import type { Clock, Random } from '../../../shared/ports.ts';
-import { BlindflashError, type ErrorCode } from '../../../shared/errors.ts';
+import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import assert from 'node:assert/strict';
 
 /** Bytes from SHA-512(seed ‖ counter): the same for the same seed. */

@@ -2,7 +2,7 @@
 // (docs/protocol.md §4, §6, §11). Time is turned by hand.
 import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
-import type { BlindflashError } from '../../../shared/errors.ts';
+import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
 import { Tunnel, type TunnelConfirmed, type TunnelEvents } from '../../../shared/tunnel/tunnel.ts';

@@ -7,7 +7,7 @@ import { sealBox } from '../../../shared/crypto/box.ts';
 import { respond, startInitiator } from '../../../shared/crypto/handshake.ts';
 import { exchangeKeyPairFrom, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
-import { decodeInvite, encodeInvite, holderKey, publicInviteHash } from '../../../shared/invite.ts';
+import { decodeInvite, encodeInvite, holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { decodePlan, encodePlan, planHash } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';

@@ -1,0 +1,47 @@
+// In what state the board is, in the words of shared/tunnel/bodies.ts, and how it is left: two tables anybody can check.
+import type { StubState } from '../../shared/mailbox/layout.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+import type { Board } from '../../shared/tunnel/bodies.ts';
+import { KIND_EFFECTS } from './job.ts';
+import type { Parting } from '../target/target-session.ts';
+
+/** What the agent knows about the board by watching. */
+export interface BoardFacts {
+  readonly plan: Plan | undefined;
+  /** A stub was loaded or found. */
+  readonly stubLoaded: boolean;
+  /** A stub of a job that writes has taken a frame. */
+  readonly touched: boolean;
+  /** The stub's state as last seen. */
+  readonly state: StubState | undefined;
+}
+
+/** States in which a job that writes has done what it was to do, and what the board is then. */
+const COMPLETE = {
+  flash: { states: ['written', 'locked', 'ended'], board: 'written' },
+  erase: { states: ['ended'], board: 'erased' },
+} as const satisfies Partial<Record<Plan['kind'], { states: readonly StubState[]; board: Board }>>;
+
+/** The board as it is now, before anything is done to leave it. */
+export function boardNow({ plan, touched, state }: BoardFacts): Board {
+  if (plan === undefined || !touched || !KIND_EFFECTS[plan.kind].writes) return 'untouched';
+  const { states, board } = COMPLETE[plan.kind === 'erase' ? 'erase' : 'flash'];
+  return (states as readonly (StubState | undefined)[]).includes(state) ? board : 'incomplete';
+}
+
+/**
+ * What is done to the board at the end. A finished job ends as its plan says. Otherwise a stub is reset away when flash holds
+ * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on. What was
+ * only erased is left as it is.
+ */
+export function partingOf(facts: BoardFacts, done: boolean): Parting {
+  if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'leave' : facts.plan.finalAction;
+  if (!facts.stubLoaded) return 'leave';
+  return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'leave' : 'run';
+}
+
+/** The board after the parting succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
+export function boardAfter(facts: BoardFacts, parting: Parting, done: boolean): Board {
+  if (done && facts.plan === undefined) return 'unknown';
+  return parting === 'run' ? 'running' : boardNow(facts);
+}

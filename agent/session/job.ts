@@ -1,0 +1,64 @@
+// A JOB as it arrives: read, held against the rules, the chip on the desk and the installation, before anybody is asked
+// (docs/protocol.md §7; product page, "Consent").
+import { equalBytes } from '../../shared/codec/bytes.ts';
+import { requireChip, type Chip } from '../../shared/chips/index.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import { decodePlan, planHash, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import { checkPlan } from '../../shared/plan/rules.ts';
+import type { MessageOf } from '../../shared/tunnel/messages.ts';
+import type { BoardIdentity } from '../target/target-session.ts';
+import type { StubJob } from '../target/stub-runner.ts';
+
+/** A job worth asking about. The hash is of the bytes that arrived, which are those shown and those handed to the stub. */
+export interface Job extends StubJob {
+  readonly plan: Plan;
+  readonly chip: Chip;
+  /** 64 bytes. */
+  readonly hash: Uint8Array;
+}
+
+/** What each kind does to the board. */
+export const KIND_EFFECTS = {
+  flash: { stub: true, writes: true },
+  verify: { stub: true, writes: false },
+  erase: { stub: true, writes: true },
+  info: { stub: false, writes: false },
+  reset: { stub: false, writes: false },
+} as const satisfies Record<PlanKind, { readonly stub: boolean; readonly writes: boolean }>;
+
+/**
+ * Reads and checks a JOB for this board.
+ * @throws BF-PLAN-*, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP1
+ */
+export function readJob(message: MessageOf<'JOB'>, board: BoardIdentity): Job {
+  const plan = decodePlan(message.plan);
+  const chip = requireChip(plan.devId);
+  checkPlan(plan, chip);
+  const hash = planHash(message.plan);
+  requireBoard(plan, board);
+  return {
+    plan,
+    chip,
+    hash,
+    sealedPublic: message.sealedPublic,
+    contribution: message.contribution,
+    planBytes: message.plan,
+  };
+}
+
+/** True if a stub that works on `other` can go on with `job`: the contribution may differ, it has done its work. */
+export function sameJob(job: StubJob, other: StubJob | undefined): boolean {
+  return (
+    other !== undefined &&
+    equalBytes(job.planBytes, other.planBytes) &&
+    equalBytes(job.sealedPublic, other.sealedPublic)
+  );
+}
+
+function requireBoard(plan: Plan, board: BoardIdentity): void {
+  if (plan.devId !== board.devId)
+    throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
+  if (KIND_EFFECTS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
+  if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB)
+    throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
+}

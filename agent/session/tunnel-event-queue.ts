@@ -1,0 +1,208 @@
+// Room and tunnel as one thing a session can wait on: events in order, one end, one interruption (docs/protocol.md §6, §11).
+import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
+import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
+import type { Psk } from '../../shared/crypto/keys.ts';
+import type { Clock, Log, Random } from '../../shared/ports.ts';
+import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import { Tunnel, type TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
+
+/** The agent's place in a room; shared/link/room-client.ts is one, an in-memory pair in tests another. */
+export interface Room {
+  onPeer: (present: boolean) => void;
+  onDown: () => void;
+  onData: (body: Uint8Array) => void;
+  onEnd: (error: BlindflashError) => void;
+  start(): void;
+  /** One DATA body; false when nobody is there to take it. */
+  send(body: Uint8Array): boolean;
+  close(): void;
+}
+
+/** What comes out of a conversation, in order. */
+export type Event =
+  | { readonly kind: 'opened'; readonly confirmed: TunnelConfirmed }
+  | { readonly kind: 'peer'; readonly present: boolean }
+  | { readonly kind: 'message'; readonly message: TunnelMessage };
+
+export interface ConversationOptions {
+  readonly room: Room;
+  readonly invite: PublicInvite;
+  readonly inviteSecret?: Psk | undefined;
+  readonly resumeSecret?: Psk | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Aborted when the customer wants to stop. */
+  readonly signal?: AbortSignal | undefined;
+  /** Stores the resume secret; returns when it is stored (it precedes T3). */
+  readonly onSecret: (secret: Psk) => void;
+}
+
+/** Events held at most before the session has taken them; the tunnel's window is smaller. */
+export const MOST_EVENTS = 8192;
+
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #tunnel: Tunnel;
+  readonly #events: Event[] = [];
+  #end: BlindflashError | undefined;
+  #over = false;
+  #wake: () => void = () => {};
+  #drained: () => void = () => {};
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    const { invite, inviteSecret, resumeSecret, clock, random, log } = options;
+    this.#tunnel = new Tunnel({
+      role: 'agent',
+      controllerPublic: invite.tunnelPublic,
+      publicInviteHash: publicInviteHash(invite),
+      inviteSecret,
+      resumeSecret,
+      clock,
+      random,
+      log,
+      events: {
+        onConfirmed: (confirmed) => {
+          this.#keep(confirmed.resumeSecret);
+          this.#push({ kind: 'opened', confirmed });
+        },
+        onMessage: (message) => this.#push({ kind: 'message', message }),
+        onFailed: (error) => this.#finish(error),
+        onDrained: () => this.#drained(),
+      },
+    });
+  }
+
+  /** A secret that cannot be stored ends the conversation before T3 leaves: the invite is still good for another try. */
+  #keep(secret: Psk): void {
+    try {
+      this.#options.onSecret(secret);
+    } catch (error) {
+      this.#finish(asBlindflashError(error));
+      throw error;
+    }
+  }
+
+  /** Events nobody has taken yet. */
+  get held(): number {
+    return this.#events.length;
+  }
+
+  /** Enters the room. */
+  start(): void {
+    const { room, signal } = this.#options;
+    room.onPeer = (present) => {
+      if (present) this.#tunnel.attachLink((body) => void room.send(body));
+      else this.#tunnel.linkLost();
+      this.#push({ kind: 'peer', present });
+    };
+    room.onDown = () => {
+      this.#tunnel.linkLost();
+      this.#push({ kind: 'peer', present: false });
+    };
+    room.onData = (body) => this.#tunnel.receive(body);
+    room.onEnd = (error) => this.#finish(error);
+    signal?.addEventListener('abort', () => this.#finish(fail('BF-JOB-INTERRUPTED')), { once: true });
+    if (signal?.aborted === true) this.#finish(fail('BF-JOB-INTERRUPTED'));
+    else room.start();
+  }
+
+  /** The next event. @throws why the conversation is over, after the events before that. */
+  async next(): Promise<Event> {
+    for (;;) {
+      const event = this.take();
+      if (event !== undefined) return event;
+      await this.#waiting();
+    }
+  }
+
+  /** The next event if there is one. @throws as `next` */
+  take(): Event | undefined {
+    // An interruption does not wait for what is queued; everything else is told in order.
+    if (this.#end?.code === 'BF-JOB-INTERRUPTED') throw this.#end;
+    const event = this.#events.shift();
+    if (event === undefined && this.#end !== undefined) throw this.#end;
+    return event;
+  }
+
+  /** Resolves when something has arrived, or after `ms`. */
+  async pause(ms: number): Promise<void> {
+    if (this.#events.length > 0 || this.#end !== undefined || ms <= 0) return;
+    const waiting = this.#waiting();
+    const cancel = this.#options.clock.after(ms, () => this.#wakeAll());
+    await waiting;
+    cancel();
+  }
+
+  /** `work`, or the end of the conversation if that comes first (the work is then on its own). */
+  race<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      work.then(resolve, reject);
+      const watch = (): void => {
+        if (this.#end !== undefined) reject(this.#end);
+        else void this.#waiting().then(watch);
+      };
+      watch();
+    });
+  }
+
+  /** Sends a message, now or when the peer is back. @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT */
+  send(message: TunnelMessage): void {
+    if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
+    this.#tunnel.send(message);
+  }
+
+  /** Sends as a last word: a tunnel that is no more does not matter. False when nothing could be sent. */
+  trySend(message: TunnelMessage): boolean {
+    try {
+      this.send(message);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Gives what was sent `limitMs` to be acknowledged, then leaves tunnel and room. */
+  async close(limitMs: number): Promise<void> {
+    if (this.#tunnel.state === 'open' && this.#tunnel.unacknowledged > 0)
+      await new Promise<void>((resolve) => {
+        const cancel = this.#options.clock.after(limitMs, resolve);
+        this.#drained = () => {
+          cancel();
+          resolve();
+        };
+      });
+    this.#over = true;
+    this.#tunnel.close();
+    this.#options.room.close();
+  }
+
+  #push(event: Event): void {
+    if (this.#over) return;
+    if (this.#events.length >= MOST_EVENTS) this.#finish(fail('BF-TUNNEL-MESSAGE', 'more messages than credit'));
+    else this.#events.push(event);
+    this.#wakeAll();
+  }
+
+  #finish(error: BlindflashError): void {
+    this.#end ??= error;
+    this.#wakeAll();
+  }
+
+  #waiting(): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#wake;
+      this.#wake = () => {
+        before();
+        resolve();
+      };
+    });
+  }
+
+  #wakeAll(): void {
+    const wake = this.#wake;
+    this.#wake = () => {};
+    wake();
+  }
+}

@@ -1,0 +1,82 @@
+// The doctor's round: probe, driver, firmware, supply, wiring, chip, protection; each a finding with what to do (product page, "The
+// command line"). Reads identification only, and leaves the board as it was.
+import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import { findChip } from '../../shared/chips/index.ts';
+import type { Clock, Log } from '../../shared/ports.ts';
+import type { Probe } from '../probe/probe.ts';
+import { attach } from './attach.ts';
+
+export interface Finding {
+  readonly what: 'probe' | 'firmware' | 'supply' | 'speeds' | 'chip' | 'protection' | 'core';
+  readonly verdict: 'good' | 'note' | 'bad';
+  readonly text: string;
+  /** For notes and bad findings. */
+  readonly remedy: string | undefined;
+  readonly code: ErrorCode | undefined;
+}
+
+/** Below this the chip does not program its flash word by word; volts (DS9405: 2.7 V for 32-bit programming). */
+const WORD_PROGRAMMING_VOLTS = 2.7;
+
+/** Examines a probe that is not yet opened; every finding as it is made. Ends after the first one that bars the way. */
+export async function* examine(probe: Probe, clock: Clock, log: Log): AsyncGenerator<Finding> {
+  try {
+    await probe.open();
+    yield good('probe', `${probe.info.kind}, serial ${probe.info.serial ?? 'unknown'}, ${probe.info.path}`);
+    yield good('firmware', probe.info.firmware);
+    yield supply(await probe.readVoltage());
+    yield good('speeds', `SWD at ${(await probe.listSpeeds()).join(', ')} kHz`);
+    yield* examineTarget(probe, clock, log);
+  } catch (error) {
+    yield bad('probe', error);
+  } finally {
+    await probe.close();
+  }
+}
+
+async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenerator<Finding> {
+  try {
+    const attachment = await attach(probe, { clock, log });
+    try {
+      const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = attachment.identity;
+      const size = flashKiB === undefined ? '' : `, ${flashKiB} KiB of flash`;
+      const row = findChip(deviceId);
+      const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
+      yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
+      yield rdp === 0 ? good('protection', 'none (RDP level 0)') : bad('protection', fail('BF-TARGET-RDP1'));
+      yield core(foundHalted, foundLockedUp);
+    } finally {
+      await attachment.restore();
+    }
+  } catch (error) {
+    yield bad('chip', error);
+  } finally {
+    await probe.disconnect();
+  }
+}
+
+function supply(volts: number | undefined): Finding {
+  if (volts === undefined) return good('supply', 'this probe does not measure it');
+  const text = `${volts.toFixed(2)} V`;
+  if (volts < 1) return bad('supply', fail('BF-TARGET-NO-POWER', text));
+  if (volts >= WORD_PROGRAMMING_VOLTS) return good('supply', text);
+  const remedy = 'It works, but slowly: below 2.7 V flash is written in smaller pieces. Check the 3.3 V of the board.';
+  return { what: 'supply', verdict: 'note', text, remedy, code: undefined };
+}
+
+function core(halted: boolean, lockedUp: boolean): Finding {
+  if (!halted && !lockedUp) return good('core', 'running');
+  const text = lockedUp ? 'locked up: there is no program it could run' : 'halted, by an earlier tool';
+  const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';
+  return { what: 'core', verdict: 'note', text, remedy, code: undefined };
+}
+
+function good(what: Finding['what'], text: string): Finding {
+  return { what, verdict: 'good', text, remedy: undefined, code: undefined };
+}
+
+function bad(what: Finding['what'], error: unknown): Finding {
+  const { code, detail } = asBlindflashError(error);
+  const { sentence, remedy } = ERRORS[code];
+  return { what, verdict: 'bad', text: detail === undefined ? sentence : `${sentence} (${detail})`, remedy, code };
+}

@@ -1,0 +1,270 @@
+// The pump between tunnel and stub: frames into the ring ahead of the stub, replies out of it, never more than the
+// mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
+//
+// Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the replies that
+// moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1 to 5 ms, and after ten
+// quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no pause here is felt by the stub.
+import { copyOf, equalBytes } from '../../../shared/codec/bytes.ts';
+import { fail } from '../../../shared/errors/errors.ts';
+import { BOX_SIZES, MAILBOX_MAGIC, parseStatus, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
+import type { Clock, Log } from '../../../shared/ports.ts';
+import type { Mailbox } from './mailbox.ts';
+import { readReply, REPLY_BYTES, replyAddress, slotWrite } from './slots.ts';
+import { stateName } from '../../target/stub-errors.ts';
+
+export const HOST_LIMITS = {
+  /** Frames held at most, those in the ring included: some 8 MiB. */
+  frames: 2048,
+  /** CREDIT is told again when it has grown by this much. */
+  creditStep: 128,
+  /** Slots filled in one turn. */
+  batch: 4,
+  shortestPauseMs: 1,
+  longestPauseMs: 5,
+  quietPauseMs: 50,
+  quietAfterMs: 10_000,
+  /** The stub looks at a damaged slot every 100 ms; writing it more often helps nobody. */
+  rewriteEveryMs: 120,
+  rewrites: 20,
+  replyReads: 3,
+  /** Without progress for this long, DHCSR tells whether the core still runs. */
+  lookAfterMs: 2000,
+  /** Without progress for this long although frames wait, the stub is given up: no sector takes longer than 4 s. */
+  silentAfterMs: 30_000,
+} as const;
+
+export interface NumberedBox {
+  readonly sequence: number;
+  readonly box: Uint8Array;
+}
+
+/** What one turn brought. */
+export interface Turn {
+  /** STATUS as read. */
+  readonly statusWord: number;
+  readonly state: StubState;
+  /** New replies in order. */
+  readonly replies: readonly NumberedBox[];
+  /** How long to wait before the next turn unless something arrives, milliseconds. */
+  readonly pauseMs: number;
+}
+
+export class MailboxHost {
+  readonly #mailbox: Mailbox;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** Frames not yet accepted, by sequence: the numbers accepted + 1 … received. */
+  readonly #frames = new Map<number, Uint8Array>();
+  #received = 0;
+  #written = 0;
+  #accepted = 0;
+  #acceptedImages = 0;
+  #fetched = 0;
+  #toldCredit = 0;
+  #rewritten = { sequence: 0, at: 0, times: 0 };
+  #pauseMs = 0;
+  #progressAt: number;
+  #lookedAt: number;
+  #state: StubState | undefined;
+
+  constructor(mailbox: Mailbox, clock: Clock, log: Log) {
+    this.#mailbox = mailbox;
+    this.#clock = clock;
+    this.#log = log;
+    this.#progressAt = this.#lookedAt = clock.now();
+  }
+
+  /** IMAGE frames the stub has accepted. */
+  get acceptedImages(): number {
+    return this.#acceptedImages;
+  }
+
+  /** Frames the stub has accepted. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** A new sealed session begins: both directions count from 1 again. */
+  begin(): void {
+    this.#frames.clear();
+    this.#received = this.#written = this.#accepted = this.#acceptedImages = this.#fetched = this.#toldCredit = 0;
+    this.#rewritten = { sequence: 0, at: 0, times: 0 };
+    this.#state = undefined;
+    this.#moved();
+  }
+
+  /**
+   * Goes on with a session an earlier agent served: what that one fetched is in REPLY_ACK, what the stub took in STATUS. Both fit
+   * the words they are in, because a session is far shorter than 65536 frames.
+   */
+  async adopt(): Promise<void> {
+    this.begin();
+    const { accepted } = await this.#mailbox.status();
+    this.#received = this.#written = this.#accepted = accepted;
+    this.#fetched = await this.#mailbox.readWord('REPLY_ACK');
+  }
+
+  /**
+   * Takes a frame from the tunnel. One that is here already is dropped.
+   * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size no frame has.
+   */
+  queue({ sequence, box }: NumberedBox): void {
+    if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command)
+      throw fail('BF-TUNNEL-MESSAGE', `a frame of ${box.length} bytes`);
+    if (sequence <= this.#received) {
+      this.#requireSame(sequence, box);
+      return;
+    }
+    if (sequence !== this.#received + 1) throw fail('BF-TUNNEL-ORDER', `frame ${sequence} after ${this.#received}`);
+    if (sequence > this.#accepted + HOST_LIMITS.frames) throw fail('BF-TUNNEL-ORDER', 'more frames than credit');
+    this.#received = sequence;
+    this.#frames.set(sequence, copyOf(box));
+    this.#pauseMs = 0;
+  }
+
+  /** The new credit when it is time to tell it, else undefined. */
+  credit(): number | undefined {
+    const upTo = this.#accepted + HOST_LIMITS.frames;
+    if (upTo - this.#toldCredit < HOST_LIMITS.creditStep) return undefined;
+    this.#toldCredit = upTo;
+    return upTo;
+  }
+
+  /**
+   * Looks once, moves what can be moved.
+   * @throws BF-STUB-MAILBOX for indices that cannot be, BF-STUB-CRASHED, BF-STUB-SILENT, or what probe and wire bring.
+   */
+  async turn(): Promise<Turn> {
+    const statusWord = await this.#mailbox.readWord('STATUS');
+    const word = parseStatus(statusWord);
+    const state = stateName(word.state);
+    if (state === undefined) throw await this.#impossible(`state ${word.state}`);
+    const before = this.#accepted + this.#written + this.#fetched;
+    await this.#takeAccepted(word.accepted);
+    const replies = await this.#fetch(word.reply);
+    if (isKeyed(state)) {
+      if (word.again) await this.#rewrite();
+      await this.#fill();
+    }
+    const moved = this.#accepted + this.#written + this.#fetched !== before || state !== this.#state;
+    this.#state = state;
+    if (moved) this.#moved();
+    else await this.#watch(state);
+    return { statusWord, state, replies, pauseMs: this.#pauseMs };
+  }
+
+  // ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #takeAccepted(low: number): Promise<void> {
+    const gained = (low - this.#accepted) & STATUS_BITS.accepted.mask;
+    if (gained > this.#written - this.#accepted)
+      throw await this.#impossible(`it accepted ${gained} frames of ${this.#written - this.#accepted}`);
+    for (let count = 0; count < gained; count++) {
+      this.#accepted++;
+      if (this.#frames.get(this.#accepted)?.length === BOX_SIZES.image) this.#acceptedImages++;
+      this.#frames.delete(this.#accepted);
+    }
+  }
+
+  /** Fills free slots with waiting frames: slot s is free when s ≤ accepted + slots. */
+  async #fill(): Promise<void> {
+    const { slots } = this.#mailbox.layout.frameRing;
+    const last = Math.min(this.#received, this.#accepted + slots, this.#written + HOST_LIMITS.batch);
+    while (this.#written < last) {
+      await this.#put(this.#written + 1);
+      this.#written++;
+    }
+  }
+
+  async #put(sequence: number): Promise<void> {
+    const box = this.#frames.get(sequence) as Uint8Array;
+    const { address, bytes } = slotWrite(this.#mailbox.layout.frameRing, sequence, box);
+    await this.#mailbox.writeAt(address, bytes);
+  }
+
+  /** The stub saw the next slot damaged: it is written again, not more often than the stub looks. */
+  async #rewrite(): Promise<void> {
+    const sequence = this.#accepted + 1;
+    const now = this.#clock.now();
+    if (sequence > this.#written) return;
+    if (this.#rewritten.sequence !== sequence) this.#rewritten = { sequence, at: Number.NEGATIVE_INFINITY, times: 0 };
+    if (now - this.#rewritten.at < HOST_LIMITS.rewriteEveryMs) return;
+    const times = this.#rewritten.times + 1;
+    if (times > HOST_LIMITS.rewrites) throw fail('BF-STUB-MAILBOX', `frame ${sequence} does not arrive undamaged`);
+    this.#log.warn({ sequence, times }, 'a frame arrived damaged, writing it again');
+    await this.#put(sequence);
+    this.#rewritten = { sequence, at: now, times };
+  }
+
+  /** A repeated number must be the stored ciphertext again. */
+  #requireSame(sequence: number, box: Uint8Array): void {
+    const held = this.#frames.get(sequence);
+    if (held !== undefined && !equalBytes(held, box)) throw fail('BF-TUNNEL-ORDER', `two different frames ${sequence}`);
+  }
+
+  // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #fetch(low: number): Promise<NumberedBox[]> {
+    const fresh = (low - this.#fetched) & STATUS_BITS.reply.mask;
+    if (fresh > this.#mailbox.layout.replyRing.slots) throw await this.#impossible(`${fresh} new replies`);
+    const replies: NumberedBox[] = [];
+    for (let sequence = this.#fetched + 1; replies.length < fresh; sequence++)
+      replies.push({ sequence, box: await this.#readReply(sequence) });
+    if (fresh > 0) {
+      this.#fetched += fresh;
+      await this.#mailbox.writeWord('REPLY_ACK', this.#fetched);
+    }
+    return replies;
+  }
+
+  async #readReply(sequence: number): Promise<Uint8Array> {
+    const address = replyAddress(this.#mailbox.layout.replyRing, sequence);
+    for (let attempt = 0; attempt < HOST_LIMITS.replyReads; attempt++) {
+      const box = readReply(await this.#mailbox.readAt(address, REPLY_BYTES), sequence);
+      if (box !== undefined) return box;
+    }
+    throw await this.#impossible(`reply ${sequence} is not where it should be`);
+  }
+
+  // ── pace and watch ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #moved(): void {
+    this.#pauseMs = 0;
+    this.#progressAt = this.#lookedAt = this.#clock.now();
+  }
+
+  async #watch(state: StubState): Promise<void> {
+    const quietMs = this.#clock.now() - this.#progressAt;
+    const longest = quietMs >= HOST_LIMITS.quietAfterMs ? HOST_LIMITS.quietPauseMs : HOST_LIMITS.longestPauseMs;
+    this.#pauseMs = Math.min(Math.max(2 * this.#pauseMs, HOST_LIMITS.shortestPauseMs), longest);
+    if (this.#clock.now() - this.#lookedAt < HOST_LIMITS.lookAfterMs) return;
+    this.#lookedAt = this.#clock.now();
+    await this.#requireRunning();
+    const waiting = isKeyed(state) && this.#written > this.#accepted;
+    if (waiting && quietMs >= HOST_LIMITS.silentAfterMs)
+      throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(quietMs / 1000)} s`);
+  }
+
+  async #requireRunning(): Promise<void> {
+    const { halted, lockedUp, wasReset } = await this.#mailbox.core();
+    if (lockedUp) throw fail('BF-STUB-CRASHED', 'the core is locked up');
+    if (halted) throw fail('BF-STUB-CRASHED', 'the core was halted by another program');
+    if (wasReset) throw fail('BF-STUB-SILENT', 'the board was reset');
+    await this.#requireMagic();
+  }
+
+  async #requireMagic(): Promise<void> {
+    const magic = await this.#mailbox.readWord('MAGIC');
+    if (magic !== MAILBOX_MAGIC) throw fail('BF-STUB-SILENT', 'the board lost its power, or its RAM was overwritten');
+  }
+
+  /** Nonsense has two causes: RAM that lost its power, or a stub that lies. */
+  async #impossible(what: string): Promise<Error> {
+    await this.#requireRunning();
+    return fail('BF-STUB-MAILBOX', what);
+  }
+}
+
+function isKeyed(state: StubState): boolean {
+  return state === 'active' || state === 'written' || state === 'locked';
+}

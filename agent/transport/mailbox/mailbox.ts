@@ -1,0 +1,143 @@
+// Access to the mailbox words and rings, and to nothing else (docs/mailbox.md). A probe that stumbles is given a hand, within limits.
+import { Reader } from '../../../shared/codec/bytes.ts';
+import { asBlindflashError, fail, type ErrorCode } from '../../../shared/errors/errors.ts';
+import {
+  CONTROL,
+  fieldAddress,
+  parseStatus,
+  type ControlName,
+  type Layout,
+  type MemoryArea,
+  type Status,
+} from '../../../shared/mailbox/layout.ts';
+import type { Clock, Log } from '../../../shared/ports.ts';
+import { pause } from '../../probe/deadline.ts';
+import type { Probe } from '../../probe/probe.ts';
+import { CortexM, type CoreStatus } from '../../target/cortex-m.ts';
+
+/** Troubles of probe and wire after which the same access is tried again: every access of ours may be repeated. */
+const PASSING: ReadonlyMap<ErrorCode, 'recover' | 'repeat'> = new Map([
+  ['BF-PROBE-TIMEOUT', 'recover'],
+  ['BF-PROBE-GARBAGE', 'recover'],
+  ['BF-TARGET-WAIT', 'repeat'],
+  ['BF-TARGET-WIRE', 'repeat'],
+  ['BF-TARGET-FAULT', 'repeat'],
+]);
+const ATTEMPTS = 3;
+const AGAIN_MS = 5;
+
+/** What the stub says about its work, for people: none of it is authenticated. */
+export interface StubWords {
+  /** Words programmed so far. */
+  readonly words: number;
+  /** A value of ACTIVITIES. */
+  readonly activity: number;
+  /** Sector or range the activity is about. */
+  readonly argument: number;
+}
+
+export class Mailbox {
+  readonly layout: Layout;
+  /** What the agent may touch while a stub runs. */
+  readonly #areas: readonly MemoryArea[];
+  readonly #probe: Probe;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #core: CortexM;
+
+  /** @param layout of the stub that is or will be loaded */
+  constructor(layout: Layout, probe: Probe, clock: Clock, log: Log) {
+    const { replies, frames, control, job } = layout.memory;
+    this.layout = layout;
+    this.#areas = [replies, frames, control, job];
+    this.#probe = probe;
+    this.#clock = clock;
+    this.#log = log;
+    this.#core = new CortexM(probe, { clock, log });
+  }
+
+  /** Absolute address of a field of the control page. */
+  addressOf(name: ControlName): number {
+    return fieldAddress(this.layout, name);
+  }
+
+  /** STATUS taken apart: one command. */
+  async status(): Promise<Status> {
+    return parseStatus(await this.readWord('STATUS'));
+  }
+
+  readWord(name: ControlName): Promise<number> {
+    return this.#patient(() => this.#probe.readWord(this.addressOf(name)));
+  }
+
+  writeWord(name: ControlName, value: number): Promise<void> {
+    return this.#patient(() => this.#probe.writeWord(this.addressOf(name), value >>> 0));
+  }
+
+  /** All bytes of a field. */
+  read(name: ControlName): Promise<Uint8Array> {
+    return this.readAt(this.addressOf(name), CONTROL[name].size);
+  }
+
+  write(name: ControlName, bytes: Uint8Array): Promise<void> {
+    return this.writeAt(this.addressOf(name), bytes);
+  }
+
+  /** Bytes of a ring or the job area. */
+  async readAt(address: number, length: number): Promise<Uint8Array> {
+    this.#requireArea(address, length);
+    return this.#patient(() => this.#probe.readMemory(address, length));
+  }
+
+  async writeAt(address: number, bytes: Uint8Array): Promise<void> {
+    this.#requireArea(address, bytes.length);
+    return this.#patient(() => this.#probe.writeMemory(address, bytes));
+  }
+
+  /** WORDS and ACTIVITY: one command and its status. */
+  async words(): Promise<StubWords> {
+    const first = this.addressOf('WORDS');
+    const reader = new Reader(
+      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first),
+      'BF-STUB-MAILBOX',
+      'words',
+    );
+    const words = reader.u32();
+    reader.bytes(CONTROL.ACTIVITY.offset - CONTROL.VERSION.offset);
+    const activity = reader.u32();
+    return { words, activity: activity & 0xff, argument: activity >>> 8 };
+  }
+
+  /** DHCSR: the only register outside the mailbox that is looked at while a stub runs. Reading halts nothing. */
+  core(): Promise<CoreStatus> {
+    return this.#patient(() => this.#core.status());
+  }
+
+  #requireArea(address: number, length: number): void {
+    const inside = this.#areas.some((area) => address >= area.address && address + length <= area.address + area.size);
+    if (!inside) throw fail('BF-INTERNAL-ARGUMENT', `${length} bytes at 0x${address.toString(16)} are not mailbox`);
+  }
+
+  #patient<T>(access: () => Promise<T>): Promise<T> {
+    return patiently({ probe: this.#probe, clock: this.#clock, log: this.#log }, access);
+  }
+}
+
+/** Tries again what a disturbed wire or a confused probe may have spoilt; at most ATTEMPTS times in all. */
+export async function patiently<T>(
+  { probe, clock, log }: { readonly probe: Probe; readonly clock: Clock; readonly log: Log },
+  access: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await access();
+    } catch (error) {
+      const known = asBlindflashError(error);
+      const remedy = PASSING.get(known.code);
+      if (remedy === undefined || attempt === ATTEMPTS) throw known;
+      log.warn({ code: known.code, attempt }, 'mailbox access failed, trying again');
+      if (remedy === 'recover') await probe.recover();
+      else await pause(clock, AGAIN_MS);
+    }
+  }
+}

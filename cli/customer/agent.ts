@@ -1,0 +1,176 @@
+// `blindflash agent`: what the customer runs. Design: product page, "Invite and code", "The command line".
+import { readFile, writeFile } from 'node:fs/promises';
+import type { Argv, CommandModule } from 'yargs';
+import { asBlindflashError, ERRORS, fail } from '../../shared/errors/errors.ts';
+import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
+import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
+import type { Log } from '../../shared/ports.ts';
+import { relayNameOf } from '../../shared/link/ticket.ts';
+import { RoomClient } from '../../shared/link/room-client.ts';
+import { askInvite } from '../terminal/ask-invite.ts';
+import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
+import { createProgress, progressMode } from '../terminal/progress.ts';
+import { createPrompt, type Prompt } from '../terminal/prompt.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemRandom } from '../../shared/platform/node/system-random.ts';
+import { dialRelay } from '../../shared/platform/node/ws-link.ts';
+import { parseExpectedHash } from '../../agent/consent/answer.ts';
+import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
+import { packageVersion } from '../../agent/node/package-version.ts';
+import { resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
+import { TerminalCustomer } from './terminal-customer.ts';
+import type { AgentOutcome } from '../../agent/session/ports.ts';
+import { findProbe } from '../../agent/probe/drivers.ts';
+import { runAgentJob } from '../../agent/session/agent-session.ts';
+
+export interface AgentArguments {
+  /** Words on the command line that have no business there. */
+  readonly words?: readonly string[] | undefined;
+  readonly probe?: string | undefined;
+  readonly speed?: number | undefined;
+  readonly 'invite-file'?: string | undefined;
+  readonly yes?: string | undefined;
+  readonly 'receipt-out'?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly 'log-level'?: LogLevel | undefined;
+}
+
+export const agentCommand: CommandModule<object, AgentArguments> = {
+  command: 'agent [words..]',
+  describe: 'let the vendor of an invite flash the board on your desk, after your yes (customer)',
+  builder: (yargs) => agentFlags(yargs),
+  handler: (args) => runAgent(args),
+};
+
+function agentFlags(yargs: Argv): Argv<AgentArguments> {
+  return yargs
+    .positional('words', { type: 'string', array: true, hidden: true })
+    .option('probe', { type: 'string', describe: 'serial number of the ST-LINK, or tcp:HOST:PORT of an stlink-server' })
+    .option('speed', { type: 'number', describe: 'SWD clock in kHz; lower it when the wires are long' })
+    .option('invite-file', { type: 'string', describe: 'file that holds the invite; - reads it from standard input' })
+    .option('yes', { type: 'string', describe: 'agree beforehand, but only to the plan with this hash' })
+    .option('receipt-out', { type: 'string', describe: 'file for your copy of the vendor’s receipt' })
+    .example('$0 agent', 'asks for the invite, shows what would be done, asks you, and does it')
+    .example('$0 agent --probe tcp:127.0.0.1:7184', 'uses a probe behind an stlink-server');
+}
+
+/** Runs one job. @throws what a person has to be told; the exit status is that of the error. */
+export async function runAgent(args: AgentArguments): Promise<void> {
+  refuseWords(args.words ?? []);
+  const expected = args.yes === undefined ? undefined : parseExpectedHash(args.yes);
+  const json = args.json ?? false;
+  const log = createLog(args['log-level'] ?? 'silent', 'agent');
+  const prompt = createPrompt();
+  const progress = createProgress(progressMode(json, process.stderr), systemClock);
+  const write = (text: string): void => void process.stderr.write(text);
+  const customer = new TerminalCustomer({ prompt, progress, json, expected, write });
+  try {
+    const ticket = await chooseJob(args['invite-file'], prompt);
+    const outcome = await runJob(args, ticket, customer, log);
+    customer.finish(outcome);
+    await keepReceipt(args['receipt-out'], outcome);
+    if (outcome.error !== undefined) throw outcome.error;
+    if (outcome.result === 'declined') throw fail('BF-JOB-DECLINED');
+  } finally {
+    progress.stop();
+    prompt.close();
+  }
+}
+
+/** Whatever it is: if it looks like an invite it is spent, because everybody on this computer could read it. */
+function refuseWords(words: readonly string[]): void {
+  if (words.length === 0) return;
+  if (words.some((word) => /^["'<]*bf\d+\./.test(word))) throw fail('BF-USAGE-SECRET-ARGUMENT', 'the invite');
+  throw fail('BF-USAGE', 'agent takes options only; the invite is pasted when asked for');
+}
+
+interface ChosenJob {
+  readonly invite: PublicInvite;
+  /** The fresh invite; undefined for one that is gone on with. */
+  readonly fresh: Invite | undefined;
+  readonly memory: ResumeFile;
+}
+
+/** An interrupted job, if there is one and the customer wants it; else the job of the invite that is pasted. */
+async function chooseJob(inviteFile: string | undefined, prompt: Prompt): Promise<ChosenJob> {
+  const folder = resumeFolder();
+  const nowSeconds = Math.floor(systemClock.wall() / 1000);
+  const [interrupted] = inviteFile === undefined ? resumableJobs(folder, nowSeconds) : [];
+  if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true)))
+    return { invite: interrupted.invite, fresh: undefined, memory: interrupted };
+  const text = await readInvite(inviteFile, prompt);
+  const fresh = decodeInvite(text, nowSeconds);
+  return { invite: fresh, fresh, memory: ResumeFile.forInvite(folder, fresh) };
+}
+
+async function readInvite(file: string | undefined, prompt: Prompt): Promise<string> {
+  if (file === undefined) return askInvite(prompt, 'Paste the invite of the vendor and press Enter:\n');
+  if (file === '-') return askInvite(prompt, '');
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw fail('BF-USAGE-FILE', file, error);
+  });
+}
+
+async function runJob(
+  args: AgentArguments,
+  { invite, fresh, memory }: ChosenJob,
+  customer: TerminalCustomer,
+  log: Log,
+): Promise<AgentOutcome> {
+  const [clock, random] = [systemClock, systemRandom];
+  const room = new RoomClient({
+    dial: () => dialRelay(invite.relayUrl, clock),
+    dialledHost: relayNameOf(invite.relayUrl),
+    clock,
+    random,
+    log: log.child({ part: 'room' }),
+    ticket: invite.ticket,
+    holderSecretKey: signingKeyPairFrom('holder', memory.holderSeed).secretKey,
+  });
+  const probe = await findProbe(args.probe, { clock, log: log.child({ part: 'probe' }), speedKHz: args.speed });
+  const stop = new AbortController();
+  const forget = onInterrupt(customer, stop);
+  try {
+    const stubs = bundledStubs();
+    const { signal } = stop;
+    const version = packageVersion();
+    const secret = fresh?.secret;
+    return await runAgentJob({
+      probe,
+      room,
+      invite,
+      inviteSecret: secret,
+      memory,
+      stubs,
+      customer,
+      clock,
+      random,
+      log,
+      version,
+      keepSpeed: args.speed !== undefined,
+      signal,
+    });
+  } finally {
+    forget();
+  }
+}
+
+/** The first Ctrl-C ends the job in order, the second one at once. */
+function onInterrupt(customer: TerminalCustomer, stop: AbortController): () => void {
+  const interrupt = (): void => {
+    if (stop.signal.aborted) process.exit(ERRORS['BF-JOB-INTERRUPTED'].exitStatus);
+    customer.say('Stopping: putting the board back in order. (Ctrl-C again leaves at once.)');
+    stop.abort();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  return () => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+  };
+}
+
+async function keepReceipt(path: string | undefined, { receipt }: AgentOutcome): Promise<void> {
+  if (path === undefined || receipt === undefined) return;
+  await writeFile(path, `${JSON.stringify(receipt)}\n`).catch((error: unknown) => {
+    throw fail('BF-USAGE-FILE', `${path}: ${asBlindflashError(error).detail ?? ''}`, error);
+  });
+}

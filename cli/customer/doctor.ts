@@ -1,0 +1,62 @@
+// `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: product page, "The command line".
+import type { CommandModule } from 'yargs';
+import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import { printJson } from '../terminal/cli.ts';
+import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { examine, type Finding } from '../../agent/target/doctor.ts';
+import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
+
+export interface DoctorArguments {
+  readonly probe?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly 'log-level'?: LogLevel | undefined;
+}
+
+export const doctorCommand: CommandModule<object, DoctorArguments> = {
+  command: 'doctor',
+  describe: 'check probe, driver, wiring, supply and chip, and say what to do (customer)',
+  builder: (yargs) =>
+    yargs.option('probe', { type: 'string', describe: 'serial number of the ST-LINK, or tcp:HOST:PORT' }),
+  handler: async (args) => {
+    const worst = await runDoctor(args);
+    if (worst !== undefined) throw fail(worst);
+  },
+};
+
+const MARKS = { good: 'ok  ', note: 'note', bad: 'BAD ' } as const satisfies Record<Finding['verdict'], string>;
+
+/** Prints the findings; returns the code of the first bad one. */
+export async function runDoctor(args: DoctorArguments): Promise<ErrorCode | undefined> {
+  const log = createLog(args['log-level'] ?? 'silent', 'doctor');
+  const environment = { clock: systemClock, log };
+  const listings = await listProbes(args.probe, environment);
+  let worst: ErrorCode | undefined;
+  const tell = (finding: Finding): void => {
+    print(finding, args.json ?? false);
+    worst ??= finding.verdict === 'bad' ? finding.code : undefined;
+  };
+  try {
+    for await (const finding of examine(chooseListing(listings, args.probe).make(), systemClock, log)) tell(finding);
+  } catch (error) {
+    const { code, detail } = asBlindflashError(error);
+    const { sentence, remedy } = ERRORS[code];
+    tell({
+      what: 'probe',
+      verdict: 'bad',
+      text: detail === undefined ? sentence : `${sentence} (${detail})`,
+      remedy,
+      code,
+    });
+  }
+  return worst;
+}
+
+function print(finding: Finding, json: boolean): void {
+  if (json) {
+    printJson({ event: 'finding', ...finding });
+    return;
+  }
+  const remedy = finding.remedy === undefined ? '' : `\n      → ${finding.remedy}`;
+  process.stdout.write(`${MARKS[finding.verdict]}  ${finding.what.padEnd(10)} ${finding.text}${remedy}\n`);
+}

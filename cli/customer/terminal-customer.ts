@@ -1,0 +1,94 @@
+// Edge: the customer at a terminal, or a program that reads one JSON object a line (product page, "The command line").
+import { toHex } from '../../shared/codec/bytes.ts';
+import { ERRORS } from '../../shared/errors/errors.ts';
+import { printJson } from '../terminal/cli.ts';
+import type { Progress } from '../terminal/progress.ts';
+import type { Prompt } from '../terminal/prompt.ts';
+import { LOCK_TEXTS } from '../../shared/plan/trust.ts';
+import { BOARD } from '../../shared/tunnel/bodies.ts';
+import { coversPlan } from '../../agent/consent/answer.ts';
+import type { ConsentSheet } from '../../agent/consent/sheet.ts';
+import type { AgentOutcome, Customer, JobProgress, Phase } from '../../agent/session/ports.ts';
+
+export interface TerminalOptions {
+  readonly prompt: Prompt;
+  readonly progress: Progress;
+  readonly json: boolean;
+  /** From parseExpectedHash: consent given beforehand to this plan. */
+  readonly expected?: string | undefined;
+  /** Where a person reads; stderr. */
+  readonly write: (text: string) => void;
+}
+
+const PHASE_LABELS = {
+  waiting: 'waiting',
+  erasing: 'erasing',
+  programming: 'writing',
+  checking: 'checking',
+  locking: 'locking',
+} as const satisfies Record<Phase, string>;
+
+export class TerminalCustomer implements Customer {
+  readonly #options: TerminalOptions;
+  #label = '';
+
+  constructor(options: TerminalOptions) {
+    this.#options = options;
+  }
+
+  say(text: string): void {
+    this.#tell({ event: 'say', text }, text);
+  }
+
+  showCode(code: string, again: boolean): void {
+    const text = again
+      ? `Connected again. Should the vendor ask: the code is now ${code}`
+      : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by). He sends nothing before he\n` +
+        'has confirmed that it is the one he sees. If he sees another one, press Ctrl-C: somebody else is in between.\n';
+    this.#tell({ event: 'code', code, again }, text);
+  }
+
+  showSheet({ lines, plan, planHash }: ConsentSheet): void {
+    const rule = '─'.repeat(100);
+    const record = { event: 'sheet', planHash: toHex(planHash), kind: plan.kind, lines };
+    this.#tell(record, ['', rule, ...lines, rule].join('\n'));
+  }
+
+  async askConsent({ plan, planHash, shortHash }: ConsentSheet): Promise<boolean> {
+    const { expected, prompt } = this.#options;
+    if (expected === undefined) return prompt.confirm(`Do you agree to this plan (${shortHash})?`);
+    const covered = coversPlan(expected, planHash, plan);
+    const { sentence } = ERRORS['BF-PLAN-HASH'];
+    this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : `${sentence} The answer is no.`);
+    return covered;
+  }
+
+  progress(now: JobProgress): void {
+    const { progress } = this.#options;
+    const about = now.phase === 'erasing' ? ` sector ${now.number}` : '';
+    const label = now.totalBytes > 0 ? 'image' : `${PHASE_LABELS[now.phase]}${about}`;
+    if (label !== this.#label && now.totalBytes > 0) progress.start(label, now.totalBytes);
+    else if (label !== this.#label) this.say(`${label} …`);
+    this.#label = label;
+    if (now.totalBytes > 0) progress.update(now.doneBytes);
+  }
+
+  /** The last words: how it ended and in what state the board is. The error itself is reported by the caller. */
+  finish({ result, board, receipt, plan, byVendor, error }: AgentOutcome): void {
+    this.#options.progress.stop();
+    const record = { event: 'end', result, board, byVendor, code: error?.code, ...(receipt ?? {}) };
+    const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
+    this.#tell(record, [ENDINGS[result], `Board: ${BOARD[board]}.`, ...locked].join('\n'));
+  }
+
+  #tell(record: Readonly<Record<string, unknown>>, text: string): void {
+    if (this.#options.json) printJson(record);
+    else this.#options.write(`${text}\n`);
+  }
+}
+
+const ENDINGS = {
+  done: 'Done.',
+  declined: 'You said no; the vendor has been told.',
+  failed: 'The job did not come to its end.',
+} as const satisfies Record<AgentOutcome['result'], string>;

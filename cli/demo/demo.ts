@@ -1,0 +1,219 @@
+// `blindflash demo [IMAGE]`: relay, virtual board, agent and controller as processes of their own on this machine; a real image goes
+// in encrypted all the way, boots and greets. Design: product page, "The command line".
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import type { CommandModule } from 'yargs';
+import { readImage } from '../../controller/image/image.ts';
+import { concat } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import { LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
+import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
+import { leakScanner, type LeakScanner } from './leak-scan.ts';
+import { Actor, type Told } from './processes.ts';
+import { openTap } from './tap.ts';
+
+interface DemoArguments {
+  readonly image?: string | undefined;
+  readonly base?: string | undefined;
+}
+
+export const demoCommand: CommandModule<object, DemoArguments> = {
+  command: 'demo [image]',
+  describe: 'show the whole job on this machine, with a virtual board (anyone)',
+  builder: (yargs) =>
+    yargs
+      .positional('image', { type: 'string', describe: 'image to flash; the example bootloader unless given' })
+      .option('base', { type: 'string', describe: 'address of a plain binary, such as 0x08000000' }),
+  handler: (args) => demo(args),
+};
+
+/** How long the board is listened to after a start, ms of wall time. */
+const LISTEN_MS = 1500;
+const say = (text = ''): void => void process.stdout.write(`${text}\n`);
+const step = (text: string): void => say(`\n▸ ${text}`);
+
+async function demo(args: DemoArguments): Promise<void> {
+  const started = performance.now();
+  const folder = await mkdtemp(join(tmpdir(), 'blindflash-demo-'));
+  const actors: Actor[] = [];
+  const start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>): Actor => {
+    const actor = new Actor(name, words, env);
+    actors.push(actor);
+    return actor;
+  };
+  try {
+    await play(args, folder, start);
+    say(`\nThe whole demo took ${((performance.now() - started) / 1000).toFixed(1)} s.`);
+  } finally {
+    for (const actor of actors) actor.stop();
+    await Promise.all(actors.map((actor) => actor.ended()));
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type Start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>) => Actor;
+
+async function play(args: DemoArguments, folder: string, start: Start): Promise<void> {
+  const imagePath = args.image ?? exampleImage();
+  const plain = concat(...(await imageOf(imagePath, args.base)).segments.map(({ bytes }) => bytes));
+  say('Blindflash: flash the chip on someone else’s desk without showing them the firmware.');
+  say(`Image: ${imagePath}, ${plain.length} bytes. Everything below runs on this machine; the board is virtual.`);
+
+  step('The cast');
+  const capture = join(folder, 'usb-and-swd.capture');
+  const board = start('board', ['sim', '--tcp', '0', '--uart', '--capture', capture]);
+  const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0']);
+  const [boardReady, relayReady] = await Promise.all([board.hear(isEvent('ready')), relay.hear(isEvent('listening'))]);
+  const tap = await openTap(String(relayReady['url']));
+  say(
+    `  customer’s desk   ${boardReady['probe']} (${boardReady['firmware']}) with ${boardReady['chip']} on ${boardReady['url']}`,
+  );
+  say(`  relay             ${relayReady['url']}, watched by an eavesdropper`);
+
+  const { vendor, agent } = await meet(folder, imagePath, args.base, tap.port, String(boardReady['url']), start);
+  await Promise.all([vendor.succeeded(), agent.succeeded()]);
+  const done = await vendor.hear(isEvent('done'));
+
+  step('The board was reset and runs the image. Now a power cycle, as the customer would');
+  const heard = board.told.length;
+  board.type('power cycle');
+  await listen(board, heard);
+
+  step('The receipt, signed by the vendor');
+  await showReceipt(folder, done, start);
+
+  step('What relay, USB and SWD carried');
+  tap.close();
+  board.stop();
+  await board.ended();
+  reportLeaks(plain, tap.carried(), new Uint8Array(await readFile(capture)));
+
+  step('What this mode, host-blind, is worth');
+  for (const line of TRUST['host-blind'].stops) say(`  stops          ${line}`);
+  for (const line of TRUST['host-blind'].doesNotStop) say(`  does not stop  ${line}`);
+  say(`  ${LOCK_TEXTS.none}`);
+}
+
+/** Keys, invite, agent, code: until both sides are at work. */
+async function meet(
+  folder: string,
+  image: string,
+  base: string | undefined,
+  relayPort: number,
+  probe: string,
+  start: Start,
+) {
+  const passphrase = join(folder, 'passphrase');
+  const invite = join(folder, 'invite');
+  await writeFile(passphrase, `${randomBytes(18).toString('base64')}\n`, { mode: 0o600 });
+  const vendorHome = { BLINDFLASH_HOME: join(folder, 'vendor') };
+  const customerHome = { BLINDFLASH_HOME: join(folder, 'customer') };
+
+  step('The vendor makes keys, then asks for the job');
+  await start('keygen', ['keygen', '--passphrase-file', passphrase], vendorHome).succeeded();
+  const words = ['flash', image, '--relay', `ws://127.0.0.1:${relayPort}`, '--passphrase-file', passphrase];
+  const options = [
+    '--invite-out',
+    invite,
+    '--label',
+    'Board 7 on your desk',
+    '--yes',
+    ...(base ? ['--base', base] : []),
+  ];
+  const vendor = start('controller', [...words, ...options], vendorHome);
+  vendor.onTold = narrateVendor;
+  await vendor.hear(isEvent('invite'));
+  say('  an invite for the customer lies ready (a file here; a mail in life)');
+
+  step('The customer pastes the invite and reads the sheet');
+  const agent = start(
+    'agent',
+    ['agent', '--probe', probe.replace(/^tcp:\/\//, 'tcp:'), '--invite-file', invite],
+    customerHome,
+  );
+  agent.type('yes');
+  const sheet = await agent.hear(isEvent('sheet'));
+  for (const line of sheet['lines'] as readonly string[]) say(`  │ ${line}`);
+  const [theirs, ours] = await Promise.all([agent.hear(isEvent('code')), vendor.hear(isEvent('code'))]);
+  step(`The customer says yes and reads the code out: ${theirs['code']}. The vendor sees ${ours['code']}`);
+  vendor.type(theirs['code'] === ours['code'] ? 'yes' : 'no');
+  return { vendor, agent };
+}
+
+function narrateVendor(told: Told): void {
+  const { event } = told;
+  if (event === 'sealed') say(`  sealed session with chip ${told['uid']}`);
+  if (event === 'erased') say(`  sector ${told['sector']} erased`);
+  if (event === 'sector') say(`  sector ${told['sector']} written; its digest agrees`);
+  if (event === 'written') say('  boot words written last; the chip’s digest of everything agrees');
+}
+
+async function showReceipt(folder: string, done: Told, start: Start): Promise<void> {
+  const receipt = done['receipt'] as { text?: string; signature?: string } | undefined;
+  if (receipt?.text === undefined) throw fail('BF-INTERNAL', 'the controller told no receipt');
+  const fields = JSON.parse(receipt.text) as Told;
+  for (const name of ['outcome', 'job', 'uid', 'imageDigest', 'wordsProgrammed', 'sealedAt', 'statement'])
+    say(`  ${name.padEnd(16)} ${String(fields[name])}`);
+  const list = start('receipts', ['receipt', 'list'], { BLINDFLASH_HOME: join(folder, 'vendor') });
+  const files = (await list.hear(isEvent('list')))['receipts'] as readonly string[];
+  const check = start('receipt', ['receipt', 'verify', files[0] ?? ''], { BLINDFLASH_HOME: join(folder, 'vendor') });
+  await check.succeeded();
+  say('  `blindflash receipt verify`: the signature is right');
+}
+
+/** Prints what the board says on its serial port. */
+async function listen(board: Actor, from: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+  const lines = board.told.slice(from).filter(isEvent('uart'));
+  for (const line of lines.slice(0, 8)) say(`  UART │ ${String(line['text'])}`);
+  if (lines.length > 8) say(`  UART │ … ${lines.length - 8} more lines`);
+  if (lines.length === 0) say('  nothing on USART1 (this image may not use it)');
+}
+
+/** Scans the captures for the image, and for a canary to show that the scan can find something. */
+function reportLeaks(image: Uint8Array, relay: Uint8Array, wires: Uint8Array): void {
+  const scanner = leakScanner(image, concat(...bundledStubs().images));
+  const found = [told(scanner, 'relay and network', relay), told(scanner, 'USB and SWD', wires)];
+  const canary = concat(
+    relay.slice(0, 1000),
+    image.slice(image.length >> 1, (image.length >> 1) + 64),
+    relay.slice(1000, 2000),
+  );
+  const canaryFound = scanner.windows === 0 || scanner.find(canary, 1).length > 0;
+  if (scanner.shared > 0)
+    say(
+      `  (${scanner.shared} more runs of the image also occur in the public stub, which travels in clear, and are not counted)`,
+    );
+  say(`  planted canary        ${canaryFound ? 'found by the same scan' : 'NOT found: the scan is broken'}`);
+  if (found.some((count) => count > 0) || !canaryFound) throw fail('BF-INTERNAL', 'the image was seen on the way');
+}
+
+function told(scanner: LeakScanner, where: string, carried: Uint8Array): number {
+  const found = scanner.find(carried).length;
+  say(`  ${where.padEnd(21)} ${carried.length} bytes; of ${scanner.windows} telling runs of the image: ${found} found`);
+  return found;
+}
+
+async function imageOf(path: string, base: string | undefined) {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw fail('BF-IMAGE-READ', path, error);
+  });
+  return readImage(new Uint8Array(bytes), { name: path, base: base === undefined ? undefined : Number(base) });
+}
+
+/** The prebuilt example, from the sources or from an installed package. */
+function exampleImage(): string {
+  for (const up of ['../..', '../../..']) {
+    const path = fileURLToPath(new URL(`${up}/examples/bootloader/prebuilt/combined.elf`, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw fail('BF-IMAGE-READ', 'examples/bootloader/prebuilt/combined.elf');
+}
+
+function isEvent(name: string): (told: Told) => boolean {
+  return (told) => told['event'] === name;
+}

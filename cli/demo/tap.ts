@@ -1,0 +1,55 @@
+// The demo's eavesdropper: a WebSocket pass-through in front of the relay that keeps everything the relay is about to carry.
+import type { AddressInfo } from 'node:net';
+import { WebSocket, WebSocketServer, type RawData } from 'ws';
+import { LINK } from '../../shared/link/limits.ts';
+
+export interface Tap {
+  readonly port: number;
+  /** Every message so far, both ways, in order. */
+  carried(): Uint8Array;
+  close(): void;
+}
+
+/** Listens on loopback and passes every link on to `target` (ws://…), keeping a copy of each message. */
+export async function openTap(target: string): Promise<Tap> {
+  const kept: Uint8Array[] = [];
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, path: LINK.path });
+  server.on('connection', (near) => {
+    const far = new WebSocket(new URL(LINK.path, target), LINK.subprotocol, { perMessageDeflate: false });
+    const early: RawData[] = [];
+    near.on('message', (data) => {
+      kept.push(bytesOf(data));
+      if (far.readyState === WebSocket.OPEN) far.send(data);
+      else early.push(data);
+    });
+    far.on('open', () => early.splice(0).forEach((data) => far.send(data)));
+    far.on('message', (data) => {
+      kept.push(bytesOf(data));
+      near.send(data);
+    });
+    joinEnds(near, far);
+    joinEnds(far, near);
+  });
+  await new Promise<void>((resolve) => server.once('listening', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    carried: () => Buffer.concat(kept),
+    close: () => {
+      for (const client of server.clients) client.terminate();
+      server.close();
+    },
+  };
+}
+
+/** When one end goes, the other goes with the same words. */
+function joinEnds(one: WebSocket, other: WebSocket): void {
+  one.on('close', (code, reason) => {
+    if (code === 1000 || (code >= 4000 && code < 5000)) other.close(code, reason);
+    else other.terminate();
+  });
+  one.on('error', () => other.terminate());
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  return Array.isArray(data) ? Buffer.concat(data) : new Uint8Array(data as ArrayBuffer);
+}

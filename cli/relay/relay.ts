@@ -1,0 +1,150 @@
+// `blindflash relay`: what an operator runs. Design: product page, "The command line"; docs/protocol.md §1-§2.
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import type { CommandModule } from 'yargs';
+import { fail } from '../../shared/errors/errors.ts';
+import type { Log } from '../../shared/ports.ts';
+import { printJson } from '../terminal/cli.ts';
+import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemRandom } from '../../shared/platform/node/system-random.ts';
+import { isSmallOrderKey, verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
+import { requireRelayName } from '../../relay/core/admission.ts';
+import { Relay } from '../../relay/core/relay.ts';
+import { serveRelay, type RunningServer } from '../../relay/server.ts';
+import { everyTenant, parseTenants, type FindTenant } from '../../relay/core/tenants.ts';
+
+export interface RelayArguments {
+  readonly listen: string;
+  readonly name?: string | undefined;
+  readonly tenants?: string | undefined;
+  readonly open: boolean;
+  readonly trustProxy: boolean;
+  readonly logLevel?: LogLevel | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** The same as yargs has them; it adds the camel-case twins by itself. */
+interface RelayFlags extends Pick<RelayArguments, 'listen' | 'name' | 'tenants' | 'open'> {
+  readonly 'trust-proxy': boolean;
+}
+
+/** Options every command has (cli/main.ts). */
+interface GlobalFlags {
+  readonly json?: boolean;
+  readonly logLevel?: LogLevel;
+}
+
+export const relayCommand: CommandModule<GlobalFlags, RelayFlags & GlobalFlags> = {
+  command: 'relay',
+  describe: 'serve as the meeting place between agents and controllers',
+  builder: (yargs) =>
+    yargs
+      .option('listen', {
+        type: 'string',
+        default: '127.0.0.1:8787',
+        describe: 'address and port; port 0 takes a free one',
+      })
+      .option('name', { type: 'string', describe: 'the host clients dial; needed unless listening on one address' })
+      .option('tenants', { type: 'string', describe: 'JSON file of the vendors to admit; read again on SIGHUP' })
+      .option('open', { type: 'boolean', default: false, describe: 'admit every vendor; only on this computer itself' })
+      .option('trust-proxy', {
+        type: 'boolean',
+        default: false,
+        describe: 'behind a reverse proxy: take the client address from X-Forwarded-For',
+      })
+      .example('$0 relay --open', 'a relay for trying things out on this computer')
+      .example('$0 relay --listen 0.0.0.0:8787 --name relay.example.com --tenants tenants.json', 'behind a TLS proxy'),
+  handler: async (args) => {
+    const log = createLog(args.logLevel ?? 'info', 'relay');
+    const server = await startRelay(args, log);
+    if (args.json) printJson({ event: 'listening', url: server.url });
+    else process.stdout.write(`relay listening on ${server.url}\n`);
+    await untilSignal();
+    await server.stop();
+  },
+};
+
+/** A running relay and the way to give it a new tenants file. */
+export interface StartedRelay extends RunningServer {
+  readonly relay: Relay;
+}
+
+/**
+ * Checks the options, reads the tenants and starts serving.
+ * @throws BF-USAGE, BF-RELAY-CONFIG, BF-RELAY-OPEN, BF-RELAY-LISTEN
+ */
+export async function startRelay(args: RelayArguments, log: Log): Promise<StartedRelay> {
+  const { host, port } = parseListen(args.listen);
+  const findTenant = await chooseTenants(args, host);
+  const name = requireRelayName(args.name ?? defaultName(host));
+  const clock = systemClock;
+  const relay = new Relay({ name, findTenant, verify: verifyEd25519, clock, random: systemRandom, log });
+  const server = await serveRelay({ relay, clock, log, host, port, trustProxy: args.trustProxy });
+  const forget = onHangUp(args.tenants, relay, log);
+  return {
+    relay,
+    url: server.url,
+    stop: () => {
+      forget();
+      return server.stop();
+    },
+  };
+}
+
+/** `HOST:PORT` or `[IPV6]:PORT`. @throws BF-USAGE */
+export function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port <= 0xffff)) throw fail('BF-USAGE', '--listen expects HOST:PORT');
+  return { host: host.toLowerCase(), port };
+}
+
+/** Addresses that only this computer can reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+async function chooseTenants(args: RelayArguments, host: string): Promise<FindTenant> {
+  if (args.open && args.tenants !== undefined) throw fail('BF-USAGE', '--open and --tenants exclude one another');
+  if (args.open && !isLoopback(host)) throw fail('BF-RELAY-OPEN', `--listen ${host}`);
+  if (args.open) return everyTenant;
+  if (args.tenants === undefined) throw fail('BF-RELAY-CONFIG', 'name a tenants file with --tenants');
+  return readTenants(args.tenants);
+}
+
+async function readTenants(path: string): Promise<FindTenant> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fail('BF-RELAY-CONFIG', `cannot read ${path}`, error);
+  });
+  return parseTenants(text, isSmallOrderKey);
+}
+
+/** Listening on one address, that is the name; on all of them, nobody can know it but the operator. */
+function defaultName(host: string): string {
+  if (host === '0.0.0.0' || host === '::') throw fail('BF-RELAY-CONFIG', 'say with --name which host clients dial');
+  return host;
+}
+
+/** SIGHUP reads the tenants file again; a wrong one changes nothing. */
+function onHangUp(path: string | undefined, relay: Relay, log: Log): () => void {
+  if (path === undefined) return () => {};
+  const reload = (): void => {
+    readTenants(path).then(
+      (findTenant) => {
+        relay.setTenants(findTenant);
+        log.info({}, 'tenants read again');
+      },
+      (error: Error) => log.error({ why: error.message }, 'tenants file not usable; keeping the old one'),
+    );
+  };
+  process.on('SIGHUP', reload);
+  return () => void process.off('SIGHUP', reload);
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}

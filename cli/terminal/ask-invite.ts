@@ -1,0 +1,31 @@
+// Edge: an invite from the prompt. Mail programs cut long lines, and a terminal hands out one line at a time: the rest must not
+// be left to the shell, which would run it and keep it in its history.
+import { isBlindflashError } from '../../shared/errors/errors.ts';
+import { isCutShort } from '../../shared/tunnel/invite.ts';
+import type { Prompt } from './prompt.ts';
+
+const GO_ON = 'That is only the beginning of an invite: paste the rest, or press Enter to stop.\n';
+
+/** The invite as pasted, its lines joined; an empty line or the end of the input ends one that is not whole. */
+export async function askInvite(prompt: Prompt, question: string): Promise<string> {
+  let pasted = '';
+  while (pasted === '') {
+    pasted = await prompt.ask(question);
+    if (!prompt.interactive) break;
+  }
+  while (isCutShort(pasted)) {
+    const more = await rest(prompt);
+    if (more === '') break;
+    pasted += more;
+  }
+  return pasted;
+}
+
+async function rest(prompt: Prompt): Promise<string> {
+  try {
+    return await prompt.ask(prompt.interactive ? GO_ON : '');
+  } catch (error) {
+    if (isBlindflashError(error, 'BF-USAGE-NOT-INTERACTIVE')) return '';
+    throw error;
+  }
+}

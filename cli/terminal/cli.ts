@@ -1,0 +1,92 @@
+// Edge: what a person or a program sees when a command fails, and the exit status. Design: product page, "The command line".
+import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+
+export interface ReportOptions {
+  /** One JSON object for a program instead of lines for a person. */
+  readonly json?: boolean;
+  /** Adds the stack, for developers. */
+  readonly debug?: boolean;
+}
+
+/** Where a report goes; `process` fits. */
+export interface ReportStreams {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+/** An error as text: `error BF-…: sentence`, the detail, `→ remedy`; or one line of JSON. Ends with a newline. */
+export function describeError(error: unknown, options: ReportOptions = {}): string {
+  const known = asBlindflashError(error);
+  return options.json ? `${JSON.stringify(asRecord(known, options))}\n` : `${asLines(known, options).join('\n')}\n`;
+}
+
+function asRecord(error: BlindflashError, options: ReportOptions): Record<string, unknown> {
+  return {
+    event: 'error',
+    code: error.code,
+    sentence: sentenceOf(error),
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    remedy: error.remedy,
+    exitStatus: error.exitStatus,
+    ...(options.debug ? { stack: stackOf(error) } : {}),
+  };
+}
+
+function asLines(error: BlindflashError, options: ReportOptions): string[] {
+  const hint = error.code === 'BF-INTERNAL' && !options.debug ? ['  Run it again with --debug to see where.'] : [];
+  return [
+    `error ${error.code}: ${sentenceOf(error)}`,
+    ...(error.detail === undefined ? [] : [`  ${error.detail}`]),
+    `→ ${error.remedy}`,
+    ...hint,
+    ...(options.debug ? [stackOf(error)] : []),
+  ];
+}
+
+/** The row's sentence alone; the message carries the detail in brackets as well. */
+function sentenceOf(error: BlindflashError): string {
+  const tail = error.detail === undefined ? '' : ` (${error.detail})`;
+  return error.message.endsWith(tail) ? error.message.slice(0, error.message.length - tail.length) : error.message;
+}
+
+function stackOf(error: BlindflashError): string {
+  const source = error.code === 'BF-INTERNAL' && error.cause instanceof Error ? error.cause : error;
+  return source.stack ?? String(source);
+}
+
+/** Writes the report (JSON to stdout, text to stderr) and returns the exit status. */
+export function reportError(error: unknown, options: ReportOptions = {}, streams: ReportStreams = process): number {
+  (options.json ? streams.stdout : streams.stderr).write(describeError(error, options));
+  return asBlindflashError(error).exitStatus;
+}
+
+/** Runs `work` and gives the exit status: 0, or that of the error it reports. */
+export async function runReported(
+  work: () => Promise<unknown>,
+  options: ReportOptions = {},
+  streams: ReportStreams = process,
+): Promise<number> {
+  try {
+    await work();
+    return 0;
+  } catch (error) {
+    return reportError(error, options, streams);
+  }
+}
+
+/** A reader that went away (`blindflash … | head`) ends the program quietly instead of with a stack. */
+export function surviveClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+      throw error;
+    });
+}
+
+/** Writes one JSON object on a line of stdout: the `--json` voice of every command. */
+export function printJson(
+  record: Readonly<Record<string, unknown>>,
+  stream: ReportStreams['stdout'] = process.stdout,
+): void {
+  stream.write(`${JSON.stringify(record)}\n`);
+}

@@ -1,0 +1,24 @@
+// `blindflash invite`: an invite for a job that is started later with --invite.
+import type { CommandModule } from 'yargs';
+import { Desk, type DeskArguments } from './vendor-terminal.ts';
+import { roomFlags } from './options.ts';
+
+export const inviteCommand: CommandModule<object, DeskArguments> = {
+  command: 'invite',
+  describe: 'make an invite for a job started later (vendor)',
+  builder: (yargs) =>
+    roomFlags(yargs).example(
+      '$0 invite --relay wss://relay.example.com --invite-out i.txt',
+      'then: flash … --invite i.txt',
+    ),
+  handler: async (args) => {
+    const desk = new Desk(args);
+    try {
+      const room = desk.makeRoom(await desk.loadKeys());
+      await desk.store.saveInvite(room);
+      await desk.handOut(room);
+    } finally {
+      desk.close();
+    }
+  },
+};

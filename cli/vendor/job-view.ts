@@ -1,0 +1,140 @@
+// Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
+import type { JobEvent, JobResult } from '../../controller/job/ports.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
+import { printJson } from '../terminal/cli.ts';
+import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { BOARD, type Hello } from '../../shared/tunnel/bodies.ts';
+import type { Receipt } from '../../shared/plan/receipt.ts';
+
+export class JobView {
+  readonly #json: boolean;
+  readonly #progress: Progress;
+  #running = false;
+  #full = false;
+
+  constructor(json: boolean) {
+    this.#json = json;
+    this.#progress = createProgress(json ? 'none' : progressMode(false, process.stderr), systemClock);
+  }
+
+  /** A line for a person; programs do not get it. */
+  say(...lines: readonly string[]): void {
+    if (!this.#json) for (const line of lines) process.stderr.write(`${line}\n`);
+  }
+
+  /** A record for a program; persons do not get it. */
+  record(fields: Readonly<Record<string, unknown>>): void {
+    if (this.#json) printJson(fields);
+  }
+
+  show(event: JobEvent): void {
+    if (this.#json) return printJson(asRecord(event));
+    if (event.type === 'sealed') this.#full = false;
+    if (event.type === 'progress') return this.#bar(event.doneBytes, event.totalBytes);
+    const lines = linesFor(event);
+    if (lines.length > 0) this.#stopBar();
+    this.say(...lines);
+  }
+
+  finish(result: JobResult): void {
+    this.#stopBar();
+    if (this.#json) return printJson({ event: 'done', ...resultRecord(result) });
+    if (result.receipt !== undefined) this.say('', ...receiptLines(JSON.parse(result.receipt.text) as Receipt));
+    const seconds = (result.durationMs / 1000).toFixed(1);
+    this.say(
+      `Done in ${seconds} s; ${result.board === undefined ? 'the agent has not said how' : BOARD[result.board]}.`,
+    );
+  }
+
+  stop(): void {
+    this.#stopBar();
+  }
+
+  /** One bar a sealed session: once it is full nothing starts it again. */
+  #bar(doneBytes: number, totalBytes: number): void {
+    if (this.#full || totalBytes === 0) return;
+    if (!this.#running) this.#progress.start('image', totalBytes);
+    this.#running = true;
+    this.#progress.update(doneBytes);
+    this.#full = doneBytes === totalBytes;
+    if (this.#full) this.#stopBar();
+  }
+
+  #stopBar(): void {
+    if (this.#running) this.#progress.stop();
+    this.#running = false;
+  }
+}
+
+/** Sentences for the events a person wants to hear about. */
+function linesFor(event: JobEvent): string[] {
+  switch (event.type) {
+    case 'peer':
+      return [event.present ? 'The customer’s computer is there.' : 'Waiting for the customer’s computer.'];
+    case 'secondUse':
+      return ['WARNING: somebody came with this invite a second time and was refused. Was it the customer?'];
+    case 'hello':
+      return helloLines(event.hello);
+    case 'sheet':
+      return ['The customer is reading what would be done.'];
+    case 'consent':
+      return ['The customer agrees.'];
+    case 'sealed':
+      return [`Sealed session with the chip ${event.uid}.`];
+    case 'sector':
+      return event.skipped ? [`Sector ${event.sector} holds the image already.`] : [];
+    case 'written':
+      return ['Written and verified by the chip.'];
+    case 'locked':
+      return ['Lock programmed. It is effective after the board has been switched off and on.'];
+    case 'problem':
+      return [
+        `The agent reports ${event.problem.code}: ${event.problem.detail}${event.restarting ? '; trying again' : ''}`,
+      ];
+    default:
+      return [];
+  }
+}
+
+export function helloLines({ probe, target, agent }: Hello): string[] {
+  const volts = probe.millivolts === null ? 'supply unknown' : `${(probe.millivolts / 1000).toFixed(2)} V`;
+  return [
+    `agent    ${clean(agent)}`,
+    `probe    ${clean(probe.kind)} ${clean(probe.firmware)} ${clean(probe.serial)}, ${volts}`,
+    `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${target.flashKiB} KiB, ` +
+      `RDP level ${target.rdp}, UID ${target.uid}`,
+  ];
+}
+
+export function receiptLines(receipt: Receipt): string[] {
+  return [
+    `receipt  ${receipt.outcome}, ${receipt.sealedAt}`,
+    `job      ${receipt.job}`,
+    `unit     ${receipt.uid}`,
+    `digest   ${receipt.imageDigest ?? 'none'}`,
+    receipt.statement,
+  ];
+}
+
+/** Foreign text on our terminal. */
+function clean(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ');
+}
+
+function asRecord(event: JobEvent): Record<string, unknown> {
+  const { type, ...fields } = event;
+  return { event: type, ...(plain(fields) as object) };
+}
+
+function resultRecord(result: JobResult): Record<string, unknown> {
+  return plain(result) as Record<string, unknown>;
+}
+
+/** Byte strings as hexadecimal, everything else as JSON has it. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return toHex(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
+}

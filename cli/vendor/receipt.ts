@@ -1,0 +1,101 @@
+// `blindflash receipt`: check a receipt offline, list those kept here. Says what a receipt proves and what not.
+import { readFile } from 'node:fs/promises';
+import type { Argv, CommandModule } from 'yargs';
+import { homeFolder } from '../../controller/store/home.ts';
+import { FileJobStore } from '../../controller/store/file-job-store.ts';
+import { readKeyText } from '../../controller/store/keys-file.ts';
+import { publicKeysOf } from '../../controller/store/keys.ts';
+import { fromHex, toHex } from '../../shared/codec/bytes.ts';
+import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { parseSigned, verifyCustomerCopy, verifyReceipt } from '../../shared/plan/receipt.ts';
+import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
+import { printJson } from '../terminal/cli.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
+
+interface ReceiptArguments {
+  readonly file?: string | undefined;
+  readonly key?: string | undefined;
+  readonly home?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export const receiptCommand: CommandModule<object, ReceiptArguments> = {
+  command: 'receipt',
+  describe: 'check or list receipts',
+  builder: (yargs) =>
+    (yargs as Argv<ReceiptArguments>)
+      .command(verifyReceiptCommand)
+      .command(listCommand)
+      .demandCommand(1, 'verify or list'),
+  handler: () => {},
+};
+
+const verifyReceiptCommand: CommandModule<ReceiptArguments, ReceiptArguments> = {
+  command: 'verify <file>',
+  describe: 'check the signature of a receipt or of a customer’s copy, offline',
+  builder: (yargs) =>
+    yargs
+      .positional('file', { type: 'string', demandOption: true })
+      .option('key', { type: 'string', describe: 'receipt key it must be signed with, 64 digits' })
+      .option('home', { type: 'string', describe: 'folder with the vendor’s keys, to recognise his own' }),
+  handler: async (args) => {
+    const key = args.key === undefined ? await ownKey(args.home) : fromHex(args.key, 'BF-USAGE', '--key');
+    if (key !== undefined && key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
+    const receipt = verifyAny(parseSigned(await readText(args.file as string)), key);
+    if (args.json === true)
+      return printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
+    process.stdout.write(`${verdict(receipt, key).join('\n')}\n`);
+  },
+};
+
+const listCommand: CommandModule<ReceiptArguments, ReceiptArguments> = {
+  command: 'list',
+  describe: 'list the receipts and jobs in the vendor’s folder',
+  builder: (yargs) => yargs.option('home', { type: 'string', describe: 'the vendor’s folder' }),
+  handler: async (args) => {
+    const store = new FileJobStore(homeFolder(args.home));
+    const [jobs, receipts] = [await store.jobIds(), await store.receiptFiles()];
+    if (args.json === true) return printJson({ event: 'list', jobs, receipts });
+    const lines = [...jobs.map((id) => `job      ${id}`), ...receipts.map((file) => `receipt  ${file}`)];
+    process.stdout.write(lines.length === 0 ? 'nothing here yet\n' : `${lines.join('\n')}\n`);
+  },
+};
+
+/** A vendor's receipt or a customer's copy; the error of the one it claims to be. */
+function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | CustomerReceipt {
+  const isCopy = signed.text.startsWith('{"version":"blindflash customer receipt');
+  return (isCopy ? verifyCustomerCopy : verifyReceipt)(signed, verifyEd25519, key);
+}
+
+function verdict(receipt: Receipt | CustomerReceipt, key: Uint8Array | undefined): string[] {
+  const whose =
+    key === undefined
+      ? `signed with ${receipt.vendorKey}; whether that is the vendor’s key you have to know from elsewhere (--key)`
+      : `signed with the expected key ${toHex(key)}`;
+  const digest = 'imageDigest' in receipt ? receipt.imageDigest : receipt.saltedDigest;
+  return [
+    `The signature is right: ${whose}.`,
+    `outcome  ${receipt.outcome}, ${receipt.sealedAt}, mode ${receipt.mode}`,
+    `job      ${receipt.job}`,
+    `plan     ${receipt.planHash}`,
+    `unit     ${receipt.uid} as reported`,
+    `${'imageDigest' in receipt ? 'digest ' : 'salted '}  ${digest ?? 'none'}`,
+    `What it proves: ${receipt.statement}`,
+  ];
+}
+
+/** The vendor checking his own receipts need not type his key. */
+async function ownKey(home: string | undefined): Promise<Uint8Array | undefined> {
+  try {
+    return fromHex(publicKeysOf(await readKeyText(homeFolder(home).keys)).receipt);
+  } catch (error) {
+    if (isBlindflashError(error)) return undefined;
+    throw error;
+  }
+}
+
+async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw fail('BF-USAGE-FILE', file, error);
+  });
+}

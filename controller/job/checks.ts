@@ -1,0 +1,62 @@
+// What the controller checks before it believes that the right board is at the other end: of the agent's HELLO, and of
+// what the stub itself read (docs/protocol.md §6, §8).
+import { toHex } from '../../shared/codec/bytes.ts';
+import type { Chip } from '../../shared/chips/index.ts';
+import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
+import type { StubFacts } from '../../shared/sealed/payloads.ts';
+import type { Hello } from '../../shared/tunnel/bodies.ts';
+
+/** Kinds that put a stub on the chip; info and reset do without. */
+export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
+  return kind !== 'info' && kind !== 'reset';
+}
+
+/** A chip that cannot make a key is told to the vendor before anybody is invited; the stub would refuse it too. @throws BF-TARGET-NO-RANDOM */
+export function requireRandom(kind: PlanKind, chip: Chip): void {
+  if (usesStub({ kind }) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
+}
+
+const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satisfies Record<1 | 2, ErrorCode>;
+
+/** The agent's word about chip, size, protection and stubs. Not authenticated by the chip; saves a vain attempt. */
+export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly string[]): void {
+  const { devId, flashKiB, rdp } = hello.target;
+  // A protected chip does not tell its flash size: its protection is the news, not the missing number.
+  requireChip(plan, devId, rdp === 0 ? flashKiB : plan.flashKiB);
+  if (!usesStub(plan)) return;
+  if (rdp !== 0) throw fail(RDP_REFUSALS[rdp], `OPTCR 0x${hello.target.optcr.toString(16)}`);
+  requireBank1(plan, hello.target.optcr);
+  if (!hello.stubs.some((hash) => allowedStubs.includes(hash)))
+    throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
+}
+
+/** What the stub says it read on its chip; authentic once the handshake is confirmed. @param uid of the job's first unit. */
+export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined): void {
+  requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
+  const level = protectionLevel(facts.optcr);
+  if (level !== 0) throw fail(RDP_REFUSALS[level], `OPTCR 0x${facts.optcr.toString(16)}`);
+  requireBank1(plan, facts.optcr);
+  if (uid !== undefined && toHex(facts.uid) !== uid)
+    throw fail('BF-JOB-OTHER-BOARD', `unit ${toHex(facts.uid)} instead of ${uid}`);
+}
+
+/** OPTCR bits 15:8: AA level 0, CC level 2, anything else level 1 (RM0090 §3.9.10, "RDP"). */
+export function protectionLevel(optcr: number): 0 | 1 | 2 {
+  const code = (optcr >>> 8) & 0xff;
+  return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
+}
+
+/** OPTCR.BFB2 (RM0090 §2.4, §3.9.10): what is in bank 2 would start, and which bank a sector number then means is not known. */
+const BFB2 = 0x10;
+
+function requireBank1({ kind }: Plan, optcr: number): void {
+  const writes = kind === 'flash' || kind === 'erase';
+  if (writes && (optcr & BFB2) !== 0) throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${optcr.toString(16)}`);
+}
+
+function requireChip(plan: Plan, devId: number, flashKiB: number): void {
+  if (devId !== plan.devId) throw fail('BF-PLAN-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
+  if (plan.flashKiB !== 0 && flashKiB !== plan.flashKiB)
+    throw fail('BF-PLAN-WRONG-CHIP', `the chip has ${flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
+}

@@ -1,0 +1,69 @@
+// Making an invite: a room, two tickets, a tunnel key and a one-time secret, all fresh (docs/protocol.md §2, §3).
+import type { RoomRecord } from './job-record.ts';
+import { publicInviteOf } from './job-record.ts';
+import { exchangeKeyPair, psk, signingKeyPairFrom, type SigningKeyPair } from '../../shared/crypto/keys.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import { encodeInvite, holderKey, publicInviteHash } from '../../shared/tunnel/invite.ts';
+import type { Random } from '../../shared/ports.ts';
+import { issueTicket, relayNameOf, type SideName } from '../../shared/link/ticket.ts';
+
+export interface InviteOptions {
+  /** ws:// or wss:// address of the relay. */
+  readonly relayUrl: string;
+  readonly tenant: SigningKeyPair<'tenant'>;
+  /** Seconds since 1970. */
+  readonly expires: number;
+  /** KiB the relay forwards on one link. */
+  readonly capKiB: number;
+  readonly random: Random;
+}
+
+/** A fresh room with everything in it. @throws BF-RELAY-ADDRESS */
+export function makeRoom(options: InviteOptions): RoomRecord {
+  const { expires, random } = options;
+  const relay = relayNameOf(options.relayUrl);
+  const relayUrl = asInvitesSpellIt(options.relayUrl);
+  const tunnel = exchangeKeyPair('tunnel', random);
+  const inviteSecret = psk(random.bytes(32));
+  const holderSeed = random.bytes(32);
+  const room = random.bytes(16);
+  const ticket = (side: SideName, holder: Uint8Array) =>
+    issueTicket(options.tenant.secretKey, {
+      room,
+      side,
+      id: random.bytes(16),
+      expires,
+      capKiB: options.capKiB,
+      holderKey: holder,
+      relay,
+    });
+  return {
+    relayUrl,
+    expires,
+    tunnelSecret: tunnel.secretKey,
+    tunnelPublic: tunnel.publicKey,
+    agentTicket: ticket('agent', holderKey(inviteSecret).publicKey),
+    controllerTicket: ticket('controller', signingKeyPairFrom('holder', holderSeed).publicKey),
+    holderSeed,
+    inviteSecret,
+    resumeSecret: undefined,
+    codeConfirmed: false,
+  };
+}
+
+/** Scheme and host in small letters, other scripts as DNS has them. */
+function asInvitesSpellIt(relayUrl: string): string {
+  const { protocol, host, pathname } = new URL(relayUrl);
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
+}
+
+/** The line for the customer. @throws BF-INVITE-SECRET-DEAD once its secret has been used. */
+export function inviteLine(room: RoomRecord): string {
+  if (room.inviteSecret === undefined) throw fail('BF-INVITE-SECRET-DEAD');
+  return encodeInvite({ ...publicInviteOf(room), secret: psk(room.inviteSecret) });
+}
+
+/** SHA-512 of the public invite; 64 bytes. */
+export function roomHash(room: RoomRecord): Uint8Array {
+  return publicInviteHash(publicInviteOf(room));
+}

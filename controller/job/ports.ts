@@ -1,0 +1,171 @@
+// What a job is handed and what it tells: the ports of controller/job/job.ts. Nothing here prints or stores by itself.
+import type { Image } from '../image/image.ts';
+import type { JobRecord } from './job-record.ts';
+import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+import type { Clock, Log, Random } from '../../shared/ports.ts';
+import type { SignedText } from '../../shared/plan/receipt.ts';
+import type { Board, Hello, Problem } from '../../shared/tunnel/bodies.ts';
+import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { TunnelEvents } from '../../shared/tunnel/tunnel.ts';
+
+// ── the way to the agent ──────────────────────────────────────────────────────────────────────────────────────────
+
+export interface WayEvents extends Required<TunnelEvents> {
+  /** The agent is in the room, or not. */
+  onPeer(present: boolean): void;
+}
+
+/** A tunnel as the job sees it: messages, however they travel. */
+export interface Way {
+  /** Queues a message. Throws as Tunnel.send does. */
+  send(message: TunnelMessage): void;
+  /** Messages the agent has not acknowledged. */
+  readonly unacknowledged: number;
+  close(): void;
+}
+
+export type OpenWay = (events: WayEvents) => Way;
+
+// ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Where jobs and receipts are kept. A call that has returned is on disk. */
+export interface JobStore {
+  save(record: JobRecord): Promise<void>;
+  /** The receipt of this job for this unit, if there is one. @param uid 24 digits. */
+  receipt(job: string, uid: string): Promise<SignedText | undefined>;
+  /** Keeps the one receipt of this job for this unit, in place of an earlier state of it. */
+  storeReceipt(job: string, uid: string, receipt: SignedText): Promise<void>;
+}
+
+/** Keys a session needs; the tenant key stays at home. */
+export interface SessionKeys {
+  readonly sealed: ExchangeKeyPair<'sealed'>;
+  readonly receipt: SigningKeyPair<'receipt'>;
+}
+
+// ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type JobEvent =
+  | { readonly type: 'peer'; readonly present: boolean }
+  /** resumed: by the resume secret, not by the invite. */
+  | { readonly type: 'tunnel'; readonly code: string; readonly resumed: boolean }
+  /** Somebody came with the dead secret of the invite. */
+  | { readonly type: 'secondUse' }
+  | { readonly type: 'hello'; readonly hello: Hello }
+  /** planHash: 64 bytes. Sent with every JOB, also when the plan was made anew for the flash size found. */
+  | { readonly type: 'job'; readonly plan: Plan; readonly planHash: Uint8Array }
+  /** The customer is looking at the consent sheet. */
+  | { readonly type: 'sheet' }
+  | { readonly type: 'consent' }
+  /** A sealed session with the stub is confirmed. */
+  | { readonly type: 'sealed'; readonly uid: string; readonly stubVersion: number; readonly handshake: number }
+  | { readonly type: 'erased'; readonly sector: number }
+  /** The stub's digests of a sector are right. skipped: it held them already. */
+  | { readonly type: 'sector'; readonly sector: number; readonly skipped: boolean }
+  /** Bytes of the image, for the bar only: between two digests this rests on unauthenticated words. */
+  | { readonly type: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
+  /** root: 64 bytes, of the complete image, as the stub reported it. */
+  | { readonly type: 'written'; readonly root: Uint8Array; readonly wordsProgrammed: number }
+  | { readonly type: 'receipt'; readonly receipt: SignedText }
+  | { readonly type: 'locked'; readonly optcr: number }
+  /** The agent reported a problem; restarting: a new sealed session is asked for. */
+  | { readonly type: 'problem'; readonly problem: Problem; readonly restarting: boolean }
+  | { readonly type: 'left'; readonly board: Board };
+
+export interface JobCallbacks {
+  /** The vendor compares the code with the one the customer reads to him. Not asked when `waiveCode` is set. */
+  confirmCode(code: string): Promise<boolean>;
+  onEvent?(event: JobEvent): void;
+}
+
+// ── the job ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface JobOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: JobStore;
+  readonly keys: SessionKeys;
+  /** As stored or freshly made; updates go to the store. */
+  readonly record: JobRecord;
+  /** For kinds flash and verify. */
+  readonly image?: Image | undefined;
+  /** Hashes of the stubs the vendor trusts, 128 digits each. */
+  readonly allowedStubs: readonly string[];
+  readonly callbacks: JobCallbacks;
+  /** No image leaves before the code is confirmed, unless this is set. */
+  readonly waiveCode?: boolean;
+  /** Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which. */
+  readonly delta?: boolean;
+  /** Makes the plan again for the flash size the agent reports; without it another size is refused. */
+  readonly planFor?: ((flashKiB: number) => Plan) | undefined;
+  readonly patience?: Partial<Patience>;
+}
+
+/** How long the job waits, milliseconds. */
+export interface Patience {
+  /** For the agent to come at all. */
+  readonly meet: number;
+  /** For it to come back. */
+  readonly peer: number;
+  readonly hello: number;
+  /** For the customer's yes. */
+  readonly consent: number;
+  /** For the stub's handshake. */
+  readonly sealed: number;
+  /** For a sealed handshake the agent begins by itself when the job is resumed. */
+  readonly ownHandshake: number;
+  /** For any sign of life while the chip works. */
+  readonly work: number;
+  /** For the agent to say how it left the board. */
+  readonly left: number;
+  /** Before the next attempt after trouble with the board. */
+  readonly boardPause: number;
+}
+
+/** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
+export const MOST_BEGINNINGS = 100;
+
+/** New sealed sessions asked for in one run, after trouble with a session and with the board. */
+export const RESTARTS = { session: 3, board: 20 } as const;
+
+export const PATIENCE: Patience = {
+  meet: 24 * 3_600_000,
+  peer: 15 * 60_000,
+  hello: 60_000,
+  consent: 30 * 60_000,
+  sealed: 120_000,
+  ownHandshake: 5_000,
+  work: 90_000,
+  left: 20_000,
+  boardPause: 3_000,
+};
+
+export interface JobResult {
+  readonly hello: Hello;
+  /** 24 digits; undefined for jobs without a stub. */
+  readonly uid: string | undefined;
+  readonly receipt: SignedText | undefined;
+  /** The customer's copy. */
+  readonly customerCopy: SignedText | undefined;
+  /** How the agent left the board; undefined if it did not say. */
+  readonly board: Board | undefined;
+  /** Sectors that were not written again. */
+  readonly skipped: readonly number[];
+  readonly durationMs: number;
+}
+
+/** A job under way. */
+export interface RunningJob {
+  /** Rejects with the coded error that ended the job; its detail says in what state the board is. */
+  readonly done: Promise<JobResult>;
+  /** What is known of the board now. */
+  readonly board: Board;
+  /** True if `flash --resume` can go on after the error that ended the job. */
+  readonly resumable: boolean;
+  /** The job's record as it is now. */
+  readonly record: JobRecord;
+  /** Leaves the job where it is: the agent keeps waiting, nothing is sent. */
+  interrupt(): void;
+}

@@ -1,0 +1,259 @@
+// image × chip × options → plan (docs/protocol.md §7). Pure and deterministic: the job id comes in.
+import { bytesAt, endOf, hexAddress, type Segment } from '../image/segments.ts';
+import { checkImageFits, type Image } from '../image/image.ts';
+import {
+  inRam,
+  sectorAt,
+  sectorNumber,
+  sectorsOf,
+  type Chip,
+  type Sector,
+  type Width,
+} from '../../shared/chips/index.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import { BOOT_WORDS_BYTES, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
+import { checkPlan } from '../../shared/plan/rules.ts';
+import { satisfiesPolicy, type AnyMode } from '../../shared/plan/trust.ts';
+
+/** The stub wipes itself after this long without a frame, unless the vendor says otherwise. */
+export const DEFAULT_IDLE_MS = 600_000;
+const MODE = 'host-blind';
+
+export interface PlanOptions {
+  /** 16 bytes. */
+  readonly job: Uint8Array;
+  /** Flash size of the chip, KiB; its largest unless given. */
+  readonly flashKiB?: number | undefined;
+  /** What the customer reads; at most 64 bytes of UTF-8. */
+  readonly label?: string | undefined;
+  readonly idleLimitMs?: number | undefined;
+  readonly finalAction?: FinalAction | undefined;
+  /** Trust mode asked for; host-blind is the one this version has. */
+  readonly mode?: AnyMode | undefined;
+  /** The weakest trust mode the firmware's policy allows. */
+  readonly minimumMode?: AnyMode | undefined;
+}
+
+export interface FlashOptions extends PlanOptions {
+  readonly lock?: PlanLock | undefined;
+  /** Widest programming allowed. */
+  readonly widest?: Width | undefined;
+  /** Address of the boot words when they are not the vector table at the start of a segment. */
+  readonly boot?: number | undefined;
+  /** Sectors may be skipped across jobs: what the image leaves free in them is checked, too. */
+  readonly delta?: boolean | undefined;
+}
+
+/** Job of kind flash: erase what the image touches, program it, boot words last. */
+export function compileFlash(image: Image, chip: Chip, options: FlashOptions): Plan {
+  const flashKiB = options.flashKiB ?? largestFlash(chip);
+  checkImageFits(image, chip, flashKiB);
+  const boot = options.boot ?? findBootWords(image, chip);
+  const programmed = rangesOf(withBootWords(image.segments, boot, chip), chip, flashKiB, 'program');
+  const sectors = sectorsTouched(programmed, chip, flashKiB);
+  const ranges = options.delta === true ? withRests(programmed, sectors, boot, chip, flashKiB) : programmed;
+  return checked(chip, {
+    ...common('flash', chip, { ...options, flashKiB }, 'run'),
+    sectors,
+    bootAddress: boot,
+    widest: options.widest ?? 'x32',
+    lock: options.lock ?? 'none',
+    ranges,
+  });
+}
+
+/** Job of kind verify: the stub digests what the image covers; nothing is changed. */
+export function compileVerify(image: Image, chip: Chip, options: PlanOptions): Plan {
+  const flashKiB = options.flashKiB ?? largestFlash(chip);
+  checkImageFits(image, chip, flashKiB);
+  const ranges = rangesOf(image.segments, chip, flashKiB, 'digest');
+  return checked(chip, { ...common('verify', chip, { ...options, flashKiB }, 'run'), ranges });
+}
+
+/** Job of kind erase. @param sectors numbers, ascending; all of the chip's unless given. */
+export function compileErase(chip: Chip, options: PlanOptions & { readonly sectors?: readonly number[] }): Plan {
+  const flashKiB = options.flashKiB ?? largestFlash(chip);
+  const sectors = options.sectors ?? sectorsOf(chip, flashKiB).map(({ index }) => index);
+  return checked(chip, { ...common('erase', chip, { ...options, flashKiB }, 'halt'), sectors });
+}
+
+/** Job of kind info: the agent says what is connected; no stub, no change. */
+export function compileInfo(chip: Chip, options: PlanOptions): Plan {
+  return checked(chip, common('info', chip, { ...options, flashKiB: options.flashKiB ?? 0 }, 'run'));
+}
+
+/** Job of kind reset: the board is reset and runs what is in its flash. */
+export function compileReset(chip: Chip, options: PlanOptions): Plan {
+  return checked(chip, common('reset', chip, { ...options, flashKiB: options.flashKiB ?? 0 }, 'run'));
+}
+
+/** Where the reset vector lies: the lowest segment that begins with a vector table this chip could start from. */
+export function findBootWords(image: Image, chip: Chip): number {
+  const segment = image.segments.find((candidate) => isVectorTable(candidate, image, chip));
+  if (segment !== undefined) return segment.address;
+  const starts = image.segments.map(({ address }) => hexAddress(address)).slice(0, 4);
+  throw fail('BF-IMAGE-BOOT-WORDS', `looked at ${starts.join(', ')}; --boot names another address`);
+}
+
+/** A stack pointer into (or just behind) RAM on 8 bytes, and a Thumb entry inside the image. */
+function isVectorTable(segment: Segment, image: Image, chip: Chip): boolean {
+  if (segment.bytes.length < 8 || segment.address % 4 !== 0) return false;
+  const view = new DataView(segment.bytes.buffer, segment.bytes.byteOffset);
+  const [stack, entry] = [view.getUint32(0, true), view.getUint32(4, true)];
+  const isCode = () => image.segments.some((part) => entry - 1 >= part.address && entry < endOf(part));
+  return stack % 8 === 0 && inRam(chip, stack - 8, 8) && entry % 2 === 1 && isCode();
+}
+
+/** The 64 boot words belong to one range, even when the image's first segment is shorter: the rest reads FF. */
+function withBootWords(segments: readonly Segment[], boot: number, chip: Chip): Segment[] {
+  if (boot % 4 !== 0) throw fail('BF-IMAGE-BOOT-WORDS', `${hexAddress(boot)} is not on 4 bytes`);
+  const home = segments.findIndex((segment) => boot >= segment.address && boot < endOf(segment));
+  if (home < 0) throw fail('BF-IMAGE-BOOT-WORDS', `the image has nothing at ${hexAddress(boot)}`);
+  const sector = sectorAt(chip, boot);
+  const end = boot + BOOT_WORDS_BYTES;
+  if (sector === undefined || end > sector.base + sector.bytes)
+    throw fail('BF-IMAGE-BOOT-WORDS', `the 64 bytes at ${hexAddress(boot)} do not lie in one sector`);
+  return joinOverlapping(segments.map((segment, index) => (index === home ? reachingTo(segment, end) : segment)));
+}
+
+function reachingTo(segment: Segment, end: number): Segment {
+  if (endOf(segment) >= end) return segment;
+  return { address: segment.address, bytes: bytesAt([segment], segment.address, end - segment.address) };
+}
+
+/** After lengthening one segment the next ones may lie inside it or touch it. */
+function joinOverlapping(segments: readonly Segment[]): Segment[] {
+  const joined: Segment[] = [];
+  for (const segment of segments) {
+    const last = joined.at(-1);
+    if (last === undefined || segment.address > endOf(last)) joined.push(segment);
+    else {
+      const length = Math.max(endOf(last), endOf(segment)) - last.address;
+      const bytes = bytesAt([last], last.address, length);
+      bytes.set(segment.bytes, segment.address - last.address);
+      joined[joined.length - 1] = { address: last.address, bytes };
+    }
+  }
+  return joined;
+}
+
+// ── ranges and sectors ────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Span {
+  readonly address: number;
+  readonly end: number;
+  readonly sector: number;
+}
+
+/** Segments cut at sector boundaries; when there are too many, the smallest gaps inside sectors are filled. */
+function rangesOf(segments: readonly Segment[], chip: Chip, flashKiB: number, use: RangeUse): PlanRange[] {
+  const sectors = sectorsOf(chip, flashKiB);
+  const spans = fillSmallestGaps(segments.flatMap((segment) => cutAtSectors(segment, sectors)));
+  return spans.map(({ address, end }) => ({ address, length: end - address, use }));
+}
+
+function cutAtSectors(segment: Segment, sectors: readonly Sector[]): Span[] {
+  return sectors
+    .map(({ index, base, bytes }) => ({
+      address: Math.max(segment.address, base),
+      end: Math.min(endOf(segment), base + bytes),
+      sector: index,
+    }))
+    .filter(({ address, end }) => address < end);
+}
+
+/** At most 64 spans: as many of the smallest gaps between neighbours of one sector are closed as it takes. */
+function fillSmallestGaps(spans: readonly Span[]): Span[] {
+  const surplus = Math.max(0, spans.length - PLAN_LIMITS.ranges);
+  const gaps = spans.slice(1).map((right, index) => gapBefore(spans[index] as Span, right, index + 1));
+  const closed = new Set(
+    gaps
+      .filter(({ size }) => Number.isFinite(size))
+      .sort((a, b) => a.size - b.size)
+      .slice(0, surplus)
+      .map(({ index }) => index),
+  );
+  if (closed.size < surplus) throw fail('BF-PLAN-TOO-LONG', `${spans.length} ranges`);
+  const joined: Span[] = [];
+  for (const [index, span] of spans.entries())
+    if (closed.has(index)) joined.push({ ...(joined.pop() as Span), end: span.end });
+    else joined.push(span);
+  return joined;
+}
+
+/**
+ * Ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven to its last
+ * byte. A sector whose rests do not fit into the plan any more goes without, and `--delta` never skips it.
+ */
+function withRests(
+  ranges: readonly PlanRange[],
+  sectors: readonly number[],
+  boot: number,
+  chip: Chip,
+  flashKiB: number,
+): PlanRange[] {
+  const all = [...ranges];
+  for (const sector of sectors.map((index) => sectorNumber(chip, index, flashKiB))) {
+    const rests = restsOf(sector, ranges);
+    const isBoot = boot >= sector.base && boot < sector.base + sector.bytes;
+    if (!isBoot && all.length + rests.length <= PLAN_LIMITS.ranges) all.push(...rests);
+  }
+  return all.sort((a, b) => a.address - b.address);
+}
+
+/** The stretches of a sector that no range covers, to be checked only. */
+function restsOf({ base, bytes }: Sector, ranges: readonly PlanRange[]): PlanRange[] {
+  const inside = ranges.filter(({ address }) => address >= base && address < base + bytes);
+  const starts = [base, ...inside.map(({ address, length }) => address + length)];
+  const ends = [...inside.map(({ address }) => address), base + bytes];
+  return starts.flatMap((address, index) => {
+    const length = (ends[index] as number) - address;
+    return length > 0 ? [{ address, length, use: 'digest' as const }] : [];
+  });
+}
+
+function gapBefore(left: Span, right: Span, index: number): { index: number; size: number } {
+  return { index, size: left.sector === right.sector ? right.address - left.end : Number.POSITIVE_INFINITY };
+}
+
+function sectorsTouched(ranges: readonly PlanRange[], chip: Chip, flashKiB: number): number[] {
+  const indices = ranges.map(({ address }) => sectorAt(chip, address, flashKiB)?.index ?? -1);
+  return [...new Set(indices)].sort((a, b) => a - b);
+}
+
+// ── what all plans share ──────────────────────────────────────────────────────────────────────────────────────────
+
+function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: number }, action: FinalAction): Plan {
+  requireMode(options.mode ?? MODE, options.minimumMode);
+  return {
+    kind,
+    mode: MODE,
+    job: options.job,
+    devId: chip.devId,
+    flashKiB: options.flashKiB,
+    idleLimitMs: options.idleLimitMs ?? DEFAULT_IDLE_MS,
+    sectors: [],
+    bootAddress: undefined,
+    widest: 'x32',
+    lock: 'none',
+    finalAction: options.finalAction ?? action,
+    ranges: [],
+    label: options.label ?? '',
+  };
+}
+
+function requireMode(asked: AnyMode, minimum: AnyMode | undefined): void {
+  if (asked !== MODE) throw fail('BF-JOB-POLICY', `this version has no mode ${asked}, only ${MODE}`);
+  if (minimum !== undefined && !satisfiesPolicy(MODE, minimum))
+    throw fail('BF-JOB-POLICY', `the policy asks for ${minimum}; this version offers ${MODE}`);
+}
+
+function largestFlash(chip: Chip): number {
+  return chip.flashKiB[0] as number;
+}
+
+function checked(chip: Chip, plan: Plan): Plan {
+  checkPlan(plan, chip);
+  return plan;
+}

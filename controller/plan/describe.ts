@@ -1,0 +1,60 @@
+// A plan in words for the vendor: what will be erased, written and locked, how long it takes, and what the mode is worth.
+import { hexAddress } from '../image/segments.ts';
+import { estimate, type Span } from './estimate.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
+import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
+import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
+import { LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
+
+const KINDS = {
+  flash: 'write an image',
+  verify: 'compare with an image, changing nothing',
+  erase: 'erase',
+  info: 'look at the board, changing nothing',
+  reset: 'reset the board',
+} as const satisfies Record<Plan['kind'], string>;
+
+/** Lines without ends. */
+export function describePlan(plan: Plan, chip: Chip): string[] {
+  return [
+    `job      ${toHex(plan.job)}${plan.label === '' ? '' : `  “${plan.label}”`}`,
+    `does     ${KINDS[plan.kind]}`,
+    `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
+    ...plan.sectors.map((index) => describeSector(index, plan, chip)),
+    ...plan.ranges.map(({ address, length, use }) =>
+      `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
+    ),
+    ...(plan.bootAddress === undefined ? [] : [`boot     64 bytes at ${hexAddress(plan.bootAddress)}, written last`]),
+    ...(plan.kind === 'flash' ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
+    ...(plan.kind === 'info' ? [] : [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`]),
+    ...describeTimes(plan, chip),
+    `hash     ${toHex(planHash(encodePlan(plan)))}`,
+  ];
+}
+
+/** What the mode stops and does not stop, for jobs that carry an image. */
+export function describeTrust(plan: Plan): string[] {
+  const row = TRUST[plan.mode];
+  return [
+    `Mode ${plan.mode}: ${row.setUp}`,
+    ...row.stops.map((text) => `  stops          ${text}`),
+    ...row.doesNotStop.map((text) => `  does NOT stop  ${text}`),
+    ...(plan.kind === 'flash' ? [LOCK_TEXTS[plan.lock]] : []),
+  ];
+}
+
+function describeSector(index: number, plan: Plan, chip: Chip): string {
+  const { base, bytes } = sectorNumber(chip, index, plan.flashKiB);
+  return `erase    sector ${index}, ${bytes / 1024} KiB at ${hexAddress(base)}`;
+}
+
+function describeTimes(plan: Plan, chip: Chip): string[] {
+  if (plan.sectors.length === 0) return [];
+  const { erase, program } = estimate(plan, chip);
+  const programs = plan.kind === 'flash' ? `, programming ${spanText(program)}` : '';
+  return [`time     on the chip: erasing ${spanText(erase)}${programs}`];
+}
+
+function spanText({ typical, most }: Span): string {
+  return `${(typical / 1000).toFixed(1)} s (at most ${(most / 1000).toFixed(1)} s)`;
+}

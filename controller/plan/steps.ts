@@ -1,0 +1,127 @@
+// The controller's ordered work: plan × image → sealed commands and what the chip must answer (docs/protocol.md §8, §9).
+// How many commands there are and how long each is depends on the plan alone, never on the bytes of the image.
+import { bytesAt, ERASED_BYTE } from '../image/segments.ts';
+import type { Image } from '../image/image.ts';
+import { sectorAt, type Chip } from '../../shared/chips/index.ts';
+import { sha512 } from '../../shared/crypto/hash.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import { BOOT_WORDS_BYTES, type Plan, type PlanRange } from '../../shared/plan/plan.ts';
+import { IMAGE_DATA_BYTES, rootDigest, type Command } from '../../shared/sealed/messages.ts';
+
+/** A range of the plan with what its flash must hold. */
+export interface ExpectedRange extends PlanRange {
+  /** Position in the plan. */
+  readonly index: number;
+  readonly sector: number;
+  /** SHA-512 while the boot words are still erased; equal to `after` where there are none. */
+  readonly before: Uint8Array;
+  /** SHA-512 when everything is written. */
+  readonly after: Uint8Array;
+}
+
+export interface Expectation {
+  readonly ranges: readonly ExpectedRange[];
+  /** Roots of §8 with the boot words erased, and in place. */
+  readonly rootBefore: Uint8Array;
+  readonly rootAfter: Uint8Array;
+}
+
+/** Which digests the chip must report for this plan once it holds this image. */
+export function expectedDigests(plan: Plan, image: Image, chip: Chip): Expectation {
+  const ranges = plan.ranges.map((range, index): ExpectedRange => {
+    const bytes = bytesAt(image.segments, range.address, range.length);
+    const after = sha512(bytes);
+    const before = sha512(withoutBootWords(bytes, range, plan.bootAddress));
+    return { ...range, index, sector: sectorOf(range, chip, plan), before, after };
+  });
+  const rootOf = (which: 'before' | 'after') => rootDigest(ranges.map((range) => ({ ...range, digest: range[which] })));
+  return { ranges, rootBefore: rootOf('before'), rootAfter: rootOf('after') };
+}
+
+/** The sector of the boot words: erased first, never skipped. Undefined for every kind but flash. */
+export function bootSector(plan: Plan, chip: Chip): number | undefined {
+  return plan.bootAddress === undefined ? undefined : sectorAt(chip, plan.bootAddress, plan.flashKiB)?.index;
+}
+
+/** True when the plan digests a sector to its last byte: what is not programmed in it must read FF. */
+export function coversSector(expected: Expectation, sector: number, bytes: number): boolean {
+  const inside = expected.ranges.filter((range) => range.sector === sector);
+  return inside.reduce((sum, { length }) => sum + length, 0) === bytes;
+}
+
+/** ERASE of one sector. */
+export function eraseStep(sector: number): Command {
+  return { name: 'ERASE', sector };
+}
+
+/** DIGEST of each range of a sector. */
+export function digestSteps(expected: Expectation, sector: number): (Command & { readonly name: 'DIGEST' })[] {
+  return expected.ranges
+    .filter((range) => range.sector === sector)
+    .map(({ index }) => ({ name: 'DIGEST', range: index }));
+}
+
+/** IMAGE frames of a sector in ascending addresses, without the boot words; stretches of FF travel like all others. */
+export function* imageSteps(
+  plan: Plan,
+  image: Image,
+  expected: Expectation,
+  sector: number,
+): Generator<Command & { readonly name: 'IMAGE' }> {
+  for (const range of expected.ranges)
+    if (range.sector === sector && range.use === 'program')
+      for (const { address, length } of framesOf(range, plan.bootAddress))
+        yield { name: 'IMAGE', address, data: bytesAt(image.segments, address, length) };
+}
+
+/** FINAL: the root as it must stand, and the boot words. */
+export function finalStep(plan: Plan, image: Image, expected: Expectation): Command {
+  if (plan.bootAddress === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'a plan without boot words has no FINAL');
+  const bootWords = bytesAt(image.segments, plan.bootAddress, BOOT_WORDS_BYTES);
+  return { name: 'FINAL', root: expected.rootBefore, bootWords };
+}
+
+/** Image bytes that IMAGE frames carry for a sector, or for all of the plan: the length of the progress bar. */
+export function imageBytes(plan: Plan, expected: Expectation, sector?: number): number {
+  return expected.ranges
+    .filter((range) => range.use === 'program' && (sector === undefined || range.sector === sector))
+    .flatMap((range) => framesOf(range, plan.bootAddress))
+    .reduce((sum, { length }) => sum + length, 0);
+}
+
+interface Stretch {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** A range without the boot words, cut into frames. */
+function framesOf(range: PlanRange, boot: number | undefined): Stretch[] {
+  const end = range.address + range.length;
+  const pieces =
+    boot === undefined || boot < range.address || boot >= end
+      ? [{ address: range.address, length: range.length }]
+      : [
+          { address: range.address, length: boot - range.address },
+          { address: boot + BOOT_WORDS_BYTES, length: end - boot - BOOT_WORDS_BYTES },
+        ];
+  return pieces.flatMap(cutIntoFrames);
+}
+
+function cutIntoFrames({ address, length }: Stretch): Stretch[] {
+  return Array.from({ length: Math.ceil(length / IMAGE_DATA_BYTES) }, (_, index) => ({
+    address: address + index * IMAGE_DATA_BYTES,
+    length: Math.min(IMAGE_DATA_BYTES, length - index * IMAGE_DATA_BYTES),
+  }));
+}
+
+function withoutBootWords(bytes: Uint8Array, range: PlanRange, boot: number | undefined): Uint8Array {
+  if (boot === undefined || boot < range.address || boot >= range.address + range.length) return bytes;
+  const start = boot - range.address;
+  return new Uint8Array(bytes).fill(ERASED_BYTE, start, start + BOOT_WORDS_BYTES);
+}
+
+function sectorOf(range: PlanRange, chip: Chip, plan: Plan): number {
+  const sector = sectorAt(chip, range.address, plan.flashKiB);
+  if (sector === undefined) throw fail('BF-PLAN-RANGE', 'a range lies outside flash');
+  return sector.index;
+}

@@ -1,0 +1,77 @@
+// Edge: the vendor's key file, its passphrase, and scrypt.
+import { scrypt } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { formatKeys, needsPassphrase, parseKeys, type Stretch, type VendorKeys } from './keys.ts';
+import { fromUtf8, utf8 } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import type { Random } from '../../shared/ports.ts';
+import { readPrivateFile, writePrivateFile } from '../../shared/platform/node/private-file.ts';
+
+const MIB = 1024 * 1024;
+
+/** scrypt of node:crypto, off the main thread. */
+export const stretchWithScrypt: Stretch = (passphrase, salt, { logN, r, p }) =>
+  new Promise((resolve, reject) => {
+    const N = 2 ** logN;
+    scrypt(passphrase.normalize('NFKC'), salt, 32, { N, r, p, maxmem: 128 * N * r + 32 * MIB }, (error, key) => {
+      if (error === null) resolve(new Uint8Array(key));
+      else reject(error);
+    });
+  });
+
+/** Asks the person for a line that is not shown while it is typed. */
+export interface HiddenPrompt {
+  askHidden(question: string): Promise<string>;
+}
+
+/** Where a passphrase comes from: a file or `-` for standard input, else the person at the terminal. */
+export interface PassphraseSource {
+  readonly file: string | undefined;
+  readonly prompt: HiddenPrompt;
+}
+
+/** Reads keys. @throws BF-KEYS-MISSING, BF-KEYS-PERMISSIONS, BF-KEYS-DAMAGED, BF-KEYS-PASSPHRASE */
+export async function loadKeys(path: string, source: PassphraseSource): Promise<VendorKeys> {
+  const text = await readKeyText(path);
+  const passphrase = needsPassphrase(text) ? await askPassphrase(source) : undefined;
+  return parseKeys(text, passphrase, stretchWithScrypt);
+}
+
+/** The text of a key file; its public half needs no passphrase. */
+export async function readKeyText(path: string): Promise<string> {
+  return fromUtf8(await readPrivateFile(path, { missing: 'BF-KEYS-MISSING' }), 'BF-KEYS-DAMAGED', 'the key file');
+}
+
+/** Writes new keys; a file that is there already is never replaced. @throws BF-KEYS-EXIST */
+export async function storeKeys(
+  path: string,
+  keys: VendorKeys,
+  passphrase: string | undefined,
+  random: Random,
+): Promise<void> {
+  const text = await formatKeys(keys, passphrase, stretchWithScrypt, random);
+  await writePrivateFile(path, utf8(text), { replace: false, exists: 'BF-KEYS-EXIST' });
+}
+
+/** A new passphrase, asked for twice; from a file or standard input once. */
+export async function newPassphrase(source: PassphraseSource): Promise<string> {
+  if (source.file !== undefined) return requireSome(await askPassphrase(source));
+  const first = requireSome(await source.prompt.askHidden('New passphrase: '));
+  if ((await source.prompt.askHidden('The same again: ')) !== first)
+    throw fail('BF-KEYS-PASSPHRASE', 'the two differ; nothing was written');
+  return first;
+}
+
+async function askPassphrase({ file, prompt }: PassphraseSource): Promise<string> {
+  if (file === undefined || file === '-') return prompt.askHidden(file === '-' ? '' : 'Passphrase of the keys: ');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw fail('BF-USAGE-FILE', file, error);
+  });
+  return text.replace(/\r?\n$/, '');
+}
+
+function requireSome(passphrase: string): string {
+  if (passphrase.length === 0)
+    throw fail('BF-KEYS-PASSPHRASE', 'it is empty; --no-passphrase leaves it out on purpose');
+  return passphrase;
+}

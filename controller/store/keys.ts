@@ -1,0 +1,162 @@
+// The vendor's long-term keys: one pair for each purpose, and the form in which they are kept. Pure; the file and its
+// passphrase are controller/store/keys-file.ts.
+import nacl from 'tweetnacl';
+import { z } from 'zod';
+import { concat, copyOf, equalBytes, fromHex, toHex, wipe } from '../../shared/codec/bytes.ts';
+import { exchangeKeyPairFrom, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
+import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import type { Random } from '../../shared/ports.ts';
+
+export interface VendorKeys {
+  /** Signs tickets; its public half is what a relay operator enters. */
+  readonly tenant: SigningKeyPair<'tenant'>;
+  /** Signs receipts. */
+  readonly receipt: SigningKeyPair<'receipt'>;
+  /** The vendor's end of sealed sessions. */
+  readonly sealed: ExchangeKeyPair<'sealed'>;
+}
+
+/** Cost of turning a passphrase into a key: scrypt's N (log2), r, p. */
+export interface ScryptCost {
+  readonly logN: number;
+  readonly r: number;
+  readonly p: number;
+}
+/** scrypt: 32 bytes from passphrase, salt and cost (an edge has node:crypto's). */
+export type Stretch = (passphrase: string, salt: Uint8Array, cost: ScryptCost) => Promise<Uint8Array>;
+
+const COST: ScryptCost = { logN: 17, r: 8, p: 1 };
+/** Costs a file may ask for: not too cheap to resist, not so dear that reading it is an attack. */
+const COST_BOUNDS = { logN: { least: 15, most: 20 }, r: 8, p: 1 } as const;
+const SECRETS_BYTES = 96;
+
+/** Three fresh pairs. */
+export function makeKeys(random: Random): VendorKeys {
+  const secrets = random.bytes(SECRETS_BYTES);
+  const keys = keysFrom(secrets);
+  wipe(secrets);
+  return keys;
+}
+
+/** tenant seed 32 ‖ receipt seed 32 ‖ sealed secret 32. */
+function keysFrom(secrets: Uint8Array): VendorKeys {
+  return {
+    tenant: signingKeyPairFrom('tenant', copyOf(secrets, 0, 32)),
+    receipt: signingKeyPairFrom('receipt', copyOf(secrets, 32, 64)),
+    sealed: exchangeKeyPairFrom('sealed', copyOf(secrets, 64, 96)),
+  };
+}
+
+function secretsOf(keys: VendorKeys): Uint8Array {
+  return concat(keys.tenant.secretKey.subarray(0, 32), keys.receipt.secretKey.subarray(0, 32), keys.sealed.secretKey);
+}
+
+// ── as JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`));
+const KeysSchema = z.strictObject({
+  version: z.literal('blindflash keys 1'),
+  public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
+  secret: z.union([
+    z.strictObject({ protection: z.literal('none'), keys: hex(SECRETS_BYTES) }),
+    z.strictObject({
+      protection: z.literal('scrypt secretbox'),
+      logN: z.int().min(COST_BOUNDS.logN.least).max(COST_BOUNDS.logN.most),
+      r: z.literal(COST_BOUNDS.r),
+      p: z.literal(COST_BOUNDS.p),
+      salt: hex(32),
+      nonce: hex(24),
+      box: hex(SECRETS_BYTES + 16),
+    }),
+  ]),
+});
+type KeysFile = z.infer<typeof KeysSchema>;
+
+/** The file form, sealed with the passphrase; undefined leaves the secrets in clear (the caller has warned). */
+export async function formatKeys(
+  keys: VendorKeys,
+  passphrase: string | undefined,
+  stretch: Stretch,
+  random: Random,
+): Promise<string> {
+  const secrets = secretsOf(keys);
+  const file: KeysFile = {
+    version: 'blindflash keys 1',
+    public: publicHalves(keys),
+    secret:
+      passphrase === undefined
+        ? { protection: 'none', keys: toHex(secrets) }
+        : await sealed(secrets, passphrase, stretch, random),
+  };
+  wipe(secrets);
+  return `${JSON.stringify(file, undefined, 1)}\n`;
+}
+
+async function sealed(secrets: Uint8Array, passphrase: string, stretch: Stretch, random: Random) {
+  const [salt, nonce] = [random.bytes(32), random.bytes(24)];
+  const key = await stretch(passphrase, salt, COST);
+  const box = nacl.secretbox(secrets, nonce, key);
+  wipe(key);
+  return {
+    protection: 'scrypt secretbox' as const,
+    ...COST_FIELDS,
+    salt: toHex(salt),
+    nonce: toHex(nonce),
+    box: toHex(box),
+  };
+}
+const COST_FIELDS = { logN: COST.logN, r: 8, p: 1 } as const;
+
+/** True if the file asks for a passphrase. Throws BF-KEYS-DAMAGED. */
+export function needsPassphrase(text: string): boolean {
+  return parse(text).secret.protection !== 'none';
+}
+
+/** The public halves, which need no passphrase; hexadecimal. Throws BF-KEYS-DAMAGED. */
+export function publicKeysOf(text: string): KeysFile['public'] {
+  return parse(text).public;
+}
+
+export function publicHalves(keys: VendorKeys): KeysFile['public'] {
+  return {
+    tenant: toHex(keys.tenant.publicKey),
+    receipt: toHex(keys.receipt.publicKey),
+    sealed: toHex(keys.sealed.publicKey),
+  };
+}
+
+/** The keys of a file. Throws BF-KEYS-PASSPHRASE for a wrong (or missing) passphrase, BF-KEYS-DAMAGED. */
+export async function parseKeys(text: string, passphrase: string | undefined, stretch: Stretch): Promise<VendorKeys> {
+  const file = parse(text);
+  const secrets = await openSecrets(file.secret, passphrase, stretch);
+  const keys = keysFrom(secrets);
+  wipe(secrets);
+  const halves = publicHalves(keys);
+  for (const name of ['tenant', 'receipt', 'sealed'] as const)
+    if (!equalBytes(fromHex(halves[name]), fromHex(file.public[name])))
+      throw fail('BF-KEYS-DAMAGED', `the ${name} key is not a pair`);
+  return keys;
+}
+
+async function openSecrets(
+  secret: KeysFile['secret'],
+  passphrase: string | undefined,
+  stretch: Stretch,
+): Promise<Uint8Array> {
+  if (secret.protection === 'none') return fromHex(secret.keys);
+  if (passphrase === undefined) throw fail('BF-KEYS-PASSPHRASE', 'none was given');
+  const key = await stretch(passphrase, fromHex(secret.salt), secret);
+  const opened = nacl.secretbox.open(fromHex(secret.box), fromHex(secret.nonce), key);
+  wipe(key);
+  if (opened === null) throw fail('BF-KEYS-PASSPHRASE');
+  return opened;
+}
+
+function parse(text: string): KeysFile {
+  try {
+    return KeysSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw fail('BF-KEYS-DAMAGED', error instanceof z.ZodError ? error.issues[0]?.path.join('.') : 'not JSON');
+  }
+}

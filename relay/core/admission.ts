@@ -1,0 +1,63 @@
+// Who may come in: CHALLENGE out, PRESENT in, one verdict. Pure, and shut when in doubt. Spec: docs/protocol.md §2.
+import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
+import type { CloseName } from '../../shared/link/close.ts';
+import { decodeFrame } from '../../shared/link/link-message.ts';
+import {
+  decodeTicket,
+  verifyPresent,
+  verifyTicket,
+  type Ticket,
+  type VerifySignature,
+} from '../../shared/link/ticket.ts';
+import type { FindTenant, Tenant } from './tenants.ts';
+
+export interface AdmissionRules {
+  /** This relay's name; a ticket must carry it. */
+  readonly relayName: string;
+  readonly findTenant: FindTenant;
+  readonly verify: VerifySignature;
+  /** Calendar time, milliseconds since 1970. */
+  readonly wall: () => number;
+}
+
+export type Verdict =
+  | { readonly admitted: true; readonly ticket: Ticket; readonly tenant: Tenant }
+  | { readonly admitted: false; readonly close: CloseName; readonly why: string };
+
+/**
+ * Judges the first message of a link against the nonce that link was given. Never throws: whatever goes wrong while
+ * judging is a refusal.
+ */
+export function judge(message: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
+  try {
+    const frame = decodeFrame(message);
+    if (frame.name !== 'present') return refuse('garbage', `${frame.name} before admission`);
+    return judgeTicket(decodeTicket(frame.ticket), frame.signature, nonce, rules);
+  } catch (error) {
+    const { code, detail } = asBlindflashError(error);
+    return refuse(code === 'BF-LINK-FRAME' ? 'garbage' : 'refused', detail ?? code);
+  }
+}
+
+/** Cheap questions first, signatures last; every one must be answered well. */
+function judgeTicket(ticket: Ticket, signature: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
+  if (ticket.relay !== rules.relayName) return refuse('wrongRelay', 'ticket for another relay');
+  const tenant = rules.findTenant(ticket.tenantKey);
+  if (tenant === undefined) return refuse('unknownTenant', 'unknown tenant key');
+  if (!verifyTicket(ticket, rules.verify)) return refuse('refused', 'the tenant did not sign this ticket');
+  if (!(rules.wall() < ticket.expires * 1000)) return refuse('expired', 'ticket expired');
+  if (!verifyPresent(ticket, nonce, signature, rules.verify))
+    return refuse('refused', 'the holder did not sign this challenge');
+  return { admitted: true, ticket, tenant };
+}
+
+function refuse(close: CloseName, why: string): Verdict {
+  return { admitted: false, close, why };
+}
+
+/** A relay's name must be a host as clients see it. @throws BF-RELAY-CONFIG */
+export function requireRelayName(name: string): string {
+  if (!/^[a-z0-9:][a-z0-9.:-]{0,254}$/.test(name))
+    throw fail('BF-RELAY-CONFIG', 'the relay’s name must be the host clients dial, in lower case');
+  return name;
+}

@@ -1,0 +1,127 @@
+// All the relay may understand: the messages of one link. Spec: docs/protocol.md §1.
+import { Reader, Writer, concat } from '../codec/bytes.ts';
+import { fail } from '../errors/errors.ts';
+import { ADMISSION, LINK } from './limits.ts';
+
+export interface FrameRow {
+  readonly type: number;
+  /** Who may send it: the relay, a side, or a side through the relay. */
+  readonly from: 'relay' | 'side' | 'both';
+  /** Bounds of the body, bytes after the type. */
+  readonly min: number;
+  readonly max: number;
+}
+
+const TICKET = ADMISSION.ticketBytesWithoutName;
+
+export const FRAMES = {
+  challenge: { type: 0x01, from: 'relay', min: 1 + 32 + 1 + 1, max: 1 + 32 + 1 + ADMISSION.nameBytes }, // version ‖ nonce ‖ name
+  present: { type: 0x02, from: 'side', min: 2 + TICKET + 1 + 64, max: 2 + TICKET + ADMISSION.nameBytes + 64 }, // lp(ticket) ‖ signature
+  welcome: { type: 0x03, from: 'relay', min: 1, max: 1 }, // peer present 0/1
+  peer: { type: 0x04, from: 'relay', min: 1, max: 1 }, // peer present 0/1
+  data: { type: 0x10, from: 'both', min: 1, max: LINK.dataBytes }, // opaque
+} as const satisfies Record<string, FrameRow>;
+
+export type FrameName = keyof typeof FRAMES;
+
+export type Frame =
+  | { readonly name: 'challenge'; readonly nonce: Uint8Array; readonly relay: string }
+  | { readonly name: 'present'; readonly ticket: Uint8Array; readonly signature: Uint8Array }
+  | { readonly name: 'welcome'; readonly peerPresent: boolean }
+  | { readonly name: 'peer'; readonly peerPresent: boolean }
+  | { readonly name: 'data'; readonly body: Uint8Array };
+
+const BY_TYPE = new Map<number, FrameName>(
+  (Object.keys(FRAMES) as FrameName[]).map((name) => [FRAMES[name].type, name]),
+);
+
+/**
+ * Which frame a message is, by its type byte and size alone; the body stays unread.
+ * @throws BF-LINK-TOO-LARGE beyond 8192 bytes, BF-LINK-FRAME for an empty message, an unknown type or a wrong size.
+ */
+export function frameName(message: Uint8Array): FrameName {
+  if (message.length > LINK.messageBytes) throw fail('BF-LINK-TOO-LARGE', `${message.length} bytes`);
+  const name = message.length === 0 ? undefined : BY_TYPE.get(message[0]!);
+  if (name === undefined) throw fail('BF-LINK-FRAME', `type ${message[0] ?? 'missing'}`);
+  const { min, max } = FRAMES[name];
+  const size = message.length - 1;
+  if (size < min || size > max) throw fail('BF-LINK-FRAME', `${name} of ${size} bytes`);
+  return name;
+}
+
+/** A message as a frame; bodies are copies. @throws as `frameName`, and BF-LINK-FRAME for a body that breaks its rules. */
+export function decodeFrame(message: Uint8Array): Frame {
+  const name = frameName(message);
+  const reader = new Reader(message, 'BF-LINK-FRAME', name);
+  reader.u8();
+  const frame = READ[name](reader);
+  reader.end();
+  return frame;
+}
+
+/** A frame as a message of 2..8192 bytes. @throws BF-LINK-TOO-LARGE or BF-LINK-FRAME for one nobody would accept. */
+export function encodeFrame(frame: Frame): Uint8Array {
+  const message = concat(Uint8Array.of(FRAMES[frame.name].type), body(frame));
+  frameName(message);
+  return message;
+}
+
+const READ: { readonly [Name in FrameName]: (reader: Reader) => Frame } = {
+  challenge: (reader) => {
+    const version = reader.u8();
+    if (version !== ADMISSION.version) throw fail('BF-VERSION-MISMATCH', `the relay speaks version ${version}`);
+    return { name: 'challenge', nonce: reader.bytes(ADMISSION.nonceBytes), relay: readName(reader) };
+  },
+  present: (reader) => ({
+    name: 'present',
+    ticket: reader.prefixed(),
+    signature: reader.bytes(ADMISSION.signatureBytes),
+  }),
+  welcome: (reader) => ({ name: 'welcome', peerPresent: readFlag(reader) }),
+  peer: (reader) => ({ name: 'peer', peerPresent: readFlag(reader) }),
+  data: (reader) => ({ name: 'data', body: reader.rest() }),
+};
+
+function body(frame: Frame): Uint8Array {
+  switch (frame.name) {
+    case 'challenge':
+      return writeName(
+        new Writer().u8(ADMISSION.version).bytes(frame.nonce, 'nonce', ADMISSION.nonceBytes),
+        frame.relay,
+      ).finish();
+    case 'present':
+      return new Writer()
+        .prefixed(frame.ticket, 'ticket')
+        .bytes(frame.signature, 'signature', ADMISSION.signatureBytes)
+        .finish();
+    case 'welcome':
+    case 'peer':
+      return Uint8Array.of(frame.peerPresent ? 1 : 0);
+    case 'data':
+      return frame.body;
+  }
+}
+
+function readFlag(reader: Reader): boolean {
+  const value = reader.u8();
+  if (value > 1) reader.refuse(`flag ${value}`);
+  return value === 1;
+}
+
+/** Reads a relay name: one length byte, then printable ASCII without spaces. */
+export function readName(reader: Reader): string {
+  const bytes = reader.bytes(reader.u8());
+  if (!isName(bytes)) reader.refuse('not a relay name');
+  return String.fromCharCode(...bytes);
+}
+
+/** Writes a relay name. @throws BF-INTERNAL-ARGUMENT when it is no name. */
+export function writeName(writer: Writer, name: string): Writer {
+  const bytes = Uint8Array.from(name, (character) => Math.min(character.charCodeAt(0), 0xff));
+  if (!isName(bytes)) throw fail('BF-INTERNAL-ARGUMENT', 'not a relay name');
+  return writer.u8(bytes.length).bytes(bytes);
+}
+
+function isName(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= ADMISSION.nameBytes && bytes.every((byte) => byte > 0x20 && byte < 0x7f);
+}

@@ -1,0 +1,297 @@
+// A side's way to its room: dials, proves it holds the ticket, passes DATA, and comes back when the way breaks.
+// Spec: docs/protocol.md §1-§2. Used alike by agent and controller; both ends of the tunnel stand on it.
+import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
+import { silentLog, type Clock, type Link, type Log, type Random } from '../ports.ts';
+import { type CloseName, closeError, closeName, closeWith, mayReturn } from './close.ts';
+import { decodeFrame, encodeFrame, type Frame } from './link-message.ts';
+import { RECONNECT } from './limits.ts';
+import { decodeTicket, signPresent, type Ticket } from './ticket.ts';
+
+export interface RoomClientOptions {
+  /** Opens one link to the relay; rejects with a coded error. */
+  readonly dial: () => Promise<Link>;
+  /** The host that is dialled (`relayNameOf(url)`); ticket and CHALLENGE must both name it. */
+  readonly dialledHost: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log?: Log;
+  readonly ticket: Uint8Array;
+  /** Ed25519 secret key of the ticket's holder: seed 32 ‖ public key 32. */
+  readonly holderSecretKey: Uint8Array;
+  /** How long to try before the first WELCOME, milliseconds. */
+  readonly firstPatienceMs?: number;
+  /** How long to try after a WELCOME was lost again, milliseconds. */
+  readonly patienceMs?: number;
+}
+
+/** Failures to dial that time may heal; every other one ends the client at once. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BF-RELAY-UNREACHABLE',
+  'BF-RELAY-BUSY',
+  'BF-RELAY-SHUTDOWN',
+  'BF-LINK-TIMEOUT',
+  'BF-LINK-CLOSED',
+]);
+
+/** What the relay is told when one of its messages cannot be accepted. */
+const FAREWELL = new Map<ErrorCode, CloseName>([
+  ['BF-LINK-FRAME', 'garbage'],
+  ['BF-LINK-TOO-LARGE', 'tooLarge'],
+  ['BF-RELAY-PROTOCOL', 'garbage'],
+  ['BF-RELAY-WRONG-RELAY', 'wrongRelay'],
+  ['BF-VERSION-MISMATCH', 'version'],
+]);
+
+/**
+ * idle → dialling → greeting → up → waiting → dialling … → ended.
+ * Assign the handlers, then `start()`. After `onEnd` or `close()` nothing is called any more.
+ */
+export class RoomClient {
+  /** In the room. `onPeer` follows at once with whether the other side is there. */
+  onUp: () => void = () => {};
+  /** Out of the room; the client is on its way back by itself. Not called when it ends instead. */
+  onDown: () => void = () => {};
+  /** The other side is there, or is gone; called after every `onUp` and at every change. */
+  onPeer: (present: boolean) => void = () => {};
+  /** One DATA body of 1..8191 bytes. */
+  onData: (body: Uint8Array) => void = () => {};
+  /** There is no way back; called once. */
+  onEnd: (error: BlindflashError) => void = () => {};
+
+  readonly #options: RoomClientOptions;
+  readonly #log: Log;
+  #state: 'idle' | 'dialling' | 'greeting' | 'up' | 'waiting' | 'ended' = 'idle';
+  #link: Link | undefined;
+  #peerPresent = false;
+  #paused = false;
+  /** Failures since the last good link; the exponent of the delay. */
+  #failures = 0;
+  #upSince = 0;
+  /** Has been in the room. */
+  #admitted = false;
+  #giveUpAt = 0;
+  #cancelTimer: () => void = () => {};
+
+  constructor(options: RoomClientOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** True between `onUp` and `onDown`. */
+  get up(): boolean {
+    return this.#state === 'up';
+  }
+
+  get peerPresent(): boolean {
+    return this.up && this.#peerPresent;
+  }
+
+  /** Bytes queued here and not yet handed to the network; 0 without a link. */
+  get buffered(): number {
+    return this.#link?.buffered ?? 0;
+  }
+
+  /** Begins. A ticket that is malformed or meant for another relay ends the client before anything is dialled. */
+  start(): void {
+    if (this.#state !== 'idle') throw fail('BF-INTERNAL-ARGUMENT', 'a room client starts once');
+    this.#giveUpAt = this.#options.clock.now() + (this.#options.firstPatienceMs ?? RECONNECT.firstPatienceMs);
+    try {
+      requireName(decodeTicket(this.#options.ticket), this.#options.dialledHost, 'the address');
+    } catch (error) {
+      this.#end(asBlindflashError(error));
+      return;
+    }
+    this.#dial();
+  }
+
+  /**
+   * Sends one DATA body of 1..8191 bytes. False, and nothing sent, while this side is not in the room or the other one
+   * is away; the tunnel resends.
+   */
+  send(body: Uint8Array): boolean {
+    if (!this.peerPresent) return false;
+    this.#link!.send(encodeFrame({ name: 'data', body }));
+    return true;
+  }
+
+  /** Stops reading from the relay, across reconnections, until `resume`. */
+  pause(): void {
+    this.#paused = true;
+    if (this.up) this.#link!.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#link?.resume();
+  }
+
+  /** Leaves the room for good, quietly: no handler is called any more. */
+  close(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#drop('done');
+  }
+
+  // ── one attempt ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #dial(): void {
+    this.#state = 'dialling';
+    const attempt = Promise.resolve().then(() => this.#options.dial());
+    let abandoned = false;
+    this.#timer(RECONNECT.handshakeMs, () => {
+      abandoned = true;
+      this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not answer'));
+    });
+    attempt.then(
+      (link) => {
+        if (abandoned || this.#state !== 'dialling') closeWith(link, 'done');
+        else this.#greet(link);
+      },
+      (error: unknown) => {
+        if (!abandoned && this.#state === 'dialling') this.#refused(asBlindflashError(error));
+      },
+    );
+  }
+
+  /** Who was in the room had the right address: what answers in the relay's place (a proxy, a portal) passes. */
+  #refused(error: BlindflashError): void {
+    this.#failed(error, this.#admitted || PASSING.has(error.code));
+  }
+
+  #greet(link: Link): void {
+    this.#state = 'greeting';
+    this.#link = link;
+    this.#timer(RECONNECT.handshakeMs, () => {
+      this.#drop('slowHandshake');
+      this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not admit this side in time'));
+    });
+    link.onClose = (code) => {
+      if (this.#link === link) this.#closed(code);
+    };
+    link.onMessage = (message) => {
+      if (this.#link === link) this.#receive(message);
+    };
+  }
+
+  #receive(message: Uint8Array): void {
+    try {
+      this.#take(decodeFrame(message));
+    } catch (error) {
+      const known = asBlindflashError(error);
+      this.#drop(FAREWELL.get(known.code) ?? 'done');
+      this.#end(known);
+    }
+  }
+
+  /** What may come when: CHALLENGE and WELCOME while greeting, PEER and DATA while up. */
+  #take(frame: Frame): void {
+    if (this.#state === 'greeting' && frame.name === 'challenge') this.#present(frame.nonce, frame.relay);
+    else if (this.#state === 'greeting' && frame.name === 'welcome') this.#welcome(frame.peerPresent);
+    else if (this.#state === 'up' && frame.name === 'peer') this.#setPeer(frame.peerPresent);
+    else if (this.#state === 'up' && frame.name === 'data') this.#data(frame.body);
+    else throw fail('BF-RELAY-PROTOCOL', `${frame.name} out of turn`);
+  }
+
+  #present(nonce: Uint8Array, relay: string): void {
+    const { ticket, holderSecretKey, dialledHost } = this.#options;
+    if (relay !== dialledHost) throw fail('BF-RELAY-WRONG-RELAY', `${relay} answered at ${dialledHost}`);
+    this.#link!.send(encodeFrame({ name: 'present', ticket, signature: signPresent(holderSecretKey, nonce, ticket) }));
+  }
+
+  #welcome(peerPresent: boolean): void {
+    this.#cancelTimer();
+    this.#state = 'up';
+    this.#upSince = this.#options.clock.now();
+    this.#log.info({ peerPresent }, 'in the room');
+    if (this.#paused) this.#link!.pause();
+    this.onUp();
+    if (this.up) this.#setPeer(peerPresent);
+  }
+
+  /** Whoever sends is there, whatever the relay said last. */
+  #data(body: Uint8Array): void {
+    if (!this.#peerPresent) this.#setPeer(true);
+    if (this.up) this.onData(body);
+  }
+
+  #setPeer(present: boolean): void {
+    this.#peerPresent = present;
+    this.onPeer(present);
+  }
+
+  // ── endings and returns ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #closed(code: number): void {
+    this.#link = undefined;
+    const error = closeError(code);
+    this.#log.info({ code, reason: closeName(code) }, 'link closed');
+    this.#failed(error, mayReturn(code));
+  }
+
+  /** One attempt, or one link, is over: wait and come back, or give up. */
+  #failed(error: BlindflashError, passing = PASSING.has(error.code)): void {
+    const wasUp = this.up;
+    const { clock } = this.#options;
+    this.#link = undefined;
+    this.#cancelTimer();
+    if (wasUp) this.#startPatience();
+    const delay = this.#nextDelay();
+    if (!passing || clock.now() + delay > this.#giveUpAt) {
+      this.#end(error);
+      return;
+    }
+    this.#state = 'waiting';
+    this.#log.info({ code: error.code, delayMs: Math.round(delay) }, 'coming back');
+    this.#timer(delay, () => this.#dial());
+    if (wasUp) this.onDown();
+  }
+
+  #startPatience(): void {
+    const { clock, patienceMs } = this.#options;
+    this.#admitted = true;
+    this.#failures = Math.min(this.#failures, mostFailures(clock.now() - this.#upSince));
+    this.#giveUpAt = clock.now() + (patienceMs ?? RECONNECT.patienceMs);
+    this.#peerPresent = false;
+  }
+
+  /** Doubling delays up to a bound, each drawn from its upper half so that a crowd spreads. */
+  #nextDelay(): number {
+    const full = Math.min(RECONNECT.firstDelayMs * 2 ** Math.min(this.#failures++, 20), RECONNECT.longestDelayMs);
+    const [low, high] = this.#options.random.bytes(2);
+    return (full * (1 + (low! + 256 * high!) / 0xffff)) / 2;
+  }
+
+  #end(error: BlindflashError): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#drop('done');
+    this.#log.info({ code: error.code }, 'no way back to the room');
+    this.onEnd(error);
+  }
+
+  #drop(reason: CloseName): void {
+    const link = this.#link;
+    this.#link = undefined;
+    this.#cancelTimer();
+    if (link !== undefined) closeWith(link, reason);
+  }
+
+  #timer(delayMs: number, run: () => void): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(delayMs, run);
+  }
+}
+
+function requireName(ticket: Ticket, host: string, where: string): void {
+  if (ticket.relay !== host) throw fail('BF-RELAY-WRONG-RELAY', `the ticket says ${ticket.relay}, ${where} ${host}`);
+}
+
+/**
+ * How many failures count after a link that lived so long, milliseconds: the way back takes at most a quarter of that, or on a line that
+ * breaks every few seconds two sides that wait half a minute each would hardly ever meet.
+ */
+function mostFailures(livedMs: number): number {
+  if (livedMs >= RECONNECT.goodAfterMs) return 0;
+  const delays = livedMs / 4 / RECONNECT.firstDelayMs;
+  return delays < 1 ? Number.POSITIVE_INFINITY : Math.floor(Math.log2(delays));
+}

@@ -1,0 +1,152 @@
+// The receipt: the vendor's signed note about one finished session, and the customer's copy of it
+// (docs/protocol.md §10). One line of JSON with keys in the order of the schema; the signature covers that text.
+import { z } from 'zod';
+import { concat, fromHex, toHex, utf8 } from '../codec/bytes.ts';
+import { sha512, withDomain } from '../crypto/hash.ts';
+import { signBytes, type SigningKeyPair, type Verify } from '../crypto/keys.ts';
+import { fail } from '../errors/errors.ts';
+import { MODES, type PlanMode } from './plan.ts';
+
+const BAD = 'BF-JOB-RECEIPT';
+const DOMAIN = 'blindflash/1 receipt';
+const TEXT_LIMIT = 3000;
+
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+const u32 = z.int().min(0).max(0xffffffff);
+
+export const OUTCOMES = ['written', 'lock programmed', 'verified', 'erased'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+const head = {
+  /** 16 bytes. */
+  job: hex(16),
+  /** SHA-512 of the plan as in §7. */
+  planHash: hex(64),
+  mode: z.enum(Object.keys(MODES) as [PlanMode, ...PlanMode[]]),
+  outcome: z.enum(OUTCOMES),
+  /** As the stub read them. */
+  uid: hex(12),
+  devId: z.int().min(0).max(0xfff),
+  flashKiB: z.int().min(0).max(0xffff),
+};
+const tail = {
+  /** Number of ranges under the digest and the bytes in them. */
+  ranges: z.int().min(0).max(64),
+  bytes: u32,
+  wordsProgrammed: u32,
+  /** Width used for programming; null if nothing was. */
+  psize: z.enum(['x8', 'x16', 'x32']).nullable(),
+  stubHash: hex(64),
+  /** When the vendor's side opened the reply this rests on. */
+  sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+  /** optcr: what OPTCR read after the lock; null if none was asked. */
+  lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
+  /** What this proves in this mode (shared/plan/trust.ts). */
+  statement: z.string().min(1).max(400),
+  /** Ed25519 key that signed. */
+  vendorKey: hex(32),
+};
+
+/** Key order is text order. */
+export const ReceiptSchema = z.strictObject({
+  version: z.literal('blindflash receipt 1'),
+  ...head,
+  /** root of §8; null for an erase. */
+  imageDigest: hex(64).nullable(),
+  /** Links the customer's copy to this receipt. */
+  salt: hex(16),
+  ...tail,
+});
+export type Receipt = z.infer<typeof ReceiptSchema>;
+
+export const CustomerReceiptSchema = z.strictObject({
+  version: z.literal('blindflash customer receipt 1'),
+  ...head,
+  /** SHA-512(salt ‖ image digest); null for an erase. */
+  saltedDigest: hex(64).nullable(),
+  ...tail,
+});
+export type CustomerReceipt = z.infer<typeof CustomerReceiptSchema>;
+
+/** Text (one line of JSON) and Ed25519 signature (128 hexadecimal digits). */
+export interface SignedText {
+  readonly text: string;
+  readonly signature: string;
+}
+
+/** Signs a receipt; its vendorKey must be the key's. Throws BF-INTERNAL-ARGUMENT for fields that do not fit. */
+export function signReceipt(receipt: Receipt, key: SigningKeyPair<'receipt'>): SignedText {
+  return sign(ReceiptSchema, receipt, key);
+}
+
+/** The customer's copy of a receipt, signed likewise: a salted digest in place of the image digest. */
+export function signCustomerCopy(receipt: Receipt, key: SigningKeyPair<'receipt'>): SignedText {
+  const { imageDigest, salt, ...rest } = receipt;
+  const saltedDigest = imageDigest === null ? null : toHex(sha512(concat(fromHex(salt), fromHex(imageDigest))));
+  return sign(CustomerReceiptSchema, { ...rest, version: 'blindflash customer receipt 1', saltedDigest }, key);
+}
+
+/** Checks a vendor's receipt. Throws BF-JOB-RECEIPT unless text, signature and (if given) the key are exactly right. */
+export function verifyReceipt(signed: SignedText, verify: Verify, expectedKey?: Uint8Array): Receipt {
+  return verifyText(ReceiptSchema, signed, verify, expectedKey);
+}
+
+/** Checks a customer's copy, in the same way. */
+export function verifyCustomerCopy(signed: SignedText, verify: Verify, expectedKey?: Uint8Array): CustomerReceipt {
+  return verifyText(CustomerReceiptSchema, signed, verify, expectedKey);
+}
+
+/** The file form: text and signature, a line each. */
+export function formatSigned(signed: SignedText): string {
+  return `${signed.text}\n${signed.signature}\n`;
+}
+
+/** Reads the file form. Throws BF-JOB-RECEIPT. */
+export function parseSigned(file: string): SignedText {
+  const lines = file.replace(/\r\n/g, '\n').split('\n');
+  if (file.length > 2 * TEXT_LIMIT || lines.length < 2 || lines.slice(2).some((line) => line !== ''))
+    throw fail(BAD, 'a receipt has two lines');
+  return { text: lines[0], signature: lines[1] };
+}
+
+type Signable = { readonly vendorKey: string };
+
+function sign<T extends Signable>(schema: z.ZodType<T>, value: T, key: SigningKeyPair<'receipt'>): SignedText {
+  const checked = schema.safeParse(value);
+  if (!checked.success) throw fail('BF-INTERNAL-ARGUMENT', z.prettifyError(checked.error));
+  if (value.vendorKey !== toHex(key.publicKey)) throw fail('BF-INTERNAL-ARGUMENT', 'vendorKey is not the signing key');
+  const text = JSON.stringify(checked.data);
+  return { text, signature: toHex(signBytes(key.secretKey, withDomain(DOMAIN, utf8(text)))) };
+}
+
+function verifyText<T extends Signable>(
+  schema: z.ZodType<T>,
+  signed: SignedText,
+  verify: Verify,
+  expectedKey: Uint8Array | undefined,
+): T {
+  const value = parseText(schema, signed.text);
+  const signature = fromHex(signed.signature, BAD, 'the signature');
+  if (signature.length !== 64) throw fail(BAD, 'the signature has another length');
+  if (expectedKey !== undefined && value.vendorKey !== toHex(expectedKey)) throw fail(BAD, 'signed by another key');
+  const message = withDomain(DOMAIN, utf8(signed.text));
+  if (!verify(fromHex(value.vendorKey), message, signature)) throw fail(BAD, 'the signature does not fit');
+  return value;
+}
+
+/** Strict schema, and exactly the text that sign() would make: one meaning, one text. */
+function parseText<T>(schema: z.ZodType<T>, text: string): T {
+  if (text.length > TEXT_LIMIT) throw fail(BAD, 'the text is too long');
+  const checked = schema.safeParse(parseJson(text));
+  if (!checked.success) throw fail(BAD, z.prettifyError(checked.error));
+  if (JSON.stringify(checked.data) !== text) throw fail(BAD, 'the text is not in the form the vendor writes');
+  return checked.data;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw fail(BAD, 'the text is not JSON');
+  }
+}

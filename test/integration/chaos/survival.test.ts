@@ -1,0 +1,119 @@
+// What chaos runs have found, each as a test of its own (docs/reliability.md, "Found by chaos").
+import assert from 'node:assert/strict';
+import { Waiting } from '../../../controller/job/wait-queue.ts';
+import { fail, isBlindflashError } from '../../../shared/errors/errors.ts';
+import { silentLog } from '../../../shared/ports.ts';
+import { CONTROL } from '../../../shared/mailbox/layout.ts';
+import { controlAddress } from '../../fixtures/f42x.ts';
+import { Desk } from '../../../agent/target/target-session.ts';
+import type { Probe } from '../../../agent/probe/probe.ts';
+import { EventQueue } from '../../../sim/event-queue.ts';
+import { VirtualDesk, STUBS } from '../../unit/agent/virtual-desk.ts';
+import nacl from 'tweetnacl';
+import { play, scriptOf } from '../../chaos/play.ts';
+import type { Scene } from '../../chaos/scene.ts';
+
+const DEMCR = 0xe000edfc;
+const AIRCR = 0xe000ed0c;
+const TRCENA = 1 << 24;
+
+describe('found by chaos', function () {
+  this.timeout(60_000);
+
+  it('a reset that fails leaves the cycle counter to the stub that goes on running', async () => {
+    const desk = new VirtualDesk();
+    const driver = desk.probe();
+    let broken = false;
+    const probe = new Proxy<Probe>(driver, {
+      get: (target, name) => {
+        if (name === 'writeWord')
+          return (address: number, value: number) =>
+            broken && address === AIRCR
+              ? Promise.reject(fail('BF-PROBE-GARBAGE', 'scripted'))
+              : target.writeWord(address, value);
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value as (...words: unknown[]) => unknown).bind(target) : value;
+      },
+    });
+    const tag = new Uint8Array(8);
+    const agent = new Desk({ probe, clock: desk.queue, log: silentLog, stubs: STUBS, tag });
+    const word = (address: number): number => desk.board.bus.read(address, 4, 'debugger') >>> 0;
+    await desk.queue.drive(
+      (async () => {
+        await agent.meet(false);
+        const found = word(DEMCR);
+        await agent.startStub();
+        broken = true;
+        await assert.rejects(agent.leave('run'));
+        assert.equal(word(DEMCR) & TRCENA, TRCENA);
+        assert.notEqual(word(controlAddress('MAGIC')), 0);
+        broken = false;
+        await agent.leave('run');
+        assert.equal(word(DEMCR), found);
+      })(),
+      60e9,
+    );
+    assert.equal(CONTROL.MAGIC.offset, 0);
+  });
+
+  it('a limit begins anew when the other side comes back, and does not run while it is away', async () => {
+    const queue = new EventQueue();
+    const waiting = new Waiting(queue);
+    let ready: true | undefined;
+    queue.after(50_000, () => (waiting.suspended = true));
+    queue.after(400_000, () => {
+      waiting.suspended = false;
+      waiting.alive();
+    });
+    queue.after(410_000, () => {
+      ready = true;
+      waiting.notify();
+    });
+    const limit = { ms: 60_000, since: 'start', error: () => fail('BF-STUB-SILENT') } as const;
+    assert.equal(await queue.drive(waiting.until(() => ready, limit)), true);
+    ready = undefined;
+    const before = queue.now();
+    await assert.rejects(queue.drive(waiting.until(() => ready, limit)), (error) =>
+      isBlindflashError(error, 'BF-STUB-SILENT'),
+    );
+    assert.equal(queue.now() - before, 60_000);
+  });
+});
+
+describe('chaos itself', function () {
+  this.timeout(120_000);
+
+  it('plays a seed the same way twice', async () => {
+    const [first, second] = [await play(8), await play(8)];
+    assert.deepEqual(first.broken, []);
+    assert.equal(first.hash, second.hash);
+    assert.deepEqual(first.log, second.log);
+  });
+
+  const PLANTS: Readonly<Record<string, (scene: Scene) => void>> = {
+    falseReceipt: ({ receipts }) => receipts.push({ ...receipts[0]!, flashGood: false }),
+    oneReceipt: ({ receipts }) => receipts.push({ ...receipts[0]!, key: 'another unit' }),
+    outsidePlan: ({ board }) => (board.flash.bytes[0x1f0100]! ^= 1),
+    optionBytes: ({ board }) => (board.options.words.user ^= 0x80),
+    halfImage: ({ board }) => (board.flash.bytes[0x40]! ^= 1),
+    nonceTwice: () => {
+      for (let times = 0; times < 2; times++) nacl.secretbox(new Uint8Array(1), new Uint8Array(24), new Uint8Array(32));
+    },
+    plaintext: ({ captures, options }) => captures.relay.push(options.image.segments[0]!.bytes.slice(300, 316)),
+    memory: (scene) => (scene.mostTimers = 1000),
+    outcome: (scene) => (scene.vendorEnd = { good: false, text: 'planted' }),
+  };
+  for (const [name, plant] of Object.entries(PLANTS))
+    it(`notices a broken ${name}`, async () => {
+      const { broken } = await play(6, { sabotage: plant });
+      assert.ok(
+        broken.some((sentence) => sentence.startsWith(`${name}: `)),
+        broken.join('; '),
+      );
+    });
+
+  it('plays different faults for different seeds, and the same for the same', () => {
+    assert.deepEqual(scriptOf(41), scriptOf(41));
+    assert.notDeepEqual({ ...scriptOf(41), seed: 0 }, { ...scriptOf(42), seed: 0 });
+  });
+});

@@ -1,0 +1,81 @@
+// Plans and images for the stub's tests, and the walk through a whole flash job.
+import { createHash } from 'node:crypto';
+import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
+import { rootDigest, type Reply } from '../../../shared/sealed/messages.ts';
+import type { BoardOptions } from '../../../sim/board.ts';
+import { Bench } from './bench.ts';
+import { testRandom, Vendor } from './vendor.ts';
+import { FLASH, smallPlan } from '../../fixtures/plans.ts';
+
+export { FLASH, smallPlan };
+
+export const sha512 = (bytes: Uint8Array) => new Uint8Array(createHash('sha512').update(bytes).digest());
+
+/** An image as flash shall look: `parts` of a 2 MiB array that is FF elsewhere. */
+export class Image {
+  readonly bytes = new Uint8Array(0x200000).fill(0xff);
+  constructor(plan: Plan, seed = 11) {
+    const random = testRandom(seed);
+    for (const { address, length, use } of plan.ranges)
+      if (use === 'program') this.bytes.set(random.bytes(length), address - FLASH);
+  }
+  at(address: number, length: number): Uint8Array {
+    return this.bytes.subarray(address - FLASH, address - FLASH + length);
+  }
+  /** root over the plan's ranges, with the boot words erased or in place. */
+  root(plan: Plan, boot: 'erased' | 'in place'): Uint8Array {
+    const copy = this.bytes.slice();
+    if (boot === 'erased' && plan.bootAddress !== undefined)
+      copy.fill(0xff, plan.bootAddress - FLASH, plan.bootAddress - FLASH + 64);
+    const digested = plan.ranges.map(({ address, length }) => ({
+      address,
+      length,
+      digest: sha512(copy.subarray(address - FLASH, address - FLASH + length)),
+    }));
+    return rootDigest(digested);
+  }
+}
+
+/** Sends all IMAGE frames of the plan's ranges, leaving the boot words out. */
+export function sendImage(vendor: Vendor, plan: Plan, image: Image, frameBytes = 4032): void {
+  for (const range of plan.ranges) {
+    if (range.use !== 'program') continue;
+    let at = range.address;
+    const end = range.address + range.length;
+    const boot = plan.bootAddress ?? -64;
+    while (at < end) {
+      if (at === boot) at += 64;
+      const stop = at < boot ? Math.min(end, boot) : end;
+      const count = Math.min(frameBytes, stop - at);
+      if (count > 0) vendor.send({ name: 'IMAGE', address: at, data: image.at(at, count) });
+      at += count;
+    }
+  }
+}
+
+/** A bench and its vendor in an active session of `plan`, flash holding `flash`. */
+export function active(
+  plan: Plan = smallPlan(),
+  options: BoardOptions = {},
+  flash?: Uint8Array,
+): { bench: Bench; vendor: Vendor } {
+  const bytes = encodePlan(plan);
+  const bench = Bench.at(`active ${Buffer.from(bytes).toString('hex')}`, options, (fresh) => {
+    fresh.board.restore(Bench.booted(options).board.snapshot());
+    new Vendor(fresh, bytes).connect();
+  });
+  if (flash !== undefined) bench.board.flash.bytes.set(flash);
+  const vendor = new Vendor(bench, bytes);
+  vendor.respond();
+  vendor.confirm();
+  return { bench, vendor };
+}
+
+/** Erase, image, FINAL; returns the answer to FINAL. */
+export function writeAll(vendor: Vendor, plan: Plan, image: Image): Reply {
+  for (const sector of plan.sectors) vendor.send({ name: 'ERASE', sector });
+  sendImage(vendor, plan, image);
+  plan.sectors.forEach(() => vendor.reply());
+  const boot = plan.bootAddress!;
+  return vendor.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(boot, 64).slice() });
+}

@@ -1,0 +1,51 @@
+// The secrets of a sealed session worked out once more, by node:crypto, to look for them in the chip's memory afterwards
+// (docs/protocol.md §4, §5). Independent of shared/crypto on purpose.
+import { createHash, createHmac } from 'node:crypto';
+import nacl from 'tweetnacl';
+import { controlAddress } from '../../fixtures/f42x.ts';
+import type { Bench } from './bench.ts';
+import { testRandom, VENDOR_SEED, type Vendor } from './vendor.ts';
+
+const lp = (bytes: Uint8Array) => Buffer.concat([Buffer.from([bytes.length & 0xff, bytes.length >> 8]), bytes]);
+const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest();
+const hmac = (key: Uint8Array | string, ...parts: Uint8Array[]) =>
+  createHmac('sha512', key).update(Buffer.concat(parts)).digest();
+const expand = (key: Uint8Array, ...info: Uint8Array[]) => hmac(key, ...info, Uint8Array.of(1)).subarray(0, 32);
+const epoch = (number: number) => Buffer.from([number, 0, 0, 0]);
+
+/** th of section 4: made of what everybody on the way may see. */
+export function transcriptHash(bench: Bench, vendor: Vendor): Uint8Array {
+  const m1 = bench.read(controlAddress('M1'), 104);
+  const m2 = bench.read(controlAddress('M2'), 128);
+  return sha512(
+    lp(Buffer.from('blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512')),
+    lp(Buffer.from('sealed')),
+    lp(vendor.keys.publicKey),
+    lp(bench.read(controlAddress('STUB_HASH'), 64)),
+    lp(sha512(Buffer.from('blindflash/1 plan\0'), vendor.planBytes)),
+    lp(m1),
+    lp(m2.subarray(0, 96)),
+  );
+}
+
+/** Named secrets of the session `vendor`, made with `seed`, has on `bench`, epochs 0 and 1. */
+export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Record<string, Uint8Array> {
+  const random = testRandom(seed);
+  random.bytes(32 + 16);
+  const ephemeral = random.bytes(32);
+  const m1 = bench.read(controlAddress('M1'), 104);
+  const th = transcriptHash(bench, vendor);
+  const ee = nacl.scalarMult(ephemeral, m1.subarray(0, 32));
+  const es = nacl.scalarMult(vendor.keys.secretKey, m1.subarray(0, 32));
+  const prk = hmac('blindflash/1 extract', ee, es, new Uint8Array(32));
+  const secrets: Record<string, Uint8Array> = { ee, es, prk };
+  for (const label of ['chain i2r', 'chain r2i']) {
+    const chain = expand(prk, Buffer.from(label), th);
+    const next = expand(chain, Buffer.from('next chain'), epoch(0));
+    secrets[`${label} 0`] = chain;
+    secrets[`${label} 1`] = next;
+    secrets[`box key of ${label} 0`] = expand(chain, Buffer.from('box key'), epoch(0));
+    secrets[`box key of ${label} 1`] = expand(next, Buffer.from('box key'), epoch(1));
+  }
+  return secrets;
+}

@@ -1,0 +1,173 @@
+// Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
+import { STATES } from '../../../shared/mailbox/layout.ts';
+import { FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
+import { Bench } from './bench.ts';
+import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './model.ts';
+import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './starts.ts';
+import { Vendor } from './vendor.ts';
+
+const NAMES = Object.keys(FRAMES) as FrameName[];
+const SLOT = FRAME_RING.slotSize;
+/** Most events of a sequence. */
+const LONGEST = 6;
+/** Other random numbers than those of the starts, whose sessions a fork would otherwise make again. */
+const M2_SEED = 6;
+/** Keys, chains and frame buffers lie here; docs/stub.md. */
+const SECRETS = { base: 0x10000000, size: 0x4000 };
+const NOTHING = Buffer.alloc(SECRETS.size);
+
+type Draw = (below: number) => number;
+
+/** Numbers that repeat by seed and index, so that each sequence can be made again alone. */
+function drawing(seed: number, index: number): Draw {
+  let state = Math.imul(index + 1, 0x9e3779b1) ^ Math.imul(seed + 1, 0x85ebca6b);
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** The frame that brings a job on, where there is one. */
+function onward({ state, work, locks }: Model): FrameName {
+  if (state === 'active') return work === 'nothing' ? 'erase' : work === 'erased' ? 'image' : 'final';
+  return state === 'written' && locks ? 'lock' : 'end';
+}
+
+/** Commands the stub knows, and some it does not. */
+const COMMANDS = [1, 2, 3, 4, 5, 6, 0xffffffff];
+/** Pairs of a state and an event there are to try; nothing happens to a stub in boot. */
+export const PAIRS = (Object.keys(STATES).length - 1) * (NAMES.length + COMMANDS.length + 3);
+
+/** Indices of those that make no keys. */
+const KEYLESS = [2, 4, 5, 6];
+const HANDSHAKE: Event = { do: 'command', value: 4 };
+
+/** Most events are frames; those that make keys, three scalar multiplications in all, are rare. */
+function pick(model: Model, draw: Draw): Event {
+  const what = draw(32);
+  if (what === 0) return { do: 'wait' };
+  if (what === 1) return { do: 'fault' };
+  if (what === 2 && (model.state === 'offered' || draw(4) === 0)) return { do: 'good m2' };
+  if (what === 3 && next(model, HANDSHAKE).state === 'refused') return HANDSHAKE;
+  if (what < 6) return { do: 'command', value: COMMANDS[draw(10) === 0 ? draw(4) : KEYLESS[draw(4)]!]! };
+  return { do: 'frame', frame: what < 12 ? onward(model) : NAMES[draw(NAMES.length)]! };
+}
+
+/** One sequence on a board. */
+class Run {
+  readonly #bench: Bench;
+  readonly #start: Start;
+  #frames: Frames;
+
+  constructor(bench: Bench, start: Start) {
+    this.#bench = bench;
+    this.#start = start;
+    this.#frames = start.frames;
+    bench.board.restore(start.from);
+  }
+  /** Makes `event` happen to a stub in the state of `model` and lets it come to rest. */
+  apply(event: Event, model: Model): void {
+    if (event.do === 'wait') this.#bench.runMs(IDLE_MS + 300);
+    else if (event.do === 'command') this.#command(event.value, model);
+    else if (event.do === 'good m2') this.#goodM2(model);
+    else if (event.do === 'fault') this.#fault();
+    else if (keyed(model.state)) this.#frame(event.frame);
+    else this.#idleFrame(event.frame);
+  }
+  #command(value: number, model: Model): void {
+    const bench = this.#bench;
+    bench.setControl('COMMAND', value);
+    if (model.state === 'fault') bench.runMs(1);
+    else bench.runUntil(() => bench.control('COMMAND') === 0, 1000, 'command');
+    bench.runMs(0.2);
+  }
+  #goodM2(model: Model): void {
+    if (model.state !== 'offered') return this.#command(2, model);
+    const vendor = new Vendor(this.#bench, this.#start.plan, M2_SEED);
+    vendor.answer();
+    this.#bench.runUntil(() => this.#bench.control('COMMAND') === 0, 1000, 'M3');
+    vendor.confirm();
+    this.#frames = framesOf(this.#bench, vendor, M2_SEED);
+    this.#bench.runMs(1.5);
+  }
+  #fault(): void {
+    strike(this.#bench);
+    this.#bench.runMs(101);
+  }
+  #write(sequence: number, slot: Uint8Array): void {
+    this.#bench.write(MEMORY.frames.address + (sequence % FRAME_RING.slots) * SLOT + SLOT - slot.length, slot);
+  }
+  #frame(name: FrameName): void {
+    const bench = this.#bench;
+    const frames = this.#frames;
+    this.#write(frames.sequence, frames.slot(name));
+    const taken = () => bench.status.accepted === frames.sequence;
+    const refused = () => name === 'damaged slot' && bench.status.again;
+    bench.runUntil(() => taken() || WIPED.includes(bench.state) || refused(), 2000, name);
+    bench.runUntil(() => bench.control('ACTIVITY') === 0, 2000, `end of ${name}`);
+    bench.runMs(0.5);
+    if (taken()) this.#frames = frames.following;
+  }
+  /** A frame of another session, of sequence 1, while there is no session. */
+  #idleFrame(name: FrameName): void {
+    this.#write(1, this.#start.foreign.slot(name));
+    this.#bench.runMs(0.2);
+  }
+}
+
+/** What is wrong, or nothing. */
+function difference(bench: Bench, expected: Model): string | undefined {
+  const { state, error, handshakes } = expected;
+  const seen = `${bench.state} ${bench.error} ${bench.control('HANDSHAKES')}`;
+  if (seen !== `${state} ${error} ${handshakes}`) return `${seen} instead of ${state} ${error} ${handshakes}`;
+  if (!WIPED.includes(state)) return undefined;
+  const secrets = bench.board.bus.viewAt(SECRETS.base)!.u8.subarray(0, SECRETS.size);
+  return NOTHING.equals(secrets) ? undefined : 'secrets are left';
+}
+
+const named = (event: Event) =>
+  'frame' in event ? event.frame : 'value' in event ? `COMMAND ${event.value}` : event.do;
+
+export interface Explored {
+  readonly sequences: number;
+  readonly events: number;
+  /** Pairs of state and event that happened. */
+  readonly covered: ReadonlySet<string>;
+  /** The first disagreement with the model, told as a sentence. */
+  readonly wrong: string | undefined;
+}
+
+/** Plays sequences [from, to) of `seed` until the stub and the model disagree. */
+export function explore(from: number, to: number, seed: number): Explored {
+  const all = starts();
+  const bench = new Bench();
+  const covered = new Set<string>();
+  let events = 0;
+  for (let index = from; index < to; index++) {
+    const draw = drawing(seed, index);
+    const start = all[draw(all.length)]!;
+    const run = new Run(bench, start);
+    let { model } = start;
+    const told: string[] = [model.state];
+    for (let left = 1 + draw(LONGEST); left > 0; left--) {
+      const event = pick(model, draw);
+      told.push(named(event));
+      covered.add(`${model.state}: ${named(event)}`);
+      const expected = next(model, event);
+      run.apply(event, model);
+      events++;
+      const wrong = difference(bench, expected);
+      if (wrong !== undefined)
+        return {
+          sequences: index - from,
+          events,
+          covered,
+          wrong: `sequence ${index} of seed ${seed}: ${told.join(', ')}: ${wrong}`,
+        };
+      model = expected;
+    }
+  }
+  return { sequences: to - from, events, covered, wrong: undefined };
+}

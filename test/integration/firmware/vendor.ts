@@ -1,0 +1,169 @@
+// The controller's side of a sealed session for the stub's tests: job, handshake, frames and replies through the mailbox's RAM.
+import { concat } from '../../../shared/codec/bytes.ts';
+import { respond, type Responder } from '../../../shared/crypto/handshake.ts';
+import { exchangeKeyPairFrom, noPsk } from '../../../shared/crypto/keys.ts';
+import type { BoxSession } from '../../../shared/crypto/session.ts';
+import { CONTROL, JOB, slotAddress } from '../../../shared/mailbox/layout.ts';
+import { controlAddress, FRAME_RING, MEMORY, REPLY_RING } from '../../fixtures/f42x.ts';
+import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import type { Random } from '../../../shared/ports.ts';
+import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
+import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
+import type { Bench } from './bench.ts';
+
+const TRAILER_BYTES = 16;
+export const VENDOR_SEED = 5;
+
+/** Bytes that repeat by seed. */
+export function testRandom(seed: number): Random {
+  let state = seed >>> 0 || 1;
+  return {
+    bytes: (count) =>
+      Uint8Array.from({ length: count }, () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return state >>> 24;
+      }),
+  };
+}
+
+/** CRC-32 bit by bit, on purpose not as the stub does it. */
+export function crc32(...parts: Uint8Array[]): number {
+  let crc = 0xffffffff;
+  for (const byte of concat(...parts)) {
+    crc ^= byte;
+    for (let i = 0; i < 8; i++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+/** Little-endian words. */
+export function words(...values: number[]): Uint8Array {
+  const bytes = new Uint8Array(4 * values.length);
+  values.forEach((value, i) => new DataView(bytes.buffer).setUint32(4 * i, value, true));
+  return bytes;
+}
+
+export class Vendor {
+  readonly bench: Bench;
+  readonly planBytes: Uint8Array;
+  readonly keys = exchangeKeyPairFrom('sealed', testRandom(77).bytes(32));
+  readonly #random: Random;
+  readonly #contribution: Uint8Array;
+  #responder: Responder | undefined;
+  session!: BoxSession;
+  #sent = 0;
+  #fetched = 0;
+  /** Payload of the last M1. */
+  facts = new Uint8Array(0);
+
+  constructor(bench: Bench, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
+    this.bench = bench;
+    this.planBytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
+    this.#random = testRandom(seed);
+    this.#contribution = this.#random.bytes(32);
+  }
+
+  /** Puts the job into the job area and tells the stub. */
+  giveJob(change: (job: Uint8Array) => void = () => {}): void {
+    const length = JOB.fields.plan + this.planBytes.length;
+    const job = concat(words(JOB.magic, length), this.keys.publicKey, this.#contribution, this.planBytes);
+    change(job);
+    this.bench.write(MEMORY.job.address, job);
+    this.bench.setControl('JOB_LENGTH', length);
+    this.bench.command('job');
+  }
+
+  /** Reads M1 and makes M2 for it. */
+  respond(): Uint8Array {
+    const { bench } = this;
+    this.#responder = respond({
+      purpose: 'sealed',
+      staticKey: this.keys,
+      contexts: [bench.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
+      pskFor: () => noPsk(),
+      payload2: encodeSessionChoice(this.#random.bytes(16)),
+      random: this.#random,
+      m1: bench.read(controlAddress('M1'), CONTROL.M1.size),
+    });
+    this.facts = new Uint8Array(this.#responder.payload1);
+    this.#sent = this.#fetched = 0;
+    return this.#responder.m2.slice();
+  }
+
+  /** Answers M1 with M2. */
+  answer(change: (m2: Uint8Array) => void = () => {}): void {
+    const m2 = this.respond();
+    change(m2);
+    this.bench.write(controlAddress('M2'), m2);
+    this.bench.command('m2');
+  }
+
+  /** Takes M3; throws when the stub's confirmation is wrong. */
+  confirm(): void {
+    this.session = this.#responder!.receiveM3(this.bench.read(controlAddress('M3'), 32)).session;
+  }
+
+  /** From state waiting to active. */
+  connect(): void {
+    this.giveJob();
+    this.bench.runUntil(() => this.bench.state === 'offered', 1000, 'M1');
+    this.shake();
+  }
+  /** From state offered to active. */
+  shake(): void {
+    this.answer();
+    this.bench.runUntil(() => this.bench.state === 'active', 1000, 'M3');
+    this.confirm();
+  }
+
+  /** Seals and places a plaintext. Returns its sequence. */
+  sendPlain(plaintext: Uint8Array, change: (slot: Uint8Array) => void = () => {}): number {
+    const { sequence, box } = this.session.seal(plaintext);
+    this.place(box, sequence, change);
+    return sequence;
+  }
+  send(command: Command): number {
+    return this.sendPlain(encodeCommand(command));
+  }
+  /** Writes a slot; `change` may damage box ‖ trailer first. */
+  place(box: Uint8Array, sequence: number, change: (slot: Uint8Array) => void = () => {}): void {
+    this.#waitForSlot(sequence);
+    const trailer = words(box.length, crc32(box, words(box.length), words(sequence)), 0, sequence);
+    const slot = concat(box, trailer);
+    change(slot);
+    this.bench.write(slotAddress(FRAME_RING, sequence) + FRAME_RING.slotSize - slot.length, slot);
+    this.#sent = sequence;
+  }
+
+  /** Waits for the next reply and opens it. */
+  reply(limitMs = 20_000): Reply {
+    const next = this.#fetched + 1;
+    const end = slotAddress(REPLY_RING, next) + REPLY_RING.slotSize;
+    this.bench.runUntil(() => ((this.bench.status.reply - next) & 0xff) < 128, limitMs, `reply ${next}`);
+    const box = this.bench.read(end - TRAILER_BYTES - 192, 192);
+    const [length, crc, zero, sequence] = [0, 4, 8, 12].map((at) => this.bench.word(end - TRAILER_BYTES + at));
+    if (length !== 192 || zero !== 0 || sequence !== next) throw new Error(`trailer of reply ${next}`);
+    if (crc !== crc32(box, words(192), words(next))) throw new Error(`CRC of reply ${next}`);
+    this.#fetched = next;
+    this.bench.setControl('REPLY_ACK', next);
+    return decodeReply(this.session.open(box, next));
+  }
+  /** Sends a command and returns its reply. */
+  ask(command: Command): Reply {
+    this.send(command);
+    return this.reply();
+  }
+
+  /** All frames sent have been accepted. */
+  settle(): void {
+    this.bench.runUntil(() => this.bench.status.accepted === (this.#sent & 0xffff), 20_000, `frame ${this.#sent}`);
+  }
+  #waitForSlot(sequence: number): void {
+    const free = () => {
+      const accepted = this.bench.status.accepted;
+      const behind = (sequence - accepted) & 0xffff;
+      return behind <= FRAME_RING.slots;
+    };
+    this.bench.runUntil(free, 20_000, `room for frame ${sequence}`);
+  }
+}

@@ -1,0 +1,82 @@
+// Link messages: the bytes of docs/protocol.md §1, and that nothing else is accepted.
+import assert from 'node:assert/strict';
+import { isBlindflashError, type ErrorCode } from '../../../../shared/errors/errors.ts';
+import { decodeFrame, encodeFrame, frameName, FRAMES, type Frame } from '../../../../shared/link/link-message.ts';
+import { seededRandom } from '../../../fixtures/seeded.ts';
+
+const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+const SAMPLES: readonly [Frame, string][] = [
+  [
+    { name: 'challenge', nonce: new Uint8Array(32).fill(0xab), relay: 'r.test' },
+    `0101${'ab'.repeat(32)}06722e74657374`,
+  ],
+  [
+    { name: 'present', ticket: new Uint8Array(184).fill(5), signature: new Uint8Array(64).fill(6) },
+    `02b800${'05'.repeat(184)}${'06'.repeat(64)}`,
+  ],
+  [{ name: 'welcome', peerPresent: true }, '0301'],
+  [{ name: 'peer', peerPresent: false }, '0400'],
+  [{ name: 'data', body: Uint8Array.of(1, 2, 3) }, '10010203'],
+];
+
+describe('link frames', () => {
+  it('have the bytes of the specification, both ways', () => {
+    for (const [frame, bytes] of SAMPLES) {
+      assert.equal(hex(encodeFrame(frame)), bytes);
+      assert.deepEqual(decodeFrame(Buffer.from(bytes, 'hex')), frame);
+    }
+  });
+
+  it('carry at most 8192 bytes, 8191 of them a body', () => {
+    assert.equal(encodeFrame({ name: 'data', body: new Uint8Array(8191) }).length, 8192);
+    assert.throws(() => encodeFrame({ name: 'data', body: new Uint8Array(8192) }), coded('BF-LINK-TOO-LARGE'));
+    assert.throws(() => decodeFrame(new Uint8Array(8193).fill(0x10)), coded('BF-LINK-TOO-LARGE'));
+  });
+
+  const BROKEN: readonly [string, string, ErrorCode][] = [
+    ['an empty message', '', 'BF-LINK-FRAME'],
+    ['an unknown type', '0500', 'BF-LINK-FRAME'],
+    ['DATA without a body', '10', 'BF-LINK-FRAME'],
+    ['a flag that is neither 0 nor 1', '0302', 'BF-LINK-FRAME'],
+    ['a byte too many', '040000', 'BF-LINK-FRAME'],
+    ['another version', `0102${'ab'.repeat(32)}06722e74657374`, 'BF-VERSION-MISMATCH'],
+    ['a relay name that ends early', `0101${'ab'.repeat(32)}07722e74657374`, 'BF-LINK-FRAME'],
+    ['a relay name that ends late', `0101${'ab'.repeat(32)}05722e74657374`, 'BF-LINK-FRAME'],
+    ['a relay name with a control character', `0101${'ab'.repeat(32)}06722e1b657374`, 'BF-LINK-FRAME'],
+    ['a ticket length beyond the message', `02ffff${'05'.repeat(184)}${'06'.repeat(64)}`, 'BF-LINK-FRAME'],
+  ];
+  for (const [what, bytes, code] of BROKEN)
+    it(`refuse ${what}`, () => assert.throws(() => decodeFrame(Buffer.from(bytes, 'hex')), coded(code)));
+
+  it('meet garbage with coded errors only, and what they accept encodes to the same bytes', () => {
+    const random = seededRandom(0xf2a3e);
+    const types = Object.values(FRAMES).map(({ type }) => type);
+    for (let round = 0; round < 4000; round++) {
+      const bytes = random.bytes(random.int(round % 10 === 0 ? 600 : 80));
+      if (bytes.length > 0 && round % 2 === 0) bytes[0] = types[random.int(types.length)]!;
+      try {
+        assert.equal(hex(encodeFrame(decodeFrame(bytes))), hex(bytes));
+      } catch (error) {
+        assert.ok(isBlindflashError(error) && /^BF-(LINK|VERSION)-/.test(error.code), String(error));
+      }
+    }
+  });
+
+  it('survive every single-byte change of a real message without an uncoded error', () => {
+    for (const [frame] of SAMPLES) {
+      const bytes = encodeFrame(frame);
+      for (let at = 0; at < bytes.length; at++) {
+        const changed = new Uint8Array(bytes);
+        changed[at]! ^= 0xff;
+        try {
+          frameName(changed);
+          decodeFrame(changed);
+        } catch (error) {
+          assert.ok(isBlindflashError(error), String(error));
+        }
+      }
+    }
+  });
+});

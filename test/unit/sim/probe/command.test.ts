@@ -1,0 +1,186 @@
+// What `blindflash sim` adds around the models: the board's controls, the capture of both wires, flags of the switches, and
+// the USB pipe for hosts outside virtual time.
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import yargs from 'yargs';
+import { Board } from '../../../../sim/board.ts';
+import { control } from '../../../../cli/sim/board-control.ts';
+import { CaptureFile } from '../../../../cli/sim/capture-file.ts';
+import { FlashFile } from '../../../../cli/sim/flash-file.ts';
+import { isBlindflashError } from '../../../../shared/errors/errors.ts';
+import { addModelFlags, boardSwitches, probeSwitches } from '../../../../cli/sim/model-flags.ts';
+import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../../../../sim/peripherals/model-switches.ts';
+import { DEFAULT_SWITCHES as PROBE_DEFAULTS } from '../../../../sim/stlink/firmware.ts';
+import { descriptorBytes } from '../../../../sim/stlink/usb-descriptors.ts';
+import { IDENTITIES } from '../../../../sim/stlink/identity.ts';
+import { UsbPipe } from '../../../../sim/stlink/usb-pipe.ts';
+import { bench, bytes, hex } from './bench.ts';
+
+describe('controls of the virtual board', () => {
+  const told: string[] = [];
+  const say = (board: Board, line: string): void =>
+    control(board, line, (text, known) => told.push(`${text} ${known}`));
+
+  it('cut and restore the supply, and press the button', () => {
+    const board = new Board();
+    board.powerOn();
+    board.runTo(2e6);
+    const { powerUps } = board;
+    say(board, 'power off');
+    assert.equal(board.powered, false);
+    say(board, ' power  on ');
+    assert.equal(board.powered, true);
+    say(board, 'power cycle');
+    assert.equal(board.powerUps, powerUps + 2);
+    assert.ok(board.time.now >= 52e6);
+    say(board, 'reset');
+    assert.equal(board.nrstAsserted, false);
+    say(board, '');
+    say(board, 'toString');
+    assert.deepEqual(told, ['power off true', 'power on true', 'power cycle true', 'reset true', 'toString false']);
+  });
+});
+
+describe('capture of both wires', () => {
+  it('holds every word and every byte in the order they went', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'capture-'));
+    const capture = new CaptureFile(join(folder, 'wires'));
+    const { send, attach } = bench({ onExchange: capture.onExchange, onSwd: capture.onSwd });
+    attach();
+    capture.flush();
+    const before = readFileSync(join(folder, 'wires')).length;
+    const data = hex(Uint8Array.from({ length: 600 }, (_, i) => i * 7));
+    send('f2 08 00 00 00 20 58 02', data);
+    capture.close();
+    const captured = hex(readFileSync(join(folder, 'wires')).subarray(before));
+    rmSync(folder, { recursive: true });
+    const [swd, usb] = [captured.indexOf(data), captured.lastIndexOf(data)];
+    assert.ok(swd >= 0 && usb > swd, 'once as SWD words, once as USB data');
+    assert.equal(captured.slice(usb - 48, usb - 1), `f2 08 00 00 00 20 58 02${' 00'.repeat(8)}`);
+  });
+});
+
+describe('file of flash and option bytes', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'flash-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const unusable = (error: unknown): boolean => isBlindflashError(error, 'BF-USAGE-FILE');
+
+  it('keeps a protection level that was set by hand', () => {
+    const path = join(folder, 'board.bin');
+    const board = new Board();
+    const file = new FlashFile(path, board);
+    file.save();
+    board.options.rdpLevel = 1;
+    file.touch();
+    file.save();
+    const next = new Board();
+    void new FlashFile(path, next);
+    assert.equal(next.options.rdpLevel, 1);
+  });
+
+  it('says which file cannot be used, and writes it later when it can', () => {
+    const missing = join(folder, 'later');
+    const file = new FlashFile(join(missing, 'board.bin'), new Board());
+    assert.throws(() => file.save(), unusable);
+    mkdirSync(missing);
+    file.save();
+    assert.equal(readFileSync(join(missing, 'board.bin')).length, 2 * 1024 * 1024 + 6);
+    assert.throws(() => new FlashFile(missing, new Board()), unusable, 'a folder');
+    writeFileSync(join(folder, 'long'), new Uint8Array(3 * 1024 * 1024));
+    assert.throws(() => new FlashFile(join(folder, 'long'), new Board()), unusable);
+  });
+});
+
+describe('flags of the model switches', () => {
+  const parse = (line: string): Record<string, unknown> =>
+    addModelFlags(yargs(line.split(' ')).exitProcess(false)).parseSync() as Record<string, unknown>;
+
+  it('default to what the models default to, but open access port 0 for programs that never ask for it', () => {
+    const args = parse('');
+    assert.deepEqual(probeSwitches(args), { ...PROBE_DEFAULTS, enterOpensAp: true });
+    assert.equal(probeSwitches(parse('--no-enter-opens-ap')).enterOpensAp, false);
+    assert.deepEqual(boardSwitches(args), { ...BOARD_DEFAULTS });
+  });
+
+  it('reach every switch', () => {
+    const probe = probeSwitches(
+      parse('--enter-halts --enter-opens-ap --exit-clears-debug --init-ap-sets-debug --start-mode dfu'),
+    );
+    assert.deepEqual(probe, {
+      enterHalts: true,
+      enterOpensAp: true,
+      exitClearsDebug: true,
+      initApSetsDebug: true,
+      startMode: 'dfu',
+    });
+    const choices = '--latch-trip c-debugen --latch-on-sram-boot no --latch-on-system-boot --no-standby-clears';
+    const board = boardSwitches(
+      parse(`${choices} --no-rtc-readable-at-rdp1 --options-readable-at-rdp1 --otp-readable-at-rdp1`),
+    );
+    const names = Object.keys(BOARD_DEFAULTS) as (keyof typeof BOARD_DEFAULTS)[];
+    for (const name of names) assert.notEqual(board[name], BOARD_DEFAULTS[name], name);
+  });
+});
+
+describe('USB pipe outside virtual time', () => {
+  function pipe(): { pipe: UsbPipe; attach: () => void } {
+    const { probe, attach } = bench();
+    const exchange = async (command: Uint8Array, data: Uint8Array | undefined): Promise<Uint8Array> =>
+      probe.exchange(command, data).reply;
+    const { identity } = probe;
+    const dataLength = (command: Uint8Array): number => probe.dataLength(command);
+    return { pipe: new UsbPipe({ identity, serial: identity.serial, dataLength, exchange }), attach };
+  }
+  const whole = (text: string): Uint8Array => Uint8Array.from({ length: 16 }, (_, i) => bytes(text)[i] ?? 0);
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('ends a read with a short packet, or full, or not at all', async () => {
+    const { pipe: usb, attach } = pipe();
+    attach();
+    assert.equal(usb.take(64), 'pending');
+    usb.out(whole('f1'));
+    await settled();
+    assert.equal(hex(usb.take(64) as Uint8Array), '29 47 83 04 48 37');
+    usb.out(whole('f2 07 00 00 00 20 80 00'));
+    await settled();
+    assert.equal(usb.take(200), 'pending', 'two full packets may be followed by more');
+    assert.equal((usb.take(128) as Uint8Array).length, 128);
+    usb.out(whole('f1'));
+    await settled();
+    assert.equal(usb.take(4), 'overflow');
+  });
+
+  it('collects data over several transfers and forgets it on reset', async () => {
+    const { pipe: usb, attach } = pipe();
+    attach();
+    usb.out(whole('f2 08 00 00 00 20 08 00'));
+    usb.out(bytes('01 02 03 04'));
+    usb.reset();
+    usb.out(whole('f2 08 00 00 00 20 08 00'));
+    usb.out(bytes('11 12 13 14'));
+    usb.out(bytes('15 16 17 18'));
+    usb.out(whole('f2 07 00 00 00 20 08 00'));
+    await settled();
+    assert.equal(hex(usb.take(64) as Uint8Array), '11 12 13 14 15 16 17 18');
+  });
+
+  it('describes the endpoints of each probe as §1.1 does', () => {
+    const tables = { v2: [0x02, 0x81, 0x83, 64], 'v2-1': [0x01, 0x81, 0x82, 64], v3: [0x01, 0x81, 0x82, 512] } as const;
+    for (const [face, [out, input, trace, packet]] of Object.entries(tables)) {
+      const all = descriptorBytes(IDENTITIES[face as keyof typeof tables]);
+      assert.equal(all.length, 18 + 39, 'wTotalLength of a 3748 is 39');
+      assert.equal(all[20], 39);
+      const endpoints = [36, 43, 50].map((at) => [all[at + 2], all[at + 4]! | (all[at + 5]! << 8)]);
+      assert.deepEqual(endpoints, [
+        [out, packet],
+        [input, packet],
+        [trace, packet],
+      ]);
+    }
+  });
+});
