@@ -7,7 +7,7 @@ export { checkImageFits, imageHash, readImage, type Image, type ImageOptions } f
 export type { Segment } from './image/segments.ts';
 export { inviteLine, makeRoom, type InviteOptions } from './job/invite.ts';
 export { formatJob, jobId, parseJob, planOf, type JobRecord, type RoomRecord } from './job/job-record.ts';
-export { formatKeys, makeKeys, parseKeys, publicHalves, type Stretch, type VendorKeys } from './store/keys.ts';
+export { formatKeys, makeKeys, parseKeys, publicHalves, type Kdf, type VendorKeys } from './store/keys.ts';
 export { runControllerJob, startControllerJob, type ControllerJobOptions } from './job/run.ts';
 export { startJob } from './job/job.ts';
 export * from './job/ports.ts';

@@ -8,16 +8,16 @@ import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { Board, Customer as CustomerCopy, Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
-import { boardAfter, partingOf } from './board-state.ts';
+import { boardAfter, finalStateOf } from './board-state.ts';
 import { plainText } from '../consent/plain-text.ts';
 import { consentSheet } from '../consent/sheet.ts';
-import { Conversation, type Event, type Room } from './tunnel-event-queue.ts';
+import { TunnelEventQueue, type Event, type Room } from './tunnel-event-queue.ts';
 import { KIND_EFFECTS, readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from './stubs.ts';
-import { Desk } from '../target/target-session.ts';
+import { TargetSession } from '../target/target-session.ts';
 
 export interface AgentJobOptions {
   /** Not yet opened; closed again when the job is over. */
@@ -60,8 +60,8 @@ export async function runAgentJob(options: AgentJobOptions): Promise<AgentOutcom
 
 class AgentSession {
   readonly #options: AgentJobOptions;
-  readonly #desk: Desk;
-  readonly #talk: Conversation;
+  readonly #desk: TargetSession;
+  readonly #talk: TunnelEventQueue;
   readonly #work: StubWork;
   #peerPresent: boolean | undefined;
 
@@ -69,28 +69,38 @@ class AgentSession {
     this.#options = options;
     const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
       options;
-    this.#desk = new Desk({ probe, clock, log, stubs, tag: publicInviteHash(invite).slice(0, 8), keepSpeed });
+    this.#desk = new TargetSession({ probe, clock, log, stubs, tag: publicInviteHash(invite).slice(0, 8), keepSpeed });
     const { resumeSecret } = memory;
     const onSecret = (secret: Psk): void => memory.saveSecret(secret);
-    this.#talk = new Conversation({ room, invite, inviteSecret, resumeSecret, clock, random, log, signal, onSecret });
-    const send: Conversation['send'] = (message) => this.#talk.send(message);
+    this.#talk = new TunnelEventQueue({
+      room,
+      invite,
+      inviteSecret,
+      resumeSecret,
+      clock,
+      random,
+      log,
+      signal,
+      onSecret,
+    });
+    const send: TunnelEventQueue['send'] = (message) => this.#talk.send(message);
     this.#work = new StubWork({ desk: this.#desk, memory, customer, clock, log, send });
   }
 
   async run(): Promise<AgentOutcome> {
     let ending: Ending;
     try {
-      await this.#meet();
+      await this.#attach();
       this.#talk.start();
-      ending = await this.#converse();
+      ending = await this.#serve();
     } catch (error) {
       ending = { result: 'failed', error: asBlindflashError(error) };
     }
     return this.#leave(ending);
   }
 
-  async #meet(): Promise<void> {
-    const found = await this.#desk.meet(this.#options.memory.stubLoaded);
+  async #attach(): Promise<void> {
+    const found = await this.#desk.attach(this.#options.memory.stubLoaded);
     if (found === undefined) return;
     this.#options.customer.say('Our program is still running in the RAM of the chip; going on from there.');
     await this.#work.adopt(found);
@@ -98,7 +108,7 @@ class AgentSession {
 
   // ── the conversation ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #converse(): Promise<Ending> {
+  async #serve(): Promise<Ending> {
     for (;;) {
       const event = this.#work.pumping ? this.#talk.take() : await this.#talk.next();
       const ending = event === undefined ? undefined : await this.#handle(event);
@@ -210,7 +220,7 @@ class AgentSession {
     const { result, error, receipt, byVendor = false } = ending;
     if (error !== undefined && !byVendor) this.#work.report(error);
     await this.#work.wipeKeys();
-    const board = await this.#part(result === 'done');
+    const board = await this.#finish(result === 'done');
     this.#talk.trySend({ name: 'LEFT', left: { board } });
     await this.#talk.close(FAREWELL_MS);
     await this.#desk.close();
@@ -218,9 +228,9 @@ class AgentSession {
     return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan };
   }
 
-  async #part(done: boolean): Promise<Board> {
+  async #finish(done: boolean): Promise<Board> {
     const { facts } = this.#work;
-    const parting = partingOf(facts, done);
+    const parting = finalStateOf(facts, done);
     try {
       await this.#desk.leave(parting);
       if (parting !== 'leave') this.#options.memory.saveStubLoaded(false);

@@ -3,7 +3,7 @@ import type { StubState } from '../../shared/mailbox/layout.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
 import { KIND_EFFECTS } from './job.ts';
-import type { Parting } from '../target/target-session.ts';
+import type { FinalState } from '../target/target-session.ts';
 
 /** What the agent knows about the board by watching. */
 export interface BoardFacts {
@@ -34,14 +34,14 @@ export function boardNow({ plan, touched, state }: BoardFacts): Board {
  * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on. What was
  * only erased is left as it is.
  */
-export function partingOf(facts: BoardFacts, done: boolean): Parting {
+export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
   if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'leave' : facts.plan.finalAction;
   if (!facts.stubLoaded) return 'leave';
   return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'leave' : 'run';
 }
 
 /** The board after the parting succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
-export function boardAfter(facts: BoardFacts, parting: Parting, done: boolean): Board {
+export function boardAfter(facts: BoardFacts, parting: FinalState, done: boolean): Board {
   if (done && facts.plan === undefined) return 'unknown';
   return parting === 'run' ? 'running' : boardNow(facts);
 }

@@ -41,12 +41,12 @@ export function readJob(message: MessageOf<'JOB'>, board: BoardIdentity): Job {
     chip,
     hash,
     sealedPublic: message.sealedPublic,
-    contribution: message.contribution,
+    hostEntropy: message.hostEntropy,
     planBytes: message.plan,
   };
 }
 
-/** True if a stub that works on `other` can go on with `job`: the contribution may differ, it has done its work. */
+/** True if a stub that works on `other` can go on with `job`: the hostEntropy may differ, it has done its work. */
 export function sameJob(job: StubJob, other: StubJob | undefined): boolean {
   return (
     other !== undefined &&

@@ -11,13 +11,13 @@ import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
 import { KIND_EFFECTS, readJob, sameJob, type Job } from './job.ts';
 import type { AgentMemory, Customer, Phase } from './ports.ts';
-import type { Desk } from '../target/target-session.ts';
+import type { TargetSession } from '../target/target-session.ts';
 import { MailboxHost, type NumberedBox, type Turn } from '../transport/mailbox/mailbox-host.ts';
 import { isStopped, stateName } from '../target/stub-errors.ts';
 import type { FoundStub, Offer, StubJob } from '../target/stub-runner.ts';
 
 export interface StubWorkOptions {
-  readonly desk: Desk;
+  readonly desk: TargetSession;
   readonly memory: AgentMemory;
   readonly customer: Customer;
   readonly clock: Clock;
@@ -292,8 +292,8 @@ export class StubWork {
 
   #consentedJob(found: StubJob, consented: Uint8Array | undefined): Job | undefined {
     if (consented === undefined || !equalBytes(planHash(found.planBytes), consented)) return undefined;
-    const { sealedPublic, contribution, planBytes } = found;
-    return readJob({ name: 'JOB', sealedPublic, contribution, plan: planBytes }, this.#options.desk.identity);
+    const { sealedPublic, hostEntropy, planBytes } = found;
+    return readJob({ name: 'JOB', sealedPublic, hostEntropy, plan: planBytes }, this.#options.desk.identity);
   }
 
   #writes(): boolean {

@@ -24,7 +24,7 @@ export type Event =
   | { readonly kind: 'peer'; readonly present: boolean }
   | { readonly kind: 'message'; readonly message: TunnelMessage };
 
-export interface ConversationOptions {
+export interface TunnelEventQueueOptions {
   readonly room: Room;
   readonly invite: PublicInvite;
   readonly inviteSecret?: Psk | undefined;
@@ -41,8 +41,8 @@ export interface ConversationOptions {
 /** Events held at most before the session has taken them; the tunnel's window is smaller. */
 export const MOST_EVENTS = 8192;
 
-export class Conversation {
-  readonly #options: ConversationOptions;
+export class TunnelEventQueue {
+  readonly #options: TunnelEventQueueOptions;
   readonly #tunnel: Tunnel;
   readonly #events: Event[] = [];
   #end: BlindflashError | undefined;
@@ -50,7 +50,7 @@ export class Conversation {
   #wake: () => void = () => {};
   #drained: () => void = () => {};
 
-  constructor(options: ConversationOptions) {
+  constructor(options: TunnelEventQueueOptions) {
     this.#options = options;
     const { invite, inviteSecret, resumeSecret, clock, random, log } = options;
     this.#tunnel = new Tunnel({

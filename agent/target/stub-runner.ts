@@ -57,7 +57,7 @@ export interface StubJob {
   /** 32 bytes. */
   readonly sealedPublic: Uint8Array;
   /** 32 bytes. */
-  readonly contribution: Uint8Array;
+  readonly hostEntropy: Uint8Array;
   /** Canonical plan. */
   readonly planBytes: Uint8Array;
 }
@@ -343,7 +343,7 @@ function isOfferAfter(page: Uint8Array, before: number): boolean {
 export function encodeJob(job: StubJob): Uint8Array {
   const length = JOB.fields.plan + job.planBytes.length;
   const head = new Writer().u32(JOB.magic).u32(length).bytes(job.sealedPublic, 'sealedPublic', 32);
-  return concat(head.bytes(job.contribution, 'contribution', 32).finish(), job.planBytes);
+  return concat(head.bytes(job.hostEntropy, 'hostEntropy', 32).finish(), job.planBytes);
 }
 
 /**
@@ -383,8 +383,8 @@ async function readJob(mailbox: Mailbox): Promise<StubJob | undefined> {
   const bytes = await mailbox.readAt(job.address, length);
   const part = (from: number, to?: number): Uint8Array => copyOf(bytes, from, to);
   return {
-    sealedPublic: part(JOB.fields.sealedKey, JOB.fields.contribution),
-    contribution: part(JOB.fields.contribution, JOB.fields.plan),
+    sealedPublic: part(JOB.fields.sealedKey, JOB.fields.hostEntropy),
+    hostEntropy: part(JOB.fields.hostEntropy, JOB.fields.plan),
     planBytes: part(JOB.fields.plan),
   };
 }

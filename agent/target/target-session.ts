@@ -9,7 +9,7 @@ import type { Probe } from '../probe/probe.ts';
 import type { StubRegistry } from '../session/stubs.ts';
 import { attach, CHIP, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
-import { patiently } from '../transport/mailbox/mailbox.ts';
+import { withRetry } from '../transport/mailbox/mailbox.ts';
 import { decodeSave, findStub, StubRunner, type FoundStub, type StubJob } from './stub-runner.ts';
 
 /** Who is on the desk, as HELLO and sheet tell it. */
@@ -24,7 +24,7 @@ export interface BoardIdentity {
   readonly rdp: 0 | 1 | 2;
 }
 
-export interface DeskOptions {
+export interface TargetSessionOptions {
   /** Not yet opened. */
   readonly probe: Probe;
   readonly clock: Clock;
@@ -37,20 +37,20 @@ export interface DeskOptions {
 }
 
 /** The last thing that can be done with a board. `leave`: nothing beyond restoring debug settings. */
-export type Parting = FinalAction | 'leave';
+export type FinalState = FinalAction | 'leave';
 
 /** The stub switched the cycle counter on and measures its own delays by it: not ours to switch off under it. */
 const DEMCR_TRCENA = 1 << 24;
 
-export class Desk {
-  readonly #options: DeskOptions;
+export class TargetSession {
+  readonly #options: TargetSessionOptions;
   readonly #core: CortexM;
   #saved: SavedDebugState | undefined;
   #identity: BoardIdentity | undefined;
   #millivolts: number | null = null;
   #runner: StubRunner | undefined;
 
-  constructor(options: DeskOptions) {
+  constructor(options: TargetSessionOptions) {
     this.#options = options;
     this.#core = new CortexM(options.probe, { clock: options.clock, log: options.log });
   }
@@ -80,7 +80,7 @@ export class Desk {
    * for first; it is then neither halted nor reset, and its own report takes the place of identification.
    * @throws what probe and wire bring, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP2
    */
-  async meet(mayHaveStub: boolean): Promise<FoundStub | undefined> {
+  async attach(mayHaveStub: boolean): Promise<FoundStub | undefined> {
     const { probe, clock, log } = this.#options;
     await probe.open();
     const volts = await probe.readVoltage();
@@ -105,7 +105,7 @@ export class Desk {
   }
 
   /** Resets the board, halting it before its first instruction when the plan says so. */
-  async part(parting: Parting): Promise<void> {
+  async finish(parting: FinalState): Promise<void> {
     if (parting === 'run') await this.#core.resetRun();
     if (parting === 'halt') await this.#core.resetHalt();
   }
@@ -114,12 +114,12 @@ export class Desk {
    * Debug settings as found, then the parting. While a stub may still run its cycle counter stays on: a reset that fails must
    * not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
    */
-  async leave(parting: Parting): Promise<void> {
+  async leave(parting: FinalState): Promise<void> {
     if (this.#saved === undefined) return;
     const saved = this.#saved;
     const stubRuns = this.#runner !== undefined;
     await restoreDebugState(this.probe, stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved);
-    await this.part(parting);
+    await this.finish(parting);
     if (stubRuns && parting !== 'leave') await this.probe.writeWord(SCS.DEMCR, saved.demcr);
   }
 
@@ -159,7 +159,7 @@ export class Desk {
   /** Where the stub for the chip on the desk would lie: it takes the DEV_ID to know, which changes nothing. */
   async #layoutHere(): Promise<Layout> {
     const { probe, stubs } = this.#options;
-    const idcode = await patiently(this.#options, () => probe.readWord(CHIP.DBGMCU_IDCODE));
+    const idcode = await withRetry(this.#options, () => probe.readWord(CHIP.DBGMCU_IDCODE));
     return stubs.forDevice(idcode & 0xfff).layout;
   }
 

@@ -50,7 +50,7 @@ export interface ToolRun {
 /** The tools' own time limits run on the wall clock; on a busy machine one may fire. */
 const ATTEMPTS = 3;
 
-async function patiently(measure: Tool['measure'], spec: ToolSpec): Promise<ToolResult> {
+async function withRetry(measure: Tool['measure'], spec: ToolSpec): Promise<ToolResult> {
   for (let attempt = 1; ; attempt++)
     try {
       return await measure(spec);
@@ -70,7 +70,7 @@ export async function measureTools(told: (line: string) => void): Promise<ToolRu
     for (const spec of lack === undefined ? rows : []) {
       const row = `${name} ${spec.kiB} KB, ${spec.rttMs} ms`;
       try {
-        const result = await patiently(measure, spec);
+        const result = await withRetry(measure, spec);
         if (result.good) results.push(result);
         else failed.push(`${row}: something else was written`);
       } catch (error) {

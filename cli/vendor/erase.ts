@@ -1,7 +1,7 @@
 // `blindflash erase`: erase named sectors, or the whole chip.
 import type { CommandModule } from 'yargs';
 import { compileErase } from '../../controller/plan/compile.ts';
-import { Desk } from './vendor-terminal.ts';
+import { VendorTerminal } from './vendor-terminal.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { chipNamed, jobFlags, parseSectors, planFlags, planOptions, type JobArguments } from './options.ts';
 
@@ -21,7 +21,7 @@ export const eraseCommand: CommandModule<object, EraseArguments> = {
     const sectors = args.sectors === undefined ? undefined : parseSectors(args.sectors);
     if ((sectors === undefined) !== (args.all === true)) throw fail('BF-USAGE', 'say --all or name --sectors');
     const chip = chipNamed(args.chip);
-    const desk = new Desk(args);
+    const desk = new VendorTerminal(args);
     try {
       const plan = (job: Uint8Array, flashKiB: number | undefined) =>
         compileErase(chip, { ...planOptions(args, job, flashKiB), ...(sectors === undefined ? {} : { sectors }) });

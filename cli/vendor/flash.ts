@@ -1,7 +1,7 @@
 // `blindflash flash IMAGE`: write an image to the chip on the customer's desk.
 import type { CommandModule } from 'yargs';
 import { compileFlash } from '../../controller/plan/compile.ts';
-import { Desk } from './vendor-terminal.ts';
+import { VendorTerminal } from './vendor-terminal.ts';
 import { imageFlags, jobFlags, planFlags, type ImageArguments, type JobArguments } from './options.ts';
 import { chipNamed, loadImage, parseAddress, planOptions } from './options.ts';
 import type { Image } from '../../controller/image/image.ts';
@@ -45,7 +45,7 @@ export const flashCommand: CommandModule<object, FlashArguments> = {
   handler: async (args) => {
     const image = await loadImage(args);
     const chip = chipNamed(args.chip);
-    const desk = new Desk(args);
+    const desk = new VendorTerminal(args);
     try {
       const plan = (job: Uint8Array, flashKiB: number | undefined) => flashPlan(args, image, chip, job, flashKiB);
       const fixedSize = args['flash-kib'] !== undefined;

@@ -1,9 +1,9 @@
 // `blindflash invite`: an invite for a job that is started later with --invite.
 import type { CommandModule } from 'yargs';
-import { Desk, type DeskArguments } from './vendor-terminal.ts';
+import { VendorTerminal, type VendorArguments } from './vendor-terminal.ts';
 import { roomFlags } from './options.ts';
 
-export const inviteCommand: CommandModule<object, DeskArguments> = {
+export const inviteCommand: CommandModule<object, VendorArguments> = {
   command: 'invite',
   describe: 'make an invite for a job started later (vendor)',
   builder: (yargs) =>
@@ -12,7 +12,7 @@ export const inviteCommand: CommandModule<object, DeskArguments> = {
       'then: flash … --invite i.txt',
     ),
   handler: async (args) => {
-    const desk = new Desk(args);
+    const desk = new VendorTerminal(args);
     try {
       const room = desk.makeRoom(await desk.loadKeys());
       await desk.store.saveInvite(room);

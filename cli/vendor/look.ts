@@ -1,7 +1,7 @@
 // `blindflash info` and `blindflash reset`: jobs that need no image and no stub.
 import type { CommandModule } from 'yargs';
 import { compileInfo, compileReset } from '../../controller/plan/compile.ts';
-import { Desk } from './vendor-terminal.ts';
+import { VendorTerminal } from './vendor-terminal.ts';
 import { helloLines } from './job-view.ts';
 import { chipNamed, jobFlags, planFlags, planOptions, type JobArguments } from './options.ts';
 
@@ -19,7 +19,7 @@ function lookCommand(
     builder: (yargs) => planFlags(jobFlags(yargs)),
     handler: async (args) => {
       const chip = chipNamed(args.chip);
-      const desk = new Desk(args);
+      const desk = new VendorTerminal(args);
       try {
         const plan = (job: Uint8Array) => compile(chip, planOptions(args, job, undefined));
         const { hello } = await desk.run({ kind, image: undefined, chip, plan, fixedSize: true });

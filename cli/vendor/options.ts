@@ -5,7 +5,7 @@ import type { Argv } from 'yargs';
 import { FORMATS, type ImageFormat } from '../../controller/image/detect.ts';
 import { readImage, type Image } from '../../controller/image/image.ts';
 import type { PlanOptions } from '../../controller/plan/compile.ts';
-import type { DeskArguments } from './vendor-terminal.ts';
+import type { VendorArguments } from './vendor-terminal.ts';
 import { CHIPS, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { MODE_ORDER, type AnyMode } from '../../shared/plan/trust.ts';
@@ -75,7 +75,7 @@ export function imageFlags<T>(yargs: Argv<T>) {
 }
 
 /** Arguments of a command that runs a job. */
-export type JobArguments = DeskArguments & PlanArguments;
+export type JobArguments = VendorArguments & PlanArguments;
 
 /** The chip with this marking. @throws BF-USAGE naming those there are. */
 export function chipNamed(name: string = DEFAULT_CHIP): Chip {

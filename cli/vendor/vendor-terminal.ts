@@ -37,7 +37,7 @@ import { trustedStubs } from '../../controller/service/trusted-stubs.ts';
 import { JobView } from './job-view.ts';
 
 /** Options all these commands share. */
-export interface DeskArguments {
+export interface VendorArguments {
   readonly home?: string | undefined;
   readonly keys?: string | undefined;
   readonly 'passphrase-file'?: string | undefined;
@@ -54,7 +54,7 @@ export interface DeskArguments {
 }
 
 /** What a command wants done. */
-export interface Wish {
+export interface JobRequest {
   readonly kind: PlanKind;
   readonly image: Image | undefined;
   readonly chip: Chip;
@@ -69,15 +69,15 @@ export interface Wish {
 const CAP_KIB = 64 * 1024;
 const DEFAULT_VALID_HOURS = 24;
 
-export class Desk {
+export class VendorTerminal {
   readonly home: Home;
   readonly store: FileJobStore;
   readonly prompt: Prompt;
   readonly view: JobView;
-  readonly #args: DeskArguments;
+  readonly #args: VendorArguments;
   readonly #log: Log;
 
-  constructor(args: DeskArguments) {
+  constructor(args: VendorArguments) {
     this.#args = args;
     this.home = homeFolder(args.home);
     this.store = new FileJobStore(this.home);
@@ -107,7 +107,7 @@ export class Desk {
   }
 
   /** Runs a wish to its end, as a new job or as one gone on with. */
-  async run(wish: Wish): Promise<JobResult> {
+  async run(wish: JobRequest): Promise<JobResult> {
     requireRandom(wish.kind, wish.chip);
     const keys = await this.loadKeys();
     const record = this.#args.resume === undefined ? await this.#begin(wish, keys) : await this.#resume(wish);
@@ -168,7 +168,7 @@ export class Desk {
     return () => void process.off('SIGINT', stop);
   }
 
-  async #begin(wish: Wish, keys: VendorKeys): Promise<JobRecord> {
+  async #begin(wish: JobRequest, keys: VendorKeys): Promise<JobRecord> {
     const plan = wish.plan(systemRandom.bytes(16), undefined);
     this.showPlan(plan, wish.chip);
     await this.#approve();
@@ -180,7 +180,7 @@ export class Desk {
   }
 
   /** The stored job with its own plan, if the image is still the same. */
-  async #resume(wish: Wish): Promise<JobRecord> {
+  async #resume(wish: JobRequest): Promise<JobRecord> {
     const record = await this.store.load(this.#args.resume as string);
     const plan = planOf(record);
     if (wish.image !== undefined && !sameImage(record, wish.image)) throw fail('BF-JOB-IMAGE-CHANGED');

@@ -1,7 +1,7 @@
 // `blindflash verify IMAGE`: compare the chip with an image, changing nothing.
 import type { CommandModule } from 'yargs';
 import { compileVerify } from '../../controller/plan/compile.ts';
-import { Desk } from './vendor-terminal.ts';
+import { VendorTerminal } from './vendor-terminal.ts';
 import { chipNamed, imageFlags, jobFlags, loadImage, planFlags, planOptions } from './options.ts';
 import type { ImageArguments, JobArguments } from './options.ts';
 
@@ -12,7 +12,7 @@ export const verifyCommand: CommandModule<object, JobArguments & ImageArguments>
   handler: async (args) => {
     const image = await loadImage(args);
     const chip = chipNamed(args.chip);
-    const desk = new Desk(args);
+    const desk = new VendorTerminal(args);
     try {
       const plan = (job: Uint8Array, flashKiB: number | undefined) =>
         compileVerify(image, chip, planOptions(args, job, flashKiB));

@@ -2,21 +2,21 @@
 // vendor's yes to the code (docs/protocol.md §4, §6, §7).
 import { planOf } from './job-record.ts';
 import { checkHello } from './checks.ts';
-import type { Conversation } from './agent-channel.ts';
-import type { Keeper } from './job-recorder.ts';
+import type { AgentChannel } from './agent-channel.ts';
+import type { JobRecorder } from './job-recorder.ts';
 import type { JobEvent, JobOptions } from './ports.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
-export class Agreement {
+export class Authorization {
   readonly #options: JobOptions;
-  readonly #talk: Conversation;
-  readonly #keeper: Keeper;
+  readonly #talk: AgentChannel;
+  readonly #keeper: JobRecorder;
   #plan: Plan;
 
-  constructor(options: JobOptions, talk: Conversation, keeper: Keeper) {
+  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
     this.#options = options;
     this.#talk = talk;
     this.#keeper = keeper;
@@ -64,7 +64,7 @@ export class Agreement {
     const { keys, random } = this.#options;
     const { plan } = this.#keeper.record;
     const hash = planHash(plan);
-    this.#talk.send({ name: 'JOB', sealedPublic: keys.sealed.publicKey, contribution: random.bytes(32), plan });
+    this.#talk.send({ name: 'JOB', sealedPublic: keys.sealed.publicKey, hostEntropy: random.bytes(32), plan });
     this.#emit({ type: 'job', plan: this.#plan, planHash: hash });
     const consent = await this.#talk.take('CONSENT', this.#talk.limit('consent', 'BF-TUNNEL-TIMEOUT'), ['SEALED1']);
     if (!equalBytes(consent.planHash, hash)) throw fail('BF-PLAN-HASH', 'the agent answered for another plan');
@@ -83,7 +83,7 @@ export class Agreement {
   async #askCode(code: string): Promise<void> {
     const talk = this.#talk;
     let answer: boolean | undefined;
-    talk.mail.wanted = ['SEALED1'];
+    talk.mail.expected = ['SEALED1'];
     this.#options.callbacks.confirmCode(code).then(
       (yes) => {
         answer = yes;

@@ -1,6 +1,6 @@
 // How a job takes leave: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
-import type { Conversation } from './agent-channel.ts';
-import type { Keeper } from './job-recorder.ts';
+import type { AgentChannel } from './agent-channel.ts';
+import type { JobRecorder } from './job-recorder.ts';
 import type { JobOptions, JobResult } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
@@ -10,15 +10,15 @@ import type { MessageOf } from '../../shared/tunnel/messages.ts';
 /** What a finished job has to show. */
 export type Leave = Pick<JobResult, 'receipt' | 'customerCopy' | 'board'>;
 
-export class Parting {
+export class JobClosing {
   readonly #options: JobOptions;
-  readonly #talk: Conversation;
-  readonly #keeper: Keeper;
+  readonly #talk: AgentChannel;
+  readonly #keeper: JobRecorder;
   /** BYE is said or about to be: LEFT is what is waited for. */
   #begun = false;
   #left: Board | undefined;
 
-  constructor(options: JobOptions, talk: Conversation, keeper: Keeper) {
+  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
     this.#options = options;
     this.#talk = talk;
     this.#keeper = keeper;

@@ -9,7 +9,7 @@ import type { JobOptions } from './ports.ts';
 import { makeReceipt, saysDigest, withLock, type Evidence } from './receipts.ts';
 import type { SealedPeer } from './sealed-session.ts';
 
-export class Keeper {
+export class JobRecorder {
   record: JobRecord;
   /** Of this job for this unit, once there is one. */
   receipt: SignedText | undefined;

@@ -1,16 +1,16 @@
 // The flasher: one job over one tunnel, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11). Prints nothing, stores through
 // its port, takes time and chance as arguments. Nothing is reported done that the stub did not authenticate.
 import type { JobRecord } from './job-record.ts';
-import { Agreement } from './authorization.ts';
+import { Authorization } from './authorization.ts';
 import { usesStub } from './checks.ts';
-import { Conversation } from './agent-channel.ts';
-import { Keeper } from './job-recorder.ts';
-import { Parting } from './job-closing.ts';
+import { AgentChannel } from './agent-channel.ts';
+import { JobRecorder } from './job-recorder.ts';
+import { JobClosing } from './job-closing.ts';
 import { MOST_BEGINNINGS } from './ports.ts';
-import type { JobEvent, JobOptions, JobResult, OpenWay, RunningJob, Way } from './ports.ts';
+import type { JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
 import { isResumable, problemError, Retryable, withBoard } from './problems.ts';
-import type { SealedLink } from './sealed-session.ts';
-import { Sealing } from './sealed-session-manager.ts';
+import type { SealedSession } from './sealed-session.ts';
+import { SealedSessionManager } from './sealed-session-manager.ts';
 import type { Limit } from './wait-queue.ts';
 import { doWork } from './work.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
@@ -28,7 +28,7 @@ export const MOST_UNACKNOWLEDGED = 1024;
 class StartAgain {}
 
 /** Begins a job over the way that `openWay` opens. */
-export function startJob(options: JobOptions, openWay: OpenWay): RunningJob {
+export function startJob(options: JobOptions, openWay: OpenTransport): RunningJob {
   const job = new Job(options, openWay);
   return {
     done: job.run(),
@@ -48,24 +48,24 @@ export function startJob(options: JobOptions, openWay: OpenWay): RunningJob {
 class Job {
   resumable = true;
   readonly #options: JobOptions;
-  readonly #talk: Conversation;
-  readonly #keeper: Keeper;
-  readonly #agreement: Agreement;
-  readonly #sealing: Sealing;
-  readonly #parting: Parting;
+  readonly #talk: AgentChannel;
+  readonly #keeper: JobRecorder;
+  readonly #agreement: Authorization;
+  readonly #sealing: SealedSessionManager;
+  readonly #parting: JobClosing;
   readonly #chip: Chip;
-  readonly #way: Way;
+  readonly #way: Transport;
   readonly #started: number;
   #attempts = 0;
   #cancelPeerTimer: () => void = () => {};
 
-  constructor(options: JobOptions, openWay: OpenWay) {
+  constructor(options: JobOptions, openWay: OpenTransport) {
     this.#options = options;
-    this.#talk = new Conversation(options, (message) => this.#way.send(message));
-    this.#keeper = new Keeper(options, (error) => this.#talk.waiting.fail(error));
-    this.#agreement = new Agreement(options, this.#talk, this.#keeper);
-    this.#sealing = new Sealing(options, this.#talk, this.#keeper);
-    this.#parting = new Parting(options, this.#talk, this.#keeper);
+    this.#talk = new AgentChannel(options, (message) => this.#way.send(message));
+    this.#keeper = new JobRecorder(options, (error) => this.#talk.waiting.fail(error));
+    this.#agreement = new Authorization(options, this.#talk, this.#keeper);
+    this.#sealing = new SealedSessionManager(options, this.#talk, this.#keeper);
+    this.#parting = new JobClosing(options, this.#talk, this.#keeper);
     this.#chip = chipOf(this.#agreement.plan);
     this.#started = options.clock.now();
     this.#way = openWay({
@@ -152,14 +152,14 @@ class Job {
 
   /** The plan's work, in as many sealed sessions as it takes. Returns the skipped sectors. */
   #sealedWork(): Promise<readonly number[]> {
-    const work = (link: SealedLink): Promise<readonly number[]> => this.#work(link);
+    const work = (link: SealedSession): Promise<readonly number[]> => this.#work(link);
     return this.#sealing.run({ plan: this.#agreement.plan, again: this.#attempts > 1, work });
   }
 
-  async #work(link: SealedLink): Promise<readonly number[]> {
+  async #work(link: SealedSession): Promise<readonly number[]> {
     const talk = this.#talk;
     const { plan } = this.#agreement;
-    talk.mail.wanted = [];
+    talk.mail.expected = [];
     const limit = talk.limit('work', 'BF-STUB-SILENT', 'life');
     const until = (ready: () => boolean): Promise<void> =>
       talk.waiting.until(() => (ready() ? true : undefined), limit).then(() => {});
@@ -184,7 +184,7 @@ class Job {
     return skipped;
   }
 
-  #hasRoom(link: SealedLink): boolean {
+  #hasRoom(link: SealedSession): boolean {
     return link.sent < this.#sealing.credit && this.#way.unacknowledged < MOST_UNACKNOWLEDGED;
   }
 

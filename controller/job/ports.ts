@@ -11,13 +11,13 @@ import type { TunnelEvents } from '../../shared/tunnel/tunnel.ts';
 
 // ── the way to the agent ──────────────────────────────────────────────────────────────────────────────────────────
 
-export interface WayEvents extends Required<TunnelEvents> {
+export interface TransportEvents extends Required<TunnelEvents> {
   /** The agent is in the room, or not. */
   onPeer(present: boolean): void;
 }
 
 /** A tunnel as the job sees it: messages, however they travel. */
-export interface Way {
+export interface Transport {
   /** Queues a message. Throws as Tunnel.send does. */
   send(message: TunnelMessage): void;
   /** Messages the agent has not acknowledged. */
@@ -25,7 +25,7 @@ export interface Way {
   close(): void;
 }
 
-export type OpenWay = (events: WayEvents) => Way;
+export type OpenTransport = (events: TransportEvents) => Transport;
 
 // ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,11 +100,11 @@ export interface JobOptions {
   readonly delta?: boolean;
   /** Makes the plan again for the flash size the agent reports; without it another size is refused. */
   readonly planFor?: ((flashKiB: number) => Plan) | undefined;
-  readonly patience?: Partial<Patience>;
+  readonly patience?: Partial<Timeouts>;
 }
 
 /** How long the job waits, milliseconds. */
-export interface Patience {
+export interface Timeouts {
   /** For the agent to come at all. */
   readonly meet: number;
   /** For it to come back. */
@@ -130,7 +130,7 @@ export const MOST_BEGINNINGS = 100;
 /** New sealed sessions asked for in one run, after trouble with a session and with the board. */
 export const RESTARTS = { session: 3, board: 20 } as const;
 
-export const PATIENCE: Patience = {
+export const PATIENCE: Timeouts = {
   meet: 24 * 3_600_000,
   peer: 15 * 60_000,
   hello: 60_000,

@@ -2,7 +2,7 @@
 import type { JobRecord } from './job-record.ts';
 import { publicInviteOf } from './job-record.ts';
 import { startJob } from './job.ts';
-import type { JobOptions, JobResult, OpenWay, RunningJob, WayEvents } from './ports.ts';
+import type { JobOptions, JobResult, OpenTransport, RunningJob, TransportEvents } from './ports.ts';
 import { exchangeKeyPairFrom, psk, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { publicInviteHash } from '../../shared/tunnel/invite.ts';
 import type { Link } from '../../shared/ports.ts';
@@ -28,7 +28,7 @@ export function runControllerJob(options: ControllerJobOptions): Promise<JobResu
 }
 
 /** The way over a relay: room client below, tunnel above. */
-function wayThroughRoom(options: ControllerJobOptions): OpenWay {
+function wayThroughRoom(options: ControllerJobOptions): OpenTransport {
   return (events) => {
     const room = roomFor(options);
     const tunnel = tunnelFor(options, events);
@@ -70,7 +70,7 @@ function roomFor(options: ControllerJobOptions): RoomClient {
   });
 }
 
-function tunnelFor({ record, clock, random, log }: ControllerJobOptions, events: WayEvents): Tunnel {
+function tunnelFor({ record, clock, random, log }: ControllerJobOptions, events: TransportEvents): Tunnel {
   const { room } = record satisfies JobRecord;
   return new Tunnel({
     role: 'controller',

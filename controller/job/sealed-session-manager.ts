@@ -1,12 +1,12 @@
 // The course of the sealed sessions of one run: a handshake that fits, the work, and a new session after trouble, a bounded
 // number of times (docs/protocol.md §8, §11). The cryptography is in sealed.ts.
 import { checkFacts } from './checks.ts';
-import type { Conversation } from './agent-channel.ts';
-import type { Keeper } from './job-recorder.ts';
+import type { AgentChannel } from './agent-channel.ts';
+import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
 import type { JobOptions } from './ports.ts';
 import { Retryable } from './problems.ts';
-import { SealedHandshake, SealedLink } from './sealed-session.ts';
+import { SealedHandshake, SealedSession } from './sealed-session.ts';
 import type { Limit } from './wait-queue.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
@@ -22,16 +22,16 @@ export interface SealedTask {
   /** An agent was met before in this run. */
   readonly again: boolean;
   /** Does the work inside a session; returns the skipped sectors. */
-  readonly work: (link: SealedLink) => Promise<readonly number[]>;
+  readonly work: (link: SealedSession) => Promise<readonly number[]>;
 }
 
-export class Sealing {
+export class SealedSessionManager {
   /** Frames of this sealed session the agent takes in all. */
   credit = 0;
   readonly #options: JobOptions;
-  readonly #talk: Conversation;
-  readonly #keeper: Keeper;
-  #link: SealedLink | undefined;
+  readonly #talk: AgentChannel;
+  readonly #keeper: JobRecorder;
+  #link: SealedSession | undefined;
   #offers = 0;
   #restarts = { session: 0, board: 0 };
   /** A new sealed session has been asked for or will be: troubles of the old one are old news. */
@@ -42,14 +42,14 @@ export class Sealing {
   #begun = false;
   #earlyTrouble: Retryable | undefined;
 
-  constructor(options: JobOptions, talk: Conversation, keeper: Keeper) {
+  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
     this.#options = options;
     this.#talk = talk;
     this.#keeper = keeper;
   }
 
   /** The confirmed session, if there is one. */
-  get link(): SealedLink | undefined {
+  get link(): SealedSession | undefined {
     return this.#link;
   }
 
@@ -98,7 +98,7 @@ export class Sealing {
         if (retry !== undefined) await this.#restart(retry);
         retry = undefined;
         await this.#shakeHands(task);
-        return await task.work(this.#link as SealedLink);
+        return await task.work(this.#link as SealedSession);
       } catch (error) {
         this.dropLink();
         retry = error instanceof Retryable ? error : undefined;
@@ -113,7 +113,7 @@ export class Sealing {
     this.#restarts[cure]++;
     if (this.#restarts[cure] > RESTARTS[cure]) throw error;
     talk.trouble = error;
-    talk.mail.wanted = ['SEALED1'];
+    talk.mail.expected = ['SEALED1'];
     if (cure === 'board') await talk.pause(talk.patience.boardPause);
     this.#requestHandshake();
   }
@@ -175,7 +175,7 @@ export class Sealing {
     const { stubVersion, handshake: number } = peer.facts;
     const uid = toHex(peer.facts.uid);
     this.#keeper.update({ uid });
-    this.#link = new SealedLink(peer, (sequence, box) => this.#talk.send({ name: 'FRAME', sequence, box }));
+    this.#link = new SealedSession(peer, (sequence, box) => this.#talk.send({ name: 'FRAME', sequence, box }));
     this.#talk.trouble = undefined;
     this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake: number });
   }

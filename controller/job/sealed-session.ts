@@ -90,7 +90,7 @@ interface Expected {
 }
 
 /** A confirmed sealed session at work. */
-export class SealedLink {
+export class SealedSession {
   readonly peer: SealedPeer;
   readonly #transmit: (sequence: number, box: Uint8Array) => void;
   readonly #expected: Expected[] = [];

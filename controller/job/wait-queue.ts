@@ -10,7 +10,7 @@ export interface Limit {
   readonly error: () => BlindflashError;
 }
 
-export class Waiting {
+export class WaitQueue {
   #suspended = false;
   /** When the other side last came back. */
   #returnedAt = Number.NEGATIVE_INFINITY;

@@ -21,11 +21,11 @@ import type { Plan } from '../../shared/plan/plan.ts';
 import { rootDigest } from '../../shared/sealed/messages.ts';
 import type { JobEvent } from './ports.ts';
 import { protectionLevel } from './checks.ts';
-import type { SealedLink } from './sealed-session.ts';
+import type { SealedSession } from './sealed-session.ts';
 import type { Evidence } from './receipts.ts';
 
 export interface WorkOptions {
-  readonly link: SealedLink;
+  readonly link: SealedSession;
   readonly plan: Plan;
   readonly chip: Chip;
   /** For flash and verify. */

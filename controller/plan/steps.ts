@@ -89,13 +89,13 @@ export function imageBytes(plan: Plan, expected: Expectation, sector?: number): 
     .reduce((sum, { length }) => sum + length, 0);
 }
 
-interface Stretch {
+interface AddressRange {
   readonly address: number;
   readonly length: number;
 }
 
 /** A range without the boot words, cut into frames. */
-function framesOf(range: PlanRange, boot: number | undefined): Stretch[] {
+function framesOf(range: PlanRange, boot: number | undefined): AddressRange[] {
   const end = range.address + range.length;
   const pieces =
     boot === undefined || boot < range.address || boot >= end
@@ -107,7 +107,7 @@ function framesOf(range: PlanRange, boot: number | undefined): Stretch[] {
   return pieces.flatMap(cutIntoFrames);
 }
 
-function cutIntoFrames({ address, length }: Stretch): Stretch[] {
+function cutIntoFrames({ address, length }: AddressRange): AddressRange[] {
   return Array.from({ length: Math.ceil(length / IMAGE_DATA_BYTES) }, (_, index) => ({
     address: address + index * IMAGE_DATA_BYTES,
     length: Math.min(IMAGE_DATA_BYTES, length - index * IMAGE_DATA_BYTES),

@@ -1,7 +1,7 @@
 // Edge: the vendor's key file, its passphrase, and scrypt.
 import { scrypt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { formatKeys, needsPassphrase, parseKeys, type Stretch, type VendorKeys } from './keys.ts';
+import { formatKeys, needsPassphrase, parseKeys, type Kdf, type VendorKeys } from './keys.ts';
 import { fromUtf8, utf8 } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
@@ -10,7 +10,7 @@ import { readPrivateFile, writePrivateFile } from '../../shared/platform/node/pr
 const MIB = 1024 * 1024;
 
 /** scrypt of node:crypto, off the main thread. */
-export const stretchWithScrypt: Stretch = (passphrase, salt, { logN, r, p }) =>
+export const scryptKdf: Kdf = (passphrase, salt, { logN, r, p }) =>
   new Promise((resolve, reject) => {
     const N = 2 ** logN;
     scrypt(passphrase.normalize('NFKC'), salt, 32, { N, r, p, maxmem: 128 * N * r + 32 * MIB }, (error, key) => {
@@ -34,7 +34,7 @@ export interface PassphraseSource {
 export async function loadKeys(path: string, source: PassphraseSource): Promise<VendorKeys> {
   const text = await readKeyText(path);
   const passphrase = needsPassphrase(text) ? await askPassphrase(source) : undefined;
-  return parseKeys(text, passphrase, stretchWithScrypt);
+  return parseKeys(text, passphrase, scryptKdf);
 }
 
 /** The text of a key file; its public half needs no passphrase. */
@@ -49,7 +49,7 @@ export async function storeKeys(
   passphrase: string | undefined,
   random: Random,
 ): Promise<void> {
-  const text = await formatKeys(keys, passphrase, stretchWithScrypt, random);
+  const text = await formatKeys(keys, passphrase, scryptKdf, random);
   await writePrivateFile(path, utf8(text), { replace: false, exists: 'BF-KEYS-EXIST' });
 }
 

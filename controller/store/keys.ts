@@ -24,7 +24,7 @@ export interface ScryptCost {
   readonly p: number;
 }
 /** scrypt: 32 bytes from passphrase, salt and cost (an edge has node:crypto's). */
-export type Stretch = (passphrase: string, salt: Uint8Array, cost: ScryptCost) => Promise<Uint8Array>;
+export type Kdf = (passphrase: string, salt: Uint8Array, cost: ScryptCost) => Promise<Uint8Array>;
 
 const COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 /** Costs a file may ask for: not too cheap to resist, not so dear that reading it is an attack. */
@@ -77,7 +77,7 @@ type KeysFile = z.infer<typeof KeysSchema>;
 export async function formatKeys(
   keys: VendorKeys,
   passphrase: string | undefined,
-  stretch: Stretch,
+  stretch: Kdf,
   random: Random,
 ): Promise<string> {
   const secrets = secretsOf(keys);
@@ -93,7 +93,7 @@ export async function formatKeys(
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
 
-async function sealed(secrets: Uint8Array, passphrase: string, stretch: Stretch, random: Random) {
+async function sealed(secrets: Uint8Array, passphrase: string, stretch: Kdf, random: Random) {
   const [salt, nonce] = [random.bytes(32), random.bytes(24)];
   const key = await stretch(passphrase, salt, COST);
   const box = nacl.secretbox(secrets, nonce, key);
@@ -127,7 +127,7 @@ export function publicHalves(keys: VendorKeys): KeysFile['public'] {
 }
 
 /** The keys of a file. Throws BF-KEYS-PASSPHRASE for a wrong (or missing) passphrase, BF-KEYS-DAMAGED. */
-export async function parseKeys(text: string, passphrase: string | undefined, stretch: Stretch): Promise<VendorKeys> {
+export async function parseKeys(text: string, passphrase: string | undefined, stretch: Kdf): Promise<VendorKeys> {
   const file = parse(text);
   const secrets = await openSecrets(file.secret, passphrase, stretch);
   const keys = keysFrom(secrets);
@@ -142,7 +142,7 @@ export async function parseKeys(text: string, passphrase: string | undefined, st
 async function openSecrets(
   secret: KeysFile['secret'],
   passphrase: string | undefined,
-  stretch: Stretch,
+  stretch: Kdf,
 ): Promise<Uint8Array> {
   if (secret.protection === 'none') return fromHex(secret.keys);
   if (passphrase === undefined) throw fail('BF-KEYS-PASSPHRASE', 'none was given');

@@ -3,10 +3,10 @@
 import type { Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
-import type { Guest } from '../core/room.ts';
+import type { AdmittedLink } from '../core/room.ts';
 
 /** An admitted link on its way to its seat. */
-export interface Arrival extends Guest {
+export interface Arrival extends AdmittedLink {
   /** Names the room everywhere: tenant key and room id. */
   readonly roomKey: string;
 }
@@ -23,7 +23,7 @@ export interface Backplane {
   /** Seats the link: the newest proof wins. */
   enter(arrival: Arrival): void;
   /** Closes this very link, if it still has its seat. */
-  expel(roomKey: string, side: SideName, link: Link, reason: CloseName): void;
+  evict(roomKey: string, side: SideName, link: Link, reason: CloseName): void;
   /** Closes everything. */
   end(reason: CloseName): void;
 }

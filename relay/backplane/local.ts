@@ -31,9 +31,9 @@ export class LocalBackplane implements Backplane {
     room.enter(arrival);
   }
 
-  expel(roomKey: string, side: SideName, link: Link, reason: CloseName): void {
+  evict(roomKey: string, side: SideName, link: Link, reason: CloseName): void {
     const room = this.#rooms.get(roomKey);
-    if (room?.holds(side, link)) room.expel(side, reason);
+    if (room?.holds(side, link)) room.evict(side, reason);
   }
 
   end(reason: CloseName): void {

@@ -1,7 +1,7 @@
 // Who may come in: CHALLENGE out, PRESENT in, one verdict. Pure, and shut when in doubt. Spec: docs/protocol.md §2.
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import type { CloseName } from '../../shared/link/close.ts';
-import { decodeFrame } from '../../shared/link/link-message.ts';
+import { decodeLinkMessage } from '../../shared/link/link-message.ts';
 import {
   decodeTicket,
   verifyPresent,
@@ -28,9 +28,9 @@ export type Verdict =
  * Judges the first message of a link against the nonce that link was given. Never throws: whatever goes wrong while
  * judging is a refusal.
  */
-export function judge(message: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
+export function authenticate(message: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
   try {
-    const frame = decodeFrame(message);
+    const frame = decodeLinkMessage(message);
     if (frame.name !== 'present') return refuse('garbage', `${frame.name} before admission`);
     return judgeTicket(decodeTicket(frame.ticket), frame.signature, nonce, rules);
   } catch (error) {

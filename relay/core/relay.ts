@@ -4,10 +4,10 @@ import nacl from 'tweetnacl';
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { closeWith, type CloseName } from '../../shared/link/close.ts';
-import { encodeFrame } from '../../shared/link/link-message.ts';
+import { encodeLinkMessage } from '../../shared/link/link-message.ts';
 import { ADMISSION, RELAY } from '../../shared/link/limits.ts';
 import type { Ticket, VerifySignature } from '../../shared/link/ticket.ts';
-import { judge } from './admission.ts';
+import { authenticate } from './admission.ts';
 import type { Backplane } from '../backplane/backplane.ts';
 import { LocalBackplane } from '../backplane/local.ts';
 import { Rooms, roomKeyOf } from './rooms.ts';
@@ -71,7 +71,7 @@ export class Relay {
       if (this.#endGreeting(link)) this.#note('left');
     };
     link.onMessage = (message) => this.#answer(link, message, nonce);
-    link.send(encodeFrame({ name: 'challenge', nonce, relay: name }));
+    link.send(encodeLinkMessage({ name: 'challenge', nonce, relay: name }));
   }
 
   /** Takes a new list of tenants; links of those no longer on it are closed. */
@@ -103,7 +103,7 @@ export class Relay {
     if (!this.#greeting.has(link)) return;
     const { name, verify, clock } = this.#options;
     const rules = { relayName: name, findTenant: this.#findTenant, verify, wall: () => clock.wall() };
-    const verdict = judge(message, nonce, rules);
+    const verdict = authenticate(message, nonce, rules);
     if (verdict.admitted) this.#seat(link, verdict.ticket, verdict.tenant);
     else this.#turnAway(link, verdict.close, verdict.why);
   }

@@ -2,7 +2,7 @@
 import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import { closeWith, type CloseName } from '../../shared/link/close.ts';
-import { encodeFrame, frameName } from '../../shared/link/link-message.ts';
+import { encodeLinkMessage, linkMessageName } from '../../shared/link/link-message.ts';
 import { LINK, RELAY } from '../../shared/link/limits.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
 
@@ -17,7 +17,7 @@ export interface RoomEvents {
 }
 
 /** A link that has proved its right to a side. */
-export interface Guest {
+export interface AdmittedLink {
   readonly side: SideName;
   readonly link: Link;
   /** Bytes this link may have forwarded, both ways together. */
@@ -26,7 +26,7 @@ export interface Guest {
   readonly onLeft: (reason: CloseName | undefined) => void;
 }
 
-interface Seat extends Guest {
+interface Participant extends AdmittedLink {
   /** Bytes forwarded from and to this link. */
   carried: number;
   /** Cancels the look-out for the other side's queue; set while this side is not being read. */
@@ -41,7 +41,7 @@ const GO_ON_BYTES = LINK.waitingBytes / 2;
 export class Room {
   readonly #clock: Clock;
   readonly #events: RoomEvents;
-  readonly #seats = new Map<SideName, Seat>();
+  readonly #seats = new Map<SideName, Participant>();
 
   constructor(clock: Clock, events: RoomEvents) {
     this.#clock = clock;
@@ -66,32 +66,32 @@ export class Room {
    * Seats a link that has proved its right; an older one on the same side is closed as `superseded`. The room owns the
    * link's handlers from here on.
    */
-  enter(guest: Guest): void {
-    this.#expel(guest.side, 'superseded', false);
-    const seat: Seat = { ...guest, carried: 0, cancelWatch: undefined };
+  enter(guest: AdmittedLink): void {
+    this.#evict(guest.side, 'superseded', false);
+    const seat: Participant = { ...guest, carried: 0, cancelWatch: undefined };
     this.#seats.set(seat.side, seat);
     seat.link.onClose = () => this.#vacate(seat, undefined);
     seat.link.onMessage = (message) => this.#receive(seat, message);
     const peer = this.#peerOf(seat);
-    this.#say(seat, encodeFrame({ name: 'welcome', peerPresent: peer !== undefined }));
-    if (peer !== undefined) this.#say(peer, encodeFrame({ name: 'peer', peerPresent: true }));
+    this.#say(seat, encodeLinkMessage({ name: 'welcome', peerPresent: peer !== undefined }));
+    if (peer !== undefined) this.#say(peer, encodeLinkMessage({ name: 'peer', peerPresent: true }));
   }
 
   /** Closes one side's link, if there is one. */
-  expel(side: SideName, reason: CloseName): void {
-    this.#expel(side, reason, true);
+  evict(side: SideName, reason: CloseName): void {
+    this.#evict(side, reason, true);
   }
 
   /** Closes both links: the room's one ending. */
   end(reason: CloseName): void {
-    for (const side of [...this.#seats.keys()]) this.#expel(side, reason, true);
+    for (const side of [...this.#seats.keys()]) this.#evict(side, reason, true);
   }
 
-  #receive(seat: Seat, message: Uint8Array): void {
+  #receive(seat: Participant, message: Uint8Array): void {
     if (!this.holds(seat.side, seat.link)) return;
     const error = refusalOf(message);
     if (error !== undefined) {
-      this.#expel(seat.side, error.code === 'BF-LINK-TOO-LARGE' ? 'tooLarge' : 'garbage', true);
+      this.#evict(seat.side, error.code === 'BF-LINK-TOO-LARGE' ? 'tooLarge' : 'garbage', true);
       return;
     }
     const peer = this.#peerOf(seat);
@@ -100,10 +100,10 @@ export class Room {
   }
 
   /** Passes one message on, unless a cap says no, and stops reading when too much waits. */
-  #forward(seat: Seat, peer: Seat, message: Uint8Array): void {
+  #forward(seat: Participant, peer: Participant, message: Uint8Array): void {
     for (const end of [seat, peer])
       if (end.carried + message.length > end.capBytes) {
-        this.#expel(end.side, 'cap', true);
+        this.#evict(end.side, 'cap', true);
         return;
       }
     seat.carried += message.length;
@@ -114,7 +114,7 @@ export class Room {
   }
 
   /** Stops reading `seat` until `slow` has caught up; one that does not move at all is closed as `lagging`. */
-  #hold(seat: Seat, slow: Seat): void {
+  #hold(seat: Participant, slow: Participant): void {
     seat.link.pause();
     let least = slow.link.buffered;
     let leastAt = this.#clock.now();
@@ -122,20 +122,20 @@ export class Room {
       const waiting = slow.link.buffered;
       if (waiting < least) [least, leastAt] = [waiting, this.#clock.now()];
       if (waiting <= GO_ON_BYTES) this.#release(seat);
-      else if (this.#clock.now() - leastAt >= RELAY.laggingMs) this.#expel(slow.side, 'lagging', true);
+      else if (this.#clock.now() - leastAt >= RELAY.laggingMs) this.#evict(slow.side, 'lagging', true);
       else seat.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
     };
     seat.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
   }
 
-  #release(seat: Seat): void {
+  #release(seat: Participant): void {
     if (seat.cancelWatch === undefined) return;
     seat.cancelWatch();
     seat.cancelWatch = undefined;
     seat.link.resume();
   }
 
-  #expel(side: SideName, reason: CloseName, tellPeer: boolean): void {
+  #evict(side: SideName, reason: CloseName, tellPeer: boolean): void {
     const seat = this.#seats.get(side);
     if (seat === undefined) return;
     seat.link.onClose = () => {};
@@ -144,25 +144,25 @@ export class Room {
     closeWith(seat.link, reason);
   }
 
-  #vacate(seat: Seat, reason: CloseName | undefined, tellPeer = true): void {
+  #vacate(seat: Participant, reason: CloseName | undefined, tellPeer = true): void {
     if (!this.holds(seat.side, seat.link)) return;
     this.#seats.delete(seat.side);
     seat.cancelWatch?.();
     const peer = this.#peerOf(seat);
     if (peer !== undefined) {
       this.#release(peer);
-      if (tellPeer) this.#say(peer, encodeFrame({ name: 'peer', peerPresent: false }));
+      if (tellPeer) this.#say(peer, encodeLinkMessage({ name: 'peer', peerPresent: false }));
     }
     seat.onLeft(reason);
     if (tellPeer && this.#seats.size === 0) this.#events.empty();
   }
 
-  #peerOf(seat: Seat): Seat | undefined {
+  #peerOf(seat: Participant): Participant | undefined {
     return this.#seats.get(OTHER[seat.side]);
   }
 
   /** A link that is just going down cannot be told anything; its own close will be noticed. */
-  #say(seat: Seat, message: Uint8Array): void {
+  #say(seat: Participant, message: Uint8Array): void {
     try {
       seat.link.send(message);
     } catch {
@@ -174,7 +174,7 @@ export class Room {
 /** Why a message may not be forwarded; undefined for DATA. */
 function refusalOf(message: Uint8Array): BlindflashError | { readonly code: 'BF-LINK-FRAME' } | undefined {
   try {
-    return frameName(message) === 'data' ? undefined : { code: 'BF-LINK-FRAME' };
+    return linkMessageName(message) === 'data' ? undefined : { code: 'BF-LINK-FRAME' };
   } catch (error) {
     return asBlindflashError(error);
   }

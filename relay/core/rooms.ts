@@ -14,7 +14,7 @@ export interface RoomsOptions {
 }
 
 /** A seated link, as long as it lives. */
-interface Stay {
+interface Membership {
   readonly ticket: Ticket;
   readonly tenant: Tenant;
   readonly link: Link;
@@ -22,7 +22,7 @@ interface Stay {
 
 export class Rooms {
   readonly #options: RoomsOptions;
-  readonly #stays = new Set<Stay>();
+  readonly #stays = new Set<Membership>();
   readonly #linksOf = new Map<string, number>();
 
   constructor(options: RoomsOptions) {
@@ -79,31 +79,31 @@ export class Rooms {
     return backplane.has(roomKey) || backplane.rooms < maxRooms;
   }
 
-  #begin(stay: Stay): void {
+  #begin(stay: Membership): void {
     this.#stays.add(stay);
     this.#count(stay, 1);
   }
 
-  #finish(stay: Stay): void {
+  #finish(stay: Membership): void {
     this.#stays.delete(stay);
     this.#count(stay, -1);
   }
 
-  #count(stay: Stay, by: number): void {
+  #count(stay: Membership, by: number): void {
     const key = toHex(stay.ticket.tenantKey);
     const links = (this.#linksOf.get(key) ?? 0) + by;
     if (links > 0) this.#linksOf.set(key, links);
     else this.#linksOf.delete(key);
   }
 
-  #expireLater(stay: Stay, roomKey: string): () => void {
+  #expireLater(stay: Membership, roomKey: string): () => void {
     const { clock, backplane } = this.#options;
     const { side, expires } = stay.ticket;
-    return clock.after(expires * 1000 - clock.wall(), () => backplane.expel(roomKey, side, stay.link, 'expired'));
+    return clock.after(expires * 1000 - clock.wall(), () => backplane.evict(roomKey, side, stay.link, 'expired'));
   }
 
-  #expel(stay: Stay, reason: CloseName): void {
-    this.#options.backplane.expel(roomKeyOf(stay.ticket), stay.ticket.side, stay.link, reason);
+  #expel(stay: Membership, reason: CloseName): void {
+    this.#options.backplane.evict(roomKeyOf(stay.ticket), stay.ticket.side, stay.link, reason);
   }
 }
 

@@ -3,7 +3,7 @@ import { Reader, Writer, concat } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
 import { ADMISSION, LINK } from './limits.ts';
 
-export interface FrameRow {
+export interface LinkMessageRow {
   readonly type: number;
   /** Who may send it: the relay, a side, or a side through the relay. */
   readonly from: 'relay' | 'side' | 'both';
@@ -14,44 +14,44 @@ export interface FrameRow {
 
 const TICKET = ADMISSION.ticketBytesWithoutName;
 
-export const FRAMES = {
+export const LINK_MESSAGES = {
   challenge: { type: 0x01, from: 'relay', min: 1 + 32 + 1 + 1, max: 1 + 32 + 1 + ADMISSION.nameBytes }, // version ‖ nonce ‖ name
   present: { type: 0x02, from: 'side', min: 2 + TICKET + 1 + 64, max: 2 + TICKET + ADMISSION.nameBytes + 64 }, // lp(ticket) ‖ signature
   welcome: { type: 0x03, from: 'relay', min: 1, max: 1 }, // peer present 0/1
   peer: { type: 0x04, from: 'relay', min: 1, max: 1 }, // peer present 0/1
   data: { type: 0x10, from: 'both', min: 1, max: LINK.dataBytes }, // opaque
-} as const satisfies Record<string, FrameRow>;
+} as const satisfies Record<string, LinkMessageRow>;
 
-export type FrameName = keyof typeof FRAMES;
+export type LinkMessageName = keyof typeof LINK_MESSAGES;
 
-export type Frame =
+export type LinkMessage =
   | { readonly name: 'challenge'; readonly nonce: Uint8Array; readonly relay: string }
   | { readonly name: 'present'; readonly ticket: Uint8Array; readonly signature: Uint8Array }
   | { readonly name: 'welcome'; readonly peerPresent: boolean }
   | { readonly name: 'peer'; readonly peerPresent: boolean }
   | { readonly name: 'data'; readonly body: Uint8Array };
 
-const BY_TYPE = new Map<number, FrameName>(
-  (Object.keys(FRAMES) as FrameName[]).map((name) => [FRAMES[name].type, name]),
+const BY_TYPE = new Map<number, LinkMessageName>(
+  (Object.keys(LINK_MESSAGES) as LinkMessageName[]).map((name) => [LINK_MESSAGES[name].type, name]),
 );
 
 /**
  * Which frame a message is, by its type byte and size alone; the body stays unread.
  * @throws BF-LINK-TOO-LARGE beyond 8192 bytes, BF-LINK-FRAME for an empty message, an unknown type or a wrong size.
  */
-export function frameName(message: Uint8Array): FrameName {
+export function linkMessageName(message: Uint8Array): LinkMessageName {
   if (message.length > LINK.messageBytes) throw fail('BF-LINK-TOO-LARGE', `${message.length} bytes`);
   const name = message.length === 0 ? undefined : BY_TYPE.get(message[0]!);
   if (name === undefined) throw fail('BF-LINK-FRAME', `type ${message[0] ?? 'missing'}`);
-  const { min, max } = FRAMES[name];
+  const { min, max } = LINK_MESSAGES[name];
   const size = message.length - 1;
   if (size < min || size > max) throw fail('BF-LINK-FRAME', `${name} of ${size} bytes`);
   return name;
 }
 
 /** A message as a frame; bodies are copies. @throws as `frameName`, and BF-LINK-FRAME for a body that breaks its rules. */
-export function decodeFrame(message: Uint8Array): Frame {
-  const name = frameName(message);
+export function decodeLinkMessage(message: Uint8Array): LinkMessage {
+  const name = linkMessageName(message);
   const reader = new Reader(message, 'BF-LINK-FRAME', name);
   reader.u8();
   const frame = READ[name](reader);
@@ -60,13 +60,13 @@ export function decodeFrame(message: Uint8Array): Frame {
 }
 
 /** A frame as a message of 2..8192 bytes. @throws BF-LINK-TOO-LARGE or BF-LINK-FRAME for one nobody would accept. */
-export function encodeFrame(frame: Frame): Uint8Array {
-  const message = concat(Uint8Array.of(FRAMES[frame.name].type), body(frame));
-  frameName(message);
+export function encodeLinkMessage(frame: LinkMessage): Uint8Array {
+  const message = concat(Uint8Array.of(LINK_MESSAGES[frame.name].type), body(frame));
+  linkMessageName(message);
   return message;
 }
 
-const READ: { readonly [Name in FrameName]: (reader: Reader) => Frame } = {
+const READ: { readonly [Name in LinkMessageName]: (reader: Reader) => LinkMessage } = {
   challenge: (reader) => {
     const version = reader.u8();
     if (version !== ADMISSION.version) throw fail('BF-VERSION-MISMATCH', `the relay speaks version ${version}`);
@@ -82,7 +82,7 @@ const READ: { readonly [Name in FrameName]: (reader: Reader) => Frame } = {
   data: (reader) => ({ name: 'data', body: reader.rest() }),
 };
 
-function body(frame: Frame): Uint8Array {
+function body(frame: LinkMessage): Uint8Array {
   switch (frame.name) {
     case 'challenge':
       return writeName(

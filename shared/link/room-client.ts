@@ -3,7 +3,7 @@
 import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
 import { silentLog, type Clock, type Link, type Log, type Random } from '../ports.ts';
 import { type CloseName, closeError, closeName, closeWith, mayReturn } from './close.ts';
-import { decodeFrame, encodeFrame, type Frame } from './link-message.ts';
+import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from './link-message.ts';
 import { RECONNECT } from './limits.ts';
 import { decodeTicket, signPresent, type Ticket } from './ticket.ts';
 
@@ -110,7 +110,7 @@ export class RoomClient {
    */
   send(body: Uint8Array): boolean {
     if (!this.peerPresent) return false;
-    this.#link!.send(encodeFrame({ name: 'data', body }));
+    this.#link!.send(encodeLinkMessage({ name: 'data', body }));
     return true;
   }
 
@@ -175,7 +175,7 @@ export class RoomClient {
 
   #receive(message: Uint8Array): void {
     try {
-      this.#take(decodeFrame(message));
+      this.#take(decodeLinkMessage(message));
     } catch (error) {
       const known = asBlindflashError(error);
       this.#drop(FAREWELL.get(known.code) ?? 'done');
@@ -184,7 +184,7 @@ export class RoomClient {
   }
 
   /** What may come when: CHALLENGE and WELCOME while greeting, PEER and DATA while up. */
-  #take(frame: Frame): void {
+  #take(frame: LinkMessage): void {
     if (this.#state === 'greeting' && frame.name === 'challenge') this.#present(frame.nonce, frame.relay);
     else if (this.#state === 'greeting' && frame.name === 'welcome') this.#welcome(frame.peerPresent);
     else if (this.#state === 'up' && frame.name === 'peer') this.#setPeer(frame.peerPresent);
@@ -195,7 +195,9 @@ export class RoomClient {
   #present(nonce: Uint8Array, relay: string): void {
     const { ticket, holderSecretKey, dialledHost } = this.#options;
     if (relay !== dialledHost) throw fail('BF-RELAY-WRONG-RELAY', `${relay} answered at ${dialledHost}`);
-    this.#link!.send(encodeFrame({ name: 'present', ticket, signature: signPresent(holderSecretKey, nonce, ticket) }));
+    this.#link!.send(
+      encodeLinkMessage({ name: 'present', ticket, signature: signPresent(holderSecretKey, nonce, ticket) }),
+    );
   }
 
   #welcome(peerPresent: boolean): void {

@@ -216,7 +216,7 @@ export const TRAILER = { size: 16, length: 0, crc: 4, zero: 8, sequence: 12 } as
 /** Job area: offsets in bytes; the plan fills the rest. */
 export const JOB = {
   magic: 0x314a4642, // "BFJ1"
-  fields: { magic: 0, length: 4, sealedKey: 8, contribution: 40, plan: 72 },
+  fields: { magic: 0, length: 4, sealedKey: 8, hostEntropy: 40, plan: 72 },
 } as const;
 
 /** Box sizes of the sealed session in bytes, 16 bytes of tag included (protocol.md §8). */

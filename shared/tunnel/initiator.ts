@@ -9,7 +9,7 @@ import { pskPayload, type PskName } from './secrets.ts';
 /** A T2 that fits none of our T1 is dropped this often (it may answer an earlier process), then the tunnel fails. */
 const FOREIGN_ANSWERS = 3;
 
-export interface OpenerOptions {
+export interface TunnelInitiatorOptions {
   readonly controllerPublic: ExchangePublic<'tunnel'>;
   /** SHA-512(public invite), 64 bytes. */
   readonly publicInviteHash: Uint8Array;
@@ -22,12 +22,12 @@ export interface Opened {
   readonly result: HandshakeResult;
 }
 
-export class Opener {
-  readonly #options: OpenerOptions;
+export class TunnelInitiator {
+  readonly #options: TunnelInitiatorOptions;
   readonly #attempts = new Map<PskName, Initiator>();
   #foreign = 0;
 
-  constructor(options: OpenerOptions) {
+  constructor(options: TunnelInitiatorOptions) {
     this.#options = options;
   }
 

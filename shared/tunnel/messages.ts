@@ -18,8 +18,8 @@ const CODE = 'BF-TUNNEL-MESSAGE';
 export interface MessageFields {
   ACK: Empty;
   HELLO: { readonly hello: Hello };
-  /** sealedPublic 32, contribution 32 (random, mixed into the stub's generator), plan: canonical bytes. */
-  JOB: { readonly sealedPublic: Uint8Array; readonly contribution: Uint8Array; readonly plan: Uint8Array };
+  /** sealedPublic 32, hostEntropy 32 (random, mixed into the stub's generator), plan: canonical bytes. */
+  JOB: { readonly sealedPublic: Uint8Array; readonly hostEntropy: Uint8Array; readonly plan: Uint8Array };
   /** planHash 64: of the bytes that were shown. */
   CONSENT: { readonly yes: boolean; readonly planHash: Uint8Array };
   /** stubHash 64, m1 104. */
@@ -88,11 +88,11 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
     encode: (writer, job) =>
       writer
         .bytes(job.sealedPublic, 'sealedPublic', 32)
-        .bytes(job.contribution, 'contribution', 32)
+        .bytes(job.hostEntropy, 'hostEntropy', 32)
         .prefixed(job.plan, 'plan'),
     decode: (reader) => ({
       sealedPublic: reader.bytes(32),
-      contribution: reader.bytes(32),
+      hostEntropy: reader.bytes(32),
       plan: reader.prefixed(PLAN_BYTES),
     }),
   },

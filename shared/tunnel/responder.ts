@@ -36,7 +36,7 @@ export interface Confirmed {
   readonly result: HandshakeResult;
 }
 
-export class Answerer {
+export class TunnelResponder {
   readonly #options: AnswererOptions;
   #pending: Pending[] = [];
   #confirmedT1: Uint8Array | undefined;

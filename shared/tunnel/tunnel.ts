@@ -5,10 +5,10 @@ import type { HandshakeResult } from '../crypto/handshake.ts';
 import { psk, type ExchangeKeyPair, type ExchangePublic, type Psk } from '../crypto/keys.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../errors/errors.ts';
 import type { Clock, Log, Random } from '../ports.ts';
-import { Answerer } from './responder.ts';
+import { TunnelResponder } from './responder.ts';
 import { Channel } from './channel.ts';
 import type { TunnelMessage } from './messages.ts';
-import { Opener } from './initiator.ts';
+import { TunnelInitiator } from './initiator.ts';
 import { resumeSecret as resumeSecretOf, sessionTag, tunnelCode, type PskName } from './secrets.ts';
 import { decodeWire, encodeWire, type Wire } from './wire.ts';
 
@@ -73,8 +73,8 @@ export type TunnelState = 'opening' | 'open' | 'failed' | 'closed';
 export class Tunnel {
   readonly #options: TunnelOptions;
   readonly #secrets: Partial<Record<PskName, Psk>> = {};
-  readonly #opener: Opener | undefined;
-  readonly #answerer: Answerer | undefined;
+  readonly #opener: TunnelInitiator | undefined;
+  readonly #answerer: TunnelResponder | undefined;
   #state: TunnelState = 'opening';
   #channel: Channel | undefined;
   #send: ((body: Uint8Array) => void) | undefined;
@@ -88,8 +88,8 @@ export class Tunnel {
     this.#options = options;
     if (options.inviteSecret !== undefined) this.#secrets.invite = psk(options.inviteSecret);
     if (options.resumeSecret !== undefined) this.#secrets.resume = psk(options.resumeSecret);
-    if (options.role === 'agent') this.#opener = new Opener(options);
-    else this.#answerer = new Answerer(options);
+    if (options.role === 'agent') this.#opener = new TunnelInitiator(options);
+    else this.#answerer = new TunnelResponder(options);
   }
 
   get state(): TunnelState {
@@ -154,7 +154,7 @@ export class Tunnel {
 
   /** Sends T1, with the resume secret if there is one; unanswered for a while, with the invite's secret as well. */
   #askForTunnel(unanswered: boolean): void {
-    const opener = this.#opener as Opener;
+    const opener = this.#opener as TunnelInitiator;
     const { resume, invite } = this.#secrets;
     if (this.#channel === undefined && ++this.#asked > T1_TRIES) {
       this.#failed(

@@ -232,10 +232,10 @@ describe('a hostile agent', function () {
       assert.ok(!outcome.events.some(({ type }) => type === 'sealed'));
     });
 
-  it("changes only the contribution, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
+  it("changes only the hostEntropy, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
     const world = new World({ seed: 310, board: { flash: held } });
     const swap = swapInJobArea(world, (job) =>
-      job.map((byte, at) => (at === JOB.fields.contribution ? byte ^ 1 : byte)),
+      job.map((byte, at) => (at === JOB.fields.hostEntropy ? byte ^ 1 : byte)),
     );
     const outcome = await world.flash(IMAGE, { patience: PATIENCE, label: 'honest' });
     assert.equal(swap.swaps, 1);

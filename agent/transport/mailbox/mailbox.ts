@@ -119,12 +119,12 @@ export class Mailbox {
   }
 
   #patient<T>(access: () => Promise<T>): Promise<T> {
-    return patiently({ probe: this.#probe, clock: this.#clock, log: this.#log }, access);
+    return withRetry({ probe: this.#probe, clock: this.#clock, log: this.#log }, access);
   }
 }
 
 /** Tries again what a disturbed wire or a confused probe may have spoilt; at most ATTEMPTS times in all. */
-export async function patiently<T>(
+export async function withRetry<T>(
   { probe, clock, log }: { readonly probe: Probe; readonly clock: Clock; readonly log: Log },
   access: () => Promise<T>,
 ): Promise<T> {

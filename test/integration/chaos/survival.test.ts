@@ -1,11 +1,11 @@
 // What chaos runs have found, each as a test of its own (docs/reliability.md, "Found by chaos").
 import assert from 'node:assert/strict';
-import { Waiting } from '../../../controller/job/wait-queue.ts';
+import { WaitQueue } from '../../../controller/job/wait-queue.ts';
 import { fail, isBlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { CONTROL } from '../../../shared/mailbox/layout.ts';
 import { controlAddress } from '../../fixtures/f42x.ts';
-import { Desk } from '../../../agent/target/target-session.ts';
+import { TargetSession } from '../../../agent/target/target-session.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
 import { VirtualDesk, STUBS } from '../../unit/agent/virtual-desk.ts';
@@ -36,11 +36,11 @@ describe('found by chaos', function () {
       },
     });
     const tag = new Uint8Array(8);
-    const agent = new Desk({ probe, clock: desk.queue, log: silentLog, stubs: STUBS, tag });
+    const agent = new TargetSession({ probe, clock: desk.queue, log: silentLog, stubs: STUBS, tag });
     const word = (address: number): number => desk.board.bus.read(address, 4, 'debugger') >>> 0;
     await desk.queue.drive(
       (async () => {
-        await agent.meet(false);
+        await agent.attach(false);
         const found = word(DEMCR);
         await agent.startStub();
         broken = true;
@@ -58,7 +58,7 @@ describe('found by chaos', function () {
 
   it('a limit begins anew when the other side comes back, and does not run while it is away', async () => {
     const queue = new EventQueue();
-    const waiting = new Waiting(queue);
+    const waiting = new WaitQueue(queue);
     let ready: true | undefined;
     queue.after(50_000, () => (waiting.suspended = true));
     queue.after(400_000, () => {

@@ -48,7 +48,7 @@ export class Vendor {
   readonly planBytes: Uint8Array;
   readonly keys = exchangeKeyPairFrom('sealed', testRandom(77).bytes(32));
   readonly #random: Random;
-  readonly #contribution: Uint8Array;
+  readonly #hostEntropy: Uint8Array;
   #responder: Responder | undefined;
   session!: BoxSession;
   #sent = 0;
@@ -60,13 +60,13 @@ export class Vendor {
     this.bench = bench;
     this.planBytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
     this.#random = testRandom(seed);
-    this.#contribution = this.#random.bytes(32);
+    this.#hostEntropy = this.#random.bytes(32);
   }
 
   /** Puts the job into the job area and tells the stub. */
   giveJob(change: (job: Uint8Array) => void = () => {}): void {
     const length = JOB.fields.plan + this.planBytes.length;
-    const job = concat(words(JOB.magic, length), this.keys.publicKey, this.#contribution, this.planBytes);
+    const job = concat(words(JOB.magic, length), this.keys.publicKey, this.#hostEntropy, this.planBytes);
     change(job);
     this.bench.write(MEMORY.job.address, job);
     this.bench.setControl('JOB_LENGTH', length);

@@ -157,7 +157,7 @@ export class ControllerPeer {
 
   sendJob(plan: Plan | Uint8Array, sealedPublic: Uint8Array = seededRandom(5).bytes(32)): void {
     const bytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
-    this.send({ name: 'JOB', sealedPublic, contribution: seededRandom(6).bytes(32), plan: bytes });
+    this.send({ name: 'JOB', sealedPublic, hostEntropy: seededRandom(6).bytes(32), plan: bytes });
   }
 
   bye(done = true, code = 'BF-JOB-CODE-REFUSED'): void {

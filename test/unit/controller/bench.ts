@@ -6,7 +6,7 @@ import type { Image } from '../../../controller/image/image.ts';
 import { makeRoom } from '../../../controller/job/invite.ts';
 import type { JobRecord } from '../../../controller/job/job-record.ts';
 import { startJob } from '../../../controller/job/job.ts';
-import type { JobEvent, JobOptions, JobStore, OpenWay, RunningJob } from '../../../controller/job/ports.ts';
+import type { JobEvent, JobOptions, JobStore, OpenTransport, RunningJob } from '../../../controller/job/ports.ts';
 import { concat, toHex } from '../../../shared/codec/bytes.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { startInitiator, type Initiator } from '../../../shared/crypto/handshake.ts';
@@ -438,7 +438,7 @@ export class Bench {
     return this.board.flash.slice(address - FLASH, address - FLASH + length);
   }
 
-  #openWay(): OpenWay {
+  #openWay(): OpenTransport {
     const { room } = this.record;
     return (events) => {
       this.#onPeer = (present) => events.onPeer(present);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { homeFolder } from '../../../controller/store/home.ts';
 import { FileJobStore } from '../../../controller/store/file-job-store.ts';
-import { loadKeys, newPassphrase, storeKeys, stretchWithScrypt } from '../../../controller/store/keys-file.ts';
+import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controller/store/keys-file.ts';
 import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { inviteLine, makeRoom, roomHash } from '../../../controller/job/invite.ts';
@@ -16,7 +16,7 @@ import {
   needsPassphrase,
   parseKeys,
   publicKeysOf,
-  type Stretch,
+  type Kdf,
 } from '../../../controller/store/keys.ts';
 import { parseAddress, parseSectors } from '../../../cli/vendor/options.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -30,7 +30,7 @@ import { recordFor } from './bench.ts';
 
 const keys = makeKeys(seeded('vendor'));
 /** Quick, for tests only. */
-const quick: Stretch = async (passphrase, salt) => stretchWithScrypt(passphrase, salt, { logN: 4, r: 8, p: 1 });
+const quick: Kdf = async (passphrase, salt) => scryptKdf(passphrase, salt, { logN: 4, r: 8, p: 1 });
 const nobody: Prompt = {
   interactive: false,
   ask: () => Promise.reject(new Error('asked')),

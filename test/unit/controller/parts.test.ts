@@ -1,6 +1,6 @@
 // A vendor who names a part that cannot make a key hears so at once (stm32f427 reference §1.4).
 import assert from 'node:assert/strict';
-import { Desk } from '../../../cli/vendor/vendor-terminal.ts';
+import { VendorTerminal } from '../../../cli/vendor/vendor-terminal.ts';
 import { planCommand } from '../../../cli/vendor/plan.ts';
 import { chipNamed } from '../../../cli/vendor/options.ts';
 import { requireRandom } from '../../../controller/job/checks.ts';
@@ -31,7 +31,7 @@ describe('controller: parts without a random generator', () => {
   });
 
   it('are refused before keys are asked for, and so before there is an invite', async () => {
-    const desk = new Desk({ keys: '/nowhere/keys.json' });
+    const desk = new VendorTerminal({ keys: '/nowhere/keys.json' });
     const plan = (): never => assert.fail('no plan is made');
     const wish = { kind: 'flash', image: undefined, chip: chipNamed('stm32f411re'), plan, fixedSize: false } as const;
     await assert.rejects(desk.run(wish), { code: 'BF-TARGET-NO-RANDOM' }).finally(() => desk.close());

@@ -1,9 +1,9 @@
 // Admission: who is let in, and that everybody else is not. Tickets are made by OpenSSL from the specification's bytes.
 import assert from 'node:assert/strict';
 import { createHash, sign } from 'node:crypto';
-import { encodeFrame } from '../../../shared/link/link-message.ts';
+import { encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import { judge, requireRelayName, type AdmissionRules, type Verdict } from '../../../relay/core/admission.ts';
+import { authenticate, requireRelayName, type AdmissionRules, type Verdict } from '../../../relay/core/admission.ts';
 import { roomKeyOf } from '../../../relay/core/rooms.ts';
 import { parseTenants, everyTenant } from '../../../relay/core/tenants.ts';
 import { decodeTicket } from '../../../shared/link/ticket.ts';
@@ -20,10 +20,10 @@ function present(ticket: Uint8Array, holder = 7, over = nonce): Uint8Array {
   const hash = createHash('sha512').update(ticket).digest();
   const covered = Buffer.concat([Buffer.from('blindflash/1 present\0'), over, hash]);
   const signature = new Uint8Array(sign(null, covered, keyPair(holder).node));
-  return encodeFrame({ name: 'present', ticket, signature });
+  return encodeLinkMessage({ name: 'present', ticket, signature });
 }
 const judged = (parts: TicketParts, holder = 7, over = nonce): Verdict =>
-  judge(present(handMadeTicket(parts), holder, over), nonce, rules);
+  authenticate(present(handMadeTicket(parts), holder, over), nonce, rules);
 
 function assertRefused(verdict: Verdict, close: string): void {
   assert.equal(verdict.admitted, false);
@@ -44,7 +44,7 @@ describe('admission', () => {
       const changed = new Uint8Array(good);
       changed[at]! ^= 0x01;
       const message = new Uint8Array([0x02, changed.length, 0, ...changed, ...present(changed).subarray(-64)]);
-      assert.equal(judge(message, nonce, rules).admitted, false, `byte ${at}`);
+      assert.equal(authenticate(message, nonce, rules).admitted, false, `byte ${at}`);
     }
   });
 
@@ -53,7 +53,7 @@ describe('admission', () => {
     for (let at = good.length - 64; at < good.length; at++) {
       const changed = new Uint8Array(good);
       changed[at]! ^= 0x01;
-      assertRefused(judge(changed, nonce, rules), 'refused');
+      assertRefused(authenticate(changed, nonce, rules), 'refused');
     }
   });
 
@@ -65,7 +65,7 @@ describe('admission', () => {
   it('refuses a ticket signed by another tenant than it names', () => {
     const foreign = handMadeTicket({ tenant: 9 });
     foreign.set(keyPair(1).publicKey, 4);
-    assertRefused(judge(present(foreign), nonce, rules), 'refused');
+    assertRefused(authenticate(present(foreign), nonce, rules), 'refused');
   });
   it('refuses at the very second of expiry and admits the one before', () => {
     assertRefused(judged({ expires: 1_790_000_000n }), 'expired');
@@ -77,7 +77,7 @@ describe('admission', () => {
   });
   it('refuses everything that is not PRESENT', () => {
     for (const bytes of ['1001', '0301', '', '02', '00'])
-      assertRefused(judge(Buffer.from(bytes, 'hex'), nonce, rules), 'garbage');
+      assertRefused(authenticate(Buffer.from(bytes, 'hex'), nonce, rules), 'garbage');
   });
   it('stays shut when a part of it breaks', () => {
     const broken = (): never => {
@@ -85,19 +85,19 @@ describe('admission', () => {
     };
     const message = present(handMadeTicket());
     for (const part of [{ findTenant: broken }, { verify: broken }, { wall: broken }, { wall: () => NaN }])
-      assert.equal(judge(message, nonce, { ...rules, ...part }).admitted, false);
+      assert.equal(authenticate(message, nonce, { ...rules, ...part }).admitted, false);
   });
   it('refuses a signature made malleable: S + L in place of S', () => {
     const L = (1n << 252n) + 27742317777372353535851937790883648493n;
     const message = present(handMadeTicket());
     const s = BigInt(`0x${Buffer.from(message.subarray(-32)).reverse().toString('hex')}`) + L;
     message.set(Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse(), message.length - 32);
-    assertRefused(judge(message, nonce, rules), 'refused');
+    assertRefused(authenticate(message, nonce, rules), 'refused');
   });
   it('in open mode admits every tenant, but only with genuine signatures', () => {
     const open = { ...rules, findTenant: everyTenant };
-    assert.ok(judge(present(handMadeTicket({ tenant: 9 })), nonce, open).admitted);
-    assert.equal(judge(present(handMadeTicket({ tenant: 9 }), 8), nonce, open).admitted, false);
+    assert.ok(authenticate(present(handMadeTicket({ tenant: 9 })), nonce, open).admitted);
+    assert.equal(authenticate(present(handMadeTicket({ tenant: 9 }), 8), nonce, open).admitted, false);
   });
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../../../shared/link/link-message.ts';
+import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from '../../../shared/link/link-message.ts';
 import { signPresent } from '../../../shared/link/ticket.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { Relay } from '../../../relay/core/relay.ts';
@@ -32,10 +32,10 @@ function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
   });
 
   /** A fresh link: the relay's end, ours, and what we heard. */
-  const connect = (): { ours: MemoryLink; theirs: MemoryLink; heard: Frame[] } => {
+  const connect = (): { ours: MemoryLink; theirs: MemoryLink; heard: LinkMessage[] } => {
     const [theirs, ours] = linkPair();
-    const heard: Frame[] = [];
-    ours.onMessage = (message) => void heard.push(decodeFrame(message));
+    const heard: LinkMessage[] = [];
+    ours.onMessage = (message) => void heard.push(decodeLinkMessage(message));
     relay.accept(theirs);
     return { ours, theirs, heard };
   };
@@ -48,7 +48,7 @@ function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
     assert.ok(challenge?.name === 'challenge');
     const ticket = handMadeTicket(parts);
     const signature = signPresent(keyPair(parts.holder ?? 7).secretKey, challenge.nonce, ticket);
-    side.ours.send(encodeFrame({ name: 'present', ticket, signature }));
+    side.ours.send(encodeLinkMessage({ name: 'present', ticket, signature }));
     await settle();
     return side;
   };
@@ -60,8 +60,8 @@ function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
 }
 
 const data = (size: number, fill = 0): Uint8Array =>
-  encodeFrame({ name: 'data', body: new Uint8Array(size).fill(fill) });
-const names = (heard: readonly Frame[]): string[] =>
+  encodeLinkMessage({ name: 'data', body: new Uint8Array(size).fill(fill) });
+const names = (heard: readonly LinkMessage[]): string[] =>
   heard.map((frame) => ('peerPresent' in frame ? `${frame.name} ${Number(frame.peerPresent)}` : frame.name));
 
 describe('relay', () => {
@@ -123,7 +123,7 @@ describe('relay', () => {
     const [challenge] = first.heard;
     assert.ok(challenge?.name === 'challenge');
     const ticket = handMadeTicket();
-    const recorded = encodeFrame({
+    const recorded = encodeLinkMessage({
       name: 'present',
       ticket,
       signature: signPresent(keyPair(7).secretKey, challenge.nonce, ticket),
@@ -146,7 +146,7 @@ describe('relay', () => {
 
   it('closes a side that sends anything but DATA, and leaves the other one be', async () => {
     for (const message of [
-      encodeFrame({ name: 'peer', peerPresent: true }),
+      encodeLinkMessage({ name: 'peer', peerPresent: true }),
       Uint8Array.of(0x7f),
       Uint8Array.of(0x10),
     ]) {
@@ -295,11 +295,15 @@ describe('relay', () => {
     });
     const [theirs, ours] = linkPair();
     ours.onMessage = (message) => {
-      const frame = decodeFrame(message);
+      const frame = decodeLinkMessage(message);
       if (frame.name !== 'challenge') return;
       const ticket = handMadeTicket({ room: 0x5c });
       ours.send(
-        encodeFrame({ name: 'present', ticket, signature: signPresent(keyPair(7).secretKey, frame.nonce, ticket) }),
+        encodeLinkMessage({
+          name: 'present',
+          ticket,
+          signature: signPresent(keyPair(7).secretKey, frame.nonce, ticket),
+        }),
       );
     };
     relay.accept(theirs);

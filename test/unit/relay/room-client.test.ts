@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { CLOSE, type CloseName } from '../../../shared/link/close.ts';
-import { decodeFrame, encodeFrame, type Frame } from '../../../shared/link/link-message.ts';
+import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from '../../../shared/link/link-message.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog, type Link } from '../../../shared/ports.ts';
@@ -71,8 +71,8 @@ function bench(parts: TicketParts = {}, options: { dialledHost?: string; patienc
 }
 
 const challenge = (relay = 'r.test'): Uint8Array =>
-  encodeFrame({ name: 'challenge', nonce: new Uint8Array(32).fill(9), relay });
-const welcome = (peerPresent: boolean): Uint8Array => encodeFrame({ name: 'welcome', peerPresent });
+  encodeLinkMessage({ name: 'challenge', nonce: new Uint8Array(32).fill(9), relay });
+const welcome = (peerPresent: boolean): Uint8Array => encodeLinkMessage({ name: 'welcome', peerPresent });
 
 /** Lets the newest link into the room. */
 async function admit({ far }: Bench, peerPresent = true): Promise<MemoryLink> {
@@ -130,8 +130,8 @@ describe('room client', () => {
     const made = bench();
     made.client.start();
     await settle();
-    const heard: Frame[] = [];
-    made.far[0]!.onMessage = (message) => void heard.push(decodeFrame(message));
+    const heard: LinkMessage[] = [];
+    made.far[0]!.onMessage = (message) => void heard.push(decodeLinkMessage(message));
     made.far[0]!.send(challenge());
     await settle();
     assert.equal(heard[0]?.name, 'present');
@@ -144,8 +144,8 @@ describe('room client', () => {
     assert.equal(made.client.send(Uint8Array.of(1)), false);
     const link = await admit(made, false);
     assert.equal(made.client.send(Uint8Array.of(1)), false);
-    link.send(encodeFrame({ name: 'peer', peerPresent: true }));
-    link.send(encodeFrame({ name: 'data', body: new Uint8Array(5) }));
+    link.send(encodeLinkMessage({ name: 'peer', peerPresent: true }));
+    link.send(encodeLinkMessage({ name: 'data', body: new Uint8Array(5) }));
     await settle();
     assert.equal(made.client.send(Uint8Array.of(1)), true);
     assert.deepEqual(made.calls, ['up', 'peer 0', 'peer 1', 'data 5']);
@@ -155,7 +155,7 @@ describe('room client', () => {
     const { client, calls, ...rest } = bench();
     client.start();
     const link = await admit({ client, calls, ...rest }, false);
-    link.send(encodeFrame({ name: 'data', body: new Uint8Array(5) }));
+    link.send(encodeLinkMessage({ name: 'data', body: new Uint8Array(5) }));
     await settle();
     assert.deepEqual(calls, ['up', 'peer 0', 'peer 1', 'data 5']);
     assert.equal(client.send(new Uint8Array(1)), true);
@@ -302,7 +302,11 @@ describe('room client', () => {
   });
 
   it('ends when the relay breaks the rules', async () => {
-    for (const message of [Uint8Array.of(0x77), welcome(true), encodeFrame({ name: 'data', body: Uint8Array.of(1) })]) {
+    for (const message of [
+      Uint8Array.of(0x77),
+      welcome(true),
+      encodeLinkMessage({ name: 'data', body: Uint8Array.of(1) }),
+    ]) {
       const made = bench();
       made.client.start();
       await admit(made);
@@ -333,7 +337,7 @@ describe('room client', () => {
     made.client.start();
     const link = await admit(made);
     made.client.close();
-    link.send(encodeFrame({ name: 'peer', peerPresent: false }));
+    link.send(encodeLinkMessage({ name: 'peer', peerPresent: false }));
     await settle();
     assert.equal(link.closedWith, CLOSE.done.code);
     assert.deepEqual(made.calls, ['up', 'peer 1']);
@@ -355,7 +359,7 @@ describe('room client', () => {
     await closeFar(link, 'lost');
     await made.clock.advance(500);
     const back = await admit(made);
-    back.send(encodeFrame({ name: 'data', body: Uint8Array.of(1) }));
+    back.send(encodeLinkMessage({ name: 'data', body: Uint8Array.of(1) }));
     await settle();
     assert.ok(!made.calls.includes('data 1'));
     made.client.resume();

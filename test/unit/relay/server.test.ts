@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import { silentLog, type Link } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
-import { decodeFrame, encodeFrame } from '../../../shared/link/link-message.ts';
+import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
@@ -271,10 +271,10 @@ describe('a link over a WebSocket', () => {
 
   it('keeps messages until somebody listens', async () => {
     const [link, socket] = await pair();
-    socket.send(encodeFrame({ name: 'peer', peerPresent: true }));
+    socket.send(encodeLinkMessage({ name: 'peer', peerPresent: true }));
     await new Promise((resolve) => setImmediate(resolve));
     const message = await new Promise<Uint8Array>((resolve) => (link.onMessage = resolve));
-    assert.deepEqual(decodeFrame(message), { name: 'peer', peerPresent: true });
+    assert.deepEqual(decodeLinkMessage(message), { name: 'peer', peerPresent: true });
     link.close(1000, '');
   });
 

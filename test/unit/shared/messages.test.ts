@@ -47,7 +47,7 @@ const hello: Hello = {
 const samples: readonly TunnelMessage[] = [
   { name: 'ACK' },
   { name: 'HELLO', hello },
-  { name: 'JOB', sealedPublic: bytes(32), contribution: bytes(32, 8), plan: bytes(120) },
+  { name: 'JOB', sealedPublic: bytes(32), hostEntropy: bytes(32, 8), plan: bytes(120) },
   { name: 'CONSENT', yes: true, planHash: bytes(64) },
   { name: 'SEALED1', stubHash: bytes(64), m1: bytes(104) },
   { name: 'SEALED2', m2: bytes(128) },

@@ -1,13 +1,19 @@
 // Link messages: the bytes of docs/protocol.md §1, and that nothing else is accepted.
 import assert from 'node:assert/strict';
 import { isBlindflashError, type ErrorCode } from '../../../../shared/errors/errors.ts';
-import { decodeFrame, encodeFrame, frameName, FRAMES, type Frame } from '../../../../shared/link/link-message.ts';
+import {
+  decodeLinkMessage,
+  encodeLinkMessage,
+  linkMessageName,
+  LINK_MESSAGES,
+  type LinkMessage,
+} from '../../../../shared/link/link-message.ts';
 import { seededRandom } from '../../../fixtures/seeded.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-const SAMPLES: readonly [Frame, string][] = [
+const SAMPLES: readonly [LinkMessage, string][] = [
   [
     { name: 'challenge', nonce: new Uint8Array(32).fill(0xab), relay: 'r.test' },
     `0101${'ab'.repeat(32)}06722e74657374`,
@@ -24,15 +30,15 @@ const SAMPLES: readonly [Frame, string][] = [
 describe('link frames', () => {
   it('have the bytes of the specification, both ways', () => {
     for (const [frame, bytes] of SAMPLES) {
-      assert.equal(hex(encodeFrame(frame)), bytes);
-      assert.deepEqual(decodeFrame(Buffer.from(bytes, 'hex')), frame);
+      assert.equal(hex(encodeLinkMessage(frame)), bytes);
+      assert.deepEqual(decodeLinkMessage(Buffer.from(bytes, 'hex')), frame);
     }
   });
 
   it('carry at most 8192 bytes, 8191 of them a body', () => {
-    assert.equal(encodeFrame({ name: 'data', body: new Uint8Array(8191) }).length, 8192);
-    assert.throws(() => encodeFrame({ name: 'data', body: new Uint8Array(8192) }), coded('BF-LINK-TOO-LARGE'));
-    assert.throws(() => decodeFrame(new Uint8Array(8193).fill(0x10)), coded('BF-LINK-TOO-LARGE'));
+    assert.equal(encodeLinkMessage({ name: 'data', body: new Uint8Array(8191) }).length, 8192);
+    assert.throws(() => encodeLinkMessage({ name: 'data', body: new Uint8Array(8192) }), coded('BF-LINK-TOO-LARGE'));
+    assert.throws(() => decodeLinkMessage(new Uint8Array(8193).fill(0x10)), coded('BF-LINK-TOO-LARGE'));
   });
 
   const BROKEN: readonly [string, string, ErrorCode][] = [
@@ -48,16 +54,16 @@ describe('link frames', () => {
     ['a ticket length beyond the message', `02ffff${'05'.repeat(184)}${'06'.repeat(64)}`, 'BF-LINK-FRAME'],
   ];
   for (const [what, bytes, code] of BROKEN)
-    it(`refuse ${what}`, () => assert.throws(() => decodeFrame(Buffer.from(bytes, 'hex')), coded(code)));
+    it(`refuse ${what}`, () => assert.throws(() => decodeLinkMessage(Buffer.from(bytes, 'hex')), coded(code)));
 
   it('meet garbage with coded errors only, and what they accept encodes to the same bytes', () => {
     const random = seededRandom(0xf2a3e);
-    const types = Object.values(FRAMES).map(({ type }) => type);
+    const types = Object.values(LINK_MESSAGES).map(({ type }) => type);
     for (let round = 0; round < 4000; round++) {
       const bytes = random.bytes(random.int(round % 10 === 0 ? 600 : 80));
       if (bytes.length > 0 && round % 2 === 0) bytes[0] = types[random.int(types.length)]!;
       try {
-        assert.equal(hex(encodeFrame(decodeFrame(bytes))), hex(bytes));
+        assert.equal(hex(encodeLinkMessage(decodeLinkMessage(bytes))), hex(bytes));
       } catch (error) {
         assert.ok(isBlindflashError(error) && /^BF-(LINK|VERSION)-/.test(error.code), String(error));
       }
@@ -66,13 +72,13 @@ describe('link frames', () => {
 
   it('survive every single-byte change of a real message without an uncoded error', () => {
     for (const [frame] of SAMPLES) {
-      const bytes = encodeFrame(frame);
+      const bytes = encodeLinkMessage(frame);
       for (let at = 0; at < bytes.length; at++) {
         const changed = new Uint8Array(bytes);
         changed[at]! ^= 0xff;
         try {
-          frameName(changed);
-          decodeFrame(changed);
+          linkMessageName(changed);
+          decodeLinkMessage(changed);
         } catch (error) {
           assert.ok(isBlindflashError(error), String(error));
         }
