@@ -58,6 +58,14 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-empty-function': 'off',
       'no-constant-condition': ['error', { checkLoops: false }],
+      curly: ['error', 'multi-line', 'consistent'],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: ':matches(PropertyDefinition, MethodDefinition[kind!="constructor"])[accessibility="private"]',
+          message: 'A private member is a #name.',
+        },
+      ],
     },
   },
   {

@@ -58,8 +58,9 @@ async function tools(): Promise<ToolRun> {
 async function resume(): Promise<ResumeResult[]> {
   if (flags.includes('--tools-only') || (only !== undefined && only !== 'resume')) return [];
   const measured: ResumeResult[] = [];
-  for (const kiB of quick ? [64] : [256, 1024])
+  for (const kiB of quick ? [64] : [256, 1024]) {
     measured.push(await measureResume({ kiB, probe: 'v2-1', network: { rttMs: 150, bitsPerSecond: 10e6 } }));
+  }
   return measured;
 }
 
@@ -70,8 +71,9 @@ function rowOf({ spec }: JobResult): Row | undefined {
 const { results, checked } = await jobs();
 const resumed = await resume();
 const others = await tools();
-for (const { name, ms } of resumed)
+for (const { name, ms } of resumed) {
   checked.push({ name, check: { what: 'tunnel to receipt, ms', got: ms, most: AGAIN_MOST_MS } });
+}
 checked.push(...toolChecks(results, others.results));
 const plain = results.filter(({ spec }) => spec.delta === undefined);
 const again = results.filter(({ spec }) => spec.delta !== undefined);

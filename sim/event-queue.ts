@@ -36,8 +36,9 @@ class EventHeap {
     items[0] = last;
     for (let i = 0; ;) {
       let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2])
+      for (const child of [2 * i + 1, 2 * i + 2]) {
         if (child < items.length && before(items[child]!, items[least]!)) least = child;
+      }
       if (least === i) return top;
       [items[i], items[least]] = [items[least]!, items[i]!];
       i = least;

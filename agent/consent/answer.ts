@@ -12,8 +12,9 @@ const COVERED: readonly PlanLock[] = ['none', 'level 1'];
 /** The expected hash as typed: 16..128 hex digits, lower case afterwards. @throws BF-USAGE */
 export function parseExpectedHash(text: string): string {
   const digits = text.trim().toLowerCase();
-  if (!/^[0-9a-f]+$/.test(digits) || digits.length < LEAST_DIGITS || digits.length > ALL_DIGITS)
+  if (!/^[0-9a-f]+$/.test(digits) || digits.length < LEAST_DIGITS || digits.length > ALL_DIGITS) {
     throw fail('BF-USAGE', `--yes expects a plan hash of ${LEAST_DIGITS} to ${ALL_DIGITS} hexadecimal digits`);
+  }
   return digits;
 }
 

@@ -36,8 +36,9 @@ export function wrapText(text: string, width = SHEET_WIDTH, hang = ''): string[]
   let fresh = true;
   for (const word of text.slice(line.length).split(' ')) {
     const longer = fresh ? line + word : `${line} ${word}`;
-    if (fresh || longer.length <= width) line = longer;
-    else {
+    if (fresh || longer.length <= width) {
+      line = longer;
+    } else {
       lines.push(line);
       line = hang + word;
     }

@@ -24,8 +24,9 @@ function readStub(folder: URL, name: string): StubFile {
   const description = DescriptionSchema.safeParse(readJson(new URL(`stub-${name}.json`, folder), name));
   if (!description.success) throw fail('BF-INTERNAL-BUILD', `the description of stub ${name} is not usable`);
   const { sha512, size } = description.data;
-  if (image.length !== size || createHash('sha512').update(image).digest('hex') !== sha512)
+  if (image.length !== size || createHash('sha512').update(image).digest('hex') !== sha512) {
     throw fail('BF-INTERNAL-BUILD', `stub ${name} is not the one its description names`);
+  }
   return { name, image };
 }
 

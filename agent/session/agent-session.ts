@@ -174,8 +174,9 @@ class AgentSession {
   #bye(message: MessageOf<'BYE'>): Ending {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
     // A job that an earlier process of this agent served may end in this one; what nobody agreed to cannot be done.
-    if (this.#work.job === undefined && this.#options.memory.consented === undefined)
+    if (this.#work.job === undefined && this.#options.memory.consented === undefined) {
       return { result: 'failed', error: fail('BF-JOB-REFUSED', 'the vendor ended no job') };
+    }
     return message.customer.receipt === null ? { result: 'done' } : { result: 'done', receipt: message.customer };
   }
 

@@ -56,9 +56,11 @@ export function sameJob(job: StubJob, other: StubJob | undefined): boolean {
 }
 
 function requireBoard(plan: Plan, board: BoardIdentity): void {
-  if (plan.devId !== board.devId)
+  if (plan.devId !== board.devId) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
+  }
   if (KIND_EFFECTS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
-  if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB)
+  if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
+  }
 }

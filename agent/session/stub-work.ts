@@ -166,8 +166,9 @@ export class StubWork {
   async #makeOffer(job: Job): Promise<Offer> {
     const { memory, customer, desk } = this.#options;
     const runner = desk.runner;
-    if (runner !== undefined && sameJob(job, this.#stubJob) && (await this.#canOfferAgain()))
+    if (runner !== undefined && sameJob(job, this.#stubJob) && (await this.#canOfferAgain())) {
       return runner.offerAgain();
+    }
     if (this.#loads === CHOSEN.loads) throw fail('BF-STUB-SILENT', `loaded ${this.#loads} times`);
     this.#loads++;
     customer.say('Starting our program in the RAM of the chip.');

@@ -165,7 +165,7 @@ export class TunnelEventQueue {
 
   /** Gives what was sent `limitMs` to be acknowledged, then leaves tunnel and room. */
   async close(limitMs: number): Promise<void> {
-    if (this.#tunnel.state === 'open' && this.#tunnel.unacknowledged > 0)
+    if (this.#tunnel.state === 'open' && this.#tunnel.unacknowledged > 0) {
       await new Promise<void>((resolve) => {
         const cancel = this.#options.clock.after(limitMs, resolve);
         this.#drained = () => {
@@ -173,6 +173,7 @@ export class TunnelEventQueue {
           resolve();
         };
       });
+    }
     this.#over = true;
     this.#tunnel.close();
     this.#options.room.close();

@@ -99,14 +99,14 @@ export class Attachment {
   readonly core: CortexM;
   readonly identity: TargetIdentity;
   readonly saved: SavedDebugState;
-  private readonly log: Log;
+  readonly #log: Log;
 
   constructor(probe: Probe, core: CortexM, identity: TargetIdentity, saved: SavedDebugState, log: Log) {
     this.probe = probe;
     this.core = core;
     this.identity = identity;
     this.saved = saved;
-    this.log = log;
+    this.#log = log;
   }
 
   /** Stops the watchdogs for as long as the core is halted. Undone by `restore`. */
@@ -124,7 +124,7 @@ export class Attachment {
   /** Puts every debug setting back as found and switches debug off; the core runs on. See `restoreDebugState`. */
   async restore(): Promise<void> {
     await restoreDebugState(this.probe, this.saved);
-    this.log.info({ device: this.identity.deviceId }, 'target left as found');
+    this.#log.info({ device: this.identity.deviceId }, 'target left as found');
   }
 }
 

@@ -90,41 +90,41 @@ export interface CortexMOptions {
 }
 
 export class CortexM {
-  private readonly probe: Probe;
-  private readonly clock: Clock;
-  private readonly log: Log;
+  readonly #probe: Probe;
+  readonly #clock: Clock;
+  readonly #log: Log;
 
   constructor(probe: Probe, options: CortexMOptions) {
-    this.probe = probe;
-    this.clock = options.clock;
-    this.log = options.log ?? silentLog;
+    this.#probe = probe;
+    this.#clock = options.clock;
+    this.#log = options.log ?? silentLog;
   }
 
   async status(): Promise<CoreStatus> {
-    return decodeStatus(await this.probe.readWord(SCS.DHCSR));
+    return decodeStatus(await this.#probe.readWord(SCS.DHCSR));
   }
 
   /** Stops the core where it is. @throws BF-TARGET-NO-HALT after 200 ms. */
   async halt(): Promise<void> {
-    await this.control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
-    const stopped = await this.poll(HALT_MS, async () => (await this.status()).halted);
+    await this.#control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
+    const stopped = await this.#poll(HALT_MS, async () => (await this.status()).halted);
     if (!stopped) throw fail('BF-TARGET-NO-HALT', `still running after ${HALT_MS} ms`);
   }
 
   /** Lets a halted core run on, debug staying enabled. Forgets the reasons of earlier halts. */
   async resume(): Promise<void> {
-    await this.probe.writeWord(SCS.DFSR, DFSR_ALL);
-    await this.control(DHCSR.C_DEBUGEN);
+    await this.#probe.writeWord(SCS.DFSR, DFSR_ALL);
+    await this.#control(DHCSR.C_DEBUGEN);
   }
 
   /** Only while halted. */
   readRegister(name: CoreRegister): Promise<number> {
-    return this.probe.readCoreRegister(CORE_REGISTER[name]);
+    return this.#probe.readCoreRegister(CORE_REGISTER[name]);
   }
 
   /** Only while halted. */
   writeRegister(name: CoreRegister, value: number): Promise<void> {
-    return this.probe.writeCoreRegister(CORE_REGISTER[name], value);
+    return this.#probe.writeCoreRegister(CORE_REGISTER[name], value);
   }
 
   /**
@@ -135,18 +135,18 @@ export class CortexM {
     const ways = means === 'any' ? (['core', 'pin'] as const) : [means];
     for (const [index, way] of ways.entries()) {
       try {
-        await this.resetHaltBy(way);
+        await this.#resetHaltBy(way);
         return;
       } catch (error) {
         if (index === ways.length - 1 || !isResetFailure(error)) throw error;
-        this.log.warn({ way, code: error.code }, 'reset failed, trying the next way');
+        this.#log.warn({ way, code: error.code }, 'reset failed, trying the next way');
       }
     }
   }
 
   /** Resets the system by SYSRESETREQ and lets it run. The state of debug enable is left as it is. */
   async resetRun(): Promise<void> {
-    await this.requestReset();
+    await this.#requestReset();
   }
 
   /**
@@ -155,42 +155,42 @@ export class CortexM {
    * @throws BF-TARGET-NO-RESET when NRST is not wired, BF-TARGET-NO-HALT, or what `connect` throws.
    */
   async connectUnderReset(): Promise<void> {
-    await this.probe.driveNrst('low');
+    await this.#probe.driveNrst('low');
     try {
-      await pause(this.clock, NRST_LOW_MS);
-      await this.probe.connect();
-      await this.whileCatchingReset(async () => {
-        await this.probe.driveNrst('high');
+      await pause(this.#clock, NRST_LOW_MS);
+      await this.#probe.connect();
+      await this.#whileCatchingReset(async () => {
+        await this.#probe.driveNrst('high');
       });
     } catch (error) {
-      await this.probe.driveNrst('high').catch(() => {});
+      await this.#probe.driveNrst('high').catch(() => {});
       throw error;
     }
   }
 
-  private resetHaltBy(way: 'core' | 'pin'): Promise<void> {
-    return this.whileCatchingReset(() => (way === 'core' ? this.requestReset() : this.pulseNrst()));
+  #resetHaltBy(way: 'core' | 'pin'): Promise<void> {
+    return this.#whileCatchingReset(() => (way === 'core' ? this.#requestReset() : this.#pulseNrst()));
   }
 
   /** Arms the vector catch, causes the reset, watches for reset and halt, and disarms, whatever happens. */
-  private async whileCatchingReset(cause: () => Promise<void>): Promise<void> {
-    await this.control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
-    const demcr = await this.probe.readWord(SCS.DEMCR);
-    await this.probe.writeWord(SCS.DEMCR, (demcr | DEMCR_VC_CORERESET) >>> 0);
+  async #whileCatchingReset(cause: () => Promise<void>): Promise<void> {
+    await this.#control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
+    const demcr = await this.#probe.readWord(SCS.DEMCR);
+    await this.#probe.writeWord(SCS.DEMCR, (demcr | DEMCR_VC_CORERESET) >>> 0);
     try {
       // This read clears the sticky bit: from here on S_RESET_ST means our reset.
       await this.status();
       await cause();
-      await this.watchReset();
+      await this.#watchReset();
     } finally {
-      await this.probe.writeWord(SCS.DEMCR, (demcr & ~DEMCR_VC_CORERESET) >>> 0).catch(() => {});
+      await this.#probe.writeWord(SCS.DEMCR, (demcr & ~DEMCR_VC_CORERESET) >>> 0).catch(() => {});
     }
   }
 
   /** Reset over means: the sticky bit was seen once, is gone at the next look, and the core stands still. */
-  private async watchReset(): Promise<void> {
+  async #watchReset(): Promise<void> {
     let seen = false;
-    const caught = await this.poll(RESET_MS, async () => {
+    const caught = await this.#poll(RESET_MS, async () => {
       const status = await this.status();
       const over = seen && !status.wasReset;
       seen ||= status.wasReset;
@@ -202,34 +202,34 @@ export class CortexM {
   }
 
   /** The write that resets may be cut off by the reset it causes: its own failure proves nothing. */
-  private async requestReset(): Promise<void> {
-    await this.probe.writeWord(SCS.AIRCR, AIRCR_SYSRESETREQ).catch(rethrowUnlessTarget);
+  async #requestReset(): Promise<void> {
+    await this.#probe.writeWord(SCS.AIRCR, AIRCR_SYSRESETREQ).catch(rethrowUnlessTarget);
   }
 
-  private async pulseNrst(): Promise<void> {
+  async #pulseNrst(): Promise<void> {
     try {
-      await this.probe.driveNrst('low');
-      await pause(this.clock, NRST_LOW_MS);
+      await this.#probe.driveNrst('low');
+      await pause(this.#clock, NRST_LOW_MS);
     } finally {
-      await this.probe.driveNrst('high');
+      await this.#probe.driveNrst('high');
     }
   }
 
-  private control(bits: number): Promise<void> {
-    return this.probe.writeWord(SCS.DHCSR, (DHCSR_KEY | bits) >>> 0);
+  #control(bits: number): Promise<void> {
+    return this.#probe.writeWord(SCS.DHCSR, (DHCSR_KEY | bits) >>> 0);
   }
 
   /** Looks every millisecond until `done` or the time is over. While a reset lasts the wire may answer with errors. */
-  private async poll(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
-    const end = this.clock.now() + limitMs;
+  async #poll(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
+    const end = this.#clock.now() + limitMs;
     for (;;) {
       const ready = await done().catch((error: unknown) => {
         rethrowUnlessTarget(error);
         return false;
       });
       if (ready) return true;
-      if (this.clock.now() >= end) return false;
-      await pause(this.clock, POLL_MS);
+      if (this.#clock.now() >= end) return false;
+      await pause(this.#clock, POLL_MS);
     }
   }
 }

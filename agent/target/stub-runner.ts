@@ -283,8 +283,9 @@ export class StubRunner {
     });
     if (!ready) throw fail('BF-STUB-SILENT', 'it offers no handshake');
     const stubHash = fieldOf(page, 'STUB_HASH');
-    if (!equalBytes(stubHash, this.stub.hash))
+    if (!equalBytes(stubHash, this.stub.hash)) {
       throw fail('BF-STUB-UNKNOWN', 'its hash is not the one it was loaded with');
+    }
     return { m1: fieldOf(page, 'M1'), stubHash };
   }
 

@@ -78,8 +78,9 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
   const ways = { delta: spec.delta !== undefined, lock };
   const house = new House({ seed, probe, network, commandMs, flash: oldContents(spec.virgin !== true) });
   const plan = house.plan(image, ways);
-  if (spec.delta !== undefined)
+  if (spec.delta !== undefined) {
     house.board.soc.memories.flash.bytes.set(earlierContents(image, plan, CHIP, spec.delta.changed));
+  }
   const record = house.newRecord(image, plan);
   const vendor = house.startVendor(image, record, ways);
   const agent = house.runAgent(record);
@@ -120,9 +121,11 @@ function secondsSince(started: NodeJS.CpuUsage): number {
 /** A figure for a job that wrote something else is worth nothing. */
 function requireWritten(house: House, image: Image): void {
   const flash = house.board.soc.memories.flash;
-  for (const { address, bytes } of image.segments)
-    if (Buffer.compare(flash.bytes.subarray(address - flash.base, address - flash.base + bytes.length), bytes) !== 0)
+  for (const { address, bytes } of image.segments) {
+    if (Buffer.compare(flash.bytes.subarray(address - flash.base, address - flash.base + bytes.length), bytes) !== 0) {
       throw new Error('the flash does not hold the image');
+    }
+  }
 }
 
 function summary({ leg, up, down }: LegBytes): LegSummary {

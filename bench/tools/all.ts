@@ -51,12 +51,13 @@ export interface ToolRun {
 const ATTEMPTS = 3;
 
 async function withRetry(measure: Tool['measure'], spec: ToolSpec): Promise<ToolResult> {
-  for (let attempt = 1; ; attempt++)
+  for (let attempt = 1; ; attempt++) {
     try {
       return await measure(spec);
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
     }
+  }
 }
 
 /** Runs every tool there is. @param told after each row */

@@ -96,8 +96,9 @@ async function chooseJob(inviteFile: string | undefined, prompt: Prompt): Promis
   const folder = resumeFolder();
   const nowSeconds = Math.floor(systemClock.wall() / 1000);
   const [interrupted] = inviteFile === undefined ? resumableJobs(folder, nowSeconds) : [];
-  if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true)))
+  if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true))) {
     return { invite: interrupted.invite, fresh: undefined, memory: interrupted };
+  }
   const text = await readInvite(inviteFile, prompt);
   const fresh = decodeInvite(text, nowSeconds);
   return { invite: fresh, fresh, memory: ResumeFile.forInvite(folder, fresh) };

@@ -156,8 +156,9 @@ async function showReceipt(folder: string, done: Told, start: Start): Promise<vo
   const receipt = done['receipt'] as { text?: string; signature?: string } | undefined;
   if (receipt?.text === undefined) throw fail('BF-INTERNAL', 'the controller told no receipt');
   const fields = JSON.parse(receipt.text) as Told;
-  for (const name of ['outcome', 'job', 'uid', 'imageDigest', 'wordsProgrammed', 'sealedAt', 'statement'])
+  for (const name of ['outcome', 'job', 'uid', 'imageDigest', 'wordsProgrammed', 'sealedAt', 'statement']) {
     say(`  ${name.padEnd(16)} ${String(fields[name])}`);
+  }
   const list = start('receipts', ['receipt', 'list'], { BLINDFLASH_HOME: join(folder, 'vendor') });
   const files = (await list.hear(isEvent('list')))['receipts'] as readonly string[];
   const check = start('receipt', ['receipt', 'verify', files[0] ?? ''], { BLINDFLASH_HOME: join(folder, 'vendor') });
@@ -184,10 +185,11 @@ function reportLeaks(image: Uint8Array, relay: Uint8Array, wires: Uint8Array): v
     relay.slice(1000, 2000),
   );
   const canaryFound = scanner.windows === 0 || scanner.find(canary, 1).length > 0;
-  if (scanner.shared > 0)
+  if (scanner.shared > 0) {
     say(
       `  (${scanner.shared} more runs of the image also occur in the public stub, which travels in clear, and are not counted)`,
     );
+  }
   say(`  planted canary        ${canaryFound ? 'found by the same scan' : 'NOT found: the scan is broken'}`);
   if (found.some((count) => count > 0) || !canaryFound) throw fail('BF-INTERNAL', 'the image was seen on the way');
 }

@@ -55,8 +55,9 @@ export class FlashFile {
   #load(content: Uint8Array): void {
     const { flash, options } = this.#board;
     const size = flash.bytes.length;
-    if (content.length > size && content.length !== size + OPTION_BYTES)
+    if (content.length > size && content.length !== size + OPTION_BYTES) {
       throw fail('BF-USAGE-FILE', `${this.#path} holds ${content.length} bytes, this chip's flash ${size}`);
+    }
     flash.bytes.set(content.subarray(0, size));
     if (content.length <= size) return;
     const view = new DataView(content.buffer, content.byteOffset + size);

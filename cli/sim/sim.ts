@@ -129,8 +129,9 @@ function uartPrinter(args: SimArguments): (byte: number) => void {
   if (!args.json) return (byte) => void process.stdout.write(Uint8Array.of(byte));
   let line = '';
   return (byte) => {
-    if (byte !== 0x0a) line += String.fromCharCode(byte);
-    else {
+    if (byte !== 0x0a) {
+      line += String.fromCharCode(byte);
+    } else {
       report(args, 'uart', line.replace(/\r$/, ''));
       line = '';
     }

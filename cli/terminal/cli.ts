@@ -76,11 +76,12 @@ export async function runReported(
 
 /** A reader that went away (`blindflash … | head`) ends the program quietly instead of with a stack. */
 export function surviveClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr])
+  for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
       throw error;
     });
+  }
 }
 
 /** Writes one JSON object on a line of stdout: the `--json` voice of every command. */

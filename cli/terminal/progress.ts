@@ -27,8 +27,9 @@ export function createProgress(
 ): Progress {
   if (mode === 'bar') return barProgress(clock, person);
   if (mode === 'lines') return steppedProgress(clock, byTenths, (now) => person.write(`${inWords(now)}\n`));
-  if (mode === 'json')
+  if (mode === 'json') {
     return steppedProgress(clock, byTime, (now) => machine.write(`${JSON.stringify({ event: 'progress', ...now })}\n`));
+  }
   return { start: () => {}, update: () => {}, stop: () => {} };
 }
 

@@ -137,10 +137,11 @@ class LineSource {
       this.#held += text.toString();
       this.#wake();
     });
-    for (const event of ['end', 'close', 'error'])
+    for (const event of ['end', 'close', 'error']) {
       this.#input.on(event, () => {
         this.#ended = true;
         this.#wake();
       });
+    }
   }
 }

@@ -42,8 +42,9 @@ const verifyReceiptCommand: CommandModule<ReceiptArguments, ReceiptArguments> = 
     const key = args.key === undefined ? await ownKey(args.home) : fromHex(args.key, 'BF-USAGE', '--key');
     if (key !== undefined && key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
     const receipt = verifyAny(parseSigned(await readText(args.file as string)), key);
-    if (args.json === true)
+    if (args.json === true) {
       return printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
+    }
     process.stdout.write(`${verdict(receipt, key).join('\n')}\n`);
   },
 };

@@ -99,8 +99,9 @@ export class VendorTerminal {
   /** A fresh room for an invite. @throws BF-USAGE without a relay address. */
   makeRoom(keys: VendorKeys): RoomRecord {
     const relayUrl = this.#args.relay ?? process.env['BLINDFLASH_RELAY'];
-    if (relayUrl === undefined)
+    if (relayUrl === undefined) {
       throw fail('BF-USAGE', 'name the relay with --relay wss://HOST, or set BLINDFLASH_RELAY');
+    }
     const hours = this.#args['valid-hours'] ?? DEFAULT_VALID_HOURS;
     const expires = Math.floor(systemClock.wall() / 1000 + hours * 3600);
     return makeRoom({ relayUrl, tenant: keys.tenant, expires, capKiB: CAP_KIB, random: systemRandom });

@@ -93,6 +93,7 @@ function sectionHeaders(file: Uint8Array, view: DataView): number[] {
 }
 
 function requireInside(file: Uint8Array, offset: number, length: number, what: string): void {
-  if (offset + length > file.length)
+  if (offset + length > file.length) {
     throw fail('BF-IMAGE-ELF-TRUNCATED', `${what} should end at byte ${offset + length}, the file has ${file.length}`);
+  }
 }

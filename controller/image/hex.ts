@@ -33,8 +33,9 @@ function checkRecord(line: Line): number {
   const bytes = line.text.startsWith(':') ? bytesOfDigits(line.text.slice(1)) : undefined;
   if (bytes === undefined) throw malformed(line, 'is not a colon and hexadecimal digits');
   const [length, high, low, type] = bytes;
-  if (bytes.length < SMALLEST_RECORD || length !== bytes.length - SMALLEST_RECORD)
+  if (bytes.length < SMALLEST_RECORD || length !== bytes.length - SMALLEST_RECORD) {
     throw malformed(line, 'has another length than it says');
+  }
   if (sumOf(bytes) !== 0) throw fail('BF-IMAGE-HEX-CHECKSUM', `line ${line.number}`);
   if (type >= RECORDS.length) throw malformed(line, `has the unknown type ${type}`);
   const wanted = RECORDS[type];
@@ -42,8 +43,9 @@ function checkRecord(line: Line): number {
   const offset = high * 256 + low;
   if (type !== DATA && offset !== 0) throw malformed(line, 'has an offset where none belongs');
   if (type === DATA && offset + length > 0x10000) throw malformed(line, 'runs past the end of its 64 KiB');
-  if (type === UPPER_ADDRESS && bytes[4] >= 0x80)
+  if (type === UPPER_ADDRESS && bytes[4] >= 0x80) {
     throw fail('BF-IMAGE-OUTSIDE-FLASH', `line ${line.number} leads beyond 0x7fffffff`);
+  }
   return type;
 }
 

@@ -59,10 +59,12 @@ export function checkImageFits(image: Image, chip: Chip, flashKiB: number = chip
   const flash = `flash is ${hexAddress(chip.flashBase)}..${hexAddress(end - 1)}`;
   if (image.length > flashKiB * 1024) throw fail('BF-IMAGE-TOO-LARGE', `${image.length} bytes; ${flash}`);
   for (const segment of image.segments) {
-    if (segment.address < chip.flashBase || segment.address >= end)
+    if (segment.address < chip.flashBase || segment.address >= end) {
       throw fail('BF-IMAGE-OUTSIDE-FLASH', `${hexAddress(segment.address)}; ${flash}`);
-    if (endOf(segment) > end)
+    }
+    if (endOf(segment) > end) {
       throw fail('BF-IMAGE-TOO-LARGE', `it ends at ${hexAddress(endOf(segment) - 1)}; ${flash}`);
+    }
   }
 }
 

@@ -44,8 +44,9 @@ function readRecord(line: Line): SRecord {
   const bytes = bytesOfDigits(line.text.slice(2));
   if (bytes === undefined) throw malformed(line, 'holds something else than hexadecimal digits');
   const { meaning, addressBytes } = row;
-  if (bytes.length < addressBytes + 2 || bytes[0] !== bytes.length - 1)
+  if (bytes.length < addressBytes + 2 || bytes[0] !== bytes.length - 1) {
     throw malformed(line, 'has another length than it says');
+  }
   if (sumOf(bytes) !== 0xff) throw fail('BF-IMAGE-SREC-CHECKSUM', `line ${line.number}`);
   const address = bytes.subarray(1, 1 + addressBytes).reduce((value, byte) => value * 256 + byte, 0);
   return { meaning, address, data: copyOf(bytes, 1 + addressBytes, bytes.length - 1) };
@@ -63,8 +64,9 @@ function requireCounts(lines: readonly Line[], records: readonly SRecord[]): voi
   let seen = 0;
   for (const [index, record] of records.entries()) {
     if (record.meaning === 'data') seen++;
-    if (record.meaning === 'count' && record.address !== seen)
+    if (record.meaning === 'count' && record.address !== seen) {
       throw malformed(lines[index] as Line, `counts ${record.address} data lines instead of ${seen}`);
+    }
   }
 }
 

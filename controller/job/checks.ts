@@ -27,8 +27,9 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   if (!usesStub(plan)) return;
   if (rdp !== 0) throw fail(RDP_REFUSALS[rdp], `OPTCR 0x${hello.target.optcr.toString(16)}`);
   requireBank1(plan, hello.target.optcr);
-  if (!hello.stubs.some((hash) => allowedStubs.includes(hash)))
+  if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
     throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
+  }
 }
 
 /** What the stub says it read on its chip; authentic once the handshake is confirmed. @param uid of the job's first unit. */
@@ -37,8 +38,9 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   const level = protectionLevel(facts.optcr);
   if (level !== 0) throw fail(RDP_REFUSALS[level], `OPTCR 0x${facts.optcr.toString(16)}`);
   requireBank1(plan, facts.optcr);
-  if (uid !== undefined && toHex(facts.uid) !== uid)
+  if (uid !== undefined && toHex(facts.uid) !== uid) {
     throw fail('BF-JOB-OTHER-BOARD', `unit ${toHex(facts.uid)} instead of ${uid}`);
+  }
 }
 
 /** OPTCR bits 15:8: AA level 0, CC level 2, anything else level 1 (RM0090 §3.9.10, "RDP"). */
@@ -57,6 +59,7 @@ function requireBank1({ kind }: Plan, optcr: number): void {
 
 function requireChip(plan: Plan, devId: number, flashKiB: number): void {
   if (devId !== plan.devId) throw fail('BF-PLAN-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
-  if (plan.flashKiB !== 0 && flashKiB !== plan.flashKiB)
+  if (plan.flashKiB !== 0 && flashKiB !== plan.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the chip has ${flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
+  }
 }

@@ -47,8 +47,9 @@ export class JobClosing {
     this.#left = board;
     this.#options.callbacks.onEvent?.({ type: 'left', board });
     if (board === 'written' || board === 'erased' || board === 'incomplete') this.#keeper.update({ board });
-    if (!this.#begun)
+    if (!this.#begun) {
       this.#talk.waiting.fail(this.#talk.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board'));
+    }
   }
 
   async #sayBye(bye: MessageOf<'BYE'>): Promise<Board | undefined> {

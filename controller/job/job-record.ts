@@ -77,11 +77,12 @@ export type PlanMaker = (job: Uint8Array, flashKiB: number | undefined) => Plan;
  */
 export function planAgain(record: JobRecord, make: PlanMaker, flashKiB: number): Plan {
   const { job, flashKiB: before } = planOf(record);
-  if (!makesIt(record, () => make(job, before)))
+  if (!makesIt(record, () => make(job, before))) {
     throw fail(
       'BF-USAGE',
       `the chip has ${flashKiB} KiB of flash; to plan for it, repeat the options the job was begun with`,
     );
+  }
   return make(job, flashKiB);
 }
 

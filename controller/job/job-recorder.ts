@@ -66,8 +66,9 @@ export class JobRecorder {
     const { facts, stubHash } = peer;
     const [job, uid] = [jobId(this.record), toHex(facts.uid)];
     const earlier = await store.receipt(job, uid);
-    if (earlier !== undefined && !saysDigest(earlier, evidence.root))
+    if (earlier !== undefined && !saysDigest(earlier, evidence.root)) {
       throw fail('BF-JOB-STATE', 'there is a receipt of this job for another image');
+    }
     const context = { plan, planBytes: this.record.plan, facts, stubHash, clock, random, key: keys.receipt };
     const receipt = earlier ?? makeReceipt(context, evidence);
     if (earlier === undefined) await store.storeReceipt(job, uid, receipt);

@@ -109,13 +109,14 @@ class Job {
 
   async #run(): Promise<JobResult> {
     await this.#talk.waiting.until(() => this.#talk.code, this.#meeting());
-    for (;;)
+    for (;;) {
       try {
         return await this.#attempt();
       } catch (error) {
         if (!(error instanceof StartAgain)) throw error;
         this.#sealing.dropLink();
       }
+    }
   }
 
   /** From HELLO to LEFT on one tunnel. */
@@ -144,8 +145,9 @@ class Job {
   /** The job was finished by an earlier process that could not say so: the customer hears it now. */
   async #farewell(hello: Hello): Promise<JobResult> {
     const { uid } = this.record;
-    if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid)
+    if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid) {
       throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
+    }
     await this.#keeper.recallReceipt();
     return this.#finish(hello, []);
   }
@@ -213,10 +215,11 @@ class Job {
     this.#cancelPeerTimer();
     talk.waiting.suspended = !present && talk.code !== undefined;
     talk.waiting.alive();
-    if (talk.waiting.suspended)
+    if (talk.waiting.suspended) {
       this.#cancelPeerTimer = this.#options.clock.after(talk.patience.peer, () =>
         talk.waiting.fail(talk.trouble ?? fail('BF-RELAY-PEER-GONE')),
       );
+    }
   }
 
   /** One message of the agent. Whatever is wrong with it ends a wait of the job, not the tunnel. */

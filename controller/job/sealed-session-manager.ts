@@ -93,7 +93,7 @@ export class SealedSessionManager {
     this.#begun = true;
     let retry = this.#earlyTrouble;
     this.#earlyTrouble = undefined;
-    for (;;)
+    for (;;) {
       try {
         if (retry !== undefined) await this.#restart(retry);
         retry = undefined;
@@ -104,6 +104,7 @@ export class SealedSessionManager {
         retry = error instanceof Retryable ? error : undefined;
         if (retry === undefined && !(error instanceof NewHandshake)) throw error;
       }
+    }
   }
 
   /** Asks for a new sealed session, a bounded number of times; after trouble with the board it is given a moment. */

@@ -61,7 +61,7 @@ export class SealedHandshake {
   /** The confirmed session, newest answer first. Throws a Retryable when M3 fits none. */
   confirm(m3: Uint8Array): SealedPeer {
     let refusal: unknown;
-    for (const { responder, facts, stubHash } of this.#pending)
+    for (const { responder, facts, stubHash } of this.#pending) {
       try {
         const { session } = responder.receiveM3(m3);
         this.wipe();
@@ -69,6 +69,7 @@ export class SealedHandshake {
       } catch (error) {
         refusal = error;
       }
+    }
     this.wipe();
     throw isBlindflashError(refusal) ? new Retryable(refusal) : fail('BF-TUNNEL-MESSAGE', 'M3 before M1');
   }
@@ -143,8 +144,9 @@ export class SealedSession {
       throw abortError(reply.error, reply.detail);
     }
     const expected = this.#expected.shift();
-    if (expected === undefined || expected.name !== reply.name || expected.sequence !== reply.answers)
+    if (expected === undefined || expected.name !== reply.name || expected.sequence !== reply.answers) {
       throw fail('BF-TUNNEL-ORDER', `${reply.name} to frame ${reply.answers}`);
+    }
     expected.take(reply);
   }
 

@@ -195,11 +195,13 @@ class FlashWork {
     const { plan } = this.#options;
     const candidates = this.#candidates();
     const wrong = new Set<number>();
-    for (const sector of candidates)
-      for (const step of digestSteps(this.#expected, sector))
+    for (const sector of candidates) {
+      for (const step of digestSteps(this.#expected, sector)) {
         await this.#digest(step, (range, digest) => {
           if (!equalBytes(digest, range.before)) wrong.add(sector);
         });
+      }
+    }
     if (candidates.length === 0) return new Set();
     const bootFirst = plan.sectors[0] === this.#boot;
     if (bootFirst) await this.#writeSector(this.#boot);
@@ -229,13 +231,14 @@ class FlashWork {
     const { emit, acknowledge } = this.#options;
     const steps = digestSteps(this.#expected, sector);
     let left = steps.length;
-    for (const step of steps)
+    for (const step of steps) {
       await this.#digest(step, (range, digest) => {
         requireDigest(range, range.before, { range: range.index, digest });
         if (--left > 0) return;
         acknowledge(sector);
         emit({ type: 'sector', sector, skipped: false });
       });
+    }
   }
 
   async #digest(step: DigestStep, take: (range: ExpectedRange, digest: Uint8Array) => void): Promise<void> {
@@ -288,8 +291,9 @@ class FlashWork {
 
 function requireDigest(range: ExpectedRange, wanted: Uint8Array, reply: { range: number; digest: Uint8Array }): void {
   if (reply.range !== range.index) throw fail('BF-TUNNEL-ORDER', `digest of range ${reply.range}`);
-  if (!equalBytes(reply.digest, wanted))
+  if (!equalBytes(reply.digest, wanted)) {
     throw fail('BF-JOB-VERIFY', `${range.length} bytes at ${hexAddress(range.address)}`);
+  }
 }
 
 function requireSector(wanted: number, got: number): void {

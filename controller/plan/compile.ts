@@ -112,8 +112,9 @@ function withBootWords(segments: readonly Segment[], boot: number, chip: Chip): 
   if (home < 0) throw fail('BF-IMAGE-BOOT-WORDS', `the image has nothing at ${hexAddress(boot)}`);
   const sector = sectorAt(chip, boot);
   const end = boot + BOOT_WORDS_BYTES;
-  if (sector === undefined || end > sector.base + sector.bytes)
+  if (sector === undefined || end > sector.base + sector.bytes) {
     throw fail('BF-IMAGE-BOOT-WORDS', `the 64 bytes at ${hexAddress(boot)} do not lie in one sector`);
+  }
   return joinOverlapping(segments.map((segment, index) => (index === home ? reachingTo(segment, end) : segment)));
 }
 
@@ -127,8 +128,9 @@ function joinOverlapping(segments: readonly Segment[]): Segment[] {
   const joined: Segment[] = [];
   for (const segment of segments) {
     const last = joined.at(-1);
-    if (last === undefined || segment.address > endOf(last)) joined.push(segment);
-    else {
+    if (last === undefined || segment.address > endOf(last)) {
+      joined.push(segment);
+    } else {
       const length = Math.max(endOf(last), endOf(segment)) - last.address;
       const bytes = bytesAt([last], last.address, length);
       bytes.set(segment.bytes, segment.address - last.address);
@@ -176,9 +178,10 @@ function fillSmallestGaps(spans: readonly Span[]): Span[] {
   );
   if (closed.size < surplus) throw fail('BF-PLAN-TOO-LONG', `${spans.length} ranges`);
   const joined: Span[] = [];
-  for (const [index, span] of spans.entries())
+  for (const [index, span] of spans.entries()) {
     if (closed.has(index)) joined.push({ ...(joined.pop() as Span), end: span.end });
     else joined.push(span);
+  }
   return joined;
 }
 
@@ -245,8 +248,9 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
 
 function requireMode(asked: AnyMode, minimum: AnyMode | undefined): void {
   if (asked !== MODE) throw fail('BF-JOB-POLICY', `this version has no mode ${asked}, only ${MODE}`);
-  if (minimum !== undefined && !satisfiesPolicy(MODE, minimum))
+  if (minimum !== undefined && !satisfiesPolicy(MODE, minimum)) {
     throw fail('BF-JOB-POLICY', `the policy asks for ${minimum}; this version offers ${MODE}`);
+  }
 }
 
 function largestFlash(chip: Chip): number {

@@ -68,10 +68,13 @@ export function* imageSteps(
   expected: Expectation,
   sector: number,
 ): Generator<Command & { readonly name: 'IMAGE' }> {
-  for (const range of expected.ranges)
-    if (range.sector === sector && range.use === 'program')
-      for (const { address, length } of framesOf(range, plan.bootAddress))
+  for (const range of expected.ranges) {
+    if (range.sector === sector && range.use === 'program') {
+      for (const { address, length } of framesOf(range, plan.bootAddress)) {
         yield { name: 'IMAGE', address, data: bytesAt(image.segments, address, length) };
+      }
+    }
+  }
 }
 
 /** FINAL: the root as it must stand, and the boot words. */

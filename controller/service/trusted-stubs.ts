@@ -10,8 +10,9 @@ const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];
 export function trustedStubs(): string[] {
   const folder = FOLDERS.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
   const names = folder === undefined ? [] : readdirSync(folder).filter((name) => /^stub-.*\.bin$/.test(name));
-  if (folder === undefined || names.length === 0)
+  if (folder === undefined || names.length === 0) {
     throw fail('BF-INTERNAL-BUILD', 'the folder firmware/prebuilt is missing');
+  }
   return names.map((name) =>
     createHash('sha512')
       .update(readFileSync(new URL(name, folder)))

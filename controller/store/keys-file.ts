@@ -57,8 +57,9 @@ export async function storeKeys(
 export async function newPassphrase(source: PassphraseSource): Promise<string> {
   if (source.file !== undefined) return requireSome(await askPassphrase(source));
   const first = requireSome(await source.prompt.askHidden('New passphrase: '));
-  if ((await source.prompt.askHidden('The same again: ')) !== first)
+  if ((await source.prompt.askHidden('The same again: ')) !== first) {
     throw fail('BF-KEYS-PASSPHRASE', 'the two differ; nothing was written');
+  }
   return first;
 }
 
@@ -71,7 +72,8 @@ async function askPassphrase({ file, prompt }: PassphraseSource): Promise<string
 }
 
 function requireSome(passphrase: string): string {
-  if (passphrase.length === 0)
+  if (passphrase.length === 0) {
     throw fail('BF-KEYS-PASSPHRASE', 'it is empty; --no-passphrase leaves it out on purpose');
+  }
   return passphrase;
 }

@@ -133,9 +133,11 @@ export async function parseKeys(text: string, passphrase: string | undefined, st
   const keys = keysFrom(secrets);
   wipe(secrets);
   const halves = publicHalves(keys);
-  for (const name of ['tenant', 'receipt', 'sealed'] as const)
-    if (!equalBytes(fromHex(halves[name]), fromHex(file.public[name])))
+  for (const name of ['tenant', 'receipt', 'sealed'] as const) {
+    if (!equalBytes(fromHex(halves[name]), fromHex(file.public[name]))) {
       throw fail('BF-KEYS-DAMAGED', `the ${name} key is not a pair`);
+    }
+  }
   return keys;
 }
 

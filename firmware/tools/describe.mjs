@@ -8,8 +8,9 @@ const LOAD_ADDRESS = 0x20000000;
 const [, , path, toolchain] = process.argv;
 const image = readFileSync(path);
 const hash = (name) => createHash(name).update(image).digest('hex');
-if (image.readUInt32LE(HEADER + 8) !== image.length)
+if (image.readUInt32LE(HEADER + 8) !== image.length) {
   throw new Error('the header names another length than the file has');
+}
 const description = {
   sha512: hash('sha512'),
   sha256: hash('sha256'),

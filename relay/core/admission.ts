@@ -46,8 +46,9 @@ function judgeTicket(ticket: Ticket, signature: Uint8Array, nonce: Uint8Array, r
   if (tenant === undefined) return refuse('unknownTenant', 'unknown tenant key');
   if (!verifyTicket(ticket, rules.verify)) return refuse('refused', 'the tenant did not sign this ticket');
   if (!(rules.wall() < ticket.expires * 1000)) return refuse('expired', 'ticket expired');
-  if (!verifyPresent(ticket, nonce, signature, rules.verify))
+  if (!verifyPresent(ticket, nonce, signature, rules.verify)) {
     return refuse('refused', 'the holder did not sign this challenge');
+  }
   return { admitted: true, ticket, tenant };
 }
 
@@ -57,7 +58,8 @@ function refuse(close: CloseName, why: string): Verdict {
 
 /** A relay's name must be a host as clients see it. @throws BF-RELAY-CONFIG */
 export function requireRelayName(name: string): string {
-  if (!/^[a-z0-9:][a-z0-9.:-]{0,254}$/.test(name))
+  if (!/^[a-z0-9:][a-z0-9.:-]{0,254}$/.test(name)) {
     throw fail('BF-RELAY-CONFIG', 'the relay’s name must be the host clients dial, in lower case');
+  }
   return name;
 }

@@ -101,11 +101,12 @@ export class Room {
 
   /** Passes one message on, unless a cap says no, and stops reading when too much waits. */
   #forward(seat: Participant, peer: Participant, message: Uint8Array): void {
-    for (const end of [seat, peer])
+    for (const end of [seat, peer]) {
       if (end.carried + message.length > end.capBytes) {
         this.#evict(end.side, 'cap', true);
         return;
       }
+    }
     seat.carried += message.length;
     peer.carried += message.length;
     this.#events.forwarded(message.length);

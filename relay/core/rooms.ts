@@ -62,8 +62,9 @@ export class Rooms {
 
   /** Closes the links of tenants that are no longer known. */
   recheck(findTenant: FindTenant): void {
-    for (const stay of [...this.#stays])
+    for (const stay of [...this.#stays]) {
       if (findTenant(stay.ticket.tenantKey) === undefined) this.#expel(stay, 'unknownTenant');
+    }
   }
 
   /** Links in rooms. */

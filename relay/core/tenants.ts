@@ -37,8 +37,9 @@ export function parseTenants(text: string, isWeakKey: (key: Uint8Array) => boole
   for (const entry of parseRows(text)) {
     const key = parseKey(entry.key);
     if (isWeakKey(key)) throw fail('BF-RELAY-CONFIG', `the key of tenant ${entry.name} is not a usable key`);
-    if (byKey.has(toHex(key)) || names.has(entry.name))
+    if (byKey.has(toHex(key)) || names.has(entry.name)) {
       throw fail('BF-RELAY-CONFIG', `tenant ${entry.name}: its name or its key occurs twice`);
+    }
     names.add(entry.name);
     byKey.set(toHex(key), {
       name: entry.name,

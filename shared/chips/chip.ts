@@ -65,12 +65,13 @@ export function sectorsOf(chip: Chip, flashKiB: number = largest(chip)): readonl
   const end = chip.flashBase + flashKiB * KIB;
   const sectors: Sector[] = [];
   let base = chip.flashBase;
-  for (const bank of chip.banks === 1 ? ([1] as const) : ([1, 2] as const))
+  for (const bank of chip.banks === 1 ? ([1] as const) : ([1, 2] as const)) {
     for (const [position, sizeKiB] of chip.bankSectorsKiB.entries()) {
       if (base >= end) return sectors;
       sectors.push(sectorRow(chip, bank, position, base, sizeKiB * KIB));
       base += sizeKiB * KIB;
     }
+  }
   return sectors;
 }
 

@@ -10,14 +10,16 @@ export const U32_MAX = 0xffffffff;
 /** Refuses anything but a Uint8Array (of `length` bytes, if given). Throws BF-INTERNAL-ARGUMENT naming the argument. */
 export function assertBytes(value: unknown, name: string, length?: number): asserts value is Uint8Array {
   if (!(value instanceof Uint8Array)) throw fail('BF-INTERNAL-ARGUMENT', `${name} is not a byte array`);
-  if (length !== undefined && value.length !== length)
+  if (length !== undefined && value.length !== length) {
     throw fail('BF-INTERNAL-ARGUMENT', `${name} has ${value.length} bytes instead of ${length}`);
+  }
 }
 
 /** Refuses anything but a whole number in min..max. Throws BF-INTERNAL-ARGUMENT naming the argument. */
 export function assertInteger(value: unknown, name: string, min: number, max: number): asserts value is number {
-  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
     throw fail('BF-INTERNAL-ARGUMENT', `${name} is ${String(value)}, allowed are ${min}..${max}`);
+  }
 }
 
 // ── building, copying, comparing, wiping ──────────────────────────────────────────────────────────────────────────

@@ -102,8 +102,9 @@ export class BoxSession {
   }
 
   #inTurn(sequence: number | undefined): void {
-    if (sequence !== undefined && sequence !== this.received + 1)
+    if (sequence !== undefined && sequence !== this.received + 1) {
       throw fail(CODES[this.purpose].order, `box ${sequence} instead of ${this.received + 1}`);
+    }
   }
 }
 

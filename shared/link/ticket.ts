@@ -127,9 +127,11 @@ export function verifyPresent(
  */
 export function relayNameOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^wss?:$/.test(parsed.protocol) || parsed.hostname === '')
+  if (parsed === undefined || !/^wss?:$/.test(parsed.protocol) || parsed.hostname === '') {
     throw fail('BF-RELAY-ADDRESS', 'expected wss://HOST or ws://HOST:PORT');
-  if (parsed.username + parsed.password + parsed.search + parsed.hash !== '')
+  }
+  if (parsed.username + parsed.password + parsed.search + parsed.hash !== '') {
     throw fail('BF-RELAY-ADDRESS', 'nothing may stand beside host, port and path');
+  }
   return parsed.hostname.toLowerCase().replace(/^\[|\]$/g, '');
 }

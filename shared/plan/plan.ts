@@ -85,8 +85,9 @@ export function encodePlan(plan: Plan): Uint8Array {
     .u8(plan.ranges.length)
     .u8(label.length)
     .zeros(3);
-  for (const range of plan.ranges)
+  for (const range of plan.ranges) {
     writer.u32(range.address, 'address').u32(range.length, 'length').u32(RANGE_USES[range.use], 'use');
+  }
   return writer.bytes(label).padTo(length).finish();
 }
 
@@ -132,8 +133,9 @@ export function sectorMask(sectors: readonly number[]): number {
   let mask = 0;
   let last = -1;
   for (const sector of sectors) {
-    if (!Number.isInteger(sector) || sector <= last || sector > 31)
+    if (!Number.isInteger(sector) || sector <= last || sector > 31) {
       throw fail('BF-INTERNAL-ARGUMENT', `sectors must ascend and lie in 0..31, not ${sector}`);
+    }
     mask += 2 ** sector;
     last = sector;
   }

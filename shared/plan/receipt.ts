@@ -104,8 +104,9 @@ export function formatSigned(signed: SignedText): string {
 /** Reads the file form. Throws BF-JOB-RECEIPT. */
 export function parseSigned(file: string): SignedText {
   const lines = file.replace(/\r\n/g, '\n').split('\n');
-  if (file.length > 2 * TEXT_LIMIT || lines.length < 2 || lines.slice(2).some((line) => line !== ''))
+  if (file.length > 2 * TEXT_LIMIT || lines.length < 2 || lines.slice(2).some((line) => line !== '')) {
     throw fail(BAD, 'a receipt has two lines');
+  }
   return { text: lines[0], signature: lines[1] };
 }
 

@@ -233,7 +233,8 @@ export interface DigestedRange {
 /** root, 64 bytes: one digest over address, length and digest of every range in the plan's order. */
 export function rootDigest(ranges: readonly DigestedRange[]): Uint8Array {
   const writer = new Writer().u32(ranges.length);
-  for (const range of ranges)
+  for (const range of ranges) {
     writer.u32(range.address, 'address').u32(range.length, 'length').bytes(range.digest, 'digest', DIGEST_BYTES);
+  }
   return sha512(ascii('blindflash/1 root'), writer.finish());
 }

@@ -263,8 +263,9 @@ export class Channel {
   }
 
   #requireRoom(bytes: number): void {
-    if (this.#stored.length >= CHANNEL_LIMITS.boxes || this.#storedBytes + bytes > CHANNEL_LIMITS.bytes)
+    if (this.#stored.length >= CHANNEL_LIMITS.boxes || this.#storedBytes + bytes > CHANNEL_LIMITS.bytes) {
       throw fail('BF-TUNNEL-TIMEOUT', `${this.#stored.length} messages wait for acknowledgement`);
+    }
   }
 
   #obeyResume(): void {

@@ -59,7 +59,7 @@ export class TunnelInitiator {
   /** A T2: the opened tunnel, or undefined if it fits no attempt; throws BF-TUNNEL-HANDSHAKE after the third of those. */
   receiveT2(t2: Uint8Array): Opened | undefined {
     let refusal: unknown;
-    for (const [psk, attempt] of this.#attempts)
+    for (const [psk, attempt] of this.#attempts) {
       try {
         const { m3, result } = attempt.receiveM2(t2);
         if (isZero(result.peerPayload)) return { psk, t3: m3, result };
@@ -68,6 +68,7 @@ export class TunnelInitiator {
       } catch (error) {
         refusal = error;
       }
+    }
     this.#foreign++;
     if (this.#foreign < FOREIGN_ANSWERS || refusal === undefined) return undefined;
     throw refusal;

@@ -97,8 +97,9 @@ function tidy(pasted: string): string {
 }
 
 function bytesOf(line: string): Uint8Array {
-  if (/^bf\d+\./.test(line) && !line.startsWith(PREFIX))
+  if (/^bf\d+\./.test(line) && !line.startsWith(PREFIX)) {
     throw fail('BF-INVITE-VERSION', line.slice(0, line.indexOf('.')));
+  }
   if (!line.startsWith(PREFIX)) throw fail(MALFORMED, `it does not begin with ${PREFIX}`);
   if (line.length > LIMITS.line) throw fail(MALFORMED, 'it is too long');
   const text = line.slice(PREFIX.length);

@@ -68,8 +68,9 @@ const numberedBox = {
   decode: (reader: Reader): NumberedBox => {
     const sequence = reader.u32();
     if (sequence === 0) reader.refuse('box number 0');
-    if (reader.remaining < 16 || reader.remaining > SEALED_BOX_BYTES)
+    if (reader.remaining < 16 || reader.remaining > SEALED_BOX_BYTES) {
       reader.refuse(`a box of ${reader.remaining} bytes`);
+    }
     return { sequence, box: reader.rest() };
   },
 };

@@ -52,8 +52,9 @@ export class TunnelResponder {
 
   /** @param secrets the secrets that live now. */
   receiveT1(t1: Uint8Array, secrets: Readonly<Partial<Record<PskName, Psk | undefined>>>): Answer {
-    if (this.#confirmedT1 !== undefined && equalBytes(this.#confirmedT1, t1))
+    if (this.#confirmedT1 !== undefined && equalBytes(this.#confirmedT1, t1)) {
       return { kind: 'ignore', why: 'already confirmed' };
+    }
     const known = this.#pending.find((pending) => equalBytes(pending.t1, t1));
     if (known !== undefined) return { kind: 'answer', t2: known.responder.m2 };
     const name = pskNamed(t1.subarray(64));
@@ -65,7 +66,7 @@ export class TunnelResponder {
 
   /** The tunnel this T3 confirms, or undefined. All other pending answers are forgotten then. */
   receiveT3(t3: Uint8Array): Confirmed | undefined {
-    for (const { responder, psk, t1 } of [...this.#pending].reverse())
+    for (const { responder, psk, t1 } of [...this.#pending].reverse()) {
       try {
         const result = responder.receiveM3(t3);
         this.wipe();
@@ -74,6 +75,7 @@ export class TunnelResponder {
       } catch {
         if (responder.state === 'dead') this.#pending = this.#pending.filter((other) => other.responder !== responder);
       }
+    }
     return undefined;
   }
 

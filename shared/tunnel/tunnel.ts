@@ -221,12 +221,14 @@ export class Tunnel {
     this.#unkept = channel;
     const { events } = this.#options;
     events.onConfirmed(this.#confirmation(confirmed.psk, confirmed.result));
-    if (events.kept === undefined) this.#startAsController(channel);
-    else
+    if (events.kept === undefined) {
+      this.#startAsController(channel);
+    } else {
       events.kept().then(
         () => this.#startAsController(channel),
         () => this.#options.log.warn({}, 'the resume secret could not be stored: nothing is said in this tunnel'),
       );
+    }
   }
 
   /** The first box makes the agent forget the invite's secret: from here on only the resume secret opens a tunnel. */

@@ -161,10 +161,11 @@ export interface Sector {
 export function sectorsOf(chip: ChipRow): Sector[] {
   const sectors: Sector[] = [];
   let offset = 0;
-  for (let bank = 0; bank < chip.banks; bank++)
+  for (let bank = 0; bank < chip.banks; bank++) {
     chip.bankSectorsKb.forEach((sizeKb, i) => {
       sectors.push({ index: bank * 12 + i, bank: bank as 0 | 1, offset, size: sizeKb * KB, snb: bank * 16 + i });
       offset += sizeKb * KB;
     });
+  }
   return sectors;
 }

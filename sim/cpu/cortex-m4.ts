@@ -372,8 +372,9 @@ export class CortexM4 implements Core {
     const s = this.#s;
     s.attention = false;
     const exception = this.nvic.toTake;
-    if (exception !== 0) this.#exceptions.enter(exception, s.r[15]!);
-    else {
+    if (exception !== 0) {
+      this.#exceptions.enter(exception, s.r[15]!);
+    } else {
       this.#stepOne();
       if (s.attention) this.#settle();
     }
@@ -568,20 +569,27 @@ export class CortexM4 implements Core {
     const s = this.#s;
     s.attention = true;
     s.excReturn = 0;
-    if (number === 13) s.r[13] = value & ~3;
-    else if (number === 15) s.r[15] = value & ~1;
-    else if (number < 16) s.r[number] = value;
-    else if (number === 16) {
+    if (number === 13) {
+      s.r[13] = value & ~3;
+    } else if (number === 15) {
+      s.r[15] = value & ~1;
+    } else if (number < 16) {
+      s.r[number] = value;
+    } else if (number === 16) {
       s.setApsrEpsr(value);
       s.setMode(value & 0x1ff, s.control);
-    } else if (number === 17) s.msp = value;
-    else if (number === 18) s.psp = value;
-    else if (number === 20) {
+    } else if (number === 17) {
+      s.msp = value;
+    } else if (number === 18) {
+      s.psp = value;
+    } else if (number === 20) {
       s.setMode(s.ipsr, (value >>> 24) & s.controlMask);
       s.faultmask = (value >>> 16) & 1;
       s.basepri = (value >>> 8) & 0xf0;
       s.primask = value & 1;
-    } else this.#fpu.writeRegister(number, value);
+    } else {
+      this.#fpu.writeRegister(number, value);
+    }
   }
 }
 

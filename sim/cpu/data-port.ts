@@ -76,7 +76,9 @@ export class DataPort {
       const word = (address - view.base) >>> 2;
       view.i32[word] = value;
       if (view.codeMarks[word] !== 0) this.#bus.codeWritten(view.store, word << 2, 4);
-    } else this.#write(address, value, 4);
+    } else {
+      this.#write(address, value, 4);
+    }
   }
   store16(address: number, value: number): void {
     const view = this.#writePages[address >>> PAGE_SHIFT];
@@ -84,7 +86,9 @@ export class DataPort {
       const offset = (address - view.base) >>> 0;
       view.u16[offset >>> 1] = value;
       if (view.codeMarks[offset >>> 2] !== 0) this.#bus.codeWritten(view.store, offset, 2);
-    } else this.#write(address, value, 2);
+    } else {
+      this.#write(address, value, 2);
+    }
   }
   store8(address: number, value: number): void {
     const view = this.#writePages[address >>> PAGE_SHIFT];
@@ -92,7 +96,9 @@ export class DataPort {
       const offset = (address - view.base) >>> 0;
       view.u8[offset] = value;
       if (view.codeMarks[offset >>> 2] !== 0) this.#bus.codeWritten(view.store, offset, 1);
-    } else this.#write(address, value, 1);
+    } else {
+      this.#write(address, value, 1);
+    }
   }
 
   /** LDM, LDRD and exclusives never split: a misaligned address faults. */
@@ -130,8 +136,9 @@ export class DataPort {
   #readSplit(address: number, width: Width): number {
     this.#splitAllowed();
     if (width === 2) return this.#read(address, 1) | (this.#read(address + 1, 1) << 8);
-    if (address & 1)
+    if (address & 1) {
       return this.#read(address, 1) | (this.#read(address + 1, 2) << 8) | (this.#read(address + 3, 1) << 24);
+    }
     return this.#read(address, 2) | (this.#read(address + 2, 2) << 16);
   }
 

@@ -148,7 +148,9 @@ export class DebugUnit {
     const { halted, inReset } = this.#hooks.status();
     if (value & DHCSR.halt) {
       if (!halted && !inReset) this.enter(DFSR.halted);
-    } else if (halted) this.#hooks.resume();
+    } else if (halted) {
+      this.#hooks.resume();
+    }
   }
 
   #transfer(value: number): void {

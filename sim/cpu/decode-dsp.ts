@@ -52,11 +52,12 @@ export function decodeDspRegister(ctx: DecodeContext, hw1: number, hw2: number, 
 function registerShift({ s }: DecodeContext, hw1: number, rd: number, rn: number, rm: number, next: number): Op {
   const { r } = s;
   const type = (hw1 >>> 5) & 3;
-  if (hw1 & 0x10)
+  if (hw1 & 0x10) {
     return () => {
       r[rd] = nzFlags(s, shiftCarry(s, type, r[rm]! & 0xff, r[rn]!));
       return next;
     };
+  }
   return () => {
     r[rd] = shift(s, type, r[rm]! & 0xff, r[rn]!);
     return next;
@@ -87,18 +88,20 @@ function extendAdd(
   const extend = EXTENDS[op1];
   if (extend === undefined) return undefined;
   const rotated = (x: number): number => (x >>> rotation) | (x << (-rotation & 31));
-  if (rn === 15)
+  if (rn === 15) {
     return () => {
       r[rd] = extend(rotated(r[rm]!));
       return next;
     };
-  if (op1 === 2 || op1 === 3)
+  }
+  if (op1 === 2 || op1 === 3) {
     return () => {
       const a = r[rn]!;
       const b = extend(rotated(r[rm]!));
       r[rd] = ((a + b) & 0xffff) | ((((a >>> 16) + (b >>> 16)) & 0xffff) << 16);
       return next;
     };
+  }
   return () => {
     r[rd] = r[rn]! + extend(rotated(r[rm]!));
     return next;
@@ -144,13 +147,14 @@ export function decodeSaturate(ctx: DecodeContext, hw1: number, hw2: number, nex
   const bits = unsigned ? field : field + 1;
   const saturate = unsigned ? saturateUnsigned : saturateSigned;
   const imm5 = ((hw2 >>> 10) & 0x1c) | ((hw2 >>> 6) & 3);
-  if (hw1 & 0x20 && imm5 === 0)
+  if (hw1 & 0x20 && imm5 === 0) {
     return () => {
       const low = saturate(s, (r[rn]! << 16) >> 16, bits);
       const high = saturate(s, r[rn]! >> 16, bits);
       r[rd] = (low & 0xffff) | (high << 16);
       return next;
     };
+  }
   const { type, amount } = decodeShift(hw1 & 0x20 ? SHIFT.asr : SHIFT.lsl, imm5);
   return () => {
     r[rd] = saturate(s, shift(s, type, amount, r[rn]!), bits);

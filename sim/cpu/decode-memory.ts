@@ -99,8 +99,9 @@ export function decodeLoad(ctx: DecodeContext, hw1: number, hw2: number, pc: num
   if (signed && size === 4) return undefinedInstruction();
   if (rn === 15) return loadLiteralWide(ctx, size, signed, rt, hw1, hw2, pc);
   if (hw1 & 0x80) return loadImmediate(ctx, size, signed, { rt, rn, offset: hw2 & 0xfff, pc, next });
-  if ((hw2 & 0xfc0) === 0)
+  if ((hw2 & 0xfc0) === 0) {
     return loadRegister(ctx, size, signed, { rt, rn, rm: hw2 & 15, shift: (hw2 >>> 4) & 3, pc, next });
+  }
   const index = indexing(hw2);
   if (index === undefined) return undefinedInstruction();
   const place = { rt, rn, offset: index.offset, pre: index.pre, pc, next };

@@ -79,25 +79,28 @@ function shiftAddSubtract(ctx: DecodeContext, hw: number, next: number, inIt: bo
   const type = (hw >>> 11) & 3;
   if (type === 3) return addSubtract3(ctx, hw, next, inIt);
   const amount = type !== SHIFT.lsl && field === 0 ? 32 : field;
-  if (inIt)
+  if (inIt) {
     return () => {
       r[rd] = shift(s, type, amount, r[rm]!);
       return next;
     };
-  if (type === SHIFT.lsl && amount > 0)
+  }
+  if (type === SHIFT.lsl && amount > 0) {
     return () => {
       const x = r[rm]!;
       s.c = (x >>> (32 - amount)) & 1;
       r[rd] = nzFlags(s, x << amount);
       return next;
     };
-  if (type === SHIFT.lsr && amount < 32)
+  }
+  if (type === SHIFT.lsr && amount < 32) {
     return () => {
       const x = r[rm]!;
       s.c = (x >>> (amount - 1)) & 1;
       r[rd] = nzFlags(s, (x >>> amount) | 0);
       return next;
     };
+  }
   return () => {
     r[rd] = nzFlags(s, shiftCarry(s, type, amount, r[rm]!));
     return next;
@@ -112,7 +115,7 @@ function addSubtract3(ctx: DecodeContext, hw: number, next: number, inIt: boolea
   const rm = (hw >>> 6) & 7;
   const subtract = (hw & 0x0200) !== 0;
   if (hw & 0x0400) return addSubtractImmediate(ctx, { rd, rn, imm: rm, subtract, next, inIt });
-  if (inIt)
+  if (inIt) {
     return subtract
       ? () => {
           r[rd] = r[rn]! - r[rm]!;
@@ -122,6 +125,7 @@ function addSubtract3(ctx: DecodeContext, hw: number, next: number, inIt: boolea
           r[rd] = r[rn]! + r[rm]!;
           return next;
         };
+  }
   return subtract
     ? () => {
         r[rd] = subFlags(s, r[rn]!, r[rm]!);
@@ -170,11 +174,12 @@ function moveCompareAddSubtract(ctx: DecodeContext, hw: number, next: number, in
   const imm = hw & 0xff;
   switch ((hw >>> 11) & 3) {
     case 0:
-      if (inIt)
+      if (inIt) {
         return () => {
           r[rd] = imm;
           return next;
         };
+      }
       return () => {
         r[rd] = nzFlags(s, imm);
         return next;
@@ -198,11 +203,12 @@ function dataProcessing(ctx: DecodeContext, hw: number, next: number, inIt: bool
   const rm = (hw >>> 3) & 7;
   const compute = DATA_PROCESSING[(hw >>> 6) & 15]!;
   const compares = COMPARES.has((hw >>> 6) & 15);
-  if (compares)
+  if (compares) {
     return () => {
       compute(ctx, r[rd]!, r[rm]!);
       return next;
     };
+  }
   if (!inIt) {
     const fast = fastDataProcessing(ctx, (hw >>> 6) & 15, rd, rm, next);
     if (fast !== undefined) return fast;
@@ -295,11 +301,12 @@ function specialData(ctx: DecodeContext, hw: number, pc: number, next: number): 
       };
     case 2:
       if (rd === 15) return () => branchPlain(s, time, rm === 15 ? pcValue : r[rm]!);
-      if (rm === 15)
+      if (rm === 15) {
         return keepSpAligned(ctx, rd, () => {
           r[rd] = pcValue;
           return next;
         });
+      }
       return keepSpAligned(ctx, rd, () => {
         r[rd] = r[rm]!;
         return next;
@@ -388,11 +395,12 @@ function addToPcOrSp(ctx: DecodeContext, hw: number, pc: number, next: number): 
   const { r } = ctx.s;
   const rd = (hw >>> 8) & 7;
   const imm = (hw & 0xff) * 4;
-  if (hw & 0x0800)
+  if (hw & 0x0800) {
     return () => {
       r[rd] = r[13]! + imm;
       return next;
     };
+  }
   const value = (((pc + 4) & ~3) + imm) | 0;
   return () => {
     r[rd] = value;
@@ -546,10 +554,11 @@ export function hint(ctx: DecodeContext, number: number, next: number): Op {
 function conditionalBranch(ctx: DecodeContext, hw: number, pc: number, next: number): Op {
   const cond = (hw >>> 8) & 15;
   if (cond === 14) return undefinedInstruction();
-  if (cond === 15)
+  if (cond === 15) {
     return () => {
       ctx.system.supervisorCall();
       return next;
     };
+  }
   return branchIf(ctx, cond, jump(ctx, pc, (pc + 4 + ((hw << 24) >> 23)) | 0), next);
 }

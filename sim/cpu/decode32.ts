@@ -215,12 +215,13 @@ function shiftedRegister(ctx: DecodeContext, hw1: number, hw2: number, next: num
       return next;
     };
   }
-  if (setFlags)
+  if (setFlags) {
     return keepSpAligned(ctx, rd, () => {
       const operand = logical ? shiftCarry(s, type, amount, r[rm]!) : shift(s, type, amount, r[rm]!);
       r[rd] = compute(sourceless ? 0 : r[rn]!, operand);
       return next;
     });
+  }
   const fast = fastShifted(ctx, { op, rd, rn, rm, type, amount, sourceless, next });
   if (fast !== undefined) return keepSpAligned(ctx, rd, fast);
   return keepSpAligned(ctx, rd, () => {
@@ -247,16 +248,18 @@ function fastShifted(ctx: DecodeContext, place: ShiftedOperands): Op | undefined
   if (type === SHIFT.lsl && amount === 0) return fastPlain(ctx, place);
   if (amount === 32 || type > SHIFT.ror || type === SHIFT.asr) return undefined;
   if (sourceless && op === 2) {
-    if (type === SHIFT.lsl)
+    if (type === SHIFT.lsl) {
       return () => {
         r[rd] = r[rm]! << amount;
         return next;
       };
-    if (type === SHIFT.lsr)
+    }
+    if (type === SHIFT.lsr) {
       return () => {
         r[rd] = r[rm]! >>> amount;
         return next;
       };
+    }
     return () => {
       const x = r[rm]!;
       r[rd] = (x >>> amount) | (x << (32 - amount));
@@ -269,7 +272,7 @@ function fastShifted(ctx: DecodeContext, place: ShiftedOperands): Op | undefined
 
 function fastPlain(ctx: DecodeContext, { op, rd, rn, rm, sourceless, next }: ShiftedOperands): Op | undefined {
   const { r } = ctx.s;
-  if (sourceless)
+  if (sourceless) {
     return op === 2
       ? () => {
           r[rd] = r[rm]!;
@@ -279,6 +282,7 @@ function fastPlain(ctx: DecodeContext, { op, rd, rn, rm, sourceless, next }: Shi
           r[rd] = ~r[rm]!;
           return next;
         };
+  }
   switch (op) {
     case 0:
       return () => {
@@ -359,11 +363,12 @@ type PackOperands = Omit<ShiftedOperands, 'op' | 'sourceless'>;
 function packHalfwords(ctx: DecodeContext, { rd, rn, rm, type, amount, next }: PackOperands): Op {
   const { s } = ctx;
   const { r } = s;
-  if (type === SHIFT.lsl)
+  if (type === SHIFT.lsl) {
     return () => {
       r[rd] = (r[rn]! & 0xffff) | ((r[rm]! << amount) & ~0xffff);
       return next;
     };
+  }
   if (type !== SHIFT.asr) return undefinedInstruction();
   return () => {
     r[rd] = (r[rn]! & ~0xffff) | (shift(s, SHIFT.asr, amount, r[rm]!) & 0xffff);
@@ -430,11 +435,12 @@ function bitField(ctx: DecodeContext, hw1: number, hw2: number, next: number): O
   if (kind === 22) {
     if (field < lsb) return undefinedInstruction();
     const mask = (0xffffffff >>> (31 - (field - lsb))) << lsb;
-    if (rn === 15)
+    if (rn === 15) {
       return () => {
         r[rd]! &= ~mask;
         return next;
       };
+    }
     return () => {
       r[rd] = (r[rd]! & ~mask) | ((r[rn]! << lsb) & mask);
       return next;
@@ -443,11 +449,12 @@ function bitField(ctx: DecodeContext, hw1: number, hw2: number, next: number): O
   if (lsb + field > 31) return undefinedInstruction();
   const up = 31 - lsb - field;
   const down = 31 - field;
-  if (kind === 20)
+  if (kind === 20) {
     return () => {
       r[rd] = (r[rn]! << up) >> down;
       return next;
     };
+  }
   return () => {
     r[rd] = (r[rn]! << up) >>> down;
     return next;
@@ -505,21 +512,24 @@ function system(ctx: DecodeContext, hw1: number, hw2: number, next: number): Op 
       return next;
     };
   }
-  if (op === 0x3e || op === 0x3f)
+  if (op === 0x3e || op === 0x3f) {
     return () => {
       r[rd] = actions.readSpecial(sysm);
       return next;
     };
+  }
   if (op === 0x3a && (hw2 & 0x700) === 0) return hint(ctx, hw2 & 0xff, next);
-  if (op === 0x3b && ((hw2 >>> 4) & 15) === 2)
+  if (op === 0x3b && ((hw2 >>> 4) & 15) === 2) {
     return () => {
       s.exclusive = 0;
       return next;
     };
-  if (op === 0x3b && [4, 5, 6].includes((hw2 >>> 4) & 15))
+  }
+  if (op === 0x3b && [4, 5, 6].includes((hw2 >>> 4) & 15)) {
     return () => {
       time.cycles += EXTRA.barrier;
       return next;
     };
+  }
   return undefinedInstruction();
 }

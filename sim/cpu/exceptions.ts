@@ -279,8 +279,9 @@ export class Exceptions {
     if (!read) return this.#failedReturn(EXC.busFault, CFSR.unstkerr, value);
     const xpsr = words[7]!;
     if (toThread !== ((xpsr & 0x1ff) === 0)) return this.#failedReturn(EXC.usageFault, CFSR.invpc, value);
-    if (extended && !this.#guarded(() => this.#fpu.unstack(frame + FRAME_BYTES)))
+    if (extended && !this.#guarded(() => this.#fpu.unstack(frame + FRAME_BYTES))) {
       return this.#failedReturn(EXC.busFault, CFSR.unstkerr, value);
+    }
     s.control = extended ? s.control | CONTROL_FPCA : s.control & ~CONTROL_FPCA;
     const align = (extended || this.registers.ccr & CCR.stkalign) && xpsr & 0x200 ? 4 : 0;
     const sp = (frame + FRAME_BYTES + (extended ? EXTENDED_BYTES : 0)) | align;

@@ -56,20 +56,22 @@ export function loadImmediate(ctx: DecodeContext, size: Size, signed: boolean, p
       return branchExchange(s, time, target);
     };
   }
-  if (size === 4)
+  if (size === 4) {
     return keepSpAligned(ctx, rt, () => {
       r[rt] = port.load32((r[rn]! + offset) | 0);
       if (s.afterMemory !== pc) time.cycles += EXTRA.firstLoad;
       s.afterMemory = next;
       return next;
     });
-  if (size === 1 && !signed)
+  }
+  if (size === 1 && !signed) {
     return () => {
       r[rt] = port.load8((r[rn]! + offset) | 0);
       if (s.afterMemory !== pc) time.cycles += EXTRA.firstLoad;
       s.afterMemory = next;
       return next;
     };
+  }
   const load = loader(ctx, size, signed);
   return () => {
     r[rt] = load((r[rn]! + offset) | 0);
@@ -85,12 +87,13 @@ export function loadRegister(ctx: DecodeContext, size: Size, signed: boolean, pl
   const { r } = s;
   const { rt, rn, rm, shift, pc, next } = place;
   const load = loader(ctx, size, signed);
-  if (rt === 15)
+  if (rt === 15) {
     return () => {
       const target = load((r[rn]! + (r[rm]! << shift)) | 0);
       if (s.afterMemory !== pc) time.cycles += EXTRA.firstLoad;
       return branchExchange(s, time, target);
     };
+  }
   return keepSpAligned(ctx, rt, () => {
     r[rt] = load((r[rn]! + (r[rm]! << shift)) | 0);
     if (s.afterMemory !== pc) time.cycles += EXTRA.firstLoad;
@@ -122,12 +125,13 @@ export function storeImmediate(ctx: DecodeContext, size: Size, place: ImmediateP
   const { s, port } = ctx;
   const { r } = s;
   const { rt, rn, offset, next } = place;
-  if (size === 4)
+  if (size === 4) {
     return () => {
       port.store32((r[rn]! + offset) | 0, r[rt]!);
       s.afterMemory = next;
       return next;
     };
+  }
   const store = storer(ctx, size);
   return () => {
     store((r[rn]! + offset) | 0, r[rt]!);

@@ -125,8 +125,9 @@ export class Nvic {
   #priorityWithoutPrimask(): number {
     let lowest = IDLE_PRIORITY;
     const active = this.#active;
-    for (let n = active.indexOf(1); n >= 0; n = active.indexOf(1, n + 1))
+    for (let n = active.indexOf(1); n >= 0; n = active.indexOf(1, n + 1)) {
       lowest = Math.min(lowest, this.groupPriority(n));
+    }
     if (this.#s.basepri !== 0) lowest = Math.min(lowest, this.#group(this.#s.basepri));
     return lowest;
   }

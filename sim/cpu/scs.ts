@@ -123,10 +123,13 @@ export class Scs implements Device {
   #writeNarrow(offset: number, value: number, width: Width): void {
     const isPriority = (offset >= 0x400 && offset < 0x500) || (offset >= 0xd18 && offset < 0xd24);
     const { nvic, exceptions } = this.#p;
-    if (isPriority)
+    if (isPriority) {
       for (let i = 0; i < width; i++) nvic.setPriority(priorityIndex(offset + i), (value >>> (8 * i)) & 0xff);
-    else if (offset >= 0xd28 && offset < 0xd2c) exceptions.registers.cfsr &= ~(value << ((offset & 3) * 8));
-    else throw new BusFault(0xe000e000 + offset, 'word access only');
+    } else if (offset >= 0xd28 && offset < 0xd2c) {
+      exceptions.registers.cfsr &= ~(value << ((offset & 3) * 8));
+    } else {
+      throw new BusFault(0xe000e000 + offset, 'word access only');
+    }
   }
 
   #readWord(offset: number, master: Master): number {
@@ -215,18 +218,26 @@ export class Scs implements Device {
 
   #writeWord(offset: number, value: number, master: Master): void {
     const remembered = REMEMBERED[offset];
-    if (remembered !== undefined) this.#remembered.set(offset, (value & remembered.mask) >>> 0);
-    else if (offset >= 0x010 && offset < 0x020) this.#p.sysTick.write(offset - 0x10, value);
-    else if (offset >= 0x100 && offset < 0x300) this.#writeNvicBits(offset, value);
-    else if ((offset >= 0x400 && offset < 0x500) || (offset >= 0xd18 && offset < 0xd24))
+    if (remembered !== undefined) {
+      this.#remembered.set(offset, (value & remembered.mask) >>> 0);
+    } else if (offset >= 0x010 && offset < 0x020) {
+      this.#p.sysTick.write(offset - 0x10, value);
+    } else if (offset >= 0x100 && offset < 0x300) {
+      this.#writeNvicBits(offset, value);
+    } else if ((offset >= 0x400 && offset < 0x500) || (offset >= 0xd18 && offset < 0xd24)) {
       for (let i = 0; i < 4; i++) this.#p.nvic.setPriority(priorityIndex(offset + i), (value >>> (8 * i)) & 0xff);
-    else if (offset >= 0xdf0 && offset < 0xe00) {
+    } else if (offset >= 0xdf0 && offset < 0xe00) {
       this.#p.debug.write(offset, value, master);
       if (offset === 0xdfc) this.#hooks.configurationChanged();
-    } else if (offset >= 0xd9c && offset < 0xdbc) this.#writeMpu(offset, value);
-    else if (offset === 0xf00) this.#p.nvic.setPending(EXC.irq0 + (value & 0x1ff), true);
-    else if (offset >= 0xf34 && offset < 0xf40) this.#p.fpu.writeControl(offset, value);
-    else this.#writeScb(offset, value);
+    } else if (offset >= 0xd9c && offset < 0xdbc) {
+      this.#writeMpu(offset, value);
+    } else if (offset === 0xf00) {
+      this.#p.nvic.setPending(EXC.irq0 + (value & 0x1ff), true);
+    } else if (offset >= 0xf34 && offset < 0xf40) {
+      this.#p.fpu.writeControl(offset, value);
+    } else {
+      this.#writeScb(offset, value);
+    }
   }
 
   #writeScb(offset: number, value: number): void {

@@ -57,19 +57,24 @@ export class AhbAp {
     if (register === AP_REGISTER.csw) return this.#csw;
     if (register === AP_REGISTER.tar) return this.#tar;
     if (register === AP_REGISTER.drw) return this.#transfer(undefined);
-    if (register >= AP_REGISTER.bd0 && register <= AP_REGISTER.bd3)
+    if (register >= AP_REGISTER.bd0 && register <= AP_REGISTER.bd3) {
       return this.#target.bus.read(this.#banked(register), 4, 'debugger') >>> 0;
+    }
     return FIXED[register] ?? 0;
   }
 
   /** Writes the register at byte address `register` (0x00-0xFC). */
   write(register: number, value: number): void {
     this.#target.debugAccess();
-    if (register === AP_REGISTER.csw) this.#csw = ((value & CSW_WRITABLE) | CSW_DEVICE_ENABLED) >>> 0;
-    else if (register === AP_REGISTER.tar) this.#tar = value >>> 0;
-    else if (register === AP_REGISTER.drw) this.#transfer(value >>> 0);
-    else if (register >= AP_REGISTER.bd0 && register <= AP_REGISTER.bd3)
+    if (register === AP_REGISTER.csw) {
+      this.#csw = ((value & CSW_WRITABLE) | CSW_DEVICE_ENABLED) >>> 0;
+    } else if (register === AP_REGISTER.tar) {
+      this.#tar = value >>> 0;
+    } else if (register === AP_REGISTER.drw) {
+      this.#transfer(value >>> 0);
+    } else if (register >= AP_REGISTER.bd0 && register <= AP_REGISTER.bd3) {
       this.#target.bus.write(this.#banked(register), value >>> 0, 4, 'debugger');
+    }
   }
 
   #banked(register: number): number {
@@ -100,8 +105,9 @@ export class AhbAp {
     const shift = 8 * (address & 3);
     if (value === undefined) return (this.#target.bus.read(address, width, 'debugger') << shift) >>> 0;
     const mask = width === 4 ? 0xffffffff : 2 ** (8 * width) - 1;
-    if (address === DHCSR && width === 4 && (value & DEBUG_ENABLE_MASK) >>> 0 === DEBUG_ENABLE)
+    if (address === DHCSR && width === 4 && (value & DEBUG_ENABLE_MASK) >>> 0 === DEBUG_ENABLE) {
       this.#target.debugEvent?.('c-debugen');
+    }
     this.#target.bus.write(address, ((value >>> shift) & mask) >>> 0, width, 'debugger');
     return 0;
   }

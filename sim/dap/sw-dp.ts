@@ -132,8 +132,9 @@ export class SwDp {
   #writeDp(address: number, value: number): SwdReply {
     if (address === DP_REGISTER.abort) return this.#abort(value);
     if ((this.#flags & STICKY) !== 0 && address !== DP_REGISTER.ctrlStat) return FAULT;
-    if (address === DP_REGISTER.select) this.#select = value;
-    else if (address === DP_REGISTER.ctrlStat) {
+    if (address === DP_REGISTER.select) {
+      this.#select = value;
+    } else if (address === DP_REGISTER.ctrlStat) {
       if ((this.#select & 0xf) === 0) this.#setControl(value & CTRL_WRITABLE);
       else if ((this.#select & 0xf) === 1) this.#dlcr = value & 0x3c0;
     }

@@ -119,10 +119,12 @@ export class TcpSender {
       newest = Math.max(newest, flight.order);
       if (!flight.repeated) this.#measure(this.#queue.now() - flight.sentAt);
     }
-    if (this.#flights[0] !== undefined && this.#flights[0].start < upTo)
+    if (this.#flights[0] !== undefined && this.#flights[0].start < upTo) {
       this.#flights = this.#flights.filter(({ end }) => end > upTo);
-    for (const flight of this.#flights)
+    }
+    for (const flight of this.#flights) {
       if (!flight.arrived && !flight.lost && flight.order < newest) flight.overtaken++;
+    }
     return gained;
   }
 
@@ -226,8 +228,9 @@ export class TcpSender {
   #armTimer(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    if (this.#flights.some(({ arrived }) => !arrived))
+    if (this.#flights.some(({ arrived }) => !arrived)) {
       this.#cancelTimer = this.#queue.after(this.#timeoutMs(), () => this.#timedOut());
+    }
   }
 
   #timedOut(): void {

@@ -57,11 +57,12 @@ export class Exti extends RegisterBlock<ExtiState> {
   }
   #update(): void {
     const live = this.#word(REG.pr) & this.#word(REG.imr);
-    for (const irq of IRQS)
+    for (const irq of IRQS) {
       this.context.setIrq(
         irq,
         IRQ_OF_LINE.some((of, line) => of === irq && bit(live, line)),
       );
+    }
   }
   #word(offset: number): number {
     return this.state.words[offset] ?? 0;

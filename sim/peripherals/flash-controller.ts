@@ -269,14 +269,17 @@ export class FlashController extends RegisterBlock<FlashState> {
   #startErase(): void {
     const { state } = this;
     const request = eraseRequest(state.cr, this.array.sectors);
-    if (request.kind === 'nothing')
+    if (request.kind === 'nothing') {
       return this.context.complain(REGISTERS_BASE + REG.cr, 'FLASH_CR.STRT without SER or MER: unpredictable');
-    if (request.kind === 'conflict')
+    }
+    if (request.kind === 'conflict') {
       this.context.warn('FLASH_CR asks for a sector and a bank erase at once: documents disagree, refused here');
+    }
     if (request.kind === 'conflict' || request.kind === 'no-such-sector') return this.#fail(SR.wrperr);
     const { options, protection } = this.#near;
-    if (protection.blocking || request.sectors.some(({ index }) => options.isWriteProtected(index)))
+    if (protection.blocking || request.sectors.some(({ index }) => options.isWriteProtected(index))) {
       return this.#fail(SR.wrperr);
+    }
     this.#checkConditions();
     const first = request.sectors[0]!;
     const length = request.sectors.reduce((sum, { size }) => sum + size, 0);
@@ -353,8 +356,9 @@ export class FlashController extends RegisterBlock<FlashState> {
     const volts = this.#near.supplyVolts();
     const at = REGISTERS_BASE + REG.cr;
     if (this.context.time.hz < MIN_HCLK_HZ) this.context.complain(at, 'flash operation with HCLK below 1 MHz');
-    if (psize > widestPsize(volts))
+    if (psize > widestPsize(volts)) {
       this.context.complain(at, `flash PSIZE ${psize} is too wide for a ${volts} V supply: data may decay`);
+    }
   }
 
   #span(ns: number): { startNs: number; endNs: number } {
@@ -467,11 +471,13 @@ export class FlashController extends RegisterBlock<FlashState> {
   #noteStaleCode(operation: Operation): void {
     if (!bit(this.state.acr, ACR.icen) || operation.kind !== 'erase') return;
     const end = operation.offset + operation.length;
-    for (const { index, offset } of this.array.sectors)
+    for (const { index, offset } of this.array.sectors) {
       if (offset >= operation.offset && offset < end) this.state.staleCode.push(index);
+    }
   }
   #warnStaleCode(index: number): void {
-    if (this.state.staleCode.includes(index))
+    if (this.state.staleCode.includes(index)) {
       this.context.warn(`fetch from sector ${index}, erased while the instruction cache was on and not reset since`);
+    }
   }
 }

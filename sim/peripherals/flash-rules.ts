@@ -45,8 +45,9 @@ export type EraseRequest =
 export function eraseRequest(cr: number, sectors: readonly Sector[]): EraseRequest {
   const banks = [(cr & CR.mer) !== 0, (cr & CR.mer1) !== 0] as const;
   const bankErase = banks[0] || banks[1];
-  if ((cr & CR.ser) === 0)
+  if ((cr & CR.ser) === 0) {
     return bankErase ? { kind: 'banks', sectors: sectors.filter(({ bank }) => banks[bank]) } : { kind: 'nothing' };
+  }
   if (bankErase) return { kind: 'conflict' };
   const sector = sectors.find(({ snb }) => snb === snbOf(cr));
   return sector === undefined ? { kind: 'no-such-sector' } : { kind: 'sector', sectors: [sector] };

@@ -7,9 +7,11 @@ export interface KeyLock {
 
 /** Offers a key; false means the write is answered with a bus error. */
 export function offerKey(lock: KeyLock, key: number, keys: readonly [first: number, second: number]): boolean {
-  if (lock.stage === 'locked' && key === keys[0]) lock.stage = 'half';
-  else if (lock.stage === 'half' && key === keys[1]) lock.stage = 'open';
-  else {
+  if (lock.stage === 'locked' && key === keys[0]) {
+    lock.stage = 'half';
+  } else if (lock.stage === 'half' && key === keys[1]) {
+    lock.stage = 'open';
+  } else {
     lock.stage = 'jammed';
     return false;
   }

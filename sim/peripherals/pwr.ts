@@ -97,8 +97,9 @@ export class Pwr extends RegisterBlock<PwrState> {
     else if (offset === REG.csr) this.#storeCsr(value);
   }
   #storeCr(value: number, master: Master): void {
-    if (master !== 'debugger' && (value & VOS.two & ~this.#vos) !== 0)
+    if (master !== 'debugger' && (value & VOS.two & ~this.#vos) !== 0) {
       this.context.complain(BASE + REG.cr, 'PWR_CR.VOS has one bit on this part');
+    }
     const scale = (this.#near.pllOn() ? this.state.cr : value) & this.#vos;
     this.state.cr = (value & CR_WRITABLE & ~VOS.two) | scale;
     if (bit(value, CR.cwuf)) this.#set(CSR.wuf, false);

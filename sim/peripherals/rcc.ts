@@ -178,8 +178,9 @@ export class Rcc extends RegisterBlock<RccState> {
     this.state.words[offset] = value;
     const bus = (Object.keys(ENABLE) as EnableBus[]).find((name) => ENABLE[name] - 0x20 === offset);
     if (bus === undefined) return;
-    for (let index = 0; index < 32; index++)
+    for (let index = 0; index < 32; index++) {
       if (bit(value, index) && !bit(old, index)) this.#near.peripheralReset(bus, index);
+    }
   }
   #storeCr(value: number): void {
     const old = this.#word(REG.cr);
@@ -251,9 +252,10 @@ export class Rcc extends RegisterBlock<RccState> {
   }
   #checkSpeed(hz: number, fromAccess: boolean): void {
     const { vos, overDrive } = this.#near.scale();
-    for (const fault of speedFaults(hz, this.#word(REG.cfgr), vos, overDrive))
+    for (const fault of speedFaults(hz, this.#word(REG.cfgr), vos, overDrive)) {
       if (fromAccess) this.context.complain(BASE + REG.cfgr, fault);
       else this.context.warn(fault);
+    }
   }
   get #sysclkHz(): number {
     if (this.state.source === 0) return HSI_HZ;

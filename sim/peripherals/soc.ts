@@ -231,8 +231,9 @@ export class Soc {
         this.rng.clockChanged();
       },
       peripheralReset: (bus, index) => {
-        for (const block of BLOCKS as readonly Block[])
+        for (const block of BLOCKS as readonly Block[]) {
           if (block.enable?.[0] === bus && block.enable[1] === index) this.#parts[partName(block)]!.reset('system');
+        }
       },
     });
   }
@@ -254,8 +255,9 @@ export class Soc {
       ...rest,
     };
     for (const [letter, port] of Object.entries(this.gpio)) parts[`gpio${letter}`] = port;
-    for (const block of BLOCKS as readonly Block[])
+    for (const block of BLOCKS as readonly Block[]) {
       if (block.part === undefined) parts[block.name] = new RegisterStore(context, block.name, block.base);
+    }
     return parts;
   }
   #mapMemories(): void {
@@ -274,13 +276,15 @@ export class Soc {
     }
     this.#bus.addDevice(DBGMCU_BASE, BLOCK_SIZE, this.dbgmcu, 'DBGMCU');
     this.#mapOptions(OPTION_AREAS[0], () => [this.optionBytes.words.user, this.optionBytes.words.wrp1]);
-    if (context.chip.flashRegisters.secondBank)
+    if (context.chip.flashRegisters.secondBank) {
       this.#mapOptions(OPTION_AREAS[1], () => [0xffff, this.optionBytes.words.wrp2]);
+    }
   }
   #mapOptions(base: number, read: () => readonly [number, number]): void {
     const check: Device['read'] = (offset, _width, master) => {
-      if (this.#held || this.protection.refuses('options', master))
+      if (this.#held || this.protection.refuses('options', master)) {
         throw new BusFault(base + offset, 'option bytes are closed');
+      }
       return 0;
     };
     this.#bus.addDevice(

@@ -104,8 +104,9 @@ export class Usart extends RegisterBlock<UsartState> {
     const byte = this.state.incoming.shift();
     if (this.state.incoming.length > 0) this.#in.set(this.context.time.now + this.#byteNs);
     if (byte === undefined || !this.#cr1(CR1.enable) || !this.#cr1(CR1.re)) return;
-    if (this.state.sr & SR.rxne) this.state.sr |= SR.ore;
-    else {
+    if (this.state.sr & SR.rxne) {
+      this.state.sr |= SR.ore;
+    } else {
       this.state.received = byte;
       this.state.sr |= SR.rxne;
     }

@@ -56,14 +56,15 @@ function* access(firmware: Firmware, row: MemoryCommand, command: Uint8Array, by
   const block = blockOf(command, row);
   const refused = refusal(firmware, row, block, lengthOf(command));
   let result: BlockResult = { status: refused, faultAddress: block.address };
-  if (refused === STATUS.ok)
+  if (refused === STATUS.ok) {
     result = row.write ? yield* firmware.memory.write(block, bytes) : yield* firmware.memory.read(block, bytes);
+  }
   firmware.lastRw = { ...result };
 }
 
 function memoryRow(row: MemoryCommand): CommandRow {
   const shared = { name: row.name, modes: 'debug', onWire: true, statusInReply: false } as const;
-  if (row.write)
+  if (row.write) {
     return {
       ...shared,
       replyLength: () => 0,
@@ -73,6 +74,7 @@ function memoryRow(row: MemoryCommand): CommandRow {
         return new Uint8Array(0);
       },
     };
+  }
   return {
     ...shared,
     replyLength: (command) => readLength(row, lengthOf(command)),

@@ -70,8 +70,9 @@ export class ServerSession {
   }
 
   #open(device: number): Uint8Array {
-    if (device !== DEVICE_ID || this.#server.connections.size >= CONNECTIONS_MAX)
+    if (device !== DEVICE_ID || this.#server.connections.size >= CONNECTIONS_MAX) {
       return words(SERVER_STATUS.openError, 0);
+    }
     const id = this.#server.nextConnection++;
     this.#server.connections.add(id);
     this.#mine.add(id);
@@ -87,8 +88,9 @@ export class ServerSession {
     const announced = request.direction === 'write' ? 0 : request.length;
     if (!this.#mine.has(request.id)) return withBody(SERVER_STATUS.badParameter, announced);
     if (request.direction === 'readTrace') return withBody(SERVER_STATUS.ok, announced);
-    if (probe.dataLength(request.command) !== (request.data?.length ?? 0))
+    if (probe.dataLength(request.command) !== (request.data?.length ?? 0)) {
       return withBody(SERVER_STATUS.transferError, announced);
+    }
     const reply = await probe.exchange(request.command, request.data, announced).catch(() => undefined);
     if (reply === undefined) return withBody(SERVER_STATUS.transferError, announced);
     return withBody(readStatus(reply.length, announced), announced, reply);

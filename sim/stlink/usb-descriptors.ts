@@ -26,8 +26,9 @@ export function stringDescriptor(
   rawSerial: boolean,
   setup: UsbControlSetup,
 ): Uint8Array | undefined {
-  if (setup.requestType !== 'standard' || setup.request !== GET_DESCRIPTOR || setup.value >>> 8 !== STRING)
+  if (setup.requestType !== 'standard' || setup.request !== GET_DESCRIPTOR || setup.value >>> 8 !== STRING) {
     return undefined;
+  }
   const index = setup.value & 0xff;
   if (index === 0) return LANGUAGES.slice();
   const text = [MANUFACTURER, identity.product, rawSerial ? rawOf(serial) : serial][index - 1];

@@ -117,8 +117,9 @@ export function schedule(scene: Scene, faults: readonly PlannedFault[], dice: (i
     strikes.push(strike);
     if (trigger.on === 'fault') {
       if (index === 0) scene.queue.after(trigger.ms, strike);
-    } else if (trigger.on === 'time') scene.queue.after(trigger.ms, strike);
-    else {
+    } else if (trigger.on === 'time') {
+      scene.queue.after(trigger.ms, strike);
+    } else {
       let armed = true;
       const { on, count } = trigger;
       waiting.push(() => {

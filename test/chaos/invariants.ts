@@ -69,9 +69,11 @@ export const CHECKS = {
   },
   outsidePlan: (scene, { before }) => {
     const { bytes } = scene.board.flash;
-    for (const [from, to] of sectorBounds(scene.plan, 'outside'))
-      if (Buffer.compare(bytes.subarray(from, to), before.subarray(from, to)) !== 0)
+    for (const [from, to] of sectorBounds(scene.plan, 'outside')) {
+      if (Buffer.compare(bytes.subarray(from, to), before.subarray(from, to)) !== 0) {
         return `flash changed in ${from.toString(16)}…${to.toString(16)}`;
+      }
+    }
     return undefined;
   },
   optionBytes: (scene, { optcr }) => {
@@ -91,8 +93,9 @@ export const CHECKS = {
       ['relay', Buffer.concat(captures.relay)],
       ['USB', Buffer.concat(captures.usb)],
       ['SWD', words],
-    ] as const)
+    ] as const) {
       if (scanner.find(what, 1).length > 0) return `image bytes on ${where}`;
+    }
     return undefined;
   },
   memory: ({ mostTimers, net, queues }) => {
@@ -103,8 +106,9 @@ export const CHECKS = {
   },
   outcome: (scene, { mustSucceed }) => {
     const { vendorEnd } = scene;
-    if (vendorEnd?.good === true && !scene.flashIsImage())
+    if (vendorEnd?.good === true && !scene.flashIsImage()) {
       return 'the vendor was told done, and flash is not the image';
+    }
     if (vendorEnd?.good === true && scene.receipts.length === 0) return 'done without a receipt';
     const locked = scene.options.lock !== 'none' && scene.flashIsImage();
     return mustSucceed && vendorEnd?.good !== true && !locked

@@ -160,11 +160,14 @@ export class Net {
 
   /** The links of one side break: both ends hear of it at once, or each when its pings stay unanswered. */
   breakLinks(side: SideName, silently: boolean): void {
-    for (const end of [...this.#ends].filter(({ way }) => way.side === side))
+    for (const end of [...this.#ends].filter(({ way }) => way.side === side)) {
       if (silently) {
         end.dark = true;
         end.notice(this.dice.between(1000, LINK.silentMs));
-      } else end.closed(LOST, 'broken');
+      } else {
+        end.closed(LOST, 'broken');
+      }
+    }
   }
 
   /** Stops the relay in order, or kills it. */

@@ -24,8 +24,9 @@ export class ReplyWatch {
   #session = '';
 
   saw(address: number, bytes: Uint8Array): void {
-    if (address <= M1_AT && address + bytes.length >= M1_AT + CONTROL.M1.size)
+    if (address <= M1_AT && address + bytes.length >= M1_AT + CONTROL.M1.size) {
       this.#session = Buffer.from(bytes.subarray(M1_AT - address, M1_AT - address + 32)).toString('hex');
+    }
     const { replies } = MEMORY;
     if (address < replies.address || address >= replies.address + replies.size) return;
     const slotEnd = SLOT_BYTES - (address % SLOT_BYTES);

@@ -76,8 +76,9 @@ async function main(): Promise<void> {
 
 let count = 0;
 function told(answer: Answer, of: number): Answer {
-  if (answer.broken.length > 0)
+  if (answer.broken.length > 0) {
     say(`seed ${answer.seed}: ${answer.broken.map((text) => text.split('\n')[0]).join('; ')}`);
+  }
   if (++count % 100 === 0) say(`${count} of ${of} seeds`);
   return answer;
 }

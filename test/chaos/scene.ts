@@ -227,8 +227,9 @@ export class Scene {
 
   /** The customer has had enough: Ctrl-C. */
   stopAgent(): void {
-    if (this.agent?.alive !== true) this.agentEnd ??= 'given up';
-    else {
+    if (this.agent?.alive !== true) {
+      this.agentEnd ??= 'given up';
+    } else {
       this.say('customer', 'Ctrl-C');
       this.agent.wake();
       this.#stop.abort();

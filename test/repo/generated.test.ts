@@ -15,7 +15,7 @@ const read = (path: string): Buffer => readFileSync(new URL(path, root));
 const STUBS = Object.keys(LAYOUTS);
 
 describe('house: generated files', () => {
-  for (const name of STUBS)
+  for (const name of STUBS) {
     it(`the prebuilt stub ${name} is the one its description names`, () => {
       const image = read(`firmware/prebuilt/stub-${name}.bin`);
       const described = JSON.parse(read(`firmware/prebuilt/stub-${name}.json`).toString()) as Record<string, unknown>;
@@ -23,6 +23,7 @@ describe('house: generated files', () => {
       assert.equal(described['sha512'], createHash('sha512').update(image).digest('hex'));
       assert.equal(described['size'], image.length);
     });
+  }
 
   it('firmware/mailbox.h is what shared/mailbox/layout.ts says', () => {
     const script = new URL('scripts/gen-mailbox-header.ts', root).pathname;

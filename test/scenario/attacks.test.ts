@@ -201,9 +201,10 @@ function swapInJobArea(world: World, change: (job: Uint8Array) => Uint8Array): {
     const probe = original();
     return new Proxy(probe, {
       get(target, name) {
-        if (name === 'writeWord')
+        if (name === 'writeWord') {
           return (address: number, value: number) =>
             target.writeWord(address, address === controlAddress('JOB_LENGTH') && length > 0 ? length : value);
+        }
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
@@ -215,7 +216,7 @@ function swapInJobArea(world: World, change: (job: Uint8Array) => Uint8Array): {
 describe('a hostile agent', function () {
   this.timeout(120_000);
 
-  for (const [field, change] of Object.entries(SWAPS))
+  for (const [field, change] of Object.entries(SWAPS)) {
     it(`shows one plan and gives the stub another (${field}): no sealed session, nothing touched`, async () => {
       const world = new World({ seed: 310, board: { flash: held } });
       const swap = swapInJobArea(world, (job) => {
@@ -231,6 +232,7 @@ describe('a hostile agent', function () {
       assert.equal(world.board.options.rdpLevel, 0);
       assert.ok(!outcome.events.some(({ type }) => type === 'sealed'));
     });
+  }
 
   it("changes only the hostEntropy, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
     const world = new World({ seed: 310, board: { flash: held } });
@@ -312,11 +314,12 @@ describe('a hostile agent', function () {
         if (address !== controlAddress('STATUS')) return value;
         const { accepted, state } = parseStatus(value);
         if (state === 3 && accepted > last) {
-          for (let s = last + 1; s <= accepted; s++, rewritten++)
+          for (let s = last + 1; s <= accepted; s++, rewritten++) {
             await probe.writeMemory(
               FRAME_RING.address + (s % FRAME_RING.slots) * FRAME_RING.slotSize,
               seededRandom(s).bytes(4092),
             );
+          }
           last = accepted;
         }
         return value;
@@ -413,8 +416,9 @@ describe('what host-blind does not stop, and says so', function () {
     });
     assert.equal(error, undefined);
     assert.ok(receipt && events.some(({ type }) => type === 'written'));
-    for (const { address, bytes } of IMAGE.segments)
+    for (const { address, bytes } of IMAGE.segments) {
       assert.deepEqual(chip?.flash.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+    }
     const { statement } = ReceiptSchema.parse(JSON.parse(world.receipts[0]!.text));
     assert.match(statement, /does not prove that a chip exists/);
   });
@@ -426,8 +430,13 @@ describe('what host-blind does not stop, and says so', function () {
     let found = 0;
     takeProbe(world, {
       word: async (address, value, probe) => {
-        if (address === controlAddress('STATUS') && parseStatus(value).state === 3 && parseStatus(value).accepted >= 2)
+        if (
+          address === controlAddress('STATUS') &&
+          parseStatus(value).state === 3 &&
+          parseStatus(value).accepted >= 2
+        ) {
           found += scanner.find(await probe.readMemory(MEMORY.private.address, MEMORY.private.size)).length;
+        }
         return value;
       },
     });

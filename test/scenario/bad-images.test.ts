@@ -119,7 +119,7 @@ function compile({ file, options }: Pick<Case, 'file' | 'options'>): void {
 }
 
 describe('bad images', () => {
-  for (const each of CASES)
+  for (const each of CASES) {
     it(`${each.what}: ${each.code}`, () => {
       let thrown: unknown;
       try {
@@ -140,6 +140,7 @@ describe('bad images', () => {
       assert.equal((JSON.parse(written.join('')) as { code: string }).code, each.code);
       assert.notEqual(exitStatus, 0);
     });
+  }
 
   it('the same files undamaged are taken', () => {
     compile({ file: elf, options: { name: 'combined.elf' } });

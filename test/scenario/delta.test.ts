@@ -201,7 +201,7 @@ describe('--delta and an agent that lies', function () {
     honest = replies;
   });
 
-  for (const [name, lie] of Object.entries(LIES))
+  for (const [name, lie] of Object.entries(LIES)) {
     it(`${name}: the sector that differs is not skipped, and nothing false is certified`, async () => {
       const { run } = await lyingJob(flash, lie, honest, 711);
       assert.ok(!skippedIn(run).includes(2), 'sector 2 was skipped');
@@ -211,6 +211,7 @@ describe('--delta and an agent that lies', function () {
         run.outcome.events.filter(({ type }) => type === 'sealed').length > 1 || run.outcome.error !== undefined,
       );
     });
+  }
 });
 
 describe('what --delta shows, and our words say so', function () {

@@ -76,7 +76,7 @@ function planOf(world: World, make: typeof compileInfo): Plan {
 describe('a job from end to end', function () {
   this.timeout(60_000);
 
-  for (const probe of ['v2', 'v2-1', 'v3'] as const)
+  for (const probe of ['v2', 'v2-1', 'v3'] as const) {
     it(`a random image over ${probe}: flash is the image, codes agree, the debug unit is as found, the receipt verifies`, async () => {
       const before = new Uint8Array(FLASH_BYTES).fill(0xff);
       before.set(seededRandom(70).bytes(0x20000));
@@ -110,6 +110,7 @@ describe('a job from end to end', function () {
         .digest('hex');
       assert.ok(copy.receipt.includes(salted));
     });
+  }
 
   it('the digest in the receipt is the one anybody can compute from the image', async () => {
     const world = new World({ seed: 43 });
@@ -131,8 +132,9 @@ describe('a job from end to end', function () {
     world.board.uart.onByte = (byte) => (text += String.fromCharCode(byte));
     const outcome = await world.flash(image);
     requireDone(outcome);
-    for (const { address, bytes } of image.segments)
+    for (const { address, bytes } of image.segments) {
       assert.deepEqual(world.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+    }
     world.board.powerOff();
     text = '';
     world.board.powerOn();

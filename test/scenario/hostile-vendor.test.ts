@@ -30,7 +30,7 @@ describe('a hostile vendor', function () {
     'the flash registers': { name: 'IMAGE', address: 0x40023c14, data: new Uint8Array(4) },
     'an address that wraps': { name: 'IMAGE', address: 0xfffffffc, data: new Uint8Array(64) },
   };
-  for (const [what, command] of Object.entries(OUTSIDE))
+  for (const [what, command] of Object.entries(OUTSIDE)) {
     it(`authentic but outside the plan (${what}): ABORT, nothing touched`, () => {
       const { bench, vendor } = active(smallPlan());
       assert.equal(vendor.ask({ name: 'ERASE', sector: 0 }).name, 'ERASED');
@@ -45,17 +45,20 @@ describe('a hostile vendor', function () {
       assert.deepEqual(bench.board.options.words, options);
       assert.equal(bench.state, 'aborted');
     });
+  }
 
   it('there is no verb around the stub: six messages from a vendor, and none of them names an address', () => {
     const bodies = [0, 1, 4, 8, 64, 128, 200, 4096].map((length) => new Uint8Array(length).fill(1));
     const taken = new Set<string>();
-    for (let type = 0; type < 256; type++)
-      for (const body of bodies)
+    for (let type = 0; type < 256; type++) {
+      for (const body of bodies) {
         try {
           taken.add(decodeMessage('controller', Uint8Array.from([type, ...body])).name);
         } catch (error) {
           assert.ok(isBlindflashError(error), `type ${type}`);
         }
+      }
+    }
     for (const name of taken) assert.ok(['ACK', 'JOB', 'SEALED2', 'FRAME', 'RESTART', 'BYE'].includes(name), name);
     assert.ok(taken.has('FRAME') && taken.has('SEALED2') && taken.has('RESTART'));
   });

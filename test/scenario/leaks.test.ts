@@ -141,8 +141,9 @@ describe('what an observer holds', function () {
     await world.queue.drive(write());
     const careless = { ...observed, lines: [...observed.lines, Buffer.from(canary).toString('latin1')] };
     const places = found(leakScanner(canary), careless);
-    for (const place of ['relay', 'USB', 'USB stream 1', 'SWD'])
+    for (const place of ['relay', 'USB', 'USB stream 1', 'SWD']) {
       assert.ok(places.includes(place), `the canary is missed in ${place}: ${places.join(', ')}`);
+    }
   });
 
   it('images of one size give equal frame counts and lengths, whatever their bytes', async () => {
@@ -203,13 +204,16 @@ describe('what an observer holds', function () {
         toBase64url(secret),
         Buffer.from(secret).toString('base64'),
         [...secret].join(','),
-      ])
+      ]) {
         assert.ok(!text.includes(form.slice(0, 20)), `${name} is in a log`);
+      }
     }
     assert.ok(!text.includes(world.codes.agent[0]!));
     const everything = [...haystacks(honest)];
-    for (const [name, secret] of secrets)
-      for (const [place, bytes] of everything)
+    for (const [name, secret] of secrets) {
+      for (const [place, bytes] of everything) {
         assert.equal(Buffer.from(bytes).indexOf(secret!), -1, `${name} in ${place}`);
+      }
+    }
   });
 });

@@ -119,7 +119,7 @@ describe('a job on another part with a random generator', function () {
 describe('a part without a random generator', function () {
   this.timeout(60_000);
 
-  for (const chip of ['stm32f411', 'stm32f401', 'stm32f401xc', 'stm32f446'] as const)
+  for (const chip of ['stm32f411', 'stm32f401', 'stm32f401xc', 'stm32f446'] as const) {
     it(`${chip}: the stub refuses, both sides are told the same, flash is as it was and the product runs again`, async () => {
       const flash = before(chip, 5);
       const world = worldOf(chip, 11, flash);
@@ -131,6 +131,7 @@ describe('a part without a random generator', function () {
       const pc = world.board.core.regs[15]! >>> 0;
       assert.ok(pc >= FLASH && pc < FLASH + 0x80, `the product runs at ${pc.toString(16)}`);
     });
+  }
 
   it('no M1 has left the chip, and its page holds none', async () => {
     const world = worldOf('stm32f411', 13, before('stm32f411', 5));

@@ -165,7 +165,7 @@ describe('power cut at any instant of a job', function () {
     assert.ok(fates.some(({ flash }) => flash === 'old') && fates.some(({ flash }) => flash === 'new'));
   });
 
-  for (const seed of [9, 31])
+  for (const seed of [9, 31]) {
     it(`110 random instants, image ${seed}, spread over erasing, programming and all between`, async () => {
       const job = seed === 9 ? first : await Case.make(seed);
       const random = seededRandom(seed + 100);
@@ -183,9 +183,11 @@ describe('power cut at any instant of a job', function () {
         ...Array.from({ length: 30 }, () => between(whole)),
       ];
       const bad = instants.map((atNs) => job.cut(atNs)).filter((fate) => !isGood(fate));
-      for (const { atNs } of bad)
+      for (const { atNs } of bad) {
         assert.ok(within(atNs, job.vectorInstant) || within(atNs, job.bootErase), `at ${atNs} ns`);
+      }
     });
+  }
 
   it('the second exception: a half-erased reset vector may still point into the half-erased old image, rarely', () => {
     // An erase that is broken off leaves any bits of the old vectors (stm32f427 sheet §3.5). No order of writing helps: something

@@ -49,8 +49,8 @@ async function during(world: World, count: number, deed: () => void, options: Fl
 describe('survival', function () {
   this.timeout(60_000);
 
-  for (const side of ['agent', 'controller'] as const)
-    for (const operation of [1, 40, 1800])
+  for (const side of ['agent', 'controller'] as const) {
+    for (const operation of [1, 40, 1800]) {
       it(`the ${side}'s link breaks at flash operation ${operation}: the job goes on in the same sealed session`, async () => {
         const world = new World({ seed: 200 + operation });
         const outcome = await during(world, operation, () => world.dropLink(side));
@@ -60,6 +60,8 @@ describe('survival', function () {
         assert.equal(outcome.events.filter(({ type }) => type === 'sealed').length, 1);
         assert.equal(world.codes.agent.length, 1);
       });
+    }
+  }
 
   it('both links break again and again: the job ends all the same', async () => {
     const world = new World({ seed: 210 });
@@ -127,8 +129,9 @@ describe('survival', function () {
     assert.equal(outcome.receipt, undefined);
     const ccm = Buffer.from(world.board.soc.memories.ram.find(({ bytes }) => bytes.length === 0x10000)!.bytes);
     const image = Buffer.from(WIDE.segments[1]!.bytes);
-    for (let at = 0; at + 16 <= image.length; at += 16)
+    for (let at = 0; at + 16 <= image.length; at += 16) {
       assert.equal(ccm.indexOf(image.subarray(at, at + 16)), -1, 'plaintext is left in CCM');
+    }
   });
 
   it('the vendor is killed before the code is confirmed: the next process asks for it again, and the job is done', async () => {

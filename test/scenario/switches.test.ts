@@ -60,7 +60,7 @@ async function readFlash(world: World): Promise<Uint8Array | undefined> {
 }
 
 describe('what only silicon can answer: the probe', () => {
-  for (const firmware of FIRMWARE)
+  for (const firmware of FIRMWARE) {
     it(`a job ends well and leaves the debug unit off: ${JSON.stringify(firmware)}`, async () => {
       const world = new World({ seed: 71, firmware });
       const image = tinyImage();
@@ -69,10 +69,11 @@ describe('what only silicon can answer: the probe', () => {
       assert.deepEqual(world.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
       assert.equal(world.board.bus.read(0xe000edf0, 4, 'cpu') & 1, 0, 'C_DEBUGEN');
     });
+  }
 });
 
 describe('what only silicon can answer: read protection', () => {
-  for (const switches of CHIP)
+  for (const switches of CHIP) {
     it(`a locking job ends well; afterwards nothing can be read and no job begins: ${JSON.stringify(switches)}`, async () => {
       const world = new World({ seed: 72, board: { switches } });
       const image = tinyImage();
@@ -87,4 +88,5 @@ describe('what only silicon can answer: read protection', () => {
       assert.equal(again.receipt, undefined);
       assert.deepEqual(world.board.flash.bytes, before);
     });
+  }
 });

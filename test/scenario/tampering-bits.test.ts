@@ -68,11 +68,13 @@ describe('bit flips in the tunnel handshake', () => {
     this.timeout(60_000);
     const agent = begin();
     const vendor = answer(agent.m1);
-    for (const { bit, flipped } of bitFlips(vendor.m2))
+    for (const { bit, flipped } of bitFlips(vendor.m2)) {
       assert.throws(() => agent.receiveM2(flipped), refusedBy(/^BF-TUNNEL-HANDSHAKE$/), `T2 bit ${bit}`);
+    }
     const { m3 } = agent.receiveM2(vendor.m2);
-    for (const { bit, flipped } of bitFlips(m3))
+    for (const { bit, flipped } of bitFlips(m3)) {
       assert.throws(() => vendor.receiveM3(flipped), refusedBy(/^BF-TUNNEL-HANDSHAKE$/), `T3 bit ${bit}`);
+    }
     assert.ok(vendor.receiveM3(m3));
   });
 });
@@ -115,7 +117,7 @@ describe('bit flips in the tunnel itself', function () {
       [1, 81],
       [2, 129],
       [3, 33],
-    ] as const)
+    ] as const) {
       for (let byte = 0; byte < length - 16; byte += 4) {
         let struck = false;
         const pair = tunnelPair((body) => {
@@ -128,6 +130,7 @@ describe('bit flips in the tunnel itself', function () {
         if (a === 'open' && c === 'open') continue;
         assert.ok(pair.heard.agent.length + pair.heard.controller.length === 0, `tag ${tag} byte ${byte}: ${a}/${c}`);
       }
+    }
   });
 
   it('every bit of one tunnel box: the box is not delivered altered; the session ends coded, or the honest copy comes', async () => {
@@ -150,7 +153,9 @@ describe('bit flips in the tunnel itself', function () {
       if (pair.ended.length > 0) {
         assert.deepEqual(pair.ended, ['BF-TUNNEL-AUTHENTICATION'], `bit ${bit}`);
         ends++;
-      } else harmless++;
+      } else {
+        harmless++;
+      }
     }
     // Tag and number are only there to drop by; everything under the authenticator ends the session.
     assert.deepEqual([ends, harmless], [8 * (length - 5), 8 * 5]);
@@ -212,8 +217,9 @@ describe('bit flips in the sealed handshake, at the controller', function () {
     }
   });
   it('the stub hash beside M1: every bit', () => {
-    for (const { flipped } of bitFlips(stubHash))
+    for (const { flipped } of bitFlips(stubHash)) {
       assert.throws(() => controller().answer(flipped, stub().m1), refusedBy(/^BF-STUB-UNKNOWN$/));
+    }
   });
 });
 

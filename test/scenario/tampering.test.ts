@@ -90,11 +90,11 @@ describe('tampering with every message of a job', function () {
     }
   });
 
-  for (const kind of ATTACKS)
+  for (const kind of ATTACKS) {
     it(`${kind}: harmless or refused at every position`, async () => {
       const lost: string[] = [];
       let runs = 0;
-      for (const [leg, { length, foreign }] of legs)
+      for (const [leg, { length, foreign }] of legs) {
         for (let position = 0; position < length; position++) {
           // Through the relay both legs carry the same bodies: those positions take turns between the legs and attacks.
           if (position >= ADMISSION && (position + ATTACKS.indexOf(kind)) % 2 === (leg === 'agent' ? 0 : 1)) continue;
@@ -102,11 +102,13 @@ describe('tampering with every message of a job', function () {
           const succeeded = await attack(leg, position, kind, foreign);
           if (!succeeded && position >= ADMISSION) lost.push(`${leg} ${position}`);
         }
+      }
       assert.ok(runs > 20);
       // What the tunnel can heal must not cost the job; what is altered under its seal must.
       if (ALTERS[kind]) assert.ok(lost.length > runs / 3, `${lost.length} of ${runs}`);
       else assert.deepEqual(lost, []);
     });
+  }
 
   it('what was altered is called altered, also by an agent that is asking the customer when it arrives', async () => {
     const ACK_BYTES = 27;

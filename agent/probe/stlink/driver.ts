@@ -50,307 +50,307 @@ const LEAVE_MODE: Readonly<Record<number, () => command.Command<void>>> = {
 };
 
 export class StlinkDriver implements Probe {
-  private readonly transport: StlinkTransport;
-  private readonly clock: Clock;
-  private readonly log: Log;
-  private readonly oldest: { readonly v2: number; readonly v3: number };
+  readonly #transport: StlinkTransport;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #oldest: { readonly v2: number; readonly v3: number };
   /** A memory transfer and the command that fetches its status must not be torn apart. */
-  private readonly turn = new Mutex();
-  private wantedKHz: number | undefined;
-  private version: command.FirmwareVersion | undefined;
-  private connected = false;
+  readonly #turn = new Mutex();
+  #wantedKHz: number | undefined;
+  #version: command.FirmwareVersion | undefined;
+  #connected = false;
 
   constructor(transport: StlinkTransport, options: StlinkDriverOptions) {
-    this.transport = transport;
-    this.clock = options.clock;
-    this.log = options.log ?? silentLog;
-    this.oldest = options.oldestFirmware ?? OLDEST_FIRMWARE;
-    this.wantedKHz = options.speedKHz;
+    this.#transport = transport;
+    this.#clock = options.clock;
+    this.#log = options.log ?? silentLog;
+    this.#oldest = options.oldestFirmware ?? OLDEST_FIRMWARE;
+    this.#wantedKHz = options.speedKHz;
   }
 
   get info(): ProbeInfo {
-    const { text } = this.firmware();
-    const { productId, serial, path } = this.transport.identity;
+    const { text } = this.#firmware();
+    const { productId, serial, path } = this.#transport.identity;
     return { kind: PRODUCTS[productId]?.kind ?? 'ST-LINK', firmware: text, serial, path };
   }
 
   get capabilities(): ProbeCapabilities {
-    const bytes = this.has('longMemory8') ? BLOCK.bytesV3 : BLOCK.bytesV2;
+    const bytes = this.#has('longMemory8') ? BLOCK.bytesV3 : BLOCK.bytesV2;
     return {
       nrst: true,
-      memory16: this.has('memory16'),
-      dapRegisters: this.has('dapRegisters'),
+      memory16: this.#has('memory16'),
+      dapRegisters: this.#has('dapRegisters'),
       voltage: true,
-      maxBlock: this.transport.maxBlock,
-      maxBlock8: Math.min(bytes, this.transport.maxBlock),
+      maxBlock: this.#transport.maxBlock,
+      maxBlock8: Math.min(bytes, this.#transport.maxBlock),
     };
   }
 
   open(): Promise<void> {
-    return this.turn.run(async () => {
-      await this.transport.open();
+    return this.#turn.run(async () => {
+      await this.#transport.open();
       try {
-        this.version = await this.readVersion();
-        this.refuseUnusable(this.version);
-        await this.leaveAnyMode();
+        this.#version = await this.#readVersion();
+        this.#refuseUnusable(this.#version);
+        await this.#leaveAnyMode();
       } catch (error) {
-        this.version = undefined;
-        await this.transport.close();
+        this.#version = undefined;
+        await this.#transport.close();
         throw error;
       }
-      this.log.info({ probe: this.info.kind, firmware: this.info.firmware, path: this.info.path }, 'probe opened');
+      this.#log.info({ probe: this.info.kind, firmware: this.info.firmware, path: this.info.path }, 'probe opened');
     });
   }
 
   close(): Promise<void> {
-    return this.turn.run(async () => {
-      await this.disconnectNow().catch(() => {});
-      this.version = undefined;
-      await this.transport.close().catch(() => {});
+    return this.#turn.run(async () => {
+      await this.#disconnectNow().catch(() => {});
+      this.#version = undefined;
+      await this.#transport.close().catch(() => {});
     });
   }
 
   recover(): Promise<void> {
-    return this.turn.run(async () => {
-      this.firmware();
-      await this.transport.reset();
-      await this.leaveAnyMode();
-      if (this.connected) await this.connectNow();
-      this.log.warn({ connected: this.connected }, 'probe recovered');
+    return this.#turn.run(async () => {
+      this.#firmware();
+      await this.#transport.reset();
+      await this.#leaveAnyMode();
+      if (this.#connected) await this.#connectNow();
+      this.#log.warn({ connected: this.#connected }, 'probe recovered');
     });
   }
 
   readVoltage(): Promise<number | undefined> {
-    return this.once(command.getTargetVoltage());
+    return this.#once(command.getTargetVoltage());
   }
 
   listSpeeds(): Promise<readonly number[]> {
-    return this.turn.run(() => this.speeds());
+    return this.#turn.run(() => this.#speeds());
   }
 
   setSpeed(kHz: number): Promise<number> {
-    return this.turn.run(() => {
-      this.wantedKHz = kHz;
-      return this.applySpeed();
+    return this.#turn.run(() => {
+      this.#wantedKHz = kHz;
+      return this.#applySpeed();
     });
   }
 
   connect(): Promise<void> {
-    return this.turn.run(async () => {
-      await this.connectNow();
-      this.connected = true;
+    return this.#turn.run(async () => {
+      await this.#connectNow();
+      this.#connected = true;
     });
   }
 
   disconnect(): Promise<void> {
-    return this.turn.run(() => this.disconnectNow());
+    return this.#turn.run(() => this.#disconnectNow());
   }
 
   readDpIdr(): Promise<number> {
-    return this.once(command.readIdCodes());
+    return this.#once(command.readIdCodes());
   }
 
   readAp(ap: number, register: number): Promise<number> {
-    return this.once(command.readDapRegister(ap, register));
+    return this.#once(command.readDapRegister(ap, register));
   }
 
   async readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array> {
-    const pieces = this.pieces(address, length, width);
+    const pieces = this.#pieces(address, length, width);
     const whole = new Uint8Array(length);
     for (const piece of pieces) {
-      const bytes = await this.once(command.readMemory(piece.width, piece.address, piece.length, this.bus()));
+      const bytes = await this.#once(command.readMemory(piece.width, piece.address, piece.length, this.#bus()));
       whole.set(bytes, piece.at);
     }
     return whole;
   }
 
   async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth): Promise<void> {
-    for (const piece of this.pieces(address, bytes.length, width)) {
+    for (const piece of this.#pieces(address, bytes.length, width)) {
       const data = bytes.slice(piece.at, piece.at + piece.length);
-      await this.once(command.writeMemory(piece.width, piece.address, data, this.bus()));
+      await this.#once(command.writeMemory(piece.width, piece.address, data, this.#bus()));
     }
   }
 
   async readWord(address: number): Promise<number> {
     requireWord(address);
-    return this.once(command.readDebugRegister(address));
+    return this.#once(command.readDebugRegister(address));
   }
 
   async writeWord(address: number, value: number): Promise<void> {
     requireWord(address);
-    await this.once(command.writeDebugRegister(address, value));
+    await this.#once(command.writeDebugRegister(address, value));
   }
 
   readCoreRegister(register: number): Promise<number> {
-    return this.once(command.readRegister(register));
+    return this.#once(command.readRegister(register));
   }
 
   writeCoreRegister(register: number, value: number): Promise<void> {
-    return this.once(command.writeRegister(register, value));
+    return this.#once(command.writeRegister(register, value));
   }
 
   driveNrst(level: NrstLevel): Promise<void> {
-    return this.once(command.driveNrst(level));
+    return this.#once(command.driveNrst(level));
   }
 
   systemReset(): Promise<void> {
-    return this.once(command.resetSystem());
+    return this.#once(command.resetSystem());
   }
 
   // ── Firmware ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private firmware(): command.FirmwareVersion {
-    if (this.version === undefined) throw fail('BF-PROBE-CLOSED');
-    return this.version;
+  #firmware(): command.FirmwareVersion {
+    if (this.#version === undefined) throw fail('BF-PROBE-CLOSED');
+    return this.#version;
   }
 
-  private has(feature: Feature): boolean {
-    const { hardware, jtag } = this.firmware();
+  #has(feature: Feature): boolean {
+    const { hardware, jtag } = this.#firmware();
     return hasFeature(feature, hardware >= 3 ? 3 : 2, jtag);
   }
 
-  private async readVersion(): Promise<command.FirmwareVersion> {
+  async #readVersion(): Promise<command.FirmwareVersion> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const version = await this.perform(command.getVersion());
-        return version.hardware >= 3 ? await this.perform(command.getVersionEx()) : version;
+        const version = await this.#perform(command.getVersion());
+        return version.hardware >= 3 ? await this.#perform(command.getVersionEx()) : version;
       } catch (error) {
         const again = isBlindflashError(error, 'BF-PROBE-TIMEOUT') || isBlindflashError(error, 'BF-PROBE-GARBAGE');
         if (!again || attempt === VERSION_ATTEMPTS) throw error;
-        await this.transport.reset();
+        await this.#transport.reset();
       }
     }
   }
 
-  private refuseUnusable({ text, hardware, jtag }: command.FirmwareVersion): void {
-    const product = PRODUCTS[this.transport.identity.productId];
+  #refuseUnusable({ text, hardware, jtag }: command.FirmwareVersion): void {
+    const product = PRODUCTS[this.#transport.identity.productId];
     if (product !== undefined && !product.usable) throw fail('BF-PROBE-UNSUPPORTED', product.kind);
     if (hardware < 2 || jtag === 0) throw fail('BF-PROBE-UNSUPPORTED', `firmware ${text}`);
-    const floor = hardware >= 3 ? this.oldest.v3 : this.oldest.v2;
+    const floor = hardware >= 3 ? this.#oldest.v3 : this.#oldest.v2;
     if (jtag < floor) throw fail('BF-PROBE-OLD-FIRMWARE', `it has ${text}, V${hardware}J${floor} or newer is needed`);
   }
 
   /** Whatever the last user left the probe in, it is idle afterwards. Does not touch the target's core. */
-  private async leaveAnyMode(): Promise<void> {
-    let mode = await this.perform(command.getCurrentMode());
+  async #leaveAnyMode(): Promise<void> {
+    let mode = await this.#perform(command.getCurrentMode());
     for (let attempt = 0; mode !== MODE.idle && attempt < LEAVE_ATTEMPTS; attempt += 1) {
       if (mode === MODE.bootLoader) throw fail('BF-PROBE-LOADER');
       const leave = LEAVE_MODE[mode];
       if (leave === undefined) throw fail('BF-PROBE-GARBAGE', `mode ${mode}`);
-      await this.perform(leave());
-      mode = await this.perform(command.getCurrentMode());
+      await this.#perform(leave());
+      mode = await this.#perform(command.getCurrentMode());
     }
     if (mode !== MODE.idle) throw fail('BF-PROBE-GARBAGE', `it does not leave mode ${mode}`);
   }
 
   // ── Connection ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  private async connectNow(): Promise<void> {
-    this.firmware();
-    await this.applySpeed().catch((error: unknown) => this.goOnWithoutSpeed(error));
+  async #connectNow(): Promise<void> {
+    this.#firmware();
+    await this.#applySpeed().catch((error: unknown) => this.#goOnWithoutSpeed(error));
     try {
-      await this.perform(command.enterSwd());
-      if (this.has('initAp')) await this.perform(command.initAp(AP));
+      await this.#perform(command.enterSwd());
+      if (this.#has('initAp')) await this.#perform(command.initAp(AP));
     } catch (error) {
-      throw await this.whyNoTarget(error);
+      throw await this.#whyNoTarget(error);
     }
   }
 
   /** A probe that refuses the clock still works at the one it has. */
-  private goOnWithoutSpeed(error: unknown): void {
+  #goOnWithoutSpeed(error: unknown): void {
     const refused = isBlindflashError(error, 'BF-PROBE-COMMAND') || isBlindflashError(error, 'BF-PROBE-SPEED');
     if (!refused) throw error;
-    this.log.warn({ code: error.code, detail: error.detail }, 'the probe keeps its SWD speed');
+    this.#log.warn({ code: error.code, detail: error.detail }, 'the probe keeps its SWD speed');
   }
 
   /** "No answer" means two things to the customer: no supply, or no wire. */
-  private async whyNoTarget(error: unknown): Promise<unknown> {
+  async #whyNoTarget(error: unknown): Promise<unknown> {
     if (!isBlindflashError(error, 'BF-TARGET-NONE')) return error;
-    const volts = await this.perform(command.getTargetVoltage()).catch(() => undefined);
+    const volts = await this.#perform(command.getTargetVoltage()).catch(() => undefined);
     if (volts === undefined) return error;
     const seen = `the probe measures ${volts.toFixed(2)} V`;
     return fail(volts < LOWEST_SUPPLY_VOLTS ? 'BF-TARGET-NO-POWER' : 'BF-TARGET-NONE', seen, error);
   }
 
-  private async disconnectNow(): Promise<void> {
-    if (!this.connected) return;
-    this.connected = false;
+  async #disconnectNow(): Promise<void> {
+    if (!this.#connected) return;
+    this.#connected = false;
     // J28 answers "bad AP" although all is well, and there is nothing to be done about a real one either.
-    if (this.has('initAp')) await this.perform(command.closeAp(AP)).catch(rethrowProbeTrouble);
-    await this.perform(command.leaveDebug());
+    if (this.#has('initAp')) await this.#perform(command.closeAp(AP)).catch(rethrowProbeTrouble);
+    await this.#perform(command.leaveDebug());
     // EXIT is not answered: this question makes sure that it was obeyed before the pipe closes.
-    await this.perform(command.getCurrentMode());
+    await this.#perform(command.getCurrentMode());
   }
 
   /** Set explicitly at every connection: the probe keeps the last user's speed until it loses power. */
-  private async applySpeed(): Promise<number> {
-    const speeds = await this.speeds();
-    const wanted = this.wantedKHz ?? (this.has('comFrequency') ? DEFAULT_SPEED_KHZ.v3 : DEFAULT_SPEED_KHZ.v2);
+  async #applySpeed(): Promise<number> {
+    const speeds = await this.#speeds();
+    const wanted = this.#wantedKHz ?? (this.#has('comFrequency') ? DEFAULT_SPEED_KHZ.v3 : DEFAULT_SPEED_KHZ.v2);
     const kHz = speeds.find((speed) => speed <= wanted) ?? speeds[speeds.length - 1];
-    if (this.has('comFrequency')) return this.perform(command.setComFrequency(kHz));
+    if (this.#has('comFrequency')) return this.#perform(command.setComFrequency(kHz));
     const row = SWD_CLOCKS_V2.find((clock) => clock.kHz === kHz);
-    if (row !== undefined && this.has('swdSetFrequency')) await this.perform(command.setSwdDivisor(row.divisor));
+    if (row !== undefined && this.#has('swdSetFrequency')) await this.#perform(command.setSwdDivisor(row.divisor));
     return kHz;
   }
 
-  private async speeds(): Promise<readonly number[]> {
-    if (!this.has('comFrequency')) return SWD_CLOCKS_V2.map(({ kHz }) => kHz);
-    const speeds = await this.perform(command.getComFrequencies());
+  async #speeds(): Promise<readonly number[]> {
+    if (!this.#has('comFrequency')) return SWD_CLOCKS_V2.map(({ kHz }) => kHz);
+    const speeds = await this.#perform(command.getComFrequencies());
     if (speeds.length === 0) throw fail('BF-PROBE-GARBAGE', 'it lists no SWD speed');
     return speeds;
   }
 
   // ── Carrying commands out ─────────────────────────────────────────────────────────────────────────────────────────
 
-  private pieces(address: number, length: number, width: AccessWidth | undefined): MemoryPiece[] {
+  #pieces(address: number, length: number, width: AccessWidth | undefined): MemoryPiece[] {
     const { maxBlock, maxBlock8, memory16 } = this.capabilities;
     if (width === 16 && !memory16) throw fail('BF-PROBE-OLD-FIRMWARE', `no 16-bit access in ${this.info.firmware}`);
     return memoryPieces(address, length, width, { maxBlock, maxBlock8, boundary: TAR_WRAP });
   }
 
-  private bus(): command.MemoryBus | undefined {
-    return this.has('apInMemoryCommands') ? { ap: AP, csw: CSW_PRIVILEGED } : undefined;
+  #bus(): command.MemoryBus | undefined {
+    return this.#has('apInMemoryCommands') ? { ap: AP, csw: CSW_PRIVILEGED } : undefined;
   }
 
-  private once<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
-    return this.turn.run(() => {
-      this.firmware();
-      return this.perform(wanted);
+  #once<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
+    return this.#turn.run(() => {
+      this.#firmware();
+      return this.#perform(wanted);
     });
   }
 
   /** Waits are repeated whole, at most MOST_RETRIES times, with pauses of 1, 2, 4 … ms; nothing else is. */
-  private async perform<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
+  async #perform<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
     for (let retry = 0; ; retry += 1) {
-      const reply = await this.exchange(wanted);
-      const { status, address } = await this.statusOf(wanted, reply);
+      const reply = await this.#exchange(wanted);
+      const { status, address } = await this.#statusOf(wanted, reply);
       const row = statusRow(status);
       if (row.action === 'ok') return wanted.decode(reply);
       if (row.action === 'retry' && retry < MOST_RETRIES) {
-        await pause(this.clock, 1 << retry);
+        await pause(this.#clock, 1 << retry);
         continue;
       }
-      if (row.action === 'abort') await this.clearStickyErrors();
+      if (row.action === 'abort') await this.#clearStickyErrors();
       throw statusError(wanted.name, status, address);
     }
   }
 
-  private async statusOf(wanted: command.Command<unknown>, reply: Uint8Array): Promise<command.LastStatus> {
+  async #statusOf(wanted: command.Command<unknown>, reply: Uint8Array): Promise<command.LastStatus> {
     if (wanted.status === 'none') return { status: OK, address: undefined };
     if (wanted.status === 'in-band') return { status: reply[0], address: undefined };
-    const asked = this.has('lastStatus2') ? command.lastStatus2() : command.lastStatus();
-    return asked.decode(await this.exchange(asked));
+    const asked = this.#has('lastStatus2') ? command.lastStatus2() : command.lastStatus();
+    return asked.decode(await this.#exchange(asked));
   }
 
   /** After a fault every further access answers "fault" until ABORT; the status of ABORT itself changes nothing. */
-  private async clearStickyErrors(): Promise<void> {
-    if (!this.has('dapRegisters')) return;
-    await this.exchange(command.writeDapRegister(DEBUG_PORT, DP_ABORT.register, DP_ABORT.clearAll));
+  async #clearStickyErrors(): Promise<void> {
+    if (!this.#has('dapRegisters')) return;
+    await this.#exchange(command.writeDapRegister(DEBUG_PORT, DP_ABORT.register, DP_ABORT.clearAll));
   }
 
-  private async exchange(wanted: command.Command<unknown>): Promise<Uint8Array> {
+  async #exchange(wanted: command.Command<unknown>): Promise<Uint8Array> {
     const { bytes, dataOut, replyLength } = wanted;
-    const reply = await this.transport.exchange(bytes, dataOut, replyLength, EXCHANGE_DEADLINE_MS);
+    const reply = await this.#transport.exchange(bytes, dataOut, replyLength, EXCHANGE_DEADLINE_MS);
     if (reply.length !== replyLength) throw fail('BF-PROBE-GARBAGE', `${wanted.name}: ${reply.length} bytes`);
     return reply;
   }

@@ -137,11 +137,11 @@ export function answerOf<Reply>(asked: ServerRequest<Reply>, reply: Uint8Array):
 
 /** Puts a reply of known size together from whatever pieces the stream arrives in. */
 export class ReplyCollector {
-  private readonly reply: Uint8Array;
-  private filled = 0;
+  readonly #reply: Uint8Array;
+  #filled = 0;
 
   constructor(replyLength: number) {
-    this.reply = new Uint8Array(replyLength);
+    this.#reply = new Uint8Array(replyLength);
   }
 
   /**
@@ -149,10 +149,10 @@ export class ReplyCollector {
    * @throws BF-PROBE-GARBAGE when there is more than was asked for.
    */
   take(piece: Uint8Array): Uint8Array | undefined {
-    if (piece.length > this.reply.length - this.filled) throw fail('BF-PROBE-GARBAGE', 'stlink-server says too much');
-    this.reply.set(piece, this.filled);
-    this.filled += piece.length;
-    return this.filled === this.reply.length ? this.reply : undefined;
+    if (piece.length > this.#reply.length - this.#filled) throw fail('BF-PROBE-GARBAGE', 'stlink-server says too much');
+    this.#reply.set(piece, this.#filled);
+    this.#filled += piece.length;
+    return this.#filled === this.#reply.length ? this.#reply : undefined;
   }
 }
 

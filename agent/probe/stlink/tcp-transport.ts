@@ -55,32 +55,32 @@ interface Waiting {
 }
 
 export class TcpTransport implements StlinkTransport {
-  private readonly options: TcpTransportOptions;
-  private readonly turn = new Mutex();
-  private session: Session | undefined;
-  private channel: ByteChannel | undefined;
-  private waiting: Waiting | undefined;
-  private device: ServerDevice | undefined;
-  private block: number = BLOCK_OF_API_1;
+  readonly #options: TcpTransportOptions;
+  readonly #turn = new Mutex();
+  #session: Session | undefined;
+  #channel: ByteChannel | undefined;
+  #waiting: Waiting | undefined;
+  #device: ServerDevice | undefined;
+  #block: number = BLOCK_OF_API_1;
   /** What broke the connection; told again to everybody until `reset`. */
-  private trouble: BlindflashError | undefined;
+  #trouble: BlindflashError | undefined;
 
   constructor(options: TcpTransportOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   get identity(): StlinkIdentity {
-    const { path } = this.options;
-    const { vendorId = ST_VENDOR_ID, productId = 0, serial = this.options.serial } = this.device ?? {};
+    const { path } = this.#options;
+    const { vendorId = ST_VENDOR_ID, productId = 0, serial = this.#options.serial } = this.#device ?? {};
     return { vendorId, productId, serial, path };
   }
 
   get maxBlock(): number {
-    return this.block;
+    return this.#block;
   }
 
   open(): Promise<void> {
-    return this.turn.run(() => this.openNow());
+    return this.#turn.run(() => this.#openNow());
   }
 
   exchange(
@@ -89,119 +89,119 @@ export class TcpTransport implements StlinkTransport {
     replyLength: number,
     deadlineMs: number,
   ): Promise<Uint8Array> {
-    return this.turn.run(async () => {
-      if (this.trouble !== undefined) throw fail(this.trouble.code, this.trouble.detail, this.trouble);
-      if (this.session === undefined) throw fail('BF-PROBE-CLOSED');
-      return this.ask(usbCommand(this.session.connectId, command, dataOut, replyLength), deadlineMs);
+    return this.#turn.run(async () => {
+      if (this.#trouble !== undefined) throw fail(this.#trouble.code, this.#trouble.detail, this.#trouble);
+      if (this.#session === undefined) throw fail('BF-PROBE-CLOSED');
+      return this.#ask(usbCommand(this.#session.connectId, command, dataOut, replyLength), deadlineMs);
     });
   }
 
   reset(): Promise<void> {
-    return this.turn.run(async () => {
-      this.drop();
-      await this.openNow();
+    return this.#turn.run(async () => {
+      this.#drop();
+      await this.#openNow();
     });
   }
 
   close(): Promise<void> {
-    return this.turn.run(async () => {
-      if (this.session !== undefined) {
-        await this.ask(closeDevice(this.session.connectId), HOUSEKEEPING_MS).catch(() => {});
+    return this.#turn.run(async () => {
+      if (this.#session !== undefined) {
+        await this.#ask(closeDevice(this.#session.connectId), HOUSEKEEPING_MS).catch(() => {});
       }
-      this.drop();
-      this.trouble = undefined;
+      this.#drop();
+      this.#trouble = undefined;
     });
   }
 
-  private async openNow(): Promise<void> {
-    if (this.session !== undefined) return;
-    const late = (): Error => fail('BF-PROBE-SERVER', `no connection to ${this.options.path}`);
-    const connecting = this.options.connect();
-    const channel = await within(this.options.clock, HOUSEKEEPING_MS, connecting, late).catch((error: unknown) => {
+  async #openNow(): Promise<void> {
+    if (this.#session !== undefined) return;
+    const late = (): Error => fail('BF-PROBE-SERVER', `no connection to ${this.#options.path}`);
+    const connecting = this.#options.connect();
+    const channel = await within(this.#options.clock, HOUSEKEEPING_MS, connecting, late).catch((error: unknown) => {
       connecting.then((lost) => lost.close()).catch(() => {});
       throw error;
     });
-    this.adopt(channel);
+    this.#adopt(channel);
     try {
-      const api = await this.ask(serverVersion(), HOUSEKEEPING_MS);
-      this.block = api < 2 ? BLOCK_OF_API_1 : BLOCK.words;
-      this.device = await this.choose();
-      const connectId = await this.ask(openDevice(this.device.id), HOUSEKEEPING_MS);
-      this.session = { channel, connectId };
+      const api = await this.#ask(serverVersion(), HOUSEKEEPING_MS);
+      this.#block = api < 2 ? BLOCK_OF_API_1 : BLOCK.words;
+      this.#device = await this.#choose();
+      const connectId = await this.#ask(openDevice(this.#device.id), HOUSEKEEPING_MS);
+      this.#session = { channel, connectId };
     } catch (error) {
-      this.drop();
+      this.#drop();
       throw error;
     }
   }
 
-  private adopt(channel: ByteChannel): void {
-    this.channel = channel;
-    this.trouble = undefined;
-    channel.onData = (piece) => this.take(piece);
+  #adopt(channel: ByteChannel): void {
+    this.#channel = channel;
+    this.#trouble = undefined;
+    channel.onData = (piece) => this.#take(piece);
     channel.onClose = (reason) => {
-      if (this.channel === channel) this.breakOff(fail('BF-PROBE-SERVER', `connection closed: ${reason}`));
+      if (this.#channel === channel) this.#breakOff(fail('BF-PROBE-SERVER', `connection closed: ${reason}`));
     };
   }
 
-  private async choose(): Promise<ServerDevice> {
-    await this.ask(refreshDevices(), HOUSEKEEPING_MS);
-    const count = await this.ask(countDevices(), HOUSEKEEPING_MS);
+  async #choose(): Promise<ServerDevice> {
+    await this.#ask(refreshDevices(), HOUSEKEEPING_MS);
+    const count = await this.#ask(countDevices(), HOUSEKEEPING_MS);
     const devices: ServerDevice[] = [];
-    for (let index = 0; index < count; index += 1) devices.push(await this.ask(deviceInfo(index), HOUSEKEEPING_MS));
-    return chooseDevice(devices, this.options.serial);
+    for (let index = 0; index < count; index += 1) devices.push(await this.#ask(deviceInfo(index), HOUSEKEEPING_MS));
+    return chooseDevice(devices, this.#options.serial);
   }
 
   /** One request; a busy server is asked again with growing pauses. */
-  private async ask<Reply>(request: ServerRequest<Reply>, deadlineMs: number): Promise<Reply> {
+  async #ask<Reply>(request: ServerRequest<Reply>, deadlineMs: number): Promise<Reply> {
     for (let retry = 0; ; retry += 1) {
-      const reply = await this.roundTrip(request, deadlineMs);
+      const reply = await this.#roundTrip(request, deadlineMs);
       if (statusOf(request, reply) !== SERVER_BUSY || retry === MOST_RETRIES) return answerOf(request, reply);
-      await pause(this.options.clock, 1 << retry);
+      await pause(this.#options.clock, 1 << retry);
     }
   }
 
-  private async roundTrip(request: ServerRequest<unknown>, deadlineMs: number): Promise<Uint8Array> {
-    const { channel } = this;
+  async #roundTrip(request: ServerRequest<unknown>, deadlineMs: number): Promise<Uint8Array> {
+    const channel = this.#channel;
     if (channel === undefined) throw fail('BF-PROBE-SERVER', 'connection closed');
     const work = new Promise<Uint8Array>((resolve, reject) => {
-      this.waiting = { collector: new ReplyCollector(request.replyLength), resolve, reject };
+      this.#waiting = { collector: new ReplyCollector(request.replyLength), resolve, reject };
       channel.send(request.bytes);
     });
     const late = (): Error => fail('BF-PROBE-TIMEOUT', `stlink-server silent for ${deadlineMs} ms`);
     try {
-      return await within(this.options.clock, deadlineMs, work, late);
+      return await within(this.#options.clock, deadlineMs, work, late);
     } catch (error) {
-      this.drop();
-      this.trouble = asBlindflashError(error);
+      this.#drop();
+      this.#trouble = asBlindflashError(error);
       throw error;
     } finally {
-      this.waiting = undefined;
+      this.#waiting = undefined;
     }
   }
 
-  private take(piece: Uint8Array): void {
-    if (this.waiting === undefined) {
-      this.breakOff(fail('BF-PROBE-GARBAGE', 'stlink-server speaks unasked'));
+  #take(piece: Uint8Array): void {
+    if (this.#waiting === undefined) {
+      this.#breakOff(fail('BF-PROBE-GARBAGE', 'stlink-server speaks unasked'));
       return;
     }
     try {
-      const reply = this.waiting.collector.take(piece);
-      if (reply !== undefined) this.waiting.resolve(reply);
+      const reply = this.#waiting.collector.take(piece);
+      if (reply !== undefined) this.#waiting.resolve(reply);
     } catch (error) {
-      this.waiting.reject(error as Error);
+      this.#waiting.reject(error as Error);
     }
   }
 
-  private breakOff(error: BlindflashError): void {
-    this.waiting?.reject(error);
-    this.drop();
-    this.trouble = error;
+  #breakOff(error: BlindflashError): void {
+    this.#waiting?.reject(error);
+    this.#drop();
+    this.#trouble = error;
   }
 
-  private drop(): void {
-    const { channel } = this;
-    this.channel = undefined;
-    this.session = undefined;
+  #drop(): void {
+    const channel = this.#channel;
+    this.#channel = undefined;
+    this.#session = undefined;
     channel?.close();
   }
 }

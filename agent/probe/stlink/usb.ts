@@ -62,87 +62,87 @@ async function serialOf(device: UsbDeviceLike): Promise<string | undefined> {
 
 /** A WebUSBDevice whose pending bulk transfers end when it is closed. */
 class CancellableDevice implements UsbDeviceLike {
-  private readonly native: Native;
-  private readonly web: WebUSBDevice;
-  private readonly pending = new Map<InstanceType<typeof usb.Transfer>, Promise<unknown>>();
+  readonly #native: Native;
+  readonly #web: WebUSBDevice;
+  readonly #pending = new Map<InstanceType<typeof usb.Transfer>, Promise<unknown>>();
 
   constructor(native: Native, web: WebUSBDevice) {
-    this.native = native;
-    this.web = web;
+    this.#native = native;
+    this.#web = web;
   }
 
   get vendorId(): number {
-    return this.web.vendorId;
+    return this.#web.vendorId;
   }
   get productId(): number {
-    return this.web.productId;
+    return this.#web.productId;
   }
   get serialNumber(): string | null {
-    return this.web.serialNumber;
+    return this.#web.serialNumber;
   }
   get configuration(): USBConfiguration | null {
-    return this.web.configuration;
+    return this.#web.configuration;
   }
 
   open(): Promise<void> {
-    return this.web.open();
+    return this.#web.open();
   }
   reset(): Promise<void> {
-    return this.web.reset();
+    return this.#web.reset();
   }
   selectConfiguration(value: number): Promise<void> {
-    return this.web.selectConfiguration(value);
+    return this.#web.selectConfiguration(value);
   }
   claimInterface(interfaceNumber: number): Promise<void> {
-    return this.web.claimInterface(interfaceNumber);
+    return this.#web.claimInterface(interfaceNumber);
   }
   controlTransferIn(setup: UsbControlSetup, length: number): Promise<UsbInResult> {
-    return this.web.controlTransferIn(setup, length).then(inResult);
+    return this.#web.controlTransferIn(setup, length).then(inResult);
   }
 
   async releaseInterface(interfaceNumber: number): Promise<void> {
-    await this.cancelAll();
-    await this.web.releaseInterface(interfaceNumber);
+    await this.#cancelAll();
+    await this.#web.releaseInterface(interfaceNumber);
   }
 
   async close(): Promise<void> {
-    await this.cancelAll();
-    await this.web.close();
+    await this.#cancelAll();
+    await this.#web.close();
   }
 
   async transferOut(endpointNumber: number, bytes: Uint8Array): Promise<UsbOutResult> {
-    const { length } = await this.bulk(endpointNumber, Buffer.from(bytes));
+    const { length } = await this.#bulk(endpointNumber, Buffer.from(bytes));
     return { status: 'ok', bytesWritten: length };
   }
 
   async transferIn(endpointNumber: number, length: number): Promise<UsbInResult> {
     const buffer = Buffer.alloc(length);
-    const done = await this.bulk(endpointNumber | DIRECTION_IN, buffer);
+    const done = await this.#bulk(endpointNumber | DIRECTION_IN, buffer);
     return { status: 'ok', data: new DataView(buffer.buffer, buffer.byteOffset, done.length) };
   }
 
   /** One transfer on the claimed debug interface; resolves with the number of bytes really moved. */
-  private bulk(address: number, buffer: Buffer): Promise<{ readonly length: number }> {
-    const endpoint = this.native.interfaces?.[DEBUG_INTERFACE]?.endpoint(address);
+  #bulk(address: number, buffer: Buffer): Promise<{ readonly length: number }> {
+    const endpoint = this.#native.interfaces?.[DEBUG_INTERFACE]?.endpoint(address);
     if (endpoint === undefined) return Promise.reject(fail('BF-PROBE-CLOSED', `no endpoint ${address}`));
     const { promise, resolve, reject } = deferred<{ readonly length: number }>();
     const transfer = endpoint.makeTransfer(0, (error, _buffer, length) => {
-      this.pending.delete(transfer);
+      this.#pending.delete(transfer);
       if (error) reject(usbError(error, process.platform));
       else resolve({ length });
     });
-    this.pending.set(transfer, promise);
+    this.#pending.set(transfer, promise);
     try {
       transfer.submit(buffer);
     } catch (error) {
-      this.pending.delete(transfer);
+      this.#pending.delete(transfer);
       reject(usbError(error, process.platform));
     }
     return promise;
   }
 
-  private async cancelAll(): Promise<void> {
-    const open = [...this.pending];
+  async #cancelAll(): Promise<void> {
+    const open = [...this.#pending];
     for (const [transfer] of open) transfer.cancel();
     await Promise.allSettled(open.map(([, settled]) => settled));
   }

@@ -34,36 +34,36 @@ const FULL_SPEED_PACKET = 64;
 
 export class WebUsbTransport implements StlinkTransport {
   readonly maxBlock = BLOCK.words;
-  private readonly device: UsbDeviceLike;
-  private readonly clock: Clock;
-  private readonly platform: NodeJS.Platform;
-  private readonly turn = new Mutex();
-  private state: State = 'closed';
+  readonly #device: UsbDeviceLike;
+  readonly #clock: Clock;
+  readonly #platform: NodeJS.Platform;
+  readonly #turn = new Mutex();
+  #state: State = 'closed';
   /** What made the transport bad; told again to everybody until `reset`. */
-  private trouble: BlindflashError | undefined;
-  private pipes: Pipes;
-  private serial: string | undefined;
+  #trouble: BlindflashError | undefined;
+  #pipes: Pipes;
+  #serial: string | undefined;
   /** An IN request of one packet that was still waiting when the pipe was found empty; it gets the next reply. */
-  private waiting: Promise<UsbInResult> | undefined;
-  private resetsInARow = 0;
+  #waiting: Promise<UsbInResult> | undefined;
+  #resetsInARow = 0;
   /** Counts closings: work begun before one must not touch what was opened after it. */
-  private closings = 0;
+  #closings = 0;
 
   constructor(device: UsbDeviceLike, options: WebUsbTransportOptions) {
-    this.device = device;
-    this.clock = options.clock;
-    this.platform = options.platform ?? 'linux';
-    this.pipes = pipesOf(device);
-    this.serial = serialFromText(device.serialNumber);
+    this.#device = device;
+    this.#clock = options.clock;
+    this.#platform = options.platform ?? 'linux';
+    this.#pipes = pipesOf(device);
+    this.#serial = serialFromText(device.serialNumber);
   }
 
   get identity(): StlinkIdentity {
-    const { vendorId, productId } = this.device;
-    return { vendorId, productId, serial: this.serial, path: 'usb' };
+    const { vendorId, productId } = this.#device;
+    return { vendorId, productId, serial: this.#serial, path: 'usb' };
   }
 
   open(): Promise<void> {
-    return this.turn.run(() => this.openNow());
+    return this.#turn.run(() => this.#openNow());
   }
 
   exchange(
@@ -72,101 +72,97 @@ export class WebUsbTransport implements StlinkTransport {
     replyLength: number,
     deadlineMs: number,
   ): Promise<Uint8Array> {
-    return this.turn.run(async () => {
-      this.requireOpen();
+    return this.#turn.run(async () => {
+      this.#requireOpen();
       if (command.length !== COMMAND_LENGTH) throw fail('BF-INTERNAL-ARGUMENT', `command of ${command.length} bytes`);
-      const work = this.exchangeNow(command, dataOut, replyLength);
-      const reply = await this.guarded(work, deadlineMs, `no answer within ${deadlineMs} ms`);
-      this.resetsInARow = 0;
+      const work = this.#exchangeNow(command, dataOut, replyLength);
+      const reply = await this.#guarded(work, deadlineMs, `no answer within ${deadlineMs} ms`);
+      this.#resetsInARow = 0;
       return reply;
     });
   }
 
   /** Closes, opens and drains; from the second time in a row on, resets the USB device too. */
   reset(): Promise<void> {
-    return this.turn.run(async () => {
-      this.resetsInARow += 1;
-      if (this.resetsInARow > 1) await this.quietly(() => this.device.reset());
-      await this.closeNow();
-      await this.openNow();
+    return this.#turn.run(async () => {
+      this.#resetsInARow += 1;
+      if (this.#resetsInARow > 1) await this.#quietly(() => this.#device.reset());
+      await this.#closeNow();
+      await this.#openNow();
     });
   }
 
   close(): Promise<void> {
-    return this.turn.run(() => {
-      this.trouble = undefined;
-      return this.closeNow();
+    return this.#turn.run(() => {
+      this.#trouble = undefined;
+      return this.#closeNow();
     });
   }
 
-  private requireOpen(): void {
-    if (this.trouble !== undefined) throw fail(this.trouble.code, this.trouble.detail, this.trouble);
-    if (this.state === 'closed') throw fail('BF-PROBE-CLOSED');
+  #requireOpen(): void {
+    if (this.#trouble !== undefined) throw fail(this.#trouble.code, this.#trouble.detail, this.#trouble);
+    if (this.#state === 'closed') throw fail('BF-PROBE-CLOSED');
   }
 
-  private async openNow(): Promise<void> {
-    if (this.state === 'open') return;
-    await this.housekeeping(async () => {
-      await this.device.open();
-      if (!this.device.configuration) await this.device.selectConfiguration(1);
-      await this.device.claimInterface(DEBUG_INTERFACE);
+  async #openNow(): Promise<void> {
+    if (this.#state === 'open') return;
+    await this.#housekeeping(async () => {
+      await this.#device.open();
+      if (!this.#device.configuration) await this.#device.selectConfiguration(1);
+      await this.#device.claimInterface(DEBUG_INTERFACE);
     }, 'BF-PROBE-BUSY');
-    this.pipes = pipesOf(this.device);
-    this.state = 'open';
-    this.trouble = undefined;
-    await this.readSerial();
-    await this.guarded(this.drain(), HOUSEKEEPING_MS, 'the pipe does not run dry');
+    this.#pipes = pipesOf(this.#device);
+    this.#state = 'open';
+    this.#trouble = undefined;
+    await this.#readSerial();
+    await this.#guarded(this.#drain(), HOUSEKEEPING_MS, 'the pipe does not run dry');
   }
 
-  private async closeNow(): Promise<void> {
-    if (this.state === 'closed') return;
-    this.state = 'closed';
-    this.closings += 1;
-    this.waiting = undefined;
-    await this.quietly(() => this.device.releaseInterface(DEBUG_INTERFACE));
-    await this.quietly(() => this.device.close());
+  async #closeNow(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#closings += 1;
+    this.#waiting = undefined;
+    await this.#quietly(() => this.#device.releaseInterface(DEBUG_INTERFACE));
+    await this.#quietly(() => this.#device.close());
   }
 
   /** Replaces a serial only by a better one: a device that will not tell keeps what the listing said. */
-  private async readSerial(): Promise<void> {
-    await this.quietly(async () => {
-      const answer = await this.device.controlTransferIn(SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM);
-      this.serial = serialFromDescriptor(bytesOf(answer)) ?? this.serial;
+  async #readSerial(): Promise<void> {
+    await this.#quietly(async () => {
+      const answer = await this.#device.controlTransferIn(SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM);
+      this.#serial = serialFromDescriptor(bytesOf(answer)) ?? this.#serial;
     });
   }
 
   /** Throws away packets an earlier user left behind, until none comes for DRAIN_MS. */
-  private async drain(): Promise<void> {
+  async #drain(): Promise<void> {
     const empty = Symbol('empty');
-    const stillMine = this.sameOpening();
+    const stillMine = this.#sameOpening();
     for (let count = 0; count < MOST_DRAINED_PACKETS; count += 1) {
       stillMine();
-      const packet = this.device.transferIn(this.pipes.in, this.pipes.packet);
+      const packet = this.#device.transferIn(this.#pipes.in, this.#pipes.packet);
       const silence = fail('BF-PROBE-TIMEOUT');
-      const first = await within(this.clock, DRAIN_MS, packet, () => silence).catch((error: unknown) => {
+      const first = await within(this.#clock, DRAIN_MS, packet, () => silence).catch((error: unknown) => {
         if (error !== silence) throw error;
         return empty;
       });
       if (first !== empty) continue;
       packet.catch(() => {});
-      this.waiting = packet;
+      this.#waiting = packet;
       return;
     }
     throw fail('BF-PROBE-GARBAGE', 'the probe never stops talking');
   }
 
-  private async exchangeNow(
-    command: Uint8Array,
-    dataOut: Uint8Array | undefined,
-    replyLength: number,
-  ): Promise<Uint8Array> {
-    const stillMine = this.sameOpening();
-    await this.send(command);
+  async #exchangeNow(command: Uint8Array, dataOut: Uint8Array | undefined, replyLength: number): Promise<Uint8Array> {
+    const stillMine = this.#sameOpening();
+    await this.#send(command);
     stillMine();
-    if (dataOut !== undefined && dataOut.length > 0) await this.send(dataOut);
+    if (dataOut !== undefined && dataOut.length > 0) await this.#send(dataOut);
     stillMine();
     if (replyLength === 0) return new Uint8Array();
-    const reply = await this.receive(replyLength);
+    const reply = await this.#receive(replyLength);
     if (reply.length !== replyLength) {
       throw fail('BF-PROBE-GARBAGE', `${reply.length} bytes instead of ${replyLength}`);
     }
@@ -174,60 +170,60 @@ export class WebUsbTransport implements StlinkTransport {
   }
 
   /** A check for use after every wait: throws once the device was closed in between. */
-  private sameOpening(): () => void {
-    const mine = this.closings;
+  #sameOpening(): () => void {
+    const mine = this.#closings;
     return () => {
-      if (this.closings !== mine) throw fail('BF-PROBE-CLOSED');
+      if (this.#closings !== mine) throw fail('BF-PROBE-CLOSED');
     };
   }
 
-  private async send(bytes: Uint8Array): Promise<void> {
-    const { status, bytesWritten } = await this.device.transferOut(this.pipes.out, bytes);
+  async #send(bytes: Uint8Array): Promise<void> {
+    const { status, bytesWritten } = await this.#device.transferOut(this.#pipes.out, bytes);
     requireOk(status);
     if (bytesWritten !== bytes.length) throw fail('BF-PROBE-GARBAGE', `only ${bytesWritten} bytes accepted`);
   }
 
   /** One reply; the request left over from draining takes its first packet. */
-  private async receive(length: number): Promise<Uint8Array> {
-    const { packet } = this.pipes;
-    if (this.waiting === undefined) return this.request(length);
-    const pending = this.waiting;
-    this.waiting = undefined;
+  async #receive(length: number): Promise<Uint8Array> {
+    const { packet } = this.#pipes;
+    if (this.#waiting === undefined) return this.#request(length);
+    const pending = this.#waiting;
+    this.#waiting = undefined;
     const first = bytesOf(requireAnswer(await pending));
     if (first.length < packet || length <= packet) return first;
-    const rest = await this.request(length - packet);
+    const rest = await this.#request(length - packet);
     return concatenate(first, rest);
   }
 
   /** Asks for whole packets, so that a longer answer than expected is seen and not lost. */
-  private async request(length: number): Promise<Uint8Array> {
-    const rounded = Math.ceil(length / this.pipes.packet) * this.pipes.packet;
-    return bytesOf(requireAnswer(await this.device.transferIn(this.pipes.in, rounded)));
+  async #request(length: number): Promise<Uint8Array> {
+    const rounded = Math.ceil(length / this.#pipes.packet) * this.#pipes.packet;
+    return bytesOf(requireAnswer(await this.#device.transferIn(this.#pipes.in, rounded)));
   }
 
   /** Runs work on the open device; whatever goes wrong leaves the transport bad, and closes the device. */
-  private async guarded<T>(work: Promise<T>, deadlineMs: number, late: string): Promise<T> {
+  async #guarded<T>(work: Promise<T>, deadlineMs: number, late: string): Promise<T> {
     try {
-      return await within(this.clock, deadlineMs, work, () => fail('BF-PROBE-TIMEOUT', late));
+      return await within(this.#clock, deadlineMs, work, () => fail('BF-PROBE-TIMEOUT', late));
     } catch (error) {
-      this.trouble = usbError(error, this.platform);
-      await this.closeNow();
-      throw this.trouble;
+      this.#trouble = usbError(error, this.#platform);
+      await this.#closeNow();
+      throw this.#trouble;
     }
   }
 
-  private async housekeeping(work: () => Promise<void>, otherwise: 'BF-PROBE-BUSY'): Promise<void> {
+  async #housekeeping(work: () => Promise<void>, otherwise: 'BF-PROBE-BUSY'): Promise<void> {
     try {
-      await within(this.clock, HOUSEKEEPING_MS, work(), () => fail('BF-PROBE-TIMEOUT', 'opening took too long'));
+      await within(this.#clock, HOUSEKEEPING_MS, work(), () => fail('BF-PROBE-TIMEOUT', 'opening took too long'));
     } catch (error) {
-      await this.quietly(() => this.device.close());
-      throw usbError(error, this.platform, otherwise);
+      await this.#quietly(() => this.#device.close());
+      throw usbError(error, this.#platform, otherwise);
     }
   }
 
   /** For steps whose failure changes nothing: bounded, and silent. */
-  private async quietly(work: () => Promise<void>): Promise<void> {
-    await within(this.clock, HOUSEKEEPING_MS, work(), () => fail('BF-PROBE-TIMEOUT')).catch(() => {});
+  async #quietly(work: () => Promise<void>): Promise<void> {
+    await within(this.#clock, HOUSEKEEPING_MS, work(), () => fail('BF-PROBE-TIMEOUT')).catch(() => {});
   }
 }
 

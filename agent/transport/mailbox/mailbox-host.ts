@@ -109,8 +109,9 @@ export class MailboxHost {
    * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size no frame has.
    */
   queue({ sequence, box }: NumberedBox): void {
-    if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command)
+    if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command) {
       throw fail('BF-TUNNEL-MESSAGE', `a frame of ${box.length} bytes`);
+    }
     if (sequence <= this.#received) {
       this.#requireSame(sequence, box);
       return;
@@ -157,8 +158,9 @@ export class MailboxHost {
 
   async #takeAccepted(low: number): Promise<void> {
     const gained = (low - this.#accepted) & STATUS_BITS.accepted.mask;
-    if (gained > this.#written - this.#accepted)
+    if (gained > this.#written - this.#accepted) {
       throw await this.#impossible(`it accepted ${gained} frames of ${this.#written - this.#accepted}`);
+    }
     for (let count = 0; count < gained; count++) {
       this.#accepted++;
       if (this.#frames.get(this.#accepted)?.length === BOX_SIZES.image) this.#acceptedImages++;
@@ -208,8 +210,9 @@ export class MailboxHost {
     const fresh = (low - this.#fetched) & STATUS_BITS.reply.mask;
     if (fresh > this.#mailbox.layout.replyRing.slots) throw await this.#impossible(`${fresh} new replies`);
     const replies: NumberedBox[] = [];
-    for (let sequence = this.#fetched + 1; replies.length < fresh; sequence++)
+    for (let sequence = this.#fetched + 1; replies.length < fresh; sequence++) {
       replies.push({ sequence, box: await this.#readReply(sequence) });
+    }
     if (fresh > 0) {
       this.#fetched += fresh;
       await this.#mailbox.writeWord('REPLY_ACK', this.#fetched);
@@ -241,8 +244,9 @@ export class MailboxHost {
     this.#lookedAt = this.#clock.now();
     await this.#requireRunning();
     const waiting = isKeyed(state) && this.#written > this.#accepted;
-    if (waiting && quietMs >= HOST_LIMITS.silentAfterMs)
+    if (waiting && quietMs >= HOST_LIMITS.silentAfterMs) {
       throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(quietMs / 1000)} s`);
+    }
   }
 
   async #requireRunning(): Promise<void> {

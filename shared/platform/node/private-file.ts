@@ -29,8 +29,9 @@ export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}
     const file = await open(path, 'r');
     try {
       const { mode, size } = await file.stat();
-      if (process.platform !== 'win32' && (mode & OTHERS) !== 0)
+      if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
         throw fail('BF-KEYS-PERMISSIONS', `${path} has mode ${(mode & 0o777).toString(8)}`);
+      }
       if (size > LARGEST_BYTES) throw fail('BF-USAGE-FILE', `${path} is too large`);
       return new Uint8Array(await file.readFile());
     } finally {

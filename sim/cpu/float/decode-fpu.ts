@@ -22,8 +22,9 @@ const SIGN = 0x80000000 | 0;
 export function decodeFloat(ctx: DecodeContext, fpu: Fpu, hw1: number, hw2: number, pc: number): Op | undefined {
   if (hw1 & 0x1000) return undefined;
   const next = (pc + 4) | 0;
-  if ((hw1 & 0xff00) === 0xee00)
+  if ((hw1 & 0xff00) === 0xee00) {
     return hw2 & 0x10 ? transfer(ctx, fpu, hw1, hw2, next) : dataProcessing(ctx, fpu, hw1, hw2, next);
+  }
   if ((hw1 & 0xffe0) === 0xec40) return transferPair(ctx, fpu, hw1, hw2, next);
   return loadStore(ctx, fpu, hw1, hw2, pc);
 }
@@ -107,12 +108,13 @@ function otherDataProcessing(ctx: DecodeContext, fpu: Fpu, hw1: number, hw2: num
   const selector = hw1 & 15;
   if (selector === 4 || selector === 5) return compareOp(fpu, d, selector === 4 ? m : undefined, variant, next);
   const half = halfConversion(selector, variant);
-  if (half !== undefined)
+  if (half !== undefined) {
     return () => {
       fpu.prepare();
       words[d] = half(fpu, words[d]!, words[m]!);
       return next;
     };
+  }
   const compute = unary(selector, variant, hw2);
   if (compute === undefined) return undefined;
   const source = selector >= 10 && selector !== 12 && selector !== 13 ? d : m;
@@ -197,12 +199,13 @@ function transfer(ctx: DecodeContext, fpu: Fpu, hw1: number, hw2: number, next: 
   const n = isScalar ? (((hw1 & 15) | ((hw2 >>> 3) & 16)) << 1) | (kind & 1) : operands(hw1, hw2).n;
   if (n > 31) return undefined;
   const { words } = fpu;
-  if (toCore)
+  if (toCore) {
     return () => {
       fpu.prepare();
       r[t] = words[n]!;
       return next;
     };
+  }
   return () => {
     fpu.prepare();
     words[n] = r[t]!;
@@ -212,12 +215,13 @@ function transfer(ctx: DecodeContext, fpu: Fpu, hw1: number, hw2: number, next: 
 
 function systemRegister(ctx: DecodeContext, fpu: Fpu, toCore: boolean, t: number, next: number): Op {
   const { s } = ctx;
-  if (!toCore)
+  if (!toCore) {
     return () => {
       fpu.prepare();
       fpu.fpscr = s.r[t]! & FPSCR.mask;
       return next;
     };
+  }
   return () => {
     fpu.prepare();
     const { fpscr } = fpu;

@@ -26,11 +26,12 @@ describe('found by chaos', function () {
     let broken = false;
     const probe = new Proxy<Probe>(driver, {
       get: (target, name) => {
-        if (name === 'writeWord')
+        if (name === 'writeWord') {
           return (address: number, value: number) =>
             broken && address === AIRCR
               ? Promise.reject(fail('BF-PROBE-GARBAGE', 'scripted'))
               : target.writeWord(address, value);
+        }
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? (value as (...words: unknown[]) => unknown).bind(target) : value;
       },
@@ -103,7 +104,7 @@ describe('chaos itself', function () {
     memory: (scene) => (scene.mostTimers = 1000),
     outcome: (scene) => (scene.vendorEnd = { good: false, text: 'planted' }),
   };
-  for (const [name, plant] of Object.entries(PLANTS))
+  for (const [name, plant] of Object.entries(PLANTS)) {
     it(`notices a broken ${name}`, async () => {
       const { broken } = await play(6, { sabotage: plant });
       assert.ok(
@@ -111,6 +112,7 @@ describe('chaos itself', function () {
         broken.join('; '),
       );
     });
+  }
 
   it('plays different faults for different seeds, and the same for the same', () => {
     assert.deepEqual(scriptOf(41), scriptOf(41));

@@ -65,7 +65,9 @@ export class Bench {
     if (known === undefined) {
       prepare(bench);
       forks.set(whole, bench.board.snapshot());
-    } else bench.board.restore(known);
+    } else {
+      bench.board.restore(known);
+    }
     return bench;
   }
   /** A bench whose stub waits for the job. */
@@ -168,8 +170,9 @@ export class Bench {
   runUntil(done: () => boolean, limitMs: number, what: string): void {
     const end = this.board.time.now + limitMs * 1e6;
     for (let step = STEP_NS; !done(); step = Math.min(step * 1.2, LONGEST_STEP_NS)) {
-      if (this.board.time.now >= end)
+      if (this.board.time.now >= end) {
         throw new Error(`no ${what}: state ${this.state}, error ${this.error}, detail 0x${this.detail.toString(16)}`);
+      }
       this.board.runTo(this.board.time.now + step);
     }
   }

@@ -47,7 +47,7 @@ describe('stub boot', () => {
     ['repeating', [0x101]],
     ['seed-error', [0x44, 0x45]],
     ['no-clock', [0x22, 0x23]],
-  ] as const)
+  ] as const) {
     it(`refuses when the random generator has the trouble "${fault}"`, () => {
       const bench = new Bench();
       bench.board.rng.fault = fault;
@@ -59,6 +59,7 @@ describe('stub boot', () => {
       bench.runMs(300);
       assert.equal(bench.state, 'refused', 'nothing leaves this state');
     });
+  }
 
   it('refuses when one byte of the random words comes far too often', () => {
     const bench = new Bench();

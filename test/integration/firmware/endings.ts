@@ -15,8 +15,9 @@ export const memory = (bench: Bench, { base, size }: typeof CCM) => Buffer.from(
 export function found(where: Buffer, secrets: Record<string, Uint8Array>): string[] {
   return Object.keys(secrets).filter((name) => {
     const secret = secrets[name]!;
-    for (let at = 0; at + 16 <= secret.length; at += 16)
+    for (let at = 0; at + 16 <= secret.length; at += 16) {
       if (where.includes(Buffer.from(secret.subarray(at, at + 16)))) return true;
+    }
     return false;
   });
 }

@@ -31,8 +31,9 @@ function flashes(plan: Plan, options = {}): ReturnType<typeof active> & { image:
 function expectedFlash(before: Uint8Array, plan: Plan, image: Image): Buffer {
   const after = Buffer.from(before);
   for (const sector of plan.sectors) after.fill(0xff, sectorStart(sector), sectorStart(sector) + sectorSize(sector));
-  for (const { address, length, use } of plan.ranges)
+  for (const { address, length, use } of plan.ranges) {
     if (use === 'program') after.set(image.at(address, length), address - FLASH);
+  }
   return after;
 }
 const sectorSize = (n: number) => (n % 12 < 4 ? 0x4000 : n % 12 === 4 ? 0x10000 : 0x20000);
@@ -78,8 +79,9 @@ describe('stub flash job', () => {
     vendor.send({ name: 'ERASE', sector: 1 });
     vendor.send({ name: 'ERASE', sector: 2 });
     sendImage(vendor, plan, image);
-    for (const sector of [4, 1, 2])
+    for (const sector of [4, 1, 2]) {
       assert.deepEqual({ ...vendor.reply(), answers: 0 }, { name: 'ERASED', answers: 0, sector });
+    }
     const bootWords = image.at(plan.bootAddress!, 64).slice();
     const written = vendor.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });
     assert.equal(written.name, 'WRITTEN');
@@ -101,11 +103,12 @@ describe('stub flash job', () => {
     ['x16', 3.3],
     ['x32', 2.6],
     ['x32', 2.2],
-  ] as const)
+  ] as const) {
     it(`programs within ${widest} of the plan at ${supplyVolts} V`, () => {
       const { vendor } = flashes(smallPlan({ widest }, 1024), { supplyVolts });
       assert.ok(['x8', 'x16', 'x32'].includes(decodeStubFacts(vendor.facts).widest));
     });
+  }
 
   it('programs the boot words last: 4..15, 2, 3, then 0, then 1', () => {
     const plan = smallPlan({}, 256);

@@ -38,12 +38,13 @@ describe('stub handshake', () => {
     [2.6, 'x16'],
     [2.3, 'x8'],
     [1.9, 'x8'],
-  ] as const)
+  ] as const) {
     it(`offers ${widest} at ${volts} V`, () => {
       const { vendor } = offered({ supplyVolts: volts });
       vendor.shake();
       assert.equal(decodeStubFacts(vendor.facts).widest, widest);
     });
+  }
 
   it('says M3 only after a good confirm_r: any changed byte of M2 aborts', () => {
     for (const at of [0, 31, 32, 64, 79, 80, 95, 96, 127]) {
@@ -58,13 +59,14 @@ describe('stub handshake', () => {
   for (const [what, point] of [
     ['zero', new Uint8Array(32)],
     ['one', Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : 0))],
-  ] as const)
+  ] as const) {
     it(`refuses the point ${what} of low order`, () => {
       const { bench, vendor } = offered();
       vendor.answer((m2) => m2.set(point, 0));
       bench.runUntil(() => bench.state === 'aborted', 1000, 'abort');
       assert.equal(bench.error, 20);
     });
+  }
 
   it('does not know a controller with another sealed key', () => {
     const { bench } = offered();

@@ -123,7 +123,7 @@ function untouched(bench: Bench): boolean {
 }
 
 describe('stub and authentic but hostile frames', () => {
-  for (const [what, before, frame, error, detail] of HOSTILE)
+  for (const [what, before, frame, error, detail] of HOSTILE) {
     it(`ends the session at ${what}`, () => {
       const { bench, vendor } = active(plan, {}, new Uint8Array(0x200000));
       const { reply, sequence } = provoke(bench, vendor, before, frame);
@@ -135,8 +135,9 @@ describe('stub and authentic but hostile frames', () => {
       assert.deepEqual([bench.error, bench.detail], [reply.error, reply.detail]);
       assert.ok(untouched(bench), 'flash outside the plan');
     });
+  }
 
-  for (const frame of [erase(1), image(FLASH + 0x100), { name: 'DIGEST', range: 0 }, { name: 'LOCK' }] as const)
+  for (const frame of [erase(1), image(FLASH + 0x100), { name: 'DIGEST', range: 0 }, { name: 'LOCK' }] as const) {
     it(`after WRITTEN ends the session at ${frame.name}`, () => {
       const small = smallPlan({}, 256);
       const { bench, vendor } = active(small);
@@ -144,6 +145,7 @@ describe('stub and authentic but hostile frames', () => {
       const { reply } = provoke(bench, vendor, [], frame);
       assert.equal(reply.name === 'ABORT' && reply.error, ORDER);
     });
+  }
   it('sees that a gap of an erased sector is not blank', () => {
     const small = smallPlan({}, 256);
     const { bench, vendor } = active(small);
@@ -265,7 +267,7 @@ describe('stub and the slots', () => {
     ['length that wraps', 16, 0xfffffff0],
     ['CRC', 12, 1],
     ['set reserved word', 8, 1],
-  ] as const)
+  ] as const) {
     it(`asks again for a slot with a wrong ${what}`, () => {
       const { bench, vendor } = active();
       const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
@@ -274,6 +276,7 @@ describe('stub and the slots', () => {
       vendor.place(box, sequence);
       assert.equal(vendor.reply().name, 'PONG');
     });
+  }
   it('leaves a slot with another number alone', () => {
     const { bench, vendor } = active();
     vendor.place(new Uint8Array(192), 2);
@@ -370,7 +373,7 @@ describe('stub and the slots', () => {
   for (const [what, stop, error] of [
     ['agent', (bench: Bench) => bench.command('abort'), 16],
     ['controller', (_: Bench, vendor: Vendor) => void vendor.send({ name: 'ABORT' }), 17],
-  ] as const)
+  ] as const) {
     it(`tells the controller, sealed, that the ${what} asked to stop`, () => {
       const { bench, vendor } = active();
       stop(bench, vendor);
@@ -378,4 +381,5 @@ describe('stub and the slots', () => {
       assert.equal(reply.name === 'ABORT' && reply.error, error);
       bench.runUntil(() => bench.state === 'aborted', 10, 'aborted');
     });
+  }
 });

@@ -115,15 +115,18 @@ const GOOD_PLANS: readonly (readonly [what: string, plan: Plan, options?: object
 ];
 
 describe('stub job', () => {
-  for (const [what, change, error, detail] of BROKEN_BYTES)
+  for (const [what, change, error, detail] of BROKEN_BYTES) {
     it(`refuses ${what}`, () => assert.deepEqual(verdict(changed(change)), { state: 'refused', error, detail }));
-  for (const [what, plan] of BROKEN_PLANS)
+  }
+  for (const [what, plan] of BROKEN_PLANS) {
     it(`refuses ${what}`, () => {
       const { state, error } = verdict(plan);
       assert.deepEqual([state, error], ['refused', MALFORMED]);
     });
-  for (const [what, plan] of GOOD_PLANS)
+  }
+  for (const [what, plan] of GOOD_PLANS) {
     it(`takes ${what}`, () => assert.deepEqual(verdict(plan), { state: 'offered', error: 0, detail: 0 }));
+  }
 
   it('refuses a chip that is read protected', () => {
     const said = verdict(smallPlan(), { rdp: 1 });
@@ -133,20 +136,22 @@ describe('stub job', () => {
   for (const [what, change] of [
     ['another magic', (job: Uint8Array) => void (job[0]! ^= 1)],
     ['another length inside', (job: Uint8Array) => void (job[4]! += 4)],
-  ] as const)
+  ] as const) {
     it(`refuses a job area with ${what}`, () => {
       const bench = Bench.booted();
       new Vendor(bench, smallPlan()).giveJob(change);
       bench.runUntil(() => bench.state === 'refused', 200, 'refusal');
       assert.equal(bench.error, MALFORMED);
     });
-  for (const length of [0, 72 + 44, 72 + 1540, 0x80000000, 0xfffffff0])
+  }
+  for (const length of [0, 72 + 44, 72 + 1540, 0x80000000, 0xfffffff0]) {
     it(`refuses a job length of ${length}`, () => {
       const bench = Bench.booted();
       bench.setControl('JOB_LENGTH', length);
       bench.commandTo('job', 'refused');
       assert.equal(bench.error, MALFORMED);
     });
+  }
   it('keeps its own copy: a job area changed later changes nothing', () => {
     const bench = Bench.booted();
     const vendor = new Vendor(bench, smallPlan());

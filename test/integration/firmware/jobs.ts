@@ -16,8 +16,9 @@ export class Image {
   readonly bytes = new Uint8Array(0x200000).fill(0xff);
   constructor(plan: Plan, seed = 11) {
     const random = testRandom(seed);
-    for (const { address, length, use } of plan.ranges)
+    for (const { address, length, use } of plan.ranges) {
       if (use === 'program') this.bytes.set(random.bytes(length), address - FLASH);
+    }
   }
   at(address: number, length: number): Uint8Array {
     return this.bytes.subarray(address - FLASH, address - FLASH + length);
@@ -25,8 +26,9 @@ export class Image {
   /** root over the plan's ranges, with the boot words erased or in place. */
   root(plan: Plan, boot: 'erased' | 'in place'): Uint8Array {
     const copy = this.bytes.slice();
-    if (boot === 'erased' && plan.bootAddress !== undefined)
+    if (boot === 'erased' && plan.bootAddress !== undefined) {
       copy.fill(0xff, plan.bootAddress - FLASH, plan.bootAddress - FLASH + 64);
+    }
     const digested = plan.ranges.map(({ address, length }) => ({
       address,
       length,

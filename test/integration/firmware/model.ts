@@ -90,8 +90,9 @@ function ended(model: Model, state: StubState, error: number): Model {
 
 function handshake(model: Model): Model {
   const retries = model.retries + (model.boxFailed ? 1 : 0);
-  if (model.handshakes === MOST_HANDSHAKES || retries > MOST_RETRIES)
+  if (model.handshakes === MOST_HANDSHAKES || retries > MOST_RETRIES) {
     return { ...ended(model, 'refused', 19), retries };
+  }
   return { ...ended(model, 'offered', 0), handshakes: model.handshakes + 1, retries, slot: 'nothing' };
 }
 

@@ -31,11 +31,12 @@ describe('stub layouts', () => {
       }
       const chips = CHIPS.filter(({ stub }) => stub === name);
       assert.ok(chips.length > 0);
-      for (const { ram, name: chip } of chips)
+      for (const { ram, name: chip } of chips) {
         for (const { address, size } of areas) {
           const home = ram.find(({ base, bytes }) => address >= base && address + size <= base + bytes);
           assert.ok(home !== undefined, `${chip}: 0x${address.toString(16)}`);
         }
+      }
       assert.equal(frameRing.address, memory.frames.address);
       assert.equal(frameRing.slots * frameRing.slotSize, memory.frames.size);
       assert.equal(replyRing.address, memory.replies.address);
@@ -64,13 +65,14 @@ describe('chip rows', () => {
     }
   });
 
-  for (const chip of ['stm32f405', 'stm32f407', 'stm32f469'] as const)
+  for (const chip of ['stm32f405', 'stm32f407', 'stm32f469'] as const) {
     it(`${chip}: the stub of the other parts comes up on it without a complaint`, () => {
       const bench = new Bench({ chip, strict: true }, 'stm32f4');
       bench.boot();
       assert.deepEqual([bench.state, bench.error, bench.board.warnings], ['waiting', 0, []]);
       assert.equal(bench.board.time.hz, 160e6);
     });
+  }
 });
 
 describe('stub on a part without a random generator', () => {

@@ -110,8 +110,9 @@ function wrongs(scene: Loaded, replies: readonly (Reply | undefined)[], locking:
   const [written, locked] = replies;
   const wrong: string[] = [];
   const need = (good: boolean, what: string) => void (good || wrong.push(what));
-  if (written?.name === 'WRITTEN')
+  if (written?.name === 'WRITTEN') {
     need(Buffer.from(written.root).equals(rootOf(flash.bytes)), 'WRITTEN, but it is not');
+  }
   if (locked?.name === 'LOCKED') need(options.rdpLevel === 1, 'LOCKED, but it is not');
   need(Buffer.from(flash.bytes.subarray(SECTOR)).equals(Buffer.from(before.subarray(SECTOR))), 'other sectors');
   need(

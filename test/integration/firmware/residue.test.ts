@@ -121,10 +121,11 @@ function busyProgramming(seed?: number): Busy {
 
 describe('stub residue', () => {
   // Another handshake has keys of its own on the stack; that nothing of the old session is left, wipe.test.ts looks for.
-  for (const ending of ENDINGS.filter(({ state }) => state !== 'offered'))
+  for (const ending of ENDINGS.filter(({ state }) => state !== 'offered')) {
     it(`no register and no word of the stack depends on the secrets when ${ending.what}`, () => {
       assert.deepEqual(residueOf(1, ending), residueOf(2, ending));
     });
+  }
   it('a fault keeps no register of the code it struck, in the core or in memory', () => {
     for (let instant = 0; instant < 24; instant++) {
       const { bench } = busyProgramming();

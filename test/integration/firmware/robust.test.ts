@@ -60,13 +60,14 @@ describe('stub robustness', () => {
     ['the PLL does not lock', RCC.cr, RCC.pllReady],
     ['the internal oscillator does not start', RCC.cr, RCC.hsiReady],
     ['the clock does not switch', RCC.cfgr, RCC.sws],
-  ] as const)
+  ] as const) {
     it(`refuses within half a second when ${what}`, () => {
       const bench = new Bench();
       answers(bench.board.soc.rcc, offset, (value) => value & ~mask);
       bench.boot();
       assert.deepEqual([bench.state, bench.error], ['refused', 4]);
     });
+  }
   it('refuses when flash is busy and stays so', () => {
     const bench = new Bench();
     answers(bench.board.flash, FLASH_SR, (value) => value | BUSY);
@@ -77,7 +78,7 @@ describe('stub robustness', () => {
     [3.3, 2, 1.9],
     [2.6, 1, 2.5],
     [1.9, 0, 3.9],
-  ] as const)
+  ] as const) {
     it(`feeds a fast watchdog armed by option byte through the longest erase at ${supplyVolts} V, then a digest`, () => {
       const bench = guarded({ flashTiming: 'max', supplyVolts });
       bench.boot();
@@ -97,6 +98,7 @@ describe('stub robustness', () => {
       assert.deepEqual(digest, sha512(new Uint8Array(sector.length).fill(0xff)));
       assert.equal(bitten(bench), false);
     });
+  }
   it('the watchdog of these tests bites when nobody feeds it', () => {
     const bench = guarded();
     bench.boot();
@@ -142,7 +144,7 @@ describe('stub robustness', () => {
   for (const [command, state] of [
     ['abort', 'aborted'],
     ['handshake', 'offered'],
-  ] as const)
+  ] as const) {
     it(`looks at COMMAND during a digest: ${command}`, () => {
       const { bench, vendor } = active(verify);
       vendor.send({ name: 'DIGEST', range: 0 });
@@ -153,10 +155,11 @@ describe('stub robustness', () => {
       assert.ok(bench.board.time.now - began < 3e6);
       bench.runUntil(() => bench.state === state, 100, state);
     });
+  }
   for (const [db1m, state, error] of [
     [0x4000, 'refused', 2],
     [0, 'offered', 0],
-  ] as const)
+  ] as const) {
     it(`answers a 1 MB part ${db1m ? 'in two banks (DB1M) with wrong chip' : 'in one bank with M1'}`, () => {
       const bench = new Bench();
       const { bytes } = bench.board.soc.memories.info;
@@ -167,6 +170,7 @@ describe('stub robustness', () => {
       bench.runUntil(() => bench.state !== 'waiting', 200, 'verdict');
       assert.deepEqual([bench.state, bench.error], [state, error]);
     });
+  }
   it('does not trust a digest made before an erase, or before more of the range was written', () => {
     const plan = smallPlan({}, 8192);
     const { bench, vendor } = active(plan, {}, new Uint8Array(0x200000));
@@ -198,9 +202,11 @@ describe('stub robustness', () => {
         [0, 0x600],
         [0x800, boot - FLASH],
         [boot - FLASH + 64, 0x2000],
-      ] as const)
-        for (let at = from; at < to; at += 4032)
+      ] as const) {
+        for (let at = from; at < to; at += 4032) {
           vendor.send({ name: 'IMAGE', address: FLASH + at, data: image.at(FLASH + at, Math.min(4032, to - at)) });
+        }
+      }
       const root = image.root(plan, 'erased');
       const written = vendor.ask({ name: 'FINAL', root, bootWords: image.at(boot, 64).slice() });
       assert.deepEqual(written.name === 'WRITTEN' && written.root, image.root(plan, 'in place'));

@@ -159,13 +159,14 @@ export function explore(from: number, to: number, seed: number): Explored {
       run.apply(event, model);
       events++;
       const wrong = difference(bench, expected);
-      if (wrong !== undefined)
+      if (wrong !== undefined) {
         return {
           sequences: index - from,
           events,
           covered,
           wrong: `sequence ${index} of seed ${seed}: ${told.join(', ')}: ${wrong}`,
         };
+      }
       model = expected;
     }
   }

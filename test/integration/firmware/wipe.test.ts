@@ -22,7 +22,7 @@ describe('stub wiping', () => {
     const inCcm = found(memory(bench, CCM), secrets);
     for (const gone of ['ee', 'es', 'prk', 'chain i2r 0', 'chain r2i 0']) assert.ok(!inCcm.includes(gone), gone);
   });
-  for (const ending of ENDINGS)
+  for (const ending of ENDINGS) {
     it(`leaves nothing in memory when ${ending.what}`, () => {
       const all = busyErasing();
       const { bench, secrets } = all;
@@ -30,6 +30,7 @@ describe('stub wiping', () => {
       assertClean(bench, secrets);
       if (ending.state !== 'fault') assert.equal(bench.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
     });
+  }
   it('leaves nothing after END, and its secret memory reads zero', () => {
     const { bench, vendor, secrets, image } = busy();
     writeAll(vendor, plan, image);

@@ -73,8 +73,9 @@ export async function gdbOnStUtil({ checks, face, bridge }: UsbDesk, elf: string
 /** Runs the script; what gdb answered by section. */
 function answers({ port, resetHalt, sections }: GdbServer, elf: string): Record<string, string> {
   const commands = ['set pagination off', 'set confirm off', 'set remotetimeout 30', `target extended-remote :${port}`];
-  for (const name of sections)
+  for (const name of sections) {
     commands.push(`echo @${name}\\n`, ...SCRIPT[name].map((line) => line.replace('RESET', resetHalt)));
+  }
   const args = ['-q', '-nx', '-batch', ...commands.flatMap((command) => ['-ex', command]), elf];
   // The debug information names its sources relative to the example's folder.
   const cwd = new URL('../../../examples/bootloader', import.meta.url).pathname;

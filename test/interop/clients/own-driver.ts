@@ -55,10 +55,11 @@ async function hotplug(): Promise<void> {
   say({ writing: true });
   const bytes = pattern();
   let code: unknown;
-  while (code === undefined)
+  while (code === undefined) {
     await probe.writeMemory(SRAM + 4, bytes).catch((error: { code?: unknown }) => {
       code = error.code ?? 'no code';
     });
+  }
   await probe.close();
   const gone = await attached().then(
     () => 'found',

@@ -20,7 +20,7 @@ const BANKS = [
 
 /** All USB clients on every face of the probe, as far as each knows it. */
 export async function usbClients(checks: Checks, bridgeProgram: string, elf: string): Promise<void> {
-  for (const face of Object.keys(IDENTITIES) as IdentityName[])
+  for (const face of Object.keys(IDENTITIES) as IdentityName[]) {
     await withUsb(checks, bridgeProgram, face, async (desk) => {
       stInfo(desk);
       pyocdLists(desk);
@@ -29,6 +29,7 @@ export async function usbClients(checks: Checks, bridgeProgram: string, elf: str
       ownDriver(desk);
       await hotplug(desk);
     });
+  }
   // A board of their own: they leave programs running.
   await withUsb(checks, bridgeProgram, 'v2-1', async (desk) => {
     pyocd(desk);

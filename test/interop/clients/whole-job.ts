@@ -25,8 +25,9 @@ interface Desk {
 
 /** Runs a job on every face, then one with the cable pulled. */
 export async function wholeJobs(checks: Checks, bridgeProgram: string): Promise<void> {
-  for (const face of Object.keys(IDENTITIES) as IdentityName[])
+  for (const face of Object.keys(IDENTITIES) as IdentityName[]) {
     await withDesk(bridgeProgram, face, (desk) => plainJob(checks, face, desk));
+  }
   await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'self-powered'));
   await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'probe-powered'));
 }

@@ -67,15 +67,17 @@ export function misaligned(
   const chance = new Chance(seed);
   const failures: string[] = [];
   let cases = 0;
-  for (const from of OFFSETS)
+  for (const from of OFFSETS) {
     for (const to of OFFSETS) {
       const program = new Program(functions);
       const asked = pair(program, chance, from, to);
       asked.push(x25519(program, chance, from, to));
       const answers = new Answers(machine.run(program.steps));
       cases += asked.length;
-      for (const { what, got, want } of asked)
+      for (const { what, got, want } of asked) {
         if (hex(answers.guarded(got)) !== want) failures.push(`${what} from ${from} to ${to}`);
+      }
     }
+  }
   return { cases, failures };
 }

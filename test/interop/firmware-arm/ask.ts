@@ -33,8 +33,9 @@ class Portion {
     const from = this.program.steps.length;
     this.#renders.push(speak(this.program, one.ask));
     this.#cases.push(one);
-    for (const step of this.program.steps.slice(from))
+    for (const step of this.program.steps.slice(from)) {
       this.#bytes += STEP_BYTES + (step.op === 'write' ? step.bytes.length : 0);
+    }
   }
   run(machine: Machine): string[] {
     const answers = new Answers(machine.run(this.program.steps));

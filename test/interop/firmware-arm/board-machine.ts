@@ -67,8 +67,9 @@ export class BoardMachine implements Machine {
     const sp = this.#begin(entry, args);
     this.cycles = this.#toTheEnd() - this.#overhead;
     const { regs } = this.board.core;
-    for (let i = 0; i < CALLEE_SAVED && convention === 'AAPCS'; i++)
+    for (let i = 0; i < CALLEE_SAVED && convention === 'AAPCS'; i++) {
       if (regs[4 + i] !== mark(i)) throw new Error(`the call changed R${4 + i}, which belongs to its caller`);
+    }
     if (regs[REGISTER.sp] !== sp) throw new Error('the call moved SP');
     return regs[0]!;
   }
@@ -137,8 +138,9 @@ export class BoardMachine implements Machine {
       },
     };
     while (!core.halted && time.now < latest) time.advance(time.now + SLICE_NS, runner);
-    if (!core.halted || core.regs[REGISTER.pc] !== RETURN)
+    if (!core.halted || core.regs[REGISTER.pc] !== RETURN) {
       throw new Error(`the call did not return: pc 0x${core.regs[REGISTER.pc]!.toString(16)}`);
+    }
     return ended - began;
   }
   #setRegister(register: number, value: number): void {

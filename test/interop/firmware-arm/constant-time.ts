@@ -104,11 +104,12 @@ export function byCore(
   const reference = once(0);
   let trace: Finding;
   let cycles: Finding;
-  for (let run = 1; run < runs; run++)
+  for (let run = 1; run < runs; run++) {
     once(run).forEach((mine, call) => {
       trace ??= difference(reference[call]!, mine);
       if (mine.cycles !== reference[call]!.cycles) cycles ??= `${reference[call]!.cycles} or ${mine.cycles} cycles`;
     });
+  }
   return { trace, cycles, instructions: reference.reduce((sum, call) => sum + call.instructions, 0) };
 }
 

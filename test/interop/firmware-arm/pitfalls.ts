@@ -78,9 +78,11 @@ function verifiesFirst(shipped: Shipped, core: TracingCore): Verdict {
     if ((words[i]! & 1) === 0) continue;
     const [mark, at] = [words[i]!, words[i + 1]!];
     i++;
-    if ((mark & 0x100) !== 0) for (let byte = 0; byte < ((mark >> 4) & 7); byte++) unread.delete(at + byte);
-    else if (at >= out && at < out + LENGTH)
+    if ((mark & 0x100) !== 0) {
+      for (let byte = 0; byte < ((mark >> 4) & 7); byte++) unread.delete(at + byte);
+    } else if (at >= out && at < out + LENGTH) {
       return unread.size === 0 ? undefined : `${unread.size} bytes not yet verified`;
+    }
   }
   return 'nothing was decrypted';
 }

@@ -101,8 +101,9 @@ function keyed(chance: Chance): Wiped[] {
 function found(where: Buffer, secrets: Wiped['secrets']): string[] {
   return Object.keys(secrets).filter((name) => {
     const secret = secrets[name]!;
-    for (let at = 0; at + WINDOW <= secret.length; at += 4)
+    for (let at = 0; at + WINDOW <= secret.length; at += 4) {
       if (where.includes(Buffer.from(secret.subarray(at, at + WINDOW)))) return true;
+    }
     return false;
   });
 }

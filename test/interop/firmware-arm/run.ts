@@ -184,8 +184,9 @@ function judge(stub: Shipped): void {
   onHosts();
   onMachine(qemu, stub, 'qemu');
   onMachine(board, stub, 'board');
-  if (!quick)
+  if (!quick) {
     tally.check('100,000 differential cases', differential < DIFFERENTIAL_CASES ? `${differential}` : undefined);
+  }
   tally.part('constant time');
   const functions = judgeFunctions(stub, core, qemu);
   const variants = judgeVariants(core, qemu);

@@ -27,7 +27,8 @@ for (const host of hosts) {
     for (const line of bad.slice(0, SHOWN)) console.log(`       ${line}`);
   }
 }
-for (const host of HOSTS.filter((h) => !hosts.includes(h)))
+for (const host of HOSTS.filter((h) => !hosts.includes(h))) {
   console.log(`${host}: skipped, its tools are not installed`);
+}
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -52,7 +52,9 @@ function stretchesIn(pid: number, scanner: LeakScanner): { at: string; text: str
       last.text += hex(run.subarray(7));
       last.end++;
       last.length++;
-    } else stretches.push({ end: at + 8, text: hex(run), length: 8 });
+    } else {
+      stretches.push({ end: at + 8, text: hex(run), length: 8 });
+    }
   }
   return stretches.map(({ end, length, text }) => ({ at: (end - length).toString(16), text, length }));
 }
@@ -136,11 +138,12 @@ async function scan(scene: Scene): Promise<void> {
       await vendor.hear(event(wanted));
       nothing(`${title}, ${when}: no ${proof} bytes of it in the agent`, agent.pid, scanner, scene);
       nothing(`${title}, ${when}: no ${proof} bytes of it in the relay`, relay.pid, scanner, scene);
-      if (when === 'mid-job')
+      if (when === 'mid-job') {
         check(
           `${title}, ${when}: the same scan finds the image in the controller`,
           stretchesIn(vendor.pid, scanner).some(({ length }) => length >= proof),
         );
+      }
     }
     await Promise.all([vendor.succeeded(), agent.succeeded()]);
     check(`${title}: the job ended well`, true);

@@ -91,8 +91,9 @@ export function debugPort(desk: Desk): void {
     'dap info',
   ]);
   values(desk, result, { dpidr: 0x2ba01477, ap_idr: 0x24770011, ap_base: 0xe00ff003 });
-  for (const part of ['SCS', 'DWT', 'FPB|FBP|Breakpoint', 'ITM', 'TPIU', 'ETM'])
+  for (const part of ['SCS', 'DWT', 'FPB|FBP|Breakpoint', 'ITM', 'TPIU', 'ETM']) {
     says(desk, result, `names ${part}`, new RegExp(part));
+  }
 }
 
 export function runControl(desk: Desk): void {

@@ -30,8 +30,9 @@ export async function openocdIdentities(checks: Checks): Promise<void> {
     { stlink: 'v3', transport: 'dap' },
     { stlink: 'v2-1', transport: 'hla' },
   ] as const;
-  for (const { stlink, transport } of faces)
+  for (const { stlink, transport } of faces) {
     await withDesk(checks, transport, `OpenOCD ${transport}`, ['--stlink', stlink], operations.identity);
+  }
 }
 
 async function withDesk(

@@ -47,8 +47,9 @@ async function openocdOn(part: Part, checks: Checks): Promise<void> {
   ]);
   checks.at('OpenOCD dap', part.board);
   const expected = { idcode: part.devId, written: 0x12345678, erased: 0xffffffff };
-  for (const [name, value] of Object.entries(expected))
+  for (const [name, value] of Object.entries(expected)) {
     checks.equal(`${part.board}: ${name}`, Number(session.values.get(name)), value);
+  }
   checks.check(`${part.board}: floating-point registers`, /^0x40490fdb3f800000$/i.test(session.values.get('d2') ?? ''));
   const size = new RegExp(`flash size = ${part.flashKb} (kbytes|KiB)|\\b${part.flashKb} kiB`, 'i');
   checks.check(`${part.board}: ${part.flashKb} KiB`, size.test(session.text));

@@ -48,8 +48,9 @@ function build(directory: string): { elf: string; bin: string } {
 function hostDigest(call: number, length: number): string {
   let state = 1;
   let input = new Uint8Array(512);
-  for (let refill = 0; refill <= call; refill++)
+  for (let refill = 0; refill <= call; refill++) {
     input = Uint8Array.from({ length: 512 }, () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24);
+  }
   return createHash('sha512')
     .update(input.subarray(1, 1 + length))
     .digest('hex');

@@ -152,9 +152,11 @@ function draw(dice: Dice, bits: string): number {
   let text = '';
   const counts = new Map<string, number>();
   for (const bit of bits) {
-    if (bit === '0' || bit === '1') text += bit;
-    else if (bit === 'x') text += dice.below(2);
-    else {
+    if (bit === '0' || bit === '1') {
+      text += bit;
+    } else if (bit === 'x') {
+      text += dice.below(2);
+    } else {
       const value = letters.get(bit) ?? dice.pick(REGISTERS).toString(2).padStart(4, '0');
       letters.set(bit, value);
       const at = counts.get(bit) ?? 0;
@@ -171,8 +173,9 @@ export function encodingLine(dice: Dice, patterns: readonly string[]): string {
     const bits = dice.pick(patterns);
     const code = draw(dice, bits);
     const row = UNPREDICTABLE.find(({ is }) => is(code));
-    if (row === undefined)
+    if (row === undefined) {
       return bits.length === 16 ? `.inst.n 0x${(code >>> 16).toString(16)}` : `.inst.w 0x${code.toString(16)}`;
+    }
     leftOut.set(row.why, (leftOut.get(row.why) ?? 0) + 1);
   }
 }

@@ -69,11 +69,12 @@ try {
       ours.subarray(0, INTERRUPTS).equals(theirs.subarray(0, INTERRUPTS)),
     );
     check(`${title}: ${ticks} interrupts in ${cycles} cycles`, ticks > 50);
-    if (contract === 'off')
+    if (contract === 'off') {
       check(
         `${title}: orbit as the host computes it`,
         hostOrbit().every((value, i) => ours.readFloatLE(ORBIT + i * 4) === value),
       );
+    }
   }
 } finally {
   rmSync(directory, { recursive: true });

@@ -105,8 +105,9 @@ class Bench extends FakeTarget {
     }
   }
   queueFrames(from: number, to: number, size = 4064): void {
-    for (let sequence = from; sequence <= to; sequence++)
+    for (let sequence = from; sequence <= to; sequence++) {
       this.host.queue({ sequence, box: new Uint8Array(size).fill(sequence) });
+    }
   }
 }
 
@@ -206,7 +207,7 @@ describe('mailbox host', () => {
     ['a reply that is not there', (bench) => bench.say(0, 1)],
     ['a state nobody knows', (bench) => bench.say(0, 0, 77)],
   ];
-  for (const [what, lie] of LIES)
+  for (const [what, lie] of LIES) {
     it(`does not believe ${what}`, async () => {
       const bench = new Bench();
       bench.queueFrames(1, 3);
@@ -214,6 +215,7 @@ describe('mailbox host', () => {
       lie(bench);
       await assert.rejects(bench.drive(bench.turns(2)), { code: 'BF-STUB-MAILBOX' });
     });
+  }
 
   it('tells lost power from a lie', async () => {
     const bench = new Bench();
@@ -328,7 +330,8 @@ describe('mailbox host', () => {
   it('reaches for nothing but the mailbox', async () => {
     const bench = new Bench();
     const mailbox = new Mailbox(LAYOUTS.stm32f42x, bench as Probe, bench.queue, silentLog);
-    for (const address of [0x20000000, 0x10000000, 0x2002e000, 0x08000000])
+    for (const address of [0x20000000, 0x10000000, 0x2002e000, 0x08000000]) {
       await assert.rejects(mailbox.readAt(address, 4), { code: 'BF-INTERNAL-ARGUMENT' });
+    }
   });
 });

@@ -122,7 +122,7 @@ describe('agent session', function () {
       ['a plan outside its sectors', {}, smallPlan({ sectors: [1] }), 'BF-PLAN-RANGE'],
       ['a job on a protected chip', { rdp: 1 }, smallPlan(), 'BF-TARGET-RDP1'],
     ];
-    for (const [what, board, plan, code] of REFUSED)
+    for (const [what, board, plan, code] of REFUSED) {
       it(`refuses ${what} without asking`, async () => {
         const scene = new Scene(board);
         const peer = scene.controller();
@@ -137,6 +137,7 @@ describe('agent session', function () {
         assert.equal(scene.customer.sheets.length, 0);
         assert.equal(isDebugOn(scene), false);
       });
+    }
 
     it('tells the customer alone when there is no chip, and leaves the room untouched', async () => {
       const scene = new Scene();

@@ -109,7 +109,7 @@ describe('consent sheet', () => {
     ['backspaces', 'Erase all\b\b\b\b\b\b\b\b\bKeep all'],
     ['a quotation that ends itself', 'x" (verified by ST) "'],
   ];
-  for (const [what, label] of SPOOFS)
+  for (const [what, label] of SPOOFS) {
     it(`is not fooled by ${what}`, () => {
       const honest = sheetOf(smallPlan({ label: 'x' })).split('\n');
       const lines = sheetOf(smallPlan({ label })).split('\n');
@@ -122,6 +122,7 @@ describe('consent sheet', () => {
       const unlike = lines.filter((line, at) => line !== honest[at] && !/^ +("|short|full|[0-9a-f]{64})/.test(line));
       assert.deepEqual(unlike, []);
     });
+  }
 
   it('holds the width whatever label and probe say', () => {
     const wide = (text: string): number => Math.max(...text.split('\n').map((line) => [...line].length));
@@ -163,8 +164,9 @@ describe('--yes', () => {
   });
 
   it('refuses what is too short, too long or not a hash', () => {
-    for (const text of ['', 'yes', digits.slice(0, 15), `${digits}0`, `0x${digits}`])
+    for (const text of ['', 'yes', digits.slice(0, 15), `${digits}0`, `0x${digits}`]) {
       assert.throws(() => parseExpectedHash(text), { code: 'BF-USAGE' });
+    }
   });
 
   it('never covers a lock that cannot be undone', () => {

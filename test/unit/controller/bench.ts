@@ -261,8 +261,9 @@ export class FakeAgent {
   }
 
   #final(command: Command & { name: 'FINAL' }, answers: number): void {
-    if (toHex(this.root()) !== toHex(command.root))
+    if (toHex(this.root()) !== toHex(command.root)) {
       return this.reply({ name: 'ABORT', answers, error: 12, detail: 0xffffffff });
+    }
     this.#program(this.#plan.bootAddress!, command.bootWords);
     this.reply({
       name: 'WRITTEN',

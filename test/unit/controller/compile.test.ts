@@ -131,11 +131,13 @@ describe('controller: compiling a plan', () => {
       vectors(FLASH + 0x1000), // entry outside
       new Uint8Array(4),
     ];
-    for (const bytes of bad)
+    for (const bytes of bad) {
       refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(imageAt([FLASH, bytes]), STM32F42X, options));
+    }
     const image = imageAt([FLASH, vectors(FLASH)]);
-    for (const boot of [FLASH + 2, FLASH + 0x10000, FLASH - 4])
+    for (const boot of [FLASH + 2, FLASH + 0x10000, FLASH - 4]) {
       refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(image, STM32F42X, { ...options, boot }));
+    }
     const last = imageAt([FLASH + 0x3fe0, vectors(FLASH + 0x3fe0)]);
     refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(last, STM32F42X, options));
   });
@@ -207,12 +209,13 @@ describe('controller: steps', () => {
       last = address + data.length;
       data.forEach((byte, i) => flash.set(address + i, byte));
     }
-    for (const { address, bytes } of image.segments)
+    for (const { address, bytes } of image.segments) {
       bytes.forEach((byte, i) => {
         const at = address + i;
         const isBoot = at >= FLASH && at < FLASH + 64;
         assert.equal(flash.get(at), isBoot ? undefined : byte);
       });
+    }
     assert.equal(flash.size, imageBytes(plan, expected));
   });
 
@@ -262,11 +265,12 @@ describe('controller: steps', () => {
       fc.property(fc.array(part, { maxLength: 12 }), (spans) => {
         const segments: [number, Uint8Array][] = [[FLASH, vectors(FLASH)]];
         let end = 1024;
-        for (const [start, length] of [...spans].sort((a, b) => a[0] - b[0]))
+        for (const [start, length] of [...spans].sort((a, b) => a[0] - b[0])) {
           if (start >= end && start + length <= 2048 * 1024) {
             segments.push([FLASH + start, seeded(`${start}`).bytes(length)]);
             end = start + length;
           }
+        }
         const some = imageAt(...segments);
         const compiled = compileFlash(some, STM32F42X, options);
         checkPlan(compiled, STM32F42X);

@@ -79,8 +79,9 @@ describe('controller: images of the example', () => {
 
   it('a truncated example is refused, wherever it is cut', () => {
     const whole = prebuilt('bootloader.elf');
-    for (const length of [4, 40, 52, 100, 0x1000, 0x2f9f, 0x3013])
+    for (const length of [4, 40, 52, 100, 0x1000, 0x2f9f, 0x3013]) {
       refuses('BF-IMAGE-ELF-TRUNCATED', () => readImage(whole.slice(0, length)), `${length} bytes`);
+    }
   });
 });
 
@@ -185,8 +186,9 @@ describe('controller: Intel HEX', () => {
       ':00',
       hexLine(0xfffe, 0, [1, 2, 3]),
     ];
-    for (const line of bad)
+    for (const line of bad) {
       refuses('BF-IMAGE-HEX-RECORD', () => readImage(text([good[0], line, good[2]].join('\n'))), line);
+    }
     refuses('BF-IMAGE-HEX-RECORD', () => readImage(text([...good, good[1]].join('\n'))));
   });
 
@@ -220,8 +222,9 @@ describe('controller: S-record', () => {
     );
     refuses('BF-IMAGE-SREC-RECORD', () => readImage(text(lines.slice(0, 2).join('\n'))));
     refuses('BF-IMAGE-SREC-RECORD', () => readImage(text([lines[0], 'S5030001FB', ...lines.slice(1)].join('\n'))));
-    for (const line of ['S4030000FC', 'S3', 'hello', 'S30508000000F3Z'])
+    for (const line of ['S4030000FC', 'S3', 'hello', 'S30508000000F3Z']) {
       refuses(['BF-IMAGE-SREC-RECORD'], () => readImage(text([lines[0], line, lines[3]].join('\n'))), line);
+    }
   });
 });
 

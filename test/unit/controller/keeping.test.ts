@@ -49,10 +49,12 @@ describe('controller: keys', () => {
     const text = await formatKeys(keys, 'correct horse', quick, seeded('file'));
     assert.ok(needsPassphrase(text));
     assert.deepEqual(await parseKeys(text, 'correct horse', quick), keys);
-    for (const wrong of ['Correct horse', '', undefined])
+    for (const wrong of ['Correct horse', '', undefined]) {
       await assert.rejects(parseKeys(text, wrong, quick), { code: 'BF-KEYS-PASSPHRASE' });
-    for (const pair of [keys.tenant, keys.receipt, keys.sealed])
+    }
+    for (const pair of [keys.tenant, keys.receipt, keys.sealed]) {
       assert.ok(!text.includes(toHex(pair.secretKey.subarray(0, 32))));
+    }
     assert.equal(publicKeysOf(text).tenant, toHex(keys.tenant.publicKey));
   });
 
@@ -60,8 +62,9 @@ describe('controller: keys', () => {
     const text = await formatKeys(keys, undefined, quick, seeded('file'));
     assert.deepEqual(await parseKeys(text, undefined, quick), keys);
     const swapped = text.replace(toHex(keys.tenant.publicKey), toHex(keys.receipt.publicKey));
-    for (const bad of [text.slice(1), swapped, text.replace('keys 1', 'keys 2'), '{}'])
+    for (const bad of [text.slice(1), swapped, text.replace('keys 1', 'keys 2'), '{}']) {
       await assert.rejects(parseKeys(bad, undefined, quick), { code: 'BF-KEYS-DAMAGED' });
+    }
     const cheap = (await formatKeys(keys, 'x', quick, seeded('file'))).replace('"logN": 17', '"logN": 4');
     await assert.rejects(parseKeys(cheap, 'x', quick), { code: 'BF-KEYS-DAMAGED' });
   });
@@ -202,8 +205,9 @@ describe('controller: rooms and records', () => {
     assert.deepEqual(parseSectors('0-3,5, 5,12'), [0, 1, 2, 3, 5, 12]);
     for (const bad of ['', '3-1', '32', 'a', '1-', '1;2']) refuses('BF-USAGE', () => parseSectors(bad), bad);
     assert.equal(parseAddress('0x08000000', 'BF-USAGE'), 0x08000000);
-    for (const bad of ['', '0x', '8000000h', '0x100000000', '-1'])
+    for (const bad of ['', '0x', '8000000h', '0x100000000', '-1']) {
       refuses('BF-USAGE', () => parseAddress(bad, 'BF-USAGE'), bad);
+    }
   });
 });
 

@@ -8,10 +8,12 @@ import { CHIPS } from '../../../shared/chips/index.ts';
 
 describe('controller: parts without a random generator', () => {
   it('are refused for every kind that needs a key, and not for the others; the rest of the family is not', () => {
-    for (const chip of CHIPS)
-      for (const kind of ['flash', 'verify', 'erase'] as const)
+    for (const chip of CHIPS) {
+      for (const kind of ['flash', 'verify', 'erase'] as const) {
         if (chip.random) requireRandom(kind, chip);
         else assert.throws(() => requireRandom(kind, chip), { code: 'BF-TARGET-NO-RANDOM' });
+      }
+    }
     for (const kind of ['info', 'reset'] as const) requireRandom(kind, chipNamed('stm32f411re'));
   });
 

@@ -414,8 +414,9 @@ describe('controller: --resume on a chip of another size than the plan was made 
       making({ lock: 'level 1' }),
       (job: Uint8Array) => compileFlash(image, chip, { job, ...locking }),
       () => assert.fail('cannot be planned'),
-    ])
+    ]) {
       assert.throws(() => planAgain(record, make, 1024), { code: 'BF-USAGE' });
+    }
     const planFor = (flashKiB: number) => planAgain(record, making({}), flashKiB);
     const { bench } = await failing('BF-USAGE', { image, record, planFor, faults: { hello: smaller } });
     assert.ok(!bench.agent.names.includes('JOB') && !bench.agent.names.includes('BYE'));

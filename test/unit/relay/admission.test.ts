@@ -76,16 +76,18 @@ describe('admission', () => {
     assert.notEqual(keys[0], keys[1]);
   });
   it('refuses everything that is not PRESENT', () => {
-    for (const bytes of ['1001', '0301', '', '02', '00'])
+    for (const bytes of ['1001', '0301', '', '02', '00']) {
       assertRefused(authenticate(Buffer.from(bytes, 'hex'), nonce, rules), 'garbage');
+    }
   });
   it('stays shut when a part of it breaks', () => {
     const broken = (): never => {
       throw new Error('out of order');
     };
     const message = present(handMadeTicket());
-    for (const part of [{ findTenant: broken }, { verify: broken }, { wall: broken }, { wall: () => NaN }])
+    for (const part of [{ findTenant: broken }, { verify: broken }, { wall: broken }, { wall: () => NaN }]) {
       assert.equal(authenticate(message, nonce, { ...rules, ...part }).admitted, false);
+    }
   });
   it('refuses a signature made malleable: S + L in place of S', () => {
     const L = (1n << 252n) + 27742317777372353535851937790883648493n;
@@ -128,12 +130,13 @@ describe('the tenants file', () => {
     ['a name that would disturb a log', [{ ...row, name: 'a\nb' }]],
     ['a limit of zero', [{ ...row, maxLinks: 0 }]],
   ];
-  for (const [what, rows] of WRONG)
+  for (const [what, rows] of WRONG) {
     it(`is refused whole with ${what}`, () =>
       assert.throws(
         () => parse(rows),
         (error) => isBlindflashError(error, 'BF-RELAY-CONFIG'),
       ));
+  }
   it('is refused when it is not JSON, and a relay name when it is no host', () => {
     assert.throws(() => parseTenants('{', isSmallOrderKey), /BF|JSON/);
     for (const name of ['', 'A.test', 'a b', 'wss://a']) assert.throws(() => requireRelayName(name), /relay/);

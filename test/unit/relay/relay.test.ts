@@ -311,7 +311,13 @@ describe('relay', () => {
     relay.stop();
     const text = lines.join('\n');
     assert.match(text, /side admitted/);
-    for (const secret of ['5c5c5c', Buffer.from(keyPair(7).publicKey).toString('hex').slice(0, 8), 'BFT1', '1d1d1d1d'])
+    for (const secret of [
+      '5c5c5c',
+      Buffer.from(keyPair(7).publicKey).toString('hex').slice(0, 8),
+      'BFT1',
+      '1d1d1d1d',
+    ]) {
       assert.ok(!text.includes(secret), secret);
+    }
   });
 });

@@ -219,7 +219,7 @@ describe('room client', () => {
     ['refused', 'BF-RELAY-TICKET-INVALID'],
     ['unknownTenant', 'BF-RELAY-UNKNOWN-TENANT'],
     ['cap', 'BF-RELAY-CAP'],
-  ] as const)
+  ] as const) {
     it(`ends with ${code} when it is closed as ${name}`, async () => {
       const made = bench();
       made.client.start();
@@ -229,6 +229,7 @@ describe('room client', () => {
       assert.equal(made.dials.length, 1);
       assert.equal(made.clock.waiting, 0);
     });
+  }
 
   it('gives up after its patience with the last reason', async () => {
     const made = bench({}, { patienceMs: 10_000 });

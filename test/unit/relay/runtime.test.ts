@@ -146,8 +146,9 @@ describe('prompts', () => {
       ['\n', false, false],
       ['maybe\n', true, false],
     ];
-    for (const [typed, preset, meant] of answers)
+    for (const [typed, preset, meant] of answers) {
       assert.equal(await ask(typed).prompt.confirm('Go on?', preset), meant, JSON.stringify(typed));
+    }
   });
   it('take an invite that was cut into lines, and leave what follows it', async () => {
     const line = encodeInvite({

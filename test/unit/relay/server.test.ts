@@ -333,8 +333,9 @@ describe('a link over a WebSocket', () => {
 describe('the relay command', () => {
   const base = { listen: '127.0.0.1:0', open: false, trustProxy: false };
   it('admits everybody only on loopback', async () => {
-    for (const listen of ['0.0.0.0:0', '[::]:0', '192.0.2.1:0', 'relay.test:0'])
+    for (const listen of ['0.0.0.0:0', '[::]:0', '192.0.2.1:0', 'relay.test:0']) {
       await assert.rejects(startRelay({ ...base, listen, open: true }, silentLog), coded('BF-RELAY-OPEN'), listen);
+    }
     const started = await startRelay({ ...base, open: true }, silentLog);
     assert.match(started.url, /^ws:\/\/127\.0\.0\.1:\d+$/);
     await started.stop();
@@ -354,8 +355,9 @@ describe('the relay command', () => {
   });
   it('knows loopback when it sees it', () => {
     for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) assert.ok(isLoopback(host), host);
-    for (const host of ['127.0.0.1.evil.test', '127.evil.test', '0.0.0.0', '::', '10.0.0.1'])
+    for (const host of ['127.0.0.1.evil.test', '127.evil.test', '0.0.0.0', '::', '10.0.0.1']) {
       assert.ok(!isLoopback(host), host);
+    }
     assert.deepEqual(parseListen('[::1]:9'), { host: '::1', port: 9 });
   });
 });

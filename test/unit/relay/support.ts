@@ -105,8 +105,9 @@ export class MemoryLink implements Link {
   }
   #deliver(): void {
     queueMicrotask(() => {
-      while (this.#in.length > 0 && this.#onMessage !== undefined && !this.paused && !this.isClosed)
+      while (this.#in.length > 0 && this.#onMessage !== undefined && !this.paused && !this.isClosed) {
         this.#onMessage(this.#in.shift()!);
+      }
     });
   }
 }

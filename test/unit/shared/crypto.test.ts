@@ -35,18 +35,19 @@ interface Groups<Test> {
 describe('crypto/hash', () => {
   it('HMAC-SHA-512 as Wycheproof says', () => {
     let count = 0;
-    for (const group of (load('wycheproof/hmac_sha512_test.json') as Groups<MacTest>).testGroups)
+    for (const group of (load('wycheproof/hmac_sha512_test.json') as Groups<MacTest>).testGroups) {
       for (const test of group.tests) {
         const mac = hmacSha512(unhex(test.key), unhex(test.msg)).subarray(0, (group.tagSize as number) / 8);
         assert.equal(hex(mac) === test.tag, test.result === 'valid');
         count++;
       }
+    }
     assert.equal(count, 174);
   });
 
   it('HKDF-Expand as Wycheproof says, with the extract step from OpenSSL', () => {
     let count = 0;
-    for (const group of (load('wycheproof/hkdf_sha512_test.json') as Groups<KdfTest>).testGroups)
+    for (const group of (load('wycheproof/hkdf_sha512_test.json') as Groups<KdfTest>).testGroups) {
       for (const test of group.tests) {
         const salt = test.salt === '' ? Buffer.alloc(64) : Buffer.from(test.salt, 'hex');
         const prk = createHmac('sha512', salt).update(Buffer.from(test.ikm, 'hex')).digest();
@@ -54,6 +55,7 @@ describe('crypto/hash', () => {
         else refuses('BF-INTERNAL-ARGUMENT', () => hkdfExpand(prk, unhex(test.info), test.size));
         count++;
       }
+    }
     assert.equal(count, 83);
   });
 
@@ -113,7 +115,7 @@ describe('crypto/session', () => {
     ['lengthened', (boxes) => Uint8Array.of(...boxes[1], 0)],
     ['empty', () => new Uint8Array(0)],
   ];
-  for (const [name, attack] of attacks)
+  for (const [name, attack] of attacks) {
     it(`a ${name} box ends the session for good`, () => {
       const [a, b] = pair();
       const boxes = [1, 2, 3].map((n) => a.seal(new Uint8Array(40).fill(n)).box);
@@ -123,6 +125,7 @@ describe('crypto/session', () => {
       refuses('BF-STUB-AUTHENTICATION', () => b.open(boxes[1]), 'even the right box');
       refuses('BF-STUB-AUTHENTICATION', () => b.seal(new Uint8Array(1)), 'and sending');
     });
+  }
 
   it('every flipped bit is noticed', () => {
     const [a] = pair();
@@ -203,10 +206,12 @@ describe('crypto/handshake', () => {
   it('a flipped bit of M2 (of its key: each) is refused, and each size but the right one', () => {
     const { initiator, answer } = ends({ tries: 10_000 });
     const responder = answer(initiator.m1);
-    for (const [i, bad] of [...flips(responder.m2, 32)].entries())
+    for (const [i, bad] of [...flips(responder.m2, 32)].entries()) {
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(bad), `bit ${i}`);
-    for (const size of [0, 31, 127, 129])
+    }
+    for (const size of [0, 31, 127, 129]) {
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(new Uint8Array(size)));
+    }
     initiator.receiveM2(responder.m2);
   }).timeout(120_000);
 
@@ -227,11 +232,12 @@ describe('crypto/handshake', () => {
     ['a missing context', { responderContexts: [contexts[0]] }],
     ['exchanged contexts', { responderContexts: [contexts[1], contexts[0]] }],
   ];
-  for (const [name, changes] of wrongs)
+  for (const [name, changes] of wrongs) {
     it(`${name} is refused`, () => {
       const { initiator, answer } = ends(changes);
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(answer(initiator.m1).m2));
     });
+  }
 
   it('points of low order are refused on both sides', () => {
     const lowOrder = lowOrderPoints();
@@ -288,15 +294,17 @@ describe('tweetnacl, as far as we lean on it', () => {
       shared: string;
     }>;
     const tests = testGroups.flatMap((group) => group.tests);
-    for (const test of tests.filter((_, i) => i % 4 === 0))
+    for (const test of tests.filter((_, i) => i % 4 === 0)) {
       assert.equal(hex(nacl.scalarMult(unhex(test.private), unhex(test.public))), test.shared);
+    }
   });
 
   it('secretbox as NaCl says', () => {
     const { secretbox } = load('nacl/nacl-kat.json') as {
       secretbox: { key: string; nonce: string; msg: string; box: string }[];
     };
-    for (const { key, nonce, msg, box } of secretbox)
+    for (const { key, nonce, msg, box } of secretbox) {
       assert.equal(hex(nacl.secretbox(unhex(msg), unhex(nonce), unhex(key))), box);
+    }
   });
 });

@@ -75,7 +75,7 @@ describe('tunnel messages', () => {
     assert.deepEqual([...new Set(samples.map((message) => message.name))], Object.keys(MESSAGES));
   });
 
-  for (const message of samples)
+  for (const message of samples) {
     it(`${message.name} survives the round trip, is refused cut, lengthened and from the wrong side`, () => {
       const encoded = encodeMessage(message);
       assert.deepEqual(decodeMessage(sender(message), encoded), message);
@@ -83,14 +83,16 @@ describe('tunnel messages', () => {
       const grows = message.name === 'FRAME' ? 4065 : 0;
       const longer = Uint8Array.of(...encoded, ...bytes(message.name === 'REPLY' ? 4000 : 1 + grows));
       refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(sender(message), longer));
-      if (encoded.length > 1)
+      if (encoded.length > 1) {
         refuses('BF-TUNNEL-MESSAGE', () =>
           decodeMessage(sender(message), encoded.subarray(0, Math.min(6, encoded.length - 1))),
         );
+      }
       if (MESSAGES[message.name].from === 'both') return;
       const stranger = sender(message) === 'agent' ? 'controller' : 'agent';
       refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(stranger, encoded));
     });
+  }
 
   it('JSON bodies: unknown fields, wrong types, double meaning and excess are refused', () => {
     const body = (value: unknown) =>
@@ -107,13 +109,15 @@ describe('tunnel messages', () => {
       '{"board":"running","__proto__":{"x":1}}',
       '{"board":"running","constructor":1}',
       `{"board":"running"}${' '.repeat(4096)}`,
-    ])
+    ]) {
       refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', body(bad)), JSON.stringify(bad));
+    }
     refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', Uint8Array.of(0x0e, 0xff, 0xfe)));
-    for (const change of [{ uid: 'AB'.repeat(12) }, { rdp: 3 }, { optcr: -1 }, { optcr: 1.5 }, { devId: 0x1000 }])
+    for (const change of [{ uid: 'AB'.repeat(12) }, { rdp: 3 }, { optcr: -1 }, { optcr: 1.5 }, { devId: 0x1000 }]) {
       refuses('BF-INTERNAL-ARGUMENT', () =>
         encodeMessage({ name: 'HELLO', hello: { ...hello, target: { ...hello.target, ...change } as never } }),
       );
+    }
   });
 
   it('wire items survive the round trip and refuse other sizes', () => {
@@ -161,8 +165,9 @@ describe('sealed messages', () => {
       bad[offset] = 1;
       refuses('BF-TUNNEL-MESSAGE', () => decodeReply(bad), `offset ${offset}`);
     }
-    for (const data of [bytes(0), bytes(3), bytes(4036)])
+    for (const data of [bytes(0), bytes(3), bytes(4036)]) {
       refuses('BF-INTERNAL-ARGUMENT', () => encodeCommand({ name: 'IMAGE', address: 0, data }));
+    }
   });
 
   it('payloads: reserved bytes, versions and sizes', () => {
@@ -212,12 +217,13 @@ describe('invite', () => {
   });
 
   it('every cut says that the end is missing', () => {
-    for (let length = 4; length < line.length; length++)
+    for (let length = 4; length < line.length; length++) {
       assert.throws(
         () => decodeInvite(line.slice(0, length), NOW),
         /not a complete invite.*(its end is missing|a character is wrong)/,
         String(length),
       );
+    }
     for (let end = 4; end <= line.length; end++) assert.equal(isCutShort(line.slice(0, end)), end < line.length);
     assert.equal(isCutShort('bf'), false);
     assert.equal(isCutShort(`${line}x`), false);
@@ -245,8 +251,9 @@ describe('invite', () => {
   });
 
   it('only relay addresses without credentials fit, and the public part holds no secret', () => {
-    for (const relayUrl of ['https://a', 'wss://user:pw@a/', 'wss://a/#x', 'wss://', `wss://${'a'.repeat(600)}`])
+    for (const relayUrl of ['https://a', 'wss://user:pw@a/', 'wss://a/#x', 'wss://', `wss://${'a'.repeat(600)}`]) {
       refuses('BF-INTERNAL-ARGUMENT', () => encodeInvite({ ...invite, relayUrl }), relayUrl);
+    }
     assert.equal(hex(publicInviteBytes(invite)).includes(hex(invite.secret)), false);
   });
 });
@@ -309,10 +316,12 @@ describe('receipt', () => {
       '',
       '[]',
       'x'.repeat(5000),
-    ])
+    ]) {
       refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, text }, verify), text.slice(0, 60));
-    for (const bad of [...flips(fromHex(signed.signature))].filter((_, i) => i % 16 === 0))
+    }
+    for (const bad of [...flips(fromHex(signed.signature))].filter((_, i) => i % 16 === 0)) {
       refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, signature: hex(bad) }, verify));
+    }
     refuses('BF-JOB-RECEIPT', () => verifyReceipt({ ...signed, signature: 'zz' }, verify));
     refuses('BF-JOB-RECEIPT', () => verifyReceipt(signed, verify, bytes(32)));
     refuses('BF-INTERNAL-ARGUMENT', () => signReceipt({ ...receipt, vendorKey: '00'.repeat(32) }, key));
@@ -329,8 +338,9 @@ describe('small things', () => {
         assert.deepEqual(fromHex(toHex(value).toUpperCase()), value);
       }),
     );
-    for (const bad of ['A', 'AB', 'AAA=', 'AA A', 'AAB', 'A+AA'])
+    for (const bad of ['A', 'AB', 'AAA=', 'AA A', 'AAB', 'A+AA']) {
       refuses('BF-USAGE', () => fromBase64url(bad, 'BF-USAGE'), bad);
+    }
   });
 
   it('readers and writers keep their bounds', () => {
@@ -387,7 +397,7 @@ describe('decoders and garbage', () => {
     encodeCommand({ name: 'FINAL', root: bytes(64), bootWords: bytes(64) }),
     encodeReply({ name: 'WRITTEN', answers: 1, width: 'x32', root: bytes(64), wordsProgrammed: 1, optcr: 1 }),
   ];
-  for (const [name, decode] of Object.entries(decoders))
+  for (const [name, decode] of Object.entries(decoders)) {
     it(`${name}: only coded errors come out`, () => {
       fc.assert(
         fc.property(
@@ -406,4 +416,5 @@ describe('decoders and garbage', () => {
         { numRuns: 150 },
       );
     });
+  }
 });

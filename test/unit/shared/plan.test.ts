@@ -34,11 +34,12 @@ const reset: Plan = { ...info, kind: 'reset' };
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, verify, erase, info, reset])
+  for (const plan of [flash, verify, erase, info, reset]) {
     it(`a good ${plan.kind} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), plan);
     });
+  }
 
   const program = (address: number, length: number) => ({ address, length, use: 'program' }) as const;
   const broken: [string, ErrorCode, Plan][] = [
@@ -84,12 +85,13 @@ describe('plan', () => {
     ['reset with boot words', 'BF-PLAN-MALFORMED', { ...reset, bootAddress: 0x08000000 }],
     ['reset that locks', 'BF-PLAN-OPTIONS', { ...reset, lock: 'level 1' }],
   ];
-  for (const [name, code, plan] of broken)
+  for (const [name, code, plan] of broken) {
     it(`${name} is refused`, () => refuses(code, () => checkPlan(decodePlan(encodePlan(plan)), STM32F42X)));
+  }
 
   it('every change of a byte is refused or is another plan with another hash', () => {
     const bytes = encodePlan(flash);
-    for (let offset = 0; offset < bytes.length; offset++)
+    for (let offset = 0; offset < bytes.length; offset++) {
       for (const delta of [1, 0x80, 0xff]) {
         const changed = bytes.slice();
         changed[offset] ^= delta;
@@ -100,6 +102,7 @@ describe('plan', () => {
         }
         assert.notEqual(hex(planHash(changed)), hex(planHash(bytes)));
       }
+    }
   });
 
   const RESERVED: [string, number, number][] = [
@@ -120,20 +123,22 @@ describe('plan', () => {
     ['range use 3', 56, 3],
     ['range use high byte', 59, 1],
   ];
-  for (const [name, offset, value] of RESERVED)
+  for (const [name, offset, value] of RESERVED) {
     it(`${name} is refused`, () => {
       const bytes = encodePlan(flash);
       bytes[offset] = value;
       refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes));
     });
+  }
 
   it('label padding, cut and lengthened plans are refused', () => {
     const bytes = encodePlan(flash);
     const padded = bytes.slice();
     padded[padded.length - 1] = 1;
     refuses('BF-PLAN-MALFORMED', () => decodePlan(padded));
-    for (let length = 0; length < bytes.length; length++)
+    for (let length = 0; length < bytes.length; length++) {
       refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes.subarray(0, length)));
+    }
     refuses('BF-PLAN-MALFORMED', () => decodePlan(Uint8Array.of(...bytes, 0, 0, 0, 0)));
     const longer = Uint8Array.of(...bytes, 0, 0, 0, 0);
     longer[4] += 4;
@@ -233,12 +238,13 @@ describe('chips', () => {
     for (const chip of CHIPS) {
       const bytes = sectorsOf(chip).reduce((sum, sector) => sum + sector.bytes, 0);
       assert.equal(bytes, chip.flashKiB[0] * 1024, chip.name);
-      for (const sizeKiB of chip.flashKiB)
+      for (const sizeKiB of chip.flashKiB) {
         assert.equal(
           sectorsOf(chip, sizeKiB).reduce((sum, sector) => sum + sector.bytes, 0),
           sizeKiB * 1024,
           chip.name,
         );
+      }
     }
     assert.equal(new Set(CHIPS.map((chip) => chip.devId)).size, CHIPS.length);
     assert.equal(requireChip(0x419).stub, 'stm32f42x');

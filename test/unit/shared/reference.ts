@@ -175,9 +175,10 @@ function poly1305(key: Uint8Array, message: Uint8Array): Buffer {
   const number = (bytes: Uint8Array) => BigInt(`0x${Buffer.from(bytes).reverse().toString('hex') || '0'}`);
   const r = number(key.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
   let accumulator = 0n;
-  for (let i = 0; i < message.length; i += 16)
+  for (let i = 0; i < message.length; i += 16) {
     accumulator =
       ((accumulator + number(Buffer.concat([message.subarray(i, i + 16), Buffer.of(1)]))) * r) % ((1n << 130n) - 5n);
+  }
   const tag = (accumulator + number(key.subarray(16, 32))) & ((1n << 128n) - 1n);
   return Buffer.from(tag.toString(16).padStart(32, '0'), 'hex').reverse();
 }

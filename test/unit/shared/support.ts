@@ -10,8 +10,9 @@ export function seeded(seed: string): Random {
   return {
     bytes(count) {
       const parts: Buffer[] = [];
-      for (let length = 0; length < count; length += 64)
+      for (let length = 0; length < count; length += 64) {
         parts.push(createHash('sha512').update(`${seed}/${counter++}`).digest());
+      }
       return new Uint8Array(Buffer.concat(parts).subarray(0, count));
     },
   };

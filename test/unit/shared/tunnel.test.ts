@@ -97,8 +97,9 @@ class Carrier {
 
   /** PEER(1) on both sides. */
   relink(): void {
-    for (const side of ['controller', 'agent'] as const)
+    for (const side of ['controller', 'agent'] as const) {
       this.#ends[side]?.tunnel.attachLink((body) => this.#carry(side, body));
+    }
   }
 
   /** Delivers until nothing is under way. */
@@ -120,8 +121,9 @@ class Carrier {
   #carry(from: TunnelSide, body: Uint8Array): void {
     const index = this.carried.push({ from, body: body.slice() }) - 1;
     const to = from === 'agent' ? 'controller' : 'agent';
-    for (const delay of this.weather(body, from, index))
+    for (const delay of this.weather(body, from, index)) {
       this.#queue.push({ due: this.#step + 1 + delay, to, body: body.slice() });
+    }
   }
 }
 
@@ -290,7 +292,7 @@ describe('tunnel: opening', () => {
     }
   });
 
-  for (const [name, agentSecret, controllerSecret] of [['psk', psk(new Uint8Array(32)), inviteSecret()]] as const)
+  for (const [name, agentSecret, controllerSecret] of [['psk', psk(new Uint8Array(32)), inviteSecret()]] as const) {
     it(`a controller with another ${name} is refused in words`, () => {
       const all = bench({ agent: { invite: agentSecret }, controller: { invite: controllerSecret } });
       all.carrier.join('controller', all.controller);
@@ -303,13 +305,14 @@ describe('tunnel: opening', () => {
       assert.equal(all.agent.confirmed.length + all.controller.confirmed.length, 0);
       assert.equal(all.agent.tunnel.state, 'failed');
     });
+  }
 
   it('nothing can be sent before', () => {
     refuses('BF-TUNNEL-CLOSED', () => bench().agent.tunnel.send(credit(1)));
   });
 
   it('an altered T1, T2 or T3 confirms nothing', () => {
-    for (const tag of [0x01, 0x02, 0x03])
+    for (const tag of [0x01, 0x02, 0x03]) {
       for (const offset of [1, 33, 65, -1]) {
         const all = bench();
         all.carrier.weather = (body) => {
@@ -321,6 +324,7 @@ describe('tunnel: opening', () => {
         settle(all, 500);
         assert.equal(all.controller.confirmed.length, 0, `tag ${tag}, byte ${offset}`);
       }
+    }
   });
 });
 
@@ -370,8 +374,8 @@ describe('tunnel: messages', () => {
       },
     ],
   ];
-  for (const [name, weather] of weathers)
-    for (const seed of [1, 2, 3])
+  for (const [name, weather] of weathers) {
+    for (const seed of [1, 2, 3]) {
       it(`arrives complete and in order when the network ${name} (${seed})`, () => {
         const all = opened();
         all.carrier.weather = weather(seed);
@@ -384,6 +388,8 @@ describe('tunnel: messages', () => {
         assert.deepEqual([all.controller.words, all.agent.words], [upTo(60), upTo(60)]);
         assert.deepEqual([all.agent.failures, all.controller.failures], [[], []]);
       });
+    }
+  }
 
   it('survives losing the link at every message', () => {
     const all = opened();
@@ -483,8 +489,9 @@ describe('tunnel: messages', () => {
       Uint8Array.of(0x7f),
       resume,
       new Uint8Array(9000),
-    ])
+    ]) {
       for (const side of ['agent', 'controller'] as const) all.carrier.inject(side, body);
+    }
     all.agent.tunnel.send(credit(2));
     settle(all, 200);
     assert.deepEqual(all.controller.words, [1, 2]);
@@ -646,8 +653,9 @@ describe('tunnel: coming back, and coming uninvited', () => {
     const next = new End('agent', all.clock, 'second process', { resume: resumeSecret });
     all.carrier.weather = (body, from) => {
       // The controller goes on in the old session while T3 is under way: its first box arrives after the new session began.
-      if (from === 'agent' && body[0] === 0x03 && all.controller.words.length === 0)
+      if (from === 'agent' && body[0] === 0x03 && all.controller.words.length === 0) {
         all.controller.tunnel.send(frame(1));
+      }
       return [0];
     };
     all.carrier.join('agent', next);

@@ -31,8 +31,9 @@ describe('protocol vectors', () => {
   });
 
   it('the independent secretbox and HKDF agree with NaCl and OpenSSL', () => {
-    for (const { key, nonce, msg, box } of nacls.secretbox)
+    for (const { key, nonce, msg, box } of nacls.secretbox) {
       assert.equal(referenceSecretbox(unhex(key), unhex(nonce), unhex(msg)).toString('hex'), box);
+    }
     const [ikm, salt] = [Buffer.from('input'), Buffer.from('salt')];
     assert.deepEqual(
       expand(hmac(salt, ikm), 'label', Buffer.from('context')),
@@ -40,7 +41,7 @@ describe('protocol vectors', () => {
     );
   });
 
-  for (const purpose of ['tunnel', 'sealed'] as const)
+  for (const purpose of ['tunnel', 'sealed'] as const) {
     it(`${purpose}: both ends reach the messages, keys and boxes of the file`, () => {
       const vector = vectors[purpose];
       const { input } = vector;
@@ -74,8 +75,9 @@ describe('protocol vectors', () => {
       assert.equal(hex(result.peerPayload), input.payload2);
       assert.equal(hex(other.peerPayload), input.payload1);
     });
+  }
 
-  for (const purpose of ['tunnel', 'sealed'] as const)
+  for (const purpose of ['tunnel', 'sealed'] as const) {
     it(`${purpose}: boxes around the epoch boundaries`, () => {
       const vector = vectors[purpose];
       const chains = { i2r: unhex(vector.chain_i2r), r2i: unhex(vector.chain_r2i) };
@@ -101,6 +103,7 @@ describe('protocol vectors', () => {
         }
       }
     });
+  }
 
   it('code, resume secret and session tag', () => {
     const exporter = unhex(vectors.tunnel.exporter);

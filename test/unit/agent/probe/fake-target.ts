@@ -48,12 +48,12 @@ export class FakeTarget implements Probe {
   running = true;
   debugEnabled = false;
   connected = false;
-  private readonly options: Required<FakeTargetOptions>;
-  private resetSeen = false;
-  private held = false;
+  readonly #options: Required<FakeTargetOptions>;
+  #resetSeen = false;
+  #held = false;
 
   constructor(options: FakeTargetOptions = {}) {
-    this.options = { coreReset: true, nrst: true, halts: true, catches: true, hidden: false, ...options };
+    this.#options = { coreReset: true, nrst: true, halts: true, catches: true, hidden: false, ...options };
   }
 
   async open(): Promise<void> {}
@@ -70,7 +70,7 @@ export class FakeTarget implements Probe {
   }
   async connect(): Promise<void> {
     this.log.push('connect');
-    if (this.options.hidden && !this.held) throw fail('BF-TARGET-NONE');
+    if (this.#options.hidden && !this.#held) throw fail('BF-TARGET-NONE');
     this.connected = true;
   }
   async disconnect(): Promise<void> {
@@ -105,7 +105,7 @@ export class FakeTarget implements Probe {
   async readWord(address: number): Promise<number> {
     this.reads.push(address);
     if (this.broken.has(address)) throw fail('BF-TARGET-FAULT');
-    if (address === 0xe000edf0) return this.readDhcsr();
+    if (address === 0xe000edf0) return this.#readDhcsr();
     const value = this.words.get(address);
     if (value === undefined) throw fail('BF-TARGET-FAULT', address.toString(16));
     return value;
@@ -114,41 +114,42 @@ export class FakeTarget implements Probe {
   async writeWord(address: number, value: number): Promise<void> {
     this.log.push(`${address.toString(16)} = ${value.toString(16)}`);
     if (this.broken.has(address)) throw fail('BF-TARGET-FAULT');
-    if (address === 0xe000edf0) this.writeDhcsr(value);
-    else if (address === 0xe000ed0c) this.aircr(value);
+    if (address === 0xe000edf0) this.#writeDhcsr(value);
+    else if (address === 0xe000ed0c) this.#aircr(value);
     else this.words.set(address, value);
   }
 
   async driveNrst(level: 'low' | 'high'): Promise<void> {
     this.log.push(`nrst ${level}`);
-    if (!this.options.nrst) return;
-    if (level === 'low') this.held = true;
-    else if (this.held) {
-      this.held = false;
-      this.reset();
+    if (!this.#options.nrst) return;
+    if (level === 'low') {
+      this.#held = true;
+    } else if (this.#held) {
+      this.#held = false;
+      this.#reset();
     }
   }
 
-  private reset(): void {
-    this.resetSeen = true;
+  #reset(): void {
+    this.#resetSeen = true;
     const caught = this.debugEnabled && ((this.words.get(0xe000edfc) ?? 0) & 1) !== 0;
-    this.running = !(caught && this.options.catches);
+    this.running = !(caught && this.#options.catches);
   }
 
-  private aircr(value: number): void {
-    if (this.options.coreReset && value === 0x05fa0004) this.reset();
+  #aircr(value: number): void {
+    if (this.#options.coreReset && value === 0x05fa0004) this.#reset();
   }
 
-  private readDhcsr(): number {
-    const sticky = this.resetSeen || this.held;
-    this.resetSeen = this.held;
+  #readDhcsr(): number {
+    const sticky = this.#resetSeen || this.#held;
+    this.#resetSeen = this.#held;
     const flags = (this.debugEnabled ? 1 : 0) | (this.running ? 0 : 0x20002) | (sticky ? 0x2000000 : 0);
     return (0x10000 | flags) >>> 0;
   }
 
-  private writeDhcsr(value: number): void {
+  #writeDhcsr(value: number): void {
     if (value >>> 16 !== KEY) return;
     this.debugEnabled = (value & 1) !== 0;
-    this.running = !(this.debugEnabled && (value & 2) !== 0 && this.options.halts);
+    this.running = !(this.debugEnabled && (value & 2) !== 0 && this.#options.halts);
   }
 }

@@ -24,18 +24,18 @@ export function padded(command: string): Uint8Array {
 /** Time passes only through waiting: every timer fires at once and is written down. For code without deadlines. */
 export class EagerClock implements Clock {
   readonly delays: number[] = [];
-  private time = 0;
+  #time = 0;
 
   now(): number {
-    return this.time;
+    return this.#time;
   }
   wall(): number {
-    return this.time;
+    return this.#time;
   }
   after(delayMs: number, run: () => void): () => void {
     this.delays.push(delayMs);
     queueMicrotask(() => {
-      this.time += delayMs;
+      this.#time += delayMs;
       run();
     });
     return () => {};
@@ -44,40 +44,40 @@ export class EagerClock implements Clock {
 
 /** Time passes only through `advance`. */
 export class ManualClock implements Clock {
-  private time = 0;
-  private timers: { at: number; run: () => void }[] = [];
+  #time = 0;
+  #timers: { at: number; run: () => void }[] = [];
 
   now(): number {
-    return this.time;
+    return this.#time;
   }
   wall(): number {
-    return this.time;
+    return this.#time;
   }
   after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.time + delayMs, run };
-    this.timers.push(timer);
+    const timer = { at: this.#time + delayMs, run };
+    this.#timers.push(timer);
     return () => {
-      this.timers = this.timers.filter((other) => other !== timer);
+      this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
 
   get waiting(): number {
-    return this.timers.length;
+    return this.#timers.length;
   }
 
   /** Lets everything settle, moves on, and lets everything settle again. */
   async advance(ms: number): Promise<void> {
     await settle();
-    const end = this.time + ms;
+    const end = this.#time + ms;
     for (;;) {
-      const due = this.timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
-      this.timers = this.timers.filter((other) => other !== due);
-      this.time = due.at;
+      this.#timers = this.#timers.filter((other) => other !== due);
+      this.#time = due.at;
       due.run();
       await settle();
     }
-    this.time = end;
+    this.#time = end;
     await settle();
   }
 }
@@ -115,7 +115,7 @@ export class ScriptedTransport implements StlinkTransport {
   readonly identity: StlinkIdentity;
   readonly maxBlock: number;
   readonly events: string[] = [];
-  private script: ScriptLine[] = [];
+  #script: ScriptLine[] = [];
 
   constructor(productId = 0x3748, maxBlock = 6144) {
     this.identity = { vendorId: 0x0483, productId, serial: '066DFF303230504E43112233', path: 'usb' };
@@ -123,13 +123,13 @@ export class ScriptedTransport implements StlinkTransport {
   }
 
   expect(...lines: readonly ScriptLine[]): this {
-    this.script.push(...lines);
+    this.#script.push(...lines);
     return this;
   }
 
   /** Every line was played. */
   done(): void {
-    assert.deepEqual(this.script, []);
+    assert.deepEqual(this.#script, []);
   }
 
   async open(): Promise<void> {
@@ -143,7 +143,7 @@ export class ScriptedTransport implements StlinkTransport {
   }
 
   async exchange(command: Uint8Array, dataOut: Uint8Array | undefined, replyLength: number): Promise<Uint8Array> {
-    const next = this.script.shift();
+    const next = this.#script.shift();
     assert.ok(next, `unexpected command ${hex(command)}`);
     assert.equal(hex(command), hex(padded(next.command)));
     assert.equal(

@@ -19,19 +19,19 @@ class FakeServer {
   readonly said: string[] = [];
   closed = 0;
   channel: ByteChannel | undefined;
-  private readonly replies: string[];
-  private readonly piece: number;
+  readonly #replies: string[];
+  readonly #piece: number;
 
   constructor(replies: readonly string[], piece = 1000) {
-    this.replies = [...replies];
-    this.piece = piece;
+    this.#replies = [...replies];
+    this.#piece = piece;
   }
 
   connect = async (): Promise<ByteChannel> => {
     const channel: ByteChannel = {
       send: (data) => {
         this.said.push(hex(data));
-        const reply = this.replies.shift();
+        const reply = this.#replies.shift();
         if (reply !== undefined) this.reply(bytes(reply));
       },
       close: () => {
@@ -45,11 +45,11 @@ class FakeServer {
   };
 
   add(...replies: readonly string[]): void {
-    this.replies.push(...replies);
+    this.#replies.push(...replies);
   }
 
   reply(whole: Uint8Array): void {
-    for (let at = 0; at < whole.length; at += this.piece) this.channel?.onData(whole.slice(at, at + this.piece));
+    for (let at = 0; at < whole.length; at += this.#piece) this.channel?.onData(whole.slice(at, at + this.#piece));
   }
 }
 

@@ -26,9 +26,9 @@ class FakeDevice implements UsbDeviceLike {
   descriptor: Uint8Array | Error = new Error('no descriptor');
   stuckOut = false;
   failClaim: Error | undefined;
-  private packets: Answer[] = [];
-  private readers: { take: (answer: Answer) => void; drop: () => void }[] = [];
-  private readonly configured: UsbConfigurationLike;
+  #packets: Answer[] = [];
+  #readers: { take: (answer: Answer) => void; drop: () => void }[] = [];
+  readonly #configured: UsbConfigurationLike;
 
   constructor(productId = 0x3748, packetSize = 64, numbers = { out: 2, in: 1 }) {
     this.productId = productId;
@@ -39,7 +39,7 @@ class FakeDevice implements UsbDeviceLike {
       return { endpointNumber, direction, type: 'bulk', packetSize };
     };
     const endpoints = [end(numbers.in, 'in'), end(numbers.out, 'out'), end(3, 'in')];
-    this.configured = { configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate: { endpoints } }] };
+    this.#configured = { configurationValue: 1, interfaces: [{ interfaceNumber: 0, alternate: { endpoints } }] };
   }
 
   async open(): Promise<void> {
@@ -47,14 +47,14 @@ class FakeDevice implements UsbDeviceLike {
   }
   async close(): Promise<void> {
     this.calls.push('close');
-    for (const reader of this.readers.splice(0)) reader.drop();
+    for (const reader of this.#readers.splice(0)) reader.drop();
   }
   async reset(): Promise<void> {
     this.calls.push('reset');
   }
   async selectConfiguration(value: number): Promise<void> {
     this.calls.push(`configuration ${value}`);
-    this.configuration = this.configured;
+    this.configuration = this.#configured;
   }
   async claimInterface(): Promise<void> {
     this.calls.push('claim');
@@ -84,18 +84,18 @@ class FakeDevice implements UsbDeviceLike {
         if (answer instanceof Error) return reject(answer);
         if (!(answer instanceof Uint8Array)) return resolve({ status: answer.status });
         // A request smaller than the queued answer takes its packets and leaves the rest.
-        if (answer.length > length) this.packets.unshift(answer.slice(length));
+        if (answer.length > length) this.#packets.unshift(answer.slice(length));
         resolve({ status: 'ok', data: new DataView(answer.slice(0, length).buffer) });
       };
-      const next = this.packets.shift();
+      const next = this.#packets.shift();
       if (next !== undefined) take(next);
-      else this.readers.push({ take, drop: () => reject(new Error('AbortError')) });
+      else this.#readers.push({ take, drop: () => reject(new Error('AbortError')) });
     });
   }
 
   say(answer: Answer): void {
-    const reader = this.readers.shift();
-    if (reader === undefined) this.packets.push(answer);
+    const reader = this.#readers.shift();
+    if (reader === undefined) this.#packets.push(answer);
     else reader.take(answer);
   }
 }

@@ -22,10 +22,12 @@ describe('close reasons', () => {
     for (const [name, { error }] of rows) assert.ok(error in ERRORS, name);
   });
   it('never send a superseded or refused side back', () => {
-    for (const name of ['superseded', 'refused', 'expired', 'unknownTenant', 'wrongRelay', 'cap', 'done'] as const)
+    for (const name of ['superseded', 'refused', 'expired', 'unknownTenant', 'wrongRelay', 'cap', 'done'] as const) {
       assert.equal(mayReturn(CLOSE[name].code), false, name);
-    for (const name of ['shutdown', 'lost', 'silent', 'busy', 'lagging'] as const)
+    }
+    for (const name of ['shutdown', 'lost', 'silent', 'busy', 'lagging'] as const) {
       assert.equal(mayReturn(CLOSE[name].code), true, name);
+    }
   });
   it('treat an unknown verdict as final and an unknown accident as passing', () => {
     assert.equal(closeName(4321), 'garbage');

@@ -53,8 +53,9 @@ describe('link frames', () => {
     ['a relay name with a control character', `0101${'ab'.repeat(32)}06722e1b657374`, 'BF-LINK-FRAME'],
     ['a ticket length beyond the message', `02ffff${'05'.repeat(184)}${'06'.repeat(64)}`, 'BF-LINK-FRAME'],
   ];
-  for (const [what, bytes, code] of BROKEN)
+  for (const [what, bytes, code] of BROKEN) {
     it(`refuse ${what}`, () => assert.throws(() => decodeLinkMessage(Buffer.from(bytes, 'hex')), coded(code)));
+  }
 
   it('meet garbage with coded errors only, and what they accept encodes to the same bytes', () => {
     const random = seededRandom(0xf2a3e);

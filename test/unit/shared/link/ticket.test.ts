@@ -51,11 +51,12 @@ describe('tickets', () => {
       handMadeTicket({ relay: '' }),
       handMadeTicket({ relay: 'a b' }),
     ];
-    for (const bytes of broken)
+    for (const bytes of broken) {
       assert.throws(
         () => decodeTicket(bytes),
         (error) => isBlindflashError(error, 'BF-RELAY-TICKET-INVALID'),
       );
+    }
   });
 
   it('present with a signature OpenSSL would have made, good for one nonce and one ticket', () => {
@@ -122,10 +123,11 @@ describe('relay names', () => {
     for (const [url, name] of names) assert.equal(relayNameOf(url), name);
   });
   it('are refused behind anything that is not a plain WebSocket URL', () => {
-    for (const url of ['https://a.test', 'a.test', 'wss://u:p@a.test', 'wss://a.test/?x=1', 'wss://a.test/#x', ''])
+    for (const url of ['https://a.test', 'a.test', 'wss://u:p@a.test', 'wss://a.test/?x=1', 'wss://a.test/#x', '']) {
       assert.throws(
         () => relayNameOf(url),
         (error) => isBlindflashError(error, 'BF-RELAY-ADDRESS'),
       );
+    }
   });
 });

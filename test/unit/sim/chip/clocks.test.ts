@@ -55,7 +55,7 @@ describe('clock control', () => {
     [0x07000c48, /PLLN 49/],
     [0x01002a08, /PLLQ 1/],
     [0x07007008, /VCO 896 MHz/],
-  ] as const)
+  ] as const) {
     it(`checks PLLCFGR 0x${settings.toString(16)}`, () => {
       const b = new Bench();
       b.poke(RCC.pllcfgr, settings);
@@ -65,6 +65,7 @@ describe('clock control', () => {
       strict.poke(RCC.pllcfgr, settings);
       strict.faults(() => strict.poke(RCC.cr, 0x01000083));
     });
+  }
   it('warns when APB1 runs too fast', () => {
     const b = new Bench();
     b.poke(FLASH.acr, 5);

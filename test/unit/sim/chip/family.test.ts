@@ -43,7 +43,7 @@ const ROWS: readonly Row[] = [
 ];
 
 describe('F4 family', () => {
-  for (const row of ROWS)
+  for (const row of ROWS) {
     it(`${row.chip}: identity, memories, sectors, RNG and FLASH_CR`, () => {
       const bench = new Bench({ chip: row.chip });
       assert.equal(bench.peek(0xe0042000) & 0xfff, row.devId);
@@ -64,6 +64,7 @@ describe('F4 family', () => {
       bench.poke(FLASH.cr, 0x7ffeffff);
       assert.equal(bench.peek(FLASH.cr) >>> 0, row.crBits);
     });
+  }
 
   it('shows no second option register and no PCROP on the F405, and the WRP bits of the sectors that exist', () => {
     const bench = new Bench({ chip: 'stm32f405' });

@@ -125,7 +125,7 @@ describe('flash: interrupted operations', () => {
   for (const [name, stop] of [
     ['power cut', (b: Bench) => b.board.powerOff()],
     ['NRST', (b: Bench) => b.board.assertNrst()],
-  ] as const)
+  ] as const) {
     it(`leaves a mix of old and erased bits after ${name} in an erase`, () => {
       const b = new Bench({ flash: PATTERN });
       b.unlock();
@@ -144,6 +144,7 @@ describe('flash: interrupted operations', () => {
       assert.ok(b.board.flash.bytes.subarray(0, 0x8000).every((byte) => byte === 0x5a));
       assert.ok(b.board.flash.bytes.subarray(0xc000).every((byte) => byte === 0x5a));
     });
+  }
   it('leaves only bits of the word cleared after a cut in programming', () => {
     const words = new Set<number>();
     for (let seed = 1; seed < 20; seed++) {

@@ -66,7 +66,7 @@ describe('flash: programming', () => {
     [0, 1],
     [1, 2],
     [2, 4],
-  ] as const)
+  ] as const) {
     it(`takes ${width}-byte stores and no others at PSIZE ${psize}`, () => {
       const b = new Bench();
       b.unlock();
@@ -80,6 +80,7 @@ describe('flash: programming', () => {
         assert.equal(b.peek(0x08008000 + 16 * tried), expected >>> 0);
       }
     });
+  }
   it('flags stores to system memory, option and identity areas with WRPERR', () => {
     for (const address of [0x1fff0000, 0x1fff7a10, 0x1fffc000, 0x1ffec008]) {
       const b = new Bench();
@@ -155,7 +156,7 @@ describe('flash: erase', () => {
     [0x14, 0x08110000, 0x0811ffff, 550],
     [0x1b, 0x081e0000, 0x081fffff, 1000],
   ] as const;
-  for (const [snb, first, last, ms] of SECTORS)
+  for (const [snb, first, last, ms] of SECTORS) {
     it(`SNB 0x${snb.toString(16)} erases 0x${first.toString(16)}-0x${last.toString(16)} and nothing else in ${ms} ms`, () => {
       const b = new Bench({ flash: new Uint8Array(0x200000) });
       b.unlock();
@@ -174,18 +175,20 @@ describe('flash: erase', () => {
       );
       assert.equal(b.peek(FLASH.cr) & 0x10000, 0);
     });
-  for (const snb of [0x0c, 0x0f, 0x1c, 0x1f])
+  }
+  for (const snb of [0x0c, 0x0f, 0x1c, 0x1f]) {
     it(`SNB 0x${snb.toString(16)} is no sector: WRPERR`, () => {
       const b = new Bench();
       b.unlock();
       b.erase(snb);
       assert.equal(b.sr, 0x10);
     });
+  }
   for (const [name, cr, first, last] of [
     ['MER', 0x204, 0, 0xfffff],
     ['MER1', 0x8200, 0x100000, 0x1fffff],
     ['MER and MER1', 0x8204, 0, 0x1fffff],
-  ] as const)
+  ] as const) {
     it(`${name} erases its bank or banks in 8 s`, () => {
       const b = new Bench({ flash: new Uint8Array(0x200000) });
       b.unlock();
@@ -197,6 +200,7 @@ describe('flash: erase', () => {
       assert.equal(b.board.flash.bytes.indexOf(0xff), first);
       assert.equal(b.board.flash.bytes.lastIndexOf(0xff), last);
     });
+  }
   it('takes longer with narrower PSIZE, and by the maximum table', () => {
     for (const [timing, psize, ms] of [
       ['typ', 0, 400],

@@ -61,7 +61,7 @@ describe('option bytes', () => {
     assert.equal(b.peek(0x1ffec008, 2), 0x0ffe);
   });
   it('interrupted, come up with RDP neither 0xAA nor 0xCC: level 1', () => {
-    for (let seed = 1; seed < 12; seed++)
+    for (let seed = 1; seed < 12; seed++) {
       for (const ms of [1, 200, 349]) {
         const b = new Bench({ seed });
         writeOptions(b, 0x0ffeaaec);
@@ -71,6 +71,7 @@ describe('option bytes', () => {
         assert.ok(rdp !== 0xaa && rdp !== 0xcc);
         assert.equal(b.board.soc.protection.level, 1);
       }
+    }
   });
   it('refuse BFB2 with a warning', () => {
     const b = new Bench();

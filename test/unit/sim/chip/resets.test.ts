@@ -72,8 +72,9 @@ describe('system reset', () => {
     b.board.assertNrst();
     b.wait(10 * MS);
     assert.ok(b.board.inReset && b.board.powered);
-    for (const address of [0x20000000, 0x40020000, FLASH.cr, 0x08000000, 0x1fff7a10])
+    for (const address of [0x20000000, 0x40020000, FLASH.cr, 0x08000000, 0x1fff7a10]) {
       b.faults(() => b.peek(address, 4, 'debugger'));
+    }
     assert.equal(b.peek(0xe0042000, 4, 'debugger'), 0x20036419);
     b.board.releaseNrst();
     assert.equal(b.peek(0x08000000, 4, 'debugger'), 0xffffffff);

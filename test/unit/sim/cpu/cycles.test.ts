@@ -34,8 +34,9 @@ describe('cycles', () => {
       expect: [1, 2, 10],
     },
   ];
-  for (const { what, code, expect } of ROWS)
+  for (const { what, code, expect } of ROWS) {
     it(`charges ${what}`, () => {
       assert.deepEqual(costs(expect.length, ...code), expect);
     });
+  }
 });

@@ -101,7 +101,7 @@ describe('exceptions', () => {
     { what: 'an unaligned LDR with UNALIGN_TRP', code: [0x6801], bits: 1 << 24, r0: RAM + 1, ccr: 0x208 },
     { what: 'division by zero with DIV_0_TRP', code: [0xfbb0, 0xf0f1], bits: 1 << 25, ccr: 0x210 },
   ];
-  for (const { what, code, bits, r0 = 0, ccr = 0x200 } of USAGE)
+  for (const { what, code, bits, r0 = 0, ccr = 0x200 } of USAGE) {
     it(`makes ${what} a UsageFault`, () => {
       const machine = withHandlers(...code);
       machine.write(SHCSR, 0x70000);
@@ -111,6 +111,7 @@ describe('exceptions', () => {
       assert.equal(stoppedIn(machine), 6);
       assert.equal(machine.read(CFSR), bits);
     });
+  }
 
   it('escalates a disabled fault to HardFault with FORCED', () => {
     const machine = withHandlers(0xde00);

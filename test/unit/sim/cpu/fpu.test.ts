@@ -133,19 +133,21 @@ describe('single-precision arithmetic', () => {
   const values = [1, -1, 1 / 3, 1e-38, -3e-39, 1.5e-45, 3.4e38, -2.5e-20, 123456.7, 16777217, 0.1].map(Math.fround);
 
   it('agrees with the host, rounding to nearest', () => {
-    for (const a of values)
+    for (const a of values) {
       for (const b of values) {
         const [x, y] = [toBits(a), toBits(b)];
         assert.equal(toNumber(add({ fpscr: 0 }, x, y)), Math.fround(a + b));
         assert.equal(toNumber(multiply({ fpscr: 0 }, x, y)), Math.fround(a * b));
         assert.equal(toNumber(divide({ fpscr: 0 }, x, y)), Math.fround(a / b));
       }
-    for (const a of values.filter((value) => value > 0))
+    }
+    for (const a of values.filter((value) => value > 0)) {
       assert.equal(toNumber(squareRoot({ fpscr: 0 }, toBits(a))), Math.fround(Math.sqrt(a)));
+    }
   });
 
   it('brackets the exact result between rounding down and rounding up, one step apart when inexact', () => {
-    for (const a of values)
+    for (const a of values) {
       for (const b of values) {
         const [x, y] = [toBits(a), toBits(b)];
         const down = { fpscr: MODES.minus };
@@ -157,6 +159,7 @@ describe('single-precision arithmetic', () => {
         if (!exact) assert.ok(low < high);
         assert.ok(low <= a / b && a / b <= high);
       }
+    }
   });
 
   it('rounds a product and sum once', () => {

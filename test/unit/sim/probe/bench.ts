@@ -54,8 +54,9 @@ export class BenchBoard {
   #read(address: number, width: Width): number {
     this.log.push(`r${width * 8} ${address.toString(16)}`);
     const ram = this.#ram(address, width);
-    if (ram !== undefined)
+    if (ram !== undefined) {
       return width === 1 ? ram.getUint8(0) : width === 2 ? ram.getUint16(0, true) : ram.getUint32(0, true);
+    }
     if (address === 0xe000ed00) return 0x410fc241;
     if (address === 0xe000edf0) return this.#halted ? 0x00030003 : 0x00010001;
     if (address === 0xe000edf8) return this.#dcrdr;
@@ -69,10 +70,15 @@ export class BenchBoard {
       if (width === 1) ram.setUint8(0, value);
       else if (width === 2) ram.setUint16(0, value, true);
       else ram.setUint32(0, value, true);
-    } else if (address === 0xe000edf0) this.#halted = (value & 2) !== 0;
-    else if (address === 0xe000edf8) this.#dcrdr = value;
-    else if (address === 0xe000edf4) this.#transfer(value);
-    else if (address !== 0xe000ed0c) throw new BusFault(address, 'hole');
+    } else if (address === 0xe000edf0) {
+      this.#halted = (value & 2) !== 0;
+    } else if (address === 0xe000edf8) {
+      this.#dcrdr = value;
+    } else if (address === 0xe000edf4) {
+      this.#transfer(value);
+    } else if (address !== 0xe000ed0c) {
+      throw new BusFault(address, 'hole');
+    }
   }
 
   #transfer(dcrsr: number): void {

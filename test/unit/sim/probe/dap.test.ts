@@ -126,7 +126,7 @@ describe('AHB-AP', () => {
     assert.equal(ap(0x00), 0x23000040);
   });
 
-  for (const wrap of [4096, 1024] as const)
+  for (const wrap of [4096, 1024] as const) {
     it(`wraps TAR inside ${wrap} bytes`, () => {
       const { dp, ap } = connected(wrap);
       dp.write('ap', CSW, WORD_INC);
@@ -134,6 +134,7 @@ describe('AHB-AP', () => {
       dp.read('ap', DRW);
       assert.equal(ap(TAR), 0x20002000 - wrap);
     });
+  }
 
   it('puts bytes and half-words in their lanes', () => {
     const { board, dp } = connected();

@@ -9,7 +9,7 @@ import { DEBUG } from '../../../../sim/stlink/opcodes.ts';
 import { noise } from './bench.ts';
 
 describe('driver and virtual probe', () => {
-  for (const identity of Object.keys(IDENTITIES) as IdentityName[])
+  for (const identity of Object.keys(IDENTITIES) as IdentityName[]) {
     it(`understand each other as ${identity}`, async () => {
       const queue = new EventQueue();
       const board = new Board();
@@ -40,10 +40,12 @@ describe('driver and virtual probe', () => {
       await queue.drive(work());
       assert.equal(stlink.mode, 'mass');
     });
+  }
 
   it('agree on every command byte both know', () => {
     const ours = new Set<number>(Object.values(DEBUG));
-    for (const [name, code] of Object.entries(DRIVER_DEBUG))
+    for (const [name, code] of Object.entries(DRIVER_DEBUG)) {
       assert.ok(ours.has(code), `${name} 0x${code.toString(16)}`);
+    }
   });
 });

@@ -63,7 +63,7 @@ function shared(probe: VirtualStlink): SharedProbe {
 describe('virtual ST-LINK under fuzzing', function () {
   this.timeout(Math.max(60_000, TOTAL));
 
-  for (const [index, identity] of (Object.keys(IDENTITIES) as IdentityName[]).entries())
+  for (const [index, identity] of (Object.keys(IDENTITIES) as IdentityName[]).entries()) {
     it(`keeps its lengths as ${identity}`, async () => {
       const random = noise(SEED * 7919 + index);
       const { board, probe, attach } = bench({ identity });
@@ -81,6 +81,7 @@ describe('virtual ST-LINK under fuzzing', function () {
         assert.ok(reply.length <= 6144 + 4096 && board.time.now > before);
       });
     });
+  }
 
   it('takes USB packets of any size in any order, and a reset always clears the pipe', async () => {
     const random = noise(SEED * 104729);
@@ -119,8 +120,9 @@ describe('virtual ST-LINK under fuzzing', function () {
           return;
         }
         const reply = await session.answer(request);
-        if (request.kind === 'usb')
+        if (request.kind === 'usb') {
           assert.equal(reply.length, 4 + (request.direction === 'write' ? 0 : request.length));
+        }
       }
       assert.ok(reader.buffered <= 0x10000 + 1024);
     });

@@ -74,8 +74,9 @@ describe('virtual ST-LINK: the minimal session', () => {
   it('answers as a V2-1 J40 M27, and V3 commands stay unknown to a V2', () => {
     assert.equal(bench({ identity: 'v2-1' }).send('f1'), '2a 1b 83 04 4b 37');
     const { send } = bench();
-    for (const command of ['fb', 'f2 61 00 00', 'f2 62 00', 'f2 ff', 'e7'])
+    for (const command of ['fb', 'f2 61 00 00', 'f2 62 00', 'f2 ff', 'e7']) {
       assert.equal(send(command), '42 00', command);
+    }
   });
 
   it('does the RW_MISC example of §2.5: write DCRDR, then DCRSR', () => {

@@ -61,8 +61,9 @@ describe('stlink-server on a socket', () => {
   });
 
   it('refuses a port that is taken and one that there is not', async () => {
-    for (const port of [server.port, -1, 1.5, 65536, Number.NaN])
+    for (const port of [server.port, -1, 1.5, 65536, Number.NaN]) {
       await assert.rejects(listenStlinkServer(serverState(driver), port), { code: 'BF-USAGE-PORT' }, String(port));
+    }
   });
 
   it('serves clients at once and one after another', async () => {
