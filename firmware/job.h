@@ -10,7 +10,7 @@ typedef struct {
   uint32_t magic;
   uint32_t length;
   uint8_t sealed_key[32];
-  uint8_t contribution[32];
+  uint8_t host_entropy[32];
   plan plan;
 } job_area;
 

@@ -149,7 +149,7 @@
 #define JOB_MAGIC                    0x314A4642u
 #define JOB_LENGTH                   0x04u
 #define JOB_SEALED_KEY               0x08u
-#define JOB_CONTRIBUTION             0x28u
+#define JOB_HOST_ENTROPY             0x28u
 #define JOB_PLAN                     0x48u
 
 /* Handshakes */

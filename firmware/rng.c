@@ -98,13 +98,13 @@ uint32_t rng_start(void) {
   return failed;
 }
 
-uint32_t rng_seed(const uint8_t contribution[32]) {
+uint32_t rng_seed(const uint8_t host_entropy[32]) {
   bf_sha512 s;
   uint32_t cycles = DWT_CYCCNT;
   domain_begin(&s, "stub random", 12);
   uint32_t failed = collect(&s, SEED_WORDS);
   if (failed) return failed;
-  bf_sha512_update(&s, contribution, 32);
+  bf_sha512_update(&s, host_entropy, 32);
   bf_sha512_update(&s, UID_BYTES, CHIP_UID_SIZE);
   bf_sha512_update(&s, (const uint8_t *)&cycles, sizeof cycles);
   bf_sha512_final(&s, state);

@@ -8,10 +8,10 @@
 uint32_t rng_start(void);
 
 /*
- * Seeds the output state from fresh words of the generator, the controller's contribution (32 bytes), the chip's UID and the cycle
+ * Seeds the output state from fresh words of the generator, the controller's host entropy (32 bytes), the chip's UID and the cycle
  * counter. Returns 0, or what failed; nothing may be drawn then.
  */
-uint32_t rng_seed(const uint8_t contribution[32]);
+uint32_t rng_seed(const uint8_t host_entropy[32]);
 
 /* Draws 32 bytes; the state that made them is gone afterwards. */
 void rng_draw(uint8_t out[32]);

@@ -60,7 +60,7 @@ static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
 }
 
 void session_offer(uint32_t handshake, uint32_t psize) {
-  uint32_t failed = rng_seed(the_job.area.is.contribution);
+  uint32_t failed = rng_seed(the_job.area.is.host_entropy);
   if (failed) fail(ERROR_RANDOM_FAILED, failed);
   rng_draw(ephemeral);
   bf_x25519_base(m1, ephemeral);
