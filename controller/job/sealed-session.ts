@@ -9,6 +9,7 @@ import type { Random } from '../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply, type ReplyName } from '../../shared/sealed/messages.ts';
 import { decodeStubFacts, encodeSessionChoice, type StubFacts } from '../../shared/sealed/payloads.ts';
 import { abortError, Retryable } from './problems.ts';
+import { SEALED_PROTOCOL } from '../../shared/sealed/protocol.ts';
 
 /** Answered M1 that wait for their M3. */
 const PENDING = 3;
@@ -43,7 +44,7 @@ export class SealedHandshake {
     const { keyPair, planHash, allowedStubs, random, checkFacts } = this.#options;
     if (!allowedStubs.includes(toHex(stubHash))) throw fail('BF-STUB-UNKNOWN', toHex(stubHash).slice(0, 16));
     const responder = respond({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       staticKey: keyPair,
       contexts: [stubHash, planHash],
       pskFor: () => noPsk(),

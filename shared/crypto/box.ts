@@ -11,14 +11,11 @@ export const EPOCH_BOXES = 64;
 export const DIRECTION = { i2r: 1, r2i: 2 } as const;
 export type Direction = keyof typeof DIRECTION;
 
-/** What the session is for. Value: second byte of the nonce. */
-export const PURPOSE = { tunnel: 0x54, sealed: 0x53 } as const;
-export type Purpose = keyof typeof PURPOSE;
-
 /** A box's place: it alone decides the nonce. */
 export interface BoxPlace {
   readonly direction: Direction;
-  readonly purpose: Purpose;
+  /** Second byte of the nonce: what the session is for, 0..255. */
+  readonly purpose: number;
   /** 1 for the first box of a direction. */
   readonly sequence: number;
 }
@@ -46,7 +43,7 @@ function nonceOf(place: BoxPlace): Uint8Array {
   assertInteger(place.sequence, 'sequence', 1, U32_MAX);
   return new Writer()
     .u8(DIRECTION[place.direction])
-    .u8(PURPOSE[place.purpose])
+    .u8(place.purpose)
     .zeros(6)
     .u32(epochOf(place.sequence))
     .zeros(4)

@@ -1,37 +1,27 @@
-// The handshake, used twice: for the tunnel and for the sealed session (docs/protocol.md §4).
+// The handshake of docs/protocol.md §4, for any protocol that describes itself (protocol.ts).
 // Noise NK message flow with a PSK slot; keys from a hash over the whole transcript; confirmation both ways.
 import nacl from 'tweetnacl';
 import { ascii, assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe, Writer } from '../codec/bytes.ts';
-import { fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
+import { fail, type BlindflashError } from '../errors/errors.ts';
 import type { Random } from '../ports.ts';
-import type { Purpose } from './box.ts';
 import { deriveKey, hmacSha512, sha512 } from './hash.ts';
-import type { ExchangeKeyPair, ExchangePublic, Psk } from './keys.ts';
+import type { ExchangeKeyPair, ExchangePublic, ExchangePurpose, Psk } from './keys.ts';
+import type { HandshakeProtocol } from './protocol.ts';
 import { BoxSession, type Role } from './session.ts';
-
-export const SUITE = 'blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512';
-
-/** Sizes of both payloads per purpose; a message of another length is refused. */
-export const PAYLOAD_BYTES = {
-  tunnel: { payload1: 16, payload2: 16 },
-  sealed: { payload1: 40, payload2: 32 },
-} as const satisfies Record<Purpose, { payload1: number; payload2: number }>;
 
 const EPHEMERAL_BYTES = 32;
 const NONCE_BYTES = 32;
 export const CONFIRM_BYTES = 32;
 
-/** Sizes of the three messages of a purpose. */
-export function messageSizes(purpose: Purpose): { m1: number; m2: number; m3: number } {
-  const { payload1, payload2 } = PAYLOAD_BYTES[purpose];
+/** Sizes of the three messages of a protocol, bytes. */
+export function messageSizes(protocol: HandshakeProtocol): { m1: number; m2: number; m3: number } {
   const head = EPHEMERAL_BYTES + NONCE_BYTES;
-  return { m1: head + payload1, m2: head + payload2 + CONFIRM_BYTES, m3: CONFIRM_BYTES };
+  return {
+    m1: head + protocol.payload1Bytes,
+    m2: head + protocol.payload2Bytes + CONFIRM_BYTES,
+    m3: CONFIRM_BYTES,
+  };
 }
-
-const REFUSAL = {
-  tunnel: 'BF-TUNNEL-HANDSHAKE',
-  sealed: 'BF-STUB-AUTHENTICATION',
-} as const satisfies Record<Purpose, ErrorCode>;
 
 /** What both ends have once the other is confirmed. */
 export interface HandshakeResult {
@@ -50,8 +40,8 @@ export type HandshakeState = 'waiting for M2' | 'waiting for M3' | 'confirmed' |
 /** S_r public key first, then the further contexts in the order of the table in §4. */
 export type Contexts = readonly Uint8Array[];
 
-export interface InitiatorOptions<P extends Purpose> {
-  readonly purpose: P;
+export interface InitiatorOptions<P extends ExchangePurpose> {
+  readonly protocol: HandshakeProtocol<P>;
   readonly responderPublic: ExchangePublic<P>;
   /** Everything after S_r public: tunnel [SHA-512(public invite)], sealed [stub hash, plan hash]. 64 bytes each. */
   readonly contexts: Contexts;
@@ -66,13 +56,13 @@ export interface Initiator {
   /** e_i 32 ‖ nonce_i 32 ‖ payload1. */
   readonly m1: Uint8Array;
   readonly state: HandshakeState;
-  /** Checks confirm_r; returns M3 and the result. Throws the purpose's refusal. */
+  /** Checks confirm_r; returns M3 and the result. Throws the protocol's refusal. */
   receiveM2(m2: Uint8Array): { m3: Uint8Array; result: HandshakeResult };
   wipe(): void;
 }
 
-export interface ResponderOptions<P extends Purpose> {
-  readonly purpose: P;
+export interface ResponderOptions<P extends ExchangePurpose> {
+  readonly protocol: HandshakeProtocol<P>;
   readonly staticKey: ExchangeKeyPair<P>;
   readonly contexts: Contexts;
   /** The PSK for this payload1, or undefined to refuse it. */
@@ -90,16 +80,15 @@ export interface Responder {
   readonly state: HandshakeState;
   /** payload1 as received: not authenticated before receiveM3 has returned. */
   readonly payload1: Uint8Array;
-  /** Checks confirm_i. Throws the purpose's refusal. */
+  /** Checks confirm_i. Throws the protocol's refusal. */
   receiveM3(m3: Uint8Array): HandshakeResult;
   wipe(): void;
 }
 
 /** Begins a handshake as initiator: draws the ephemeral and the nonce (in this order, 32 bytes each) and makes M1. */
-export function startInitiator<P extends Purpose>(options: InitiatorOptions<P>): Initiator {
-  const { purpose, responderPublic, random } = options;
-  const sizes = PAYLOAD_BYTES[purpose];
-  assertBytes(options.payload1, 'payload1', sizes.payload1);
+export function startInitiator<P extends ExchangePurpose>(options: InitiatorOptions<P>): Initiator {
+  const { protocol, responderPublic, random } = options;
+  assertBytes(options.payload1, 'payload1', protocol.payload1Bytes);
   assertBytes(responderPublic, 'responderPublic', 32);
   assertBytes(options.psk, 'psk', 32);
   const secret = copyOf(random.bytes(EPHEMERAL_BYTES));
@@ -115,17 +104,17 @@ export function startInitiator<P extends Purpose>(options: InitiatorOptions<P>):
   };
 
   const attempt = (m2: Uint8Array) => {
-    const opened = splitM2(purpose, m2);
-    const keys = schedule(purpose, contexts, m1, opened.unconfirmed, [
-      exchange(purpose, secret, opened.ephemeral),
-      exchange(purpose, secret, responderPublic),
+    const opened = splitM2(protocol, m2);
+    const keys = schedule(protocol, contexts, m1, opened.unconfirmed, [
+      exchange(protocol, secret, opened.ephemeral),
+      exchange(protocol, secret, responderPublic),
       sharedPsk,
     ]);
     const good = equalBytes(keys.confirmR, opened.confirm);
-    const result = good ? finish('i', purpose, keys, opened.payload) : undefined;
+    const result = good ? finish('i', protocol, keys, opened.payload) : undefined;
     const m3 = copyOf(keys.confirmI);
     wipeKeys(keys);
-    if (result === undefined) throw refused(purpose, 'the answer does not fit the key it was asked from');
+    if (result === undefined) throw refused(protocol, 'the answer does not fit the key it was asked from');
     return { m3, result };
   };
 
@@ -135,7 +124,7 @@ export function startInitiator<P extends Purpose>(options: InitiatorOptions<P>):
       return state;
     },
     receiveM2(m2) {
-      if (state !== 'waiting for M2') throw refused(purpose, `an answer while ${state}`);
+      if (state !== 'waiting for M2') throw refused(protocol, `an answer while ${state}`);
       try {
         const done = attempt(m2);
         end('confirmed');
@@ -150,12 +139,12 @@ export function startInitiator<P extends Purpose>(options: InitiatorOptions<P>):
 }
 
 /** Answers an M1: draws the ephemeral and the nonce (in this order), derives all keys and makes M2. */
-export function respond<P extends Purpose>(options: ResponderOptions<P>): Responder {
-  const { purpose, staticKey, random } = options;
-  assertBytes(options.payload2, 'payload2', PAYLOAD_BYTES[purpose].payload2);
-  const opened = splitM1(purpose, options.m1);
+export function respond<P extends ExchangePurpose>(options: ResponderOptions<P>): Responder {
+  const { protocol, staticKey, random } = options;
+  assertBytes(options.payload2, 'payload2', protocol.payload2Bytes);
+  const opened = splitM1(protocol, options.m1);
   const sharedPsk = options.pskFor(copyOf(opened.payload));
-  if (sharedPsk === undefined) throw refused(purpose, 'no key for this psk id');
+  if (sharedPsk === undefined) throw refused(protocol, 'no key for this psk id');
   assertBytes(sharedPsk, 'psk', 32);
 
   const secret = copyOf(random.bytes(EPHEMERAL_BYTES));
@@ -163,9 +152,9 @@ export function respond<P extends Purpose>(options: ResponderOptions<P>): Respon
   const contexts = [staticKey.publicKey, ...options.contexts];
   let keys: Keys;
   try {
-    keys = schedule(purpose, contexts, options.m1, unconfirmed, [
-      exchange(purpose, secret, opened.ephemeral),
-      exchange(purpose, staticKey.secretKey, opened.ephemeral),
+    keys = schedule(protocol, contexts, options.m1, unconfirmed, [
+      exchange(protocol, secret, opened.ephemeral),
+      exchange(protocol, staticKey.secretKey, opened.ephemeral),
       sharedPsk,
     ]);
   } finally {
@@ -186,12 +175,12 @@ export function respond<P extends Purpose>(options: ResponderOptions<P>): Respon
       return state;
     },
     receiveM3(m3) {
-      if (state !== 'waiting for M3') throw refused(purpose, `a confirmation while ${state}`);
+      if (state !== 'waiting for M3') throw refused(protocol, `a confirmation while ${state}`);
       if (!equalBytes(keys.confirmI, m3)) {
         if (--triesLeft <= 0) end('dead');
-        throw refused(purpose, 'the confirmation is wrong');
+        throw refused(protocol, 'the confirmation is wrong');
       }
-      const result = finish('r', purpose, keys, opened.payload);
+      const result = finish('r', protocol, keys, opened.payload);
       end('confirmed');
       return result;
     },
@@ -212,15 +201,15 @@ interface Keys {
 
 /** All keys of §4 from the transcript and the three secrets X25519(e_i,e_r), X25519(e_i,S_r), psk, which are wiped. */
 function schedule(
-  purpose: Purpose,
+  protocol: HandshakeProtocol,
   contexts: Contexts,
   m1: Uint8Array,
   unconfirmedM2: Uint8Array,
   secrets: readonly Uint8Array[],
 ): Keys {
-  const transcript = hashTranscript(purpose, contexts, m1, unconfirmedM2);
+  const transcript = hashTranscript(protocol, contexts, m1, unconfirmedM2);
   const ikm = concat(...secrets);
-  const prk = hmacSha512(ascii('blindflash/1 extract'), ikm);
+  const prk = hmacSha512(ascii(protocol.extract), ikm);
   const key = (label: string) => deriveKey(prk, label, transcript);
   const [keyR, keyI] = [key('confirm r'), key('confirm i')];
   const confirmR = copyOf(hmacSha512(keyR, transcript), 0, CONFIRM_BYTES);
@@ -237,23 +226,28 @@ function schedule(
   return keys;
 }
 
-function hashTranscript(purpose: Purpose, contexts: Contexts, m1: Uint8Array, unconfirmedM2: Uint8Array): Uint8Array {
-  const writer = new Writer().prefixed(ascii(SUITE)).prefixed(ascii(purpose));
+function hashTranscript(
+  protocol: HandshakeProtocol,
+  contexts: Contexts,
+  m1: Uint8Array,
+  unconfirmedM2: Uint8Array,
+): Uint8Array {
+  const writer = new Writer().prefixed(ascii(protocol.suite)).prefixed(ascii(protocol.purpose));
   for (const part of [...contexts, m1, unconfirmedM2]) writer.prefixed(part);
   return sha512(writer.finish());
 }
 
 /** X25519; an all-zero result (a point of low order) is refused. */
-function exchange(purpose: Purpose, secret: Uint8Array, point: Uint8Array): Uint8Array {
+function exchange(protocol: HandshakeProtocol, secret: Uint8Array, point: Uint8Array): Uint8Array {
   const shared = nacl.scalarMult(secret, point);
-  if (isZero(shared)) throw refused(purpose, 'the shared secret is zero');
+  if (isZero(shared)) throw refused(protocol, 'the shared secret is zero');
   return shared;
 }
 
-function finish(role: Role, purpose: Purpose, keys: Keys, peerPayload: Uint8Array): HandshakeResult {
+function finish(role: Role, protocol: HandshakeProtocol, keys: Keys, peerPayload: Uint8Array): HandshakeResult {
   return {
     exporter: copyOf(keys.exporter),
-    session: new BoxSession(role, purpose, keys),
+    session: new BoxSession(role, protocol, keys),
     peerPayload: copyOf(peerPayload),
     transcript: copyOf(keys.transcript),
   };
@@ -265,26 +259,26 @@ function wipeKeys(keys: Keys): void {
 
 // ── the messages ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-function splitM1(purpose: Purpose, m1: Uint8Array): { ephemeral: Uint8Array; payload: Uint8Array } {
-  const reader = new Reader(m1, REFUSAL[purpose], 'M1');
+function splitM1(protocol: HandshakeProtocol, m1: Uint8Array): { ephemeral: Uint8Array; payload: Uint8Array } {
+  const reader = new Reader(m1, protocol.codes.handshake, 'M1');
   const ephemeral = reader.bytes(EPHEMERAL_BYTES);
   reader.bytes(NONCE_BYTES);
-  const payload = reader.bytes(PAYLOAD_BYTES[purpose].payload1);
+  const payload = reader.bytes(protocol.payload1Bytes);
   reader.end();
   return { ephemeral, payload };
 }
 
-function splitM2(purpose: Purpose, m2: Uint8Array) {
-  const reader = new Reader(m2, REFUSAL[purpose], 'M2');
+function splitM2(protocol: HandshakeProtocol, m2: Uint8Array) {
+  const reader = new Reader(m2, protocol.codes.handshake, 'M2');
   const ephemeral = reader.bytes(EPHEMERAL_BYTES);
   reader.bytes(NONCE_BYTES);
-  const payload = reader.bytes(PAYLOAD_BYTES[purpose].payload2);
+  const payload = reader.bytes(protocol.payload2Bytes);
   const unconfirmed = copyOf(m2, 0, reader.offset);
   const confirm = reader.bytes(CONFIRM_BYTES);
   reader.end();
   return { ephemeral, payload, unconfirmed, confirm };
 }
 
-function refused(purpose: Purpose, reason: string): BlindflashError {
-  return fail(REFUSAL[purpose], reason);
+function refused(protocol: HandshakeProtocol, reason: string): BlindflashError {
+  return fail(protocol.codes.handshake, reason);
 }

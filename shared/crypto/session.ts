@@ -1,20 +1,15 @@
 // The boxes of one session in both directions: numbering, epochs, ratchet, and death (docs/protocol.md §5).
 import { assertBytes, copyOf, U32_MAX, u32le, wipe } from '../codec/bytes.ts';
-import { fail, type ErrorCode } from '../errors/errors.ts';
-import { epochOf, openBox, sealBox, type Direction, type Purpose } from './box.ts';
+import { fail } from '../errors/errors.ts';
+import { epochOf, openBox, sealBox, type Direction } from './box.ts';
 import { deriveKey } from './hash.ts';
+import type { HandshakeProtocol } from './protocol.ts';
 
 /** i initiator (agent, stub), r responder (controller). */
 export type Role = 'i' | 'r';
 
 const SENDS = { i: 'i2r', r: 'r2i' } as const satisfies Record<Role, Direction>;
 const RECEIVES = { i: 'r2i', r: 'i2r' } as const satisfies Record<Role, Direction>;
-
-/** What a session throws: a box that does not open, a box out of turn, use after the end. */
-const CODES = {
-  tunnel: { box: 'BF-TUNNEL-AUTHENTICATION', order: 'BF-TUNNEL-ORDER', dead: 'BF-TUNNEL-CLOSED' },
-  sealed: { box: 'BF-STUB-AUTHENTICATION', order: 'BF-TUNNEL-ORDER', dead: 'BF-STUB-AUTHENTICATION' },
-} as const satisfies Record<Purpose, Record<'box' | 'order' | 'dead', ErrorCode>>;
 
 export interface Chains {
   /** 32 bytes each. */
@@ -30,16 +25,16 @@ export interface SealedBox {
 
 /** One end of a session. Any failure to open wipes both directions for good. */
 export class BoxSession {
-  readonly purpose: Purpose;
+  readonly #protocol: HandshakeProtocol;
   readonly #send: Chain;
   readonly #receive: Chain;
   #dead = false;
 
   /** Takes over (and in the end wipes) copies of both chain keys. */
-  constructor(role: Role, purpose: Purpose, chains: Chains) {
-    this.purpose = purpose;
-    this.#send = new Chain(SENDS[role], purpose, chains[SENDS[role]]);
-    this.#receive = new Chain(RECEIVES[role], purpose, chains[RECEIVES[role]]);
+  constructor(role: Role, protocol: HandshakeProtocol, chains: Chains) {
+    this.#protocol = protocol;
+    this.#send = new Chain(SENDS[role], protocol.boxPurpose, chains[SENDS[role]]);
+    this.#receive = new Chain(RECEIVES[role], protocol.boxPurpose, chains[RECEIVES[role]]);
   }
 
   /** Highest sequence sealed here; 0 before the first. */
@@ -61,7 +56,7 @@ export class BoxSession {
   seal(plaintext: Uint8Array): SealedBox {
     this.#alive();
     assertBytes(plaintext, 'plaintext');
-    if (this.sent >= U32_MAX) throw fail(CODES[this.purpose].dead, 'the numbers are used up');
+    if (this.sent >= U32_MAX) throw fail(this.#protocol.codes.dead, 'the numbers are used up');
     return this.#send.seal(plaintext);
   }
 
@@ -75,7 +70,7 @@ export class BoxSession {
     const plaintext = this.#receive.open(box);
     if (plaintext === undefined) {
       this.wipe();
-      throw fail(CODES[this.purpose].box, `box ${this.received + 1}`);
+      throw fail(this.#protocol.codes.box, `box ${this.received + 1}`);
     }
     return plaintext;
   }
@@ -98,12 +93,12 @@ export class BoxSession {
   }
 
   #alive(): void {
-    if (this.#dead) throw fail(CODES[this.purpose].dead, 'the session has ended');
+    if (this.#dead) throw fail(this.#protocol.codes.dead, 'the session has ended');
   }
 
   #inTurn(sequence: number | undefined): void {
     if (sequence !== undefined && sequence !== this.received + 1) {
-      throw fail(CODES[this.purpose].order, `box ${sequence} instead of ${this.received + 1}`);
+      throw fail(this.#protocol.codes.order, `box ${sequence} instead of ${this.received + 1}`);
     }
   }
 }
@@ -111,13 +106,13 @@ export class BoxSession {
 /** One direction: the key of the current epoch and the chain of the next. */
 class Chain {
   readonly #direction: Direction;
-  readonly #purpose: Purpose;
+  readonly #purpose: number;
   #chain: Uint8Array;
   #key: Uint8Array;
   #epoch = 0;
   last = 0;
 
-  constructor(direction: Direction, purpose: Purpose, chain: Uint8Array) {
+  constructor(direction: Direction, purpose: number, chain: Uint8Array) {
     assertBytes(chain, `chain ${direction}`, 32);
     this.#direction = direction;
     this.#purpose = purpose;

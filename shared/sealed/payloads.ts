@@ -2,8 +2,8 @@
 // (docs/protocol.md §8). Authentic only once the handshake is confirmed.
 import { Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
-import { PAYLOAD_BYTES } from '../crypto/handshake.ts';
 import { fail } from '../errors/errors.ts';
+import { SEALED_PROTOCOL } from './protocol.ts';
 
 export const SEALED_VERSION = 1;
 
@@ -37,7 +37,7 @@ export function encodeStubFacts(facts: StubFacts): Uint8Array {
     .u8(0)
     .u8(facts.handshake, 'handshake')
     .u8(WIDTHS[facts.widest])
-    .padTo(PAYLOAD_BYTES.sealed.payload1)
+    .padTo(SEALED_PROTOCOL.payload1Bytes)
     .finish();
 }
 
@@ -69,7 +69,7 @@ export function encodeSessionChoice(sessionId: Uint8Array): Uint8Array {
   return new Writer()
     .bytes(sessionId, 'sessionId', 16)
     .u8(SEALED_VERSION)
-    .padTo(PAYLOAD_BYTES.sealed.payload2)
+    .padTo(SEALED_PROTOCOL.payload2Bytes)
     .finish();
 }
 

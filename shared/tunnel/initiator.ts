@@ -4,6 +4,7 @@ import { isZero, wipe } from '../codec/bytes.ts';
 import { startInitiator, type HandshakeResult, type Initiator } from '../crypto/handshake.ts';
 import type { ExchangePublic, Psk } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';
+import { TUNNEL_PROTOCOL } from './protocol.ts';
 import { pskPayload, type PskName } from './secrets.ts';
 
 /** A T2 that fits none of our T1 is dropped this often (it may answer an earlier process), then the tunnel fails. */
@@ -45,7 +46,7 @@ export class TunnelInitiator {
   begin(name: PskName, secret: Psk): void {
     if (this.#attempts.has(name)) return;
     const attempt = startInitiator({
-      purpose: 'tunnel',
+      protocol: TUNNEL_PROTOCOL,
       responderPublic: this.#options.controllerPublic,
       contexts: [this.#options.publicInviteHash],
       psk: secret,

@@ -4,6 +4,7 @@ import { copyOf, equalBytes } from '../codec/bytes.ts';
 import { respond, type HandshakeResult, type Responder } from '../crypto/handshake.ts';
 import type { ExchangeKeyPair, Psk } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';
+import { TUNNEL_PROTOCOL } from './protocol.ts';
 import { pskNamed, type PskName } from './secrets.ts';
 
 /** Answered T1 that wait for their T3; the oldest gives way. */
@@ -90,7 +91,7 @@ export class TunnelResponder {
     let responder: Responder;
     try {
       responder = respond({
-        purpose: 'tunnel',
+        protocol: TUNNEL_PROTOCOL,
         staticKey: keyPair,
         contexts: [publicInviteHash],
         pskFor: () => secret,

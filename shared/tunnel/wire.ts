@@ -1,11 +1,12 @@
 // What a DATA body of the relay carries for the tunnel: handshake, boxes, RESUME (docs/protocol.md §6, first table).
 import { Reader, Writer } from '../codec/bytes.ts';
 import { messageSizes } from '../crypto/handshake.ts';
+import { TUNNEL_PROTOCOL } from './protocol.ts';
 
 /** Largest DATA body, bytes. */
 export const DATA_BYTES = 8191;
 const TAG_BYTES = 8;
-const SIZES = messageSizes('tunnel');
+const SIZES = messageSizes(TUNNEL_PROTOCOL);
 
 const TAGS = { T1: 0x01, T2: 0x02, T3: 0x03, BOX: 0x10, RESUME: 0x11 } as const;
 

@@ -20,6 +20,8 @@ import { bitFlips } from '../fixtures/tamper.ts';
 import { Bench } from '../integration/firmware/bench.ts';
 import { active, smallPlan } from '../integration/firmware/jobs.ts';
 import { Vendor } from '../integration/firmware/vendor.ts';
+import { TUNNEL_PROTOCOL } from '../../shared/tunnel/protocol.ts';
+import { SEALED_PROTOCOL } from '../../shared/sealed/protocol.ts';
 
 /** The real stub takes a fifth of a second for an M2, so by default it is shown one bit of each byte, another in each. */
 const M2_STRIDE = process.env['SCENARIO_FULL'] === undefined ? 9 : 1;
@@ -35,7 +37,7 @@ describe('bit flips in the tunnel handshake', () => {
   const secret = psk(random.bytes(32));
   const begin = () =>
     startInitiator({
-      purpose: 'tunnel',
+      protocol: TUNNEL_PROTOCOL,
       responderPublic: keyPair.publicKey,
       contexts,
       psk: secret,
@@ -45,7 +47,7 @@ describe('bit flips in the tunnel handshake', () => {
     });
   const answer = (m1: Uint8Array) =>
     respond({
-      purpose: 'tunnel',
+      protocol: TUNNEL_PROTOCOL,
       staticKey: keyPair,
       contexts,
       pskFor: () => secret,
@@ -172,7 +174,7 @@ describe('bit flips in the sealed handshake, at the controller', function () {
     new SealedHandshake({ keyPair, planHash, allowedStubs: [toHex(stubHash)], random, checkFacts: () => {} });
   const stub = (tries = 1e6) =>
     startInitiator({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       responderPublic: keyPair.publicKey,
       contexts: [stubHash, planHash],
       psk: noPsk(),

@@ -10,6 +10,7 @@ import type { Random } from '../../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import type { Bench } from './bench.ts';
+import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const TRAILER_BYTES = 16;
 export const VENDOR_SEED = 5;
@@ -77,7 +78,7 @@ export class Vendor {
   respond(): Uint8Array {
     const { bench } = this;
     this.#responder = respond({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       staticKey: this.keys,
       contexts: [bench.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
       pskFor: () => noPsk(),

@@ -15,6 +15,7 @@ import {
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { FLASH, type ControllerPeer } from './support.ts';
+import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 export const sha512 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha512').update(bytes).digest());
 
@@ -68,7 +69,7 @@ export class SealedVendor {
   async answer(change: (m2: Uint8Array) => void = () => {}): Promise<Responder> {
     const { m1, stubHash } = await this.#peer.expect('SEALED1');
     const responder = respond({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       staticKey: this.keys,
       contexts: [stubHash, planHash(this.planBytes)],
       pskFor: () => noPsk(),

@@ -23,6 +23,7 @@ import type { Board, Hello } from '../../../shared/tunnel/bodies.ts';
 import type { TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
 import { ManualClock, seeded } from '../shared/support.ts';
+import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 export const FLASH = 0x08000000;
 export const LEVEL0 = 0x0fffaaed;
@@ -137,7 +138,7 @@ export class FakeAgent {
   offer(): void {
     const { faults } = this;
     this.#initiator = startInitiator({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       responderPublic: exchangePublic('sealed', this.#sealedPublic),
       contexts: [STUB_HASH, planHash(this.#planBytes)],
       psk: noPsk(),

@@ -10,6 +10,8 @@ import { respond, startInitiator, type Initiator, type Responder } from '../../.
 import { exchangeKeyPair, exchangePublic, noPsk, psk } from '../../../shared/crypto/keys.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
 import { flips, hex, refuses, seeded, unhex } from './support.ts';
+import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
+import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const load = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), 'utf8'));
@@ -74,7 +76,8 @@ describe('crypto/hash', () => {
 });
 
 const chains = () => ({ i2r: new Uint8Array(32).fill(1), r2i: new Uint8Array(32).fill(2) });
-const pair = () => [new BoxSession('i', 'sealed', chains()), new BoxSession('r', 'sealed', chains())] as const;
+const pair = () =>
+  [new BoxSession('i', SEALED_PROTOCOL, chains()), new BoxSession('r', SEALED_PROTOCOL, chains())] as const;
 
 describe('crypto/session', () => {
   it('carries both directions across epoch boundaries', () => {
@@ -89,8 +92,8 @@ describe('crypto/session', () => {
   it('never makes the same box twice, in either direction or purpose', () => {
     const sessions = [
       ...pair(),
-      new BoxSession('i', 'tunnel', chains()),
-      new BoxSession('r', 'tunnel', { i2r: chains().r2i, r2i: chains().i2r }),
+      new BoxSession('i', TUNNEL_PROTOCOL, chains()),
+      new BoxSession('r', TUNNEL_PROTOCOL, { i2r: chains().r2i, r2i: chains().i2r }),
     ];
     const boxes = sessions.flatMap((session) =>
       Array.from({ length: 70 }, () => hex(session.seal(new Uint8Array(4)).box)),
@@ -155,7 +158,7 @@ const contexts = [new Uint8Array(64).fill(7), new Uint8Array(64).fill(8)];
 /** An initiator and a way to answer its (perhaps altered) M1. */
 function ends(changes: Changes = {}): { initiator: Initiator; answer: (m1: Uint8Array) => Responder } {
   const initiator = startInitiator({
-    purpose: 'sealed',
+    protocol: SEALED_PROTOCOL,
     responderPublic: staticKey.publicKey,
     contexts,
     psk: psk(new Uint8Array(32).fill(5)),
@@ -165,7 +168,7 @@ function ends(changes: Changes = {}): { initiator: Initiator; answer: (m1: Uint8
   });
   const answer = (m1: Uint8Array) =>
     respond({
-      purpose: 'sealed',
+      protocol: SEALED_PROTOCOL,
       staticKey: changes.otherKey ? { ...other, publicKey: staticKey.publicKey } : staticKey,
       contexts: changes.responderContexts ?? contexts,
       pskFor: () => psk(changes.responderPsk ?? new Uint8Array(32).fill(5)),
@@ -251,7 +254,7 @@ describe('crypto/handshake', () => {
       m2.set(point);
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(m2));
       const misled = startInitiator({
-        purpose: 'sealed',
+        protocol: SEALED_PROTOCOL,
         responderPublic: exchangePublic('sealed', point),
         contexts,
         psk: noPsk(),
@@ -266,7 +269,7 @@ describe('crypto/handshake', () => {
     const { initiator } = ends();
     refuses('BF-STUB-AUTHENTICATION', () =>
       respond({
-        purpose: 'sealed',
+        protocol: SEALED_PROTOCOL,
         staticKey: exchangeKeyPair('sealed', seeded('static')),
         contexts,
         pskFor: () => undefined,

@@ -5,6 +5,9 @@ import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
 import { sealBox } from '../../../shared/crypto/box.ts';
 import { respond, startInitiator } from '../../../shared/crypto/handshake.ts';
+import type { HandshakeProtocol } from '../../../shared/crypto/protocol.ts';
+import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
 import { exchangeKeyPairFrom, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
 import { decodeInvite, encodeInvite, holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
@@ -20,6 +23,7 @@ import { makeVectors } from './vectors.ts';
 import { opensslHkdf, hmac, expand, referenceSecretbox } from './reference.ts';
 
 type Vectors = ReturnType<typeof makeVectors>;
+const PROTOCOLS = { tunnel: TUNNEL_PROTOCOL, sealed: SEALED_PROTOCOL } as const;
 const vectors = JSON.parse(readFileSync(new URL('../../vectors/protocol.json', import.meta.url), 'utf8')) as Vectors;
 const nacls = JSON.parse(readFileSync(new URL('../../vectors/nacl/nacl-kat.json', import.meta.url), 'utf8')) as {
   secretbox: { key: string; nonce: string; msg: string; box: string }[];
@@ -47,7 +51,7 @@ describe('protocol vectors', () => {
       const { input } = vector;
       const contexts = input.contexts.map(unhex);
       const initiator = startInitiator({
-        purpose,
+        protocol: PROTOCOLS[purpose] as HandshakeProtocol,
         responderPublic: exchangePublic(purpose, unhex(vector.static_public)),
         contexts,
         psk: psk(unhex(input.psk)),
@@ -56,7 +60,7 @@ describe('protocol vectors', () => {
       });
       assert.equal(hex(initiator.m1), vector.m1);
       const responder = respond({
-        purpose,
+        protocol: PROTOCOLS[purpose] as HandshakeProtocol,
         staticKey: exchangeKeyPairFrom(purpose, unhex(input.static_secret)),
         contexts,
         pskFor: () => psk(unhex(input.psk)),
@@ -85,8 +89,8 @@ describe('protocol vectors', () => {
         const direction = role === 'i' ? 'i2r' : 'r2i';
         const wanted = vector.boxes.filter((box) => box.direction === direction);
         const [sender, receiver] = [
-          new BoxSession(role, purpose, chains),
-          new BoxSession(role === 'i' ? 'r' : 'i', purpose, chains),
+          new BoxSession(role, PROTOCOLS[purpose], chains),
+          new BoxSession(role === 'i' ? 'r' : 'i', PROTOCOLS[purpose], chains),
         ];
         for (let sequence = 1; sequence <= 200; sequence++) {
           const row = wanted.find((box) => box.sequence === sequence);
@@ -97,7 +101,7 @@ describe('protocol vectors', () => {
           assert.deepEqual(receiver.open(sealed.box, sequence), plaintext);
         }
         for (const row of wanted) {
-          const place = { direction, purpose, sequence: row.sequence } as const;
+          const place = { direction, purpose: PROTOCOLS[purpose].boxPurpose, sequence: row.sequence } as const;
           assert.equal(hex(sealBox(unhex(row.key), place, unhex(row.plaintext))), row.box);
           assert.equal(hex(nacl.secretbox(unhex(row.plaintext), unhex(row.nonce), unhex(row.key))), row.box);
         }

@@ -1,0 +1,17 @@
+// The tunnel's use of the handshake and of boxes (docs/protocol.md §4, §5).
+import type { HandshakeProtocol } from '../crypto/protocol.ts';
+
+export const TUNNEL_PROTOCOL = {
+  purpose: 'tunnel',
+  suite: 'blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512',
+  extract: 'blindflash/1 extract',
+  payload1Bytes: 16,
+  payload2Bytes: 16,
+  boxPurpose: 0x54,
+  codes: {
+    handshake: 'BF-TUNNEL-HANDSHAKE',
+    box: 'BF-TUNNEL-AUTHENTICATION',
+    order: 'BF-TUNNEL-ORDER',
+    dead: 'BF-TUNNEL-CLOSED',
+  },
+} as const satisfies HandshakeProtocol<'tunnel'>;
