@@ -1,4 +1,4 @@
-// Writes firmware/mailbox.h from shared/mailbox/layout.ts. Run: node --import=tsx scripts/gen-mailbox-header.ts [--check]
+// Writes firmware/ram-stub/mailbox.h from shared/mailbox/layout.ts. Run: node --import=tsx scripts/gen-mailbox-header.ts [--check]
 // With --check it only compares and exits 1 when the header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -79,7 +79,7 @@ const layouts = (): string =>
     )
     .join('\n\n');
 
-/** The text of firmware/mailbox.h. */
+/** The text of firmware/ram-stub/mailbox.h. */
 export function mailboxHeader(): string {
   const body = SECTIONS.map(([title, list]) => [`/* ${title} */`, ...list.map(line)].join('\n')).join('\n\n');
   return `/* Generated from shared/mailbox/layout.ts by scripts/gen-mailbox-header.ts; see docs/mailbox.md. Do not edit. */
@@ -100,13 +100,13 @@ ${body}
 }
 
 function main(check: boolean): number {
-  const path = fileURLToPath(new URL('../firmware/mailbox.h', import.meta.url));
+  const path = fileURLToPath(new URL('../firmware/ram-stub/mailbox.h', import.meta.url));
   if (!check) {
     writeFileSync(path, mailboxHeader());
     return 0;
   }
   if (readFileSync(path, 'utf8') === mailboxHeader()) return 0;
-  console.error('firmware/mailbox.h differs from shared/mailbox/layout.ts: run scripts/gen-mailbox-header.ts');
+  console.error('firmware/ram-stub/mailbox.h differs from shared/mailbox/layout.ts: run scripts/gen-mailbox-header.ts');
   return 1;
 }
 

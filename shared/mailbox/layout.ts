@@ -1,4 +1,4 @@
-// The mailbox between agent and stub as data: docs/mailbox.md, table by table. firmware/mailbox.h is generated from this file
+// The mailbox between agent and stub as data: docs/mailbox.md, table by table. firmware/ram-stub/mailbox.h is generated from this file
 // by scripts/gen-mailbox-header.ts. All numbers are little-endian words; every access of the agent is word-aligned.
 
 export interface MemoryArea {

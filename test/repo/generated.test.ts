@@ -25,7 +25,7 @@ describe('house: generated files', () => {
     });
   }
 
-  it('firmware/mailbox.h is what shared/mailbox/layout.ts says', () => {
+  it('firmware/ram-stub/mailbox.h is what shared/mailbox/layout.ts says', () => {
     const script = new URL('scripts/gen-mailbox-header.ts', root).pathname;
     execFileSync(process.execPath, ['--import=tsx', script, '--check'], { cwd: root, stdio: 'pipe' });
   });

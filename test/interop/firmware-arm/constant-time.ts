@@ -21,15 +21,15 @@ const ARM = ['-mcpu=cortex-m4', '-mthumb', '-std=c99', '-Wall', '-Wextra', '-Wer
 /** `undefined`: nothing found; else what was found. */
 export type Finding = string | undefined;
 
-/** A variable of firmware/crypto/sources.mk as make gives it. */
+/** A variable of firmware/common/crypto/sources.mk as make gives it. */
 function makeVariable(name: string): string[] {
-  const path = resolve(ROOT, 'firmware/crypto/sources.mk');
+  const path = resolve(ROOT, 'firmware/common/crypto/sources.mk');
   const show = `include ${path}\nall:\n\t@echo $(${name})\n`;
   return execFileSync('make', ['-s', '-f', '-'], { input: show, encoding: 'utf8' }).trim().split(/\s+/);
 }
 
 function buildTaint(): void {
-  const crypto = resolve(ROOT, 'firmware/crypto');
+  const crypto = resolve(ROOT, 'firmware/common/crypto');
   const sources = makeVariable('CRYPTO_SOURCES').filter((name) => name.endsWith('.c'));
   const flags = ['-g', '-std=c99', '-Wall', '-Wextra', '-Werror', ...makeVariable('CRYPTO_CFLAGS'), `-I${crypto}`];
   const ours = [resolve(HERE, 'taint/taint.c'), resolve(HERE, 'bad/bad.c')];

@@ -160,7 +160,7 @@ function differing(a: Buffer, b: Buffer): number[] {
 }
 
 /**
- * Every function that promises to leave nothing (firmware/crypto/README.md, "Rules"), with several sets of secrets of the same
+ * Every function that promises to leave nothing (firmware/common/crypto/README.md, "Rules"), with several sets of secrets of the same
  * lengths at the same places: what is left on the stack must be the same each time.
  */
 export function residues(shipped: Shipped, board: BoardMachine, seed: number): Residue[] {

@@ -31,7 +31,7 @@ export interface Shipped {
   readonly identical: boolean;
   /** Functions of the whole stub by name. */
   readonly functions: ReadonlyMap<string, Sym>;
-  /** Names of the functions that come from firmware/crypto. */
+  /** Names of the functions that come from firmware/common/crypto. */
   readonly crypto: ReadonlySet<string>;
 }
 
@@ -63,7 +63,7 @@ function rebuild(): void {
 }
 
 function cryptoNames(): Set<string> {
-  const folder = resolve(SOURCES, 'out/crypto');
+  const folder = resolve(SOURCES, 'out/common/crypto');
   const objects = readdirSync(folder).filter((name) => name.endsWith('.o'));
   return new Set(objects.flatMap((name) => [...functionsOf(resolve(folder, name)).keys()]));
 }

@@ -24,7 +24,7 @@ const plan: Plan = smallPlan({
   ],
 });
 
-/** [from, to) of every function and table that comes from firmware/crypto, by the linker's map. */
+/** [from, to) of every function and table that comes from firmware/common/crypto, by the linker's map. */
 function primitives(): [number, number][] {
   const text = readFileSync(map, 'utf8');
   const rows = text.matchAll(/^ \.(?:text|rodata|front)\S*\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+\S*crypto\/(\w+)\.o$/gm);

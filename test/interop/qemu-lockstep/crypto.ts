@@ -35,7 +35,7 @@ function stubBuild(crypto: string): { sources: string[]; flags: string[] } {
 
 function build(directory: string): { elf: string; bin: string } {
   const here = (name: string): string => join(import.meta.dirname, name);
-  const crypto = here('../../../firmware/crypto');
+  const crypto = here('../../../firmware/common/crypto');
   const { sources, flags } = stubBuild(crypto);
   const [elf, bin] = [join(directory, 'crypto.elf'), join(directory, 'crypto.bin')];
   const inputs = ['-I', crypto, '-T', here('known.ld'), here('crypto.c'), ...sources, '-lgcc'];

@@ -13,7 +13,7 @@ static uint8_t substitute(uint32_t x) {
   return (uint8_t)((x * 197u + 99u) ^ x >> 3);
 }
 
-/* Selects by mask, as firmware/crypto does. */
+/* Selects by mask, as firmware/common/crypto does. */
 void fine(uint8_t out[32], const uint8_t secret[32]) {
   for (int i = 0; i < 32; i++) {
     uint32_t mask = 0u - (uint32_t)(secret[i] & 1);

@@ -1,5 +1,5 @@
 /*
- * Runs one function of firmware/crypto with its secrets marked as never written; valgrind's memcheck then reports every branch and
+ * Runs one function of firmware/common/crypto with its secrets marked as never written; valgrind's memcheck then reports every branch and
  * address that depends on them. Usage: taint CASE. Built on the host from the C the stub is built from.
  *
  * Two things are public by protocol and are marked so where they come to be: whether a tag was right (the result of bf_equal,

@@ -1,9 +1,9 @@
 /* Taking the job: see job.h. */
 #include "job.h"
 
-#include "mbox.h"
-#include "outcome.h"
-#include "place.h"
+#include "mailbox_transport.h"
+#include "abort.h"
+#include "section.h"
 #include "registers.h"
 #include "util.h"
 

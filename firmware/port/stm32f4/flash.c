@@ -7,9 +7,9 @@
 #include "flash.h"
 
 #include "entry.h"
-#include "mbox.h"
-#include "outcome.h"
-#include "place.h"
+#include "mailbox_transport.h"
+#include "abort.h"
+#include "section.h"
 #include "registers.h"
 #include "tick.h"
 #include "util.h"

@@ -1,6 +1,6 @@
 /* Where a variable lies. */
-#ifndef BF_PLACE_H
-#define BF_PLACE_H
+#ifndef BF_SECTION_H
+#define BF_SECTION_H
 
 /* Behind the small ones: those are then near to one another, and their addresses short. */
 #define LARGE __attribute__((section(".bss.large")))

@@ -1,5 +1,5 @@
-/* Mailbox access: see mbox.h. */
-#include "mbox.h"
+/* Mailbox access: see mailbox_transport.h. */
+#include "mailbox_transport.h"
 
 #include "crc32.h"
 #include "util.h"

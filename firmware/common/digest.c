@@ -3,9 +3,9 @@
 #include "domain.h"
 
 #include "flash.h"
-#include "mbox.h"
-#include "outcome.h"
-#include "place.h"
+#include "mailbox_transport.h"
+#include "abort.h"
+#include "section.h"
 #include "sha512.h"
 #include "util.h"
 #include "wipe.h"

@@ -3,7 +3,7 @@
 #include "domain.h"
 
 #include "mailbox.h"
-#include "outcome.h"
+#include "abort.h"
 #include "registers.h"
 #include "sha512.h"
 #include "util.h"

@@ -3,8 +3,8 @@
 
 #include "digest.h"
 #include "flash.h"
-#include "mbox.h"
-#include "outcome.h"
+#include "mailbox_transport.h"
+#include "abort.h"
 #include "registers.h"
 #include "session.h"
 #include "util.h"

@@ -3,7 +3,7 @@
  */
 #include "clock.h"
 #include "entry.h"
-#include "mbox.h"
+#include "mailbox_transport.h"
 #include "registers.h"
 #include "tick.h"
 #include "util.h"

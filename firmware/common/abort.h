@@ -1,6 +1,6 @@
 /* How a step that cannot go on ends: by fail(), which does not return. stub.c holds what happens then. */
-#ifndef BF_OUTCOME_H
-#define BF_OUTCOME_H
+#ifndef BF_ABORT_H
+#define BF_ABORT_H
 
 #include <stdint.h>
 

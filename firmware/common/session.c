@@ -1,9 +1,9 @@
 /* Handshake and boxes: see session.h. */
 #include "session.h"
 
-#include "mbox.h"
-#include "outcome.h"
-#include "place.h"
+#include "mailbox_transport.h"
+#include "abort.h"
+#include "section.h"
 #include "registers.h"
 #include "rng.h"
 #include "secretbox.h"

@@ -1,6 +1,6 @@
 /* The stub's side of the mailbox (docs/mailbox.md): control page, frame ring, reply ring. Nothing read here is trusted twice. */
-#ifndef BF_MBOX_H
-#define BF_MBOX_H
+#ifndef BF_MAILBOX_TRANSPORT_H
+#define BF_MAILBOX_TRANSPORT_H
 
 #include <stdint.h>
 
