@@ -1,6 +1,7 @@
 // Edge: the customer at a terminal, or a program that reads one JSON object a line (product page, "The command line").
 import { toHex } from '../../shared/codec/bytes.ts';
 import { ERRORS } from '../../shared/errors/errors.ts';
+import type { EventOf } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
@@ -50,7 +51,7 @@ export class TerminalCustomer implements Customer {
 
   showSheet({ lines, plan, planHash }: ConsentSheet): void {
     const rule = '─'.repeat(100);
-    const record = { event: 'sheet', planHash: toHex(planHash), kind: plan.kind, lines };
+    const record = { event: 'sheet', planHash: toHex(planHash), kind: plan.kind, lines } as const;
     this.#tell(record, ['', rule, ...lines, rule].join('\n'));
   }
 
@@ -76,12 +77,12 @@ export class TerminalCustomer implements Customer {
   /** The last words: how it ended and in what state the board is. The error itself is reported by the caller. */
   finish({ result, board, receipt, plan, byVendor, error }: AgentOutcome): void {
     this.#options.progress.stop();
-    const record = { event: 'end', result, board, byVendor, code: error?.code, ...(receipt ?? {}) };
+    const record = { event: 'end', result, board, byVendor, code: error?.code, ...(receipt ?? {}) } as const;
     const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
     this.#tell(record, [ENDINGS[result], `Board: ${BOARD[board]}.`, ...locked].join('\n'));
   }
 
-  #tell(record: Readonly<Record<string, unknown>>, text: string): void {
+  #tell(record: EventOf<'agent'>, text: string): void {
     if (this.#options.json) printJson(record);
     else this.#options.write(`${text}\n`);
   }

@@ -12,6 +12,8 @@ import { listenStlinkServer } from '../../sim/stlink/tcp-server.ts';
 import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
 import { listenUsbSocket } from '../../sim/edge/usb-socket.ts';
 import { WallDriver } from '../../sim/edge/wall-driver.ts';
+import type { EventOf } from '../json-events.ts';
+import { printJson } from '../terminal/cli.ts';
 import { CONTROL_LINES, obeyLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
@@ -156,17 +158,14 @@ function announce(args: SimArguments, stlink: VirtualStlink, port: number): void
   const { name, firmware, serial } = stlink.identity;
   const chip = args.board.toUpperCase();
   const url = `tcp://${HOST}:${port}`;
-  if (args.json) print({ event: 'ready', probe: name, firmware, serial, chip, host: HOST, port, url });
+  if (args.json) printJson({ event: 'ready', probe: name, firmware, serial, chip, host: HOST, port, url });
   else process.stdout.write(`virtual ${name} (${firmware}) with ${chip} on ${url}\n`);
 }
 
-function report(args: SimArguments, event: string, text: string): void {
-  if (args.json) print({ event, text });
+/** An event of one text: an object for programs, a line of stderr for people. */
+function report(args: SimArguments, event: Exclude<EventOf<'sim'>['event'], 'ready'>, text: string): void {
+  if (args.json) printJson({ event, text });
   else process.stderr.write(`${event}: ${text}\n`);
-}
-
-function print(fields: Record<string, string | number>): void {
-  process.stdout.write(`${JSON.stringify(fields)}\n`);
 }
 
 function stopSignal(): Promise<void> {

@@ -1,5 +1,6 @@
 // Edge: what a person or a program sees when a command fails, and the exit status. Design: product page, "The command line".
 import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+import type { EventOf, JsonEvent } from '../json-events.ts';
 
 export interface ReportOptions {
   /** One JSON object for a program instead of lines for a person. */
@@ -20,7 +21,7 @@ export function describeError(error: unknown, options: ReportOptions = {}): stri
   return options.json ? `${JSON.stringify(asRecord(known, options))}\n` : `${asLines(known, options).join('\n')}\n`;
 }
 
-function asRecord(error: BlindflashError, options: ReportOptions): Record<string, unknown> {
+function asRecord(error: BlindflashError, options: ReportOptions): EventOf<'everybody'> {
   return {
     event: 'error',
     code: error.code,
@@ -84,10 +85,7 @@ export function surviveClosedPipes(): void {
   }
 }
 
-/** Writes one JSON object on a line of stdout: the `--json` voice of every command. */
-export function printJson(
-  record: Readonly<Record<string, unknown>>,
-  stream: ReportStreams['stdout'] = process.stdout,
-): void {
-  stream.write(`${JSON.stringify(record)}\n`);
+/** Writes one declared event as a line of stdout: the `--json` voice of every command (cli/json-events.ts). */
+export function printJson(event: JsonEvent, stream: ReportStreams['stdout'] = process.stdout): void {
+  stream.write(`${JSON.stringify(event)}\n`);
 }

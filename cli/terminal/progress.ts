@@ -1,6 +1,7 @@
 // Edge: progress in bytes, with speed and time left: a bar on a terminal, a line per tenth elsewhere, JSON with --json.
 import cliProgress from 'cli-progress';
 import type { Clock } from '../../shared/ports.ts';
+import { printJson } from './cli.ts';
 
 export interface Progress {
   /** Begins a stretch of work of `totalBytes`; an unfinished one is closed. */
@@ -27,9 +28,8 @@ export function createProgress(
 ): Progress {
   if (mode === 'bar') return barProgress(clock, person);
   if (mode === 'lines') return steppedProgress(clock, byTenths, (now) => person.write(`${inWords(now)}\n`));
-  if (mode === 'json') {
-    return steppedProgress(clock, byTime, (now) => machine.write(`${JSON.stringify({ event: 'progress', ...now })}\n`));
-  }
+  if (mode === 'json')
+    return steppedProgress(clock, byTime, (now) => printJson({ event: 'progress', ...now }, machine));
   return { start: () => {}, update: () => {}, stop: () => {} };
 }
 

@@ -1,6 +1,7 @@
 // Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
 import type { JobEvent, JobResult } from '../../controller/job/ports.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
+import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
@@ -24,8 +25,8 @@ export class JobView {
   }
 
   /** A record for a program; persons do not get it. */
-  record(fields: Readonly<Record<string, unknown>>): void {
-    if (this.#json) printJson(fields);
+  record(event: JsonEvent): void {
+    if (this.#json) printJson(event);
   }
 
   show(event: JobEvent): void {
@@ -39,7 +40,7 @@ export class JobView {
 
   finish(result: JobResult): void {
     this.#stopBar();
-    if (this.#json) return printJson({ event: 'done', ...resultRecord(result) });
+    if (this.#json) return printJson({ event: 'done', ...printed(result) });
     if (result.receipt !== undefined) this.say('', ...receiptLines(JSON.parse(result.receipt.text) as Receipt));
     const seconds = (result.durationMs / 1000).toFixed(1);
     this.say(
@@ -122,13 +123,24 @@ function clean(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ');
 }
 
-function asRecord(event: JobEvent): Record<string, unknown> {
-  const { type, ...fields } = event;
-  return { event: type, ...(plain(fields) as object) };
+/** A value as it is printed: byte strings become hexadecimal digits. */
+type Printed<T> = T extends Uint8Array
+  ? string
+  : T extends object
+    ? { readonly [Name in keyof T]: Printed<T[Name]> }
+    : T;
+
+/** The job tells its events' names in `type`, programs read them in `event`. */
+type PrintedEvent<E> = E extends { readonly type: infer Name }
+  ? { readonly event: Name } & Printed<Omit<E, 'type'>>
+  : never;
+
+function asRecord({ type, ...fields }: JobEvent): EventOf<'job'> {
+  return { event: type, ...printed(fields) } as PrintedEvent<JobEvent>;
 }
 
-function resultRecord(result: JobResult): Record<string, unknown> {
-  return plain(result) as Record<string, unknown>;
+function printed<T>(value: T): Printed<T> {
+  return plain(value) as Printed<T>;
 }
 
 /** Byte strings as hexadecimal, everything else as JSON has it. */

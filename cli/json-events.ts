@@ -1,0 +1,345 @@
+// What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas are the
+// promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes nothing else.
+// Knows shared/ only: the relay's image has no other folder.
+import { z } from 'zod';
+import { BOARD, HelloSchema, ProblemSchema, type Board } from '../shared/tunnel/bodies.ts';
+import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
+import { FINAL_ACTIONS, KINDS, LOCKS, MODES, RANGE_USES } from '../shared/plan/plan.ts';
+
+/** One kind of event of one speaker. */
+export interface JsonEventRow {
+  /** When it is printed, as a half sentence. */
+  readonly when: string;
+  /** Its fields beside `event`. */
+  readonly fields: z.ZodObject;
+}
+
+/** Commands that print the same events. */
+export interface JsonSpeaker {
+  /** As typed after `blindflash`. */
+  readonly commands: readonly string[];
+  readonly events: Readonly<Record<string, JsonEventRow>>;
+}
+
+const keysOf = <T extends object>(table: T) => Object.keys(table) as [keyof T & string, ...(keyof T & string)[]];
+const text = z.string().meta({ doc: 'text for people' });
+const count = z.int().min(0);
+const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+const lines = z.array(z.string());
+const board = z.enum(keysOf(BOARD) as [Board, ...Board[]]).meta({ shape: 'board' });
+const code = z
+  .string()
+  .regex(/^BF-[A-Z0-9-]+$/)
+  .meta({ doc: 'error code' });
+const secondsSince1970 = z.int().min(0).meta({ doc: 'seconds since 1970' });
+const url = z
+  .string()
+  .regex(/^(ws|tcp):\/\//)
+  .meta({ doc: 'ws://HOST:PORT or tcp://HOST:PORT' });
+const shortCode = z.string().min(1).meta({ doc: 'the code the two people compare' });
+const milliseconds = z.number().min(0).meta({ doc: 'milliseconds' });
+
+const plan = {
+  kind: z.enum(keysOf(KINDS)),
+  mode: z.enum(keysOf(MODES)),
+  job: hex(16),
+  devId: count,
+  flashKiB: count,
+  idleLimitMs: count,
+  sectors: z.array(count),
+  bootAddress: count.optional(),
+  widest: z.enum(['x8', 'x16', 'x32']),
+  lock: z.enum(keysOf(LOCKS)),
+  finalAction: z.enum(keysOf(FINAL_ACTIONS)),
+  ranges: z.array(z.strictObject({ address: count, length: count, use: z.enum(keysOf(RANGE_USES)) })),
+  label: z.string(),
+};
+const planShape = z.strictObject(plan).meta({ shape: 'plan' });
+const hello = HelloSchema.meta({ shape: 'hello' });
+const receipt = ReceiptSchema.meta({ shape: 'receipt' });
+const customerCopy = CustomerReceiptSchema.meta({ shape: 'customer’s copy' });
+const signedText = z
+  .strictObject({ text: z.string().meta({ doc: 'a receipt as JSON' }), signature: hex(64) })
+  .meta({ shape: 'signed text' });
+const span = z.strictObject({ typical: milliseconds, most: milliseconds });
+const invite = {
+  invite: z.string().optional().meta({ doc: 'the invite; absent when it went to a file' }),
+  file: z.string().optional().meta({ doc: 'the file of --invite-out' }),
+  expires: secondsSince1970,
+};
+
+export const JSON_EVENTS = {
+  everybody: {
+    commands: ['any command'],
+    events: {
+      error: {
+        when: 'the command failed; the last line, and the process ends with `exitStatus`',
+        fields: z.strictObject({
+          code,
+          sentence: text,
+          detail: text.optional(),
+          remedy: text,
+          exitStatus: z.int().min(1).max(255),
+          stack: z.string().optional().meta({ doc: 'with --debug only' }),
+        }),
+      },
+    },
+  },
+  relay: {
+    commands: ['relay'],
+    events: {
+      listening: { when: 'links are accepted from now on', fields: z.strictObject({ url }) },
+    },
+  },
+  sim: {
+    commands: ['sim'],
+    events: {
+      ready: {
+        when: 'the virtual probe can be reached from now on',
+        fields: z.strictObject({
+          probe: text,
+          firmware: text,
+          serial: text,
+          chip: text,
+          host: z.string(),
+          port: z.int().min(1).max(0xffff),
+          url,
+        }),
+      },
+      uart: { when: 'the board sent a line on USART1 (with --uart)', fields: z.strictObject({ text: z.string() }) },
+      control: { when: 'a line of standard input was carried out', fields: z.strictObject({ text: z.string() }) },
+      'not understood': {
+        when: 'a line of standard input means nothing',
+        fields: z.strictObject({ text: z.string() }),
+      },
+      warning: {
+        when: 'the model met something it does not vouch for (told at the end), or a file could not be kept',
+        fields: z.strictObject({ text }),
+      },
+    },
+  },
+  doctor: {
+    commands: ['doctor'],
+    events: {
+      finding: {
+        when: 'something was examined; one for each',
+        fields: z.strictObject({
+          what: z.enum(['probe', 'firmware', 'supply', 'speeds', 'chip', 'protection', 'core']),
+          verdict: z.enum(['good', 'note', 'bad']),
+          text,
+          remedy: text.optional(),
+          code: code.optional(),
+        }),
+      },
+    },
+  },
+  agent: {
+    commands: ['agent'],
+    events: {
+      say: { when: 'a sentence for the customer about what goes on', fields: z.strictObject({ text }) },
+      code: {
+        when: 'a tunnel with the vendor stands',
+        fields: z.strictObject({
+          code: shortCode,
+          again: z.boolean().meta({ doc: 'of a later connection, after one that was confirmed' }),
+        }),
+      },
+      sheet: {
+        when: 'the plan has come; the question for consent follows',
+        fields: z.strictObject({ planHash: hex(64), kind: plan.kind, lines }),
+      },
+      progress: {
+        when: 'at most four times a second while the image is taken by the chip',
+        fields: z.strictObject({
+          label: text,
+          doneBytes: count,
+          totalBytes: count,
+          bytesPerSecond: count,
+          secondsLeft: count.optional(),
+        }),
+      },
+      end: {
+        when: 'the job is over for this computer; `receipt` and `signature` are the customer’s copy',
+        fields: z.strictObject({
+          result: z.enum(['done', 'declined', 'failed']),
+          board,
+          byVendor: z.boolean(),
+          code: code.optional(),
+          receipt: z.string().nullable().optional(),
+          signature: hex(64).nullable().optional(),
+        }),
+      },
+    },
+  },
+  job: {
+    commands: ['flash', 'verify', 'erase', 'info', 'reset'],
+    events: {
+      plan: {
+        when: 'the plan is made or, with --resume, loaded; before anything is sent',
+        fields: z.strictObject({ job: hex(16), planHash: hex(64), lines, trust: lines }),
+      },
+      invite: { when: 'there is an invite to be sent to the customer', fields: z.strictObject(invite) },
+      peer: {
+        when: 'the customer’s computer came to the relay, or went',
+        fields: z.strictObject({ present: z.boolean() }),
+      },
+      tunnel: {
+        when: 'an encrypted tunnel with the agent stands',
+        fields: z.strictObject({
+          code: shortCode,
+          resumed: z.boolean().meta({ doc: 'by the resume secret, not by the invite' }),
+        }),
+      },
+      code: { when: 'the code waits to be confirmed: answer yes or no', fields: z.strictObject({ code: shortCode }) },
+      secondUse: {
+        when: 'somebody came with the invite a second time and was refused',
+        fields: z.strictObject({}),
+      },
+      hello: {
+        when: 'the agent has said which probe and chip it has',
+        fields: z.strictObject({ hello }),
+      },
+      job: {
+        when: 'the plan was sent; again when it was made anew for the flash size found',
+        fields: z.strictObject({ plan: planShape, planHash: hex(64) }),
+      },
+      sheet: { when: 'the customer is reading what would be done', fields: z.strictObject({}) },
+      consent: { when: 'the customer agreed', fields: z.strictObject({}) },
+      sealed: {
+        when: 'a sealed session with the stub on the chip is confirmed',
+        fields: z.strictObject({ uid: hex(12), stubVersion: count, handshake: count }),
+      },
+      erased: { when: 'the chip has erased a sector', fields: z.strictObject({ sector: count }) },
+      sector: {
+        when: 'the stub’s digests of a sector are right',
+        fields: z.strictObject({
+          sector: count,
+          skipped: z.boolean().meta({ doc: 'it held the image already and was not written' }),
+        }),
+      },
+      progress: {
+        when: 'the chip has taken more of the image; for a bar, not for decisions',
+        fields: z.strictObject({ doneBytes: count, totalBytes: count }),
+      },
+      written: {
+        when: 'the boot words are written and the chip’s digest of the whole image is right',
+        fields: z.strictObject({ root: hex(64), wordsProgrammed: count }),
+      },
+      receipt: { when: 'the receipt is signed and kept', fields: z.strictObject({ receipt: signedText }) },
+      locked: { when: 'the lock is programmed', fields: z.strictObject({ optcr: count }) },
+      problem: {
+        when: 'the agent reported a problem',
+        fields: z.strictObject({
+          problem: ProblemSchema,
+          restarting: z.boolean().meta({ doc: 'a new sealed session is asked for' }),
+        }),
+      },
+      left: { when: 'the agent has restored the debug unit', fields: z.strictObject({ board }) },
+      done: {
+        when: 'the job succeeded; the last line',
+        fields: z.strictObject({
+          hello,
+          uid: hex(12).optional(),
+          receipt: signedText.optional(),
+          customerCopy: signedText.optional(),
+          board: board.optional(),
+          skipped: z.array(count).meta({ doc: 'sectors that were not written again' }),
+          durationMs: milliseconds,
+        }),
+      },
+      stopped: {
+        when: 'the job failed or was interrupted; `error` follows',
+        fields: z.strictObject({
+          job: hex(16),
+          board,
+          resumable: z.boolean().meta({ doc: 'the same command with --resume goes on' }),
+        }),
+      },
+    },
+  },
+  plan: {
+    commands: ['plan'],
+    events: {
+      plan: {
+        when: 'the dry run is made; its only line',
+        fields: z.strictObject({
+          format: z.enum(['elf', 'hex', 'srec', 'bin']),
+          job: hex(16),
+          planHash: hex(64),
+          imageHash: hex(64),
+          sectors: plan.sectors,
+          ranges: plan.ranges,
+          bootAddress: plan.bootAddress,
+          lock: plan.lock,
+          mode: plan.mode,
+          times: z.strictObject({ erase: span, program: span }),
+          bytes: z
+            .string()
+            .regex(/^([0-9a-f]{2})+$/)
+            .meta({ doc: 'the encoded plan, hexadecimal' }),
+        }),
+      },
+    },
+  },
+  invite: {
+    commands: ['invite'],
+    events: {
+      invite: { when: 'the invite is made; its only line', fields: z.strictObject(invite) },
+    },
+  },
+  keygen: {
+    commands: ['keygen'],
+    events: {
+      keys: {
+        when: 'the keys are written; its only line',
+        fields: z.strictObject({
+          file: z.string(),
+          protected: z.boolean().meta({ doc: 'by a passphrase' }),
+          public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
+        }),
+      },
+    },
+  },
+  receiptVerify: {
+    commands: ['receipt verify'],
+    events: {
+      receipt: {
+        when: 'the signature is right; its only line (a wrong one is an `error`)',
+        fields: z.strictObject({
+          valid: z.literal(true),
+          keyExpected: z.boolean().meta({ doc: 'whether the key was held against an expected one' }),
+          receipt: z.union([receipt, customerCopy]),
+        }),
+      },
+    },
+  },
+  receiptList: {
+    commands: ['receipt list'],
+    events: {
+      list: {
+        when: 'the folder was read; its only line',
+        fields: z.strictObject({ jobs: z.array(hex(16)), receipts: z.array(z.string()) }),
+      },
+    },
+  },
+} as const satisfies Record<string, JsonSpeaker>;
+
+type Table = typeof JSON_EVENTS;
+export type SpeakerName = keyof Table;
+
+type EventsOf<S extends SpeakerName> = Table[S]['events'];
+/** zod infers an object without fields as one whose every field is impossible; here it adds nothing. */
+type Fields<Row> = Row extends { readonly fields: infer F extends z.ZodObject }
+  ? z.infer<F> extends Record<string, never>
+    ? unknown
+    : Unchanging<z.infer<F>>
+  : never;
+type Unchanging<T> = T extends object ? { readonly [Name in keyof T]: Unchanging<T[Name]> } : T;
+
+/** What a speaker may print. */
+export type EventOf<S extends SpeakerName> = {
+  [Name in keyof EventsOf<S>]: { readonly event: Name } & Fields<EventsOf<S>[Name]>;
+}[keyof EventsOf<S>];
+
+/** Anything any command may print. */
+export type JsonEvent = { [S in SpeakerName]: EventOf<S> }[SpeakerName];
