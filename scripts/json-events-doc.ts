@@ -58,9 +58,9 @@ function eventText(name: string, { when, fields }: JsonEventRow, shapes: Map<str
 /** The shapes met so far and those met while they are explained. */
 function shapeTexts(shapes: Map<string, Schema>): string[] {
   const texts: string[] = [];
-  for (const [name, { shape: _, ...schema }] of shapes) {
+  for (const [name, schema] of shapes) {
     const isList = schema.properties !== undefined;
-    texts.push(isList ? `**${name}**: an object` : wrap(`**${name}**: ${typeText(schema, shapes)}`));
+    texts.push(isList ? `**${name}**: an object` : wrap(`**${name}**: ${unnamedTypeText(schema, shapes)}`));
     if (isList) texts.push(fieldLines(schema, shapes));
   }
   return texts;

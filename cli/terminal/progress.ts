@@ -28,8 +28,9 @@ export function createProgress(
 ): Progress {
   if (mode === 'bar') return barProgress(clock, person);
   if (mode === 'lines') return steppedProgress(clock, byTenths, (now) => person.write(`${inWords(now)}\n`));
-  if (mode === 'json')
+  if (mode === 'json') {
     return steppedProgress(clock, byTime, (now) => printJson({ event: 'progress', ...now }, machine));
+  }
   return { start: () => {}, update: () => {}, stop: () => {} };
 }
 
