@@ -19,9 +19,8 @@ const CHANCE = [
 const EDGES = [
   'shared/platform/**',
   'agent/node/**',
-  'agent/probe/stlink/usb.ts',
+  'agent/probe/usb/node-usb.ts',
   'agent/probe/stlink/tcp-socket.ts',
-  'agent/probe/drivers.ts',
   'relay/server.ts',
   'controller/store/home.ts',
   'controller/store/file-job-store.ts',

@@ -1,5 +1,6 @@
-// Port: a debug probe. Whatever is above (attach, stub-runner, mailbox) knows this and no particular probe.
+// Port: a debug probe. Whatever is above (attach, stub loader, mailbox) knows this and no particular probe.
 // Errors: every rejected promise is a BlindflashError of group PROBE or TARGET.
+import type { MemoryAccess } from './adi/memory-access.ts';
 
 /** What a probe is, after it was opened. */
 export interface ProbeInfo {
@@ -12,33 +13,12 @@ export interface ProbeInfo {
   readonly path: string;
 }
 
-/** What a probe can do; ask before use. */
-export interface ProbeCapabilities {
-  /** Drives the reset wire. Says nothing about whether the wire is connected. */
-  readonly nrst: boolean;
-  /** Reads and writes 16-bit units. */
-  readonly memory16: boolean;
-  /** Reads and writes DP and AP registers. */
-  readonly dapRegisters: boolean;
-  /** Measures the target's supply. */
-  readonly voltage: boolean;
-  /** Most bytes one 16/32-bit transfer carries. */
-  readonly maxBlock: number;
-  /** Most bytes one 8-bit transfer carries. */
-  readonly maxBlock8: number;
-}
-
-/** Width of the bus accesses a memory transfer is made of, in bits. */
-export type AccessWidth = 8 | 16 | 32;
-
 /** `low` holds the target in reset, `high` lets go. */
 export type NrstLevel = 'low' | 'high';
 
-export interface Probe {
+export interface Probe extends MemoryAccess {
   /** Valid after `open`. */
   readonly info: ProbeInfo;
-  /** Valid after `open`. */
-  readonly capabilities: ProbeCapabilities;
 
   /** Takes the probe, leaves whatever mode its last user left it in, reads its version. Does not touch the target. */
   open(): Promise<void>;
@@ -59,7 +39,7 @@ export interface Probe {
 
   /** DPIDR as the target gave it at `connect`. */
   readDpIdr(): Promise<number>;
-  /** A register of access port `ap` (byte address, e.g. 0xFC = IDR). */
+  /** A register of access port `ap` by its byte address (adi/registers.ts). */
   readAp(ap: number, register: number): Promise<number>;
 
   /**
@@ -68,25 +48,10 @@ export interface Probe {
    */
   recover(): Promise<void>;
 
-  /**
-   * Reads any number of bytes; splits at 4 KB address boundaries and at the probe's block size, and checks the status
-   * of each piece. With `width`, address and length must be its multiples and nothing but accesses of that width is
-   * made; without, bytes up to the first word, words, and bytes after the last one.
-   * @throws BF-TARGET-ALIGNMENT, -FAULT (detail: address), -WAIT, -WIRE
-   */
-  readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array>;
-  /** Writes any number of bytes under the same rules. */
-  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth): Promise<void>;
-  /** Reads one aligned 32-bit word with one command whose status is in its reply. */
-  readWord(address: number): Promise<number>;
-  /** Writes one aligned 32-bit word with one command whose status is in its reply. */
-  writeWord(address: number, value: number): Promise<void>;
-
   /** Core register by its DCRSR number (0–15, 16 xPSR, 17 MSP, 18 PSP, 20 …); the core must be halted. */
   readCoreRegister(register: number): Promise<number>;
   writeCoreRegister(register: number, value: number): Promise<void>;
 
+  /** Moves the reset pin. Says nothing about whether it is wired to the target. */
   driveNrst(level: NrstLevel): Promise<void>;
-  /** System reset by the probe's own means; does not halt. */
-  systemReset(): Promise<void>;
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { ShortMemory, type Customer } from '../../agent/session/ports.ts';
 import { StlinkDriver } from '../../agent/probe/stlink/driver.ts';
-import type { UsbDeviceLike } from '../../agent/probe/stlink/transport.ts';
+import type { UsbDeviceLike } from '../../agent/probe/usb/usb-device.ts';
 import { WebUsbTransport } from '../../agent/probe/stlink/webusb-transport.ts';
 import { runAgentJob } from '../../agent/session/agent-session.ts';
 import { StubRegistry } from '../../agent/session/stubs.ts';

@@ -119,7 +119,6 @@ export function getTargetVoltage(): Command<number | undefined> {
 export const enterSwd = (): Command<void> => doing('ENTER_SWD', frame([TOP.debug, DEBUG.enter, ENTER_SWD]));
 export const initAp = (ap: number): Command<void> => doing('INIT_AP', frame([TOP.debug, DEBUG.initAp, ap]));
 export const closeAp = (ap: number): Command<void> => doing('CLOSE_AP', frame([TOP.debug, DEBUG.closeAp, ap]));
-export const resetSystem = (): Command<void> => doing('RESETSYS', frame([TOP.debug, DEBUG.resetSystem]));
 
 export function driveNrst(level: keyof typeof NRST): Command<void> {
   return doing(`DRIVE_NRST ${level}`, frame([TOP.debug, DEBUG.driveNrst, NRST[level]]));

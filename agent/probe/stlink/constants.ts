@@ -63,7 +63,6 @@ export const DEBUG = {
   exit: 0x21,
   enter: 0x30,
   readIdCodes: 0x31,
-  resetSystem: 0x32,
   readRegister: 0x33,
   writeRegister: 0x34,
   writeDebugRegister: 0x35,
@@ -86,13 +85,6 @@ export const ENTER_SWD = 0xa3;
 export const NRST = { low: 0x00, high: 0x01 } as const satisfies Record<string, number>;
 /** Port number that means "the debug port" in READ/WRITE_DAP_REG. */
 export const DEBUG_PORT = 0xffff;
-/** DP register 0, written: ABORT; the value clears every sticky flag (§3.5). */
-export const DP_ABORT = { register: 0x00, clearAll: 0x1e } as const;
-/**
- * CSW of our memory commands, upper 24 bits honoured by the firmware: privileged data access by a debug master.
- * The value OpenOCD is known to send (§2.4).
- */
-export const CSW_PRIVILEGED = 0xa2000000;
 
 /** Byte 0 of GET_CURRENT_MODE, §2.2. */
 export const MODE = { dfu: 0, idle: 1, debug: 2, swim: 3, bootLoader: 4 } as const satisfies Record<string, number>;
@@ -152,9 +144,6 @@ export const STATUSES: Readonly<Record<number, StatusRow>> = {
 /** Anything §2.7 does not list. */
 export const UNKNOWN_STATUS: StatusRow = { name: 'unlisted status', action: 'fail', error: 'BF-PROBE-GARBAGE' };
 
-/** What CLOSE_AP of firmware J28 answers although all is well (§2.3). */
-export const STATUS_BAD_AP = 0x1d;
-
 /** Oldest JTAG version per hardware generation that can do a thing, §2.10. `v3: 0` = every V3. */
 export const FEATURES = {
   lastStatus2: { v2: 15, v3: 0 },
@@ -178,8 +167,6 @@ export const OLDEST_FIRMWARE = { v2: 24, v3: 3 } as const;
 
 /** Most bytes per command, §2.4. */
 export const BLOCK = { words: 6144, bytesV2: 64, bytesV3: 512 } as const;
-/** The MEM-AP's address counter may wrap here, and older firmware does not care (§2.4). */
-export const TAR_WRAP = 4096;
 
 /** §2.6, kHz → divisor of SWD_SET_FREQ on V2, descending. */
 export const SWD_CLOCKS_V2: readonly { readonly kHz: number; readonly divisor: number }[] = [

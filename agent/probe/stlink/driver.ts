@@ -3,16 +3,16 @@
 import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';
-import { memoryPieces, type MemoryPiece } from '../memory-pieces.ts';
+import type { AccessWidth } from '../adi/memory-access.ts';
+import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
+import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
-import type { AccessWidth, NrstLevel, Probe, ProbeCapabilities, ProbeInfo } from '../probe.ts';
+import type { NrstLevel, Probe, ProbeInfo } from '../probe.ts';
 import * as command from './commands.ts';
 import {
   BLOCK,
-  CSW_PRIVILEGED,
   DEBUG_PORT,
   DEFAULT_SPEED_KHZ,
-  DP_ABORT,
   EXCHANGE_DEADLINE_MS,
   hasFeature,
   LOWEST_SUPPLY_VOLTS,
@@ -22,7 +22,6 @@ import {
   PRODUCTS,
   statusRow,
   SWD_CLOCKS_V2,
-  TAR_WRAP,
   type Feature,
 } from './constants.ts';
 import type { StlinkTransport } from './transport.ts';
@@ -36,8 +35,6 @@ export interface StlinkDriverOptions {
   readonly oldestFirmware?: { readonly v2: number; readonly v3: number };
 }
 
-/** Port 0: the AHB-AP, the only one an STM32F4 has. */
-const AP = 0;
 /** GET_VERSION is asked this often before the probe is given up: some hosts lose the first answer (§1.4). */
 const VERSION_ATTEMPTS = 3;
 /** A probe is left out of a foreign mode at most this often per opening. */
@@ -72,18 +69,6 @@ export class StlinkDriver implements Probe {
     const { text } = this.#firmware();
     const { productId, serial, path } = this.#transport.identity;
     return { kind: PRODUCTS[productId]?.kind ?? 'ST-LINK', firmware: text, serial, path };
-  }
-
-  get capabilities(): ProbeCapabilities {
-    const bytes = this.#has('longMemory8') ? BLOCK.bytesV3 : BLOCK.bytesV2;
-    return {
-      nrst: true,
-      memory16: this.#has('memory16'),
-      dapRegisters: this.#has('dapRegisters'),
-      voltage: true,
-      maxBlock: this.#transport.maxBlock,
-      maxBlock8: Math.min(bytes, this.#transport.maxBlock),
-    };
   }
 
   open(): Promise<void> {
@@ -193,10 +178,6 @@ export class StlinkDriver implements Probe {
     return this.#once(command.driveNrst(level));
   }
 
-  systemReset(): Promise<void> {
-    return this.#once(command.resetSystem());
-  }
-
   // ── Firmware ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #firmware(): command.FirmwareVersion {
@@ -250,7 +231,7 @@ export class StlinkDriver implements Probe {
     await this.#applySpeed().catch((error: unknown) => this.#goOnWithoutSpeed(error));
     try {
       await this.#perform(command.enterSwd());
-      if (this.#has('initAp')) await this.#perform(command.initAp(AP));
+      if (this.#has('initAp')) await this.#perform(command.initAp(MEM_AP));
     } catch (error) {
       throw await this.#whyNoTarget(error);
     }
@@ -276,7 +257,7 @@ export class StlinkDriver implements Probe {
     if (!this.#connected) return;
     this.#connected = false;
     // J28 answers "bad AP" although all is well, and there is nothing to be done about a real one either.
-    if (this.#has('initAp')) await this.#perform(command.closeAp(AP)).catch(rethrowProbeTrouble);
+    if (this.#has('initAp')) await this.#perform(command.closeAp(MEM_AP)).catch(rethrowProbeTrouble);
     await this.#perform(command.leaveDebug());
     // EXIT is not answered: this question makes sure that it was obeyed before the pipe closes.
     await this.#perform(command.getCurrentMode());
@@ -303,13 +284,16 @@ export class StlinkDriver implements Probe {
   // ── Carrying commands out ─────────────────────────────────────────────────────────────────────────────────────────
 
   #pieces(address: number, length: number, width: AccessWidth | undefined): MemoryPiece[] {
-    const { maxBlock, maxBlock8, memory16 } = this.capabilities;
-    if (width === 16 && !memory16) throw fail('BF-PROBE-OLD-FIRMWARE', `no 16-bit access in ${this.info.firmware}`);
+    if (width === 16 && !this.#has('memory16')) {
+      throw fail('BF-PROBE-OLD-FIRMWARE', `no 16-bit access in ${this.info.firmware}`);
+    }
+    const { maxBlock } = this.#transport;
+    const maxBlock8 = Math.min(this.#has('longMemory8') ? BLOCK.bytesV3 : BLOCK.bytesV2, maxBlock);
     return memoryPieces(address, length, width, { maxBlock, maxBlock8, boundary: TAR_WRAP });
   }
 
   #bus(): command.MemoryBus | undefined {
-    return this.#has('apInMemoryCommands') ? { ap: AP, csw: CSW_PRIVILEGED } : undefined;
+    return this.#has('apInMemoryCommands') ? { ap: MEM_AP, csw: CSW_PRIVILEGED_DATA } : undefined;
   }
 
   #once<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
@@ -345,7 +329,7 @@ export class StlinkDriver implements Probe {
   /** After a fault every further access answers "fault" until ABORT; the status of ABORT itself changes nothing. */
   async #clearStickyErrors(): Promise<void> {
     if (!this.#has('dapRegisters')) return;
-    await this.#exchange(command.writeDapRegister(DEBUG_PORT, DP_ABORT.register, DP_ABORT.clearAll));
+    await this.#exchange(command.writeDapRegister(DEBUG_PORT, DP.ABORT, ABORT_CLEAR_STICKY));
   }
 
   async #exchange(wanted: command.Command<unknown>): Promise<Uint8Array> {

@@ -5,9 +5,10 @@ import type { Clock } from '../../../shared/ports.ts';
 import { within } from '../deadline.ts';
 import { Mutex } from '../mutex.ts';
 import { BLOCK, COMMAND_LENGTH, DEBUG_INTERFACE, PRODUCTS } from './constants.ts';
-import type { StlinkIdentity, StlinkTransport, UsbDeviceLike, UsbEndpointLike, UsbInResult } from './transport.ts';
-import { SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM, serialFromDescriptor, serialFromText } from './usb-serial.ts';
-import { usbError } from './usb-errors.ts';
+import { SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM, serialFromDescriptor, serialFromText } from './serial.ts';
+import type { StlinkIdentity, StlinkTransport } from './transport.ts';
+import type { UsbDeviceLike, UsbEndpointLike, UsbInResult } from '../usb/usb-device.ts';
+import { usbError } from '../usb/usb-errors.ts';
 
 export interface WebUsbTransportOptions {
   readonly clock: Clock;

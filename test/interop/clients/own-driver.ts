@@ -1,7 +1,7 @@
 // Our own driver on real npm `usb`, in a process that runs under the bridge. Prints one JSON object per line.
 //   own-driver.ts identify | hotplug
 import { findProbe, listProbes } from '../../../agent/probe/drivers.ts';
-import type { ProbeEnvironment } from '../../../agent/probe/drivers.ts';
+import type { ProbeEnvironment } from '../../../agent/probe/probe-driver.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { Clock } from '../../../shared/ports.ts';

@@ -1,5 +1,6 @@
 // A probe that notes every access to the target and passes it on.
-import type { AccessWidth, NrstLevel, Probe, ProbeCapabilities, ProbeInfo } from '../../../agent/probe/probe.ts';
+import type { AccessWidth } from '../../../agent/probe/adi/memory-access.ts';
+import type { NrstLevel, Probe, ProbeInfo } from '../../../agent/probe/probe.ts';
 
 export interface Access {
   readonly kind: 'read' | 'write' | 'register' | 'reset';
@@ -22,17 +23,12 @@ export class RecordingProbe implements Probe {
   get info(): ProbeInfo {
     return this.#inner.info;
   }
-  get capabilities(): ProbeCapabilities {
-    return this.#inner.capabilities;
-  }
 
   /** From now on nothing is answered, as when the process that uses it is no more. */
   die(): void {
     const silence = (): Promise<never> => new Promise(() => {});
-    const { info, capabilities } = this.#inner;
-    this.#inner = new Proxy({ info, capabilities } as Probe, {
-      get: (known, name) => (name === 'info' || name === 'capabilities' ? known[name] : silence),
-    });
+    const { info } = this.#inner;
+    this.#inner = new Proxy({ info } as Probe, { get: (known, name) => (name === 'info' ? known[name] : silence) });
   }
 
   /** Accesses outside [from, to), as text. */
@@ -107,9 +103,5 @@ export class RecordingProbe implements Probe {
   async driveNrst(level: NrstLevel): Promise<void> {
     this.#note('reset', 0, 0);
     return this.#inner.driveNrst(level);
-  }
-  async systemReset(): Promise<void> {
-    this.#note('reset', 0, 0);
-    return this.#inner.systemReset();
   }
 }

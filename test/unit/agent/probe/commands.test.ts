@@ -38,7 +38,6 @@ const SESSION: readonly (readonly [shown: string, built: AnyCommand, replyLength
   ['F2 45 FF FF 04 00', command.readDapRegister(0xffff, 4), 8],
   ['F2 46 FF FF 04 00 00 00 00 50', command.writeDapRegister(0xffff, 4, 0x50000000), 2],
   ['F2 45 00 00 FC 00', command.readDapRegister(0, 0xfc), 8],
-  ['F2 32', command.resetSystem(), 2],
   ['F2 3C 00', command.driveNrst('low'), 2],
   ['F2 3C 01', command.driveNrst('high'), 2],
   ['F2 07 00 ED 00 E0 04 00 00 00 00 A2', command.readMemory(32, 0xe000ed00, 4, { ap: 0, csw: 0xa2000000 }), 4],

@@ -1,7 +1,9 @@
 // Proves: the probe that is meant is found by serial or server address, and everything else is said in words.
 import assert from 'node:assert/strict';
-import { chooseListing, DRIVERS, parseServer, type ProbeListing } from '../../../../agent/probe/drivers.ts';
-import { memoryPieces } from '../../../../agent/probe/memory-pieces.ts';
+import { chooseListing, driversFor } from '../../../../agent/probe/drivers.ts';
+import type { ProbeListing } from '../../../../agent/probe/probe-driver.ts';
+import { parseServer } from '../../../../agent/probe/stlink/listing.ts';
+import { memoryPieces } from '../../../../agent/probe/adi/memory-pieces.ts';
 import { fail, type BlindflashError } from '../../../../shared/errors/errors.ts';
 import { rejectsWith } from './support.ts';
 
@@ -32,7 +34,7 @@ describe('finding a probe', () => {
 
   it('hands every selector to exactly one driver', () => {
     for (const selector of [undefined, 'AB12', 'tcp:host:7184']) {
-      assert.equal(DRIVERS.filter((driver) => driver.speaksOf(selector)).length, 1, selector);
+      assert.equal(driversFor(selector).length, 1, selector);
     }
   });
 

@@ -1,5 +1,5 @@
 // A Probe over a handful of registers: enough Cortex-M debug behaviour to prove order and limits, spelled out again.
-import type { Probe, ProbeCapabilities, ProbeInfo } from '../../../../agent/probe/probe.ts';
+import type { Probe, ProbeInfo } from '../../../../agent/probe/probe.ts';
 import { fail } from '../../../../shared/errors/errors.ts';
 
 export interface FakeTargetOptions {
@@ -19,14 +19,6 @@ const KEY = 0xa05f;
 
 export class FakeTarget implements Probe {
   readonly info: ProbeInfo = { kind: 'fake', firmware: 'none', serial: undefined, path: 'memory' };
-  readonly capabilities: ProbeCapabilities = {
-    nrst: true,
-    memory16: true,
-    dapRegisters: true,
-    voltage: true,
-    maxBlock: 6144,
-    maxBlock8: 64,
-  };
   /** Everything that changes something, in order. */
   readonly log: string[] = [];
   readonly reads: number[] = [];
@@ -97,9 +89,6 @@ export class FakeTarget implements Probe {
   }
   async writeCoreRegister(register: number, value: number): Promise<void> {
     this.log.push(`register ${register} = ${value}`);
-  }
-  async systemReset(): Promise<void> {
-    this.log.push('system reset');
   }
 
   async readWord(address: number): Promise<number> {

@@ -6,9 +6,9 @@ import type {
   UsbDeviceLike,
   UsbInResult,
   UsbOutResult,
-} from '../../../../agent/probe/stlink/transport.ts';
-import { serialFromDescriptor } from '../../../../agent/probe/stlink/usb-serial.ts';
-import { usbError } from '../../../../agent/probe/stlink/usb-errors.ts';
+} from '../../../../agent/probe/usb/usb-device.ts';
+import { serialFromDescriptor } from '../../../../agent/probe/stlink/serial.ts';
+import { usbError } from '../../../../agent/probe/usb/usb-errors.ts';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
 import { bytes, hex, ManualClock, padded, rejectsWith, settle } from './support.ts';
 

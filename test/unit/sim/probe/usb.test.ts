@@ -1,6 +1,6 @@
 // The virtual probe as a USB device: WebUSB manners, time on the event queue, cables pulled at an instant (sheet §2.1, §6.2).
 import assert from 'node:assert/strict';
-import type { UsbDeviceLike } from '../../../../agent/probe/stlink/transport.ts';
+import type { UsbDeviceLike } from '../../../../agent/probe/usb/usb-device.ts';
 import { EventQueue } from '../../../../sim/event-queue.ts';
 import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
 import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';

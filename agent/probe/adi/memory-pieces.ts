@@ -1,6 +1,7 @@
-// How one memory transfer of any length becomes transfers a probe can carry. Pure. Stlink sheet §2.4.
-import { fail } from '../../shared/errors/errors.ts';
-import type { AccessWidth } from './probe.ts';
+// How one memory transfer of any length becomes transfers that fit a probe's blocks and do not cross a TAR wrap. Pure.
+// Alignment and address increment: ADIv5 (IHI 0031) §C2.2.
+import { fail } from '../../../shared/errors/errors.ts';
+import type { AccessWidth } from './memory-access.ts';
 
 /** One command's worth of memory; `at` is its offset in the whole transfer. Lengths in bytes. */
 export interface MemoryPiece {

@@ -1,18 +1,16 @@
-// Edge: ST-LINKs on this computer's USB, through npm `usb` 2.x (the only importer). Facts: stlink sheet §1.4, §7.
+// Edge: USB devices of this computer through npm `usb` 2.x (the only importer). Facts: stlink sheet §1.4, §7.
 // Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
 // a libusb device with a pending transfer cannot be closed.
 import { usb, WebUSBDevice } from 'usb';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { fail } from '../../../shared/errors/errors.ts';
-import { DEBUG_INTERFACE, PRODUCTS, ST_VENDOR_ID } from './constants.ts';
-import type { UsbControlSetup, UsbDeviceLike, UsbInResult, UsbOutResult } from './transport.ts';
+import type { UsbControlSetup, UsbDeviceLike, UsbInResult, UsbOutResult } from './usb-device.ts';
 import { usbError } from './usb-errors.ts';
-import { SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM, serialFromDescriptor, serialFromText } from './usb-serial.ts';
 
-/** One ST-LINK seen on USB: usable, or with the reason why not. */
-export interface UsbListing {
+/** One device on USB: usable, or with the reason why not. */
+export interface UsbFinding {
+  readonly vendorId: number;
   readonly productId: number;
-  readonly serial: string | undefined;
   readonly device: UsbDeviceLike | undefined;
   readonly problem: BlindflashError | undefined;
 }
@@ -20,43 +18,33 @@ export interface UsbListing {
 type Native = InstanceType<typeof usb.Device>;
 const DIRECTION_IN = 0x80;
 
-/** Every ST-LINK on USB. Opens each for a moment to read its serial; claims nothing, sends no probe command. */
-export async function listUsbStlinks(): Promise<UsbListing[]> {
-  const listings: UsbListing[] = [];
-  for (const native of nativeDevices()) listings.push(await describe(native));
-  return listings;
+/** Every device whose ids are wanted. Opens and claims nothing. @throws BF-PROBE-DRIVER */
+export async function listUsbDevices(
+  isWanted: (vendorId: number, productId: number) => boolean,
+): Promise<UsbFinding[]> {
+  const findings: UsbFinding[] = [];
+  for (const native of nativeDevices()) {
+    const { idVendor, idProduct } = native.deviceDescriptor;
+    if (isWanted(idVendor, idProduct)) findings.push(await describe(native));
+  }
+  return findings;
 }
 
 function nativeDevices(): Native[] {
   try {
-    return usb.getDeviceList().filter(({ deviceDescriptor: { idVendor, idProduct } }) => {
-      return idVendor === ST_VENDOR_ID && idProduct in PRODUCTS;
-    });
+    return usb.getDeviceList();
   } catch (error) {
     throw fail('BF-PROBE-DRIVER', 'the USB system does not list devices', error);
   }
 }
 
-async function describe(native: Native): Promise<UsbListing> {
-  const productId = native.deviceDescriptor.idProduct;
+async function describe(native: Native): Promise<UsbFinding> {
+  const { idVendor: vendorId, idProduct: productId } = native.deviceDescriptor;
   try {
     const device = new CancellableDevice(native, await WebUSBDevice.createInstance(native));
-    return { productId, serial: await serialOf(device), device, problem: undefined };
+    return { vendorId, productId, device, problem: undefined };
   } catch (error) {
-    return { productId, serial: undefined, device: undefined, problem: usbError(error, process.platform) };
-  }
-}
-
-async function serialOf(device: UsbDeviceLike): Promise<string | undefined> {
-  try {
-    await device.open();
-    const { data } = await device.controlTransferIn(SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM);
-    if (data === undefined) return serialFromText(device.serialNumber);
-    return serialFromDescriptor(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  } catch {
-    return serialFromText(device.serialNumber);
-  } finally {
-    await device.close().catch(() => {});
+    return { vendorId, productId, device: undefined, problem: usbError(error, process.platform) };
   }
 }
 
@@ -65,6 +53,8 @@ class CancellableDevice implements UsbDeviceLike {
   readonly #native: Native;
   readonly #web: WebUSBDevice;
   readonly #pending = new Map<InstanceType<typeof usb.Transfer>, Promise<unknown>>();
+  /** Number of the interface that was claimed: bulk transfers are made on its endpoints. */
+  #claimed: number | undefined;
 
   constructor(native: Native, web: WebUSBDevice) {
     this.#native = native;
@@ -93,8 +83,9 @@ class CancellableDevice implements UsbDeviceLike {
   selectConfiguration(value: number): Promise<void> {
     return this.#web.selectConfiguration(value);
   }
-  claimInterface(interfaceNumber: number): Promise<void> {
-    return this.#web.claimInterface(interfaceNumber);
+  async claimInterface(interfaceNumber: number): Promise<void> {
+    await this.#web.claimInterface(interfaceNumber);
+    this.#claimed = interfaceNumber;
   }
   controlTransferIn(setup: UsbControlSetup, length: number): Promise<UsbInResult> {
     return this.#web.controlTransferIn(setup, length).then(inResult);
@@ -121,9 +112,11 @@ class CancellableDevice implements UsbDeviceLike {
     return { status: 'ok', data: new DataView(buffer.buffer, buffer.byteOffset, done.length) };
   }
 
-  /** One transfer on the claimed debug interface; resolves with the number of bytes really moved. */
+  /** One transfer on the claimed interface; resolves with the number of bytes really moved. */
   #bulk(address: number, buffer: Buffer): Promise<{ readonly length: number }> {
-    const endpoint = this.#native.interfaces?.[DEBUG_INTERFACE]?.endpoint(address);
+    const endpoint = this.#native.interfaces
+      ?.find(({ interfaceNumber }) => interfaceNumber === this.#claimed)
+      ?.endpoint(address);
     if (endpoint === undefined) return Promise.reject(fail('BF-PROBE-CLOSED', `no endpoint ${address}`));
     const { promise, resolve, reject } = deferred<{ readonly length: number }>();
     const transfer = endpoint.makeTransfer(0, (error, _buffer, length) => {

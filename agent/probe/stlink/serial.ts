@@ -1,6 +1,6 @@
 // The serial number as people see it, from the raw string descriptor: old firmware stores twelve raw bytes there, which
 // every string-decoding layer destroys. Stlink sheet §1.3.
-import type { UsbControlSetup } from './transport.ts';
+import type { UsbControlSetup, UsbDeviceLike } from '../usb/usb-device.ts';
 
 /** GET_DESCRIPTOR(string 3, US English). */
 export const SERIAL_DESCRIPTOR: UsbControlSetup = {
@@ -34,4 +34,18 @@ export function serialFromDescriptor(descriptor: Uint8Array): string | undefined
 /** A serial some other layer decoded, if that layer cannot have destroyed it. */
 export function serialFromText(text: string | null | undefined): string | undefined {
   return typeof text === 'string' && /^[0-9A-Fa-f]{24}$/.test(text) ? text : undefined;
+}
+
+/** Opens a device nobody uses to read its serial; never throws. Undefined when it does not tell. */
+export async function readSerial(device: UsbDeviceLike): Promise<string | undefined> {
+  try {
+    await device.open();
+    const { data } = await device.controlTransferIn(SERIAL_DESCRIPTOR, SERIAL_DESCRIPTOR_ROOM);
+    if (data === undefined) return serialFromText(device.serialNumber);
+    return serialFromDescriptor(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  } catch {
+    return serialFromText(device.serialNumber);
+  } finally {
+    await device.close().catch(() => {});
+  }
 }
