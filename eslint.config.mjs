@@ -1,4 +1,4 @@
-// Lint, and the layers as a rule (docs/architecture.md, "Layers"):
+// Lint, and the layers as a rule (docs/architecture.md):
 //   shared ← shared/platform ← agent | relay | controller (strangers to one another) ← sim ← cli ← test, bench
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';

@@ -1,5 +1,5 @@
 // The binary: one row a command, loaded only when it is called (a relay image carries no USB library).
-// Design: product page, "The command line".
+// Design: docs/product.md §4.
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';

@@ -1,5 +1,5 @@
 // The virtual board: one chip of the F4 family, its supply, its reset line and its time (docs/simulation.md, "Board";
-// stm32f427 reference §8). Core and bus live in sim/cpu, everything else on the chip in sim/peripherals.
+// docs/reference/stm32f4.md §8). Core and bus live in sim/cpu, everything else on the chip in sim/peripherals.
 import { BoardTime, type BoardTimer, type BoardTimeSnapshot } from './board-time.ts';
 import { BusFault } from './bus.ts';
 import { CHIPS, type ChipName, type ChipRow } from './chips/stm32f4.ts';
@@ -164,7 +164,7 @@ export class Board {
   get inStandby(): boolean {
     return this.#state.standby !== undefined;
   }
-  /** False at read protection level 2, and while software uses PA13 or PA14 for something else (reference §9.2). */
+  /** False at read protection level 2, and while software uses PA13 or PA14 otherwise (docs/reference/cortex-m-debug.md §1). */
   get debugPortEnabled(): boolean {
     return this.soc.protection.debugPortEnabled && this.soc.debugPinsConnected;
   }

@@ -1,4 +1,4 @@
-// `--yes PLANHASH`: consent given beforehand, to one plan and to nothing that can never be undone (product page, "Consent").
+// `--yes PLANHASH`: consent given beforehand, to one plan and to nothing that can never be undone (docs/product.md §2).
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanLock } from '../../shared/plan/plan.ts';

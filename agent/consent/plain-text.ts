@@ -1,5 +1,5 @@
 // Foreign text made harmless for a terminal: what is left can neither move the cursor, nor turn the line around, nor hide.
-// Product page, "Consent": foreign text on the sheet is stripped.
+// docs/product.md §2: foreign text on the sheet is stripped.
 
 /** Widest line of a sheet, characters. */
 export const SHEET_WIDTH = 100;

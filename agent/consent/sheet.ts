@@ -1,5 +1,5 @@
-// The consent sheet: what the customer is asked to say yes to, in plain lines. Pure. Product page, "Consent" and "The trust ladder";
-// docs/protocol.md §7. Everything foreign on it has gone through plainText.
+// The consent sheet: what the customer is asked to say yes to, in plain lines. Pure.
+// docs/product.md §2, §5; docs/protocol.md §7. Everything foreign on it has gone through plainText.
 import { toHex } from '../../shared/codec/bytes.ts';
 import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chips/index.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';

@@ -1,6 +1,6 @@
-// One job on the customer's side, from the first look at the board to the last word (docs/protocol.md §6, §11; product page,
-// "Consent"). The controller's verbs are the rows of `#handle`; there is no other way in. Nothing is written to the board before
-// the customer's yes, and every way out puts the debug unit back.
+// One job on the customer's side, from the first look at the board to the last word (docs/protocol.md §6, §11;
+// docs/product.md §2). The controller's verbs are the rows of `#handle`; there is no other way in. Nothing is written
+// to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';

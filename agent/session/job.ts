@@ -1,5 +1,5 @@
 // A JOB as it arrives: read, held against the rules, the chip on the desk and the installation, before anybody is asked
-// (docs/protocol.md §7; product page, "Consent").
+// (docs/protocol.md §7; docs/product.md §2).
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { requireChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';

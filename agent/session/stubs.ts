@@ -1,5 +1,5 @@
 // The programs the agent is willing to run on a chip: known by the hash of their bytes, and by nothing else
-// (docs/protocol.md §8, "stub hash"; product page, "Consent"). Where the bytes come from is the edge's affair.
+// (docs/protocol.md §8, "stub hash"; docs/product.md §2). Where the bytes come from is the edge's affair.
 import { copyOf, Reader, toHex } from '../../shared/codec/bytes.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';

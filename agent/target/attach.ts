@@ -1,5 +1,6 @@
 // Attaching to the target as a guest: read who it is without stopping it, remember its debug settings, put them back.
-// Facts: stm32f427 sheet §1 (identity), §3.1 and §4 (OPTCR, RDP), §9 (debug); product page, "Consent"; protocol page, 9.
+// Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md §4, §5;
+// docs/product.md §2; docs/protocol.md §9.
 import { CHIPS } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
@@ -18,7 +19,7 @@ export const CHIP = {
   FLASH_SIZE_WORD: 0x1fff7a20,
 } as const satisfies Record<string, number>;
 
-/** DBGMCU_APB1_FZ: both watchdogs stand still while the core is halted, §9.2. */
+/** DBGMCU_APB1_FZ: both watchdogs stand still while the core is halted, docs/reference/cortex-m-debug.md §4. */
 export const FREEZE_WATCHDOGS = (1 << 11) | (1 << 12);
 const AP_IDR = 0xfc;
 const AHB_AP = 0x24770011;
@@ -80,7 +81,8 @@ const RESTORE: readonly (readonly [address: number, value: (saved: SavedDebugSta
   [CHIP.DBGMCU_APB1_FZ, ({ apb1Fz }) => apb1Fz],
   [CHIP.DBGMCU_APB2_FZ, ({ apb2Fz }) => apb2Fz],
   [SCS.DEMCR, ({ demcr }) => demcr],
-  // Never back to "debug enabled": with nobody attached the next fault would stop the product for ever (§9.2).
+  // Never back to "debug enabled": with nobody attached the next fault would stop the product for ever
+  // (docs/reference/cortex-m-debug.md §5).
   [SCS.DHCSR, () => DHCSR_KEY],
 ];
 
@@ -196,7 +198,7 @@ export async function restoreDebugState(probe: Probe, saved: SavedDebugState): P
   if (errors.length > 0) throw errors[0];
 }
 
-/** RDP level of an OPTCR value: AA is level 0, CC level 2, anything else level 1 (§4). */
+/** RDP level of an OPTCR value: AA is level 0, CC level 2, anything else level 1 (docs/reference/stm32f4.md §4). */
 export function rdpLevel(optcr: number): 0 | 1 | 2 {
   const rdp = (optcr >>> 8) & 0xff;
   if (rdp === RDP_LEVEL_0) return 0;

@@ -1,11 +1,12 @@
-// The Cortex-M4 core as a debugger sees it: SCS registers as a table; halt, resume, registers, reset into halt.
-// Facts: stm32f427 sheet §9.1 (registers), §9.2 (behaviour), §8.7 (NRST and connect-under-reset).
+// The Cortex-M4 core as a debugger sees it: SCS registers as a table; halt, resume, registers, reset into halt. Facts:
+// docs/reference/cortex-m-debug.md §4 (registers), §5 (behaviour); docs/reference/stm32f4.md §8.7 (NRST, connecting
+// under reset).
 import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
 
-/** Word addresses of the debug registers, §9.1. */
+/** Word addresses of the debug registers, §4. */
 export const SCS = {
   AIRCR: 0xe000ed0c,
   CPUID: 0xe000ed00,
@@ -15,7 +16,7 @@ export const SCS = {
   FP_CTRL: 0xe0002000,
 } as const satisfies Record<string, number>;
 
-/** DHCSR bits, §9.1. A write needs DHCSR_KEY in the upper half. */
+/** DHCSR bits, §4. A write needs DHCSR_KEY in the upper half. */
 export const DHCSR = {
   C_DEBUGEN: 1 << 0,
   C_HALT: 1 << 1,
@@ -36,7 +37,7 @@ export const AIRCR_SYSRESETREQ = 0x05fa0004;
 /** Every reason bit of DFSR, written to clear them. */
 const DFSR_ALL = 0x1f;
 
-/** Core registers by DCRSR number, §9.1. */
+/** Core registers by DCRSR number, §4. */
 export const CORE_REGISTER = {
   r0: 0,
   r1: 1,

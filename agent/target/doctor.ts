@@ -1,5 +1,5 @@
-// The doctor's round: probe, driver, firmware, supply, wiring, chip, protection; each a finding with what to do (product page, "The
-// command line"). Reads identification only, and leaves the board as it was.
+// The doctor's round: probe, driver, firmware, supply, wiring, chip, protection; each a finding with what to do
+// (docs/product.md §4). Reads identification only, and leaves the board as it was.
 import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';

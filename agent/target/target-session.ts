@@ -1,5 +1,5 @@
-// The board on the customer's desk: probe opened, target met gently or a running stub found, and everything put back on the way
-// out (product page, "Consent"; protocol page, 8 and 9). Before the customer's yes only identification is read.
+// The board on the customer's desk: probe opened, target met gently or a running stub found, and everything put back on
+// the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';

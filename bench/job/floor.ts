@@ -1,4 +1,5 @@
-// The least time a job can take: what the data sheet gives for its erases and words (stm32f427 reference §3.8, x32, typical).
+// The least time a job can take: what the data sheet gives for its erases and words (docs/reference/stm32f4.md §3.8,
+// x32, typical).
 import type { Image } from '../../controller/image/image.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';

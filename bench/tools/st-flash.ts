@@ -1,5 +1,5 @@
-// Stock st-flash on the bench's virtual board, through libusb: the bridge of test/interop/clients shows it the probe. `write` erases,
-// writes and verifies; the flash controller's journal says when it did what, on the board's own clock.
+// Stock st-flash on the bench's virtual board, through libusb: the bridge of test/interop/clients shows it the probe.
+// `write` erases, writes and verifies; the flash controller's journal says when it did what, on the board's own clock.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ export async function measureStFlash(spec: ToolSpec): Promise<ToolResult> {
   const image = randomImage(spec.kiB, 101).segments[0]!.bytes;
   writeFileSync(path('image.bin'), image);
   const { probe: face, commandMs, rttMs } = spec;
-  // It never opens an access port and never asks why its reads fail (stlink sheet §3.3).
+  // It never opens an access port and never asks why its reads fail (docs/reference/stlink.md §3.3).
   const options = { probe: face, commandMs: commandMs + rttMs, flash: oldContents(true), enterOpensAp: true };
   const { probe, close } = await startFlatSocket(options, path('usb'));
   const times = watch(probe);

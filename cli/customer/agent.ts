@@ -1,4 +1,4 @@
-// `blindflash agent`: what the customer runs. Design: product page, "Invite and code", "The command line".
+// `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { asBlindflashError, ERRORS, fail } from '../../shared/errors/errors.ts';

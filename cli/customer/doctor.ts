@@ -1,4 +1,4 @@
-// `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: product page, "The command line".
+// `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: docs/product.md §4.
 import type { CommandModule } from 'yargs';
 import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { printJson } from '../terminal/cli.ts';

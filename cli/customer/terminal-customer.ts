@@ -1,4 +1,4 @@
-// Edge: the customer at a terminal, or a program that reads one JSON object a line (product page, "The command line").
+// Edge: the customer at a terminal, or a program that reads one JSON object a line (docs/product.md §4).
 import { toHex } from '../../shared/codec/bytes.ts';
 import { ERRORS } from '../../shared/errors/errors.ts';
 import type { EventOf } from '../json-events.ts';

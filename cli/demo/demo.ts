@@ -1,5 +1,5 @@
-// `blindflash demo [IMAGE]`: relay, virtual board, agent and controller as processes of their own on this machine; a real image goes
-// in encrypted all the way, boots and greets. Design: product page, "The command line".
+// `blindflash demo [IMAGE]`: relay, virtual board, agent and controller as processes of their own on this machine; a
+// real image goes in encrypted all the way, boots and greets. Design: docs/product.md §4.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// `blindflash relay`: what an operator runs. Design: product page, "The command line"; docs/protocol.md §1-§2.
+// `blindflash relay`: what an operator runs. Design: docs/product.md §4; docs/protocol.md §1-§2.
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { CommandModule } from 'yargs';

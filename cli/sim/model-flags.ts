@@ -1,6 +1,6 @@
 // Flags for what only silicon can answer: how read protection and the probe's firmware behave where no document tells
-// (stm32f427 reference §5.5, stlink sheet §9). Each flag is one row; the defaults stand in the models themselves, but for what
-// a row says other programs need.
+// (docs/reference/stm32f4.md §5.5, docs/reference/stlink.md §9). Each flag is one row; the defaults stand in the models
+// themselves, but for what a row says other programs need.
 import type { Argv } from 'yargs';
 import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../../sim/peripherals/model-switches.ts';
 import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';

@@ -1,5 +1,5 @@
 // `blindflash sim`: a virtual ST-LINK with a virtual STM32 as a process of its own, for our agent or anybody's tools
-// over the stlink-server protocol. docs: stlink sheet §4.
+// over the stlink-server protocol. docs: docs/reference/stlink.md §4.
 import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { Board } from '../../sim/board.ts';

@@ -1,4 +1,4 @@
-// Edge: what a person or a program sees when a command fails, and the exit status. Design: product page, "The command line".
+// Edge: what a person or a program sees when a command fails, and the exit status. Design: docs/product.md §4.
 import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 

@@ -1,4 +1,5 @@
-// Bad news from the chip and from the agent as coded errors: the stub's error table (docs/mailbox.md) and PROBLEM (§6).
+// Bad news from the chip and from the agent as coded errors: the stub's error table (docs/mailbox.md) and PROBLEM
+// (docs/protocol.md §6).
 import { BlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { STUB_ERRORS, type StubError, type StubErrorName } from '../../shared/mailbox/layout.ts';
 import { BOARD, type Board, type Problem } from '../../shared/tunnel/bodies.ts';

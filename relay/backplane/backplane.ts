@@ -1,5 +1,5 @@
 // Port: where rooms live. One process keeps them itself (local.ts); a fleet of relays would put a neighbour beside it
-// whose `enter` carries the link's messages to whichever instance holds the room. docs/architecture.md, "One place each".
+// whose `enter` carries the link's messages to whichever instance holds the room. docs/architecture.md, "Ports".
 import type { Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
 import type { SideName } from '../../shared/link/ticket.ts';

@@ -1,7 +1,7 @@
 // What a chip is to plan, agent and controller: identity, flash geometry, times, RAM. Rows are in stm32f4.ts.
 import { fail } from '../errors/errors.ts';
 
-/** Widest store the flash controller may be given. The number is the plan's (§7) and FLASH_CR.PSIZE's. */
+/** Widest store the flash controller may be given. The number is the plan's (docs/protocol.md §7) and FLASH_CR.PSIZE's. */
 export const WIDTHS = { x8: 0, x16: 1, x32: 2 } as const;
 export type Width = keyof typeof WIDTHS;
 

@@ -1,5 +1,5 @@
 // Every error a person or a program can be given: code, sentence, next step, exit status.
-// Design: product page, "The command line"; one row here, one line in docs/errors.md.
+// Design: docs/product.md §4; one row here, one line in docs/errors.md.
 
 /** What one code means. `sentence` says what happened, `remedy` what to do next, both to somebody in a hurry. */
 export interface ErrorRow {

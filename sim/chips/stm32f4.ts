@@ -1,6 +1,6 @@
-// The F4 family as the virtual chip sees it: own transcription of docs/reference stm32f427 §1.1, §1.4, §2.2-§2.4, §3.1; widths of
-// LATENCY and VOS from ST's device headers (cmsis_device_f4) and the register tables of stm32-rs.
-// The agent has its own table; a difference between the two is a finding, so nothing is imported from there.
+// The F4 family as the virtual chip sees it: own transcription of docs/reference/stm32f4.md §1.1, §1.4, §2.2-§2.4,
+// §3.1; widths of LATENCY and VOS from ST's device headers (cmsis_device_f4) and the register tables of stm32-rs. The
+// agent has its own table; a difference between the two is a finding, so nothing is imported from there.
 
 /** A span of RAM. */
 export interface RamRow {

@@ -1,5 +1,5 @@
 // The system bus: a page table for whole pages of memory, a sorted list for everything else, bit-band aliases on top.
-// Map and bit-band: stm32f427.md §2.1-2.5; bit-band arithmetic: ARMv7-M "Optional bit-banding".
+// Map and bit-band: docs/reference/stm32f4.md §2.1 to §2.5; bit-band arithmetic: ARMv7-M "Optional bit-banding".
 import { BusFault, type Bus, type Device, type Gate, type Master, type Memory, type Width } from '../bus.ts';
 
 /** Fast-path pages are 16 KiB: the largest power of two that divides SRAM1 (112 KiB). */

@@ -1,5 +1,6 @@
-// Identification of the debug components, and the blocks that are nothing but identification (ITM, TPIU, ETM, ROM table).
-// PIDR/CIDR layout: ADIv5 §14.2; part numbers of the Cortex-M4's own blocks: its TRM; ROM table: stm32f427.md §1.2.
+// Identification of the debug components, and the blocks that are nothing but identification (ITM, TPIU, ETM, ROM
+// table). PIDR/CIDR layout: ADIv5 §14.2; part numbers of the Cortex-M4's own blocks: its TRM; ROM table:
+// docs/reference/cortex-m-debug.md §3.
 import { BusFault, type Device } from '../bus.ts';
 
 /** Cortex-M4 r0p1 components: 12-bit part, revision, CIDR class. Designer is ARM (JEP106 0x3B, bank 4). */

@@ -1,5 +1,6 @@
-// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together and runs instructions.
-// Facts: stm32f427.md §1 and §9; costs: crypto.md §1.1; how closures and cycles work: docs/simulation.md.
+// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together and runs
+// instructions. Facts: docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; costs:
+// docs/reference/crypto.md §1; how closures and cycles work: docs/simulation.md.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { Core, CoreEvents, ResetKind } from '../core-port.ts';

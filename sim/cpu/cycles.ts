@@ -1,5 +1,5 @@
-// What instructions cost on a Cortex-M4 with zero wait states (crypto.md §1.1; exception figures: Cortex-M4 TRM §3.9).
-// Every instruction is charged 1 by the run loop; the figures here come on top.
+// What instructions cost on a Cortex-M4 with zero wait states (docs/reference/crypto.md §1; exception figures:
+// Cortex-M4 TRM §3.9). Every instruction is charged 1 by the run loop; the figures here come on top.
 
 export const EXTRA = {
   takenBranch: 2,

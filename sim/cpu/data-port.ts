@@ -1,5 +1,6 @@
-// The core's data side: direct access to whole pages of memory, everything else by the bus. Unaligned accesses are split
-// (stm32f427.md §9.3); loads fault precisely, stores imprecisely (they are buffered), stores to the PPB precisely.
+// The core's data side: direct access to whole pages of memory, everything else by the bus. Unaligned accesses are
+// split (docs/reference/cortex-m-debug.md §6); loads fault precisely, stores imprecisely (they are buffered), stores to
+// the PPB precisely.
 import { BusFault, type Width } from '../bus.ts';
 import { type BusMap, PAGE_SHIFT, type View } from './bus-map.ts';
 import { CpuFault } from './faults.ts';

@@ -1,4 +1,4 @@
-// DHCSR, DCRSR, DCRDR, DEMCR, DFSR: halting debug (stm32f427.md §9.1-9.2; ARMv7-M C1.6).
+// DHCSR, DCRSR, DCRDR, DEMCR, DFSR: halting debug (docs/reference/cortex-m-debug.md §4, §5; DDI0403 C1.6).
 import type { Master } from '../bus.ts';
 import { VC } from './exceptions.ts';
 

@@ -1,4 +1,4 @@
-// Data watchpoint and trace: CYCCNT, PC sampling, four comparators (stm32f427.md §9.1, ARMv7-M C1.8).
+// Data watchpoint and trace: CYCCNT, PC sampling, four comparators (docs/reference/cortex-m-debug.md §4, DDI0403 C1.8).
 import type { BoardTime } from '../board-time.ts';
 import type { Device, Width } from '../bus.ts';
 import { readIdBlock } from './coresight.ts';

@@ -1,5 +1,5 @@
-// Flash patch and breakpoint unit: six instruction comparators as breakpoints (stm32f427.md §9.1). Literal comparators and
-// remapping are remembered but have no effect. Patches survive system reset.
+// Flash patch and breakpoint unit: six instruction comparators as breakpoints (docs/reference/cortex-m-debug.md §4).
+// Literal comparators and remapping are remembered but have no effect. Patches survive system reset.
 import type { Device, Width } from '../bus.ts';
 import { readIdBlock } from './coresight.ts';
 

@@ -1,5 +1,6 @@
 // Loads and stores shared by the 16- and 32-bit decoders, with the cost rule "a load directly behind a load or store is
-// cheaper" (crypto.md §1.1). Registers change only after the access succeeded, so a faulting instruction can be repeated.
+// cheaper" (docs/reference/crypto.md §1). Registers change only after the access succeeded, so a faulting instruction
+// can be repeated.
 import { branchExchange, type DecodeContext, keepSpAligned } from './decode-context.ts';
 import { EXTRA } from './cycles.ts';
 import type { Op } from './state.ts';

@@ -1,4 +1,5 @@
-// The AHB-AP of a Cortex-M4: CSW, TAR, DRW, BD0-3 and the identification words. docs: stm32f427 sheet §1.1 and §1.3.
+// The AHB-AP of a Cortex-M4: CSW, TAR, DRW, BD0-3 and the identification words. docs: docs/reference/cortex-m-debug.md
+// §2; docs/reference/stm32f4.md §1.1.
 import type { Width } from '../bus.ts';
 import type { DebugTarget } from './debug-target.ts';
 
@@ -13,7 +14,7 @@ export const AP_REGISTER = {
   idr: 0xfc,
 } as const satisfies Record<string, number>;
 
-/** Words the sheet gives for the F427. */
+/** Words of an F427: docs/reference/stm32f4.md §1.1. */
 const FIXED: Readonly<Record<number, number>> = {
   [AP_REGISTER.cfg]: 0x00000000,
   [AP_REGISTER.base]: 0xe00ff003,

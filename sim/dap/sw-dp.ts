@@ -1,4 +1,5 @@
-// The serial wire debug port: transfers in, acknowledges out. docs: stm32f427 sheet §1.1 and §1.3 (ADIv5, DPv1).
+// The serial wire debug port: transfers in, acknowledges out. docs: docs/reference/cortex-m-debug.md §1;
+// docs/reference/stm32f4.md §1.1 (IHI0031, DPv1).
 import { BusFault, BusWait } from '../bus.ts';
 import { AhbAp } from './ahb-ap.ts';
 import type { AhbApOptions } from './ahb-ap.ts';

@@ -1,5 +1,6 @@
-// Runs a virtual board beside the wall clock, on the machine's timers. USB requests charge their own cost;
-// in between board time passes as fast as the wall, in slices short enough for requests to get through. Sheet §5.2.
+// Runs a virtual board beside the wall clock, on the machine's timers. USB requests charge their own cost; in between
+// board time passes as fast as the wall, in slices short enough for requests to get through (docs/reference/stlink.md
+// §5.2).
 import type { SharedProbe } from '../stlink/server-session.ts';
 import type { Steps } from '../stlink/steps.ts';
 import type { VirtualStlink } from '../stlink/virtual-stlink.ts';

@@ -1,5 +1,6 @@
-// Base address → peripheral of the F42x, one table (stm32f427 reference §2.6; RM0090 table 1 for the rest). `enable` is the
-// bit in the bus's RCC enable register; without one the block is always clocked. `part` names what is modelled.
+// Base address → peripheral of the F42x, one table (docs/reference/stm32f4.md §2.6; RM0090 table 1 for the rest).
+// `enable` is the bit in the bus's RCC enable register; without one the block is always clocked. `part` names what is
+// modelled.
 import type { EnableBus } from './rcc.ts';
 
 export interface Block {

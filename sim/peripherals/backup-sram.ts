@@ -1,4 +1,4 @@
-// Backup SRAM: writes need DBP, reads follow the flash's read protection (stm32f427 reference §2.4, §5.1, §8.3).
+// Backup SRAM: writes need DBP, reads follow the flash's read protection (docs/reference/stm32f4.md §2.4, §5.1, §8.3).
 import { BusFault, type Device, type Width } from '../bus.ts';
 import { StatefulPart, type Context } from './part.ts';
 

@@ -1,4 +1,5 @@
-// Clock arithmetic of the F42x and its limits (stm32f427 reference §3.10). Pure: registers in, frequencies and complaints out.
+// Clock arithmetic of the F42x and its limits (docs/reference/stm32f4.md §3.10). Pure: registers in, frequencies and
+// complaints out.
 
 export const HSI_HZ = 16e6;
 export const LSI_HZ = 32e3;

@@ -1,5 +1,6 @@
-// The flash interface's data cache, 8 lines of 128 bits (stm32f427 reference §3.7). The bus reads `bytes` directly, so a stale
-// line is shown by lying there: its cached data is put into `bytes` while the array's true content is kept aside.
+// The flash interface's data cache, 8 lines of 128 bits (docs/reference/stm32f4.md §3.7). The bus reads `bytes`
+// directly, so a stale line is shown by lying there: its cached data is put into `bytes` while the array's true content
+// is kept aside.
 
 const LINES = 8;
 const LINE_BYTES = 16;

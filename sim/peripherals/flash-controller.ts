@@ -1,5 +1,6 @@
 // The flash interface of an F42x: registers, locks, programming and erase, busy stalls, option programming
-// (stm32f427 reference §3, §4). Array, cache, option bytes and read protection are neighbours with files of their own.
+// (docs/reference/stm32f4.md §3, §4). Array, cache, option bytes and read protection are neighbours with files of their
+// own.
 import { BusFault, BusWait, type Device, type Gate, type Master, type Width } from '../bus.ts';
 import type { BoardTimer } from '../board-time.ts';
 import type { ResetKind } from '../core-port.ts';
@@ -170,7 +171,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     };
   }
 
-  /** Warns when LATENCY is too low for the clock (reference §3.9). */
+  /** Warns when LATENCY is too low for the clock (docs/reference/stm32f4.md §3.9). */
   checkLatency(access: boolean): void {
     const { hz } = this.context.time;
     const needed = latencyNeeded(hz, this.#near.supplyVolts());

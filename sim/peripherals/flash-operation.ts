@@ -1,4 +1,5 @@
-// One running flash operation: its span, its end, and how it ends or breaks off (stm32f427 reference §3.4, §3.5, §4, §5.1).
+// One running flash operation: its span, its end, and how it ends or breaks off (docs/reference/stm32f4.md §3.4, §3.5,
+// §4, §5.1).
 import type { FlashArray } from './flash-array.ts';
 import type { OptionBytes, OptionWords } from './option-bytes.ts';
 import type { RandomState } from './random.ts';

@@ -1,4 +1,4 @@
-// What FLASH_CR asks for and which error flags a request raises (stm32f427 reference §3.1, §3.4, §3.6). Pure.
+// What FLASH_CR asks for and which error flags a request raises (docs/reference/stm32f4.md §3.1, §3.4, §3.6). Pure.
 import type { ChipRow, Sector } from '../chips/stm32f4.ts';
 
 export const SR = {

@@ -1,4 +1,5 @@
-// Durations and limits of the flash: stm32f427 reference §3.3 (PSIZE against supply), §3.8 (times), §3.9 (wait states).
+// Durations and limits of the flash: docs/reference/stm32f4.md §3.3 (PSIZE against supply), §3.8 (times), §3.9 (wait
+// states).
 
 export type FlashTiming = 'typ' | 'max';
 

@@ -1,4 +1,5 @@
-// Independent watchdog on the 32 kHz LSI; stands still while the core is halted if DBGMCU says so (stm32f427 reference §8.6).
+// Independent watchdog on the 32 kHz LSI; stands still while the core is halted if DBGMCU says so
+// (docs/reference/stm32f4.md §8.6).
 import type { BoardTimer } from '../board-time.ts';
 import { LSI_HZ } from './clock-tree.ts';
 import { RegisterBlock, type Context } from './part.ts';

@@ -1,5 +1,5 @@
 // A two-key lock as FLASH_CR and FLASH_OPTCR have it: keys in order open it, anything else jams it until the next reset
-// (stm32f427 reference §3.2).
+// (docs/reference/stm32f4.md §3.2).
 
 export interface KeyLock {
   stage: 'locked' | 'half' | 'open' | 'jammed';

@@ -1,5 +1,5 @@
 // The plain memories of the chip: RAM, flash, system memory, one-time programmable bytes, identity words
-// (stm32f427 reference §1.1, §2.1, §2.4).
+// (docs/reference/stm32f4.md §1.1, §2.1, §2.4).
 import { BusFault, type Gate, type Memory } from '../bus.ts';
 import type { ChipRow } from '../chips/stm32f4.ts';
 import type { FlashController } from './flash-controller.ts';

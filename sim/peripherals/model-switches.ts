@@ -1,4 +1,4 @@
-// Read-protection behaviour no document settles, as switches with defaults (stm32f427 reference §5.5).
+// Read-protection behaviour no document settles, as switches with defaults (docs/reference/stm32f4.md §5.5).
 
 /** What the debug port did, in the order a session does it. */
 export type DebugEvent = 'line-reset' | 'power-up-request' | 'ap-transaction' | 'c-debugen';

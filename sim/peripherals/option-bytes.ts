@@ -1,4 +1,5 @@
-// Option bytes as stored in the two configuration sectors, and their shape in FLASH_OPTCR/OPTCR1 (stm32f427 reference §4).
+// Option bytes as stored in the two configuration sectors, and their shape in FLASH_OPTCR/OPTCR1
+// (docs/reference/stm32f4.md §4).
 import type { Device } from '../bus.ts';
 import type { ChipRow } from '../chips/stm32f4.ts';
 import { lane } from './part.ts';
@@ -25,7 +26,7 @@ export interface OptionMasks {
   readonly optcr1: number;
 }
 
-/** DB1M and BFB2 belong to two banks, SPRMOD to parts with PCROP, nWRP to sectors that exist (reference §3.1 notes b, c). */
+/** DB1M, BFB2: parts with two banks; SPRMOD: parts with PCROP; nWRP: existing sectors (docs/reference/stm32f4.md §3.1). */
 export function optionMasks({ flashRegisters: { secondBank, pcrop, wrpBits } }: ChipRow): OptionMasks {
   const wrp = ((1 << wrpBits) - 1) << 16;
   const dual = secondBank ? 0x40000010 : 0;
@@ -101,7 +102,7 @@ export function wordsOf(optcr: number, optcr1: number): OptionWords {
   return { user: (optcr & 0xfffc) | 3, wrp1: (optcr >>> 16) & 0xcfff, wrp2: (optcr1 >>> 16) & 0x0fff };
 }
 
-/** True when `next` gives up PCROP on some sector (reference §6). */
+/** True when `next` gives up PCROP on some sector (docs/reference/stm32f4.md §6). */
 export function dropsPcrop(old: OptionWords, next: OptionWords): boolean {
   if (!(old.wrp1 & 0x8000)) return false;
   if (!(next.wrp1 & 0x8000)) return true;

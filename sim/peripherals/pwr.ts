@@ -1,5 +1,5 @@
 // Power control: voltage scaling, over-drive, backup write protection, voltage detector, Standby flags
-// (stm32f427 reference §3.10, §5.5, §8.3-8.4; detector thresholds are nominal).
+// (docs/reference/stm32f4.md §3.10, §5.5, §8.3-8.4; detector thresholds are nominal).
 import type { BoardTimer } from '../board-time.ts';
 import type { Master } from '../bus.ts';
 import type { ResetKind } from '../core-port.ts';

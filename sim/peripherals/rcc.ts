@@ -1,5 +1,5 @@
 // Reset and clock control: oscillators that take time, the PLL, the clock switch, enable bits and reset flags
-// (stm32f427 reference §3.10, §8.2).
+// (docs/reference/stm32f4.md §3.10, §8.2).
 import type { BoardTimer } from '../board-time.ts';
 import type { Master } from '../bus.ts';
 import type { ResetKind } from '../core-port.ts';

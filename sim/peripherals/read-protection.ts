@@ -1,4 +1,5 @@
-// Read protection: the level in force, and the intrusion latch (stm32f427 reference §5; unsettled points are ModelSwitches).
+// Read protection: the level in force, and the intrusion latch (docs/reference/stm32f4.md §5; unsettled points are
+// ModelSwitches).
 import type { Master } from '../bus.ts';
 import type { ResetKind } from '../core-port.ts';
 import type { BootMode } from './syscfg.ts';

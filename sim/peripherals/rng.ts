@@ -1,4 +1,4 @@
-// Random number generator: one word per 40 clocks of PLL48CLK, clock and seed error flags (stm32f427 reference §7).
+// Random number generator: one word per 40 clocks of PLL48CLK, clock and seed error flags (docs/reference/stm32f4.md §7).
 // The numbers come from a seeded generator, so runs repeat; faults are set from outside.
 import type { BoardTimer } from '../board-time.ts';
 import type { Master } from '../bus.ts';

@@ -1,5 +1,5 @@
 // RTC, as much as a wake-up and twenty backup words need: write protection, wake-up timer, BKP0R-19R
-// (stm32f427 reference §8.3, §8.5). The calendar stands still.
+// (docs/reference/stm32f4.md §8.3, §8.5). The calendar stands still.
 import type { BoardTimer } from '../board-time.ts';
 import { BusFault, type Master } from '../bus.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';

@@ -1,4 +1,4 @@
-// USART1: bytes leave and arrive at the pace of the baud rate (RM0090 chapter 30; stm32f427 reference §10).
+// USART1: bytes leave and arrive at the pace of the baud rate (RM0090 chapter 30; docs/reference/stm32f4.md §9).
 import type { BoardTimer } from '../board-time.ts';
 import type { Master } from '../bus.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';

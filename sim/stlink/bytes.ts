@@ -1,4 +1,4 @@
-// Little-endian fields of commands and replies (stlink sheet §2.1).
+// Little-endian fields of commands and replies (docs/reference/stlink.md §2.1).
 
 export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
 export const u32 = (bytes: Uint8Array, at: number): number => (u16(bytes, at) | (u16(bytes, at + 2) << 16)) >>> 0;

@@ -1,4 +1,4 @@
-// Debug commands on core, registers, DAP and reset wire. docs: stlink sheet §2.3, §3.5.
+// Debug commands on core, registers, DAP and reset wire. docs: docs/reference/stlink.md §2.3, §3.5.
 import { DP_REGISTER } from '../dap/sw-dp.ts';
 import { AP_REGISTER } from '../dap/ahb-ap.ts';
 import { putU32, statusReply, u16, u32, valueReply } from './bytes.ts';

@@ -1,4 +1,4 @@
-// Memory commands, their status, and RW_MISC batches. docs: stlink sheet §2.4, §2.5.
+// Memory commands, their status, and RW_MISC batches. docs: docs/reference/stlink.md §2.4, §2.5.
 import type { Width } from '../bus.ts';
 import { putU16, putU32, statusReply, u16, u32 } from './bytes.ts';
 import type { CommandRow, Firmware } from './firmware.ts';

@@ -1,4 +1,5 @@
-// Commands on the probe itself: versions, mode, voltage, clocks, trace, identifiers. docs: stlink sheet §2.2, §2.3, §2.6.
+// Commands on the probe itself: versions, mode, voltage, clocks, trace, identifiers. docs: docs/reference/stlink.md
+// §2.2, §2.3, §2.6.
 import { putU32, statusReply, u16, u32 } from './bytes.ts';
 import type { CommandRow, Firmware } from './firmware.ts';
 import { V2_JTAG_DIVISORS, V3_KHZ, swdKHzOfDivisor, v3Clock } from './identity.ts';

@@ -1,4 +1,5 @@
-// Core control as the firmware does it: DHCSR, DCRSR and DCRDR through AP 0. docs: stlink sheet §2.3 (33, 34, 3A), ARMv7-M C1.6.
+// Core control as the firmware does it: DHCSR, DCRSR and DCRDR through AP 0. docs: docs/reference/stlink.md §2.3 (33,
+// 34, 3A), ARMv7-M C1.6.
 import { STATUS } from './opcodes.ts';
 import type { Status } from './opcodes.ts';
 import type { MemoryPort } from './memory-port.ts';

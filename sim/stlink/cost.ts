@@ -1,4 +1,5 @@
-// What an exchange costs in board time. docs: stlink sheet §6.1-6.2; every row names where its figure comes from.
+// What an exchange costs in board time. docs: docs/reference/stlink.md §6.1-6.2; every row names where its figure comes
+// from.
 
 export interface CostRow {
   readonly value: number;

@@ -21,7 +21,7 @@ export interface ProbedBoard extends DebugTarget {
   releaseNrst(): void;
 }
 
-/** What no document settles about ST's firmware; defaults are the brief's reading of the sheet. */
+/** What no document settles about ST's firmware; defaults are the cautious reading (docs/reference/stlink.md §9). */
 export interface FirmwareSwitches {
   /** ENTER halts the core. */
   readonly enterHalts: boolean;

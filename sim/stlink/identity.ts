@@ -1,4 +1,5 @@
-// The faces the virtual probe can wear: PIDs, versions, endpoints, clocks. docs: stlink sheet §1.1, §1.2, §2.6, §2.10.
+// The faces the virtual probe can wear: PIDs, versions, endpoints, clocks. docs: docs/reference/stlink.md §1.1, §1.2,
+// §2.6, §2.10.
 
 export type IdentityName = 'v2' | 'v2-1' | 'v3';
 
@@ -91,7 +92,7 @@ export const IDENTITIES = {
   },
 } as const satisfies Record<IdentityName, ProbeIdentity>;
 
-/** V2 divisor → SWD clock in kHz (sheet §2.6). */
+/** V2 divisor → SWD clock in kHz (docs/reference/stlink.md §2.6). */
 const V2_SWD_KHZ: Readonly<Record<number, number>> = {
   0: 4000,
   1: 1800,

@@ -1,4 +1,5 @@
-// How the firmware reads and writes target memory through the MEM-AP: CSW, TAR, then DRW after DRW. docs: stlink sheet §2.4.
+// How the firmware reads and writes target memory through the MEM-AP: CSW, TAR, then DRW after DRW. docs:
+// docs/reference/stlink.md §2.4.
 import { AP_REGISTER } from '../dap/ahb-ap.ts';
 import { DP_REGISTER } from '../dap/sw-dp.ts';
 import type { Width } from '../bus.ts';

@@ -1,5 +1,5 @@
-// ST-LINK command bytes, statuses and modes as the virtual probe knows them. docs: stlink sheet §2.2, §2.3, §2.7.
-// Transcribed from the sheet on its own; the agent's driver keeps another transcription and a test compares the two.
+// ST-LINK command bytes, statuses and modes as the virtual probe knows them. docs: docs/reference/stlink.md §2.2, §2.3,
+// §2.7. Transcribed on its own; the agent's driver keeps another transcription and a test compares the two.
 
 /** First byte of a command. */
 export const TOP = {

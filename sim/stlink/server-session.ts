@@ -1,4 +1,5 @@
-// One client's conversation with the stlink-server face: device list, open, USB requests, close. docs: stlink sheet §4.
+// One client's conversation with the stlink-server face: device list, open, USB requests, close. docs:
+// docs/reference/stlink.md §4.
 import type { ServerRequest } from './tcp-protocol.ts';
 import { INFO_SIZE, SERVER_STATUS, deviceInfo, withBody, words } from './tcp-protocol.ts';
 import type { ProbeIdentity } from './identity.ts';

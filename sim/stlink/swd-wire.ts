@@ -1,5 +1,5 @@
 // The probe's end of the wire: single transfers with their clocks, WAIT repeats, SELECT kept in mind, statuses.
-// docs: stlink sheet §2.4 ("WAIT"), §6.2; ADIv5 for the transfers.
+// docs: docs/reference/stlink.md §2.4 ("WAIT"), §6.2; ADIv5 for the transfers.
 import type { Ack, SwDp, SwdReply } from '../dap/sw-dp.ts';
 import { DP_REGISTER } from '../dap/sw-dp.ts';
 import type { CostModel } from './cost.ts';

@@ -1,4 +1,5 @@
-// stlink-server's protocol, byte by byte: requests out of a stream, replies of the announced size. docs: stlink sheet §4.
+// stlink-server's protocol, byte by byte: requests out of a stream, replies of the announced size. docs:
+// docs/reference/stlink.md §4.
 import { putU16, putU32, u32 } from './bytes.ts';
 import type { ProbeIdentity } from './identity.ts';
 

@@ -1,4 +1,4 @@
-// The stlink-server face on a socket (edge: uses node:net). docs: stlink sheet §4.
+// The stlink-server face on a socket (edge: uses node:net). docs: docs/reference/stlink.md §4.
 import { fail } from '../../shared/errors/errors.ts';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';

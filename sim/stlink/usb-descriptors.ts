@@ -1,4 +1,4 @@
-// Descriptors of the virtual probe, as far as hosts read them. docs: stlink sheet §1.2, §1.3.
+// Descriptors of the virtual probe, as far as hosts read them. docs: docs/reference/stlink.md §1.2, §1.3.
 import type { ProbeIdentity } from './identity.ts';
 import type { UsbConfiguration, UsbControlSetup } from './usb-shape.ts';
 

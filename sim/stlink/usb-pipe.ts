@@ -1,5 +1,5 @@
-// The bulk pipe of the virtual probe for a host that is not on the virtual run's event queue: OUT transfers are put together
-// to commands, replies wait as packets until the host fetches them. docs: stlink sheet §2.1.
+// The bulk pipe of the virtual probe for a host that is not on the virtual run's event queue: OUT transfers are put
+// together to commands, replies wait as packets until the host fetches them. docs: docs/reference/stlink.md §2.1.
 import type { SharedProbe } from './server-session.ts';
 import { COMMAND_SIZE } from './opcodes.ts';
 

@@ -1,4 +1,5 @@
-// The virtual ST-LINK: 16-byte commands in, replies out, board time spent on the way. docs: stlink sheet §2, §6.
+// The virtual ST-LINK: 16-byte commands in, replies out, board time spent on the way. docs: docs/reference/stlink.md
+// §2, §6.
 import type { AhbApOptions } from '../dap/ahb-ap.ts';
 import { SwDp } from '../dap/sw-dp.ts';
 import { statusReply } from './bytes.ts';

@@ -1,6 +1,6 @@
 // The virtual ST-LINK as a USB device on the virtual run's event queue, with the WebUSB surface the driver stands on.
-// docs: stlink sheet §1.2, §1.3, §2.1. A command is worked through in step with the queue, so that anything else that
-// happens meanwhile (a power cut, an unplugged cable) meets the board at its exact instant.
+// docs: docs/reference/stlink.md §1.2, §1.3, §2.1. A command is worked through in step with the queue, so that anything
+// else that happens meanwhile (a power cut, an unplugged cable) meets the board at its exact instant.
 import type { EventQueue } from '../event-queue.ts';
 import { costModel, usbNs } from './cost.ts';
 import type { CostModel } from './cost.ts';

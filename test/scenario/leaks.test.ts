@@ -1,5 +1,5 @@
-// What an observer holds after a job (docs/threat-model.md, "read along"; "timing, traffic analysis"): no run of the image, no key,
-// no read outside the mailbox, and lengths that depend on the plan alone.
+// What an observer holds after a job (docs/threat-model.md, "read along"; "timing, traffic analysis"): no run of the
+// image, no key, no read outside the mailbox, and lengths that depend on the plan alone.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { leakScanner, type LeakScanner } from '../../cli/demo/leak-scan.ts';
@@ -61,7 +61,7 @@ function scannerOf(image: Image): LeakScanner {
   return leakScanner(concat(...image.segments.map(({ bytes }) => bytes)));
 }
 
-/** Reads of the probe: address and length, from the command bytes (stlink sheet §2.2). */
+/** Reads of the probe: address and length, from the command bytes (docs/reference/stlink.md §2.2). */
 function readsOf(world: World): { readonly address: number; readonly length: number }[] {
   const reads: { address: number; length: number }[] = [];
   for (let at = 0; at < world.captures.usb.length; at += 3) {
@@ -116,7 +116,8 @@ describe('what an observer holds', function () {
 
   it('nor of the real one', async () => {
     const image = readImage(new Uint8Array(readFileSync(elf)), { name: 'combined.elf' });
-    // The same job with noise in place of the image: whatever its wires carry is no secret of this image (stub, our own sentences).
+    // The same job with noise in place of the image: whatever its wires carry is no secret of this image (stub, our own
+    // sentences).
     const twin = image.segments.map(({ address, bytes }, i) => [address, noiseLike(bytes, i)] as const);
     const known = [...haystacks(await observe(imageOf(...twin), 83))].map(([, bytes]) => bytes);
     const scanner = leakScanner(concat(...image.segments.map(({ bytes }) => bytes)), concat(...known));
@@ -163,8 +164,8 @@ describe('what an observer holds', function () {
     const sparse = plain.slice().fill(0xff, 0x80, 8990);
     const zeros = plain.slice().fill(0x00, 0x80, 8990);
     const [a, b, c] = [await shape(plain), await shape(sparse), await shape(zeros)];
-    // What carries sealed frames and replies: DATA ‖ BOX ‖ ack, type, sequence ‖ box. (The farewell's length is that of a JSON text
-    // with numbers in it, and PROGRESS follows the stub's pace.)
+    // What carries sealed frames and replies: DATA ‖ BOX ‖ ack, type, sequence ‖ box. (The farewell's length is that of
+    // a JSON text with numbers in it, and PROGRESS follows the stub's pace.)
     const frames = (text: string) => text.split(' ').filter((length) => ['223', '4095'].includes(length));
     assert.deepEqual(frames(a.relay), frames(b.relay));
     assert.deepEqual(frames(a.relay), frames(c.relay));

@@ -1,4 +1,5 @@
-// Jobs on other parts of the family, whole: what works, what is refused and how both sides are told (stm32f427 reference §1.4).
+// Jobs on other parts of the family, whole: what works, what is refused and how both sides are told
+// (docs/reference/stm32f4.md §1.4).
 import assert from 'node:assert/strict';
 import { leakScanner } from '../../cli/demo/leak-scan.ts';
 import { compileFlash, compileInfo } from '../../controller/plan/compile.ts';

@@ -1,7 +1,8 @@
-// The plug is pulled (docs/threat-model.md, "pull the plug"; docs/protocol.md §9): at every boundary of a flash operation of a whole
-// job, inside every operation, and at random instants, on a chip that held an older bootable image. After power-up the core runs
-// the untouched old image, the complete new one, or nothing of the plan's sectors. The two exceptions of the threat model are bounded
-// here: the instant before the reset vector, and the erase of the boot sector.
+// The plug is pulled (docs/threat-model.md, "pull the plug"; docs/protocol.md §9): at every boundary of a flash
+// operation of a whole job, inside every operation, and at random instants, on a chip that held an older bootable
+// image. After power-up the core runs the untouched old image, the complete new one, or nothing of the plan's sectors.
+// The two exceptions of the threat model are bounded here: the instant before the reset vector, and the erase of the
+// boot sector.
 import assert from 'node:assert/strict';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
@@ -190,8 +191,9 @@ describe('power cut at any instant of a job', function () {
   }
 
   it('the second exception: a half-erased reset vector may still point into the half-erased old image, rarely', () => {
-    // An erase that is broken off leaves any bits of the old vectors (stm32f427 sheet §3.5). No order of writing helps: something
-    // has to be erased first. Measured under the model's luck 3 of 1000; the bound here is what the model allows, not a promise.
+    // An erase that is broken off leaves any bits of the old vectors (docs/reference/stm32f4.md §3.5). No order of
+    // writing helps: something has to be erased first. Measured under the model's luck 3 of 1000; the bound here is
+    // what the model allows, not a promise.
     const { bootErase } = first;
     const random = seededRandom(5);
     const instants = Array.from(

@@ -1,5 +1,5 @@
 // Every ST-LINK command we use as a value: 16 bytes, data phase, reply length, decoder. No I/O, no state.
-// Layouts: stlink sheet §2.2-§2.6. Integers are little-endian except the version word.
+// Layouts: docs/reference/stlink.md §2.2-§2.6. Integers are little-endian except the version word.
 import { fail } from '../../../shared/errors/errors.ts';
 import {
   COMMAND_LENGTH,

@@ -1,5 +1,5 @@
 // What ST-LINK firmware speaks: USB identity, opcodes, statuses, clocks, and which firmware brought what.
-// Our own transcription of the stlink sheet §1.1, §2.2-§2.10; the virtual probe keeps another one on purpose.
+// Our own transcription of docs/reference/stlink.md §1.1, §2.2-§2.10; the virtual probe keeps another one on purpose.
 import type { ErrorCode } from '../../../shared/errors/errors.ts';
 
 export const ST_VENDOR_ID = 0x0483;
@@ -98,7 +98,7 @@ export interface StatusRow {
   readonly error: ErrorCode;
 }
 
-/** §2.7, §3.5. Bold rows of the sheet first in mind: 12 is a protocol error, the waits are 10 and 14. */
+/** §2.7, §3.5. Beware: 12 is a protocol error, the waits are 10 and 14. */
 export const STATUSES: Readonly<Record<number, StatusRow>> = {
   0x01: { name: 'unknown error', action: 'fail', error: 'BF-TARGET-FAULT' },
   0x02: { name: 'SPI error', action: 'fail', error: 'BF-PROBE-COMMAND' },

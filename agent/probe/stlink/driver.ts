@@ -1,5 +1,5 @@
 // The ST-LINK as a Probe, over any transport: opening, status → error, bounded wait-retry, memory in pieces.
-// Facts: stlink sheet §2.10 (firmware), §3.1 (session), §3.5 (trouble and what to do about it).
+// Facts: docs/reference/stlink.md §2.10 (firmware), §3.1 (session), §3.5 (trouble and what to do about it).
 import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';

@@ -1,5 +1,5 @@
 // The serial number as people see it, from the raw string descriptor: old firmware stores twelve raw bytes there, which
-// every string-decoding layer destroys. Stlink sheet §1.3.
+// every string-decoding layer destroys. docs/reference/stlink.md §1.3.
 import type { UsbControlSetup, UsbDeviceLike } from '../usb/usb-device.ts';
 
 /** GET_DESCRIPTOR(string 3, US English). */

@@ -40,7 +40,7 @@ export interface TcpTransportOptions {
 }
 
 const HOUSEKEEPING_MS = 3000;
-/** ST's server of API 1 crashes above 1428 bytes; every client uses this (§2.4). */
+/** ST's server of API 1 crashes above 1428 bytes; every client uses this (docs/reference/stlink.md §2.4). */
 const BLOCK_OF_API_1 = 1024;
 
 interface Session {

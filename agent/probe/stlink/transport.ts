@@ -1,4 +1,5 @@
-// Port: one exchange with an ST-LINK, whatever carries it (USB, stlink-server). Facts: stlink sheet §2.1 (framing).
+// Port: one exchange with an ST-LINK, whatever carries it (USB, stlink-server). Facts: docs/reference/stlink.md §2.1
+// (framing).
 
 /** Who is at the other end, as far as USB (or stlink-server) tells without asking the probe's firmware. */
 export interface StlinkIdentity {

@@ -1,5 +1,5 @@
 // The ST-LINK over anything WebUSB-shaped: framing, own deadlines, one exchange at a time, recovery.
-// Facts: stlink sheet §2.1 (framing), §1.3 (serial), §7 last paragraph (how to stand on WebUSB).
+// Facts: docs/reference/stlink.md §2.1 (framing), §1.3 (serial), §7 (how to stand on WebUSB).
 import { fail, type BlindflashError } from '../../../shared/errors/errors.ts';
 import type { Clock } from '../../../shared/ports.ts';
 import { within } from '../deadline.ts';

@@ -1,4 +1,4 @@
-// Edge: USB devices of this computer through npm `usb` 2.x (the only importer). Facts: stlink sheet §1.4, §7.
+// Edge: USB devices of this computer through npm `usb` 2.x (the only importer). Facts: docs/reference/stlink.md §1.4, §7.
 // Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
 // a libusb device with a pending transfer cannot be closed.
 import { usb, WebUSBDevice } from 'usb';

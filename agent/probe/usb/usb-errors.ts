@@ -1,4 +1,4 @@
-// What libusb, npm `usb` and Chromium say when something is wrong, as our codes. Stlink sheet §1.4, §7.
+// What libusb, npm `usb` and Chromium say when something is wrong, as our codes. docs/reference/stlink.md §1.4, §7.
 import { BlindflashError, fail, type ErrorCode } from '../../../shared/errors/errors.ts';
 
 interface UsbErrorRow {

@@ -1,4 +1,4 @@
-/* The STM32F4 chips of the target stm32f4: a row for each DEV_ID (stm32f427 reference sections 1.4, 3.1; RM0090, RM0386). */
+/* The STM32F4 chips of the target stm32f4: a row for each DEV_ID (docs/reference/stm32f4.md §1.4, §3.1; RM0090, RM0386). */
 #ifndef BF_CHIPS_STM32F4_H
 #define BF_CHIPS_STM32F4_H
 

@@ -1,4 +1,5 @@
-// Edge: Ed25519 verification by node:crypto, which refuses S ≥ L (docs/protocol.md §2, crypto.md §9: tweetnacl does not).
+// Edge: Ed25519 verification by node:crypto, which refuses S ≥ L (docs/protocol.md §2, docs/reference/crypto.md §5:
+// tweetnacl does not).
 import { createPublicKey, verify } from 'node:crypto';
 import type { VerifySignature } from '../../link/ticket.ts';
 

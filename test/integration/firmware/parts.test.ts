@@ -1,5 +1,6 @@
-// The stub for the other parts of the family: where it lies, and its refusal of a part without a random generator before anything
-// could be made that looks like a key (docs/mailbox.md "Memory", "States"; stm32f427 reference §1.4).
+// The stub for the other parts of the family: where it lies, and its refusal of a part without a random generator
+// before anything could be made that looks like a key (docs/mailbox.md "Memory", "States"; docs/reference/stm32f4.md
+// §1.4).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { COMMANDS, CONTROL, LAYOUTS, STUB_ERRORS, type Layout } from '../../../shared/mailbox/layout.ts';

@@ -1,5 +1,6 @@
-// What a real chip may do to the stub, each wait bounded: no PLL, no cycle counter, flash that stays busy, a watchdog armed by option
-// byte, 1 MB parts in two banks, an agent that stops a long digest (docs/stub.md "Waits", stm32f427 reference §8.6, §11).
+// What a real chip may do to the stub, each wait bounded: no PLL, no cycle counter, flash that stays busy, a watchdog
+// armed by option byte, 1 MB parts in two banks, an agent that stops a long digest (docs/stub.md "Waits",
+// docs/reference/stm32f4.md §8.6, §10).
 import assert from 'node:assert/strict';
 import { controlAddress } from '../../fixtures/f42x.ts';
 import type { BoardOptions } from '../../../sim/board.ts';

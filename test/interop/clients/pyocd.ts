@@ -1,5 +1,5 @@
-// pyOCD 0.13 on the virtual probe (stlink sheet §3.4): it walks the CoreSight components and brings flash algorithms of its own,
-// which our core executes. It knows no F427; the F439 is the same die for a debugger.
+// pyOCD 0.13 on the virtual probe (docs/reference/stlink.md §3.4): it walks the CoreSight components and brings flash
+// algorithms of its own, which our core executes. It knows no F427; the F439 is the same die for a debugger.
 import { randomFillSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { IDENTITIES } from '../../../sim/stlink/identity.ts';

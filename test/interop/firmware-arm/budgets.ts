@@ -1,4 +1,5 @@
-// What the shipped code costs, against its budgets (crypto.md §1.5): bytes, cycles of the virtual core, painted stack.
+// What the shipped code costs, against its budgets (docs/reference/crypto.md §2): bytes, cycles of the virtual core,
+// painted stack.
 
 import { encodePlan } from '../../../shared/plan/plan.ts';
 import { Bench } from '../../integration/firmware/bench.ts';

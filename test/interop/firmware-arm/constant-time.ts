@@ -1,5 +1,6 @@
-// Constant time by three methods (crypto.md §7.3): taint on the host's build of the same C, traces of the shipped ARM code on
-// the virtual core and in QEMU, and the disassembly gate. Each method also judges the deliberately bad variants.
+// Constant time by three methods (docs/reference/crypto.md §4): taint on the host's build of the same C, traces of the
+// shipped ARM code on the virtual core and in QEMU, and the disassembly gate. Each method also judges the deliberately
+// bad variants.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
-// The disassembly gate: what must not be in the shipped code of a function that handles secrets, because neither taint nor
-// traces show it (crypto.md §2.1, §7.3): instructions whose time depends on operands, accesses that depend on flags, calls to
-// library functions.
+// The disassembly gate: what must not be in the shipped code of a function that handles secrets, because neither taint
+// nor traces show it (docs/reference/crypto.md §3, §4): instructions whose time depends on operands, accesses that
+// depend on flags, calls to library functions.
 
 import { execFileSync } from 'node:child_process';
 

@@ -1,5 +1,5 @@
-// The pitfalls of crypto.md §9, each with the tests that would see it. A row names checks by the words they are printed with;
-// a name no check of this run had is a failure. What no other part covers is checked here.
+// The pitfalls of docs/reference/crypto.md §5, each with the tests that would see it. A row names checks by the words
+// they are printed with; a name no check of this run had is a failure. What no other part covers is checked here.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';

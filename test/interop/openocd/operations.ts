@@ -1,5 +1,6 @@
-// What stock OpenOCD does on the virtual board, and what a real one would have to answer: values of the reference sheets
-// (stm32f427 §1.1, §1.2, §3; stlink §5.1) and of the few instructions below, never the simulator's own.
+// What stock OpenOCD does on the virtual board, and what a real one would have to answer: values of the reference pages
+// (docs/reference/stm32f4.md §1.1, §3; docs/reference/cortex-m-debug.md §3; docs/reference/stlink.md §5.1) and of the
+// few instructions below, never the simulator's own.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';
 import type { Checks } from './checks.ts';

@@ -1,5 +1,5 @@
-// Stock OpenOCD 0.12 on every board of the family: DEV_ID as the sheet has it (stm32f427 §1.4), flash size as OpenOCD itself
-// concludes, erase and write of the last sector.
+// Stock OpenOCD 0.12 on every board of the family: DEV_ID as documented (docs/reference/stm32f4.md §1.4), flash size as
+// OpenOCD itself concludes, erase and write of the last sector.
 import type { Checks } from '../openocd/checks.ts';
 import { openocd } from '../openocd/session.ts';
 import { startProbe } from '../openocd/virtual-probe.ts';

@@ -1,4 +1,4 @@
-// A vendor who names a part that cannot make a key hears so at once (stm32f427 reference §1.4).
+// A vendor who names a part that cannot make a key hears so at once (docs/reference/stm32f4.md §1.4).
 import assert from 'node:assert/strict';
 import { VendorTerminal } from '../../../cli/vendor/vendor-terminal.ts';
 import { planCommand } from '../../../cli/vendor/plan.ts';

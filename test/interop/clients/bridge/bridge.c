@@ -1,5 +1,5 @@
 // Shows the virtual probe to every program that reaches USB through libc: a umockdev testbed with one root hub and, while
-// plugged, one ST-LINK. Facts: stlink sheet §8.
+// plugged, one ST-LINK. Facts: docs/reference/stlink.md §8.
 //   umockdev-wrapper bridge SOCKET [--unplugged]
 // prints one line "UMOCKDEV_DIR LD_PRELOAD" (values to run clients with), then obeys lines on standard input: plug, unplug.
 // Each is answered with a line when done. The end of input ends the bridge.

@@ -1,4 +1,5 @@
-// Proves: every command is byte for byte what the stlink sheet's session (§3.1) shows, and replies mean what it says.
+// Proves: every command is byte for byte what the session of docs/reference/stlink.md §3.1 shows, and replies mean what
+// it says.
 import assert from 'node:assert/strict';
 import * as command from '../../../../agent/probe/stlink/commands.ts';
 import { bytes, hex, padded, rejectsWith } from './support.ts';
@@ -87,7 +88,7 @@ describe('ST-LINK commands', () => {
     await rejectsWith(decode(), 'BF-PROBE-GARBAGE');
   });
 
-  it('computes the voltage as the sheet does, and never divides by zero', () => {
+  it('computes the voltage as documented, and never divides by zero', () => {
     const { decode } = command.getTargetVoltage();
     assert.equal(decode(bytes('DC 05 00 00 EF 07 00 00'))?.toFixed(4), '3.2496');
     assert.equal(decode(bytes('55 05 00 00 40 00 00 00'))?.toFixed(2), '0.11');

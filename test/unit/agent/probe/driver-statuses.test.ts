@@ -5,7 +5,7 @@ import { BUS, OK, OK_LAST, openedV2 } from './scripted-driver.ts';
 import { line, rejectsWith } from './support.ts';
 
 describe('ST-LINK driver: statuses', () => {
-  /** §2.7 spelled out again; the code is what a person gets to see. */
+  /** docs/reference/stlink.md §2.7 spelled out again; the code is what a person gets to see. */
   const STATUSES: readonly (readonly [status: string, code: ErrorCode, words: RegExp])[] = [
     ['01', 'BF-TARGET-FAULT', /unknown error/],
     ['02', 'BF-PROBE-COMMAND', /SPI/],

@@ -9,12 +9,12 @@ export function bytes(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex.replace(/\s+/g, ''), 'hex'));
 }
 
-/** Bytes → 'F2 36 F0' in the sheet's notation. */
+/** Bytes → 'F2 36 F0' in the notation of docs/reference/stlink.md §3.1. */
 export function hex(data: Uint8Array): string {
   return [...data].map((byte) => byte.toString(16).padStart(2, '0').toUpperCase()).join(' ');
 }
 
-/** A command as the sheet prints it: trailing zeros dropped, at least the opcode bytes kept. */
+/** A command as docs/reference/stlink.md §3.1 prints it: trailing zeros dropped, at least the opcode bytes kept. */
 export function padded(command: string): Uint8Array {
   const whole = new Uint8Array(16);
   whole.set(bytes(command));

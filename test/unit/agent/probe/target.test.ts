@@ -87,7 +87,7 @@ describe('Cortex-M core', () => {
     assert.equal(target.log.at(-1), 'nrst high');
   });
 
-  it('reads DHCSR as the sheet lays it out', () => {
+  it('reads DHCSR as DDI0403 C1.6.2 lays it out', () => {
     assert.deepEqual(decodeStatus(0x020b0003), {
       dhcsr: 0x020b0003,
       debugEnabled: true,

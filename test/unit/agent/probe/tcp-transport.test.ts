@@ -1,4 +1,4 @@
-// Proves: the stlink-server client says what the stlink sheet §4 captured, and reads replies from any pieces.
+// Proves: the stlink-server client says what the docs/reference/stlink.md §4 captured, and reads replies from any pieces.
 import assert from 'node:assert/strict';
 import { chooseDevice, TcpTransport, type ByteChannel } from '../../../../agent/probe/stlink/tcp-transport.ts';
 import { ReplyCollector, type ServerDevice } from '../../../../agent/probe/stlink/stlink-server.ts';

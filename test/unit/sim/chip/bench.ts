@@ -1,5 +1,5 @@
 // A powered virtual board and short words for poking it. Addresses and keys are spelled again from the reference
-// (stm32f427 §2.6, §3.1), never imported from the model.
+// (docs/reference/stm32f4.md §2.6, §3.1), never imported from the model.
 import { Board, type BoardOptions } from '../../../../sim/board.ts';
 import { BusFault, type Master, type Width } from '../../../../sim/bus.ts';
 import assert from 'node:assert/strict';

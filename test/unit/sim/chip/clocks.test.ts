@@ -1,4 +1,4 @@
-// Clock tree, power control and the random number generator (stm32f427 reference §3.10, §7, §8.2).
+// Clock tree, power control and the random number generator (docs/reference/stm32f4.md §3.10, §7, §8.2).
 import assert from 'node:assert/strict';
 import { Bench, FLASH, MS, RCC } from './bench.ts';
 

@@ -1,5 +1,5 @@
 // The board with its core: hand-assembled Thumb code runs from SRAM and flash and meets busy banks, resets and Standby
-// the way stm32f427 reference §3.7, §8.1 and §8.4 say.
+// the way docs/reference/stm32f4.md §3.7, §8.1 and §8.4 say.
 import assert from 'node:assert/strict';
 import { Board, type BoardOptions } from '../../../../sim/board.ts';
 import { MS } from './bench.ts';

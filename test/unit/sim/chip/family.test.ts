@@ -1,4 +1,5 @@
-// The other parts of the family: identity, memories and flash registers as the sheet has them (stm32f427 §1.4, §2.3, §3.1).
+// The other parts of the family: identity, memories and flash registers as documented (docs/reference/stm32f4.md §1.4,
+// §2.3, §3.1).
 import assert from 'node:assert/strict';
 import type { ChipName } from '../../../../sim/chips/stm32f4.ts';
 import { BusFault } from '../../../../sim/bus.ts';
@@ -75,7 +76,7 @@ describe('F4 family', () => {
     assert.equal(bench.peek(FLASH.optcr1), 0);
     bench.poke(FLASH.optcr, 0xffffaafc);
     assert.equal(bench.peek(FLASH.optcr) >>> 0, 0x0fffaaec);
-    // stm32f427 §3.1 note b: a fresh 512 KiB F411.
+    // docs/reference/stm32f4.md §3.1: a fresh 512 KiB F411.
     assert.equal(new Bench({ chip: 'stm32f411' }).peek(FLASH.optcr) & 0x0fff0000, 0x00ff0000);
   });
 

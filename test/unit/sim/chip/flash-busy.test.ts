@@ -1,5 +1,5 @@
 // Time and the flash: busy stalls per bank, the stale data cache, and operations that lose their power half-way
-// (stm32f427 reference §3.5, §3.7).
+// (docs/reference/stm32f4.md §3.5, §3.7).
 import assert from 'node:assert/strict';
 import { BusWait } from '../../../../sim/bus.ts';
 import { Bench, FLASH, MS, RCC } from './bench.ts';

@@ -1,4 +1,4 @@
-// The flash controller obeys every rule of stm32f427 reference §3, by register pokes through the bus.
+// The flash controller obeys every rule of docs/reference/stm32f4.md §3, by register pokes through the bus.
 import assert from 'node:assert/strict';
 import { Bench, FLASH, MS } from './bench.ts';
 
@@ -146,7 +146,7 @@ describe('flash: programming', () => {
 });
 
 describe('flash: erase', () => {
-  // SNB, first byte, last byte, typical time at x32 in ms: reference §2.2 and §3.8.
+  // SNB, first byte, last byte, typical time at x32 in ms: docs/reference/stm32f4.md §2.2 and §3.8.
   const SECTORS = [
     [0x00, 0x08000000, 0x08003fff, 250],
     [0x03, 0x0800c000, 0x0800ffff, 250],

@@ -1,4 +1,4 @@
-// Option bytes and read protection obey stm32f427 reference §4, §5 and the PCROP rule of §6.
+// Option bytes and read protection obey docs/reference/stm32f4.md §4, §5 and the PCROP rule of §6.
 import assert from 'node:assert/strict';
 import type { ModelSwitches } from '../../../../sim/peripherals/model-switches.ts';
 import { Bench, FLASH, MS, RCC } from './bench.ts';

@@ -1,4 +1,4 @@
-// What each kind of reset clears and keeps, and saving a board (stm32f427 reference §8).
+// What each kind of reset clears and keeps, and saving a board (docs/reference/stm32f4.md §8).
 import assert from 'node:assert/strict';
 import { Board } from '../../../../sim/board.ts';
 import { Bench, FLASH, MS, RCC } from './bench.ts';

@@ -1,4 +1,5 @@
-// What a debugger sees and can do: DHCSR, core registers, breakpoints, watchpoints, reset catch (stm32f427.md §9, stlink.md §3).
+// What a debugger sees and can do: DHCSR, core registers, breakpoints, watchpoints, reset catch
+// (docs/reference/cortex-m-debug.md §4, §5; docs/reference/stlink.md §3).
 import assert from 'node:assert/strict';
 import { Machine, RAM, STACK_TOP } from './machine.ts';
 

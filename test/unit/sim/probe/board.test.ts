@@ -41,7 +41,7 @@ function desk(options: ConstructorParameters<typeof Board>[0] = {}) {
 }
 
 describe('virtual probe on the virtual board', () => {
-  it('reads the identity words of the sheet', async () => {
+  it('reads the documented identity words', async () => {
     const { queue, attach, ask } = desk();
     const work = async () => {
       assert.equal(await attach(), '80 00 80 00');

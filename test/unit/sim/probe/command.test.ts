@@ -169,7 +169,7 @@ describe('USB pipe outside virtual time', () => {
     assert.equal(hex(usb.take(64) as Uint8Array), '11 12 13 14 15 16 17 18');
   });
 
-  it('describes the endpoints of each probe as §1.1 does', () => {
+  it('describes the endpoints of each probe as documented', () => {
     const tables = { v2: [0x02, 0x81, 0x83, 64], 'v2-1': [0x01, 0x81, 0x82, 64], v3: [0x01, 0x81, 0x82, 512] } as const;
     for (const [face, [out, input, trace, packet]] of Object.entries(tables)) {
       const all = descriptorBytes(IDENTITIES[face as keyof typeof tables]);

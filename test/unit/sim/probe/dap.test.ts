@@ -1,4 +1,4 @@
-// SW-DP and AHB-AP behave as ADIv5 and the F427 sheet say (stm32f427 sheet §1.1, §1.3).
+// SW-DP and AHB-AP behave as IHI0031 and docs/reference/cortex-m-debug.md §1, §2 say.
 import assert from 'node:assert/strict';
 import { SwDp } from '../../../../sim/dap/sw-dp.ts';
 import { BUSY_PAGE, BenchBoard } from './bench.ts';
@@ -118,7 +118,7 @@ describe('SW-DP', () => {
 });
 
 describe('AHB-AP', () => {
-  it('carries the identification words of the sheet', () => {
+  it('carries the documented identification words', () => {
     const { ap } = connected();
     assert.equal(ap(0xfc), 0x24770011);
     assert.equal(ap(0xf8), 0xe00ff003);

@@ -1,4 +1,5 @@
-// The stlink-server face answers each request with exactly the announced bytes, however they arrive (stlink sheet §4).
+// The stlink-server face answers each request with exactly the announced bytes, however they arrive
+// (docs/reference/stlink.md §4).
 import assert from 'node:assert/strict';
 import { RequestReader } from '../../../../sim/stlink/tcp-protocol.ts';
 import { DEVICE_ID, ServerSession, serverState } from '../../../../sim/stlink/server-session.ts';

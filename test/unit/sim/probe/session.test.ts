@@ -1,4 +1,4 @@
-// The virtual ST-LINK says, byte for byte, what the sheet's sessions say (stlink sheet §3.1, §2.5, §3.5).
+// The virtual ST-LINK says, byte for byte, what the sessions of docs/reference/stlink.md §3.1, §2.5, §3.5 say.
 import assert from 'node:assert/strict';
 import { bench, bytes } from './bench.ts';
 

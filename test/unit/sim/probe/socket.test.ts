@@ -1,4 +1,5 @@
-// The stlink-server face on real sockets: clients in turn, at once, rude ones and such as vanish (stlink sheet §4).
+// The stlink-server face on real sockets: clients in turn, at once, rude ones and such as vanish
+// (docs/reference/stlink.md §4).
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';

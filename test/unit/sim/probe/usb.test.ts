@@ -1,4 +1,5 @@
-// The virtual probe as a USB device: WebUSB manners, time on the event queue, cables pulled at an instant (sheet §2.1, §6.2).
+// The virtual probe as a USB device: WebUSB manners, time on the event queue, cables pulled at an instant
+// (docs/reference/stlink.md §2.1, §6.2).
 import assert from 'node:assert/strict';
 import type { UsbDeviceLike } from '../../../../agent/probe/usb/usb-device.ts';
 import { EventQueue } from '../../../../sim/event-queue.ts';
