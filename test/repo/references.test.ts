@@ -107,8 +107,9 @@ function numbers(page: string): Set<string> {
 function quoted(file: string): { page: string; words: string }[] {
   const found: { page: string; words: string }[] = [];
   for (const paragraph of paragraphs(file)) {
-    for (const match of paragraph.matchAll(/([\w./-]*\w\.md)`?((?:[,;]? (?:and )?"[^"]{2,60}")+)/g))
+    for (const match of paragraph.matchAll(/([\w./-]*\w\.md)`?((?:[,;]? (?:and )?"[^"]{2,60}")+)/g)) {
       for (const [, words] of match[2]!.matchAll(/"([^"]+)"/g)) found.push({ page: match[1]!, words: words! });
+    }
   }
   return found;
 }
