@@ -11,6 +11,8 @@ export { formatKeys, makeKeys, parseKeys, publicHalves, type Kdf, type VendorKey
 export { runControllerJob, startControllerJob, type ControllerJobOptions } from './job/run.ts';
 export { startJob } from './job/job.ts';
 export * from './job/ports.ts';
+export type { JobStore, ReceiptKey, RunStore, StoreAccess } from './store/port.ts';
+export { JobService, type JobRequest, type JobServiceOptions } from './service/job-service.ts';
 export { expectedDigests, type Expectation } from './plan/steps.ts';
 export { CHIPS, findChip, STM32F42X, type Chip } from '../shared/chips/index.ts';
 export { BlindflashError, ERRORS, isBlindflashError, type ErrorCode } from '../shared/errors/errors.ts';

@@ -13,7 +13,8 @@ import { makeRoom } from '../../controller/job/invite.ts';
 import { newRecord, publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';
 import { makeKeys, type VendorKeys } from '../../controller/store/keys.ts';
 import { startControllerJob } from '../../controller/job/run.ts';
-import type { JobEvent, JobStore, RunningJob } from '../../controller/job/ports.ts';
+import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
+import type { RunStore } from '../../controller/store/port.ts';
 import { Relay } from '../../relay/core/relay.ts';
 import { everyTenant } from '../../relay/core/tenants.ts';
 import { requireChip } from '../../shared/chips/index.ts';
@@ -208,7 +209,7 @@ export class House {
     };
   }
 
-  #store(): JobStore {
+  #store(): RunStore {
     return {
       save: (record) => {
         this.record = record;

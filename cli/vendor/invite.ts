@@ -14,9 +14,7 @@ export const inviteCommand: CommandModule<object, VendorArguments> = {
   handler: async (args) => {
     const desk = new VendorTerminal(args);
     try {
-      const room = desk.makeRoom(await desk.loadKeys());
-      await desk.store.saveInvite(room);
-      await desk.handOut(room);
+      await desk.invite();
     } finally {
       desk.close();
     }

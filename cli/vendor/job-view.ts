@@ -1,5 +1,6 @@
 // Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
-import type { JobEvent, JobResult } from '../../controller/job/ports.ts';
+import type { JobResult } from '../../controller/job/ports.ts';
+import type { ServiceEvent } from '../../controller/service/job-service.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
@@ -29,8 +30,10 @@ export class JobView {
     if (this.#json) printJson(event);
   }
 
-  show(event: JobEvent): void {
+  show(event: ServiceEvent): void {
     if (this.#json) return printJson(asRecord(event));
+    // The bar must not move while the vendor is asked.
+    if (event.type === 'code') return this.#stopBar();
     if (event.type === 'sealed') this.#full = false;
     if (event.type === 'progress') return this.#bar(event.doneBytes, event.totalBytes);
     const lines = linesFor(event);
@@ -69,7 +72,7 @@ export class JobView {
 }
 
 /** Sentences for the events a person wants to hear about. */
-function linesFor(event: JobEvent): string[] {
+function linesFor(event: ServiceEvent): string[] {
   switch (event.type) {
     case 'peer':
       return [event.present ? 'The customer’s computer is there.' : 'Waiting for the customer’s computer.'];
@@ -135,8 +138,8 @@ type PrintedEvent<E> = E extends { readonly type: infer Name }
   ? { readonly event: Name } & Printed<Omit<E, 'type'>>
   : never;
 
-function asRecord({ type, ...fields }: JobEvent): EventOf<'job'> {
-  return { event: type, ...printed(fields) } as PrintedEvent<JobEvent>;
+function asRecord({ type, ...fields }: ServiceEvent): EventOf<'job'> {
+  return { event: type, ...printed(fields) } as PrintedEvent<ServiceEvent>;
 }
 
 function printed<T>(value: T): Printed<T> {

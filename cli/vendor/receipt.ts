@@ -55,7 +55,8 @@ const listCommand: CommandModule<ReceiptArguments, ReceiptArguments> = {
   builder: (yargs) => yargs.option('home', { type: 'string', describe: 'the vendor’s folder' }),
   handler: async (args) => {
     const store = new FileJobStore(homeFolder(args.home));
-    const [jobs, receipts] = [await store.jobIds(), await store.receiptFiles()];
+    const jobs = await store.jobIds();
+    const receipts = (await store.receipts()).map((key) => store.receiptFile(key));
     if (args.json === true) return printJson({ event: 'list', jobs, receipts });
     const lines = [...jobs.map((id) => `job      ${id}`), ...receipts.map((file) => `receipt  ${file}`)];
     process.stdout.write(lines.length === 0 ? 'nothing here yet\n' : `${lines.join('\n')}\n`);

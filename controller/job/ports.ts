@@ -1,6 +1,7 @@
 // What a job is handed and what it tells: the ports of controller/job/job.ts. Nothing here prints or stores by itself.
 import type { Image } from '../image/image.ts';
 import type { JobRecord } from './job-record.ts';
+import type { RunStore } from '../store/port.ts';
 import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
@@ -28,15 +29,6 @@ export interface Transport {
 export type OpenTransport = (events: TransportEvents) => Transport;
 
 // ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Where jobs and receipts are kept. A call that has returned is on disk. */
-export interface JobStore {
-  save(record: JobRecord): Promise<void>;
-  /** The receipt of this job for this unit, if there is one. @param uid 24 digits. */
-  receipt(job: string, uid: string): Promise<SignedText | undefined>;
-  /** Keeps the one receipt of this job for this unit, in place of an earlier state of it. */
-  storeReceipt(job: string, uid: string, receipt: SignedText): Promise<void>;
-}
 
 /** Keys a session needs; the tenant key stays at home. */
 export interface SessionKeys {
@@ -85,7 +77,7 @@ export interface JobOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly store: JobStore;
+  readonly store: RunStore;
   readonly keys: SessionKeys;
   /** As stored or freshly made; updates go to the store. */
   readonly record: JobRecord;

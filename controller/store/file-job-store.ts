@@ -11,7 +11,8 @@ import {
   type RoomRecord,
 } from '../job/job-record.ts';
 import { roomHash } from '../job/invite.ts';
-import type { JobStore } from '../job/ports.ts';
+import { withPendingWrites } from './pending-writes.ts';
+import type { JobStore, ReceiptKey, StoreAccess } from './port.ts';
 import { fromUtf8, toHex, utf8 } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { formatSigned, parseSigned, type SignedText } from '../../shared/plan/receipt.ts';
@@ -19,10 +20,14 @@ import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../shar
 import type { Home } from './home.ts';
 
 const ID = /^[0-9a-f]{32}$/;
+/** JOB-UNIT.receipt */
+const RECEIPT = /([0-9a-f]{32})-([0-9a-f]{24})\.receipt$/;
 
-/** The vendor's folder as a store. */
+/** The vendor's folder as a store: one file for each job, receipt and open invite. */
 export class FileJobStore implements JobStore {
   readonly #home: Home;
+  /** The transaction before the next one, over or not; never rejects. */
+  #lastTransaction: Promise<unknown> = Promise.resolve();
 
   constructor(home: Home) {
     this.#home = home;
@@ -32,7 +37,6 @@ export class FileJobStore implements JobStore {
     await writePrivateFile(this.#jobFile(jobId(record)), utf8(formatJob(record)));
   }
 
-  /** @throws BF-JOB-UNKNOWN, BF-JOB-STATE */
   async load(id: string): Promise<JobRecord> {
     if (!ID.test(id)) throw fail('BF-JOB-UNKNOWN', 'a job id has 32 hexadecimal digits');
     const record = parseJob(await readText(this.#jobFile(id), 'BF-JOB-UNKNOWN'));
@@ -42,7 +46,7 @@ export class FileJobStore implements JobStore {
 
   async receipt(job: string, uid: string): Promise<SignedText | undefined> {
     try {
-      return parseSigned(await readText(this.receiptFile(job, uid), 'BF-JOB-UNKNOWN'));
+      return parseSigned(await readText(this.receiptFile({ job, uid }), 'BF-JOB-UNKNOWN'));
     } catch (error) {
       if (isBlindflashError(error, 'BF-JOB-UNKNOWN')) return undefined;
       throw error;
@@ -50,35 +54,40 @@ export class FileJobStore implements JobStore {
   }
 
   async storeReceipt(job: string, uid: string, receipt: SignedText): Promise<void> {
-    await writePrivateFile(this.receiptFile(job, uid), utf8(formatSigned(receipt)));
+    await writePrivateFile(this.receiptFile({ job, uid }), utf8(formatSigned(receipt)));
   }
 
-  receiptFile(job: string, uid: string): string {
+  /** Where the receipt of this job for this unit is or would be, for a person who wants to pass it on. */
+  receiptFile({ job, uid }: ReceiptKey): string {
     return join(this.#home.receipts, `${job}-${uid}.receipt`);
   }
 
-  /** Files of all receipts, by name. */
-  async receiptFiles(): Promise<string[]> {
-    return filesIn(this.#home.receipts, '.receipt');
+  async receipts(): Promise<ReceiptKey[]> {
+    const matches = (await filesIn(this.#home.receipts, '.receipt')).map((file) => RECEIPT.exec(file));
+    return matches.flatMap((match) => (match === null ? [] : [{ job: match[1] as string, uid: match[2] as string }]));
   }
 
-  /** Ids of all jobs. */
   async jobIds(): Promise<string[]> {
     const files = await filesIn(this.#home.jobs, '.json');
     return files.map((file) => file.slice(-37, -5)).filter((id) => ID.test(id));
   }
 
-  /** Keeps the vendor's half of an invite until a job takes it. */
   async saveInvite(room: RoomRecord): Promise<void> {
     await writePrivateFile(this.#inviteFile(roomHash(room)), utf8(formatRoom(room)));
   }
 
-  /** The vendor's half of an invite, by the hash of its public part; it belongs to the caller's job from now on. */
+  /** Whoever removes the file has the invite: the operating system lets one caller do it. */
   async takeInvite(hash: Uint8Array): Promise<RoomRecord> {
     const file = this.#inviteFile(hash);
     const room = parseRoom(await readText(file, 'BF-INVITE-USED'));
-    await removePrivateFile(file);
+    if (!(await removePrivateFile(file))) throw fail('BF-INVITE-USED', file);
     return room;
+  }
+
+  transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T> {
+    const result = this.#lastTransaction.then(() => withPendingWrites(this, work));
+    this.#lastTransaction = result.catch(() => {});
+    return result;
   }
 
   #jobFile(id: string): string {

@@ -11,7 +11,8 @@ import { makeRoom } from '../../controller/job/invite.ts';
 import { formatJob, jobId, newRecord, parseJob, publicInviteOf } from '../../controller/job/job-record.ts';
 import { makeKeys, type VendorKeys } from '../../controller/store/keys.ts';
 import { startControllerJob } from '../../controller/job/run.ts';
-import type { JobEvent, JobStore, RunningJob } from '../../controller/job/ports.ts';
+import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
+import type { RunStore } from '../../controller/store/port.ts';
 import { Relay } from '../../relay/core/relay.ts';
 import { everyTenant } from '../../relay/core/tenants.ts';
 import { requireChip } from '../../shared/chips/index.ts';
@@ -368,7 +369,7 @@ export class Scene {
   }
 
   /** The vendor's disk: a call takes a moment, on a busy machine a long one, and a dead process writes nothing. */
-  #store(process: VirtualProcess): JobStore {
+  #store(process: VirtualProcess): RunStore {
     const write = (change: () => void): Promise<void> =>
       new Promise((done) =>
         process.clock.after(this.#people.between(0, this.#people.oneIn(4) ? 500 : 3), () => {

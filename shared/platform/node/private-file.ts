@@ -53,11 +53,15 @@ export async function writePrivateFile(path: string, bytes: Uint8Array, codes: P
   });
 }
 
-/** Removes a file; one that is not there is fine. */
-export async function removePrivateFile(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (errno(error) !== 'ENOENT') throw fail('BF-USAGE-FILE', `${path}: ${errno(error)}`, error);
-  });
+/** Removes a file. False when it is not there; of several callers one hears true. @throws BF-USAGE-FILE */
+export async function removePrivateFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return false;
+    throw fail('BF-USAGE-FILE', `${path}: ${errno(error)}`, error);
+  }
 }
 
 async function replaceWhole(path: string, bytes: Uint8Array): Promise<void> {

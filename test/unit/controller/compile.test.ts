@@ -24,7 +24,8 @@ import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { decodePlan, encodePlan } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';
 import { refuses, seeded } from '../shared/support.ts';
-import { FLASH, sampleImage } from './bench.ts';
+import { sampleImage } from './job-fixture.ts';
+import { FLASH } from './scripted-agent.ts';
 
 const JOB = Uint8Array.from({ length: 16 }, (_, i) => i);
 const options = { job: JOB };

@@ -26,7 +26,7 @@ import { decodeTicket, verifyTicket } from '../../../shared/link/ticket.ts';
 import type { Prompt } from '../../../cli/terminal/prompt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { refuses, seeded } from '../shared/support.ts';
-import { recordFor } from './bench.ts';
+import { recordFor } from './job-fixture.ts';
 
 const keys = makeKeys(seeded('vendor'));
 /** Quick, for tests only. */
@@ -123,7 +123,7 @@ describe('controller: files', () => {
     await store.storeReceipt(job, uid, { text: '{"a":1}', signature: '00' });
     await store.storeReceipt(job, uid, { text: '{"a":2}', signature: '01' });
     assert.deepEqual(await store.receipt(job, uid), { text: '{"a":2}', signature: '01' });
-    assert.equal((await store.receiptFiles()).length, 1);
+    assert.equal((await store.receipts()).length, 1);
   });
 
   it('an invite belongs to the first job that takes it', async () => {

@@ -1,0 +1,52 @@
+// The store port: everything the vendor's side keeps between two processes, so that another implementation (a database) can
+// take the place of the files. Keys are not in it: they are opened with a passphrase and live in a file of their own
+// (controller/store/keys-file.ts). Every implementation passes test/unit/controller/store.test.ts.
+import type { JobRecord, RoomRecord } from '../job/job-record.ts';
+import type { SignedText } from '../../shared/plan/receipt.ts';
+
+/** What a running job needs of the store. A call that has returned is on disk. */
+export interface RunStore {
+  /** Keeps the record in place of an earlier state of the same job. */
+  save(record: JobRecord): Promise<void>;
+  /** The receipt of this job for this unit, if there is one. @param uid 24 digits. */
+  receipt(job: string, uid: string): Promise<SignedText | undefined>;
+  /** Keeps the one receipt of this job for this unit, in place of an earlier state of it. */
+  storeReceipt(job: string, uid: string, receipt: SignedText): Promise<void>;
+}
+
+/** Names one receipt. */
+export interface ReceiptKey {
+  /** Job id, 32 digits. */
+  readonly job: string;
+  /** Unit, 24 digits. */
+  readonly uid: string;
+}
+
+/** Everything that is stored, by single calls. */
+export interface StoreAccess extends RunStore {
+  /** Ids of all jobs, ascending. */
+  jobIds(): Promise<string[]>;
+  /** @param id 32 digits. @throws BF-JOB-UNKNOWN for an id nobody saved, BF-JOB-STATE for a record that is damaged */
+  load(id: string): Promise<JobRecord>;
+  /** All receipts, ascending by job and unit. */
+  receipts(): Promise<ReceiptKey[]>;
+  /** Keeps the vendor's half of an invite until a job takes it. */
+  saveInvite(room: RoomRecord): Promise<void>;
+  /**
+   * Takes the vendor's half of an invite out of the store. Of all callers, in whatever processes, one gets it.
+   * @param hash of its public part, 64 bytes (publicInviteHash). @throws BF-INVITE-USED when it is not or no longer there
+   */
+  takeInvite(hash: Uint8Array): Promise<RoomRecord>;
+}
+
+/** The store. */
+export interface JobStore extends StoreAccess {
+  /**
+   * Runs `work`; its writes are kept together once it has resolved, and none of them when it rejects. Transactions of one
+   * store object run one after the other. What `work` reads through its argument includes what it has written.
+   *
+   * A database commits in one step. Files cannot: when a process dies while it commits, the writes it had come to are
+   * kept, in the order of the calls, and an invite that was taken is gone. So `work` writes first what must not be lost.
+   */
+  transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,276 @@
+// The course of a job against a scripted agent: what it sends and when, what it refuses, what it signs (docs/protocol.md §6-§10).
+import assert from 'node:assert/strict';
+import { compileFlash } from '../../../controller/plan/compile.ts';
+import { STM32F42X } from '../../../shared/chips/index.ts';
+import { toHex } from '../../../shared/codec/bytes.ts';
+import { verifyCustomerCopy, verifyReceipt } from '../../../shared/plan/receipt.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
+import { failing, JOB, JobFixture, KEYS, sampleImage, stopsAt5, type JobFixtureOptions } from './job-fixture.ts';
+import type { ScriptedAgent } from './scripted-agent.ts';
+
+describe('controller: a job', () => {
+  it('flashes: boot sector first, boot words last, receipt signed, agent told', async () => {
+    const image = sampleImage();
+    const fixture = new JobFixture({ image });
+    const result = await fixture.finish();
+    for (const { address, bytes } of image.segments) assert.deepEqual(fixture.flash(address, bytes.length), bytes);
+    const kinds = fixture.agent.commands.map(({ name }) => name);
+    assert.equal(kinds[0], 'ERASE');
+    assert.equal(kinds.indexOf('FINAL'), kinds.length - 2);
+    assert.equal(kinds.at(-1), 'END');
+    const receipt = verifyReceipt(result.receipt!, verifyEd25519, KEYS.receipt.publicKey);
+    assert.equal(receipt.outcome, 'written');
+    assert.equal(receipt.imageDigest, toHex(fixture.agent.root()));
+    assert.equal(receipt.uid, '404142434445464748494a4b');
+    assert.equal(result.board, 'running');
+    assert.ok(fixture.agent.bye?.done);
+    const { receipt: text, signature } = fixture.agent.bye.customer;
+    const copy = verifyCustomerCopy({ text: text!, signature: signature! }, verifyEd25519, KEYS.receipt.publicKey);
+    assert.ok(!text!.includes(receipt.imageDigest!));
+    assert.equal(copy.job, receipt.job);
+    assert.equal(fixture.codes.length, 1);
+    assert.equal(fixture.codes[0], fixture.agent.confirmed[0].code);
+    assert.deepEqual(fixture.store.last.acknowledged, [0, 1, 5]);
+    assert.equal(fixture.store.last.finished, true);
+    const last = fixture.eventsOf('progress').at(-1)!;
+    assert.equal(last.doneBytes, last.totalBytes);
+  });
+
+  it('sends no image and no handshake answer before the code is confirmed', async () => {
+    let answer: (yes: boolean) => void = () => {};
+    const fixture = new JobFixture({ code: () => new Promise((resolve) => (answer = resolve)) });
+    await fixture.until(() => fixture.codes.length === 1);
+    fixture.clock.advance(10_000);
+    await fixture.until(() => fixture.clock.now() > 12_000);
+    assert.ok(!fixture.agent.names.includes('SEALED2') && !fixture.agent.names.includes('FRAME'));
+    answer(true);
+    await fixture.finish();
+    assert.ok(fixture.agent.names.includes('FRAME'));
+  });
+
+  it('ends when the code is refused, and the board is untouched', async () => {
+    const { fixture, error } = await failing('BF-JOB-CODE-REFUSED', { code: () => Promise.resolve(false) });
+    assert.match(error.detail ?? '', /nothing was changed/);
+    assert.equal(fixture.agent.commands.length, 0);
+    assert.equal(fixture.agent.bye?.done, false);
+    assert.equal(fixture.running.resumable, false);
+  });
+
+  it('does not ask for the code when it is waived', async () => {
+    const fixture = new JobFixture({ waiveCode: true });
+    await fixture.finish();
+    assert.equal(fixture.codes.length, 0);
+  });
+
+  it('obeys a no, and refuses a yes to other bytes', async () => {
+    const declined = await failing('BF-JOB-DECLINED', { faults: { decline: true } });
+    assert.equal(declined.fixture.codes.length, 0);
+    await failing('BF-PLAN-HASH', { faults: { otherPlan: true } });
+  });
+
+  it('refuses the wrong chip, protected chips and unknown stubs by the agent’s HELLO', async () => {
+    const target = (change: object) => (hello: object) => {
+      const original = hello as { target: object };
+      return { ...original, target: { ...original.target, ...change } } as never;
+    };
+    await failing('BF-PLAN-WRONG-CHIP', { faults: { hello: target({ devId: 0x413 }) } });
+    await failing('BF-PLAN-WRONG-CHIP', { faults: { hello: target({ flashKiB: 1024 }) } });
+    await failing('BF-TARGET-RDP1', { faults: { hello: target({ rdp: 1 }) } });
+    await failing('BF-TARGET-RDP2', { faults: { hello: target({ rdp: 2 }) } });
+    await failing('BF-TARGET-BANK2-BOOT', { faults: { hello: target({ optcr: 0x0fffaafd }) } });
+    const stubs = ['00'.repeat(64)];
+    const { fixture } = await failing('BF-STUB-UNKNOWN', { faults: { hello: (hello) => ({ ...hello, stubs }) } });
+    assert.ok(!fixture.agent.names.includes('JOB'));
+  });
+
+  it('ends by name when a sealed session is offered before there is a job', async () => {
+    const early = { name: 'SEALED1', stubHash: new Uint8Array(64), m1: new Uint8Array(104) } as const;
+    const { fixture } = await failing('BF-TUNNEL-ORDER', { faults: { early } });
+    assert.ok(!fixture.agent.names.includes('JOB'));
+  });
+
+  it('makes the plan again for another flash size when it may', async () => {
+    const image = sampleImage();
+    const planFor = (flashKiB: number) => compileFlash(image, STM32F42X, { job: JOB, flashKiB });
+    const hello = (h: never) => ({ ...(h as object), target: { ...(h as { target: object }).target, flashKiB: 1024 } });
+    const { fixture } = await failing('BF-PLAN-WRONG-CHIP', { image, planFor, faults: { hello: hello as never } });
+    // The scripted stub reads 2048: what it says itself counts more than HELLO.
+    assert.equal(fixture.eventsOf('job')[0].plan.flashKiB, 1024);
+  });
+
+  it('answers no stub whose hash it does not know, and no chip that is protected', async () => {
+    const stubHash = new Uint8Array(64).fill(1);
+    const { fixture } = await failing('BF-STUB-UNKNOWN', { faults: { stubHash } });
+    assert.ok(!fixture.agent.names.includes('SEALED2'));
+    await failing('BF-TARGET-RDP1', { faults: { optcr: 0x0fff55ed } });
+  });
+
+  it('sends nothing to a chip that says, under the handshake, that it starts from bank 2', async () => {
+    const { fixture } = await failing('BF-TARGET-BANK2-BOOT', { faults: { optcr: 0x0fffaafd } });
+    assert.ok(!fixture.agent.names.includes('FRAME'));
+    assert.equal(fixture.agent.bye?.done, false, 'the customer hears why');
+  });
+
+  it('stops at a digest or a root that differs', async () => {
+    const wrong = new Uint8Array(64);
+    const digest = await failing('BF-JOB-VERIFY', {
+      faults: { reply: (reply) => (reply.name === 'DIGEST' ? { ...reply, digest: wrong } : reply) },
+    });
+    assert.match(digest.error.detail ?? '', /incomplete|not complete/);
+    assert.ok(!digest.fixture.agent.commands.some(({ name }) => name === 'FINAL'));
+    const root = await failing('BF-JOB-VERIFY', {
+      faults: { reply: (reply) => (reply.name === 'WRITTEN' ? { ...reply, root: wrong } : reply) },
+    });
+    assert.equal(root.fixture.store.stored.size, 0);
+  });
+
+  it('tells an ABORT of the stub by its own name', async () => {
+    const abort = (error: number) => ({
+      faults: {
+        command: (command: { name: string }, agent: ScriptedAgent) => {
+          if (command.name !== 'IMAGE') return false;
+          agent.reply({ name: 'ABORT', answers: 1, error, detail: 0x10 });
+          return true;
+        },
+      },
+    });
+    const { error } = await failing('BF-STUB-PROGRAM', abort(10));
+    assert.match(error.detail ?? '', /flash error/);
+    await failing('BF-STUB-ABORTED', abort(8));
+    await failing('BF-STUB-ABORTED', abort(77));
+  });
+
+  it('asks for a new session after a failed box, at most three times', async () => {
+    let failures = 0;
+    const faults = {
+      command: (command: { name: string }, agent: ScriptedAgent) => {
+        if (command.name !== 'IMAGE' || failures >= 2) return false;
+        failures++;
+        agent.reply({ name: 'ABORT', answers: 1, error: 7, detail: 3 });
+        agent.problem('BF-STUB-AUTHENTICATION');
+        return true;
+      },
+    };
+    const fixture = new JobFixture({ faults });
+    await fixture.finish();
+    assert.equal(fixture.agent.names.filter((name) => name === 'RESTART').length, 2);
+    const always = {
+      command: (command: { name: string }, agent: ScriptedAgent) => {
+        if (command.name !== 'IMAGE') return false;
+        agent.reply({ name: 'ABORT', answers: 1, error: 7, detail: 3 });
+        return true;
+      },
+    };
+    const { fixture: stubborn } = await failing('BF-STUB-AUTHENTICATION', { faults: always });
+    assert.equal(stubborn.agent.names.filter((name) => name === 'RESTART').length, 3);
+    assert.equal(stubborn.running.resumable, true);
+    assert.equal(stubborn.agent.bye, undefined);
+  });
+
+  it('survives the loss of the board’s power: new stub, new session, acknowledged sectors skipped', async () => {
+    let cut = false;
+    const faults = {
+      command: (command: { name: string; sector?: number }, agent: ScriptedAgent) => {
+        if (cut || command.name !== 'ERASE' || command.sector !== 5) return false;
+        cut = true;
+        agent.problem('BF-TARGET-NO-POWER');
+        return true;
+      },
+    };
+    const fixture = new JobFixture({ faults });
+    const result = await fixture.finish();
+    assert.deepEqual(result.skipped, [1]);
+    assert.equal(fixture.eventsOf('sealed').length, 2);
+    const erased = fixture.agent.commands.flatMap((command) => (command.name === 'ERASE' ? [command.sector] : []));
+    assert.deepEqual(erased, [0, 1, 5, 0, 5]);
+  });
+
+  it('ends when another board appears in the middle', async () => {
+    let swapped = false;
+    const faults: JobFixtureOptions['faults'] = {
+      command: (command, agent) => {
+        if (swapped || command.name !== 'IMAGE') return false;
+        swapped = true;
+        agent.faults.uid = new Uint8Array(12).fill(9);
+        agent.problem('BF-TARGET-NO-POWER');
+        return true;
+      },
+    };
+    const { fixture } = await failing('BF-JOB-OTHER-BOARD', { faults });
+    assert.equal(fixture.agent.bye?.done, false);
+    assert.equal(fixture.store.stored.size, 0);
+  });
+
+  it('ends with the agent’s own words when the agent gives up', async () => {
+    const faults: JobFixtureOptions['faults'] = {
+      command: (command, agent) => {
+        if (command.name !== 'IMAGE') return false;
+        agent.problem('BF-PROBE-UNPLUGGED');
+        return true;
+      },
+    };
+    const { error } = await failing('BF-PROBE-UNPLUGGED', { faults });
+    assert.match(error.detail ?? '', /scripted.*not complete/);
+    const unknown: JobFixtureOptions['faults'] = {
+      command: (_, agent) => {
+        agent.problem('BF-NEWER-VERSION');
+        return true;
+      },
+    };
+    await failing('BF-STUB-ABORTED', { faults: unknown });
+  });
+
+  it('gives up on a silent chip, but not while the agent is away', async () => {
+    await failing('BF-STUB-SILENT', { faults: { silentAfter: 4 } });
+    const fixture = new JobFixture({});
+    await fixture.until(() => fixture.agent.commands.length > 3);
+    fixture.disconnect();
+    fixture.clock.advance(10 * 60_000);
+    fixture.connect();
+    await fixture.finish();
+  });
+
+  it('gives up on an agent that stays away', async () => {
+    const fixture = new JobFixture({});
+    await fixture.until(() => fixture.agent.commands.length > 3);
+    fixture.disconnect();
+    await assert.rejects(fixture.finish(3_600_000), { code: 'BF-RELAY-PEER-GONE' });
+    assert.equal(fixture.running.resumable, true);
+  });
+
+  it('goes on with another process of the agent', async () => {
+    const fixture = new JobFixture({ faults: stopsAt5() });
+    await fixture.until(() => fixture.store.saved.some(({ acknowledged }) => acknowledged.includes(1)));
+    fixture.replaceAgent();
+    const result = await fixture.finish();
+    assert.deepEqual(result.skipped, [1]);
+    assert.equal(fixture.agent.confirmed[0].resumed, true);
+    assert.equal(fixture.codes.length, 1);
+  });
+
+  it('never stores a sealed key or a byte of the image', async () => {
+    const image = sampleImage();
+    const fixture = new JobFixture({ image });
+    await fixture.finish();
+    const text = JSON.stringify(fixture.store.saved, (_, part) => (part instanceof Uint8Array ? toHex(part) : part));
+    assert.ok(!text.includes(toHex(KEYS.sealed.secretKey)) && !text.includes(toHex(KEYS.receipt.secretKey)));
+    assert.ok(!text.includes(toHex(image.segments[1].bytes.slice(100, 116))));
+  });
+
+  it('forgets the invite’s secret once the tunnel is confirmed', async () => {
+    const fixture = new JobFixture({});
+    await fixture.finish();
+    assert.equal(fixture.store.last.room.inviteSecret, undefined);
+    assert.equal(fixture.store.last.room.resumeSecret?.length, 32);
+    assert.ok(fixture.store.last.room.codeConfirmed);
+  });
+
+  it('leaves quietly when interrupted: no BYE, the agent waits', async () => {
+    const fixture = new JobFixture({});
+    await fixture.until(() => fixture.agent.commands.some(({ name }) => name === 'IMAGE'));
+    fixture.running.interrupt();
+    await assert.rejects(fixture.finish(), { code: 'BF-JOB-INTERRUPTED', detail: /not complete/ });
+    assert.equal(fixture.agent.bye, undefined);
+    assert.equal(fixture.running.resumable, true);
+  });
+});
