@@ -1,39 +1,31 @@
 // Attaching to the target as a guest: read who it is without stopping it, remember its debug settings, put them back.
 // Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md §4, §5;
 // docs/product.md §2; docs/protocol.md §9.
-import { CHIPS } from '../../shared/chips/index.ts';
+import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
+import type { MemoryAccess } from '../probe/adi/memory-access.ts';
+import { AHB_AP_CORTEX_M4, AP, MEM_AP } from '../probe/adi/registers.ts';
 import type { Probe } from '../probe/probe.ts';
 import { CortexM, DHCSR_KEY, SCS } from './cortex-m.ts';
 
-/** Word addresses read or written here. */
+/** Word addresses read or written here, the same in the whole family; where identity lies is the chip row's to say. */
 export const CHIP = {
   DBGMCU_IDCODE: 0xe0042000,
   DBGMCU_CR: 0xe0042004,
   DBGMCU_APB1_FZ: 0xe0042008,
   DBGMCU_APB2_FZ: 0xe004200c,
   FLASH_OPTCR: 0x40023c14,
-  UID: 0x1fff7a10,
-  /** Its upper half is the flash size in KiB; the register itself is 16 bits at +2. */
-  FLASH_SIZE_WORD: 0x1fff7a20,
 } as const satisfies Record<string, number>;
 
 /** DBGMCU_APB1_FZ: both watchdogs stand still while the core is halted, docs/reference/cortex-m-debug.md §4. */
 export const FREEZE_WATCHDOGS = (1 << 11) | (1 << 12);
-const AP_IDR = 0xfc;
-const AHB_AP = 0x24770011;
 const CORTEX_M4_PART = 0x410fc240;
 const CPUID_WITHOUT_REVISION = 0xff0ffff0;
 const RDP_LEVEL_0 = 0xaa;
 const RDP_LEVEL_2 = 0xcc;
 /** FP_CTRL is written only with its key bit. */
 const FP_CTRL_KEY = 1 << 1;
-
-/** DEV_ID of the chips a stub exists for. */
-export const SUPPORTED_DEVICES: readonly number[] = CHIPS.flatMap(({ devId, stub }) =>
-  stub === undefined ? [] : [devId],
-);
 
 /** Everything about the target that can be known without stopping it. Numbers are unsigned 32-bit as read. */
 export interface TargetIdentity {
@@ -89,90 +81,31 @@ const RESTORE: readonly (readonly [address: number, value: (saved: SavedDebugSta
 export interface AttachOptions {
   readonly clock: Clock;
   readonly log?: Log;
-  /** Holds NRST for the first contact: for programs that switch SWD off. Stops whatever runs, so ask first. */
-  readonly underReset?: boolean;
-  /** DEV_IDs accepted; SUPPORTED_DEVICES otherwise. */
-  readonly devices?: readonly number[];
 }
 
-/** A target in hand. Whoever holds one calls `restore()` on every way out. */
-export class Attachment {
-  readonly probe: Probe;
-  readonly core: CortexM;
+/** A target in hand. Whoever holds one calls `restoreDebugState` with what was saved, on every way out. */
+export interface Attachment {
   readonly identity: TargetIdentity;
   readonly saved: SavedDebugState;
-  readonly #log: Log;
-
-  constructor(probe: Probe, core: CortexM, identity: TargetIdentity, saved: SavedDebugState, log: Log) {
-    this.probe = probe;
-    this.core = core;
-    this.identity = identity;
-    this.saved = saved;
-    this.#log = log;
-  }
-
-  /** Stops the watchdogs for as long as the core is halted. Undone by `restore`. */
-  async freezeWatchdogs(): Promise<void> {
-    const now = await this.probe.readWord(CHIP.DBGMCU_APB1_FZ);
-    await this.probe.writeWord(CHIP.DBGMCU_APB1_FZ, (now | FREEZE_WATCHDOGS) >>> 0);
-  }
-
-  /** Takes the chip over for a stub: watchdogs frozen, system reset, core halted before its first instruction. */
-  async takeOver(): Promise<void> {
-    await this.freezeWatchdogs();
-    await this.core.resetHalt();
-  }
-
-  /** Puts every debug setting back as found and switches debug off; the core runs on. See `restoreDebugState`. */
-  async restore(): Promise<void> {
-    await restoreDebugState(this.probe, this.saved);
-    this.#log.info({ device: this.identity.deviceId }, 'target left as found');
-  }
 }
 
 /**
- * Connects and identifies. Nothing is halted, reset or written (except by `underReset`), and a protected chip's flash is
- * not touched: its level comes from OPTCR.
+ * Connects and identifies. Nothing is halted, reset or written, and a protected chip's flash is not touched: its level comes
+ * from OPTCR.
  * @throws BF-TARGET-NONE, -NO-POWER, -WRONG-CHIP, -RDP2 and what the wire brings.
  */
 export async function attach(probe: Probe, options: AttachOptions): Promise<Attachment> {
   const log = options.log ?? silentLog;
   const core = new CortexM(probe, { clock: options.clock, log });
-  if (options.underReset === true) await core.connectUnderReset();
-  else await probe.connect();
-  try {
-    const saved = await readDebugState(probe);
-    const identity = await identify(probe, core, options.devices ?? SUPPORTED_DEVICES);
-    log.info({ idcode: identity.idcode, rdp: identity.rdp, flashKiB: identity.flashKiB }, 'target attached');
-    return new Attachment(probe, core, identity, saved, log);
-  } catch (error) {
-    // A target that was stopped to be looked at, and turned out to be the wrong one, runs again.
-    if (options.underReset === true) await probe.writeWord(SCS.DHCSR, DHCSR_KEY).catch(() => {});
-    throw error;
-  }
-}
-
-/** Attaches, works, and restores and disconnects on every way out; the work's own error is the one that is told. */
-export async function withTarget<T>(
-  probe: Probe,
-  options: AttachOptions,
-  work: (attachment: Attachment) => Promise<T>,
-): Promise<T> {
-  const log = options.log ?? silentLog;
-  try {
-    const attachment = await attach(probe, options);
-    try {
-      return await work(attachment);
-    } finally {
-      await attachment.restore().catch((error: unknown) => log.error({ error: String(error) }, 'target not restored'));
-    }
-  } finally {
-    await probe.disconnect().catch((error: unknown) => log.warn({ error: String(error) }, 'probe not disconnected'));
-  }
+  await probe.connect();
+  const saved = await readDebugState(probe);
+  const identity = await identify(probe, core);
+  log.info({ idcode: identity.idcode, rdp: identity.rdp, flashKiB: identity.flashKiB }, 'target attached');
+  return { identity, saved };
 }
 
 /** Reads the settings `restoreDebugState` puts back. Only private-bus words; the core does not notice. */
-export async function readDebugState(probe: Probe): Promise<SavedDebugState> {
+async function readDebugState(memory: MemoryAccess): Promise<SavedDebugState> {
   const found: Record<keyof SavedDebugState, number> = {
     dhcsr: 0,
     demcr: 0,
@@ -181,7 +114,7 @@ export async function readDebugState(probe: Probe): Promise<SavedDebugState> {
     apb2Fz: 0,
     fpCtrl: 0,
   };
-  for (const name of Object.keys(SAVED) as (keyof SavedDebugState)[]) found[name] = await probe.readWord(SAVED[name]);
+  for (const name of Object.keys(SAVED) as (keyof SavedDebugState)[]) found[name] = await memory.readWord(SAVED[name]);
   return found;
 }
 
@@ -190,10 +123,10 @@ export async function readDebugState(probe: Probe): Promise<SavedDebugState> {
  * Every write is tried, whatever became of the one before.
  * @throws the first error met.
  */
-export async function restoreDebugState(probe: Probe, saved: SavedDebugState): Promise<void> {
+export async function restoreDebugState(memory: MemoryAccess, saved: SavedDebugState): Promise<void> {
   const errors: unknown[] = [];
   for (const [address, value] of RESTORE) {
-    await probe.writeWord(address, value(saved) >>> 0).catch((error: unknown) => errors.push(error));
+    await memory.writeWord(address, value(saved) >>> 0).catch((error: unknown) => errors.push(error));
   }
   if (errors.length > 0) throw errors[0];
 }
@@ -205,30 +138,32 @@ export function rdpLevel(optcr: number): 0 | 1 | 2 {
   return rdp === RDP_LEVEL_2 ? 2 : 1;
 }
 
-async function identify(probe: Probe, core: CortexM, devices: readonly number[]): Promise<TargetIdentity> {
+async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const dpidr = await probe.readDpIdr();
-  const apIdr = await probe.readAp(0, AP_IDR);
+  const apIdr = await probe.readAp(MEM_AP, AP.IDR);
   const cpuid = await probe.readWord(SCS.CPUID);
   const idcode = await probe.readWord(CHIP.DBGMCU_IDCODE);
   const deviceId = idcode & 0xfff;
-  const rightCore = apIdr === AHB_AP && (cpuid & CPUID_WITHOUT_REVISION) >>> 0 === CORTEX_M4_PART;
-  if (!rightCore || !devices.includes(deviceId)) {
+  const rightCore = apIdr === AHB_AP_CORTEX_M4 && (cpuid & CPUID_WITHOUT_REVISION) >>> 0 === CORTEX_M4_PART;
+  const row = findChip(deviceId);
+  if (!rightCore || row?.stub === undefined) {
     throw fail('BF-TARGET-WRONG-CHIP', `AP ${hex(apIdr)}, CPUID ${hex(cpuid)}, IDCODE ${hex(idcode)}`);
   }
   const { halted, lockedUp } = await core.status();
   const optcr = await probe.readWord(CHIP.FLASH_OPTCR);
   const rdp = rdpLevel(optcr);
   if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hex(optcr)}`);
-  const open = rdp === 0 ? await readOpenIdentity(probe) : { uid: undefined, flashKiB: undefined };
+  const open = rdp === 0 ? await readOpenIdentity(probe, row) : { uid: undefined, flashKiB: undefined };
   const chip = { dpidr, apIdr, cpuid, idcode, deviceId, revisionId: idcode >>> 16, optcr, rdp };
   return { ...chip, ...open, foundHalted: halted, foundLockedUp: lockedUp };
 }
 
 /** UID and flash size lie in the flash's information block: read on open chips only. */
-async function readOpenIdentity(probe: Probe): Promise<{ uid: Uint8Array; flashKiB: number }> {
-  const uid = await probe.readMemory(CHIP.UID, 12, 32);
-  const flashKiB = (await probe.readWord(CHIP.FLASH_SIZE_WORD)) >>> 16;
-  return { uid, flashKiB };
+async function readOpenIdentity(memory: MemoryAccess, chip: Chip): Promise<{ uid: Uint8Array; flashKiB: number }> {
+  const uid = await memory.readMemory(chip.uidAddress, 12, 32);
+  // The size register is 16 bits wide; the word it lies in is read.
+  const word = await memory.readWord(chip.flashSizeAddress & ~3);
+  return { uid, flashKiB: (word >>> (8 * (chip.flashSizeAddress & 3))) & 0xffff };
 }
 
 function hex(value: number): string {

@@ -1,6 +1,5 @@
-// The Cortex-M4 core as a debugger sees it: SCS registers as a table; halt, resume, registers, reset into halt. Facts:
-// docs/reference/cortex-m-debug.md §4 (registers), §5 (behaviour); docs/reference/stm32f4.md §8.7 (NRST, connecting
-// under reset).
+// The Cortex-M4 core as a debugger sees it: SCS registers as a table; resume, registers, reset into halt. Facts:
+// docs/reference/cortex-m-debug.md §4 (registers), §5 (behaviour); docs/reference/stm32f4.md §8.7 (NRST).
 import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
@@ -75,11 +74,7 @@ export interface CoreStatus {
   readonly wasReset: boolean;
 }
 
-/** How a reset is caused: `core` by SYSRESETREQ, `pin` by NRST, `any` by the first, then the second. */
-export type ResetMeans = 'core' | 'pin' | 'any';
-
 /** Limits we chose; milliseconds. */
-const HALT_MS = 200;
 const RESET_MS = 500;
 const POLL_MS = 1;
 /** How long NRST is held low: far beyond the 20 µs the chip asks for, for the sake of capacitors on the line. */
@@ -105,22 +100,10 @@ export class CortexM {
     return decodeStatus(await this.#probe.readWord(SCS.DHCSR));
   }
 
-  /** Stops the core where it is. @throws BF-TARGET-NO-HALT after 200 ms. */
-  async halt(): Promise<void> {
-    await this.#control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
-    const stopped = await this.#poll(HALT_MS, async () => (await this.status()).halted);
-    if (!stopped) throw fail('BF-TARGET-NO-HALT', `still running after ${HALT_MS} ms`);
-  }
-
   /** Lets a halted core run on, debug staying enabled. Forgets the reasons of earlier halts. */
   async resume(): Promise<void> {
     await this.#probe.writeWord(SCS.DFSR, DFSR_ALL);
     await this.#control(DHCSR.C_DEBUGEN);
-  }
-
-  /** Only while halted. */
-  readRegister(name: CoreRegister): Promise<number> {
-    return this.#probe.readCoreRegister(CORE_REGISTER[name]);
   }
 
   /** Only while halted. */
@@ -129,48 +112,22 @@ export class CortexM {
   }
 
   /**
-   * Resets the system and stops the core before its first instruction; proves both.
+   * Resets the system and stops the core before its first instruction; proves both. SYSRESETREQ is tried first, then NRST.
    * @throws BF-TARGET-NO-RESET when no reset was seen, BF-TARGET-NO-HALT when the core ran on after one.
    */
-  async resetHalt(means: ResetMeans = 'any'): Promise<void> {
-    const ways = means === 'any' ? (['core', 'pin'] as const) : [means];
-    for (const [index, way] of ways.entries()) {
-      try {
-        await this.#resetHaltBy(way);
-        return;
-      } catch (error) {
-        if (index === ways.length - 1 || !isResetFailure(error)) throw error;
-        this.#log.warn({ way, code: error.code }, 'reset failed, trying the next way');
-      }
+  async resetHalt(): Promise<void> {
+    try {
+      await this.#whileCatchingReset(() => this.#requestReset());
+    } catch (error) {
+      if (!isResetFailure(error)) throw error;
+      this.#log.warn({ code: error.code }, 'reset by the core failed, trying the pin');
+      await this.#whileCatchingReset(() => this.#pulseNrst());
     }
   }
 
   /** Resets the system by SYSRESETREQ and lets it run. The state of debug enable is left as it is. */
   async resetRun(): Promise<void> {
     await this.#requestReset();
-  }
-
-  /**
-   * First contact while NRST is held low, for programs that switch SWD off: afterwards the core is halted before its first
-   * instruction. The probe must be open and need not be connected.
-   * @throws BF-TARGET-NO-RESET when NRST is not wired, BF-TARGET-NO-HALT, or what `connect` throws.
-   */
-  async connectUnderReset(): Promise<void> {
-    await this.#probe.driveNrst('low');
-    try {
-      await pause(this.#clock, NRST_LOW_MS);
-      await this.#probe.connect();
-      await this.#whileCatchingReset(async () => {
-        await this.#probe.driveNrst('high');
-      });
-    } catch (error) {
-      await this.#probe.driveNrst('high').catch(() => {});
-      throw error;
-    }
-  }
-
-  #resetHaltBy(way: 'core' | 'pin'): Promise<void> {
-    return this.#whileCatchingReset(() => (way === 'core' ? this.#requestReset() : this.#pulseNrst()));
   }
 
   /** Arms the vector catch, causes the reset, watches for reset and halt, and disarms, whatever happens. */

@@ -4,7 +4,7 @@ import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/er
 import { findChip } from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
-import { attach } from './attach.ts';
+import { attach, restoreDebugState } from './attach.ts';
 
 export interface Finding {
   readonly what: 'probe' | 'firmware' | 'supply' | 'speeds' | 'chip' | 'protection' | 'core';
@@ -36,9 +36,9 @@ export async function* examine(probe: Probe, clock: Clock, log: Log): AsyncGener
 
 async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenerator<Finding> {
   try {
-    const attachment = await attach(probe, { clock, log });
+    const { identity, saved } = await attach(probe, { clock, log });
     try {
-      const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = attachment.identity;
+      const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = identity;
       const size = flashKiB === undefined ? '' : `, ${flashKiB} KiB of flash`;
       const row = findChip(deviceId);
       const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
@@ -46,7 +46,7 @@ async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenera
       yield rdp === 0 ? good('protection', 'none (RDP level 0)') : bad('protection', fail('BF-TARGET-RDP1'));
       yield core(foundHalted, foundLockedUp);
     } finally {
-      await attachment.restore();
+      await restoreDebugState(probe, saved);
     }
   } catch (error) {
     yield bad('chip', error);

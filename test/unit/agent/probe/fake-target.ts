@@ -7,12 +7,8 @@ export interface FakeTargetOptions {
   readonly coreReset?: boolean;
   /** The NRST wire is connected. */
   readonly nrst?: boolean;
-  /** C_HALT is obeyed. */
-  readonly halts?: boolean;
   /** Vector catch is obeyed. */
   readonly catches?: boolean;
-  /** SWD answers only while NRST is low. */
-  readonly hidden?: boolean;
 }
 
 const KEY = 0xa05f;
@@ -45,7 +41,7 @@ export class FakeTarget implements Probe {
   #held = false;
 
   constructor(options: FakeTargetOptions = {}) {
-    this.#options = { coreReset: true, nrst: true, halts: true, catches: true, hidden: false, ...options };
+    this.#options = { coreReset: true, nrst: true, catches: true, ...options };
   }
 
   async open(): Promise<void> {}
@@ -62,7 +58,6 @@ export class FakeTarget implements Probe {
   }
   async connect(): Promise<void> {
     this.log.push('connect');
-    if (this.#options.hidden && !this.#held) throw fail('BF-TARGET-NONE');
     this.connected = true;
   }
   async disconnect(): Promise<void> {
@@ -139,6 +134,6 @@ export class FakeTarget implements Probe {
   #writeDhcsr(value: number): void {
     if (value >>> 16 !== KEY) return;
     this.debugEnabled = (value & 1) !== 0;
-    this.running = !(this.debugEnabled && (value & 2) !== 0 && this.#options.halts);
+    this.running = !(this.debugEnabled && (value & 2) !== 0);
   }
 }

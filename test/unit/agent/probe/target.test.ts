@@ -1,6 +1,6 @@
 // Proves: attaching changes nothing, resets are proven before they are believed, and everything is put back on each exit.
 import assert from 'node:assert/strict';
-import { attach, rdpLevel, restoreDebugState, withTarget } from '../../../../agent/target/attach.ts';
+import { attach, rdpLevel, restoreDebugState } from '../../../../agent/target/attach.ts';
 import { CortexM, decodeStatus } from '../../../../agent/target/cortex-m.ts';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
 import { FakeTarget, type FakeTargetOptions } from './fake-target.ts';
@@ -18,19 +18,13 @@ const RESTORED = [
 ];
 
 describe('Cortex-M core', () => {
-  it('halts and resumes', async () => {
+  it('resumes', async () => {
     const target = new FakeTarget();
-    await core(target).halt();
-    assert.equal(target.running, false);
+    await core(target).resetHalt();
+    target.log.length = 0;
     await core(target).resume();
     assert.equal(target.running, true);
-    assert.deepEqual(target.log, ['e000edf0 = a05f0003', 'e000ed30 = 1f', 'e000edf0 = a05f0001']);
-  });
-
-  it('gives a core that does not halt 200 ms', async () => {
-    const clock = new EagerClock();
-    await rejectsWith(core(new FakeTarget({ halts: false }), clock).halt(), 'BF-TARGET-NO-HALT');
-    assert.equal(clock.now(), 200);
+    assert.deepEqual(target.log, ['e000ed30 = 1f', 'e000edf0 = a05f0001']);
   });
 
   it('resets into halt by the core, and disarms the vector catch', async () => {
@@ -67,26 +61,6 @@ describe('Cortex-M core', () => {
     });
   }
 
-  it('connects under reset to a target that hides', async () => {
-    const target = new FakeTarget({ hidden: true });
-    await core(target).connectUnderReset();
-    assert.equal(target.running, false);
-    assert.deepEqual(target.log, [
-      'nrst low',
-      'connect',
-      'e000edf0 = a05f0003',
-      'e000edfc = 1000001',
-      'nrst high',
-      'e000edfc = 1000000',
-    ]);
-  });
-
-  it('lets go of NRST when that fails', async () => {
-    const target = new FakeTarget({ hidden: true, nrst: false });
-    await rejectsWith(core(target).connectUnderReset(), 'BF-TARGET-NONE');
-    assert.equal(target.log.at(-1), 'nrst high');
-  });
-
   it('reads DHCSR as DDI0403 C1.6.2 lays it out', () => {
     assert.deepEqual(decodeStatus(0x020b0003), {
       dhcsr: 0x020b0003,
@@ -96,10 +70,6 @@ describe('Cortex-M core', () => {
       lockedUp: true,
       wasReset: true,
     });
-  });
-
-  it('names registers', async () => {
-    assert.equal(await core(new FakeTarget()).readRegister('xpsr'), 0x1010);
   });
 });
 
@@ -141,28 +111,12 @@ describe('attaching', () => {
     assert.ok(!target.reads.includes(0x40023c14));
   });
 
-  it('lets a wrong chip run again that was caught under reset', async () => {
-    const target = new FakeTarget({ hidden: true });
-    target.words.set(0xe0042000, 0x10016441);
-    await rejectsWith(attach(target, { ...options, underReset: true }), 'BF-TARGET-WRONG-CHIP');
-    assert.equal(target.running, true);
-    assert.equal(target.debugEnabled, false);
-  });
-
-  it('freezes both watchdogs before it takes the chip over', async () => {
-    const target = new FakeTarget();
-    const attachment = await attach(target, options);
-    await attachment.takeOver();
-    assert.equal(target.log[1], 'e0042008 = 1801');
-    assert.equal(target.running, false);
-  });
-
   it('puts everything back, DHCSR last', async () => {
     const target = new FakeTarget();
-    const attachment = await attach(target, options);
-    await attachment.takeOver();
+    const { saved } = await attach(target, options);
+    await core(target).resetHalt();
     target.log.length = 0;
-    await attachment.restore();
+    await restoreDebugState(target, saved);
     assert.deepEqual(target.log, RESTORED);
     assert.equal(target.running, true);
     assert.equal(target.debugEnabled, false);
@@ -175,27 +129,5 @@ describe('attaching', () => {
     target.broken.add(0xe0042008);
     await rejectsWith(restoreDebugState(target, saved), 'BF-TARGET-FAULT');
     assert.deepEqual(target.log, RESTORED);
-  });
-
-  it('restores and disconnects after success and after failure, and tells the work’s own error', async () => {
-    const good = new FakeTarget();
-    assert.equal(await withTarget(good, options, async () => 7), 7);
-    assert.deepEqual(good.log, ['connect', ...RESTORED, 'disconnect']);
-    const bad = new FakeTarget();
-    bad.broken.add(0xe000edf0 + 0xc);
-    await rejectsWith(
-      withTarget(bad, options, async () => 7),
-      'BF-TARGET-FAULT',
-    );
-    assert.equal(bad.log.at(-1), 'disconnect');
-    const failing = new FakeTarget();
-    const work = withTarget(failing, options, async ({ core: its }) => {
-      await its.halt();
-      failing.broken.add(0xe0042008);
-      throw new RangeError('the work');
-    });
-    await assert.rejects(work, RangeError);
-    assert.equal(failing.running, true);
-    assert.equal(failing.log.at(-1), 'disconnect');
   });
 });
