@@ -150,13 +150,9 @@ export class BusMap implements Bus {
     this.codeWritten(mapping.view.store, offset, Math.min(length, mapping.view.size - offset));
   }
 
-  /** Drops every decoded instruction, for a restored snapshot. */
-  forgetCode(): void {
-    for (const store of this.#stores.values()) {
-      store.codeMarks.fill(0);
-      for (const view of store.views) view.codePages.length = 0;
-    }
-    this.watcher?.mapChanged();
+  /** Every view of every memory. */
+  views(): View[] {
+    return [...this.#stores.values()].flatMap(({ views }) => views);
   }
 
   /** The memory view that holds `address`, undefined for devices and holes. Address as unsigned 32 bit. */

@@ -12,6 +12,8 @@ export class CodePage {
   readonly base: number;
   readonly ops: (Op | undefined)[] = new Array<Op | undefined>(SLOTS).fill(undefined);
   readonly itOps: (Op | undefined)[] = [];
+  /** The two half-words each slot was decoded from; the second counts also where the instruction has one only. */
+  readonly #origin = new Int32Array(SLOTS);
 
   constructor(view: View, base: number) {
     this.view = view;
@@ -19,6 +21,27 @@ export class CodePage {
   }
   contains(pc: number): boolean {
     return (pc - this.base) >>> 0 < 1 << PAGE_SHIFT && pc >>> 0 < this.view.base + this.view.size;
+  }
+  keep(slot: number, op: Op, inIt: boolean): void {
+    this.#origin[slot] = this.#bytesAt(slot);
+    if (inIt) this.itOps[slot] = op;
+    else this.ops[slot] = op;
+  }
+  drop(slot: number): void {
+    this.ops[slot] = undefined;
+    if (this.itOps.length > slot) this.itOps[slot] = undefined;
+  }
+  /** Drops every instruction whose bytes are no longer those it was decoded from. */
+  dropStale(): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.ops[slot] === undefined && this.itOps[slot] === undefined) continue;
+      if (this.#origin[slot] !== this.#bytesAt(slot)) this.drop(slot);
+    }
+  }
+  #bytesAt(slot: number): number {
+    const { u16 } = this.view;
+    const at = (((this.base - this.view.base) >>> 0) >>> 1) + slot;
+    return u16[at]! | (u16[at + 1]! << 16);
   }
 }
 
@@ -62,9 +85,7 @@ export class CodeCache implements CodeWatcher {
     const op = this.#decode(pc, view.u16[offset >>> 1]!, second, inIt);
     view.codeMarks[offset >>> 2] = 1;
     if (offset + 2 < view.size) view.codeMarks[(offset + 2) >>> 2] = 1;
-    const slot = (pc - page.base) >>> 1;
-    if (inIt) page.itOps[slot] = op;
-    else page.ops[slot] = op;
+    page.keep((pc - page.base) >>> 1, op, inIt);
     return op;
   }
 
@@ -78,11 +99,23 @@ export class CodeCache implements CodeWatcher {
     const last = Math.min(offset + length, view.size);
     for (let at = Math.max(0, offset - 2); at < last; at += 2) {
       const page = view.codePages[at >>> PAGE_SHIFT] as CodePage | undefined;
-      if (page === undefined) continue;
-      const slot = (at & PAGE_MASK) >>> 1;
-      page.ops[slot] = undefined;
-      if (page.itOps.length > slot) page.itOps[slot] = undefined;
+      page?.drop((at & PAGE_MASK) >>> 1);
     }
+  }
+  /** For memories whose content was replaced: decoded instructions stay where the bytes are the same. */
+  dropStale(): void {
+    for (const view of this.#bus.views()) {
+      for (const page of view.codePages as (CodePage | undefined)[]) page?.dropStale();
+    }
+    this.mapChanged();
+  }
+  /** Drops every decoded instruction. */
+  dropAll(): void {
+    for (const view of this.#bus.views()) {
+      view.codePages.length = 0;
+      view.codeMarks.fill(0);
+    }
+    this.mapChanged();
   }
   mapChanged(): void {
     this.#s.attention = true;

@@ -87,6 +87,8 @@ export class CortexM4 implements Core {
   #svcPending = false;
   /** Counts resets and restores, so that an instruction that caused one does not overwrite the new PC. */
   #epoch = 0;
+  /** A decoded instruction has had a breakpoint built in. */
+  #codeBreaks = false;
 
   constructor({ time, bus, events, idcodePart, fpu = false }: CortexM4Options) {
     const s = this.#s;
@@ -264,7 +266,9 @@ export class CortexM4 implements Core {
     this.#dwt.restore(from.dwt);
     this.#fpu.restore(from.fpu);
     this.#port.ccr = from.system.ccr;
-    this.#bus.forgetCode();
+    if (this.#codeBreaks || this.#fpb.enabled || this.#dwt.stopsAtPc) this.#code.dropAll();
+    else this.#code.dropStale();
+    this.#codeBreaks = false;
   }
 
   // --- running ---
@@ -408,6 +412,7 @@ export class CortexM4 implements Core {
     const op = inIt && !isBreakpoint ? conditional(this.#s, plain, (pc + (wide ? 4 : 2)) | 0) : plain;
     const byFpb = this.#fpb.hits(pc >>> 0);
     if (!byFpb && !this.#dwt.hits(pc >>> 0)) return op;
+    this.#codeBreaks = true;
     const reason = byFpb ? DFSR.bkpt : DFSR.dwtTrap;
     return () => {
       if (!this.#debug.enabled) return op();

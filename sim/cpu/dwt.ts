@@ -67,6 +67,10 @@ export class Dwt implements Device {
     this.#running = run;
   }
 
+  /** Whether any comparator waits for an instruction address. */
+  get stopsAtPc(): boolean {
+    return this.#functions.some((f) => (f & 15) === FUNCTION.pcMatch);
+  }
   /** Whether a PC comparator stops before the instruction at `pc`. */
   hits(pc: number): boolean {
     if (!this.#hooks.tracing()) return false;

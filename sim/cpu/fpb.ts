@@ -24,6 +24,9 @@ export class Fpb implements Device {
     this.#changed = changed;
   }
 
+  get enabled(): boolean {
+    return this.#enabled;
+  }
   /** Whether a comparator breaks on the instruction at `pc`. */
   hits(pc: number): boolean {
     if (!this.#enabled) return false;

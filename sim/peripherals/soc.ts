@@ -192,7 +192,7 @@ export class Soc {
       parts,
     };
   }
-  /** Takes what `snapshot` gave. The core must be restored afterwards: it drops every decoded instruction. */
+  /** Takes what `snapshot` gave. The core must be restored afterwards: it drops instructions decoded from other bytes. */
   restore(from: unknown): void {
     const state = from as SocState;
     this.#random = { ...state.random };
