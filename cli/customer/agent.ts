@@ -1,6 +1,5 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { readFile, writeFile } from 'node:fs/promises';
-import type { Argv, CommandModule } from 'yargs';
 import { asBlindflashError, ERRORS, fail } from '../../shared/errors/errors.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
@@ -33,25 +32,6 @@ export interface AgentArguments {
   readonly 'receipt-out'?: string | undefined;
   readonly json?: boolean | undefined;
   readonly 'log-level'?: LogLevel | undefined;
-}
-
-export const agentCommand: CommandModule<object, AgentArguments> = {
-  command: 'agent [words..]',
-  describe: 'let the vendor of an invite flash the board on your desk, after your yes (customer)',
-  builder: (yargs) => agentFlags(yargs),
-  handler: (args) => runAgent(args),
-};
-
-function agentFlags(yargs: Argv): Argv<AgentArguments> {
-  return yargs
-    .positional('words', { type: 'string', array: true, hidden: true })
-    .option('probe', { type: 'string', describe: 'serial number of the ST-LINK, or tcp:HOST:PORT of an stlink-server' })
-    .option('speed', { type: 'number', describe: 'SWD clock in kHz; lower it when the wires are long' })
-    .option('invite-file', { type: 'string', describe: 'file that holds the invite; - reads it from standard input' })
-    .option('yes', { type: 'string', describe: 'agree beforehand, but only to the plan with this hash' })
-    .option('receipt-out', { type: 'string', describe: 'file for your copy of the vendor’s receipt' })
-    .example('$0 agent', 'asks for the invite, shows what would be done, asks you, and does it')
-    .example('$0 agent --probe tcp:127.0.0.1:7184', 'uses a probe behind an stlink-server');
 }
 
 /** Runs one job. @throws what a person has to be told; the exit status is that of the error. */

@@ -1,5 +1,4 @@
 // `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: docs/product.md §4.
-import type { CommandModule } from 'yargs';
 import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { printJson } from '../terminal/cli.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
@@ -13,21 +12,16 @@ export interface DoctorArguments {
   readonly 'log-level'?: LogLevel | undefined;
 }
 
-export const doctorCommand: CommandModule<object, DoctorArguments> = {
-  command: 'doctor',
-  describe: 'check probe, driver, wiring, supply and chip, and say what to do (customer)',
-  builder: (yargs) =>
-    yargs.option('probe', { type: 'string', describe: 'serial number of the ST-LINK, or tcp:HOST:PORT' }),
-  handler: async (args) => {
-    const worst = await runDoctor(args);
-    if (worst !== undefined) throw fail(worst);
-  },
-};
+/** Prints the findings. @throws the code of the first bad one. */
+export async function runDoctor(args: DoctorArguments): Promise<void> {
+  const worst = await tellFindings(args);
+  if (worst !== undefined) throw fail(worst);
+}
 
 const MARKS = { good: 'ok  ', note: 'note', bad: 'BAD ' } as const satisfies Record<Finding['verdict'], string>;
 
-/** Prints the findings; returns the code of the first bad one. */
-export async function runDoctor(args: DoctorArguments): Promise<ErrorCode | undefined> {
+/** Returns the code of the first bad finding. */
+async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefined> {
   const log = createLog(args['log-level'] ?? 'silent', 'doctor');
   const environment = { clock: systemClock, log };
   const listings = await listProbes(args.probe, environment);

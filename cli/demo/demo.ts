@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import type { CommandModule } from 'yargs';
 import { readImage } from '../../controller/image/image.ts';
 import { concat } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -21,22 +20,13 @@ interface DemoArguments {
   readonly base?: string | undefined;
 }
 
-export const demoCommand: CommandModule<object, DemoArguments> = {
-  command: 'demo [image]',
-  describe: 'show the whole job on this machine, with a virtual board (anyone)',
-  builder: (yargs) =>
-    yargs
-      .positional('image', { type: 'string', describe: 'image to flash; the example bootloader unless given' })
-      .option('base', { type: 'string', describe: 'address of a plain binary, such as 0x08000000' }),
-  handler: (args) => demo(args),
-};
-
 /** How long the board is listened to after a start, ms of wall time. */
 const LISTEN_MS = 1500;
 const say = (text = ''): void => void process.stdout.write(`${text}\n`);
 const step = (text: string): void => say(`\n▸ ${text}`);
 
-async function demo(args: DemoArguments): Promise<void> {
+/** Plays the whole job and tells it on standard output. */
+export async function runDemo(args: DemoArguments): Promise<void> {
   const started = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'blindflash-demo-'));
   const actors: Actor[] = [];

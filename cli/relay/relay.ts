@@ -1,7 +1,6 @@
 // `blindflash relay`: what an operator runs. Design: docs/product.md §4; docs/protocol.md §1-§2.
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import type { CommandModule } from 'yargs';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Log } from '../../shared/ports.ts';
 import { printJson } from '../terminal/cli.ts';
@@ -19,51 +18,20 @@ export interface RelayArguments {
   readonly name?: string | undefined;
   readonly tenants?: string | undefined;
   readonly open: boolean;
-  readonly trustProxy: boolean;
-  readonly logLevel?: LogLevel | undefined;
+  readonly 'trust-proxy': boolean;
+  readonly 'log-level'?: LogLevel | undefined;
   readonly json?: boolean | undefined;
 }
 
-/** The same as yargs has them; it adds the camel-case twins by itself. */
-interface RelayFlags extends Pick<RelayArguments, 'listen' | 'name' | 'tenants' | 'open'> {
-  readonly 'trust-proxy': boolean;
+/** Serves until SIGINT or SIGTERM. */
+export async function runRelay(args: RelayArguments): Promise<void> {
+  const log = createLog(args['log-level'] ?? 'info', 'relay');
+  const server = await startRelay(args, log);
+  if (args.json) printJson({ event: 'listening', url: server.url });
+  else process.stdout.write(`relay listening on ${server.url}\n`);
+  await untilSignal();
+  await server.stop();
 }
-
-/** Options every command has (cli/main.ts). */
-interface GlobalFlags {
-  readonly json?: boolean;
-  readonly logLevel?: LogLevel;
-}
-
-export const relayCommand: CommandModule<GlobalFlags, RelayFlags & GlobalFlags> = {
-  command: 'relay',
-  describe: 'serve as the meeting place between agents and controllers',
-  builder: (yargs) =>
-    yargs
-      .option('listen', {
-        type: 'string',
-        default: '127.0.0.1:8787',
-        describe: 'address and port; port 0 takes a free one',
-      })
-      .option('name', { type: 'string', describe: 'the host clients dial; needed unless listening on one address' })
-      .option('tenants', { type: 'string', describe: 'JSON file of the vendors to admit; read again on SIGHUP' })
-      .option('open', { type: 'boolean', default: false, describe: 'admit every vendor; only on this computer itself' })
-      .option('trust-proxy', {
-        type: 'boolean',
-        default: false,
-        describe: 'behind a reverse proxy: take the client address from X-Forwarded-For',
-      })
-      .example('$0 relay --open', 'a relay for trying things out on this computer')
-      .example('$0 relay --listen 0.0.0.0:8787 --name relay.example.com --tenants tenants.json', 'behind a TLS proxy'),
-  handler: async (args) => {
-    const log = createLog(args.logLevel ?? 'info', 'relay');
-    const server = await startRelay(args, log);
-    if (args.json) printJson({ event: 'listening', url: server.url });
-    else process.stdout.write(`relay listening on ${server.url}\n`);
-    await untilSignal();
-    await server.stop();
-  },
-};
 
 /** A running relay and the way to give it a new tenants file. */
 export interface StartedRelay extends RunningServer {
@@ -80,7 +48,7 @@ export async function startRelay(args: RelayArguments, log: Log): Promise<Starte
   const name = requireRelayName(args.name ?? defaultName(host));
   const clock = systemClock;
   const relay = new Relay({ name, findTenant, verify: verifyEd25519, clock, random: systemRandom, log });
-  const server = await serveRelay({ relay, clock, log, host, port, trustProxy: args.trustProxy });
+  const server = await serveRelay({ relay, clock, log, host, port, trustProxy: args['trust-proxy'] });
   const forget = onHangUp(args.tenants, relay, log);
   return {
     relay,

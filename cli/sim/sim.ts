@@ -1,11 +1,8 @@
 // `blindflash sim`: a virtual ST-LINK with a virtual STM32 as a process of its own, for our agent or anybody's tools
-// over the stlink-server protocol. docs: docs/reference/stlink.md §4.
-import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
+// over the stlink-server protocol (docs/reference/stlink.md §4).
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { Board } from '../../sim/board.ts';
-import { CHIPS } from '../../sim/chips/stm32f4.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
-import { IDENTITIES } from '../../sim/stlink/identity.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { serverState } from '../../sim/stlink/server-session.ts';
 import { listenStlinkServer } from '../../sim/stlink/tcp-server.ts';
@@ -14,22 +11,20 @@ import { listenUsbSocket } from '../../sim/edge/usb-socket.ts';
 import { WallDriver } from '../../sim/edge/wall-driver.ts';
 import type { EventOf } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
-import { CONTROL_LINES, obeyLines } from './board-control.ts';
+import { obeyLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
-import { addModelFlags, boardSwitches, probeSwitches } from './model-flags.ts';
+import { boardSwitches, probeSwitches } from './model-flags.ts';
 
 const HOST = '127.0.0.1';
-const DEFAULT_PORT = 7184;
 const SAVE_EVERY_MS = 1000;
-const RDP_LEVELS = [0, 1, 2] as const;
 
-export interface SimArguments {
+export interface SimArguments extends Readonly<Record<string, unknown>> {
   readonly tcp: number;
   readonly flash: string | undefined;
   readonly stlink: IdentityName;
   readonly board: ChipName;
-  readonly rdp: number | undefined;
+  readonly rdp: 0 | 1 | 2 | undefined;
   readonly seed: number;
   readonly strict: boolean;
   readonly uart: boolean;
@@ -38,49 +33,13 @@ export interface SimArguments {
   readonly 'usb-socket': string | undefined;
 }
 
-export const simCommand: CommandModule<object, SimArguments> = {
-  command: 'sim',
-  describe: 'run a virtual ST-LINK with a virtual STM32, reachable over the stlink-server protocol',
-  builder,
-  handler,
-};
-
-function builder(yargs: Argv): Argv<SimArguments> {
-  const options = yargs
-    .option('tcp', { type: 'number', default: DEFAULT_PORT, describe: `port on ${HOST}; 0 takes any free one` })
-    .option('flash', { type: 'string', describe: 'file that keeps flash and option bytes; made when missing' })
-    .option('stlink', {
-      choices: Object.keys(IDENTITIES) as IdentityName[],
-      default: 'v2' as IdentityName,
-      describe: 'which probe to be',
-    })
-    .option('board', {
-      choices: Object.keys(CHIPS) as ChipName[],
-      default: 'stm32f427' as ChipName,
-      describe: 'which chip is on the board',
-    })
-    .option('rdp', { choices: RDP_LEVELS, describe: 'read protection level at start' })
-    .option('seed', { type: 'number', default: 1, describe: "seed of the board's chance: unique id, RNG, RAM noise" })
-    .option('strict', { type: 'boolean', default: false, describe: 'answer program errors with bus errors' })
-    .option('uart', { type: 'boolean', default: false, describe: "print the board's USART1 output" })
-    .option('capture', { type: 'string', describe: 'file to append all USB and SWD traffic to, as raw bytes' })
-    .option('usb-socket', { type: 'string', describe: 'unix socket for the bridge that shows the probe to libusb' })
-    .option('json', { type: 'boolean', default: false, describe: 'one JSON object per line' })
-    .group(
-      ['tcp', 'flash', 'stlink', 'board', 'rdp', 'seed', 'strict', 'uart', 'capture', 'usb-socket', 'json'],
-      'The board and its probe:',
-    )
-    .epilogue(`Lines on standard input act on the board:\n${CONTROL_LINES.map((line) => `  ${line}`).join('\n')}`);
-  return addModelFlags(options);
-}
-
 /** Serves until SIGINT or SIGTERM. */
-async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
+export async function runSim(args: SimArguments): Promise<void> {
   if (!Number.isSafeInteger(args.seed)) throw fail('BF-USAGE', '--seed takes a whole number');
   const board = makeBoard(args);
   const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
   if (args.rdp !== undefined) {
-    board.options.rdpLevel = args.rdp as 0 | 1 | 2;
+    board.options.rdpLevel = args.rdp;
     file?.touch();
   }
   file?.save();
@@ -91,7 +50,7 @@ async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
   const stlink = new VirtualStlink({ board, identity: args.stlink, switches: probeSwitches(args), ...taps });
   const driver = new WallDriver(stlink);
   const server = await listenStlinkServer(serverState(driver), args.tcp, HOST);
-  const usb = args.usbSocket === undefined ? undefined : await listenUsbSocket(driver, args.usbSocket);
+  const usb = args['usb-socket'] === undefined ? undefined : await listenUsbSocket(driver, args['usb-socket']);
   driver.start();
   const save = (): void => {
     file?.save();
@@ -114,8 +73,7 @@ async function handler(args: ArgumentsCamelCase<SimArguments>): Promise<void> {
   capture?.close();
   for (const warning of board.warnings) report(args, 'warning', warning);
 }
-
-function makeBoard(args: ArgumentsCamelCase<SimArguments>): Board {
+function makeBoard(args: SimArguments): Board {
   const board = new Board({
     chip: args.board,
     seed: args.seed,

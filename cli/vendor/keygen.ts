@@ -1,12 +1,10 @@
 // `blindflash keygen`: the vendor's keys, once.
-import type { CommandModule } from 'yargs';
 import { homeFolder } from '../../controller/store/home.ts';
 import { newPassphrase, storeKeys } from '../../controller/store/keys-file.ts';
 import { makeKeys, publicHalves } from '../../controller/store/keys.ts';
 import { printJson } from '../terminal/cli.ts';
 import { createPrompt } from '../terminal/prompt.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
-import { keyFlags } from './options.ts';
 
 interface KeygenArguments {
   readonly home?: string | undefined;
@@ -20,31 +18,19 @@ interface KeygenArguments {
 const UNPROTECTED =
   'WARNING: these keys are not protected by a passphrase: whoever can read the file can sign invites and receipts as you.';
 
-export const keygenCommand: CommandModule<object, KeygenArguments> = {
-  command: 'keygen',
-  describe: 'make the vendor’s keys, one pair for each purpose (vendor)',
-  builder: (yargs) =>
-    keyFlags(yargs)
-      .option('passphrase', { type: 'boolean', default: true, describe: 'protect them (--no-passphrase does not)' })
-      .option('name', {
-        type: 'string',
-        default: 'vendor',
-        describe: 'your name in the relay operator’s tenants file',
-      }),
-  handler: async (args) => {
-    const path = args.keys ?? homeFolder(args.home).keys;
-    const prompt = createPrompt();
-    try {
-      const source = { file: args['passphrase-file'], prompt };
-      const passphrase = args.passphrase === false ? undefined : await newPassphrase(source);
-      const keys = makeKeys(systemRandom);
-      await storeKeys(path, keys, passphrase, systemRandom);
-      report(args, path, publicHalves(keys), passphrase !== undefined);
-    } finally {
-      prompt.close();
-    }
-  },
-};
+export async function runKeygen(args: KeygenArguments): Promise<void> {
+  const path = args.keys ?? homeFolder(args.home).keys;
+  const prompt = createPrompt();
+  try {
+    const source = { file: args['passphrase-file'], prompt };
+    const passphrase = args.passphrase === false ? undefined : await newPassphrase(source);
+    const keys = makeKeys(systemRandom);
+    await storeKeys(path, keys, passphrase, systemRandom);
+    report(args, path, publicHalves(keys), passphrase !== undefined);
+  } finally {
+    prompt.close();
+  }
+}
 
 function report(args: KeygenArguments, path: string, halves: ReturnType<typeof publicHalves>, safe: boolean): void {
   if (!safe) process.stderr.write(`${UNPROTECTED}\n`);

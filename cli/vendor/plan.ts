@@ -1,5 +1,4 @@
 // `blindflash plan IMAGE`: the dry run. Reads the image, prints what `flash` would do; no network, no keys.
-import type { CommandModule } from 'yargs';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
 import { estimate } from '../../controller/plan/estimate.ts';
 import { imageHash } from '../../controller/image/image.ts';
@@ -8,42 +7,32 @@ import { encodePlan, planHash } from '../../shared/plan/plan.ts';
 import { printJson } from '../terminal/cli.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { requireRandom } from '../../controller/job/checks.ts';
-import { BOOT_FLAG, DELTA_FLAG, flashPlan, LOCK_FLAG, type FlashArguments } from './flash.ts';
-import { chipNamed, imageFlags, loadImage, planFlags } from './options.ts';
+import { flashPlan, type FlashArguments } from './flash.ts';
+import { chipNamed, loadImage } from './options.ts';
 
 interface DryRunArguments extends FlashArguments {
   readonly job?: string | undefined;
 }
 
-export const planCommand: CommandModule<object, DryRunArguments> = {
-  command: 'plan <image>',
-  describe: 'show what flash would do, without network and keys (vendor)',
-  builder: (yargs) =>
-    imageFlags(planFlags(yargs))
-      .option('lock', LOCK_FLAG)
-      .option('boot', BOOT_FLAG)
-      .option('delta', DELTA_FLAG)
-      .option('job', { type: 'string', describe: 'job id the hash is for, 32 digits; a random one unless given' }),
-  handler: async (args) => {
-    const chip = chipNamed(args.chip);
-    requireRandom('flash', chip);
-    const image = await loadImage(args);
-    const job = args.job === undefined ? systemRandom.bytes(16) : fromHex(args.job, 'BF-USAGE', '--job');
-    const plan = flashPlan(args, image, chip, job, undefined);
-    const bytes = encodePlan(plan);
-    if (args.json === true) {
-      const { sectors, ranges, bootAddress, lock, mode } = plan;
-      const identity = { job: toHex(job), planHash: toHex(planHash(bytes)), imageHash: toHex(imageHash(image)) };
-      const work = { sectors, ranges, bootAddress, lock, mode, times: estimate(plan, chip), bytes: toHex(bytes) };
-      printJson({ event: 'plan', format: image.format, ...identity, ...work });
-      return;
-    }
-    const lines = [
-      `image    ${image.length} bytes, ${image.format}`,
-      ...describePlan(plan, chip),
-      '',
-      ...describeTrust(plan),
-    ];
-    process.stdout.write(`${lines.join('\n')}\n`);
-  },
-};
+export async function runPlan(args: DryRunArguments): Promise<void> {
+  const chip = chipNamed(args.chip);
+  requireRandom('flash', chip);
+  const image = await loadImage(args);
+  const job = args.job === undefined ? systemRandom.bytes(16) : fromHex(args.job, 'BF-USAGE', '--job');
+  const plan = flashPlan(args, image, chip, job, undefined);
+  const bytes = encodePlan(plan);
+  if (args.json === true) {
+    const { sectors, ranges, bootAddress, lock, mode } = plan;
+    const identity = { job: toHex(job), planHash: toHex(planHash(bytes)), imageHash: toHex(imageHash(image)) };
+    const work = { sectors, ranges, bootAddress, lock, mode, times: estimate(plan, chip), bytes: toHex(bytes) };
+    printJson({ event: 'plan', format: image.format, ...identity, ...work });
+    return;
+  }
+  const lines = [
+    `image    ${image.length} bytes, ${image.format}`,
+    ...describePlan(plan, chip),
+    '',
+    ...describeTrust(plan),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

@@ -1,6 +1,5 @@
 // `blindflash receipt`: check a receipt offline, list those kept here. Says what a receipt proves and what not.
 import { readFile } from 'node:fs/promises';
-import type { Argv, CommandModule } from 'yargs';
 import { homeFolder } from '../../controller/store/home.ts';
 import { FileJobStore } from '../../controller/store/file-job-store.ts';
 import { readKeyText } from '../../controller/store/keys-file.ts';
@@ -12,56 +11,38 @@ import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/rec
 import { printJson } from '../terminal/cli.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 
-interface ReceiptArguments {
-  readonly file?: string | undefined;
-  readonly key?: string | undefined;
+interface ReceiptListArguments {
   readonly home?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
-export const receiptCommand: CommandModule<object, ReceiptArguments> = {
-  command: 'receipt',
-  describe: 'check or list receipts',
-  builder: (yargs) =>
-    (yargs as Argv<ReceiptArguments>)
-      .command(verifyReceiptCommand)
-      .command(listCommand)
-      .demandCommand(1, 'verify or list'),
-  handler: () => {},
-};
+interface ReceiptFileArguments extends ReceiptListArguments {
+  readonly file: string;
+  readonly key?: string | undefined;
+}
 
-const verifyReceiptCommand: CommandModule<ReceiptArguments, ReceiptArguments> = {
-  command: 'verify <file>',
-  describe: 'check the signature of a receipt or of a customer’s copy, offline',
-  builder: (yargs) =>
-    yargs
-      .positional('file', { type: 'string', demandOption: true })
-      .option('key', { type: 'string', describe: 'receipt key it must be signed with, 64 digits' })
-      .option('home', { type: 'string', describe: 'folder with the vendor’s keys, to recognise his own' }),
-  handler: async (args) => {
-    const key = args.key === undefined ? await ownKey(args.home) : fromHex(args.key, 'BF-USAGE', '--key');
-    if (key !== undefined && key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
-    const receipt = verifyAny(parseSigned(await readText(args.file as string)), key);
-    if (args.json === true) {
-      return printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
-    }
-    process.stdout.write(`${verdict(receipt, key).join('\n')}\n`);
-  },
-};
+export async function verifyReceiptFile(args: ReceiptFileArguments): Promise<void> {
+  const key = args.key === undefined ? await ownKey(args.home) : fromHex(args.key, 'BF-USAGE', '--key');
+  if (key !== undefined && key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
+  const receipt = verifyAny(parseSigned(await readText(args.file)), key);
+  if (args.json === true) {
+    printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
+    return;
+  }
+  process.stdout.write(`${verdict(receipt, key).join('\n')}\n`);
+}
 
-const listCommand: CommandModule<ReceiptArguments, ReceiptArguments> = {
-  command: 'list',
-  describe: 'list the receipts and jobs in the vendor’s folder',
-  builder: (yargs) => yargs.option('home', { type: 'string', describe: 'the vendor’s folder' }),
-  handler: async (args) => {
-    const store = new FileJobStore(homeFolder(args.home));
-    const jobs = await store.jobIds();
-    const receipts = (await store.receipts()).map((key) => store.receiptFile(key));
-    if (args.json === true) return printJson({ event: 'list', jobs, receipts });
-    const lines = [...jobs.map((id) => `job      ${id}`), ...receipts.map((file) => `receipt  ${file}`)];
-    process.stdout.write(lines.length === 0 ? 'nothing here yet\n' : `${lines.join('\n')}\n`);
-  },
-};
+export async function listReceipts(args: ReceiptListArguments): Promise<void> {
+  const store = new FileJobStore(homeFolder(args.home));
+  const jobs = await store.jobIds();
+  const receipts = (await store.receipts()).map((key) => store.receiptFile(key));
+  if (args.json === true) {
+    printJson({ event: 'list', jobs, receipts });
+    return;
+  }
+  const lines = [...jobs.map((id) => `job      ${id}`), ...receipts.map((file) => `receipt  ${file}`)];
+  process.stdout.write(lines.length === 0 ? 'nothing here yet\n' : `${lines.join('\n')}\n`);
+}
 
 /** A vendor's receipt or a customer's copy; the error of the one it claims to be. */
 function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | CustomerReceipt {

@@ -1,7 +1,7 @@
 // A vendor who names a part that cannot make a key hears so at once (docs/reference/stm32f4.md §1.4).
 import assert from 'node:assert/strict';
 import { VendorTerminal } from '../../../cli/vendor/vendor-terminal.ts';
-import { planCommand } from '../../../cli/vendor/plan.ts';
+import { runPlan } from '../../../cli/vendor/plan.ts';
 import { chipNamed } from '../../../cli/vendor/options.ts';
 import { requireRandom } from '../../../controller/job/checks.ts';
 import { CHIPS } from '../../../shared/chips/index.ts';
@@ -28,8 +28,8 @@ describe('controller: parts without a random generator', () => {
   });
 
   it('are refused in the dry run as well, before the image is read', async () => {
-    const args = { image: '/nowhere/image.elf', chip: 'stm32f411re', _: [], $0: '' };
-    await assert.rejects(async () => planCommand.handler(args), { code: 'BF-TARGET-NO-RANDOM' });
+    const args = { image: '/nowhere/image.elf', chip: 'stm32f411re' };
+    await assert.rejects(runPlan(args), { code: 'BF-TARGET-NO-RANDOM' });
   });
 
   it('are refused before keys are asked for, and so before there is an invite', async () => {

@@ -331,7 +331,7 @@ describe('a link over a WebSocket', () => {
 });
 
 describe('the relay command', () => {
-  const base = { listen: '127.0.0.1:0', open: false, trustProxy: false };
+  const base = { listen: '127.0.0.1:0', open: false, 'trust-proxy': false };
   it('admits everybody only on loopback', async () => {
     for (const listen of ['0.0.0.0:0', '[::]:0', '192.0.2.1:0', 'relay.test:0']) {
       await assert.rejects(startRelay({ ...base, listen, open: true }, silentLog), coded('BF-RELAY-OPEN'), listen);

@@ -4,13 +4,15 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import yargs from 'yargs';
+import yargs, { type Argv } from 'yargs';
 import { Board } from '../../../../sim/board.ts';
 import { control } from '../../../../cli/sim/board-control.ts';
 import { CaptureFile } from '../../../../cli/sim/capture-file.ts';
 import { FlashFile } from '../../../../cli/sim/flash-file.ts';
 import { isBlindflashError } from '../../../../shared/errors/errors.ts';
-import { addModelFlags, boardSwitches, probeSwitches } from '../../../../cli/sim/model-flags.ts';
+import { asYargsCommand } from '../../../../cli/command.ts';
+import { boardSwitches, probeSwitches } from '../../../../cli/sim/model-flags.ts';
+import { SIM } from '../../../../cli/sim/commands.ts';
 import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../../../../sim/peripherals/model-switches.ts';
 import { DEFAULT_SWITCHES as PROBE_DEFAULTS } from '../../../../sim/stlink/firmware.ts';
 import { descriptorBytes } from '../../../../sim/stlink/usb-descriptors.ts';
@@ -97,8 +99,9 @@ describe('file of flash and option bytes', () => {
 });
 
 describe('flags of the model switches', () => {
+  const options = asYargsCommand(SIM).builder as (cli: Argv) => Argv;
   const parse = (line: string): Record<string, unknown> =>
-    addModelFlags(yargs(line.split(' ')).exitProcess(false)).parseSync() as Record<string, unknown>;
+    options(yargs(line.split(' ')).exitProcess(false)).parseSync() as Record<string, unknown>;
 
   it('default to what the models default to, but open access port 0 for programs that never ask for it', () => {
     const args = parse('');

@@ -1,0 +1,24 @@
+// Every command of the binary, in the order of its help. A new one is a declaration in the folder of whoever runs it, and a line here.
+import type { CommandDeclaration } from './command.ts';
+import { AGENT, DOCTOR } from './customer/commands.ts';
+import { DEMO } from './demo/commands.ts';
+import { RELAY } from './relay/commands.ts';
+import { SIM } from './sim/commands.ts';
+import { ERASE, FLASH, INFO, INVITE, KEYGEN, PLAN, RECEIPT, RESET, VERIFY } from './vendor/commands.ts';
+
+export const COMMANDS: readonly CommandDeclaration[] = [
+  DEMO,
+  AGENT,
+  DOCTOR,
+  FLASH,
+  VERIFY,
+  ERASE,
+  INFO,
+  RESET,
+  PLAN,
+  INVITE,
+  KEYGEN,
+  RECEIPT,
+  RELAY,
+  SIM,
+];

@@ -1,0 +1,44 @@
+// The commands of the customer, on whose desk board and probe are.
+import { command } from '../command.ts';
+
+export const AGENT = command({
+  name: 'agent',
+  who: 'customer',
+  summary: 'let the vendor flash the board on this desk; asks for the invite',
+  positionals: { words: { list: true, hidden: true } },
+  options: {
+    probe: {
+      type: 'string',
+      describe: 'serial number of the ST-LINK, or tcp:HOST:PORT of an stlink-server',
+      example: 'tcp:127.0.0.1:7184',
+    },
+    speed: {
+      type: 'number',
+      unit: 'kHz',
+      describe: 'SWD clock in kHz; lower it when the wires are long',
+      example: '950',
+    },
+    'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
+    yes: { type: 'string', describe: 'agree beforehand, but only to the plan with this hash' },
+    'receipt-out': { type: 'string', describe: 'file for your copy of the vendor’s receipt' },
+  },
+  examples: [
+    ['$0 agent', 'asks for the invite, shows what would be done, asks you, and does it'],
+    ['$0 agent --probe tcp:127.0.0.1:7184', 'uses a probe behind an stlink-server'],
+  ],
+  load: async () => (await import('./agent.ts')).runAgent,
+});
+
+export const DOCTOR = command({
+  name: 'doctor',
+  who: 'customer',
+  summary: 'find out what is wrong with probe, wires or board',
+  options: {
+    probe: {
+      type: 'string',
+      describe: 'serial number of the ST-LINK, or tcp:HOST:PORT',
+      example: 'tcp:127.0.0.1:7184',
+    },
+  },
+  load: async () => (await import('./doctor.ts')).runDoctor,
+});

@@ -1,0 +1,13 @@
+// The command that shows everything at once.
+import { command } from '../command.ts';
+
+export const DEMO = command({
+  name: 'demo',
+  who: 'anyone',
+  summary: 'show the whole job on this machine, with a virtual board',
+  positionals: { image: { describe: 'image to flash; the example bootloader unless given' } },
+  options: {
+    base: { type: 'string', describe: 'address of a plain binary, such as 0x08000000', example: '0x08000000' },
+  },
+  load: async () => (await import('./demo.ts')).runDemo,
+});

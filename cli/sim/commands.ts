@@ -1,0 +1,64 @@
+// The command of developers: a virtual probe and board.
+import { command, type OptionTable } from '../command.ts';
+import type { ChipName } from '../../sim/chips/stm32f4.ts';
+import type { IdentityName } from '../../sim/stlink/identity.ts';
+import { CONTROL_LINES } from './board-control.ts';
+import { MODEL_OPTIONS } from './model-options.ts';
+
+const GROUP = 'The board and its probe:';
+
+/** The keys of a table that the compiler holds against a union: one for each of its members. */
+const namesOf = <Name extends string>(table: Readonly<Record<Name, true>>) => Object.keys(table) as Name[];
+
+const PROBES = namesOf<IdentityName>({ v2: true, 'v2-1': true, v3: true });
+const BOARDS = namesOf<ChipName>({
+  stm32f427: true,
+  stm32f429: true,
+  stm32f439: true,
+  stm32f405: true,
+  stm32f407: true,
+  stm32f446: true,
+  stm32f469: true,
+  stm32f411: true,
+  stm32f401: true,
+  stm32f401xc: true,
+});
+
+const BOARD_OPTIONS = {
+  tcp: {
+    type: 'number',
+    default: 7184,
+    least: 0,
+    most: 0xffff,
+    describe: 'port on 127.0.0.1; 0 takes any free one',
+    group: GROUP,
+  },
+  flash: { type: 'string', describe: 'file that keeps flash and option bytes; made when missing', group: GROUP },
+  stlink: { choices: PROBES, default: 'v2', describe: 'which probe to be', group: GROUP },
+  board: { choices: BOARDS, default: 'stm32f427', describe: 'which chip is on the board', group: GROUP },
+  rdp: { choices: [0, 1, 2], describe: 'read protection level at start', group: GROUP },
+  seed: {
+    type: 'number',
+    default: 1,
+    describe: "seed of the board's chance: unique id, RNG, RAM noise",
+    group: GROUP,
+  },
+  strict: { type: 'boolean', default: false, describe: 'answer program errors with bus errors', group: GROUP },
+  uart: { type: 'boolean', default: false, describe: "print the board's USART1 output", group: GROUP },
+  capture: { type: 'string', describe: 'file to append all USB and SWD traffic to, as raw bytes', group: GROUP },
+  'usb-socket': {
+    type: 'string',
+    describe: 'unix socket for the bridge that shows the probe to libusb',
+    group: GROUP,
+  },
+  json: { type: 'boolean', default: false, describe: 'one JSON object per line', group: GROUP },
+} as const satisfies OptionTable;
+
+export const SIM = command({
+  name: 'sim',
+  who: 'developer',
+  summary: 'run a virtual ST-LINK with a virtual STM32F427',
+  options: { ...BOARD_OPTIONS, ...MODEL_OPTIONS },
+  epilogue: `Lines on standard input act on the board:\n${CONTROL_LINES.map((line) => `  ${line}`).join('\n')}`,
+  load: async () => (await import('./sim.ts')).runSim,
+});

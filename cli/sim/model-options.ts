@@ -1,0 +1,95 @@
+// Options for what only silicon can answer: how read protection and the probe's firmware behave where no document tells
+// (docs/reference/stm32f4.md §5.5, docs/reference/stlink.md §9). Each is one row; its default is the model's, but for what a row says other programs need.
+import type { DEFAULT_SWITCHES as BOARD_DEFAULTS, ModelSwitches } from '../../sim/peripherals/model-switches.ts';
+import type { DEFAULT_SWITCHES as PROBE_DEFAULTS, FirmwareSwitches } from '../../sim/stlink/firmware.ts';
+import type { OptionRow, OptionTable } from '../command.ts';
+
+/** An option for one switch; the compiler holds `default` against the model's own. */
+type SwitchRow<Switches, Defaults extends { readonly [Name in keyof Switches]: unknown }> = {
+  [Name in keyof Switches]: {
+    readonly switch: Name;
+    readonly describe: string;
+    readonly default: Defaults[Name];
+    /** Values of a switch that is not a yes or no. */
+    readonly choices?: readonly (Switches[Name] & string)[];
+  };
+}[keyof Switches];
+type Rows<Switches, Defaults extends { readonly [Name in keyof Switches]: unknown }> = Readonly<
+  Record<string, SwitchRow<Switches, Defaults>>
+>;
+
+export const PROBE_ROWS: Rows<FirmwareSwitches, Omit<typeof PROBE_DEFAULTS, 'enterOpensAp'> & { enterOpensAp: true }> =
+  {
+    'enter-halts': { switch: 'enterHalts', default: false, describe: 'entering debug mode halts the core' },
+    'enter-opens-ap': {
+      switch: 'enterOpensAp',
+      // st-flash and st-util never open it and work on such firmware every day; our own tests keep the stricter reading.
+      default: true,
+      describe: 'entering debug mode opens access port 0; st-flash and st-util never ask for it',
+    },
+    'exit-clears-debug': {
+      switch: 'exitClearsDebug',
+      default: false,
+      describe: 'leaving debug mode clears C_DEBUGEN',
+    },
+    'init-ap-sets-debug': {
+      switch: 'initApSetsDebug',
+      default: false,
+      describe: 'opening an access port sets C_DEBUGEN',
+    },
+    'start-mode': {
+      switch: 'startMode',
+      choices: ['mass', 'dfu', 'debug'],
+      default: 'mass',
+      describe: 'mode the probe wakes up in',
+    },
+  };
+
+export const BOARD_ROWS: Rows<ModelSwitches, typeof BOARD_DEFAULTS> = {
+  'latch-trip': {
+    switch: 'latchTrip',
+    choices: ['line-reset', 'power-up-request', 'ap-transaction', 'c-debugen'],
+    default: 'ap-transaction',
+    describe: 'debug activity that trips the intrusion latch of read protection level 1',
+  },
+  'latch-on-sram-boot': {
+    switch: 'latchOnSramBoot',
+    choices: ['until-power-reset', 'until-reset', 'no'],
+    default: 'until-power-reset',
+    describe: 'whether booting from SRAM trips the latch, and until when',
+  },
+  'latch-on-system-boot': {
+    switch: 'latchOnSystemMemoryBoot',
+    default: false,
+    describe: 'booting from system memory trips the latch',
+  },
+  'standby-clears': { switch: 'standbyClears', default: true, describe: 'leaving Standby clears the latch' },
+  'rtc-readable-at-rdp1': {
+    switch: 'rtcBkpReadableAtL1',
+    default: true,
+    describe: 'RTC backup registers stay readable at level 1',
+  },
+  'options-readable-at-rdp1': {
+    switch: 'optBytesReadableAtL1',
+    default: false,
+    describe: 'the option byte area stays readable at level 1',
+  },
+  'otp-readable-at-rdp1': {
+    switch: 'otpReadableAtL1',
+    default: false,
+    describe: 'the OTP area stays readable at level 1',
+  },
+};
+
+const GROUP = 'What only silicon can answer:';
+
+/** All of them as options of a command. */
+export const MODEL_OPTIONS: OptionTable = Object.fromEntries(
+  [...Object.entries(PROBE_ROWS), ...Object.entries(BOARD_ROWS)].map(([name, row]) => [name, asOption(row)]),
+);
+
+function asOption(row: (typeof PROBE_ROWS)[string] | (typeof BOARD_ROWS)[string]): OptionRow {
+  const { describe, choices, default: preset } = row;
+  if (choices !== undefined) return { choices, default: String(preset), describe, group: GROUP };
+  return { type: 'boolean', default: preset === true, describe, group: GROUP };
+}

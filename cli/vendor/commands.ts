@@ -1,0 +1,206 @@
+// The commands of the vendor, whose image and keys they are.
+import type { ImageFormat } from '../../controller/image/detect.ts';
+import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
+import { MODE_ORDER } from '../../shared/plan/trust.ts';
+import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
+
+const FORMATS = ['elf', 'hex', 'srec', 'bin'] as const satisfies readonly ImageFormat[];
+const SECONDS = 1000;
+
+const KEY_OPTIONS = {
+  home: { type: 'string', describe: 'folder for keys, jobs and receipts (BLINDFLASH_HOME, ~/.blindflash)' },
+  keys: { type: 'string', describe: 'key file; keys.json in the folder unless given' },
+  'passphrase-file': {
+    type: 'string',
+    describe: 'file with the passphrase of the keys; - reads it from stdin',
+  },
+} as const satisfies OptionTable;
+
+const ROOM_OPTIONS = {
+  ...KEY_OPTIONS,
+  relay: {
+    type: 'string',
+    describe: 'relay, wss://HOST (or BLINDFLASH_RELAY)',
+    example: 'wss://relay.example.com',
+  },
+  'invite-out': { type: 'string', describe: 'write the invite to this file instead of showing it' },
+  'valid-hours': {
+    type: 'number',
+    unit: 'hours',
+    describe: 'how long the invite is valid; 24 unless given',
+    example: '24',
+  },
+} as const satisfies OptionTable;
+
+const JOB_OPTIONS = {
+  ...ROOM_OPTIONS,
+  invite: { type: 'string', describe: 'file with an invite of `blindflash invite`; - reads it from stdin' },
+  resume: {
+    type: 'string',
+    describe: 'go on with this job; its own plan holds, the image must be the same',
+  },
+  code: { type: 'boolean', default: true, describe: 'compare the short code (--no-code waives it)' },
+  yes: { type: 'boolean', describe: 'do not ask whether to go ahead' },
+} as const satisfies OptionTable;
+
+const PLAN_OPTIONS = {
+  chip: { type: 'string', default: 'stm32f427', describe: 'type of the chip', example: 'stm32f407' },
+  'flash-kib': { type: 'number', unit: 'KiB', describe: 'flash size; found out unless given', example: '2048' },
+  label: { type: 'string', describe: 'what the customer reads; at most 64 bytes', example: 'Board 7 on your desk' },
+  'idle-limit': {
+    type: 'number',
+    unit: 'seconds',
+    least: PLAN_LIMITS.idleMs.least / SECONDS,
+    most: PLAN_LIMITS.idleMs.most / SECONDS,
+    describe: 'seconds after which a forgotten chip wipes its keys; 600',
+    example: '600',
+  },
+  halt: { type: 'boolean', describe: 'leave the chip halted instead of starting it' },
+  mode: { choices: MODE_ORDER, describe: 'trust mode; this version has host-blind' },
+  'minimum-mode': { choices: MODE_ORDER, describe: 'weakest mode the firmware’s policy allows' },
+} as const satisfies OptionTable;
+
+const IMAGE = {
+  image: { required: true, describe: 'ELF, Intel HEX, S-record or plain binary' },
+} as const satisfies PositionalTable;
+
+const IMAGE_OPTIONS = {
+  base: { type: 'string', describe: 'address of a plain binary, such as 0x08000000', example: '0x08000000' },
+  format: { choices: FORMATS, describe: 'when contents and name do not tell' },
+} as const satisfies OptionTable;
+
+const WRITING_OPTIONS = {
+  lock: {
+    choices: ['none', 'rdp1'],
+    default: 'none',
+    describe: 'rdp1: read protection once the image is verified',
+  },
+  boot: {
+    type: 'string',
+    describe: 'address of the boot words; found by itself unless given',
+    example: '0x08000000',
+  },
+  delta: {
+    type: 'boolean',
+    default: false,
+    describe:
+      'leave alone sectors that hold the right content already; relay and laptop then see which, and whoever can write the ' +
+      'board beforehand can test guesses about a sector',
+  },
+} as const satisfies OptionTable;
+
+export const FLASH = command({
+  name: 'flash',
+  who: 'vendor',
+  summary: 'write an image to the chip on the customer’s desk',
+  positionals: IMAGE,
+  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS, ...IMAGE_OPTIONS, ...WRITING_OPTIONS },
+  examples: [
+    ['$0 flash firmware.elf --relay wss://relay.example.com', 'makes an invite, waits, writes, verifies'],
+    ['$0 flash firmware.elf --resume JOB', 'goes on with an interrupted job'],
+  ],
+  load: async () => (await import('./flash.ts')).runFlash,
+});
+
+export const VERIFY = command({
+  name: 'verify',
+  who: 'vendor',
+  summary: 'compare the chip with an image, without changing it',
+  positionals: IMAGE,
+  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS, ...IMAGE_OPTIONS },
+  load: async () => (await import('./verify.ts')).runVerify,
+});
+
+export const ERASE = command({
+  name: 'erase',
+  who: 'vendor',
+  summary: 'erase sectors of the chip',
+  options: {
+    ...JOB_OPTIONS,
+    ...PLAN_OPTIONS,
+    sectors: { type: 'string', describe: 'which, such as 0-3,5', example: '0-3,5' },
+    all: { type: 'boolean', describe: 'the whole chip' },
+  },
+  load: async () => (await import('./erase.ts')).runErase,
+});
+
+export const INFO = command({
+  name: 'info',
+  who: 'vendor',
+  summary: 'say which probe and chip the customer has',
+  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
+  load: async () => (await import('./look.ts')).runInfo,
+});
+
+export const RESET = command({
+  name: 'reset',
+  who: 'vendor',
+  summary: 'reset the chip and let it run',
+  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
+  load: async () => (await import('./look.ts')).runReset,
+});
+
+export const PLAN = command({
+  name: 'plan',
+  who: 'vendor',
+  summary: 'show what a flash job would do, without a network',
+  positionals: IMAGE,
+  options: {
+    ...PLAN_OPTIONS,
+    ...IMAGE_OPTIONS,
+    ...WRITING_OPTIONS,
+    job: { type: 'string', describe: 'job id the hash is for, 32 digits; a random one unless given' },
+  },
+  load: async () => (await import('./plan.ts')).runPlan,
+});
+
+export const INVITE = command({
+  name: 'invite',
+  who: 'vendor',
+  summary: 'make an invite for a later job',
+  options: ROOM_OPTIONS,
+  examples: [['$0 invite --relay wss://relay.example.com --invite-out i.txt', 'then: flash … --invite i.txt']],
+  load: async () => (await import('./invite.ts')).runInvite,
+});
+
+export const KEYGEN = command({
+  name: 'keygen',
+  who: 'vendor',
+  summary: 'make the vendor’s keys, one pair for each purpose',
+  options: {
+    ...KEY_OPTIONS,
+    passphrase: { type: 'boolean', default: true, describe: 'protect them (--no-passphrase does not)' },
+    name: {
+      type: 'string',
+      default: 'vendor',
+      describe: 'your name in the relay operator’s tenants file',
+      example: 'acme',
+    },
+  },
+  load: async () => (await import('./keygen.ts')).runKeygen,
+});
+
+const RECEIPT_VERIFY = command({
+  name: 'verify',
+  who: 'vendor',
+  summary: 'check the signature of a receipt or of a customer’s copy, offline',
+  positionals: { file: { required: true } },
+  options: {
+    key: { type: 'string', describe: 'receipt key it must be signed with, 64 digits' },
+    home: { type: 'string', describe: 'folder with the vendor’s keys, to recognise his own' },
+  },
+  load: async () => (await import('./receipt.ts')).verifyReceiptFile,
+});
+
+const RECEIPT_LIST = command({
+  name: 'list',
+  who: 'vendor',
+  summary: 'list the receipts and jobs in the vendor’s folder',
+  options: { home: { type: 'string', describe: 'the vendor’s folder' } },
+  load: async () => (await import('./receipt.ts')).listReceipts,
+});
+
+export const RECEIPT = commandGroup({ name: 'receipt', who: 'vendor', summary: 'check and list receipts' }, [
+  RECEIPT_VERIFY,
+  RECEIPT_LIST,
+]);
