@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { fail, isBlindflashError } from '../shared/errors/errors.ts';
+import { fail, isBlindflashError, type Audience } from '../shared/errors/errors.ts';
 import { asYargsCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { runReported, surviveClosedPipes } from './terminal/cli.ts';
@@ -66,7 +66,14 @@ function readManifest(url: URL): string | undefined {
  */
 export async function main(words: readonly string[]): Promise<number> {
   const has = (flag: string): boolean => words.includes(flag);
-  return runReported(() => commandLine(words).parseAsync(), { json: has('--json'), debug: has('--debug') });
+  const reader = readerOf(words);
+  return runReported(() => commandLine(words).parseAsync(), { json: has('--json'), debug: has('--debug'), reader });
+}
+
+/** Who reads what the command among these words has to say: whoever it is for, and the vendor otherwise. */
+function readerOf(words: readonly string[]): Audience {
+  const who = COMMANDS.find(({ name }) => words.includes(name))?.who;
+  return who === 'customer' || who === 'operator' ? who : 'vendor';
 }
 
 /** Time for the last output to be taken; milliseconds. */

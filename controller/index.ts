@@ -15,7 +15,8 @@ export type { JobStore, ReceiptKey, RunStore, StoreAccess } from './store/port.t
 export { JobService, type JobRequest, type JobServiceOptions } from './service/job-service.ts';
 export { expectedDigests, type Expectation } from './plan/steps.ts';
 export { CHIPS, findChip, STM32F42X, type Chip } from '../shared/chips/index.ts';
-export { BlindflashError, ERRORS, isBlindflashError, type ErrorCode } from '../shared/errors/errors.ts';
+export { ERRORS } from '../shared/errors/catalogue.ts';
+export { BlindflashError, isBlindflashError, type ErrorCode } from '../shared/errors/errors.ts';
 export { decodePlan, encodePlan, planHash, type Plan } from '../shared/plan/plan.ts';
 export type { Clock, Link, Log, Random } from '../shared/ports.ts';
 export { formatSigned, parseSigned, verifyCustomerCopy, verifyReceipt } from '../shared/plan/receipt.ts';

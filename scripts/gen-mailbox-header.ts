@@ -2,6 +2,7 @@
 // With --check it only compares and exits 1 when the header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { CHIP_ERRORS } from '../shared/errors/chip-errors.ts';
 import {
   ACTIVITIES,
   BOX_SIZES,
@@ -15,7 +16,6 @@ import {
   RANDOM_TESTS,
   STATES,
   STATUS_BITS,
-  STUB_ERRORS,
   TRAILER,
   type Layout,
 } from '../shared/mailbox/layout.ts';
@@ -50,7 +50,7 @@ const SECTIONS: readonly (readonly [title: string, rows: readonly Row[]])[] = [
   ['States', rows('STATE', STATES)],
   ['Commands', rows('COMMAND', COMMANDS)],
   ['Activities', rows('ACTIVITY', ACTIVITIES)],
-  ['Errors', Object.entries(STUB_ERRORS).map(([name, e]): Row => [`ERROR_${upper(name)}`, e.code, e.detail])],
+  ['Errors', Object.entries(CHIP_ERRORS).map(([name, e]): Row => [`ERROR_${upper(name)}`, e.number, e.detail])],
   ['Failed tests of the random generator', rows('RANDOM_TEST', RANDOM_TESTS)],
   ['Slots', [...rows('TRAILER', TRAILER), ...rows('BOX', BOX_SIZES)]],
   ['Job area', [['JOB_MAGIC', JOB.magic], ...rows('JOB', JOB.fields).filter(([name]) => name !== 'JOB_MAGIC')]],

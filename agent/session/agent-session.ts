@@ -2,7 +2,7 @@
 // docs/product.md §2). The controller's verbs are the rows of `#handle`; there is no other way in. Nothing is written
 // to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
+import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
@@ -253,9 +253,5 @@ class AgentSession {
 
 /** The vendor's reason; a code of a newer version is told as what it is. */
 function vendorError({ code, detail }: { readonly code: string; readonly detail: string }): BlindflashError {
-  try {
-    return fail(code as ErrorCode, detail);
-  } catch {
-    return fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${detail}`);
-  }
+  return isErrorCode(code) ? fail(code, detail) : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${detail}`);
 }

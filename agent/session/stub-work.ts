@@ -1,6 +1,7 @@
 // What a session does with the stub once the customer said yes: offer handshakes, feed the pump, tell what went wrong
 // (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an address.
-import { asBlindflashError, fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, endsAgent, fail, isBlindflashError, partOf, tell } from '../../shared/errors/errors.ts';
+import type { BlindflashError } from '../../shared/errors/errors.ts';
 import { ACTIVITIES, STATES, type StubState } from '../../shared/mailbox/layout.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
@@ -39,9 +40,6 @@ const PHASES: Readonly<Record<number, Phase>> = {
   [ACTIVITIES.digesting]: 'checking',
   [ACTIVITIES.options]: 'locking',
 };
-
-/** Troubles that end the session; all others are the board's, and the controller may ask for a new attempt. */
-const FATAL = /^BF-(PROBE|TUNNEL|LINK|RELAY|INTERNAL|JOB-INTERRUPTED)/;
 
 export class StubWork {
   readonly #options: StubWorkOptions;
@@ -187,7 +185,7 @@ export class StubWork {
       const { state } = await runner.mailbox.status();
       return state >= STATES.offered && state <= STATES.expired && (await runner.isLive());
     } catch (error) {
-      if (isBlindflashError(error) && error.code.startsWith('BF-TARGET-')) return false;
+      if (isBlindflashError(error) && partOf(error.code) === 'target') return false;
       throw error;
     }
   }
@@ -272,10 +270,10 @@ export class StubWork {
       const known = asBlindflashError(error);
       this.hold();
       this.#problems++;
-      if (FATAL.test(known.code) || this.#problems > CHOSEN.problems) throw known;
+      if (endsAgent(known.code) || this.#problems > CHOSEN.problems) throw known;
       await this.#lookAgain();
       this.#options.log.warn({ code: known.code, detail: known.detail }, 'trouble with the board');
-      this.#options.customer.say(known.message);
+      this.#options.customer.say(tell(known, 'customer'));
       // A stub that stopped in order keeps its job and can offer another handshake: the controller may try again.
       const waits = this.#state === 'aborted' || this.#state === 'expired';
       this.report(known, waits ? 'waiting' : boardNow(this.facts));

@@ -1,6 +1,6 @@
 // The Cortex-M4 core as a debugger sees it: SCS registers as a table; resume, registers, reset into halt. Facts:
 // docs/reference/cortex-m-debug.md §4 (registers), §5 (behaviour); docs/reference/stm32f4.md §8.7 (NRST).
-import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError, mayRepeatAccess } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
@@ -205,11 +205,9 @@ export function decodeStatus(dhcsr: number): CoreStatus {
   };
 }
 
-/** Errors of the wire that a reset in progress can cause. */
-const DURING_RESET: readonly ErrorCode[] = ['BF-TARGET-FAULT', 'BF-TARGET-WAIT', 'BF-TARGET-WIRE', 'BF-TARGET-NONE'];
-
+/** The target may not answer while its reset goes on; anything else is not the reset's doing. */
 function rethrowUnlessTarget(error: unknown): void {
-  if (!isBlindflashError(error) || !DURING_RESET.includes(error.code)) throw error;
+  if (!mayRepeatAccess(error, 'target') && !isBlindflashError(error, 'BF-TARGET-NONE')) throw error;
 }
 
 function isResetFailure(error: unknown): error is ReturnType<typeof fail> {

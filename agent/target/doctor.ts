@@ -1,6 +1,6 @@
 // The doctor's round: probe, driver, firmware, supply, wiring, chip, protection; each a finding with what to do
 // (docs/product.md §4). Reads identification only, and leaves the board as it was.
-import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import { asBlindflashError, fail, tell, wordingFor, type ErrorCode } from '../../shared/errors/errors.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
@@ -75,8 +75,9 @@ function good(what: Finding['what'], text: string): Finding {
   return { what, verdict: 'good', text, remedy: undefined, code: undefined };
 }
 
-function bad(what: Finding['what'], error: unknown): Finding {
-  const { code, detail } = asBlindflashError(error);
-  const { sentence, remedy } = ERRORS[code];
-  return { what, verdict: 'bad', text: detail === undefined ? sentence : `${sentence} (${detail})`, remedy, code };
+/** What barred the way, as a finding. */
+export function bad(what: Finding['what'], error: unknown): Finding {
+  const known = asBlindflashError(error);
+  const { remedy } = wordingFor(known.code, 'customer');
+  return { what, verdict: 'bad', text: tell(known, 'customer'), remedy, code: known.code };
 }

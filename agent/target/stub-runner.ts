@@ -1,13 +1,8 @@
 // The stub's life as the agent sees it: load, start, give it the job, carry its handshake, find it again, let go
 // (docs/mailbox.md, "Entry", "States"). After `start` only mailbox words and DHCSR are touched.
 import { concat, copyOf, equalBytes, Reader, Writer } from '../../shared/codec/bytes.ts';
-import {
-  asBlindflashError,
-  fail,
-  isBlindflashError,
-  type BlindflashError,
-  type ErrorCode,
-} from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError, mayRepeatAccess } from '../../shared/errors/errors.ts';
+import type { BlindflashError, ErrorCode } from '../../shared/errors/errors.ts';
 import {
   COMMANDS,
   CONTROL,
@@ -48,8 +43,6 @@ const HANDSHAKE_NUMBER_AT = 64 + 29;
 const OFFER_BYTES = CONTROL.STUB_HASH.offset + CONTROL.STUB_HASH.size;
 /** SWD clocks tried for loading: the fastest not above the limit, then slower ones. Chosen; faster ones gain nothing (docs/performance.md). */
 const SPEED = { mostKHz: 8000, attempts: 4 } as const;
-/** Troubles of a wire that is asked too much. */
-const TOO_FAST: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BF-TARGET-WIRE', 'BF-TARGET-WAIT', 'BF-TARGET-FAULT']);
 const SPEED_REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BF-PROBE-COMMAND', 'BF-PROBE-SPEED']);
 
 /** What the stub needs to know of a job. */
@@ -221,7 +214,7 @@ export class StubRunner {
       await probe.writeMemory(address, image);
       return equalBytes(await probe.readMemory(address, image.length), image);
     } catch (error) {
-      if (last || !TOO_FAST.has(asBlindflashError(error).code)) throw error;
+      if (last || !mayRepeatAccess(error, 'target')) throw error;
       return false;
     }
   }

@@ -1,7 +1,7 @@
 // The board on the customer's desk: probe opened, target met gently or a running stub found, and everything put back on
 // the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
 import { copyOf } from '../../shared/codec/bytes.ts';
-import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError, partOf } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';
 import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
@@ -183,7 +183,9 @@ async function unlessTarget<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {
-    if (isBlindflashError(error) && /^BF-(TARGET-|STUB-UNKNOWN)/.test(error.code)) return undefined;
+    if (isBlindflashError(error, 'BF-STUB-UNKNOWN') || (isBlindflashError(error) && partOf(error.code) === 'target')) {
+      return undefined;
+    }
     throw error;
   }
 }

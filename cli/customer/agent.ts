@@ -1,6 +1,6 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { readFile, writeFile } from 'node:fs/promises';
-import { asBlindflashError, ERRORS, fail } from '../../shared/errors/errors.ts';
+import { asBlindflashError, exitStatusOf, fail } from '../../shared/errors/errors.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Log } from '../../shared/ports.ts';
@@ -139,7 +139,7 @@ async function runJob(
 /** The first Ctrl-C ends the job in order, the second one at once. */
 function onInterrupt(customer: TerminalCustomer, stop: AbortController): () => void {
   const interrupt = (): void => {
-    if (stop.signal.aborted) process.exit(ERRORS['BF-JOB-INTERRUPTED'].exitStatus);
+    if (stop.signal.aborted) process.exit(exitStatusOf('BF-JOB-INTERRUPTED'));
     customer.say('Stopping: putting the board back in order. (Ctrl-C again leaves at once.)');
     stop.abort();
   };

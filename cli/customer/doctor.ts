@@ -1,9 +1,9 @@
 // `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: docs/product.md §4.
-import { asBlindflashError, ERRORS, fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { printJson } from '../terminal/cli.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
-import { examine, type Finding } from '../../agent/target/doctor.ts';
+import { bad, examine, type Finding } from '../../agent/target/doctor.ts';
 import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
 
 export interface DoctorArguments {
@@ -33,15 +33,7 @@ async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefine
   try {
     for await (const finding of examine(chooseListing(listings, args.probe).make(), systemClock, log)) tell(finding);
   } catch (error) {
-    const { code, detail } = asBlindflashError(error);
-    const { sentence, remedy } = ERRORS[code];
-    tell({
-      what: 'probe',
-      verdict: 'bad',
-      text: detail === undefined ? sentence : `${sentence} (${detail})`,
-      remedy,
-      code,
-    });
+    tell(bad('probe', error));
   }
   return worst;
 }

@@ -1,6 +1,6 @@
 // Edge: the customer at a terminal, or a program that reads one JSON object a line (docs/product.md §4).
 import { toHex } from '../../shared/codec/bytes.ts';
-import { ERRORS } from '../../shared/errors/errors.ts';
+import { wordingFor } from '../../shared/errors/errors.ts';
 import type { EventOf } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
 import type { Progress } from '../terminal/progress.ts';
@@ -59,7 +59,7 @@ export class TerminalCustomer implements Customer {
     const { expected, prompt } = this.#options;
     if (expected === undefined) return prompt.confirm(`Do you agree to this plan (${shortHash})?`);
     const covered = coversPlan(expected, planHash, plan);
-    const { sentence } = ERRORS['BF-PLAN-HASH'];
+    const { sentence } = wordingFor('BF-PLAN-HASH', 'customer');
     this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : `${sentence} The answer is no.`);
     return covered;
   }

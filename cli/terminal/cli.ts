@@ -1,5 +1,5 @@
 // Edge: what a person or a program sees when a command fails, and the exit status. Design: docs/product.md §4.
-import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, wordingFor, type Audience, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 
 export interface ReportOptions {
@@ -7,6 +7,8 @@ export interface ReportOptions {
   readonly json?: boolean;
   /** Adds the stack, for developers. */
   readonly debug?: boolean;
+  /** Whose command it was: sentence and remedy are in the words for them. The vendor's unless given. */
+  readonly reader?: Audience;
 }
 
 /** Where a report goes; `process` fits. */
@@ -22,32 +24,28 @@ export function describeError(error: unknown, options: ReportOptions = {}): stri
 }
 
 function asRecord(error: BlindflashError, options: ReportOptions): EventOf<'everybody'> {
+  const { sentence, remedy } = wordingFor(error.code, options.reader ?? 'vendor');
   return {
     event: 'error',
     code: error.code,
-    sentence: sentenceOf(error),
+    sentence,
     ...(error.detail === undefined ? {} : { detail: error.detail }),
-    remedy: error.remedy,
+    remedy,
     exitStatus: error.exitStatus,
     ...(options.debug ? { stack: stackOf(error) } : {}),
   };
 }
 
 function asLines(error: BlindflashError, options: ReportOptions): string[] {
+  const { sentence, remedy } = wordingFor(error.code, options.reader ?? 'vendor');
   const hint = error.code === 'BF-INTERNAL' && !options.debug ? ['  Run it again with --debug to see where.'] : [];
   return [
-    `error ${error.code}: ${sentenceOf(error)}`,
+    `error ${error.code}: ${sentence}`,
     ...(error.detail === undefined ? [] : [`  ${error.detail}`]),
-    `→ ${error.remedy}`,
+    `→ ${remedy}`,
     ...hint,
     ...(options.debug ? [stackOf(error)] : []),
   ];
-}
-
-/** The row's sentence alone; the message carries the detail in brackets as well. */
-function sentenceOf(error: BlindflashError): string {
-  const tail = error.detail === undefined ? '' : ` (${error.detail})`;
-  return error.message.endsWith(tail) ? error.message.slice(0, error.message.length - tail.length) : error.message;
 }
 
 function stackOf(error: BlindflashError): string {

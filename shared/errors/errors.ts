@@ -1,701 +1,17 @@
-// Every error a person or a program can be given: code, sentence, next step, exit status.
-// Design: docs/product.md §4; one row here, one line in docs/errors.md.
+// The one error class of the project, and questions about errors that the catalogue answers.
+import {
+  ERRORS,
+  PARTS,
+  type Audience,
+  type ErrorCode,
+  type ErrorRow,
+  type PartName,
+  type Wording,
+} from './catalogue.ts';
 
-/** What one code means. `sentence` says what happened, `remedy` what to do next, both to somebody in a hurry. */
-export interface ErrorRow {
-  readonly sentence: string;
-  readonly remedy: string;
-  readonly exitStatus: number;
-}
+export type { Audience, ErrorCode } from './catalogue.ts';
 
-/** Exit status of each group. 0 is success; everything else names the part that has to be looked at. */
-const EXIT = {
-  usage: 2,
-  probe: 10,
-  target: 11,
-  stub: 12,
-  image: 20,
-  plan: 21,
-  keys: 22,
-  job: 23,
-  invite: 30,
-  relay: 31,
-  link: 32,
-  tunnel: 33,
-  version: 34,
-  internal: 70,
-  interrupted: 130,
-} as const;
-
-const REPORT = 'Please report this together with the code and the log; nothing you did caused it.';
-const NEW_INVITE = 'Ask the vendor for a new invite and paste it again.';
-const REPLUG = 'Unplug the probe, wait two seconds, plug it in again and repeat the command.';
-
-export const ERRORS = {
-  // ── IMAGE: the file handed to the controller ────────────────────────────────────────────────────────────────────
-  'BF-IMAGE-ADDRESS': {
-    sentence: 'The base address given for the image is not a usable number.',
-    remedy: 'Give the address in hexadecimal, for example --base 0x08000000, aligned to 4 bytes.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-BASE': {
-    sentence: 'A plain binary file does not say where in flash it belongs.',
-    remedy: 'Add --base with the start address, for example --base 0x08000000, or use the ELF or HEX file instead.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-BASE-UNWANTED': {
-    sentence: 'A base address was given, but this file format carries its own addresses.',
-    remedy: 'Leave --base out, or convert the file to a plain binary first.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-BOOT-WORDS': {
-    sentence: 'The first words of the image are not a vector table this chip could start from.',
-    remedy:
-      'Check that the image was linked for this chip and address; its stack must lie in RAM and its entry in flash.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-ELF-KIND': {
-    sentence: 'The ELF file is not a 32-bit little-endian ARM program.',
-    remedy:
-      'Use the linked program for the target (usually *.elf or *.axf), not an object file or one for another CPU.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-ELF-TRUNCATED': {
-    sentence: 'The ELF file ends before the parts it announces.',
-    remedy: 'The file was cut short; build it again or copy it again completely.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-EMPTY': {
-    sentence: 'The file holds nothing that could be written to flash.',
-    remedy: 'Check that this is the right file and that the build did not stop half-way.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-FORMAT': {
-    sentence: 'The file is neither ELF, Intel HEX, Motorola S-record nor a known binary.',
-    remedy: 'Name a *.elf, *.hex, *.srec or *.bin file, or say which it is with --format.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-HEX-CHECKSUM': {
-    sentence: 'A line of the Intel HEX file has a wrong checksum.',
-    remedy: 'The file was damaged or edited by hand; build it again or fetch it again.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-HEX-END': {
-    sentence: 'The Intel HEX file has no end record, so part of it may be missing.',
-    remedy: 'The file was cut short; build it again or copy it again completely.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-HEX-RECORD': {
-    sentence: 'A line of the Intel HEX file cannot be understood.',
-    remedy: 'Check that the file really is Intel HEX and was not altered by a mail program or an editor.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-OUTSIDE-FLASH': {
-    sentence: 'Part of the image lies outside the flash of the chip.',
-    remedy: 'Check the link address and the chip; RAM, option bytes and OTP are not written this way.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-OVERLAP': {
-    sentence: 'Two parts of the image claim the same flash address.',
-    remedy: 'Check the linker script, or merge the files so that every address occurs once.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-READ': {
-    sentence: 'The image file cannot be read.',
-    remedy: 'Check the path and that you may read the file.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-SREC-CHECKSUM': {
-    sentence: 'A line of the S-record file has a wrong checksum.',
-    remedy: 'The file was damaged or edited by hand; build it again or fetch it again.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-SREC-RECORD': {
-    sentence: 'A line of the S-record file cannot be understood.',
-    remedy: 'Check that the file really is Motorola S-record and complete.',
-    exitStatus: EXIT.image,
-  },
-  'BF-IMAGE-TOO-LARGE': {
-    sentence: 'The image is larger than the flash of the chip.',
-    remedy: 'Use a chip with more flash, or check that debug data was not packed into the binary.',
-    exitStatus: EXIT.image,
-  },
-
-  // ── INTERNAL ────────────────────────────────────────────────────────────────────────────────────────────────────
-  'BF-INTERNAL': {
-    sentence: 'Blindflash met a situation it was not built for.',
-    remedy: REPORT,
-    exitStatus: EXIT.internal,
-  },
-  'BF-INTERNAL-ARGUMENT': {
-    sentence: 'One part of Blindflash gave another an impossible value.',
-    remedy: REPORT,
-    exitStatus: EXIT.internal,
-  },
-  'BF-INTERNAL-BUILD': {
-    sentence: 'This installation of Blindflash is incomplete or was altered.',
-    remedy: 'Install it again from the original package.',
-    exitStatus: EXIT.internal,
-  },
-
-  // ── INVITE: what the customer pastes ────────────────────────────────────────────────────────────────────────────
-  'BF-INVITE-EXPIRED': { sentence: 'This invite has expired.', remedy: NEW_INVITE, exitStatus: EXIT.invite },
-  'BF-INVITE-MALFORMED': {
-    sentence: 'This is not a complete invite.',
-    remedy: 'Copy the whole invite from the message, from its first to its last character, and paste it again.',
-    exitStatus: EXIT.invite,
-  },
-  'BF-INVITE-SECRET-DEAD': {
-    sentence: 'The one-time secret of this invite has already been used up.',
-    remedy: `If it was not you who used it, tell the vendor at once. ${NEW_INVITE}`,
-    exitStatus: EXIT.invite,
-  },
-  'BF-INVITE-USED': {
-    sentence: 'This invite has already been used by another computer or an earlier session.',
-    remedy: `Return with the computer that used it first, or: ${NEW_INVITE}`,
-    exitStatus: EXIT.invite,
-  },
-  'BF-INVITE-VERSION': {
-    sentence: 'This invite was made by a newer version of Blindflash.',
-    remedy: 'Update Blindflash on this computer, then paste the invite again.',
-    exitStatus: EXIT.invite,
-  },
-
-  // ── JOB: the piece of work both sides agreed on ─────────────────────────────────────────────────────────────────
-  'BF-JOB-CODE-REFUSED': {
-    sentence: 'The short code was not confirmed, so nothing was sent.',
-    remedy:
-      'If the codes really differed, somebody else answered the invite: make a new invite and send it another way.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-DECLINED': {
-    sentence: 'The customer looked at the plan and said no; nothing was changed on the board.',
-    remedy: 'Talk to the customer about what the sheet showed, then start again.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-EXPIRED': {
-    sentence: 'The chip waited too long for the next piece and gave up; it has wiped its keys.',
-    remedy: 'Check both internet connections, then continue with --resume.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-IMAGE-CHANGED': {
-    sentence: 'The image file is not the one this job was started with.',
-    remedy: 'Restore the original file to resume, or start a new job with the new file.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-INTERRUPTED': {
-    sentence: 'The job was interrupted before its end.',
-    remedy: 'Leave the board powered and connected; the vendor can continue with --resume.',
-    exitStatus: EXIT.interrupted,
-  },
-  'BF-JOB-NOT-LOCKED': {
-    sentence: 'The image is written and verified, but read protection could not be set: the image can be read out.',
-    remedy: 'Keep the board under your control and repeat the job, which only has to set the lock.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-OTHER-BOARD': {
-    sentence: 'The board was exchanged for another one in the middle of the job.',
-    remedy: 'Connect the first board again, or start a new job for this one.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-POLICY': {
-    sentence: 'The firmware policy asks for a stronger trust mode than this job has.',
-    remedy: 'Choose a trust mode the policy allows, or have the policy changed by whoever owns the firmware.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-RECEIPT': {
-    sentence: 'The receipt does not verify: it was altered, or signed by somebody else.',
-    remedy: 'Compare it with the original in the vendor’s job folder and check which key signed it.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-REFUSED': {
-    sentence: 'The other side asked for something this computer does not do for anybody.',
-    remedy: 'Update Blindflash on both sides; if it happens again, ask the vendor what was being attempted.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-STATE': {
-    sentence: 'The stored state of this job cannot be read or was altered.',
-    remedy: 'Start a new job; sectors already written will simply be written again.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-UNKNOWN': {
-    sentence: 'There is no job with this id on this computer.',
-    remedy: 'List the jobs with `blindflash receipt list`, or run this on the computer that started the job.',
-    exitStatus: EXIT.job,
-  },
-  'BF-JOB-VERIFY': {
-    sentence: 'What the chip holds is not what was sent to it.',
-    remedy: 'Check the supply of the board (3.3 V, steady) and repeat; if it fails again the flash may be worn out.',
-    exitStatus: EXIT.job,
-  },
-
-  // ── KEYS: long-term keys on disk ────────────────────────────────────────────────────────────────────────────────
-  'BF-KEYS-DAMAGED': {
-    sentence: 'A key file is damaged.',
-    remedy: 'Restore it from your backup; it cannot be repaired.',
-    exitStatus: EXIT.keys,
-  },
-  'BF-KEYS-EXIST': {
-    sentence: 'There are already keys here, and they are never overwritten.',
-    remedy: 'Name another folder, or move the old keys away yourself if nobody needs them any more.',
-    exitStatus: EXIT.keys,
-  },
-  'BF-KEYS-MISSING': {
-    sentence: 'The vendor keys this needs are not there.',
-    remedy: 'Run `blindflash keygen` once, or point --home at the folder that holds them (--keys at the file itself).',
-    exitStatus: EXIT.keys,
-  },
-  'BF-KEYS-PASSPHRASE': {
-    sentence: 'The passphrase does not open the keys.',
-    remedy: 'Try again; check the keyboard layout and caps lock.',
-    exitStatus: EXIT.keys,
-  },
-  'BF-KEYS-PERMISSIONS': {
-    sentence: 'Other users of this computer can read the key files.',
-    remedy: 'Make them private, for example `chmod 600` on each file and `chmod 700` on the folder, then repeat.',
-    exitStatus: EXIT.keys,
-  },
-
-  // ── LINK: one WebSocket ─────────────────────────────────────────────────────────────────────────────────────────
-  'BF-LINK-CLOSED': {
-    sentence: 'The connection to the relay was closed.',
-    remedy: 'Check the internet connection; Blindflash comes back to the same room by itself when it can.',
-    exitStatus: EXIT.link,
-  },
-  'BF-LINK-FRAME': {
-    sentence: 'Something arrived on the connection that is not Blindflash.',
-    remedy: 'A proxy on the way may be interfering; try another network, and check the relay address.',
-    exitStatus: EXIT.link,
-  },
-  'BF-LINK-TIMEOUT': {
-    sentence: 'The connection to the relay went silent.',
-    remedy: 'Check the internet connection, and that the computer did not go to sleep.',
-    exitStatus: EXIT.link,
-  },
-  'BF-LINK-TOO-LARGE': {
-    sentence: 'A message larger than the agreed limit arrived and was refused.',
-    remedy: 'Update Blindflash on both sides.',
-    exitStatus: EXIT.link,
-  },
-
-  // ── PLAN: the consent-bound job description ─────────────────────────────────────────────────────────────────────
-  'BF-PLAN-CONFIRMATION': {
-    sentence: 'The plan holds a step that can never be undone, and it was not confirmed in full.',
-    remedy: 'Read the plan again; RDP 2 and OTP need both confirmations and the last digits of the chip’s id.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-HASH': {
-    sentence: 'The plan is not the one whose hash was expected.',
-    remedy: 'Compare with `blindflash plan`; give the hash it prints if this is the plan you mean.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-MALFORMED': {
-    sentence: 'The plan that arrived breaks the rules of its format and was refused.',
-    remedy: 'Update Blindflash on both sides; if it happens again, do not go on and tell the vendor.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-OPTIONS': {
-    sentence: 'The plan asks for an option-byte change this job may not make.',
-    remedy: 'Remove the change from the plan, or ask for it by its own option.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-RANGE': {
-    sentence: 'The plan programs or checks flash that it does not erase or does not own.',
-    remedy: 'Make the plan again with `blindflash plan`; an image that shares a sector with other data must say so.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-TOO-LONG': {
-    sentence: 'The plan has more parts than the chip can keep in mind.',
-    remedy: 'Fill the gaps in the image so that it has fewer separate parts.',
-    exitStatus: EXIT.plan,
-  },
-  'BF-PLAN-WRONG-CHIP': {
-    sentence: 'The plan was made for another chip than the one connected.',
-    remedy: 'Connect the right board, or make the plan for this one.',
-    exitStatus: EXIT.plan,
-  },
-
-  // ── PROBE: the ST-LINK and the way to it ────────────────────────────────────────────────────────────────────────
-  'BF-PROBE-BUSY': {
-    sentence: 'Another program is using the ST-LINK.',
-    remedy:
-      'Close CubeProgrammer, CubeIDE, OpenOCD, st-flash and any browser page that talks to the probe, then repeat.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-CLOSED': {
-    sentence: 'The ST-LINK was used before it was opened or after it was closed.',
-    remedy: 'Start the command again.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-COMMAND': {
-    sentence: 'The ST-LINK refused a command.',
-    remedy: `${REPLUG} If it happens again, update its firmware with ST’s STSW-LINK007.`,
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-DRIVER': {
-    sentence: 'Windows has no suitable driver for the ST-LINK.',
-    remedy: 'Install ST’s driver package STSW-LINK009, or bind WinUSB to “ST-Link Debug” (interface 0) with Zadig.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-GARBAGE': {
-    sentence: 'The ST-LINK answered something that makes no sense.',
-    remedy: `${REPLUG} Try another cable and a USB port on the computer itself; clones may need a firmware update.`,
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-LOADER': {
-    sentence: 'The ST-LINK is waiting in its own boot loader.',
-    remedy: `${REPLUG} If it stays that way, load its firmware with ST’s STSW-LINK007.`,
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-NONE': {
-    sentence: 'No ST-LINK found.',
-    remedy: 'Plug it in with a data cable (not a charging cable), look for its light, and repeat the command.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-OLD-FIRMWARE': {
-    sentence: 'The firmware of this ST-LINK is too old.',
-    remedy: 'Update it with ST’s tool STSW-LINK007 (a minute, free of charge), then repeat the command.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-PERMISSION': {
-    sentence: 'This computer does not let you use the ST-LINK.',
-    remedy:
-      'On Linux put SUBSYSTEM=="usb", ATTR{idVendor}=="0483", MODE="0660", TAG+="uaccess" into ' +
-      '/etc/udev/rules.d/70-st-link.rules, run `sudo udevadm control --reload`, and plug the probe in again. ' +
-      'Elsewhere, close other programs that use it.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-SERVER': {
-    sentence: 'The ST-LINK server cannot be reached or refused to help.',
-    remedy: 'Check that stlink-server is running at that address and port (usually 7184), or use the probe over USB.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-SEVERAL': {
-    sentence: 'More than one ST-LINK is connected.',
-    remedy: 'Unplug the others, or name the one you mean with --probe and its serial number.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-SPEED': {
-    sentence: 'The ST-LINK does not know this SWD speed.',
-    remedy: 'Choose one of the speeds `blindflash doctor` lists.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-TIMEOUT': {
-    sentence: 'The ST-LINK stopped answering.',
-    remedy: REPLUG,
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-UNPLUGGED': {
-    sentence: 'The ST-LINK was unplugged.',
-    remedy: 'Plug it in again and leave it; the job can be continued.',
-    exitStatus: EXIT.probe,
-  },
-  'BF-PROBE-UNSUPPORTED': {
-    sentence: 'This probe cannot do what is needed here.',
-    remedy: 'Use an ST-LINK/V2, V2-1 or V3; the V1 and the SWIM-only versions do not work.',
-    exitStatus: EXIT.probe,
-  },
-
-  // ── RELAY: the meeting place in between ─────────────────────────────────────────────────────────────────────────
-  'BF-RELAY-ADDRESS': {
-    sentence: 'The address of the relay is not usable.',
-    remedy: 'It looks like wss://relay.example.com; copy it as the operator of the relay gave it.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-BUSY': {
-    sentence: 'The relay is full at the moment.',
-    remedy: 'Try again in a minute.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-CAP': {
-    sentence: 'This connection has carried as much data as its ticket allows.',
-    remedy: 'The vendor continues with --resume, or issues a ticket with a higher cap.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-CONFIG': {
-    sentence: 'The configuration of the relay is not usable.',
-    remedy: 'Correct the tenants file or the option named here; the relay does not start half-configured.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-CROWDED': {
-    sentence: 'A newer connection took this place in the room.',
-    remedy: 'Look for a second window or computer using the same invite; if there is none, tell the vendor.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-LAGGING': {
-    sentence: 'This side took in data too slowly, so the relay closed the room.',
-    remedy: 'Use a better internet connection, then continue; nothing that was acknowledged is lost.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-LISTEN': {
-    sentence: 'The relay cannot listen at this address.',
-    remedy: 'Check that no other program uses the port, and that the address belongs to this computer.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-LONELY': {
-    sentence: 'The other side did not come.',
-    remedy: 'Call them, and start again when both are ready.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-OPEN': {
-    sentence: 'A relay that admits everybody may only listen on this computer itself.',
-    remedy: 'Listen on 127.0.0.1, or name a tenants file with --tenants instead of --open.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-PEER-GONE': {
-    sentence: 'The other side left and did not come back.',
-    remedy: 'Call them; the job can be continued while this computer keeps waiting.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-PROTOCOL': {
-    sentence: 'The relay and this program do not understand one another.',
-    remedy: 'Check the relay address, and update Blindflash.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-REFUSED': {
-    sentence: 'The relay does not admit this connection.',
-    remedy: `Check the clock of this computer. ${NEW_INVITE}`,
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-SHUTDOWN': {
-    sentence: 'The relay is being restarted.',
-    remedy: 'Wait a moment; Blindflash comes back by itself.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-TICKET-EXPIRED': {
-    sentence: 'The ticket for the relay has expired.',
-    remedy: `Check the clock of this computer. ${NEW_INVITE}`,
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-TICKET-INVALID': {
-    sentence: 'The ticket for the relay is not genuine or belongs to another relay.',
-    remedy: NEW_INVITE,
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-TLS': {
-    sentence: 'The relay could not prove that it is the one it claims to be.',
-    remedy: 'A proxy or virus scanner may be in between; try another network. Do not switch the check off.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-UNKNOWN-TENANT': {
-    sentence: 'The relay does not know this vendor.',
-    remedy: 'The vendor asks the relay’s operator to enter his public key into the tenants file.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-UNREACHABLE': {
-    sentence: 'The relay cannot be reached.',
-    remedy: 'Check the internet connection; company networks may block it, then try a telephone hotspot.',
-    exitStatus: EXIT.relay,
-  },
-  'BF-RELAY-WRONG-RELAY': {
-    sentence: 'The ticket was made for another relay than the one that answered.',
-    remedy: `Check the relay address. ${NEW_INVITE}`,
-    exitStatus: EXIT.relay,
-  },
-
-  // ── STUB: our code in the chip's RAM ────────────────────────────────────────────────────────────────────────────
-  'BF-STUB-ABORTED': {
-    sentence: 'The chip ended the session by itself and wiped its keys.',
-    remedy: 'Continue with --resume; if it happens again, check the supply of the board.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-AUTHENTICATION': {
-    sentence: 'A message did not come through to the chip unaltered, and the session was ended.',
-    remedy: 'Continue with --resume; if it happens again, somebody or something on the way alters the data.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-CRASHED': {
-    sentence: 'The program in the chip’s RAM stopped unexpectedly.',
-    remedy: 'Switch the board off and on and continue with --resume.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-ENTROPY': {
-    sentence: 'The random generator of the chip does not work properly, so no key can be made.',
-    remedy: 'Switch the board off and on and repeat; if it fails again, the chip is defective.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-ERASE': {
-    sentence: 'The chip could not erase a sector.',
-    remedy: 'Check the supply of the board and whether the sector is write-protected, then continue with --resume.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-LOAD': {
-    sentence: 'The program for the chip’s RAM did not arrive there unaltered.',
-    remedy: 'Use shorter wires to the board, check ground, or lower the speed with --speed 950.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-MAILBOX': {
-    sentence: 'The program in the chip’s RAM writes answers that make no sense.',
-    remedy: 'Switch the board off and on and continue with --resume; use shorter wires.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-OPTIONS': {
-    sentence: 'The chip could not change its option bytes.',
-    remedy: 'Do not switch the board off; continue with --resume.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-PROGRAM': {
-    sentence: 'The chip could not program its flash.',
-    remedy: 'Check the supply of the board (3.3 V, steady), then continue with --resume.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-SILENT': {
-    sentence: 'The program in the chip’s RAM does not answer.',
-    remedy: 'Switch the board off and on, check the wires, and continue with --resume.',
-    exitStatus: EXIT.stub,
-  },
-  'BF-STUB-UNKNOWN': {
-    sentence: 'This program for the chip’s RAM is not one this version of Blindflash knows.',
-    remedy: 'Update Blindflash; it never runs a program on the board whose hash it does not know.',
-    exitStatus: EXIT.stub,
-  },
-
-  // ── TARGET: the chip and its wiring ─────────────────────────────────────────────────────────────────────────────
-  'BF-TARGET-ALIGNMENT': {
-    sentence: 'An access to the chip was not aligned to its width.',
-    remedy: REPORT,
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-BANK2-BOOT': {
-    sentence:
-      'The option byte BFB2 is set: the chip starts from flash bank 2, so another program than the image would run.',
-    remedy: 'Clear BFB2 with a programmer of your own, switch the board off and on, and start again.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-FAULT': {
-    sentence: 'The chip refused an access to its memory.',
-    remedy: 'Check the wires (SWDIO, SWCLK, GND) and the supply; a chip of another type may be connected.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-NO-HALT': {
-    sentence: 'The processor of the chip does not stop when asked to.',
-    remedy: 'Connect the reset wire (NRST) too, switch the board off and on, and repeat.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-NO-POWER': {
-    sentence: 'The board has no supply voltage, or the probe does not see it.',
-    remedy: 'Switch the board on, and connect VTref (VAPP) of the probe to the 3.3 V of the board.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-NO-RANDOM': {
-    sentence:
-      'This type of chip has no random generator, so it cannot make a key, and no sealed image can be sent to it.',
-    remedy:
-      'Nothing on this board can change that: vendor and customer need one with a chip that has a generator (STM32F405/407/415/417, F427/429/437/439, F469/479), or program it at the vendor’s bench.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-NO-RESET': {
-    sentence: 'The chip could not be reset.',
-    remedy: 'Connect the reset wire (NRST), or switch the board off and on, and repeat.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-NONE': {
-    sentence: 'The probe works, but no chip answers.',
-    remedy: 'Check SWDIO, SWCLK, GND and the supply; if the program switches SWD off, connect NRST as well.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-RDP1': {
-    sentence: 'The chip is read-protected (RDP level 1).',
-    remedy: 'It has been locked before; only a job that erases everything (regression to level 0) can go on.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-RDP2': {
-    sentence: 'The chip is locked for ever (RDP level 2).',
-    remedy: 'Nobody can reprogram it by probe again; take another board.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-WAIT': {
-    sentence: 'The chip kept the probe waiting too long.',
-    remedy: 'It may be asleep or busy: press its reset button or connect NRST, and repeat.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-WIRE': {
-    sentence: 'The signals between probe and chip are disturbed.',
-    remedy: 'Use shorter wires, connect ground well, or lower the speed with --speed 950.',
-    exitStatus: EXIT.target,
-  },
-  'BF-TARGET-WRONG-CHIP': {
-    sentence: 'The chip is not one this job can work with.',
-    remedy:
-      'Check the marking on the chip: it must be an STM32F405, F407, F415, F417, F427, F429, F437, F439, F469 or F479.',
-    exitStatus: EXIT.target,
-  },
-
-  // ── TUNNEL: controller ↔ agent, and the sealed session inside it ────────────────────────────────────────────────
-  'BF-TUNNEL-AUTHENTICATION': {
-    sentence: 'A message from the other side was altered on the way or sealed by somebody else.',
-    remedy: `Start again. If it happens twice: ${NEW_INVITE}`,
-    exitStatus: EXIT.tunnel,
-  },
-  'BF-TUNNEL-CLOSED': {
-    sentence: 'The other side has ended the session.',
-    remedy: 'Call them; start again when both are ready.',
-    exitStatus: EXIT.tunnel,
-  },
-  'BF-TUNNEL-HANDSHAKE': {
-    sentence: 'The other side could not prove that it is the one the invite names.',
-    remedy: `Do not go on. ${NEW_INVITE}`,
-    exitStatus: EXIT.tunnel,
-  },
-  'BF-TUNNEL-MESSAGE': {
-    sentence: 'The other side sent a message that breaks the rules.',
-    remedy: 'Update Blindflash on both sides.',
-    exitStatus: EXIT.tunnel,
-  },
-  'BF-TUNNEL-ORDER': {
-    sentence: 'Messages of the session are missing or arrive in the wrong order.',
-    remedy: 'Start again; if it happens twice, something on the way drops or repeats data.',
-    exitStatus: EXIT.tunnel,
-  },
-  'BF-TUNNEL-TIMEOUT': {
-    sentence: 'The other side is connected but does not answer.',
-    remedy: 'Call them; on their screen a question may be waiting for an answer.',
-    exitStatus: EXIT.tunnel,
-  },
-
-  // ── USAGE ───────────────────────────────────────────────────────────────────────────────────────────────────────
-  'BF-USAGE': {
-    sentence: 'The command line is not complete or contradicts itself.',
-    remedy: 'Run the command with --help; it shows an example.',
-    exitStatus: EXIT.usage,
-  },
-  'BF-USAGE-FILE': {
-    sentence: 'A file named here cannot be read or written.',
-    remedy: 'Check the path, that you may use it, and that the disk is not full.',
-    exitStatus: EXIT.usage,
-  },
-  'BF-USAGE-NOT-INTERACTIVE': {
-    sentence: 'A question has to be answered, but nobody is at the keyboard.',
-    remedy: 'Run it in a terminal, or give the answer by option as --help describes.',
-    exitStatus: EXIT.usage,
-  },
-  'BF-USAGE-PORT': {
-    sentence: 'This TCP port cannot be used.',
-    remedy: 'Another program may have it: choose another port, or 0 for any free one.',
-    exitStatus: EXIT.usage,
-  },
-  'BF-USAGE-SECRET-ARGUMENT': {
-    sentence: 'A secret was given on the command line, where others on this computer can see it.',
-    remedy: `Paste it at the prompt, or name a file that holds it. This one is spent: ${NEW_INVITE}`,
-    exitStatus: EXIT.usage,
-  },
-
-  // ── VERSION ─────────────────────────────────────────────────────────────────────────────────────────────────────
-  'BF-VERSION-MISMATCH': {
-    sentence: 'The two sides run versions of Blindflash that do not fit together.',
-    remedy: 'Update Blindflash on the side with the older version.',
-    exitStatus: EXIT.version,
-  },
-  'BF-VERSION-NODE': {
-    sentence: 'This Node.js is too old.',
-    remedy: 'Install Node.js 20.19 or newer.',
-    exitStatus: EXIT.version,
-  },
-} as const satisfies Record<string, ErrorRow>;
-
-export type ErrorCode = keyof typeof ERRORS;
-
-/** The one error class of the project: whatever a person may see is built from the row of its code. */
+/** Whatever a person may see is built from the row of its code. */
 export class BlindflashError extends Error {
   override readonly name = 'BlindflashError';
   readonly code: ErrorCode;
@@ -707,13 +23,10 @@ export class BlindflashError extends Error {
   constructor(code: ErrorCode, detail?: string, cause?: unknown) {
     const row: ErrorRow = ERRORS[code];
     const clean = detail === undefined ? undefined : harmless(detail);
-    super(
-      clean === undefined ? row.sentence : `${row.sentence} (${clean})`,
-      cause === undefined ? undefined : { cause },
-    );
+    super(withDetail(row.sentence, clean), cause === undefined ? undefined : { cause });
     this.code = code;
     this.remedy = row.remedy;
-    this.exitStatus = row.exitStatus;
+    this.exitStatus = exitStatusOf(code);
     this.detail = clean;
   }
 }
@@ -736,6 +49,66 @@ export function isBlindflashError(error: unknown, code?: ErrorCode): error is Bl
 export function asBlindflashError(error: unknown): BlindflashError {
   if (error instanceof BlindflashError) return error;
   return fail('BF-INTERNAL', error instanceof Error ? error.message : String(error), error);
+}
+
+/** True if this version knows the code: the other side may be newer. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
+/** The row of a code. */
+export function errorRow(code: ErrorCode): ErrorRow {
+  return ERRORS[code];
+}
+
+/** The part of Blindflash, or of the desk, that a code is about. */
+export function partOf(code: ErrorCode): PartName {
+  return ERRORS[code].part;
+}
+
+/** What a command that ends with this code exits with. */
+export function exitStatusOf(code: ErrorCode): number {
+  return PARTS[ERRORS[code].part].exitStatus;
+}
+
+/** True when another access to this part may go well where one failed with this error. */
+export function mayRepeatAccess(error: unknown, part: 'probe' | 'target'): error is BlindflashError {
+  return isBlindflashError(error) && ERRORS[error.code].retry === 'access' && partOf(error.code) === part;
+}
+
+/** True when an agent that meets this error gives up its run; otherwise it reports it and waits for the controller. */
+export function endsAgent(code: ErrorCode): boolean {
+  return PARTS[ERRORS[code].part].endsAgent;
+}
+
+/** What the controller may start anew after this error of chip or agent; undefined when that heals nothing. */
+export function restartAfter(code: ErrorCode): 'session' | 'board' | undefined {
+  const { retry } = errorRow(code);
+  if (retry === 'session' || retry === 'board') return retry;
+  // Whoever made the access has repeated it already.
+  return retry === 'access' && !endsAgent(code) ? 'board' : undefined;
+}
+
+/** Sentence and remedy of a code in the words for whoever reads them. */
+export function wordingFor(code: ErrorCode, audience: Audience): Wording {
+  const row = errorRow(code);
+  const own = audience === 'operator' ? undefined : row[audience];
+  return { sentence: own?.sentence ?? row.sentence, remedy: own?.remedy ?? remedyFor(row, audience) };
+}
+
+/** A remedy that is somebody else's to carry out says whose. */
+function remedyFor({ acts, part, remedy }: ErrorRow, audience: Audience): string {
+  const who = acts ?? PARTS[part].acts;
+  return who === 'anybody' || who === audience ? remedy : `For the ${who} to do: ${remedy}`;
+}
+
+/** An error as one sentence for whoever reads it: what happened and, in brackets, the particulars. */
+export function tell(error: BlindflashError, audience: Audience): string {
+  return withDetail(wordingFor(error.code, audience).sentence, error.detail);
+}
+
+function withDetail(sentence: string, detail: string | undefined): string {
+  return detail === undefined ? sentence : `${sentence} (${detail})`;
 }
 
 const DETAIL_CHARACTERS = 300;

@@ -170,40 +170,6 @@ export const SAVE_WORDS = [
   'tunnelTagHigh',
 ] as const;
 
-export interface StubError {
-  readonly code: number;
-  readonly what: string;
-  /** Meaning of DETAIL, empty when it is 0. */
-  readonly detail: string;
-}
-
-export const STUB_ERRORS = {
-  planMalformed: { code: 1, what: 'plan malformed', detail: 'offset' },
-  wrongChip: { code: 2, what: 'wrong chip', detail: 'what was read' },
-  randomFailed: { code: 3, what: 'random generator failed', detail: 'RNG_SR, or the failed test' },
-  clockFailed: { code: 4, what: 'clock failed', detail: 'RCC_CR' },
-  protectedChip: { code: 5, what: 'read protection active', detail: 'OPTCR' },
-  confirmWrong: { code: 6, what: 'confirmation wrong', detail: '' },
-  boxFailed: { code: 7, what: 'box did not open', detail: 'sequence' },
-  outsidePlan: { code: 8, what: 'outside plan', detail: 'address, sector or index' },
-  order: { code: 9, what: 'order', detail: 'kind' },
-  flashError: { code: 10, what: 'flash error', detail: 'FLASH_SR' },
-  flashTimeout: { code: 11, what: 'flash timeout', detail: 'FLASH_SR' },
-  digestDiffers: { code: 12, what: 'digest differs', detail: 'range, FFFFFFFF for the root' },
-  notBlank: { code: 13, what: 'not blank', detail: 'address' },
-  optionsFailed: { code: 14, what: 'option bytes failed', detail: 'OPTCR' },
-  idle: { code: 15, what: 'idle limit', detail: '' },
-  agentStopped: { code: 16, what: 'agent asked to stop', detail: '' },
-  controllerStopped: { code: 17, what: 'controller asked to stop', detail: '' },
-  cpuFault: { code: 18, what: 'CPU fault', detail: 'PC' },
-  tooManyHandshakes: { code: 19, what: 'too many handshakes', detail: '' },
-  zeroSecret: { code: 20, what: 'zero shared secret', detail: '' },
-  malformedFrame: { code: 21, what: 'malformed frame', detail: 'kind' },
-  noRandom: { code: 22, what: 'this part has no random generator', detail: 'DEV_ID' },
-} as const satisfies Record<string, StubError>;
-
-export type StubErrorName = keyof typeof STUB_ERRORS;
-
 /** DETAIL of `randomFailed` when a test failed; smaller values are RNG_SR. */
 export const RANDOM_TESTS = { timeout: 0x100, repetition: 0x101, proportion: 0x102 } as const satisfies Record<
   string,

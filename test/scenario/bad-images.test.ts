@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { readImage, type ImageOptions } from '../../controller/image/image.ts';
 import { findChip } from '../../shared/chips/index.ts';
-import { ERRORS, type ErrorCode } from '../../shared/errors/errors.ts';
+import { errorRow, exitStatusOf, type ErrorCode } from '../../shared/errors/errors.ts';
 import { describeError, reportError } from '../../cli/terminal/cli.ts';
 import { bootable, FLASH } from '../fixtures/images.ts';
 
@@ -129,7 +129,8 @@ describe('bad images', () => {
       }
       assert.ok(thrown !== undefined, 'it was taken');
       const lines = describeError(thrown).trimEnd().split('\n');
-      const { sentence, remedy, exitStatus } = ERRORS[each.code];
+      const { sentence, remedy } = errorRow(each.code);
+      const exitStatus = exitStatusOf(each.code);
       assert.equal(lines[0], `error ${each.code}: ${sentence}`);
       assert.equal(lines.at(-1), `→ ${remedy}`);
       assert.ok(lines.length <= 3, lines.join('\n'));

@@ -7,7 +7,7 @@ import type { Image } from '../../controller/image/image.ts';
 import { concat } from '../../shared/codec/bytes.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { ReceiptSchema } from '../../shared/plan/receipt.ts';
-import { ERRORS, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
+import { errorRow, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { CONTROL, LAYOUTS } from '../../shared/mailbox/layout.ts';
 import { CHIPS, type ChipName } from '../../sim/chips/stm32f4.ts';
 import { bootable, FLASH, flashAfter, imageOf } from '../fixtures/images.ts';
@@ -43,7 +43,7 @@ function requireDone({ agent, error }: Outcome): void {
 function requireRefused({ agent, error, receipt }: Outcome, code: ErrorCode): void {
   assert.ok(isBlindflashError(error, code), String(error));
   assert.equal(agent.error?.code, code);
-  assert.ok(agent.error?.message.includes(ERRORS[code].sentence));
+  assert.ok(agent.error?.message.includes(errorRow(code).sentence));
   assert.equal(agent.result, 'failed');
   assert.equal(receipt, undefined);
 }

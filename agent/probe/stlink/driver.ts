@@ -1,6 +1,6 @@
 // The ST-LINK as a Probe, over any transport: opening, status → error, bounded wait-retry, memory in pieces.
 // Facts: docs/reference/stlink.md §2.10 (firmware), §3.1 (session), §3.5 (trouble and what to do about it).
-import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
+import { fail, isBlindflashError, mayRepeatAccess, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';
 import type { AccessWidth } from '../adi/memory-access.ts';
@@ -196,7 +196,7 @@ export class StlinkDriver implements Probe {
         const version = await this.#perform(command.getVersion());
         return version.hardware >= 3 ? await this.#perform(command.getVersionEx()) : version;
       } catch (error) {
-        const again = isBlindflashError(error, 'BF-PROBE-TIMEOUT') || isBlindflashError(error, 'BF-PROBE-GARBAGE');
+        const again = mayRepeatAccess(error, 'probe');
         if (!again || attempt === VERSION_ATTEMPTS) throw error;
         await this.#transport.reset();
       }

@@ -1,6 +1,6 @@
 // Access to the mailbox words and rings, and to nothing else (docs/mailbox.md). A probe that stumbles is given a hand, within limits.
 import { Reader } from '../../../shared/codec/bytes.ts';
-import { asBlindflashError, fail, type ErrorCode } from '../../../shared/errors/errors.ts';
+import { asBlindflashError, fail, mayRepeatAccess } from '../../../shared/errors/errors.ts';
 import {
   CONTROL,
   fieldAddress,
@@ -15,14 +15,6 @@ import { pause } from '../../probe/deadline.ts';
 import type { Probe } from '../../probe/probe.ts';
 import { CortexM, type CoreStatus } from '../../target/cortex-m.ts';
 
-/** Troubles of probe and wire after which the same access is tried again: every access of ours may be repeated. */
-const PASSING: ReadonlyMap<ErrorCode, 'recover' | 'repeat'> = new Map([
-  ['BF-PROBE-TIMEOUT', 'recover'],
-  ['BF-PROBE-GARBAGE', 'recover'],
-  ['BF-TARGET-WAIT', 'repeat'],
-  ['BF-TARGET-WIRE', 'repeat'],
-  ['BF-TARGET-FAULT', 'repeat'],
-]);
 const ATTEMPTS = 3;
 const AGAIN_MS = 5;
 
@@ -123,7 +115,10 @@ export class Mailbox {
   }
 }
 
-/** Tries again what a disturbed wire or a confused probe may have spoilt; at most ATTEMPTS times in all. */
+/**
+ * Tries again what a disturbed wire or a confused probe may have spoilt, at most ATTEMPTS times in all: every access of ours may be
+ * repeated.
+ */
 export async function withRetry<T>(
   { probe, clock, log }: { readonly probe: Probe; readonly clock: Clock; readonly log: Log },
   access: () => Promise<T>,
@@ -132,11 +127,11 @@ export async function withRetry<T>(
     try {
       return await access();
     } catch (error) {
-      const known = asBlindflashError(error);
-      const remedy = PASSING.get(known.code);
-      if (remedy === undefined || attempt === ATTEMPTS) throw known;
-      log.warn({ code: known.code, attempt }, 'mailbox access failed, trying again');
-      if (remedy === 'recover') await probe.recover();
+      const probeFailed = mayRepeatAccess(error, 'probe');
+      const again = attempt < ATTEMPTS && (probeFailed || mayRepeatAccess(error, 'target'));
+      if (!again) throw asBlindflashError(error);
+      log.warn({ code: error.code, attempt }, 'mailbox access failed, trying again');
+      if (probeFailed) await probe.recover();
       else await pause(clock, AGAIN_MS);
     }
   }

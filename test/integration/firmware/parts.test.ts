@@ -3,13 +3,14 @@
 // §1.4).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { COMMANDS, CONTROL, LAYOUTS, STUB_ERRORS, type Layout } from '../../../shared/mailbox/layout.ts';
+import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
+import { COMMANDS, CONTROL, LAYOUTS, type Layout } from '../../../shared/mailbox/layout.ts';
 import { CHIPS, findChip } from '../../../shared/chips/index.ts';
 import { CHIPS as BOARDS, type ChipName } from '../../../sim/chips/stm32f4.ts';
 import { Bench, stubImage, type StubName } from './bench.ts';
 
 const WITHOUT_RANDOM = ['stm32f401', 'stm32f401xc', 'stm32f411', 'stm32f446'] as const satisfies readonly ChipName[];
-const REFUSED = STUB_ERRORS.noRandom.code;
+const REFUSED = CHIP_ERRORS.noRandom.number;
 const word = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
 
 /** A bench with the stub of the other parts, on a board that complains about whatever the part does not have. */
@@ -116,6 +117,6 @@ describe('stub on a part without a random generator', () => {
   it('a chip that is not in its table is refused as wrong', () => {
     const bench = new Bench({ chip: 'stm32f427' }, 'stm32f4');
     bench.boot();
-    assert.deepEqual([bench.state, bench.error, bench.detail], ['refused', STUB_ERRORS.wrongChip.code, 0x419]);
+    assert.deepEqual([bench.state, bench.error, bench.detail], ['refused', CHIP_ERRORS.wrongChip.number, 0x419]);
   });
 });

@@ -29,11 +29,19 @@ function sink() {
 
 describe('error reports', () => {
   it('are a line with the code, the detail, and a next step', () => {
-    const lines = describeError(fail('BF-PROBE-NONE', 'looked twice')).split('\n');
+    const lines = describeError(fail('BF-PROBE-NONE', 'looked twice'), { reader: 'customer' }).split('\n');
     assert.equal(lines[0], 'error BF-PROBE-NONE: No ST-LINK found.');
     assert.equal(lines[1], '  looked twice');
     assert.match(lines[2]!, /^→ Plug it in/);
     assert.equal(lines.length, 4);
+  });
+  it('are in the words for whoever reads them', () => {
+    const error = fail('BF-JOB-DECLINED');
+    assert.match(
+      describeError(error, { reader: 'customer' }),
+      /You looked at the plan and said no.*\n→ Tell the vendor/,
+    );
+    assert.match(describeError(error), /The customer looked at the plan.*\n→ Talk to the customer/);
   });
   it('are one JSON object for programs', () => {
     const record = JSON.parse(describeError(fail('BF-PROBE-NONE', 'x'), { json: true })) as Record<string, unknown>;

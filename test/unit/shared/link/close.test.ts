@@ -1,6 +1,6 @@
 // The table of close reasons: codes WebSocket allows, each once, and sound advice to whoever hears them.
 import assert from 'node:assert/strict';
-import { ERRORS } from '../../../../shared/errors/errors.ts';
+import { ERRORS } from '../../../../shared/errors/catalogue.ts';
 import { CLOSE, closeError, closeName, mayReturn, type CloseRow } from '../../../../shared/link/close.ts';
 
 const rows = Object.entries(CLOSE) as [keyof typeof CLOSE, CloseRow][];
