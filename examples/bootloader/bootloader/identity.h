@@ -1,4 +1,4 @@
-/* Who am I, and why did I start. */
+/* Identity of the chip and the cause of its last reset. */
 #ifndef IDENTITY_H
 #define IDENTITY_H
 

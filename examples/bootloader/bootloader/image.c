@@ -1,4 +1,4 @@
-/* Judging an application; the header's layout is described in image.h. */
+/* Checks an application before it is started; the header's layout is described in image.h. */
 #include "image.h"
 #include "crc32.h"
 #include "stm32f427.h"

@@ -1,4 +1,4 @@
-/* The jump. ARMv7-M: VTOR, then MSP, then the reset vector. */
+/* The jump into the application. Armv7-M (DDI0403 B1.5): VTOR, then MSP, then the reset vector. */
 #include "launch.h"
 #include "console.h"
 #include "handoff.h"

@@ -1,4 +1,4 @@
-/* Leaving the bootloader for good. */
+/* Starts the application; the bootloader does not come back. */
 #ifndef LAUNCH_H
 #define LAUNCH_H
 

@@ -1,4 +1,4 @@
-/* Last words: any exception nobody handles is printed with the interrupted context, then the core spins. */
+/* Fault report: any exception nobody handles is printed with the interrupted context, then the core spins. */
 #ifndef FAULT_H
 #define FAULT_H
 

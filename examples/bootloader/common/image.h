@@ -1,4 +1,4 @@
-/* The header in front of an application, and how the bootloader judges it.
+/* The header in front of an application, and how the bootloader checks it.
  *
  *   0x08020000  struct image_header, padded with 0xFF to IMAGE_HEADER_SIZE
  *   0x08020200  body: vector table (512-byte aligned, as VTOR wants), code, constants, initial .data
