@@ -7,16 +7,16 @@ import type { EventQueue } from '../../sim/event-queue.ts';
 /** Reasons for the flash to stand still between two operations. */
 export const IDLE_CAUSES = {
   nextWord: 'the stub takes the end interrupt and starts the next word',
-  frame: 'the next frame is there but not opened yet',
+  frame: 'the next sealed command is there but not opened yet',
   digest: 'the stub digests a range',
-  empty: 'the next frame is not in the ring',
+  empty: 'the next sealed command is not in the ring',
 } as const;
 export type IdleCause = keyof typeof IDLE_CAUSES;
 
 /** All in milliseconds of virtual time. */
 export interface FlashTimes {
   readonly firstErase: number;
-  /** End of the last word of the frames; the boot words come later. */
+  /** End of the last word of the IMAGE commands; the boot words come later. */
   readonly lastWord: number;
   readonly lastBootWord: number;
   readonly erases: number;
@@ -28,7 +28,7 @@ export interface FlashTimes {
   readonly idle: Readonly<Record<IdleCause, number>>;
 }
 
-/** Between two words of one frame nothing takes longer, microseconds. */
+/** Between two words of one sealed command nothing takes longer, microseconds. */
 const NEXT_WORD_US = 10;
 const BOOT_WORDS = 16;
 

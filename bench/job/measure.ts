@@ -156,8 +156,8 @@ function before(house: House, times: FlashTimes): Item[] {
     { what: 'before: stub started, first handshake message', ms: offer.sent - loaded },
     { what: 'before: network, handshake', ms: answer.arrived - offer.sent },
     { what: 'before: key agreement on the chip', ms: confirm.sent - answer.arrived },
-    { what: 'before: network, first frame', ms: frame.arrived - confirm.sent },
-    { what: 'before: first frame through the mailbox', ms: times.firstErase - frame.arrived },
+    { what: 'before: network, first sealed command', ms: frame.arrived - confirm.sent },
+    { what: 'before: first command through the mailbox', ms: times.firstErase - frame.arrived },
   ];
 }
 
@@ -166,7 +166,7 @@ function during({ idle, erasing, programming }: FlashTimes, floor: Floor): Item[
   return [
     { what: 'flash: hardware slower than floor', ms: erasing + programming - floor.total },
     { what: 'flash: between two words', ms: idle.nextWord },
-    { what: 'flash: frame not opened yet', ms: idle.frame },
+    { what: 'flash: command not opened yet', ms: idle.frame },
     { what: 'flash: digest', ms: idle.digest },
     { what: 'flash: ring empty', ms: idle.empty },
   ];
