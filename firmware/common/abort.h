@@ -1,10 +1,15 @@
-/* How a step that cannot go on ends: by fail(), which does not return. stub.c holds what happens then. */
+/* How a step that cannot go on ends: by session_abort(), which does not return, so that no step has to hand an error on. */
 #ifndef BF_ABORT_H
 #define BF_ABORT_H
 
 #include <stdint.h>
 
-/* Ends the session, or the boot, with an ERROR_ of mailbox.h; never from an interrupt. Goes on in the main loop, on a fresh stack. */
-void fail(uint32_t error, uint32_t detail) __attribute__((noreturn));
+#include "protocol.h"
+
+/*
+ * Ends the session, or refuses the boot: empties the stack and goes on in session_aborted() (session.c), which tells the controller, wipes
+ * and returns to the main loop. Never from an interrupt. `detail` is what the error's row in protocol.h says.
+ */
+void session_abort(session_error error, uint32_t detail) __attribute__((noreturn));
 
 #endif

@@ -1,36 +1,38 @@
 /*
- * What a frame of the sealed session may ask (docs/protocol.md sections 8 and 9). The box was authentic; every address, length
- * and count is checked against the plan all the same.
+ * What a sealed command may ask (docs/protocol.md sections 8 and 9). Its box was authentic; every address, length and count is
+ * checked against the plan all the same.
  */
 #ifndef BF_COMMANDS_H
 #define BF_COMMANDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "job.h"
 
+/* A sealed command from its arrival until the flash engine is done with it. */
 typedef struct {
   uint8_t *bytes; /* plaintext, word-aligned, private */
-  uint32_t size;
+  uint32_t size;  /* of the plaintext, bytes */
   uint32_t sequence;
-  uint32_t ticket;  /* until which the flash engine needs the bytes; 0 when it does not */
-  uint32_t address; /* of an IMAGE under way, with `count` and `lead` as digest_follow wants them */
-  uint32_t count;
-  uint8_t *lead;
-  uint32_t last; /* END was answered */
-} frame;
+  uint32_t ticket;      /* until which the flash engine needs the bytes; 0 when it does not */
+  uint32_t address;     /* of an IMAGE under way, with `count` and `boot_prefix` as digest_follow wants them */
+  uint32_t count;       /* bytes */
+  uint8_t *boot_prefix; /* where the boot words in front of `address` are kept, or NULL */
+  uint32_t last;        /* END was answered */
+} sealed_command;
 
-/* Begins the work of a session at programming width `psize`. */
+/* Begins the work of a session at programming width `psize` (0 x8, 1 x16, 2 x32). */
 void commands_begin(uint32_t psize);
 
 /*
- * Runs a frame, or fails. Returns 1, or 0 when it cannot be done yet: ask again after the next wake. `quiet` says that no frame
- * is left whose ticket is set.
+ * Runs a sealed command, or aborts. True when it was run, false when it cannot be run yet: ask again after the next wake. `quiet` says
+ * that no command is left whose ticket is set.
  */
-int commands_run(frame *f, int quiet);
+bool commands_run(sealed_command *command, bool quiet);
 
-/* Takes the flash content that came back in a frame whose ticket is done. */
-void commands_follow(const frame *f);
+/* Takes the flash content that came back in a sealed command whose ticket is done. */
+void commands_follow(const sealed_command *command);
 
 /* Answers an erase that has come to its end meanwhile, if there is room. */
 void commands_finish_erase(void);

@@ -3,21 +3,20 @@
 #include "domain.h"
 
 #include "flash.h"
-#include "mailbox_transport.h"
 #include "abort.h"
 #include "section.h"
 #include "sha512.h"
+#include "transport.h"
 #include "util.h"
-#include "wipe.h"
 
 #define CHUNK 1024u
 #define NONE 0xFFFFFFFFu
 
-static SECRET uint8_t digests[PLAN_MAX_RANGES][64];
-static SECRET bf_sha512 running; /* of range `followed`, up to `next` */
+static SECTION_SECRET uint8_t digests[PLAN_MAX_RANGES][64];
+static SECTION_SECRET bf_sha512 running; /* of range `followed`, up to `next` */
 static uint32_t followed;        /* index, or NONE */
 static uint32_t next;
-static LARGE uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
+static SECTION_LARGE uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
 
 void digest_begin(void) {
   followed = NONE;
@@ -46,36 +45,36 @@ static void end_range(void) {
   followed = NONE;
 }
 
-void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *lead) {
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *boot_prefix) {
   uint32_t index = plan_find_range(p, address, bytes);
   plan_range r = p->range[index];
-  uint32_t from = lead ? address - FLASH_LEAD : address;
+  uint32_t from = boot_prefix ? address - FLASH_BOOT_PREFIX : address;
   known[index] = 0;
   if (index != followed && from == r.address) begin_range(index, from);
   if (index != followed || from != next) return;
-  if (lead) feed(lead, FLASH_LEAD);
+  if (boot_prefix) feed(boot_prefix, FLASH_BOOT_PREFIX);
   feed(data, bytes);
   if (next == r.address + r.length) end_range();
 }
 
 /* The agent may stop a digest, which takes up to 2 s. */
 static void look_at_command(void) {
-  uint32_t command = MB(COMMAND);
-  if (command == COMMAND_ABORT || command == COMMAND_HANDSHAKE) fail(ERROR_AGENT_STOPPED, 0);
+  host_command command = *transport_host_command();
+  if (command == HOST_COMMAND_ABORT || command == HOST_COMMAND_HANDSHAKE) session_abort(ERROR_AGENT_STOPPED, 0);
 }
 
 /* Hashes what is still missing of a range, or all of it, from flash. */
 static void read_range(const plan *p, uint32_t index) {
   plan_range r = p->range[index];
   if (index != followed) begin_range(index, r.address);
-  mbox_activity(ACTIVITY_DIGESTING, index);
+  transport_show_activity(ACTIVITY_DIGESTING, index);
   while (next != r.address + r.length) {
     uint32_t left = r.address + r.length - next;
     feed((const uint8_t *)next, left < CHUNK ? left : CHUNK);
     look_at_command();
   }
   end_range();
-  mbox_activity(ACTIVITY_IDLE, 0);
+  transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
 const uint8_t *digest_range(const plan *p, uint32_t index) {
@@ -85,7 +84,7 @@ const uint8_t *digest_range(const plan *p, uint32_t index) {
 
 void digest_root(const plan *p, uint8_t root[64]) {
   bf_sha512 s;
-  domain_begin(&s, "root", 4);
+  domain_begin(&s, DOMAIN_ROOT, sizeof DOMAIN_ROOT - 1);
   uint32_t count = p->count;
   bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
   for (uint32_t i = 0; i < p->count; i++) {
@@ -98,7 +97,7 @@ void digest_root(const plan *p, uint8_t root[64]) {
 /* [from, to) in flash must read FF. */
 static void check_span(uint32_t from, uint32_t to) {
   for (; from < to; from += 4)
-    if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) fail(ERROR_NOT_BLANK, from);
+    if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) session_abort(ERROR_NOT_BLANK, from);
 }
 
 /* The gaps between the plan's ranges, which ascend and lie on 4 bytes. */

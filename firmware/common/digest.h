@@ -16,10 +16,10 @@ void digest_begin(void);
 void digest_forget(const plan *p, chip_sector sector);
 
 /*
- * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order; `lead` is what flash holds in front of
+ * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order; `boot_prefix` is what flash holds in front of
  * it, LEAD bytes long, or NULL.
  */
-void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *lead);
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *boot_prefix);
 
 /* SHA-512 of range `index` as read from flash, 64 bytes; kept for the root. */
 const uint8_t *digest_range(const plan *p, uint32_t index);

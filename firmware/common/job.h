@@ -3,7 +3,6 @@
 #define BF_JOB_H
 
 #include "chip.h"
-#include "mailbox.h"
 #include "plan.h"
 
 typedef struct {
@@ -23,8 +22,11 @@ typedef struct {
   } area;
 } job;
 
-extern job the_job;
-#define THE_PLAN (&the_job.area.is.plan)
+extern job current_job;
+/* The plan of the job; valid once job_take() has returned. */
+static inline const plan *job_plan(void) {
+  return &current_job.area.is.plan;
+}
 
 /* Takes the job from the mailbox and checks chip, protection and plan; fails when one is wrong. */
 void job_take(void);

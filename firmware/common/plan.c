@@ -2,21 +2,17 @@
 #include "plan.h"
 #include "domain.h"
 
-#include "mailbox.h"
 #include "abort.h"
 #include "registers.h"
 #include "sha512.h"
 #include "util.h"
 
-#define MAGIC 0x31504642u /* "BFP1" */
 #define AT(field) offsetof(plan, field)
-#define IDLE_LEAST 1000u
-#define IDLE_MOST 3600000u
 
 /* Bytes that stand for themselves, and what they may be. */
 static const uint8_t FIELDS[][3] = {
-    {AT(kind), KIND_FLASH, KIND_RESET}, {AT(mode), 1, 1},    {AT(psize), 0, 2},    {AT(lock), 0, 1},     {AT(final), 0, 1},
-    {AT(count), 0, PLAN_MAX_RANGES},    {AT(label), 0, 64},
+    {AT(kind), KIND_FLASH, KIND_RESET}, {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},    {AT(psize), WIDTH_X8, WIDTH_X32},    {AT(lock), 0, 1},     {AT(final), 0, 1},
+    {AT(count), 0, PLAN_MAX_RANGES},    {AT(label), 0, PLAN_MAX_LABEL},
 };
 
 /* What a kind erases, programs and only digests: 0 nothing, 1 at least one, 2 as it likes. */
@@ -25,11 +21,11 @@ static const uint8_t SHAPE[][3] = {
 };
 
 /* Fails with `offset` unless `good`. */
-BF_INLINE void need(int good, uint32_t offset) {
-  if (!good) fail(ERROR_PLAN_MALFORMED, offset);
+BF_INLINE void require(int good, uint32_t offset) {
+  if (!good) session_abort(ERROR_PLAN_MALFORMED, offset);
 }
 
-int spans_meet(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len) {
+int ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len) {
   return a - b < b_len || b - a < a_len;
 }
 
@@ -45,7 +41,7 @@ uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length) {
 
 void plan_hash(const plan *p, uint8_t hash[64]) {
   bf_sha512 s;
-  domain_begin(&s, "plan", 5); /* with its zero byte */
+  domain_begin(&s, DOMAIN_PLAN, sizeof DOMAIN_PLAN); /* with its zero byte */
   bf_sha512_update(&s, (const uint8_t *)p, p->length);
   bf_sha512_final(&s, hash);
 }
@@ -53,27 +49,27 @@ void plan_hash(const plan *p, uint8_t hash[64]) {
 /* Lengths and the fields that stand for themselves. */
 static void check_head(const plan *p, uint32_t length) {
   const uint8_t *bytes = (const uint8_t *)p;
-  need(length >= PLAN_HEAD_BYTES && p->magic == MAGIC, AT(magic));
+  require(length >= PLAN_HEAD_BYTES && p->magic == PLAN_MAGIC, AT(magic));
   for (uint32_t i = 0; i < sizeof FIELDS / sizeof FIELDS[0]; i++) {
     const uint8_t *f = FIELDS[i];
-    need(bytes[f[0]] >= f[1] && bytes[f[0]] <= f[2], f[0]);
+    require(bytes[f[0]] >= f[1] && bytes[f[0]] <= f[2], f[0]);
   }
-  need((p->zeros[0] | p->zeros[1] | p->zeros[2]) == 0, AT(zeros));
+  require((p->zeros[0] | p->zeros[1] | p->zeros[2]) == 0, AT(zeros));
   uint32_t used = PLAN_HEAD_BYTES + sizeof(plan_range) * p->count + p->label;
-  need(p->length == length && length == ((used + 3u) & ~3u), AT(length));
-  for (; used < length; used++) need(bytes[used] == 0, used);
-  need(p->idle_ms >= IDLE_LEAST && p->idle_ms <= IDLE_MOST, AT(idle_ms));
-  need(p->lock == 0 || p->kind == KIND_FLASH, AT(lock));
+  require(p->length == length && length == ((used + 3u) & ~3u), AT(length));
+  for (; used < length; used++) require(bytes[used] == 0, used);
+  require(p->idle_ms >= PLAN_IDLE_LEAST && p->idle_ms <= PLAN_IDLE_MOST, AT(idle_ms));
+  require(p->lock == 0 || p->kind == KIND_FLASH, AT(lock));
 }
 
 static void check_chip(const plan *p, const chip_geometry *chip) {
   uint32_t id = DBGMCU_IDCODE & 0xFFFu;
-  if (id != CHIP_DEV_ID || p->dev_id != id) fail(ERROR_WRONG_CHIP, id);
-  if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO)) fail(ERROR_WRONG_CHIP, chip->flash_kib);
+  if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
+  if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO)) session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
 
 static void check_sectors(const plan *p, const chip_geometry *chip) {
-  for (uint32_t i = 0; i < 32; i++) need((p->sectors >> i & 1u) == 0 || chip_sector_at(chip, i).size != 0, AT(sectors));
+  for (uint32_t i = 0; i < 32; i++) require((p->sectors >> i & 1u) == 0 || chip_sector_at(chip, i).size != 0, AT(sectors));
 }
 
 /* Each range by itself and after the one before; counts the uses. */
@@ -82,9 +78,9 @@ static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t coun
   for (uint32_t i = 0; i < p->count; i++) {
     const plan_range *r = &p->range[i];
     uint32_t offset = PLAN_HEAD_BYTES + sizeof *r * i, sector = chip_find_sector(chip, r->address, r->length);
-    need(r->address >= end && ((r->address | r->length) & 3u) == 0 && r->length != 0 && sector != CHIP_SECTORS, offset);
-    need(r->use == USE_PROGRAM || r->use == USE_DIGEST, offset + 8);
-    need(r->use == USE_DIGEST || (p->sectors >> sector & 1u) != 0, offset);
+    require(r->address >= end && ((r->address | r->length) & 3u) == 0 && r->length != 0 && sector != CHIP_SECTORS, offset);
+    require(r->use == USE_PROGRAM || r->use == USE_DIGEST, offset + 8);
+    require(r->use == USE_DIGEST || (p->sectors >> sector & 1u) != 0, offset);
     counts[r->use]++;
     end = r->address + r->length;
   }
@@ -93,10 +89,10 @@ static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t coun
 static void check_shape(const plan *p, const uint32_t counts[3]) {
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t allowed = SHAPE[p->kind][i];
-    need(allowed == 2 || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
+    require(allowed == 2 || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
   }
   int boots = (p->boot & 3u) == 0 && plan_find_range(p, p->boot, BOOT_BYTES) != p->count;
-  need(p->kind == KIND_FLASH ? boots : p->boot == NO_ADDRESS, AT(boot));
+  require(p->kind == KIND_FLASH ? boots : p->boot == NO_ADDRESS, AT(boot));
 }
 
 void plan_check(const plan *p, uint32_t length, const chip_geometry *chip) {

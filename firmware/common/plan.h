@@ -6,15 +6,7 @@
 #include <stdint.h>
 
 #include "chip.h"
-
-#define PLAN_MAX_BYTES 1536u
-#define PLAN_HEAD_BYTES 48u
-#define PLAN_MAX_RANGES 64u
-#define BOOT_BYTES 64u
-#define NO_ADDRESS 0xFFFFFFFFu
-
-enum { KIND_FLASH = 1, KIND_VERIFY, KIND_ERASE, KIND_INFO, KIND_RESET };
-enum { USE_PROGRAM = 1, USE_DIGEST };
+#include "protocol.h"
 
 typedef struct {
   uint32_t address;
@@ -53,6 +45,6 @@ uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length);
 void plan_hash(const plan *p, uint8_t hash[64]);
 
 /* True when [a, a + a_len) and [b, b + b_len) share a byte; neither may wrap. */
-int spans_meet(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len);
+int ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len);
 
 #endif

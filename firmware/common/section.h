@@ -1,8 +1,11 @@
-/* Where a variable lies. */
+/* Where a variable lies: the linker script gathers these sections. */
 #ifndef BF_SECTION_H
 #define BF_SECTION_H
 
 /* Behind the small ones: those are then near to one another, and their addresses short. */
-#define LARGE __attribute__((section(".bss.large")))
+#define SECTION_LARGE __attribute__((section(".bss.large")))
+
+/* On the list of secrets: wipe_secrets() clears them all. */
+#define SECTION_SECRET __attribute__((section(".secret")))
 
 #endif

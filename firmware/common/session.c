@@ -1,200 +1,216 @@
-/* Handshake and boxes: see session.h. */
+/*
+ * The main loop and the state table of docs/mailbox.md. A poll handles a command of the host, serves a sealed command or watches the
+ * clock; then the loop waits on words in RAM, so that nothing but the host, a tick or the flash engine moves it.
+ */
 #include "session.h"
 
-#include "mailbox_transport.h"
 #include "abort.h"
-#include "section.h"
-#include "registers.h"
-#include "rng.h"
+#include "commands.h"
+#include "flash.h"
+#include "job.h"
+#include "sealed.h"
 #include "secretbox.h"
-#include "sha512.h"
+#include "section.h"
+#include "supply.h"
+#include "tick.h"
+#include "transport.h"
 #include "util.h"
 #include "wipe.h"
-#include "x25519.h"
 
-#define KEY 32u
-#define M1_SIZE 104u
-#define M2_SIZE 128u
-#define M2_UNCONFIRMED 96u
-#define M2_PAYLOAD 64u
-#define M2_VERSION (M2_PAYLOAD + 16u)
-#define PROTOCOL_VERSION 1
-#define EPOCH_BOXES 64u
-#define PURPOSE 0x53
+#define BUFFERS 3u
+#define BUFFER_WORDS (TRANSPORT_ROOM / 4u)
 
-/* One direction: the box key of its epoch, the chain of the next. */
-typedef struct {
-  uint8_t chain[KEY];
-  uint8_t key[KEY];
-  uint32_t last; /* sequence */
-  uint8_t number;
-} direction;
+static SECTION_SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, plaintext, then flash content of one command each */
+static SECTION_LARGE sealed_command in_hand[BUFFERS];          /* those with a ticket are in the flash engine's hands */
+static sealed_command *pending;                                /* opened, not run; or NULL */
 
-static SECRET direction in, out; /* r2i, i2r */
-static SECRET uint32_t keyed;
-static SECRET uint8_t ephemeral[KEY];
-static SECRET uint8_t reply_box[BOX_REPLY];
-static LARGE uint8_t stub_hash[STUB_HASH_SIZE];
-static LARGE uint8_t m1[M1_SIZE];
-static LARGE uint8_t m2[M2_SIZE];
+static uint32_t have_job;
+static host_command handling;   /* the host's command at work, or none */
+static uint32_t refusing;       /* a failure now is for good */
+static uint32_t handshakes;
+static uint32_t box_failed;     /* the last session ended by a box that did not open */
+static uint32_t retries;        /* handshakes after such an end */
+static uint32_t last_sign;      /* tick of the last sign of life */
+static uint32_t damaged_until;  /* tick at which a slot was found damaged, plus 1: until then it is not read again; 0 when sound */
 
-static const char SUITE[] = "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512";
-
-extern const uint8_t stub_length[]; /* the linker's number, not an address */
-
-void session_hash_stub(void) {
-  bf_sha512_once(stub_hash, (const uint8_t *)MEM_STUB, (size_t)stub_length);
-  bf_copy(MB_BYTES(STUB_HASH), stub_hash, sizeof stub_hash);
+session_state session_current(void) {
+  return transport_state();
 }
 
-/* payload1: what the stub itself reads of the chip. */
-static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
-  bf_wipe(to, 40);
-  bf_copy(to, UID_BYTES, CHIP_UID_SIZE);
-  bf_store_le32(to + 12, DBGMCU_IDCODE);
-  bf_store_le32(to + 16, FLASH_KIB | (uint32_t)STUB_VERSION << 16);
-  bf_store_le32(to + 20, FLASH_OPTCR);
-  bf_store_le32(to + 24, CHIP_OPTCR1);
-  to[29] = (uint8_t)handshake;
-  to[30] = (uint8_t)psize;
+void session_enter(session_state state) {
+  transport_show_state(state);
 }
 
-void session_offer(uint32_t handshake, uint32_t psize) {
-  uint32_t failed = rng_seed(the_job.area.is.host_entropy);
-  if (failed) fail(ERROR_RANDOM_FAILED, failed);
-  rng_draw(ephemeral);
-  bf_x25519_base(m1, ephemeral);
-  rng_draw(m1 + KEY);
-  write_payload1(m1 + 64, handshake, psize);
-  bf_copy(MB_BYTES(M1), m1, M1_SIZE);
+static bool is_keyed_state(session_state state) {
+  return state >= STATE_ACTIVE && state <= STATE_LOCKED;
 }
 
-/* What the transcript hash is of, in its order; M2 as far as it is not yet confirmed. */
-static const bf_part TRANSCRIPT[] = {
-    {(const uint8_t *)SUITE, sizeof SUITE - 1},
-    {(const uint8_t *)"sealed", 6},
-    {the_job.area.is.sealed_key, KEY},
-    {stub_hash, sizeof stub_hash},
-    {the_job.plan_hash, sizeof the_job.plan_hash},
-    {m1, M1_SIZE},
-    {m2, M2_UNCONFIRMED},
-};
+/* Wipes and forgets the session; flash is locked afterwards. */
+static void close_session(void) {
+  flash_drop();
+  wipe_secrets();
+  bf_wipe(in_hand, sizeof in_hand);
+  pending = 0;
+  flash_stop();
+}
 
-/* th = SHA-512 of all parts, each with its length in two bytes in front. */
-static void hash_transcript(uint8_t th[64]) {
-  bf_sha512 s;
-  bf_sha512_init(&s);
-  for (uint32_t i = 0; i < sizeof TRANSCRIPT / sizeof TRANSCRIPT[0]; i++) {
-    uint32_t length = TRANSCRIPT[i].len;
-    bf_sha512_update(&s, (const uint8_t *)&length, 2);
-    bf_sha512_update(&s, TRANSCRIPT[i].data, length);
+/* Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT. */
+static void end_session(session_state state, session_error error, uint32_t detail) {
+  if (error != ERROR_NONE && sealed_has_keys() && sealed_reply_room()) {
+    uint32_t body[2] = {error, detail};
+    sealed_reply(REPLY_ABORT, 0, transport_next() - (pending == 0), body, sizeof body);
   }
-  bf_sha512_final(&s, th);
+  close_session();
+  box_failed = error == ERROR_BOX_FAILED;
+  transport_show_error(error, detail);
+  session_enter(state);
 }
 
-/* prk of section 4, psk being zero in host-blind. Returns 1 when a shared secret is zero. */
-static int agree(uint8_t prk[64]) {
-  uint8_t ikm[3 * KEY];
-  bf_wipe(ikm, sizeof ikm);
-  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, the_job.area.is.sealed_key);
-  bf_part part = {ikm, sizeof ikm};
-  bf_hmac_parts(prk, (const uint8_t *)"blindflash/1 extract", 20, &part, 1);
-  bf_wipe(ikm, sizeof ikm);
-  bf_wipe(ephemeral, sizeof ephemeral);
-  return zero;
+static void offer_handshake(void) {
+  close_session();
+  refusing = 1;
+  retries += box_failed;
+  box_failed = 0;
+  if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX) session_abort(ERROR_TOO_MANY_HANDSHAKES, 0);
+  transport_show_handshakes(++handshakes);
+  transport_reset();
+  transport_show_error(ERROR_NONE, 0);
+  damaged_until = 0;
+  uint32_t psize = supply_psize(), most = job_plan()->psize;
+  commands_begin(psize < most ? psize : most);
+  sealed_offer(handshakes, psize);
+  refusing = 0;
+  session_enter(STATE_OFFERED);
 }
 
-/* to = HKDF-Expand(from, label || more). */
-static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label, const void *more, uint32_t more_length) {
-  bf_part info[] = {{(const uint8_t *)label, 0}, {more, more_length}};
-  while (label[info[0].len] != 0) info[0].len++;
-  (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
+static void handle_command(host_command command) {
+  session_state state = session_current();
+  if (command == HOST_COMMAND_JOB && state == STATE_WAITING) {
+    job_take();
+    have_job = 1;
+    offer_handshake();
+  }
+  if (command == HOST_COMMAND_M2 && state == STATE_OFFERED) {
+    sealed_confirm();
+    session_enter(STATE_ACTIVE);
+  }
+  if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_LOCKED)
+    end_session(STATE_ABORTED, ERROR_AGENT_STOPPED, 0);
+  if (command == HOST_COMMAND_HANDSHAKE && have_job && state >= STATE_OFFERED && state <= STATE_EXPIRED) offer_handshake();
 }
 
-/* mac = HMAC(K(label), th || more)[0..32]. */
-static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t more) {
-  uint8_t key[KEY], whole[64];
-  bf_part parts[] = {{th, 64}, {m2 + M2_UNCONFIRMED, more}};
-  expand(key, prk, 64, label, th, 64);
-  bf_hmac_parts(whole, key, KEY, parts, 2);
-  bf_copy(mac, whole, KEY);
-  bf_wipe(key, sizeof key);
-  bf_wipe(whole, sizeof whole);
+/* A place the flash engine does not need, or NULL. */
+static sealed_command *find_free(void) {
+  for (uint32_t i = 0; i < BUFFERS; i++)
+    if (in_hand[i].ticket == 0) return &in_hand[i];
+  return 0;
 }
 
-/* Box key of `epoch` from its chain, which gives way to the next. */
-static void advance(direction *d, uint32_t epoch) {
-  uint8_t next[KEY];
-  expand(d->key, d->chain, KEY, "box key", &epoch, sizeof epoch);
-  expand(next, d->chain, KEY, "next chain", &epoch, sizeof epoch);
-  bf_copy(d->chain, next, KEY);
-  bf_wipe(next, sizeof next);
+/* The sealed command that has been in the engine's hands longest, or NULL. */
+static sealed_command *find_oldest(void) {
+  sealed_command *oldest = 0;
+  for (uint32_t i = 0; i < BUFFERS; i++)
+    if (in_hand[i].ticket != 0 && (oldest == 0 || (int32_t)(in_hand[i].ticket - oldest->ticket) < 0)) oldest = &in_hand[i];
+  return oldest;
 }
 
-static void start_direction(direction *d, uint8_t number, const uint8_t prk[64], const uint8_t th[64], const char *label) {
-  expand(d->chain, prk, 64, label, th, 64);
-  d->number = number;
-  d->last = 0;
-  advance(d, 0);
+/* True when a sealed command may be looked for now: a damaged slot is read again a tick later. */
+static bool may_receive(void) {
+  return is_keyed_state(session_current()) && pending == 0 && find_free() != 0 && damaged_until != tick_count + 1;
 }
 
-static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
-  uint8_t expected[KEY];
-  confirmation(expected, prk, th, "confirm r", 0);
-  if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) fail(ERROR_CONFIRM_WRONG, 0);
-  if (m2[M2_VERSION] != PROTOCOL_VERSION) fail(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
-  for (uint32_t i = M2_VERSION + 1; i < M2_UNCONFIRMED; i++)
-    if (m2[i] != 0) fail(ERROR_CONFIRM_WRONG, i);
+/* Receives and opens the next sealed command if it is there; aborts when its box does not open. */
+static void receive_command(void) {
+  if (!may_receive() || *transport_arrival() != transport_next()) return;
+  sealed_command *command = find_free();
+  uint8_t *box = (uint8_t *)buffers[command - in_hand];
+  uint32_t length = transport_receive(box);
+  damaged_until = length == 0 ? tick_count + 1 : 0;
+  if (length == 0) return;
+  bf_wipe(command, sizeof *command);
+  command->bytes = box;
+  command->size = length - BF_BOX_TAG;
+  command->sequence = transport_next();
+  pending = command;
+  sealed_open(box, length);
 }
 
-void session_confirm(void) {
-  uint8_t th[64], prk[64], confirm[KEY];
-  bf_copy(m2, MB_BYTES(M2), M2_SIZE);
-  hash_transcript(th);
-  if (agree(prk)) fail(ERROR_ZERO_SECRET, 0);
-  check_confirmation(prk, th);
-  confirmation(confirm, prk, th, "confirm i", KEY);
-  bf_copy(MB_BYTES(M3), confirm, KEY);
-  start_direction(&out, 1, prk, th, "chain i2r");
-  start_direction(&in, 2, prk, th, "chain r2i");
-  bf_wipe(prk, sizeof prk);
-  keyed = 1;
+static void release(sealed_command *command) {
+  bf_wipe(command->bytes, command->size);
+  command->ticket = 0;
 }
 
-/* Moves to the next sequence, crossing into the next epoch where it begins, and makes its nonce. */
-static void next_nonce(direction *d, uint8_t nonce[24]) {
-  uint32_t epoch = d->last / EPOCH_BOXES;
-  if (d->last != 0 && d->last % EPOCH_BOXES == 0) advance(d, epoch);
-  d->last++;
-  bf_wipe(nonce, 24);
-  nonce[0] = d->number;
-  nonce[1] = PURPOSE;
-  bf_store_le32(nonce + 8, epoch);
-  bf_store_le32(nonce + 16, d->last);
+/* Runs the sealed command that is pending. True when there was something to do. */
+static bool run_pending(void) {
+  sealed_command *command = pending;
+  if (command == 0 || !commands_run(command, find_oldest() == 0)) return false;
+  if (command->ticket == 0) release(command);
+  pending = 0;
+  last_sign = tick_count;
+  transport_accept();
+  if (command->last) end_session(STATE_ENDED, ERROR_NONE, 0);
+  return true;
 }
 
-void session_open(uint8_t *box, uint32_t length) {
-  uint8_t nonce[24];
-  next_nonce(&in, nonce);
-  if (bf_secretbox_open(box, box, length, nonce, in.key)) fail(ERROR_BOX_FAILED, in.last);
+/* Hashes what has come back from flash. True when there was something. */
+static bool hash_programmed(void) {
+  sealed_command *command = find_oldest();
+  if (command == 0 || !flash_done(command->ticket)) return false;
+  commands_follow(command);
+  release(command);
+  return true;
 }
 
-int session_room(void) {
-  return mbox_room(out.last + 1);
+/* Sealed commands, replies and troubles of a session. True when there may be more to do at once. */
+static bool serve(void) {
+  flash_check();
+  commands_finish_erase();
+  receive_command();
+  return run_pending() || hash_programmed();
 }
 
-int session_keyed(void) {
-  return (int)keyed;
+/* The idle limit of the plan, in ticks. */
+static void watch_clock(void) {
+  session_state state = session_current();
+  if (!flash_idle()) last_sign = tick_count;
+  if (state < STATE_OFFERED || state > STATE_LOCKED) return;
+  if (tick_count - last_sign > job_plan()->idle_ms / TICK_MS) end_session(STATE_EXPIRED, ERROR_IDLE, 0);
 }
 
-void session_reply(uint8_t kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length) {
-  uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
-  next_nonce(&out, nonce);
-  bf_wipe(plain, REPLY_SIZE);
-  plain[0] = kind;
-  plain[1] = argument;
-  bf_store_le32(plain + 4, answered);
-  bf_copy(plain + REPLY_BODY, body, body_length);
-  bf_secretbox_seal(reply_box, plain, REPLY_SIZE, nonce, out.key);
-  mbox_reply(out.last, reply_box);
+/* Waits in RAM for a command of the host, the next sealed command, a tick or the end of a flash operation. */
+static void wait_for_event(uint32_t seen) {
+  const volatile uint32_t *arrival = transport_arrival();
+  uint32_t look = may_receive(), next = transport_next();
+  while (wake_count == seen && *transport_host_command() == HOST_COMMAND_NONE && !(look && *arrival == next)) {
+  }
+}
+
+static void command_done(void) {
+  if (*transport_host_command() == handling) *transport_host_command() = HOST_COMMAND_NONE;
+  handling = HOST_COMMAND_NONE;
+}
+
+static void poll(void) {
+  uint32_t seen = wake_count;
+  handling = *transport_host_command();
+  if (handling != HOST_COMMAND_NONE) {
+    last_sign = tick_count;
+    handle_command(handling);
+    command_done();
+    return;
+  }
+  if (is_keyed_state(session_current()) && serve()) return;
+  watch_clock();
+  wait_for_event(seen);
+}
+
+void session_poll_forever(void) {
+  transport_announce();
+  for (;;) poll();
+}
+
+void session_aborted(session_error error, uint32_t detail) {
+  end_session(refusing || session_current() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error, detail);
+  if (handling != HOST_COMMAND_NONE) command_done();
+  session_poll_forever();
 }

@@ -1,37 +1,24 @@
 /*
- * The sealed session of the stub (docs/protocol.md sections 4, 5 and 8): initiator of the handshake, boxes both ways. Keys live in
- * SECRET memory only.
+ * The life of a session (docs/mailbox.md, "States"): host commands, sealed commands in hand, the idle limit, the end. The one file that
+ * changes the state is session.c.
  */
 #ifndef BF_SESSION_H
 #define BF_SESSION_H
 
 #include <stdint.h>
 
-#include "job.h"
+#include "protocol.h"
 
-#define STUB_HASH_SIZE 64
-#define REPLY_SIZE 176u /* plaintext of a reply */
-#define REPLY_BODY 8u   /* offset of its body */
+/* The state now. */
+session_state session_current(void);
 
-/* Hashes the stub as it lies in SRAM; once, before anything else. */
-void session_hash_stub(void);
+/* Moves to a state and publishes it: for commands that lead to the next one, the start and a fault. */
+void session_enter(session_state state);
 
-/* Draws ephemeral and nonce and puts M1 number `handshake` into the mailbox. Fails with the random generator. */
-void session_offer(uint32_t handshake, uint32_t psize);
+/* The main loop: handles commands, serves sealed commands, watches the clock. Call once the hardware is up. */
+void session_poll_forever(void) __attribute__((noreturn));
 
-/* Takes M2, checks confirm_r, derives the keys and puts M3 into the mailbox. Fails when it is not good. */
-void session_confirm(void);
-
-/* Opens the next box in place: its plaintext begins where the box began. Fails when it does not open. */
-void session_open(uint8_t *box, uint32_t length);
-
-/* True when one more reply may be written. */
-int session_room(void);
-
-/* True when session keys exist. */
-int session_keyed(void);
-
-/* Seals a reply of `kind` and writes it to the reply ring; `body_length` at most REPLY_SIZE - REPLY_BODY. */
-void session_reply(uint8_t kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length);
+/* Where session_abort() goes on, on an empty stack. */
+void session_aborted(session_error error, uint32_t detail) __attribute__((noreturn, used));
 
 #endif

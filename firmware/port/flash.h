@@ -12,10 +12,13 @@
 #include "chip.h"
 
 /* Bytes in front of an operation that can be read back with it: the boot words. */
-#define FLASH_LEAD 64u
+#define FLASH_BOOT_PREFIX 64u
 
 /* Puts the controller in a known, locked state. Fails when it is busy and stays so. */
 void flash_start(void);
+
+/* The flash interrupt, for the vector table. */
+void flash_irq(void);
 
 /* Chooses the programming width (0 x8, 1 x16, 2 x32) for the coming session and clears counters. */
 void flash_begin(uint32_t psize);
@@ -31,10 +34,10 @@ uint32_t flash_erase(uint32_t number, chip_sector sector);
 
 /*
  * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped. The engine clears the source
- * behind itself, and when all is programmed fills it with what flash reads, while no operation runs; `lead`, unless NULL, takes the
- * FLASH_LEAD bytes in front of `address` then. Returns the ticket; the source is the caller's again once that is done.
+ * behind itself, and when all is programmed fills it with what flash reads, while no operation runs; `boot_prefix`, unless NULL, takes the
+ * FLASH_BOOT_PREFIX bytes in front of `address` then. Returns the ticket; the source is the caller's again once that is done.
  */
-uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *lead);
+uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix);
 
 int flash_done(uint32_t ticket);
 int flash_idle(void);

@@ -1,4 +1,4 @@
-/* The stub's only clock: a counter of 100 ms ticks in RAM, and the wake word that everything the main loop waits for changes. */
+/* The stub's only clock: a counter of 100 ms ticks in RAM, and wake_count, which everything the main loop waits for changes. */
 #ifndef BF_TICK_H
 #define BF_TICK_H
 
@@ -6,14 +6,17 @@
 
 #define TICK_MS 100u
 
-extern volatile uint32_t ticks;
-extern volatile uint32_t wake;
+extern volatile uint32_t tick_count;
+extern volatile uint32_t wake_count;
 
 /* Cycles of a tick at a core clock of `hz`. */
 #define TICK_CYCLES(hz) ((hz) / 1000u * TICK_MS)
 
 /* Starts counting ticks of so many cycles of the core clock. */
 void tick_start(uint32_t cycles);
+
+/* The SysTick exception, for the vector table. */
+void tick_irq(void);
 
 /* Keeps a running watchdog from biting; never starts one. */
 void tick_feed(void);

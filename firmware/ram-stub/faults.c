@@ -5,6 +5,7 @@
 #include "entry.h"
 #include "mailbox_transport.h"
 #include "registers.h"
+#include "session.h"
 #include "tick.h"
 #include "util.h"
 #include "wipe.h"
@@ -39,7 +40,7 @@ static void stay(void) {
 /* `sp` as the exception left it. */
 void fault_main(uint32_t sp) {
   uint32_t pc = stacked(sp, FRAME_PC);
-  volatile uint32_t *fault = &MB(FAULT);
+  volatile uint32_t *fault = mailbox_word(MAILBOX_FAULT);
   fault[0] = pc;
   fault[1] = 0; /* not LR: the primitives keep data in it */
   fault[2] = stacked(sp, FRAME_XPSR);
@@ -50,8 +51,8 @@ void fault_main(uint32_t sp) {
   fault[7] = sp;
   wipe_secrets();
   bf_wipe(fault_stack_top, (size_t)(stack_top - fault_stack_top));
-  mbox_set_error(ERROR_CPU_FAULT, pc);
-  mbox_set_state(STATE_FAULT);
-  MB(MAGIC) = MB_MAGIC_VALUE;
+  transport_show_error(ERROR_CPU_FAULT, pc);
+  session_enter(STATE_FAULT);
+  transport_announce();
   stay();
 }

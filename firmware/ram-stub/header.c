@@ -3,7 +3,7 @@
 
 #include "mailbox.h"
 
-extern const uint8_t stub_length[]; /* the linker's number, not an address */
+extern const uint8_t program_length[]; /* the linker's number, not an address */
 
 typedef struct {
   uint32_t magic;
@@ -13,4 +13,4 @@ typedef struct {
 } stub_header;
 
 extern const stub_header header;
-__attribute__((section(".header"), used)) const stub_header header = {STUB_MAGIC, STUB_VERSION, stub_length, MEM_CONTROL};
+__attribute__((section(".header"), used)) const stub_header header = {STUB_MAGIC, PROGRAM_VERSION, program_length, MEM_CONTROL};

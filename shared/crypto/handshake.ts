@@ -6,6 +6,7 @@ import { fail, type BlindflashError } from '../errors/errors.ts';
 import type { Random } from '../ports.ts';
 import { deriveKey, hmacSha512, sha512 } from './hash.ts';
 import type { ExchangeKeyPair, ExchangePublic, ExchangePurpose, Psk } from './keys.ts';
+import { KEY_LABELS } from './labels.ts';
 import type { HandshakeProtocol } from './protocol.ts';
 import { BoxSession, type Role } from './session.ts';
 
@@ -211,16 +212,16 @@ function schedule(
   const ikm = concat(...secrets);
   const prk = hmacSha512(ascii(protocol.extract), ikm);
   const key = (label: string) => deriveKey(prk, label, transcript);
-  const [keyR, keyI] = [key('confirm r'), key('confirm i')];
+  const [keyR, keyI] = [key(KEY_LABELS.confirmR), key(KEY_LABELS.confirmI)];
   const confirmR = copyOf(hmacSha512(keyR, transcript), 0, CONFIRM_BYTES);
   const confirmI = copyOf(hmacSha512(keyI, transcript, confirmR), 0, CONFIRM_BYTES);
   const keys = {
     transcript,
     confirmR,
     confirmI,
-    i2r: key('chain i2r'),
-    r2i: key('chain r2i'),
-    exporter: key('exporter'),
+    i2r: key(KEY_LABELS.chainI2r),
+    r2i: key(KEY_LABELS.chainR2i),
+    exporter: key(KEY_LABELS.exporter),
   };
   wipe(...secrets.slice(0, 2), ikm, prk, keyR, keyI);
   return keys;

@@ -3,6 +3,7 @@ import { assertBytes, copyOf, U32_MAX, u32le, wipe } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
 import { epochOf, openBox, sealBox, type Direction } from './box.ts';
 import { deriveKey } from './hash.ts';
+import { KEY_LABELS } from './labels.ts';
 import type { HandshakeProtocol } from './protocol.ts';
 
 /** i initiator (agent, stub), r responder (controller). */
@@ -154,8 +155,8 @@ class Chain {
 
   /** chain_e → box key of e; the chain itself becomes chain_e+1 and the old one is wiped. */
   #advance(epoch: number): Uint8Array {
-    const key = deriveKey(this.#chain, 'box key', u32le(epoch));
-    const next = deriveKey(this.#chain, 'next chain', u32le(epoch));
+    const key = deriveKey(this.#chain, KEY_LABELS.boxKey, u32le(epoch));
+    const next = deriveKey(this.#chain, KEY_LABELS.nextChain, u32le(epoch));
     wipe(this.#chain);
     this.#chain = next;
     return key;

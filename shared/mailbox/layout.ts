@@ -1,5 +1,5 @@
 // The mailbox between agent and stub as data: docs/mailbox.md, table by table. firmware/ram-stub/mailbox.h is generated from this file
-// by scripts/gen-mailbox-header.ts. All numbers are little-endian words; every access of the agent is word-aligned.
+// by scripts/gen-firmware-headers.ts. All numbers are little-endian words; every access of the agent is word-aligned.
 
 export interface MemoryArea {
   readonly address: number;

@@ -24,10 +24,13 @@ export const PLAN_LIMITS = {
   idleMs: { least: 1000, most: 3_600_000 },
 } as const;
 export const BOOT_WORDS_BYTES = 64;
-const HEADER_BYTES = 48;
+/** What the hash of a plan begins with. */
+export const PLAN_DOMAIN = 'blindflash/1 plan';
+export const PLAN_HEADER_BYTES = 48;
 const RANGE_BYTES = 12;
-const NO_ADDRESS = U32_MAX;
-const MAGIC = ascii('BFP1');
+/** In the place of the boot words' address when a plan has none. */
+export const NO_ADDRESS = U32_MAX;
+export const PLAN_MAGIC = ascii('BFP1');
 const MALFORMED = 'BF-PLAN-MALFORMED';
 
 export interface PlanRange {
@@ -69,7 +72,7 @@ export function encodePlan(plan: Plan): Uint8Array {
   if (label.length > PLAN_LIMITS.labelBytes) throw fail('BF-PLAN-TOO-LONG', `a label of ${label.length} bytes`);
   const length = planLength(plan.ranges.length, label.length);
   const writer = new Writer()
-    .bytes(MAGIC)
+    .bytes(PLAN_MAGIC)
     .u16(length)
     .u8(KINDS[plan.kind], 'kind')
     .u8(MODES[plan.mode], 'mode')
@@ -95,7 +98,7 @@ export function encodePlan(plan: Plan): Uint8Array {
 export function decodePlan(bytes: Uint8Array): Plan {
   assertBytes(bytes, 'plan');
   const reader = new Reader(bytes, MALFORMED, 'plan');
-  reader.expect(MAGIC, 'the beginning');
+  reader.expect(PLAN_MAGIC, 'the beginning');
   const length = reader.u16();
   if (length !== bytes.length) reader.refuse(`${bytes.length} bytes instead of ${length}`);
   if (length > PLAN_LIMITS.bytes || length % 4 !== 0) reader.refuse(`a length of ${length} bytes`);
@@ -125,7 +128,7 @@ export function decodePlan(bytes: Uint8Array): Plan {
 
 /** SHA-512("blindflash/1 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's. */
 export function planHash(planBytes: Uint8Array): Uint8Array {
-  return sha512(withDomain('blindflash/1 plan', planBytes));
+  return sha512(withDomain(PLAN_DOMAIN, planBytes));
 }
 
 /** Bit n for sector n. */
@@ -147,7 +150,7 @@ function sectorList(mask: number): number[] {
 }
 
 function planLength(ranges: number, labelBytes: number): number {
-  return HEADER_BYTES + RANGE_BYTES * ranges + 4 * Math.ceil(labelBytes / 4);
+  return PLAN_HEADER_BYTES + RANGE_BYTES * ranges + 4 * Math.ceil(labelBytes / 4);
 }
 
 function addressOrNone(address: number): number | undefined {

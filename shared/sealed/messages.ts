@@ -12,6 +12,8 @@ export const REPLY_PLAIN_BYTES = 176;
 /** Most image bytes in one IMAGE; a multiple of 4. */
 export const IMAGE_DATA_BYTES = 4032;
 export const DIGEST_BYTES = 64;
+/** What the digest over all ranges begins with. */
+export const ROOT_DOMAIN = 'blindflash/1 root';
 export const BOOT_BYTES = 64;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
@@ -236,5 +238,5 @@ export function rootDigest(ranges: readonly DigestedRange[]): Uint8Array {
   for (const range of ranges) {
     writer.u32(range.address, 'address').u32(range.length, 'length').bytes(range.digest, 'digest', DIGEST_BYTES);
   }
-  return sha512(ascii('blindflash/1 root'), writer.finish());
+  return sha512(ascii(ROOT_DOMAIN), writer.finish());
 }

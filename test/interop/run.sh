@@ -24,7 +24,7 @@ for tool in arm-none-eabi-gcc gcc make; do
   part "tool: $tool" bash -c "command -v $tool"
 done
 part 'stub: the rebuild is byte-identical' make -s -C firmware check
-part 'stub: generated header matches its source' node --import=tsx scripts/gen-mailbox-header.ts --check
+part 'stub: generated headers match their sources' node --import=tsx scripts/gen-firmware-headers.ts --check
 part 'example bootloader: the rebuild is byte-identical' make -s -C examples/bootloader check
 part 'stub crypto on the host: vectors, differential, sanitizers' node --import=tsx test/interop/firmware-host/run.ts
 part 'the crypto of the stub hides under its flash' node_modules/.bin/mocha --no-config --timeout 120000 --import=tsx test/interop/firmware-timing/hidden.test.ts

@@ -25,8 +25,8 @@ describe('house: generated files', () => {
     });
   }
 
-  it('firmware/ram-stub/mailbox.h is what shared/mailbox/layout.ts says', () => {
-    const script = new URL('scripts/gen-mailbox-header.ts', root).pathname;
+  it('firmware/common/protocol.h and firmware/ram-stub/mailbox.h are what the tables of shared/ say', () => {
+    const script = new URL('scripts/gen-firmware-headers.ts', root).pathname;
     execFileSync(process.execPath, ['--import=tsx', script, '--check'], { cwd: root, stdio: 'pipe' });
   });
 

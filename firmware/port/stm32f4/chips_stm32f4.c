@@ -1,7 +1,7 @@
 /* The chips of the target stm32f4: see chips_stm32f4.h. */
 #include "chips_stm32f4.h"
 
-#include "mailbox.h"
+#include "protocol.h"
 #include "registers.h"
 
 static const chip_facts CHIPS[] = {

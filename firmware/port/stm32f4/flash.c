@@ -6,12 +6,11 @@
  */
 #include "flash.h"
 
-#include "entry.h"
-#include "mailbox_transport.h"
 #include "abort.h"
 #include "section.h"
 #include "registers.h"
 #include "tick.h"
+#include "transport.h"
 #include "util.h"
 
 #define KEY1 0x45670123u
@@ -25,7 +24,7 @@
 #define BANK2_SNB_GAP 4u
 #define PATIENCE 0x400000u /* turns of a loop on SR at the start: over 2 s at 16 MHz */
 
-/* Twice the longest times of the data sheet, in ticks, and one because a tick may be almost over. */
+/* Twice the longest times of the data sheet, in tick_count, and one because a tick may be almost over. */
 #define PROGRAM_TICKS 10u
 #define OPTION_TICKS 41u
 static const uint8_t ERASE_TICKS[3] = {81, 53, 41}; /* 128 KB at x8, x16, x32; shorter sectors are given the same */
@@ -36,10 +35,10 @@ typedef struct {
   uint32_t to; /* address; of an erase, the sector's */
   uint8_t *from; /* NULL: erase */
   uint32_t left; /* bytes; of an erase, the sector number */
-  uint8_t *lead; /* where the LEAD bytes in front of `to` are wanted, or NULL */
+  uint8_t *boot_prefix; /* where the LEAD bytes in front of `to` are wanted, or NULL */
 } operation;
 
-static LARGE operation queue[QUEUE];
+static SECTION_LARGE operation queue[QUEUE];
 static volatile uint32_t queued; /* tickets given */
 static volatile uint32_t done;   /* tickets done */
 static volatile uint32_t running;
@@ -77,7 +76,7 @@ BF_INLINE void next_unit(void) {
 BF_INLINE int program_word(void) {
   uint32_t value = *(uint32_t *)(uintptr_t)now.from;
   if (psize != 2 || now.left == 0 || value == 0xFFFFFFFFu) return 0;
-  MB(WORDS) = ++words;
+  transport_show_words(++words);
   *(volatile uint32_t *)now.to = value;
   return 1;
 }
@@ -86,7 +85,7 @@ BF_INLINE int program_word(void) {
 static int program_more(void) {
   uint32_t blank = psize == 2 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
   for (; now.left > 0; next_unit()) {
-    if ((now.to & 3u) == 0 && bf_load_le32(now.from) != 0xFFFFFFFFu) MB(WORDS) = ++words;
+    if ((now.to & 3u) == 0 && bf_load_le32(now.from) != 0xFFFFFFFFu) transport_show_words(++words);
     uint32_t value = unit_at(now.from);
     if (value == blank) continue;
     store_unit(now.to, value);
@@ -98,7 +97,7 @@ static int program_more(void) {
 static void start_erase(void) {
   uint32_t number = now.left;
   uint32_t code = number < BANK2_SECTOR ? number : number + BANK2_SNB_GAP;
-  mbox_activity(ACTIVITY_ERASING, number);
+  transport_show_activity(ACTIVITY_ERASING, number);
   FLASH_CR = control(FLASH_CR_SER | FLASH_CR_SNB(code));
   FLASH_CR = control(FLASH_CR_SER | FLASH_CR_SNB(code) | FLASH_CR_STRT);
 }
@@ -107,20 +106,20 @@ static void start_erase(void) {
 static void read_back(void) {
   const operation *op = &queue[done % QUEUE];
   bf_copy(op->from, (const uint8_t *)op->to, op->left);
-  if (op->lead) bf_copy(op->lead, (const uint8_t *)op->to - FLASH_LEAD, FLASH_LEAD);
+  if (op->boot_prefix) bf_copy(op->boot_prefix, (const uint8_t *)op->to - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
 }
 
 /* Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be the handler. */
 static void start_next(void) {
   while (done != queued) {
     now = queue[done % QUEUE];
-    started = ticks;
+    started = tick_count;
     running = 1;
     if (now.from == 0) {
       start_erase();
       return;
     }
-    mbox_activity(ACTIVITY_PROGRAMMING, 0);
+    transport_show_activity(ACTIVITY_PROGRAMMING, 0);
     FLASH_CR = control(FLASH_CR_PG);
     if (program_more()) return;
     read_back();
@@ -128,13 +127,13 @@ static void start_next(void) {
   }
   FLASH_CR = control(0);
   running = 0;
-  mbox_activity(ACTIVITY_IDLE, 0);
+  transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
 static void end_operation(void) {
   if (now.from != 0) read_back();
   done++;
-  wake++;
+  wake_count++;
   start_next();
 }
 
@@ -146,7 +145,7 @@ BF_FAST void flash_irq(void) {
   if (sr & FLASH_SR_ERRORS) {
     error = sr;
     running = 0;
-    wake++;
+    wake_count++;
   } else if ((sr & FLASH_SR_EOP) != 0 && running) {
     if (now.from != 0) {
       next_unit();
@@ -167,7 +166,7 @@ static uint32_t enqueue(operation next) {
 
 void flash_start(void) {
   for (uint32_t left = PATIENCE; (FLASH_SR & FLASH_SR_BSY) != 0; left--)
-    if (left == 0) fail(ERROR_FLASH_TIMEOUT, FLASH_SR);
+    if (left == 0) session_abort(ERROR_FLASH_TIMEOUT, FLASH_SR);
   FLASH_CR = FLASH_CR_LOCK;
   FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
   NVIC_ISER(FLASH_IRQ / 32) = BIT(FLASH_IRQ % 32);
@@ -176,7 +175,7 @@ void flash_start(void) {
 void flash_begin(uint32_t width) {
   psize = width;
   error = words = 0;
-  MB(WORDS) = 0;
+  transport_show_words(0);
 }
 
 void flash_unlock(void) {
@@ -193,8 +192,8 @@ uint32_t flash_erase(uint32_t number, chip_sector sector) {
   return enqueue((operation){sector.address, 0, number, 0});
 }
 
-uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *lead) {
-  return enqueue((operation){address, (uint8_t *)source, bytes, lead});
+uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix) {
+  return enqueue((operation){address, (uint8_t *)source, bytes, boot_prefix});
 }
 
 int flash_done(uint32_t ticket) {
@@ -213,12 +212,12 @@ uint32_t flash_words(void) {
 static uint32_t trouble(void) {
   if (error) return ERROR_FLASH_ERROR;
   uint32_t limit = now.from == 0 ? ERASE_TICKS[psize] : PROGRAM_TICKS;
-  return running && ticks - started > limit ? ERROR_FLASH_TIMEOUT : 0;
+  return running && tick_count - started > limit ? ERROR_FLASH_TIMEOUT : 0;
 }
 
 void flash_check(void) {
   uint32_t wrong = trouble();
-  if (wrong) fail(wrong, error ? error : FLASH_SR);
+  if (wrong) session_abort(wrong, error ? error : FLASH_SR);
 }
 
 void flash_wait(void) {
@@ -234,7 +233,7 @@ void flash_drop(void) {
     operation *op = &queue[first++ % QUEUE];
     if (now.from != 0) now.left = 1u << psize;
     op->left = 0; /* nothing is read back */
-    op->lead = 0;
+    op->boot_prefix = 0;
   }
   queued = first;
   irq_on();
@@ -247,13 +246,13 @@ void flash_stop(void) {
   running = 0; /* first: an operation that ends after all must not count, or it would start what was dropped */
   done = queued;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
-  mbox_activity(ACTIVITY_IDLE, 0);
+  transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
 static int options_settle(void) {
-  uint32_t begun = ticks;
+  uint32_t begun = tick_count;
   while ((FLASH_SR & FLASH_SR_BSY) != 0)
-    if (ticks - begun > OPTION_TICKS) return 1;
+    if (tick_count - begun > OPTION_TICKS) return 1;
   return (FLASH_SR & FLASH_SR_ERRORS) != 0;
 }
 
@@ -264,11 +263,11 @@ void flash_protect(void) {
     FLASH_OPTKEYR = OPTKEY2;
   }
   uint32_t options = FLASH_OPTCR & ~(OPTCR_RDP_MASK | FLASH_OPTCR_LOCK | FLASH_OPTCR_STRT);
-  mbox_activity(ACTIVITY_OPTIONS, 0);
+  transport_show_activity(ACTIVITY_OPTIONS, 0);
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1;
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1 | FLASH_OPTCR_STRT;
   int failed = options_settle();
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_OPTCR |= FLASH_OPTCR_LOCK;
-  mbox_activity(ACTIVITY_IDLE, 0);
-  if (failed) fail(ERROR_OPTIONS_FAILED, FLASH_OPTCR);
+  transport_show_activity(ACTIVITY_IDLE, 0);
+  if (failed) session_abort(ERROR_OPTIONS_FAILED, FLASH_OPTCR);
 }

@@ -8,11 +8,11 @@
 #include "domain.h"
 
 #include "chip.h"
-#include "mailbox.h"
+#include "protocol.h"
 #include "registers.h"
+#include "section.h"
 #include "sha512.h"
 #include "util.h"
-#include "wipe.h"
 
 #define START_WORDS 1024u
 #define SEED_WORDS 512u
@@ -20,11 +20,11 @@
 #define CUTOFF 70u /* for 4 bits of entropy in a byte and a false alarm in 2^30 */
 #define PATIENCE 20000u
 
-static SECRET uint8_t state[64];
-static SECRET uint32_t previous;
-static SECRET uint32_t sample;
-static SECRET uint32_t matches;
-static SECRET uint32_t in_window;
+static SECTION_SECRET uint8_t state[64];
+static SECTION_SECRET uint32_t previous;
+static SECTION_SECRET uint32_t sample;
+static SECTION_SECRET uint32_t matches;
+static SECTION_SECRET uint32_t in_window;
 
 /* Waits for a word. Returns 0, or what failed. */
 static uint32_t next_word(uint32_t *word) {

@@ -1,11 +1,10 @@
 /* Ticks: see tick.h. */
 #include "tick.h"
 
-#include "entry.h"
 #include "registers.h"
 
-volatile uint32_t ticks;
-volatile uint32_t wake;
+volatile uint32_t tick_count;
+volatile uint32_t wake_count;
 
 void tick_feed(void) {
   IWDG_KR = IWDG_RELOAD;
@@ -20,7 +19,7 @@ void tick_start(uint32_t cycles) {
 
 /* SysTick exception. */
 void tick_irq(void) {
-  ticks++;
-  wake++;
+  tick_count++;
+  wake_count++;
   tick_feed();
 }

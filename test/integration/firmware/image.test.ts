@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mailboxHeader } from '../../../scripts/gen-mailbox-header.ts';
+import { mailboxHeader, protocolHeader } from '../../../scripts/gen-firmware-headers.ts';
 import { MEMORY } from '../../fixtures/f42x.ts';
 import { stubImage } from './bench.ts';
 
@@ -36,7 +36,8 @@ describe('stub image', () => {
     assert.equal(says.loadAddress, 0x20000000);
   });
   it('is built with the constants of the layout', () => {
-    assert.equal(text('firmware/mailbox.h'), mailboxHeader());
+    assert.equal(text('firmware/ram-stub/mailbox.h'), mailboxHeader());
+    assert.equal(text('firmware/common/protocol.h'), protocolHeader());
   });
   it('holds no WFI or WFE at any half-word (make check looks for BKPT and SVC in the disassembly)', () => {
     const image = stubImage();

@@ -1,0 +1,178 @@
+/*
+ * Generated from the tables of shared/ by scripts/gen-firmware-headers.ts. Do not edit.
+ */
+#ifndef BF_PROTOCOL_H
+#define BF_PROTOCOL_H
+
+/* What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3) */
+#define DOMAIN_PREFIX                "blindflash/1 "
+#define DOMAIN_PLAN                  "plan"
+#define DOMAIN_ROOT                  "root"
+
+/* Handshake and boxes of the sealed session (docs/protocol.md §4, §5, §8); sizes in bytes */
+#define SEALED_SUITE                 "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512"
+#define SEALED_PURPOSE               "sealed"
+#define SEALED_EXTRACT               "blindflash/1 extract"
+#define LABEL_CONFIRM_R              "confirm r"
+#define LABEL_CONFIRM_I              "confirm i"
+#define LABEL_CHAIN_I2R              "chain i2r"
+#define LABEL_CHAIN_R2I              "chain r2i"
+#define LABEL_EXPORTER               "exporter"
+#define LABEL_BOX_KEY                "box key"
+#define LABEL_NEXT_CHAIN             "next chain"
+#define SEALED_VERSION               1u
+#define SEALED_BOX_PURPOSE           83u
+#define SEALED_EPOCH_BOXES           64u
+#define DIRECTION_I2R                1u
+#define DIRECTION_R2I                2u
+#define M1_SIZE                      104u
+#define M1_PAYLOAD_SIZE              40u
+#define M2_SIZE                      128u
+#define M2_PAYLOAD_SIZE              32u
+#define M3_SIZE                      32u
+#define HANDSHAKES_IN_ALL            16u
+#define HANDSHAKES_AFTER_FAILED_BOX  3u
+
+/* Boxes and what is in them, bytes */
+#define BOX_IMAGE                    4064u
+#define BOX_COMMAND                  192u
+#define BOX_REPLY                    192u
+#define IMAGE_PLAIN_SIZE             4048u
+#define IMAGE_DATA_MOST              4032u
+#define COMMAND_PLAIN_SIZE           176u
+#define REPLY_PLAIN_SIZE             176u
+
+/* First byte of a sealed command */
+typedef enum {
+  SEALED_IMAGE = 1,
+  SEALED_ERASE = 2,
+  SEALED_DIGEST = 3,
+  SEALED_FINAL = 4,
+  SEALED_LOCK = 5,
+  SEALED_END = 6,
+  SEALED_PING = 7,
+  SEALED_ABORT = 127,
+} sealed_command_kind;
+
+/* First byte of a sealed reply */
+typedef enum {
+  REPLY_ERASED = 130,
+  REPLY_DIGEST = 131,
+  REPLY_WRITTEN = 132,
+  REPLY_LOCKED = 133,
+  REPLY_ENDED = 134,
+  REPLY_PONG = 135,
+  REPLY_ABORT = 255,
+} reply_kind;
+
+/* The plan (docs/protocol.md §7); sizes in bytes, times in milliseconds */
+#define PLAN_MAGIC                   0x31504642u
+#define PLAN_HEAD_BYTES              48u
+#define PLAN_MAX_BYTES               1536u
+#define PLAN_MAX_RANGES              64u
+#define PLAN_MAX_LABEL               64u
+#define PLAN_IDLE_LEAST              1000u
+#define PLAN_IDLE_MOST               3600000u
+#define BOOT_BYTES                   64u
+#define NO_ADDRESS                   0xFFFFFFFFu
+
+/* What a job does */
+typedef enum {
+  KIND_FLASH = 1,
+  KIND_VERIFY = 2,
+  KIND_ERASE = 3,
+  KIND_INFO = 4,
+  KIND_RESET = 5,
+} plan_kind;
+
+/* Who may see what */
+typedef enum {
+  MODE_HOST_BLIND = 1,
+} plan_mode;
+
+/* What a range of the plan is for */
+typedef enum {
+  USE_PROGRAM = 1,
+  USE_DIGEST = 2,
+} range_use;
+
+/* Programming width (PSIZE) */
+typedef enum {
+  WIDTH_X8 = 0,
+  WIDTH_X16 = 1,
+  WIDTH_X32 = 2,
+} flash_width;
+
+/* State of the session, as STATUS and the agent name it */
+typedef enum {
+  STATE_BOOT = 0,
+  STATE_WAITING = 1,
+  STATE_OFFERED = 2,
+  STATE_ACTIVE = 3,
+  STATE_WRITTEN = 4,
+  STATE_LOCKED = 5,
+  STATE_ENDED = 6,
+  STATE_ABORTED = 7,
+  STATE_EXPIRED = 8,
+  STATE_FAULT = 9,
+  STATE_REFUSED = 10,
+} session_state;
+
+/* What the agent asks */
+typedef enum {
+  HOST_COMMAND_NONE = 0,
+  HOST_COMMAND_JOB = 1,
+  HOST_COMMAND_M2 = 2,
+  HOST_COMMAND_ABORT = 3,
+  HOST_COMMAND_HANDSHAKE = 4,
+} host_command;
+
+/* What the chip is doing */
+typedef enum {
+  ACTIVITY_IDLE = 0,
+  ACTIVITY_ERASING = 1,
+  ACTIVITY_PROGRAMMING = 2,
+  ACTIVITY_DIGESTING = 3,
+  ACTIVITY_OPTIONS = 4,
+} chip_activity;
+
+/* Why a session ended */
+typedef enum {
+  ERROR_NONE = 0,
+  ERROR_PLAN_MALFORMED = 1, /* DETAIL: offset */
+  ERROR_WRONG_CHIP = 2, /* DETAIL: what was read */
+  ERROR_RANDOM_FAILED = 3, /* DETAIL: RNG_SR, or the failed test */
+  ERROR_CLOCK_FAILED = 4, /* DETAIL: RCC_CR */
+  ERROR_PROTECTED_CHIP = 5, /* DETAIL: OPTCR */
+  ERROR_CONFIRM_WRONG = 6,
+  ERROR_BOX_FAILED = 7, /* DETAIL: sequence */
+  ERROR_OUTSIDE_PLAN = 8, /* DETAIL: address, sector or index */
+  ERROR_ORDER = 9, /* DETAIL: kind */
+  ERROR_FLASH_ERROR = 10, /* DETAIL: FLASH_SR */
+  ERROR_FLASH_TIMEOUT = 11, /* DETAIL: FLASH_SR */
+  ERROR_DIGEST_DIFFERS = 12, /* DETAIL: range, FFFFFFFF for the root */
+  ERROR_NOT_BLANK = 13, /* DETAIL: address */
+  ERROR_OPTIONS_FAILED = 14, /* DETAIL: OPTCR */
+  ERROR_IDLE = 15,
+  ERROR_AGENT_STOPPED = 16,
+  ERROR_CONTROLLER_STOPPED = 17,
+  ERROR_CPU_FAULT = 18, /* DETAIL: PC */
+  ERROR_TOO_MANY_HANDSHAKES = 19,
+  ERROR_ZERO_SECRET = 20,
+  ERROR_MALFORMED_FRAME = 21, /* DETAIL: kind */
+  ERROR_NO_RANDOM = 22, /* DETAIL: DEV_ID */
+} session_error;
+
+/* DETAIL of ERROR_RANDOM_FAILED when a test failed */
+#define RANDOM_TEST_TIMEOUT          256u
+#define RANDOM_TEST_REPETITION       257u
+#define RANDOM_TEST_PROPORTION       258u
+
+/* Job area, offsets in bytes */
+#define JOB_MAGIC                    0x314A4642u
+#define JOB_LENGTH                   4u
+#define JOB_SEALED_KEY               8u
+#define JOB_HOST_ENTROPY             40u
+#define JOB_PLAN                     72u
+
+#endif

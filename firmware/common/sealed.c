@@ -1,0 +1,194 @@
+/* Handshake and boxes: see sealed.h. */
+#include "sealed.h"
+
+#include "abort.h"
+#include "section.h"
+#include "registers.h"
+#include "rng.h"
+#include "secretbox.h"
+#include "sha512.h"
+#include "transport.h"
+#include "util.h"
+#include "x25519.h"
+
+#define KEY 32u
+#define M2_UNCONFIRMED 96u
+#define M2_PAYLOAD 64u
+#define M2_VERSION (M2_PAYLOAD + 16u)
+
+/* One direction: the box key of its epoch, the chain of the next. */
+typedef struct {
+  uint8_t chain[KEY];
+  uint8_t key[KEY];
+  uint32_t last; /* sequence */
+  uint8_t number;
+} direction;
+
+static SECTION_SECRET direction in, out; /* r2i, i2r */
+static SECTION_SECRET uint32_t keyed;
+static SECTION_SECRET uint8_t ephemeral[KEY];
+static SECTION_SECRET uint8_t reply_box[BOX_REPLY];
+static SECTION_LARGE uint8_t stub_hash[STUB_HASH_SIZE];
+static SECTION_LARGE uint8_t m1[M1_SIZE];
+static SECTION_LARGE uint8_t m2[M2_SIZE];
+
+static const char SUITE[] = SEALED_SUITE;
+
+extern const uint8_t program_length[]; /* the linker's number, not an address */
+
+void sealed_hash_program(void) {
+  bf_sha512_once(stub_hash, (const uint8_t *)PROGRAM_START, (size_t)program_length);
+  transport_give_program_hash(stub_hash);
+}
+
+/* payload1: what the stub itself reads of the chip. */
+static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
+  bf_wipe(to, 40);
+  bf_copy(to, UID_BYTES, CHIP_UID_SIZE);
+  bf_store_le32(to + 12, DBGMCU_IDCODE);
+  bf_store_le32(to + 16, FLASH_KIB | (uint32_t)PROGRAM_VERSION << 16);
+  bf_store_le32(to + 20, FLASH_OPTCR);
+  bf_store_le32(to + 24, CHIP_OPTCR1);
+  to[29] = (uint8_t)handshake;
+  to[30] = (uint8_t)psize;
+}
+
+void sealed_offer(uint32_t handshake, uint32_t psize) {
+  uint32_t failed = rng_seed(current_job.area.is.host_entropy);
+  if (failed) session_abort(ERROR_RANDOM_FAILED, failed);
+  rng_draw(ephemeral);
+  bf_x25519_base(m1, ephemeral);
+  rng_draw(m1 + KEY);
+  write_payload1(m1 + 64, handshake, psize);
+  transport_give_m1(m1);
+}
+
+/* What the transcript hash is of, in its order; M2 as far as it is not yet confirmed. */
+static const bf_part TRANSCRIPT[] = {
+    {(const uint8_t *)SUITE, sizeof SUITE - 1},
+    {(const uint8_t *)SEALED_PURPOSE, sizeof SEALED_PURPOSE - 1},
+    {current_job.area.is.sealed_key, KEY},
+    {stub_hash, sizeof stub_hash},
+    {current_job.plan_hash, sizeof current_job.plan_hash},
+    {m1, M1_SIZE},
+    {m2, M2_UNCONFIRMED},
+};
+
+/* th = SHA-512 of all parts, each with its length in two bytes in front. */
+static void hash_transcript(uint8_t th[64]) {
+  bf_sha512 s;
+  bf_sha512_init(&s);
+  for (uint32_t i = 0; i < sizeof TRANSCRIPT / sizeof TRANSCRIPT[0]; i++) {
+    uint32_t length = TRANSCRIPT[i].len;
+    bf_sha512_update(&s, (const uint8_t *)&length, 2);
+    bf_sha512_update(&s, TRANSCRIPT[i].data, length);
+  }
+  bf_sha512_final(&s, th);
+}
+
+/* prk of section 4, psk being zero in host-blind. Returns 1 when a shared secret is zero. */
+static int agree(uint8_t prk[64]) {
+  uint8_t ikm[3 * KEY];
+  bf_wipe(ikm, sizeof ikm);
+  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
+  bf_part part = {ikm, sizeof ikm};
+  bf_hmac_parts(prk, (const uint8_t *)SEALED_EXTRACT, sizeof SEALED_EXTRACT - 1, &part, 1);
+  bf_wipe(ikm, sizeof ikm);
+  bf_wipe(ephemeral, sizeof ephemeral);
+  return zero;
+}
+
+/* to = HKDF-Expand(from, label || more). */
+static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label, const void *more, uint32_t more_length) {
+  bf_part info[] = {{(const uint8_t *)label, 0}, {more, more_length}};
+  while (label[info[0].len] != 0) info[0].len++;
+  (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
+}
+
+/* mac = HMAC(K(label), th || more)[0..32]. */
+static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t more) {
+  uint8_t key[KEY], whole[64];
+  bf_part parts[] = {{th, 64}, {m2 + M2_UNCONFIRMED, more}};
+  expand(key, prk, 64, label, th, 64);
+  bf_hmac_parts(whole, key, KEY, parts, 2);
+  bf_copy(mac, whole, KEY);
+  bf_wipe(key, sizeof key);
+  bf_wipe(whole, sizeof whole);
+}
+
+/* Box key of `epoch` from its chain, which gives way to the next. */
+static void advance(direction *d, uint32_t epoch) {
+  uint8_t next[KEY];
+  expand(d->key, d->chain, KEY, LABEL_BOX_KEY, &epoch, sizeof epoch);
+  expand(next, d->chain, KEY, LABEL_NEXT_CHAIN, &epoch, sizeof epoch);
+  bf_copy(d->chain, next, KEY);
+  bf_wipe(next, sizeof next);
+}
+
+static void start_direction(direction *d, uint8_t number, const uint8_t prk[64], const uint8_t th[64], const char *label) {
+  expand(d->chain, prk, 64, label, th, 64);
+  d->number = number;
+  d->last = 0;
+  advance(d, 0);
+}
+
+static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
+  uint8_t expected[KEY];
+  confirmation(expected, prk, th, LABEL_CONFIRM_R, 0);
+  if (!bf_equal(expected, m2 + M2_UNCONFIRMED, KEY)) session_abort(ERROR_CONFIRM_WRONG, 0);
+  if (m2[M2_VERSION] != SEALED_VERSION) session_abort(ERROR_CONFIRM_WRONG, m2[M2_VERSION]);
+  for (uint32_t i = M2_VERSION + 1; i < M2_UNCONFIRMED; i++)
+    if (m2[i] != 0) session_abort(ERROR_CONFIRM_WRONG, i);
+}
+
+void sealed_confirm(void) {
+  uint8_t th[64], prk[64], confirm[KEY];
+  transport_take_m2(m2);
+  hash_transcript(th);
+  if (agree(prk)) session_abort(ERROR_ZERO_SECRET, 0);
+  check_confirmation(prk, th);
+  confirmation(confirm, prk, th, LABEL_CONFIRM_I, KEY);
+  transport_give_m3(confirm);
+  start_direction(&out, DIRECTION_I2R, prk, th, LABEL_CHAIN_I2R);
+  start_direction(&in, DIRECTION_R2I, prk, th, LABEL_CHAIN_R2I);
+  bf_wipe(prk, sizeof prk);
+  keyed = 1;
+}
+
+/* Moves to the next sequence, crossing into the next epoch where it begins, and makes its nonce. */
+static void next_nonce(direction *d, uint8_t nonce[24]) {
+  uint32_t epoch = d->last / SEALED_EPOCH_BOXES;
+  if (d->last != 0 && d->last % SEALED_EPOCH_BOXES == 0) advance(d, epoch);
+  d->last++;
+  bf_wipe(nonce, 24);
+  nonce[0] = d->number;
+  nonce[1] = SEALED_BOX_PURPOSE;
+  bf_store_le32(nonce + 8, epoch);
+  bf_store_le32(nonce + 16, d->last);
+}
+
+void sealed_open(uint8_t *box, uint32_t length) {
+  uint8_t nonce[24];
+  next_nonce(&in, nonce);
+  if (bf_secretbox_open(box, box, length, nonce, in.key)) session_abort(ERROR_BOX_FAILED, in.last);
+}
+
+bool sealed_reply_room(void) {
+  return transport_reply_room(out.last + 1);
+}
+
+bool sealed_has_keys(void) {
+  return keyed;
+}
+
+void sealed_reply(reply_kind kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length) {
+  uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
+  next_nonce(&out, nonce);
+  bf_wipe(plain, REPLY_PLAIN_SIZE);
+  plain[0] = (uint8_t)kind;
+  plain[1] = argument;
+  bf_store_le32(plain + 4, answered);
+  bf_copy(plain + REPLY_BODY, body, body_length);
+  bf_secretbox_seal(reply_box, plain, REPLY_PLAIN_SIZE, nonce, out.key);
+  transport_reply(out.last, reply_box);
+}

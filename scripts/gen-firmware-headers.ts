@@ -1,0 +1,260 @@
+// Writes the two headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h (what chip and
+// controller say to one another) and firmware/ram-stub/mailbox.h (how the stub and the agent pass it on through SRAM).
+// Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
+// With --check it only compares and exits 1 when a header is out of date.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { WIDTHS } from '../shared/chips/chip.ts';
+import { DIRECTION, EPOCH_BOXES } from '../shared/crypto/box.ts';
+import { messageSizes } from '../shared/crypto/handshake.ts';
+import { KEY_LABELS } from '../shared/crypto/labels.ts';
+import { CHIP_ERRORS } from '../shared/errors/chip-errors.ts';
+import {
+  ACTIVITIES,
+  BOX_SIZES,
+  COMMANDS as HOST_COMMANDS,
+  CONTROL,
+  HANDSHAKE_LIMITS,
+  HEADER,
+  JOB,
+  LAYOUTS,
+  MAILBOX_MAGIC,
+  RANDOM_TESTS,
+  STATES,
+  STATUS_BITS,
+  TRAILER,
+  type Layout,
+} from '../shared/mailbox/layout.ts';
+import {
+  BOOT_WORDS_BYTES,
+  KINDS,
+  MODES,
+  NO_ADDRESS,
+  PLAN_DOMAIN,
+  PLAN_HEADER_BYTES,
+  PLAN_LIMITS,
+  PLAN_MAGIC,
+  RANGE_USES,
+} from '../shared/plan/plan.ts';
+import {
+  COMMAND_PLAIN_BYTES,
+  COMMANDS as SEALED_COMMANDS,
+  IMAGE_DATA_BYTES,
+  IMAGE_PLAIN_BYTES,
+  REPLIES,
+  REPLY_PLAIN_BYTES,
+  ROOT_DOMAIN,
+} from '../shared/sealed/messages.ts';
+import { SEALED_VERSION } from '../shared/sealed/payloads.ts';
+import { SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
+
+type Row = readonly [name: string, value: number | string, note?: string];
+type Section = readonly [title: string, rows: readonly Row[]];
+type Table = Readonly<Record<string, number>>;
+
+/** No line of C is longer. */
+const COLUMNS = 100;
+
+/** A number as C writes it: hexadecimal, and decimal for sizes and counts. */
+const hex = (value: number) => {
+  const digits = (value >>> 0).toString(16).toUpperCase();
+  return `0x${digits.padStart(value > 0xffff ? 8 : 2, '0')}u`;
+};
+const upper = (name: string) =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[^A-Za-z0-9]+/g, '_')
+    .toUpperCase();
+const rows = (prefix: string, table: Table): Row[] =>
+  Object.entries(table).map(([name, value]) => [`${prefix}_${upper(name)}`, value]);
+
+const note = (text?: string) => (text ? ` /* ${text} */` : '');
+const decimal = (value: number) => (value > 0xffffff ? hex(value) : `${value}u`);
+
+/** `#define NAME value`, its note behind it where the line has room for it. */
+const define =
+  (number: (value: number) => string) =>
+  ([name, value, what]: Row): string => {
+    const bare = `#define ${name.padEnd(28)} ${typeof value === 'string' ? `"${value}"` : number(value)}`;
+    const noted = `${bare}${note(what)}`;
+    return noted.length <= COLUMNS ? noted : `${note(what).trimStart()}\n${bare}`;
+  };
+const defines = ([title, list]: Section, number = hex) => [`/* ${title} */`, ...list.map(define(number))].join('\n');
+const counts = (section: Section) => defines(section, decimal);
+
+/** A type and its values: `typedef enum { … } name;`. */
+const enumeration = (name: string, title: string, list: readonly Row[]) =>
+  [
+    `/* ${title} */`,
+    'typedef enum {',
+    ...list.map(([row, value, what]) => `  ${row} = ${Number(value)},${note(what)}`),
+    `} ${name};`,
+  ].join('\n');
+
+function guarded(guard: string, body: readonly string[]): string {
+  return `/*
+ * Generated from the tables of shared/ by scripts/gen-firmware-headers.ts. Do not edit.
+ */
+#ifndef ${guard}
+#define ${guard}
+
+${body.join('\n\n')}
+
+#endif
+`;
+}
+
+// ── protocol.h ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const { m1, m2, m3 } = messageSizes(SEALED_PROTOCOL);
+
+/** What every hash's name of this protocol begins with; the names in protocol.h are what follows. */
+const DOMAIN_PREFIX = 'blindflash/1 ';
+const afterPrefix = (domain: string) => domain.slice(DOMAIN_PREFIX.length);
+
+const errorRows = Object.entries(STUB_ERRORS).map(([name, { code, detail }]): Row => [
+  `ERROR_${upper(name)}`,
+  code,
+  detail === '' ? '' : `DETAIL: ${detail}`,
+]);
+
+const PROTOCOL_SECTIONS = [
+  counts([
+    'What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3)',
+    [
+      ['DOMAIN_PREFIX', DOMAIN_PREFIX],
+      ['DOMAIN_PLAN', afterPrefix(PLAN_DOMAIN)],
+      ['DOMAIN_ROOT', afterPrefix(ROOT_DOMAIN)],
+    ],
+  ]),
+  counts([
+    'Handshake and boxes of the sealed session (docs/protocol.md §4, §5, §8); sizes in bytes',
+    [
+      ['SEALED_SUITE', SEALED_PROTOCOL.suite],
+      ['SEALED_PURPOSE', SEALED_PROTOCOL.purpose],
+      ['SEALED_EXTRACT', SEALED_PROTOCOL.extract],
+      ...Object.entries(KEY_LABELS).map(([name, label]): Row => [`LABEL_${upper(name)}`, label]),
+      ['SEALED_VERSION', SEALED_VERSION],
+      ['SEALED_BOX_PURPOSE', SEALED_PROTOCOL.boxPurpose],
+      ['SEALED_EPOCH_BOXES', EPOCH_BOXES],
+      ...rows('DIRECTION', DIRECTION),
+      ['M1_SIZE', m1],
+      ['M1_PAYLOAD_SIZE', SEALED_PROTOCOL.payload1Bytes],
+      ['M2_SIZE', m2],
+      ['M2_PAYLOAD_SIZE', SEALED_PROTOCOL.payload2Bytes],
+      ['M3_SIZE', m3],
+      ...rows('HANDSHAKES', HANDSHAKE_LIMITS),
+    ],
+  ]),
+  counts([
+    'Boxes and what is in them, bytes',
+    [
+      ...rows('BOX', BOX_SIZES),
+      ['IMAGE_PLAIN_SIZE', IMAGE_PLAIN_BYTES],
+      ['IMAGE_DATA_MOST', IMAGE_DATA_BYTES],
+      ['COMMAND_PLAIN_SIZE', COMMAND_PLAIN_BYTES],
+      ['REPLY_PLAIN_SIZE', REPLY_PLAIN_BYTES],
+    ],
+  ]),
+  enumeration('sealed_command_kind', 'First byte of a sealed command', rows('SEALED', SEALED_COMMANDS)),
+  enumeration('reply_kind', 'First byte of a sealed reply', rows('REPLY', REPLIES)),
+  counts([
+    'The plan (docs/protocol.md §7); sizes in bytes, times in milliseconds',
+    [
+      ['PLAN_MAGIC', Buffer.from(PLAN_MAGIC).readUInt32LE()],
+      ['PLAN_HEAD_BYTES', PLAN_HEADER_BYTES],
+      ['PLAN_MAX_BYTES', PLAN_LIMITS.bytes],
+      ['PLAN_MAX_RANGES', PLAN_LIMITS.ranges],
+      ['PLAN_MAX_LABEL', PLAN_LIMITS.labelBytes],
+      ['PLAN_IDLE_LEAST', PLAN_LIMITS.idleMs.least],
+      ['PLAN_IDLE_MOST', PLAN_LIMITS.idleMs.most],
+      ['BOOT_BYTES', BOOT_WORDS_BYTES],
+      ['NO_ADDRESS', NO_ADDRESS],
+    ],
+  ]),
+  enumeration('plan_kind', 'What a job does', rows('KIND', KINDS)),
+  enumeration('plan_mode', 'Who may see what', rows('MODE', MODES)),
+  enumeration('range_use', 'What a range of the plan is for', rows('USE', RANGE_USES)),
+  enumeration('flash_width', 'Programming width (PSIZE)', rows('WIDTH', WIDTHS)),
+  enumeration('session_state', 'State of the session, as STATUS and the agent name it', rows('STATE', STATES)),
+  enumeration('host_command', 'What the agent asks', rows('HOST_COMMAND', HOST_COMMANDS)),
+  enumeration('chip_activity', 'What the chip is doing', rows('ACTIVITY', ACTIVITIES)),
+  enumeration('session_error', 'Why a session ended', [['ERROR_NONE', 0], ...errorRows]),
+  counts(['DETAIL of ERROR_RANDOM_FAILED when a test failed', rows('RANDOM_TEST', RANDOM_TESTS)]),
+  counts([
+    'Job area, offsets in bytes',
+    [['JOB_MAGIC', JOB.magic], ...rows('JOB', JOB.fields).filter(([name]) => name !== 'JOB_MAGIC')],
+  ]),
+];
+
+/** The text of firmware/common/protocol.h. */
+export const protocolHeader = (): string => guarded('BF_PROTOCOL_H', PROTOCOL_SECTIONS);
+
+// ── mailbox.h ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const MAILBOX_SECTIONS: readonly Section[] = [
+  [
+    'Stub header',
+    [['STUB_HEADER', HEADER.offset], ['STUB_MAGIC', HEADER.magic], ...rows('STUB_HEADER', HEADER.fields)],
+  ],
+  [
+    'Control page, offsets',
+    [
+      ['MAILBOX_MAGIC_VALUE', MAILBOX_MAGIC],
+      ...Object.entries(CONTROL).map(([name, field]): Row => [`MAILBOX_${name}`, field.offset, field.what]),
+    ],
+  ],
+  [
+    'Fields of STATUS, shifts',
+    Object.entries(STATUS_BITS).map(([name, bits]): Row => [`STATUS_${upper(name)}`, bits.shift]),
+  ],
+  ['Slots: the trailer', rows('TRAILER', TRAILER)],
+];
+
+/** Where things lie on the chips of one target. */
+const layoutRows = ({ memory, frameRing, replyRing }: Layout): readonly Row[] => [
+  ...Object.entries(memory).flatMap(([name, area]): Row[] => [
+    [`MEM_${upper(name)}`, area.address, area.what],
+    [`MEM_${upper(name)}_SIZE`, area.size],
+  ]),
+  ['FRAME_SLOTS', frameRing.slots],
+  ['FRAME_SLOT_SIZE', frameRing.slotSize],
+  ['REPLY_SLOTS', replyRing.slots],
+  ['REPLY_SLOT_SIZE', replyRing.slotSize],
+];
+
+/** One branch for each target; the Makefile defines STUB_TARGET_<name>. */
+const layouts = (): string =>
+  Object.entries(LAYOUTS)
+    .map(([name, layout], index) =>
+      [`#${index === 0 ? 'if' : 'elif'} defined STUB_TARGET_${name}`, ...layoutRows(layout).map(define(hex))].join(
+        '\n',
+      ),
+    )
+    .join('\n\n');
+
+/** The text of firmware/ram-stub/mailbox.h. */
+export const mailboxHeader = (): string =>
+  guarded('BF_MAILBOX_H', [
+    `/* Memory and rings */\n${layouts()}\n\n#else\n#error "which target?"\n#endif`,
+    ...MAILBOX_SECTIONS.map((section) => defines(section)),
+  ]);
+
+const HEADERS: Readonly<Record<string, () => string>> = {
+  'firmware/common/protocol.h': protocolHeader,
+  'firmware/ram-stub/mailbox.h': mailboxHeader,
+};
+
+function main(check: boolean): number {
+  const outdated = Object.entries(HEADERS).filter(([path, text]) => {
+    const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
+    if (!check) writeFileSync(file, text());
+    return readFileSync(file, 'utf8') !== text();
+  });
+  for (const [path] of outdated) {
+    console.error(`${path} differs from the tables of shared/: run scripts/gen-firmware-headers.ts`);
+  }
+  return outdated.length > 0 ? 1 : 0;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.includes('--check'));

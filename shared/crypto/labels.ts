@@ -1,0 +1,11 @@
+// What the keys of the handshake and of the boxes are derived under: the first part of HKDF's `info`, ASCII (docs/protocol.md §4, §5).
+// firmware/common/protocol.h has the same strings, generated from here.
+export const KEY_LABELS = {
+  confirmR: 'confirm r',
+  confirmI: 'confirm i',
+  chainI2r: 'chain i2r',
+  chainR2i: 'chain r2i',
+  exporter: 'exporter',
+  boxKey: 'box key',
+  nextChain: 'next chain',
+} as const;
