@@ -112,9 +112,9 @@ const { m1, m2, m3 } = messageSizes(SEALED_PROTOCOL);
 const DOMAIN_PREFIX = 'blindflash/1 ';
 const afterPrefix = (domain: string) => domain.slice(DOMAIN_PREFIX.length);
 
-const errorRows = Object.entries(STUB_ERRORS).map(([name, { code, detail }]): Row => [
+const errorRows = Object.entries(CHIP_ERRORS).map(([name, { number, detail }]): Row => [
   `ERROR_${upper(name)}`,
-  code,
+  number,
   detail === '' ? '' : `DETAIL: ${detail}`,
 ]);
 
