@@ -22,6 +22,7 @@ const EDGES = [
   'agent/probe/usb/node-usb.ts',
   'agent/probe/stlink/tcp-socket.ts',
   'relay/server.ts',
+  'relay/control/file.ts',
   'controller/store/home.ts',
   'controller/store/file-job-store.ts',
   'controller/store/keys-file.ts',

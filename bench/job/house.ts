@@ -17,6 +17,7 @@ import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';
 import { Relay } from '../../relay/core/relay.ts';
 import { everyTenant } from '../../relay/core/tenants.ts';
+import { fixedControl } from '../../relay/control/fixed.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { psk } from '../../shared/crypto/keys.ts';
 import { holderKey } from '../../shared/tunnel/invite.ts';
@@ -104,7 +105,7 @@ export class House {
     this.#keys = makeKeys(this.#random);
     this.#relay = new Relay({
       name: relayNameOf(RELAY_URL),
-      findTenant: everyTenant,
+      control: fixedControl(everyTenant),
       verify: verifyEd25519,
       clock: this.queue,
       random: this.#random,

@@ -1,5 +1,4 @@
 // `blindflash relay`: what an operator runs. Design: docs/product.md §4; docs/protocol.md §1-§2.
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Log } from '../../shared/ports.ts';
@@ -7,11 +6,14 @@ import { printJson } from '../terminal/cli.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
-import { isSmallOrderKey, verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { requireRelayName } from '../../relay/core/admission.ts';
 import { Relay } from '../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../relay/server.ts';
-import { everyTenant, parseTenants, type FindTenant } from '../../relay/core/tenants.ts';
+import type { Control } from '../../relay/control/control.ts';
+import { FileControl } from '../../relay/control/file.ts';
+import { fixedControl } from '../../relay/control/fixed.ts';
+import { everyTenant } from '../../relay/core/tenants.ts';
 
 export interface RelayArguments {
   readonly listen: string;
@@ -44,12 +46,12 @@ export interface StartedRelay extends RunningServer {
  */
 export async function startRelay(args: RelayArguments, log: Log): Promise<StartedRelay> {
   const { host, port } = parseListen(args.listen);
-  const findTenant = await chooseTenants(args, host);
+  const control = await chooseControl(args, host);
   const name = requireRelayName(args.name ?? defaultName(host));
   const clock = systemClock;
-  const relay = new Relay({ name, findTenant, verify: verifyEd25519, clock, random: systemRandom, log });
+  const relay = new Relay({ name, control, verify: verifyEd25519, clock, random: systemRandom, log });
   const server = await serveRelay({ relay, clock, log, host, port, trustProxy: args['trust-proxy'] });
-  const forget = onHangUp(args.tenants, relay, log);
+  const forget = onHangUp(control, log);
   return {
     relay,
     url: server.url,
@@ -74,19 +76,12 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-async function chooseTenants(args: RelayArguments, host: string): Promise<FindTenant> {
+async function chooseControl(args: RelayArguments, host: string): Promise<Control | FileControl> {
   if (args.open && args.tenants !== undefined) throw fail('BF-USAGE', '--open and --tenants exclude one another');
   if (args.open && !isLoopback(host)) throw fail('BF-RELAY-OPEN', `--listen ${host}`);
-  if (args.open) return everyTenant;
+  if (args.open) return fixedControl(everyTenant);
   if (args.tenants === undefined) throw fail('BF-RELAY-CONFIG', 'name a tenants file with --tenants');
-  return readTenants(args.tenants);
-}
-
-async function readTenants(path: string): Promise<FindTenant> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fail('BF-RELAY-CONFIG', `cannot read ${path}`, error);
-  });
-  return parseTenants(text, isSmallOrderKey);
+  return FileControl.open(args.tenants);
 }
 
 /** Listening on one address, that is the name; on all of them, nobody can know it but the operator. */
@@ -96,14 +91,11 @@ function defaultName(host: string): string {
 }
 
 /** SIGHUP reads the tenants file again; a wrong one changes nothing. */
-function onHangUp(path: string | undefined, relay: Relay, log: Log): () => void {
-  if (path === undefined) return () => {};
+function onHangUp(control: Control | FileControl, log: Log): () => void {
+  if (!(control instanceof FileControl)) return () => {};
   const reload = (): void => {
-    readTenants(path).then(
-      (findTenant) => {
-        relay.setTenants(findTenant);
-        log.info({}, 'tenants read again');
-      },
+    control.reload().then(
+      () => log.info({}, 'tenants read again'),
       (error: Error) => log.error({ why: error.message }, 'tenants file not usable; keeping the old one'),
     );
   };

@@ -20,19 +20,25 @@ export interface AdmissionRules {
   readonly wall: () => number;
 }
 
+/** Why a link is turned away: the close reason it is told, and a sentence for the log. */
+export interface Refusal {
+  readonly close: CloseName;
+  readonly why: string;
+}
+
 export type Verdict =
   | { readonly admitted: true; readonly ticket: Ticket; readonly tenant: Tenant }
-  | { readonly admitted: false; readonly close: CloseName; readonly why: string };
+  | ({ readonly admitted: false } & Refusal);
 
 /**
- * Judges the first message of a link against the nonce that link was given. Never throws: whatever goes wrong while
- * judging is a refusal.
+ * Authenticates the first message of a link against the nonce that link was given. Never throws: whatever goes wrong while
+ * doing so is a refusal.
  */
 export function authenticate(message: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
   try {
-    const frame = decodeLinkMessage(message);
-    if (frame.name !== 'present') return refuse('garbage', `${frame.name} before admission`);
-    return judgeTicket(decodeTicket(frame.ticket), frame.signature, nonce, rules);
+    const present = decodeLinkMessage(message);
+    if (present.name !== 'present') return refuse('garbage', `${present.name} before admission`);
+    return authenticateTicket(decodeTicket(present.ticket), present.signature, nonce, rules);
   } catch (error) {
     const { code, detail } = asBlindflashError(error);
     return refuse(code === 'BF-LINK-FRAME' ? 'garbage' : 'refused', detail ?? code);
@@ -40,7 +46,7 @@ export function authenticate(message: Uint8Array, nonce: Uint8Array, rules: Admi
 }
 
 /** Cheap questions first, signatures last; every one must be answered well. */
-function judgeTicket(ticket: Ticket, signature: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
+function authenticateTicket(ticket: Ticket, signature: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
   if (ticket.relay !== rules.relayName) return refuse('wrongRelay', 'ticket for another relay');
   const tenant = rules.findTenant(ticket.tenantKey);
   if (tenant === undefined) return refuse('unknownTenant', 'unknown tenant key');

@@ -1,33 +1,36 @@
-// A relay without its sockets: greets links, admits them, seats them, counts why they leave. Pure; runs over any Link.
+// A relay without its sockets: greets links, admits them, puts them into rooms, counts why they leave. Pure; runs over any Link.
 // Spec: docs/protocol.md §1-§2.
 import nacl from 'tweetnacl';
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { closeWith, type CloseName } from '../../shared/link/close.ts';
-import { encodeLinkMessage } from '../../shared/link/link-message.ts';
 import { ADMISSION, RELAY } from '../../shared/link/limits.ts';
 import type { Ticket, VerifySignature } from '../../shared/link/ticket.ts';
-import { authenticate } from './admission.ts';
-import type { Backplane } from '../backplane/backplane.ts';
-import { LocalBackplane } from '../backplane/local.ts';
+import type { Control } from '../control/control.ts';
+import type { Answer, Neighbours } from '../neighbours/neighbours.ts';
+import { noNeighbours } from '../neighbours/none.ts';
+import { authenticate, type Refusal, type Verdict } from './admission.ts';
+import { Entry, type EntryState } from './entry.ts';
+import { RoomMap } from './room-map.ts';
 import { Rooms, roomKeyOf } from './rooms.ts';
-import type { FindTenant, Tenant } from './tenants.ts';
 
 export interface RelayOptions {
   /** The host clients dial (`relayNameOf`); tickets and the CHALLENGE carry it. */
   readonly name: string;
-  readonly findTenant: FindTenant;
+  readonly control: Control;
   readonly verify: VerifySignature;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** Rooms at one time. */
   readonly maxRooms?: number;
-  readonly backplane?: Backplane;
+  /** Nobody unless given. */
+  readonly neighbours?: Neighbours;
 }
 
 /** Numbers for an operator; no ids, names or addresses. */
 export interface RelayStats {
+  /** Links on their way into a room. */
   readonly greeting: number;
   readonly links: number;
   readonly rooms: number;
@@ -40,21 +43,22 @@ export interface RelayStats {
 
 export class Relay {
   readonly #options: RelayOptions;
-  readonly #backplane: Backplane;
+  readonly #map: RoomMap;
   readonly #rooms: Rooms;
-  /** Links not yet admitted, with the way to stop their clock. */
-  readonly #greeting = new Map<Link, () => void>();
+  readonly #neighbours: Neighbours;
+  /** Links not yet in a room. */
+  readonly #entering = new Set<Entry>();
   readonly #closed: Partial<Record<CloseName | 'left', number>> = {};
-  #findTenant: FindTenant;
   #admitted = 0;
   #stopped = false;
 
   constructor(options: RelayOptions) {
-    const { clock, maxRooms } = options;
+    const { clock, maxRooms, control } = options;
     this.#options = options;
-    this.#findTenant = options.findTenant;
-    this.#backplane = options.backplane ?? new LocalBackplane(clock);
-    this.#rooms = new Rooms({ clock, backplane: this.#backplane, maxRooms: maxRooms ?? RELAY.rooms });
+    this.#map = new RoomMap(clock);
+    this.#rooms = new Rooms({ clock, map: this.#map, maxRooms: maxRooms ?? RELAY.rooms });
+    this.#neighbours = options.neighbours ?? noNeighbours;
+    control.onChange = () => this.#rooms.recheck(control.documents.findTenant);
   }
 
   /** Greets a fresh link with a CHALLENGE; it has 10 s to answer with a PRESENT. */
@@ -65,76 +69,72 @@ export class Relay {
     }
     const { clock, random, name } = this.#options;
     const nonce = random.bytes(ADMISSION.nonceBytes);
-    const cancel = clock.after(RELAY.handshakeMs, () => this.#turnAway(link, 'slowHandshake', 'no answer'));
-    this.#greeting.set(link, cancel);
-    link.onClose = () => {
-      if (this.#endGreeting(link)) this.#note('left');
-    };
-    link.onMessage = (message) => this.#answer(link, message, nonce);
-    link.send(encodeLinkMessage({ name: 'challenge', nonce, relay: name }));
-  }
-
-  /** Takes a new list of tenants; links of those no longer on it are closed. */
-  setTenants(findTenant: FindTenant): void {
-    this.#findTenant = findTenant;
-    this.#rooms.recheck(findTenant);
+    const entry = new Entry({
+      link,
+      clock,
+      nonce,
+      relayName: name,
+      authenticate: (message) => this.#authenticate(message, nonce),
+      ask: (ticket) => this.#ask(ticket),
+      enter: (ticket) => this.#enter(link, ticket),
+      onEnd: (state, refusal) => this.#entered(entry, state, refusal),
+    });
+    this.#entering.add(entry);
+    entry.begin();
   }
 
   /** Closes every link in a way that tells the sides to come back, and greets nobody any more. */
   stop(): void {
     this.#stopped = true;
-    for (const link of [...this.#greeting.keys()]) this.#turnAway(link, 'shutdown', 'stopping');
-    this.#backplane.end('shutdown');
+    for (const entry of [...this.#entering]) entry.stop();
+    this.#map.end('shutdown');
   }
 
   get stats(): RelayStats {
     return {
-      greeting: this.#greeting.size,
+      greeting: this.#entering.size,
       links: this.#rooms.links,
-      rooms: this.#backplane.rooms,
+      rooms: this.#map.size,
       admitted: this.#admitted,
-      forwardedBytes: this.#backplane.traffic.forwarded,
-      droppedBytes: this.#backplane.traffic.dropped,
+      forwardedBytes: this.#map.traffic.forwarded,
+      droppedBytes: this.#map.traffic.dropped,
       closed: { ...this.#closed },
     };
   }
 
-  #answer(link: Link, message: Uint8Array, nonce: Uint8Array): void {
-    if (!this.#greeting.has(link)) return;
-    const { name, verify, clock } = this.#options;
-    const rules = { relayName: name, findTenant: this.#findTenant, verify, wall: () => clock.wall() };
-    const verdict = authenticate(message, nonce, rules);
-    if (verdict.admitted) this.#seat(link, verdict.ticket, verdict.tenant);
-    else this.#turnAway(link, verdict.close, verdict.why);
+  #authenticate(message: Uint8Array, nonce: Uint8Array): Verdict {
+    const { name, verify, clock, control } = this.#options;
+    const { findTenant } = control.documents;
+    return authenticate(message, nonce, { relayName: name, findTenant, verify, wall: () => clock.wall() });
   }
 
-  #seat(link: Link, ticket: Ticket, tenant: Tenant): void {
+  /** A room that somebody of is here is here. */
+  #ask(ticket: Ticket): Answer | Promise<Answer> {
+    const roomKey = roomKeyOf(ticket);
+    return this.#map.has(roomKey) ? 'here' : this.#neighbours.ask(roomKey, ticket.side);
+  }
+
+  /** The tenant is looked up again: while neighbours were asked the operator may have changed his mind. */
+  #enter(link: Link, ticket: Ticket): Refusal | undefined {
+    const tenant = this.#options.control.documents.findTenant(ticket.tenantKey);
+    if (tenant === undefined) return { close: 'unknownTenant', why: 'unknown tenant key' };
     const log = this.#options.log.child({ tenant: tenant.name, room: shortHash(roomKeyOf(ticket)), side: ticket.side });
     const refusal = this.#rooms.enter(ticket, tenant, link, (reason) => {
       this.#note(reason ?? 'left');
       log.info({ reason: reason ?? 'left' }, 'side left');
     });
-    if (refusal !== undefined) {
-      this.#turnAway(link, refusal, 'limit reached');
-      return;
-    }
-    this.#endGreeting(link);
-    this.#admitted++;
+    if (refusal !== undefined) return { close: refusal, why: 'limit reached' };
     log.info({ id: shortHash(toHex(ticket.id)) }, 'side admitted');
+    return undefined;
   }
 
-  #turnAway(link: Link, reason: CloseName, why: string): void {
-    if (!this.#endGreeting(link)) return;
-    this.#note(reason);
-    this.#options.log.info({ reason, why }, 'link turned away');
-    link.onMessage = () => {};
-    closeWith(link, reason);
-  }
-
-  /** False if the link was not being greeted (any more). */
-  #endGreeting(link: Link): boolean {
-    this.#greeting.get(link)?.();
-    return this.#greeting.delete(link);
+  #entered(entry: Entry, state: EntryState, refusal: Refusal | undefined): void {
+    this.#entering.delete(entry);
+    if (state === 'in the room') this.#admitted++;
+    if (state === 'left') this.#note('left');
+    if (refusal === undefined) return;
+    this.#note(refusal.close);
+    this.#options.log.info({ reason: refusal.close, why: refusal.why }, 'link turned away');
   }
 
   #note(reason: CloseName | 'left'): void {

@@ -22,7 +22,7 @@ export interface AdmittedLink {
   readonly link: Link;
   /** Bytes this link may have forwarded, both ways together. */
   readonly capBytes: number;
-  /** Called once, when the link has left its seat; `reason` when the relay closed it. */
+  /** Called once, when the link has left the room; `reason` when the relay closed it. */
   readonly onLeft: (reason: CloseName | undefined) => void;
 }
 
@@ -41,7 +41,7 @@ const GO_ON_BYTES = LINK.waitingBytes / 2;
 export class Room {
   readonly #clock: Clock;
   readonly #events: RoomEvents;
-  readonly #seats = new Map<SideName, Participant>();
+  readonly #participants = new Map<SideName, Participant>();
 
   constructor(clock: Clock, events: RoomEvents) {
     this.#clock = clock;
@@ -50,30 +50,30 @@ export class Room {
 
   /** Links in the room: 0, 1 or 2. */
   get links(): number {
-    return this.#seats.size;
+    return this.#participants.size;
   }
 
   occupied(side: SideName): boolean {
-    return this.#seats.has(side);
+    return this.#participants.has(side);
   }
 
-  /** True if this link sits here now. */
+  /** True if this link is the participant of that side now. */
   holds(side: SideName, link: Link): boolean {
-    return this.#seats.get(side)?.link === link;
+    return this.#participants.get(side)?.link === link;
   }
 
   /**
-   * Seats a link that has proved its right; an older one on the same side is closed as `superseded`. The room owns the
-   * link's handlers from here on.
+   * Makes a link that has proved its right a participant; an older one on the same side is closed as `superseded`. The
+   * room owns the link's handlers from here on.
    */
-  enter(guest: AdmittedLink): void {
-    this.#evict(guest.side, 'superseded', false);
-    const seat: Participant = { ...guest, carried: 0, cancelWatch: undefined };
-    this.#seats.set(seat.side, seat);
-    seat.link.onClose = () => this.#vacate(seat, undefined);
-    seat.link.onMessage = (message) => this.#receive(seat, message);
-    const peer = this.#peerOf(seat);
-    this.#say(seat, encodeLinkMessage({ name: 'welcome', peerPresent: peer !== undefined }));
+  enter(admitted: AdmittedLink): void {
+    this.#evict(admitted.side, 'superseded', false);
+    const participant: Participant = { ...admitted, carried: 0, cancelWatch: undefined };
+    this.#participants.set(participant.side, participant);
+    participant.link.onClose = () => this.#remove(participant, undefined);
+    participant.link.onMessage = (message) => this.#receive(participant, message);
+    const peer = this.#peerOf(participant);
+    this.#say(participant, encodeLinkMessage({ name: 'welcome', peerPresent: peer !== undefined }));
     if (peer !== undefined) this.#say(peer, encodeLinkMessage({ name: 'peer', peerPresent: true }));
   }
 
@@ -84,88 +84,88 @@ export class Room {
 
   /** Closes both links: the room's one ending. */
   end(reason: CloseName): void {
-    for (const side of [...this.#seats.keys()]) this.#evict(side, reason, true);
+    for (const side of [...this.#participants.keys()]) this.#evict(side, reason, true);
   }
 
-  #receive(seat: Participant, message: Uint8Array): void {
-    if (!this.holds(seat.side, seat.link)) return;
+  #receive(participant: Participant, message: Uint8Array): void {
+    if (!this.holds(participant.side, participant.link)) return;
     const error = refusalOf(message);
     if (error !== undefined) {
-      this.#evict(seat.side, error.code === 'BF-LINK-TOO-LARGE' ? 'tooLarge' : 'garbage', true);
+      this.#evict(participant.side, error.code === 'BF-LINK-TOO-LARGE' ? 'tooLarge' : 'garbage', true);
       return;
     }
-    const peer = this.#peerOf(seat);
+    const peer = this.#peerOf(participant);
     if (peer === undefined) this.#events.dropped(message.length);
-    else this.#forward(seat, peer, message);
+    else this.#forward(participant, peer, message);
   }
 
   /** Passes one message on, unless a cap says no, and stops reading when too much waits. */
-  #forward(seat: Participant, peer: Participant, message: Uint8Array): void {
-    for (const end of [seat, peer]) {
+  #forward(participant: Participant, peer: Participant, message: Uint8Array): void {
+    for (const end of [participant, peer]) {
       if (end.carried + message.length > end.capBytes) {
         this.#evict(end.side, 'cap', true);
         return;
       }
     }
-    seat.carried += message.length;
+    participant.carried += message.length;
     peer.carried += message.length;
     this.#events.forwarded(message.length);
     this.#say(peer, message);
-    if (peer.link.buffered > LINK.waitingBytes && seat.cancelWatch === undefined) this.#hold(seat, peer);
+    if (peer.link.buffered > LINK.waitingBytes && participant.cancelWatch === undefined) this.#hold(participant, peer);
   }
 
-  /** Stops reading `seat` until `slow` has caught up; one that does not move at all is closed as `lagging`. */
-  #hold(seat: Participant, slow: Participant): void {
-    seat.link.pause();
+  /** Stops reading `participant` until `slow` has caught up; one that does not move at all is closed as `lagging`. */
+  #hold(participant: Participant, slow: Participant): void {
+    participant.link.pause();
     let least = slow.link.buffered;
     let leastAt = this.#clock.now();
     const look = (): void => {
       const waiting = slow.link.buffered;
       if (waiting < least) [least, leastAt] = [waiting, this.#clock.now()];
-      if (waiting <= GO_ON_BYTES) this.#release(seat);
+      if (waiting <= GO_ON_BYTES) this.#release(participant);
       else if (this.#clock.now() - leastAt >= RELAY.laggingMs) this.#evict(slow.side, 'lagging', true);
-      else seat.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
+      else participant.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
     };
-    seat.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
+    participant.cancelWatch = this.#clock.after(RELAY.drainPollMs, look);
   }
 
-  #release(seat: Participant): void {
-    if (seat.cancelWatch === undefined) return;
-    seat.cancelWatch();
-    seat.cancelWatch = undefined;
-    seat.link.resume();
+  #release(participant: Participant): void {
+    if (participant.cancelWatch === undefined) return;
+    participant.cancelWatch();
+    participant.cancelWatch = undefined;
+    participant.link.resume();
   }
 
   #evict(side: SideName, reason: CloseName, tellPeer: boolean): void {
-    const seat = this.#seats.get(side);
-    if (seat === undefined) return;
-    seat.link.onClose = () => {};
-    seat.link.onMessage = () => {};
-    this.#vacate(seat, reason, tellPeer);
-    closeWith(seat.link, reason);
+    const participant = this.#participants.get(side);
+    if (participant === undefined) return;
+    participant.link.onClose = () => {};
+    participant.link.onMessage = () => {};
+    this.#remove(participant, reason, tellPeer);
+    closeWith(participant.link, reason);
   }
 
-  #vacate(seat: Participant, reason: CloseName | undefined, tellPeer = true): void {
-    if (!this.holds(seat.side, seat.link)) return;
-    this.#seats.delete(seat.side);
-    seat.cancelWatch?.();
-    const peer = this.#peerOf(seat);
+  #remove(participant: Participant, reason: CloseName | undefined, tellPeer = true): void {
+    if (!this.holds(participant.side, participant.link)) return;
+    this.#participants.delete(participant.side);
+    participant.cancelWatch?.();
+    const peer = this.#peerOf(participant);
     if (peer !== undefined) {
       this.#release(peer);
       if (tellPeer) this.#say(peer, encodeLinkMessage({ name: 'peer', peerPresent: false }));
     }
-    seat.onLeft(reason);
-    if (tellPeer && this.#seats.size === 0) this.#events.empty();
+    participant.onLeft(reason);
+    if (tellPeer && this.#participants.size === 0) this.#events.empty();
   }
 
-  #peerOf(seat: Participant): Participant | undefined {
-    return this.#seats.get(OTHER[seat.side]);
+  #peerOf(participant: Participant): Participant | undefined {
+    return this.#participants.get(OTHER[participant.side]);
   }
 
   /** A link that is just going down cannot be told anything; its own close will be noticed. */
-  #say(seat: Participant, message: Uint8Array): void {
+  #say(participant: Participant, message: Uint8Array): void {
     try {
-      seat.link.send(message);
+      participant.link.send(message);
     } catch {
       // BF-LINK-CLOSED: onClose follows.
     }

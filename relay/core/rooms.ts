@@ -3,17 +3,17 @@ import { concat, toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
 import type { Ticket } from '../../shared/link/ticket.ts';
-import type { Backplane } from '../backplane/backplane.ts';
+import type { RoomMap } from './room-map.ts';
 import type { FindTenant, Tenant } from './tenants.ts';
 
 export interface RoomsOptions {
   readonly clock: Clock;
-  readonly backplane: Backplane;
+  readonly map: RoomMap;
   /** Rooms at one time. */
   readonly maxRooms: number;
 }
 
-/** A seated link, as long as it lives. */
+/** A link's time in its room, for the limits of its tenant and ticket. */
 interface Membership {
   readonly ticket: Ticket;
   readonly tenant: Tenant;
@@ -22,7 +22,7 @@ interface Membership {
 
 export class Rooms {
   readonly #options: RoomsOptions;
-  readonly #stays = new Set<Membership>();
+  readonly #memberships = new Set<Membership>();
   readonly #linksOf = new Map<string, number>();
 
   constructor(options: RoomsOptions) {
@@ -30,7 +30,7 @@ export class Rooms {
   }
 
   /**
-   * Seats an admitted link, until it leaves or its ticket expires.
+   * Puts an admitted link into its room, until it leaves or its ticket expires.
    * @param onLeft called once when it has left, with the reason if the relay closed it.
    * @returns the reason to turn it away instead: `busy` when a limit is reached.
    */
@@ -40,20 +40,19 @@ export class Rooms {
     link: Link,
     onLeft: (reason: CloseName | undefined) => void,
   ): CloseName | undefined {
-    const { backplane } = this.#options;
+    const { map } = this.#options;
     const roomKey = roomKeyOf(ticket);
     if (!this.#hasRoom(roomKey, ticket, tenant)) return 'busy';
-    const stay = { ticket, tenant, link };
-    this.#begin(stay);
-    const cancelExpiry = this.#expireLater(stay, roomKey);
-    backplane.enter({
-      roomKey,
+    const membership = { ticket, tenant, link };
+    this.#begin(membership);
+    const cancelExpiry = this.#expireLater(membership, roomKey);
+    map.enter(roomKey, {
       side: ticket.side,
       link,
       capBytes: 1024 * Math.min(ticket.capKiB, tenant.capKiB),
       onLeft: (reason) => {
         cancelExpiry();
-        this.#finish(stay);
+        this.#finish(membership);
         onLeft(reason);
       },
     });
@@ -62,49 +61,49 @@ export class Rooms {
 
   /** Closes the links of tenants that are no longer known. */
   recheck(findTenant: FindTenant): void {
-    for (const stay of [...this.#stays]) {
-      if (findTenant(stay.ticket.tenantKey) === undefined) this.#expel(stay, 'unknownTenant');
+    for (const membership of [...this.#memberships]) {
+      if (findTenant(membership.ticket.tenantKey) === undefined) this.#evict(membership, 'unknownTenant');
     }
   }
 
   /** Links in rooms. */
   get links(): number {
-    return this.#stays.size;
+    return this.#memberships.size;
   }
 
   /** An arrival that supersedes somebody takes no additional place. */
   #hasRoom(roomKey: string, ticket: Ticket, tenant: Tenant): boolean {
-    const { backplane, maxRooms } = this.#options;
-    if (backplane.occupied(roomKey, ticket.side)) return true;
+    const { map, maxRooms } = this.#options;
+    if (map.occupied(roomKey, ticket.side)) return true;
     if ((this.#linksOf.get(toHex(ticket.tenantKey)) ?? 0) >= tenant.maxLinks) return false;
-    return backplane.has(roomKey) || backplane.rooms < maxRooms;
+    return map.has(roomKey) || map.size < maxRooms;
   }
 
-  #begin(stay: Membership): void {
-    this.#stays.add(stay);
-    this.#count(stay, 1);
+  #begin(membership: Membership): void {
+    this.#memberships.add(membership);
+    this.#count(membership, 1);
   }
 
-  #finish(stay: Membership): void {
-    this.#stays.delete(stay);
-    this.#count(stay, -1);
+  #finish(membership: Membership): void {
+    this.#memberships.delete(membership);
+    this.#count(membership, -1);
   }
 
-  #count(stay: Membership, by: number): void {
-    const key = toHex(stay.ticket.tenantKey);
+  #count(membership: Membership, by: number): void {
+    const key = toHex(membership.ticket.tenantKey);
     const links = (this.#linksOf.get(key) ?? 0) + by;
     if (links > 0) this.#linksOf.set(key, links);
     else this.#linksOf.delete(key);
   }
 
-  #expireLater(stay: Membership, roomKey: string): () => void {
-    const { clock, backplane } = this.#options;
-    const { side, expires } = stay.ticket;
-    return clock.after(expires * 1000 - clock.wall(), () => backplane.evict(roomKey, side, stay.link, 'expired'));
+  #expireLater(membership: Membership, roomKey: string): () => void {
+    const { clock, map } = this.#options;
+    const { side, expires } = membership.ticket;
+    return clock.after(expires * 1000 - clock.wall(), () => map.evict(roomKey, side, membership.link, 'expired'));
   }
 
-  #expel(stay: Membership, reason: CloseName): void {
-    this.#options.backplane.evict(roomKeyOf(stay.ticket), stay.ticket.side, stay.link, reason);
+  #evict(membership: Membership, reason: CloseName): void {
+    this.#options.map.evict(roomKeyOf(membership.ticket), membership.ticket.side, membership.link, reason);
   }
 }
 

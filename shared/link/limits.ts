@@ -49,6 +49,8 @@ export const RECONNECT = {
 export const RELAY = {
   /** From connection to a valid PRESENT. */
   handshakeMs: 10_000,
+  /** How long an admitted link waits for the neighbours to say where its room is. */
+  askMs: 50,
   /** How often a held-up room looks whether the slow side has caught up. */
   drainPollMs: 10,
   /** A side whose queue has not shrunk for this long is closed as lagging. */

@@ -36,7 +36,7 @@ const BY_TYPE = new Map<number, LinkMessageName>(
 );
 
 /**
- * Which frame a message is, by its type byte and size alone; the body stays unread.
+ * Which message it is, by its type byte and size alone; the body stays unread.
  * @throws BF-LINK-TOO-LARGE beyond 8192 bytes, BF-LINK-FRAME for an empty message, an unknown type or a wrong size.
  */
 export function linkMessageName(message: Uint8Array): LinkMessageName {
@@ -49,21 +49,21 @@ export function linkMessageName(message: Uint8Array): LinkMessageName {
   return name;
 }
 
-/** A message as a frame; bodies are copies. @throws as `frameName`, and BF-LINK-FRAME for a body that breaks its rules. */
+/** Reads a message; bodies are copies. @throws as `linkMessageName`, and BF-LINK-FRAME for a body that breaks its rules. */
 export function decodeLinkMessage(message: Uint8Array): LinkMessage {
   const name = linkMessageName(message);
   const reader = new Reader(message, 'BF-LINK-FRAME', name);
   reader.u8();
-  const frame = READ[name](reader);
+  const decoded = READ[name](reader);
   reader.end();
-  return frame;
+  return decoded;
 }
 
-/** A frame as a message of 2..8192 bytes. @throws BF-LINK-TOO-LARGE or BF-LINK-FRAME for one nobody would accept. */
-export function encodeLinkMessage(frame: LinkMessage): Uint8Array {
-  const message = concat(Uint8Array.of(LINK_MESSAGES[frame.name].type), body(frame));
-  linkMessageName(message);
-  return message;
+/** Writes a message, 2..8192 bytes. @throws BF-LINK-TOO-LARGE or BF-LINK-FRAME for one nobody would accept. */
+export function encodeLinkMessage(message: LinkMessage): Uint8Array {
+  const encoded = concat(Uint8Array.of(LINK_MESSAGES[message.name].type), bodyOf(message));
+  linkMessageName(encoded);
+  return encoded;
 }
 
 const READ: { readonly [Name in LinkMessageName]: (reader: Reader) => LinkMessage } = {
@@ -82,23 +82,23 @@ const READ: { readonly [Name in LinkMessageName]: (reader: Reader) => LinkMessag
   data: (reader) => ({ name: 'data', body: reader.rest() }),
 };
 
-function body(frame: LinkMessage): Uint8Array {
-  switch (frame.name) {
+function bodyOf(message: LinkMessage): Uint8Array {
+  switch (message.name) {
     case 'challenge':
       return writeName(
-        new Writer().u8(ADMISSION.version).bytes(frame.nonce, 'nonce', ADMISSION.nonceBytes),
-        frame.relay,
+        new Writer().u8(ADMISSION.version).bytes(message.nonce, 'nonce', ADMISSION.nonceBytes),
+        message.relay,
       ).finish();
     case 'present':
       return new Writer()
-        .prefixed(frame.ticket, 'ticket')
-        .bytes(frame.signature, 'signature', ADMISSION.signatureBytes)
+        .prefixed(message.ticket, 'ticket')
+        .bytes(message.signature, 'signature', ADMISSION.signatureBytes)
         .finish();
     case 'welcome':
     case 'peer':
-      return Uint8Array.of(frame.peerPresent ? 1 : 0);
+      return Uint8Array.of(message.peerPresent ? 1 : 0);
     case 'data':
-      return frame.body;
+      return message.body;
   }
 }
 

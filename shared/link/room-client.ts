@@ -184,12 +184,12 @@ export class RoomClient {
   }
 
   /** What may come when: CHALLENGE and WELCOME while greeting, PEER and DATA while up. */
-  #take(frame: LinkMessage): void {
-    if (this.#state === 'greeting' && frame.name === 'challenge') this.#present(frame.nonce, frame.relay);
-    else if (this.#state === 'greeting' && frame.name === 'welcome') this.#welcome(frame.peerPresent);
-    else if (this.#state === 'up' && frame.name === 'peer') this.#setPeer(frame.peerPresent);
-    else if (this.#state === 'up' && frame.name === 'data') this.#data(frame.body);
-    else throw fail('BF-RELAY-PROTOCOL', `${frame.name} out of turn`);
+  #take(message: LinkMessage): void {
+    if (this.#state === 'greeting' && message.name === 'challenge') this.#present(message.nonce, message.relay);
+    else if (this.#state === 'greeting' && message.name === 'welcome') this.#welcome(message.peerPresent);
+    else if (this.#state === 'up' && message.name === 'peer') this.#setPeer(message.peerPresent);
+    else if (this.#state === 'up' && message.name === 'data') this.#data(message.body);
+    else throw fail('BF-RELAY-PROTOCOL', `${message.name} out of turn`);
   }
 
   #present(nonce: Uint8Array, relay: string): void {

@@ -15,6 +15,7 @@ import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';
 import { Relay } from '../../relay/core/relay.ts';
 import { everyTenant } from '../../relay/core/tenants.ts';
+import { fixedControl } from '../../relay/control/fixed.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { psk, type Psk } from '../../shared/crypto/keys.ts';
 import { asBlindflashError } from '../../shared/errors/errors.ts';
@@ -407,7 +408,7 @@ export class Scene {
   #relay(): Relay {
     return new Relay({
       name: relayNameOf(RELAY_URL),
-      findTenant: everyTenant,
+      control: fixedControl(everyTenant),
       verify: verifyEd25519,
       clock: this.queue,
       random: this.#entropy,

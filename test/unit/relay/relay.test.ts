@@ -1,4 +1,4 @@
-// Relay and rooms over in-memory links and manual time: seats, forwarding, backpressure, limits, endings.
+// Relay and rooms over in-memory links and manual time: entering, forwarding, backpressure, limits, endings.
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
@@ -7,8 +7,10 @@ import { signPresent } from '../../../shared/link/ticket.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant, type FindTenant } from '../../../relay/core/tenants.ts';
+import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import {
+  changeableControl,
   handMadeTicket,
   keyPair,
   linkPair,
@@ -21,9 +23,10 @@ import {
 function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
   const clock = new ManualClock();
   const random = seededRandom(1);
+  const control = changeableControl(findTenant);
   const relay = new Relay({
     name: 'r.test',
-    findTenant,
+    control,
     verify: verifyEd25519,
     clock,
     random,
@@ -56,13 +59,13 @@ function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
     agent: await join({ ...parts, side: 1 }),
     controller: await join({ ...parts, side: 2 }),
   });
-  return { clock, relay, connect, join, pair };
+  return { clock, relay, control, connect, join, pair };
 }
 
 const data = (size: number, fill = 0): Uint8Array =>
   encodeLinkMessage({ name: 'data', body: new Uint8Array(size).fill(fill) });
 const names = (heard: readonly LinkMessage[]): string[] =>
-  heard.map((frame) => ('peerPresent' in frame ? `${frame.name} ${Number(frame.peerPresent)}` : frame.name));
+  heard.map((message) => ('peerPresent' in message ? `${message.name} ${Number(message.peerPresent)}` : message.name));
 
 describe('relay', () => {
   it('introduces two sides and passes DATA both ways, byte for byte', async () => {
@@ -254,9 +257,9 @@ describe('relay', () => {
   });
 
   it('closes the links of a tenant that is taken off the list', async () => {
-    const { join, relay } = bench();
+    const { join, control } = bench();
     const agent = await join();
-    relay.setTenants(() => undefined);
+    control.set(() => undefined);
     await settle();
     assert.equal(agent.ours.closedWith, CLOSE.unknownTenant.code);
     assert.equal((await join()).ours.closedWith, CLOSE.unknownTenant.code);
@@ -287,7 +290,7 @@ describe('relay', () => {
     const clock = new ManualClock();
     const relay = new Relay({
       name: 'r.test',
-      findTenant: everyTenant,
+      control: fixedControl(everyTenant),
       verify: verifyEd25519,
       clock,
       random: seededRandom(2),
@@ -295,14 +298,14 @@ describe('relay', () => {
     });
     const [theirs, ours] = linkPair();
     ours.onMessage = (message) => {
-      const frame = decodeLinkMessage(message);
-      if (frame.name !== 'challenge') return;
+      const challenge = decodeLinkMessage(message);
+      if (challenge.name !== 'challenge') return;
       const ticket = handMadeTicket({ room: 0x5c });
       ours.send(
         encodeLinkMessage({
           name: 'present',
           ticket,
-          signature: signPresent(keyPair(7).secretKey, frame.nonce, ticket),
+          signature: signPresent(keyPair(7).secretKey, challenge.nonce, ticket),
         }),
       );
     };

@@ -8,6 +8,7 @@ import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts
 import { silentLog, type Link } from '../../../shared/ports.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
+import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import {
   handMadeTicket,
@@ -93,7 +94,7 @@ describe('room client', () => {
     const clock = new ManualClock();
     const relay = new Relay({
       name: 'r.test',
-      findTenant: everyTenant,
+      control: fixedControl(everyTenant),
       verify: verifyEd25519,
       clock,
       random: seededRandom(4),

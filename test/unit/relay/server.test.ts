@@ -17,6 +17,7 @@ import { HandshakeLimit } from '../../../relay/core/handshake-limit.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../../relay/server.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
+import { fixedControl } from '../../../relay/control/fixed.ts';
 import { handMadeTicket, keyPair, ManualClock } from './support.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
@@ -26,7 +27,7 @@ async function serve(options: { maxConnections?: number; handshakesPerMinute?: n
   const clock = systemClock;
   const relay = new Relay({
     name: '127.0.0.1',
-    findTenant: everyTenant,
+    control: fixedControl(everyTenant),
     verify: verifyEd25519,
     clock,
     random: systemRandom,

@@ -2,6 +2,9 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import nacl from 'tweetnacl';
 import type { Clock, Link } from '../../../shared/ports.ts';
+import { fixedControl } from '../../../relay/control/fixed.ts';
+import type { Control } from '../../../relay/control/control.ts';
+import type { FindTenant } from '../../../relay/core/tenants.ts';
 
 /** Time that stands still until `advance`. */
 export class ManualClock implements Clock {
@@ -165,4 +168,14 @@ export function handMadeTicket(parts: TicketParts = {}): Uint8Array {
   ]);
   const signature = sign(null, Buffer.concat([Buffer.from('blindflash/1 ticket\0'), unsigned]), keyPair(tenant).node);
   return new Uint8Array(Buffer.concat([unsigned, signature]));
+}
+
+/** Control whose tenants a test may change. */
+export function changeableControl(findTenant: FindTenant): Control & { set(findTenant: FindTenant): void } {
+  const control = { ...fixedControl(findTenant), set };
+  function set(next: FindTenant): void {
+    control.documents = { findTenant: next };
+    control.onChange();
+  }
+  return control;
 }

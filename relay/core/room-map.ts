@@ -1,11 +1,11 @@
-// The backplane of a relay that is one process: a map of rooms.
+// The rooms of one relay by their key, opened by the first link that enters and gone with the last. Pure; time is the Clock.
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
-import { Room } from '../core/room.ts';
-import type { Arrival, Backplane } from './backplane.ts';
+import { Room, type AdmittedLink } from './room.ts';
 
-export class LocalBackplane implements Backplane {
+export class RoomMap {
+  /** Bytes forwarded and bytes dropped for an absent side, since the start. */
   readonly traffic = { forwarded: 0, dropped: 0 };
   readonly #clock: Clock;
   readonly #rooms = new Map<string, Room>();
@@ -14,28 +14,34 @@ export class LocalBackplane implements Backplane {
     this.#clock = clock;
   }
 
-  get rooms(): number {
+  /** Rooms with somebody in them. */
+  get size(): number {
     return this.#rooms.size;
   }
 
+  /** Whether the room exists already, so that a limit on rooms concerns new ones only. */
   has(roomKey: string): boolean {
     return this.#rooms.has(roomKey);
   }
 
+  /** Whether there is a link on that side, which an arrival would supersede. */
   occupied(roomKey: string, side: SideName): boolean {
     return this.#rooms.get(roomKey)?.occupied(side) ?? false;
   }
 
-  enter(arrival: Arrival): void {
-    const room = this.#rooms.get(arrival.roomKey) ?? this.#open(arrival.roomKey);
-    room.enter(arrival);
+  /** Makes the link a participant of its room: the newest proof wins. */
+  enter(roomKey: string, admitted: AdmittedLink): void {
+    const room = this.#rooms.get(roomKey) ?? this.#open(roomKey);
+    room.enter(admitted);
   }
 
+  /** Closes this very link, if it is still in the room. */
   evict(roomKey: string, side: SideName, link: Link, reason: CloseName): void {
     const room = this.#rooms.get(roomKey);
     if (room?.holds(side, link)) room.evict(side, reason);
   }
 
+  /** Closes everything. */
   end(reason: CloseName): void {
     for (const room of [...this.#rooms.values()]) room.end(reason);
   }

@@ -1,0 +1,14 @@
+// Port: what the operator has decided, as far as a relay obeys it: today the tenants it admits. docs/architecture.md, "Ports".
+import type { FindTenant } from '../core/tenants.ts';
+
+/** What holds at one time; taken over as a whole or not at all. */
+export interface Documents {
+  readonly findTenant: FindTenant;
+}
+
+export interface Control {
+  /** What holds now. */
+  readonly documents: Documents;
+  /** Called after `documents` has become another one; links of tenants that are no longer known are then closed. */
+  onChange: () => void;
+}
