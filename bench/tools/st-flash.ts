@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
+import type { FlashJournalEntry } from '../../sim/peripherals/flash-operation.ts';
 import { startBridge } from '../../test/interop/clients/usb-bridge.ts';
 import { oldContents, randomImage } from '../job/images.ts';
 import { startFlatSocket, type FlatProbe } from './flat-server.ts';

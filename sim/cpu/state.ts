@@ -56,6 +56,20 @@ export interface CpuStateSnapshot {
   afterMemory: number;
 }
 
+/** Registers while in reset: LR all ones, everything else zero, Thumb. */
+export const RESET_STATE: CpuStateSnapshot = {
+  regs: Uint32Array.from({ length: 16 }, (_, n) => (n === 14 ? 0xffffffff : 0)),
+  xpsr: 0x01000000,
+  otherSp: 0,
+  control: 0,
+  primask: 0,
+  faultmask: 0,
+  basepri: 0,
+  exclusive: 0,
+  eventRegister: 0,
+  afterMemory: -1,
+};
+
 /** What instructions read and change. Flags are lazy: only the stated bit or test of each field means something. */
 export class CpuState {
   readonly r = new Int32Array(16);

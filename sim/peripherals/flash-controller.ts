@@ -1,88 +1,34 @@
 // The flash interface of an F42x: registers, locks, programming and erase, busy stalls, option programming
-// (docs/reference/stm32f4.md §3, §4). Array, cache, option bytes and read protection are neighbours with files of their
+// (docs/reference/stm32f4.md §3, §4). Array, cache, option bytes, read protection and the state have files of their
 // own.
 import { BusFault, BusWait, type Device, type Gate, type Master, type Width } from '../bus.ts';
 import type { BoardTimer } from '../board-time.ts';
 import type { ResetKind } from '../core-port.ts';
-import { FLASH_BASE, FlashArray } from './flash-array.ts';
-import { breakOff, complete, type Operation } from './flash-operation.ts';
-import { accessBits, clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
+import { FlashArray } from './flash-array.ts';
 import {
-  latencyNeeded,
-  massEraseNs,
-  optionNs,
-  programNs,
-  sectorEraseNs,
-  widestPsize,
-  type FlashTiming,
-} from './flash-timing.ts';
+  ACR,
+  type FlashNeighbours,
+  type FlashState,
+  freshRegisters,
+  needsLook,
+  noteStaleCode,
+  waitStates,
+} from './flash-state.ts';
+import { addressOf, breakOff, complete, type FlashJournalEntry, type Operation } from './flash-operation.ts';
+import { accessBits, clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
+import { latencyNeeded, massEraseNs, optionNs, programNs, sectorEraseNs, widestPsize } from './flash-timing.ts';
 import { closeLock, offerKey, type KeyLock } from './key-lock.ts';
-import { dropsPcrop, type OptionBytes, optionMasks, type OptionMasks, rdpLevelOf, wordsOf } from './option-bytes.ts';
+import { dropsPcrop, optionMasks, type OptionMasks, rdpLevelOf, wordsOf } from './option-bytes.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
-import { randomState, type RandomState } from './random.ts';
-import type { ReadProtection } from './read-protection.ts';
+import { randomState } from './random.ts';
 
 const REG = { acr: 0x00, keyr: 0x04, optkeyr: 0x08, sr: 0x0c, cr: 0x10, optcr: 0x14, optcr1: 0x18 } as const;
 const KEYS = [0x45670123, 0xcdef89ab] as const;
 const OPTION_KEYS = [0x08192a3b, 0x4c5d6e7f] as const;
 const REGISTERS_BASE = 0x40023c00;
-const ACR = { latency: 0xf, icen: 9, dcen: 10, icrst: 11, dcrst: 12 } as const;
 const OPTCR = { lock: 1, start: 2, bfb2: 0x10 } as const;
 const FLASH_IRQ = 4;
 const MIN_HCLK_HZ = 1e6;
-
-/** One boundary of an array operation, for tests that cut power exactly there. */
-export interface FlashJournalEntry {
-  readonly kind: 'erase' | 'program' | 'option';
-  readonly phase: 'start' | 'end';
-  /** Bus address of the first byte; the option area's address for options. */
-  readonly address: number;
-  /** Sector number of a sector erase. */
-  readonly sector: number | undefined;
-  readonly atNs: number;
-}
-
-/** What the controller asks of the rest of the chip. */
-export interface FlashNeighbours {
-  readonly options: OptionBytes;
-  readonly protection: ReadProtection;
-  /** OTP data (512 bytes) and lock bytes (16). */
-  readonly otp: Uint8Array;
-  readonly timing: FlashTiming;
-  readonly seed: number;
-  supplyVolts(): number;
-  wipeBackupSram(): void;
-}
-
-interface FlashState {
-  acr: number;
-  sr: number;
-  cr: number;
-  optcr: number;
-  optcr1: number;
-  lock: KeyLock;
-  optionLock: KeyLock;
-  operation: Operation | undefined;
-  /** 128-bit line the last data read came from; wait states are paid when it changes. */
-  lastLine: number;
-  /** Sectors changed while the instruction cache was on and not reset since. */
-  staleCode: number[];
-  held: boolean;
-  stalls: number;
-  storeStalls: number;
-  random: RandomState;
-}
-
-const freshRegisters = () => ({
-  acr: 0,
-  sr: 0,
-  cr: 0,
-  lastLine: -1,
-  staleCode: [] as number[],
-  lock: { stage: 'locked' } as KeyLock,
-  optionLock: { stage: 'locked' } as KeyLock,
-  operation: undefined as Operation | undefined,
-});
 
 export class FlashController extends RegisterBlock<FlashState> {
   readonly array: FlashArray;
@@ -330,7 +276,9 @@ export class FlashController extends RegisterBlock<FlashState> {
   #startOptions(): void {
     const { state } = this;
     const { options, protection, timing } = this.#near;
-    const next = wordsOf(this.#absentAsFactory(state.optcr), state.optcr1 | (~this.#optionMasks.optcr1 & 0x0fff0000));
+    const { optcr, optcr1 } = this.#optionMasks;
+    // Write protection bits of sectors that the part lacks stay unprogrammed.
+    const next = wordsOf(state.optcr | (~optcr & 0x0fff0000), state.optcr1 | (~optcr1 & 0x0fff0000));
     const regress = options.rdpLevel === 1 && rdpLevelOf(next.user) === 0;
     if (state.optcr & OPTCR.bfb2) this.context.warn('option BFB2 is not modelled: option write refused');
     const refused = options.rdpLevel === 2 || protection.level === 2 || (state.optcr & OPTCR.bfb2) !== 0;
@@ -345,11 +293,6 @@ export class FlashController extends RegisterBlock<FlashState> {
       ...span,
       wipeUntilNs: regress ? span.startNs + wipeNs : undefined,
     });
-  }
-
-  /** Write protection bits of sectors the part lacks stay unprogrammed. */
-  #absentAsFactory(optcr: number): number {
-    return optcr | (~this.#optionMasks.optcr & 0x0fff0000);
   }
 
   #checkConditions(): void {
@@ -376,7 +319,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     const { operation } = this.state;
     if (operation === undefined) return;
     complete(operation, this.#targets());
-    this.#noteStaleCode(operation);
+    noteStaleCode(this.state, this.array, operation);
     this.#clearOperation();
     if (this.state.cr & CR.eopie) this.state.sr |= SR.eop;
     this.#updateIrq();
@@ -411,13 +354,9 @@ export class FlashController extends RegisterBlock<FlashState> {
       kind: operation.kind,
       phase,
       atNs: this.context.time.now,
-      address: operation.kind === 'option' ? 0x1fffc000 : this.#addressOf(operation),
+      address: addressOf(operation),
       sector: operation.kind === 'erase' ? operation.sector : undefined,
     });
-  }
-  #addressOf(operation: Operation & { offset: number }): number {
-    const otp = operation.kind === 'program' && operation.area === 'otp';
-    return (otp ? 0x1fff7800 : FLASH_BASE) + operation.offset;
   }
 
   /** A store or CR write during an operation: the core waits, the debugger is told to come again. */
@@ -430,15 +369,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   }
 
   #updateGate(): void {
-    const { state } = this;
-    const { options, protection } = this.#near;
-    this.gate.closed =
-      state.held ||
-      state.operation !== undefined ||
-      protection.blocking ||
-      options.sprmod ||
-      state.staleCode.length > 0 ||
-      (state.acr & (ACR.latency | (1 << ACR.dcen))) !== 0;
+    this.gate.closed = needsLook(this.state, this.#near);
   }
   #check(address: number, master: Master): void {
     const { protection, options } = this.#near;
@@ -452,7 +383,8 @@ export class FlashController extends RegisterBlock<FlashState> {
       this.#fail(SR.rderr);
       throw new BusFault(address, 'sector may be fetched only (PCROP)');
     }
-    this.#payWaitStates(offset, master);
+    const cycles = waitStates(this.state, this.array, offset);
+    if (master === 'cpu') this.context.time.cycles += cycles;
   }
   #waitForBank(bank: number, master: Master): void {
     const { operation } = this.state;
@@ -461,24 +393,8 @@ export class FlashController extends RegisterBlock<FlashState> {
     this.state.stalls++;
     this.context.stallCore(operation.endNs);
   }
-  /** LATENCY cycles per 128-bit line, none for a line just read or cached. Fetches are taken as hidden by prefetch. */
-  #payWaitStates(offset: number, master: Master): void {
-    const { state } = this;
-    const line = offset >>> 4;
-    const hit = (bit(state.acr, ACR.dcen) && this.array.cache.touch(offset)) || line === state.lastLine;
-    state.lastLine = line;
-    if (!hit && master === 'cpu') this.context.time.cycles += state.acr & ACR.latency;
-  }
-  #noteStaleCode(operation: Operation): void {
-    if (!bit(this.state.acr, ACR.icen) || operation.kind !== 'erase') return;
-    const end = operation.offset + operation.length;
-    for (const { index, offset } of this.array.sectors) {
-      if (offset >= operation.offset && offset < end) this.state.staleCode.push(index);
-    }
-  }
   #warnStaleCode(index: number): void {
-    if (this.state.staleCode.includes(index)) {
-      this.context.warn(`fetch from sector ${index}, erased while the instruction cache was on and not reset since`);
-    }
+    if (!this.state.staleCode.includes(index)) return;
+    this.context.warn(`fetch from sector ${index}, erased while the instruction cache was on and not reset since`);
   }
 }

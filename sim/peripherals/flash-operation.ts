@@ -1,8 +1,12 @@
 // One running flash operation: its span, its end, and how it ends or breaks off (docs/reference/stm32f4.md §3.4, §3.5,
 // §4, §5.1).
-import type { FlashArray } from './flash-array.ts';
+import { FLASH_BASE, type FlashArray } from './flash-array.ts';
+import { OTP_BASE } from './memories.ts';
 import type { OptionBytes, OptionWords } from './option-bytes.ts';
 import type { RandomState } from './random.ts';
+
+/** First of the two option areas. */
+const OPTION_BASE = 0x1fffc000;
 
 interface Timed {
   readonly startNs: number;
@@ -56,4 +60,22 @@ function programAll(operation: Operation & { kind: 'program' }, { array, otp }: 
 function wipe({ array, wipeBackupSram }: OperationTargets): void {
   array.erase(0, array.bytes.length);
   wipeBackupSram();
+}
+
+/** One boundary of an array operation, for tests that cut power exactly there. */
+export interface FlashJournalEntry {
+  readonly kind: 'erase' | 'program' | 'option';
+  readonly phase: 'start' | 'end';
+  /** Bus address of the first byte; the option area's address for options. */
+  readonly address: number;
+  /** Sector number of a sector erase. */
+  readonly sector: number | undefined;
+  readonly atNs: number;
+}
+
+/** Bus address of the first byte an operation changes; the option area's for options. */
+export function addressOf(operation: Operation): number {
+  if (operation.kind === 'option') return OPTION_BASE;
+  const otp = operation.kind === 'program' && operation.area === 'otp';
+  return (otp ? OTP_BASE : FLASH_BASE) + operation.offset;
 }

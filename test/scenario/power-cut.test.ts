@@ -4,7 +4,7 @@
 // The two exceptions of the threat model are bounded here: the instant before the reset vector, and the erase of the
 // boot sector.
 import assert from 'node:assert/strict';
-import type { FlashJournalEntry } from '../../sim/peripherals/flash-controller.ts';
+import type { FlashJournalEntry } from '../../sim/peripherals/flash-operation.ts';
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';

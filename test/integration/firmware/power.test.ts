@@ -8,7 +8,7 @@ import { parseStatus, slotAddress } from '../../../shared/mailbox/layout.ts';
 import { controlAddress, REPLY_RING } from '../../fixtures/f42x.ts';
 import { decodeReply, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
-import type { FlashJournalEntry } from '../../../sim/peripherals/flash-controller.ts';
+import type { FlashJournalEntry } from '../../../sim/peripherals/flash-operation.ts';
 import { randomState } from '../../../sim/peripherals/random.ts';
 import { active, FLASH, Image, sendImage, smallPlan } from './jobs.ts';
 import { sessionSecrets } from './keys.ts';
