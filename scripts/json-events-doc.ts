@@ -1,11 +1,8 @@
 // Writes docs/json-events.md from cli/json-events.ts: `node --import=tsx scripts/json-events-doc.ts`. A test compares the two.
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { JSON_EVENTS, type JsonEventRow, type JsonSpeaker } from '../cli/json-events.ts';
-
-const FILE = new URL('../docs/json-events.md', import.meta.url);
-const WIDTH = 100;
+import { isStarted, wrap } from './generated-text.ts';
 
 /** The part of JSON Schema that our events use. */
 interface Schema {
@@ -106,24 +103,6 @@ function plainTypeText({ type = 'anything', pattern, doc }: Schema): string {
   return [type].flat().join(' or ');
 }
 
-/** Breaks a paragraph into lines of at most 100 columns; the later ones begin with `indent`. */
-function wrap(paragraph: string, indent = ''): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of paragraph.split(/\s+/)) {
-    if (line !== '' && line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = `${indent}${word}`;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line].join('\n');
+if (isStarted(import.meta.url)) {
+  writeFileSync(new URL('../docs/json-events.md', import.meta.url), jsonEventsDocument());
 }
-
-/** Whether the committed file is what the table says. */
-export function jsonEventsDocumentIsCurrent(): boolean {
-  return readFileSync(FILE, 'utf8') === jsonEventsDocument();
-}
-
-if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) writeFileSync(FILE, jsonEventsDocument());
