@@ -3,8 +3,8 @@
 
 #include "abort.h"
 #include "digest.h"
+#include "flag.h"
 #include "flash.h"
-#include "registers.h"
 #include "sealed.h"
 #include "section.h"
 #include "session.h"
@@ -25,7 +25,7 @@ static struct {
   uint32_t erase_ticket; /* of the erase not yet answered, when `erasing` is set */
   uint32_t erase_sequence;
   uint8_t erase_sector;
-  uint8_t erasing;
+  bool erasing;
 } work;
 
 static SECTION_SECRET uint32_t boot_words[BOOT_BYTES / 4];
@@ -43,19 +43,19 @@ typedef struct {
   uint8_t states;  /* bit mask of session_state */
   uint8_t jobs;    /* bit mask of plan_kind */
   uint8_t used;    /* bytes of the plaintext; the rest of a command is zero */
-  uint8_t answers; /* 1: waits for the engine to be idle and for room for a reply */
+  bool answers;    /* waits for the engine to be idle and for room for a reply */
   handler *run;
 } command_rule;
 
 static const command_rule RULES[] = {
-    {SEALED_IMAGE, IN(ACTIVE), JOB(FLASH), 0, 0, run_image},
-    {SEALED_ERASE, IN(ACTIVE), JOB(FLASH) | JOB(ERASE), 2, 0, run_erase},
-    {SEALED_DIGEST, IN(ACTIVE), JOB(FLASH) | JOB(VERIFY), 2, 1, run_digest},
-    {SEALED_FINAL, IN(ACTIVE), JOB(FLASH), FINAL_USED, 1, run_final},
-    {SEALED_LOCK, IN(WRITTEN), JOB(FLASH), 1, 1, run_lock},
-    {SEALED_END, ANY_STATE, ANY_JOB, 1, 1, run_end},
-    {SEALED_PING, ANY_STATE, ANY_JOB, 1, 1, run_ping},
-    {SEALED_ABORT, ANY_STATE, ANY_JOB, 1, 0, run_abort},
+    {SEALED_IMAGE, IN(ACTIVE), JOB(FLASH), 0, false, run_image},
+    {SEALED_ERASE, IN(ACTIVE), JOB(FLASH) | JOB(ERASE), 2, false, run_erase},
+    {SEALED_DIGEST, IN(ACTIVE), JOB(FLASH) | JOB(VERIFY), 2, true, run_digest},
+    {SEALED_FINAL, IN(ACTIVE), JOB(FLASH), FINAL_USED, true, run_final},
+    {SEALED_LOCK, IN(WRITTEN), JOB(FLASH), 1, true, run_lock},
+    {SEALED_END, ANY_STATE, ANY_JOB, 1, true, run_end},
+    {SEALED_PING, ANY_STATE, ANY_JOB, 1, true, run_ping},
+    {SEALED_ABORT, ANY_STATE, ANY_JOB, 1, false, run_abort},
 };
 
 static bool is_zero(const uint8_t *from, const uint8_t *to) {
@@ -73,7 +73,7 @@ void commands_begin(uint32_t psize) {
 
 void commands_finish_erase(void) {
   if (!work.erasing || !flash_done(work.erase_ticket) || !sealed_reply_room()) return;
-  work.erasing = 0;
+  work.erasing = false;
   sealed_reply(REPLY_ERASED, work.erase_sector, work.erase_sequence, 0, 0);
   transport_publish();
 }
@@ -105,7 +105,7 @@ static void run_image(sealed_command *command) {
   uint32_t count = command->bytes[2] | (uint32_t)command->bytes[3] << 8;
   uint32_t address = bf_load_le32(command->bytes + 4);
   uint8_t *data = command->bytes + IMAGE_HEAD;
-  int form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 && count <= IMAGE_DATA_MOST &&
+  flag form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 && count <= IMAGE_DATA_MOST &&
         ((count | address) & 3u) == 0 && is_zero(data + count, command->bytes + command->size);
     if (!form) session_abort(ERROR_MALFORMED_FRAME, SEALED_IMAGE);
   if (plan_find_range(p, address, count) == p->count || ranges_overlap(address, count, p->boot, BOOT_BYTES))
@@ -134,7 +134,7 @@ static void run_erase(sealed_command *command) {
   digest_forget(p, sector);
   flash_unlock();
   work.erased |= 1u << number;
-  work.erasing = 1;
+  work.erasing = true;
   work.erase_sector = (uint8_t)number;
   work.erase_sequence = command->sequence;
   work.erase_ticket = flash_erase(number, sector);
@@ -178,7 +178,7 @@ static void run_final(sealed_command *command) {
   digest_forget(p, sector);
   digest_root(p, body);
   bf_store_le32(body + 64, flash_words());
-  bf_store_le32(body + 68, FLASH_OPTCR);
+  bf_store_le32(body + 68, chip_optcr());
   answer(REPLY_WRITTEN, work.psize, command, body, sizeof body);
   session_enter(STATE_WRITTEN);
 }
@@ -186,7 +186,7 @@ static void run_final(sealed_command *command) {
 static void run_lock(sealed_command *command) {
   if (!job_plan()->lock) session_abort(ERROR_ORDER, SEALED_LOCK);
   flash_protect();
-  uint32_t body[2] = {FLASH_OPTCR, CHIP_OPTCR1};
+  uint32_t body[2] = {chip_optcr(), chip_optcr1()};
   answer(REPLY_LOCKED, (uint32_t)chip_is_level1(body[0]), command, body, sizeof body);
   session_enter(STATE_LOCKED);
 }
@@ -199,7 +199,7 @@ static void answer_words(reply_kind kind, const sealed_command *command) {
 static void run_end(sealed_command *command) {
   if (job_plan()->kind == KIND_FLASH && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
   answer_words(REPLY_ENDED, command);
-  command->last = 1;
+  command->last = true;
 }
 
 static void run_ping(sealed_command *command) {

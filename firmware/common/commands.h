@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "flag.h"
 #include "job.h"
 
 /* A sealed command from its arrival until the flash engine is done with it. */
@@ -19,7 +20,7 @@ typedef struct {
   uint32_t address;     /* of an IMAGE under way, with `count` and `boot_prefix` as digest_follow wants them */
   uint32_t count;       /* bytes */
   uint8_t *boot_prefix; /* where the boot words in front of `address` are kept, or NULL */
-  uint32_t last;        /* END was answered */
+  flag last;            /* END was answered */
 } sealed_command;
 
 /* Begins the work of a session at programming width `psize` (0 x8, 1 x16, 2 x32). */

@@ -3,7 +3,6 @@
 
 #include "abort.h"
 #include "section.h"
-#include "registers.h"
 #include "transport.h"
 
 SECTION_LARGE job current_job;
@@ -11,7 +10,7 @@ SECTION_LARGE job current_job;
 void job_take(void) {
   job *j = &current_job;
   job_area *area = &j->area.is;
-  uint32_t length = *transport_job_length(), optcr = FLASH_OPTCR;
+  uint32_t length = *transport_job_length(), optcr = chip_optcr();
   if (length < JOB_PLAN + PLAN_HEAD_BYTES || length > sizeof j->area) session_abort(ERROR_PLAN_MALFORMED, 0);
   transport_take_job(j->area.bytes, length);
   if (area->magic != JOB_MAGIC || area->length != length) session_abort(ERROR_PLAN_MALFORMED, 0);

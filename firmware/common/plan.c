@@ -1,9 +1,9 @@
 /* The plan and its rules: see plan.h. DETAIL of a malformed plan is the offset of the offending field. */
 #include "plan.h"
 #include "domain.h"
+#include "flag.h"
 
 #include "abort.h"
-#include "registers.h"
 #include "sha512.h"
 #include "util.h"
 
@@ -21,11 +21,11 @@ static const uint8_t SHAPE[][3] = {
 };
 
 /* Fails with `offset` unless `good`. */
-BF_INLINE void require(int good, uint32_t offset) {
+BF_INLINE void require(flag good, uint32_t offset) {
   if (!good) session_abort(ERROR_PLAN_MALFORMED, offset);
 }
 
-int ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len) {
+bool ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len) {
   return a - b < b_len || b - a < a_len;
 }
 
@@ -63,7 +63,7 @@ static void check_head(const plan *p, uint32_t length) {
 }
 
 static void check_chip(const plan *p, const chip_geometry *chip) {
-  uint32_t id = DBGMCU_IDCODE & 0xFFFu;
+  uint32_t id = chip_dev_id();
   if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
   if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO)) session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
@@ -91,7 +91,7 @@ static void check_shape(const plan *p, const uint32_t counts[3]) {
     uint32_t allowed = SHAPE[p->kind][i];
     require(allowed == 2 || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
   }
-  int boots = (p->boot & 3u) == 0 && plan_find_range(p, p->boot, BOOT_BYTES) != p->count;
+  bool boots = (p->boot & 3u) == 0 && plan_find_range(p, p->boot, BOOT_BYTES) != p->count;
   require(p->kind == KIND_FLASH ? boots : p->boot == NO_ADDRESS, AT(boot));
 }
 

@@ -3,6 +3,7 @@
 #define BF_PLAN_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "chip.h"
@@ -45,6 +46,6 @@ uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length);
 void plan_hash(const plan *p, uint8_t hash[64]);
 
 /* True when [a, a + a_len) and [b, b + b_len) share a byte; neither may wrap. */
-int ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len);
+bool ranges_overlap(uint32_t a, uint32_t a_len, uint32_t b, uint32_t b_len);
 
 #endif

@@ -2,8 +2,8 @@
 #include "sealed.h"
 
 #include "abort.h"
+#include "flag.h"
 #include "section.h"
-#include "registers.h"
 #include "rng.h"
 #include "secretbox.h"
 #include "sha512.h"
@@ -25,7 +25,7 @@ typedef struct {
 } direction;
 
 static SECTION_SECRET direction in, out; /* r2i, i2r */
-static SECTION_SECRET uint32_t keyed;
+static SECTION_SECRET flag keyed; /* `in` and `out` are set */
 static SECTION_SECRET uint8_t ephemeral[KEY];
 static SECTION_SECRET uint8_t reply_box[BOX_REPLY];
 static SECTION_LARGE uint8_t stub_hash[STUB_HASH_SIZE];
@@ -44,11 +44,11 @@ void sealed_hash_program(void) {
 /* payload1: what the stub itself reads of the chip. */
 static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
   bf_wipe(to, 40);
-  bf_copy(to, UID_BYTES, CHIP_UID_SIZE);
-  bf_store_le32(to + 12, DBGMCU_IDCODE);
-  bf_store_le32(to + 16, FLASH_KIB | (uint32_t)PROGRAM_VERSION << 16);
-  bf_store_le32(to + 20, FLASH_OPTCR);
-  bf_store_le32(to + 24, CHIP_OPTCR1);
+  bf_copy(to, chip_uid(), CHIP_UID_SIZE);
+  bf_store_le32(to + 12, chip_idcode());
+  bf_store_le32(to + 16, chip_flash_kib() | (uint32_t)PROGRAM_VERSION << 16);
+  bf_store_le32(to + 20, chip_optcr());
+  bf_store_le32(to + 24, chip_optcr1());
   to[29] = (uint8_t)handshake;
   to[30] = (uint8_t)psize;
 }
@@ -86,11 +86,11 @@ static void hash_transcript(uint8_t th[64]) {
   bf_sha512_final(&s, th);
 }
 
-/* prk of section 4, psk being zero in host-blind. Returns 1 when a shared secret is zero. */
-static int agree(uint8_t prk[64]) {
+/* prk of section 4, psk being zero in host-blind. True when a shared secret is zero. */
+static bool agree(uint8_t prk[64]) {
   uint8_t ikm[3 * KEY];
   bf_wipe(ikm, sizeof ikm);
-  int zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
+  bool zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
   bf_part part = {ikm, sizeof ikm};
   bf_hmac_parts(prk, (const uint8_t *)SEALED_EXTRACT, sizeof SEALED_EXTRACT - 1, &part, 1);
   bf_wipe(ikm, sizeof ikm);
@@ -152,7 +152,7 @@ void sealed_confirm(void) {
   start_direction(&out, DIRECTION_I2R, prk, th, LABEL_CHAIN_I2R);
   start_direction(&in, DIRECTION_R2I, prk, th, LABEL_CHAIN_R2I);
   bf_wipe(prk, sizeof prk);
-  keyed = 1;
+  keyed = true;
 }
 
 /* Moves to the next sequence, crossing into the next epoch where it begins, and makes its nonce. */

@@ -6,6 +6,7 @@
 
 #include "abort.h"
 #include "commands.h"
+#include "flag.h"
 #include "flash.h"
 #include "job.h"
 #include "sealed.h"
@@ -24,11 +25,11 @@ static SECTION_SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, plaintext
 static SECTION_LARGE sealed_command in_hand[BUFFERS];          /* those with a ticket are in the flash engine's hands */
 static sealed_command *pending;                                /* opened, not run; or NULL */
 
-static uint32_t have_job;
+static flag have_job;
 static host_command handling;   /* the host's command at work, or none */
-static uint32_t refusing;       /* a failure now is for good */
+static flag refusing;           /* a failure now is for good */
 static uint32_t handshakes;
-static uint32_t box_failed;     /* the last session ended by a box that did not open */
+static flag box_failed;         /* the last session ended by a box that did not open */
 static uint32_t retries;        /* handshakes after such an end */
 static uint32_t last_sign;      /* tick of the last sign of life */
 static uint32_t damaged_until;  /* tick at which a slot was found damaged, plus 1: until then it is not read again; 0 when sound */
@@ -68,9 +69,9 @@ static void end_session(session_state state, session_error error, uint32_t detai
 
 static void offer_handshake(void) {
   close_session();
-  refusing = 1;
+  refusing = true;
   retries += box_failed;
-  box_failed = 0;
+  box_failed = false;
   if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX) session_abort(ERROR_TOO_MANY_HANDSHAKES, 0);
   transport_show_handshakes(++handshakes);
   transport_reset();
@@ -79,7 +80,7 @@ static void offer_handshake(void) {
   uint32_t psize = supply_psize(), most = job_plan()->psize;
   commands_begin(psize < most ? psize : most);
   sealed_offer(handshakes, psize);
-  refusing = 0;
+  refusing = false;
   session_enter(STATE_OFFERED);
 }
 
@@ -87,7 +88,7 @@ static void handle_command(host_command command) {
   session_state state = session_current();
   if (command == HOST_COMMAND_JOB && state == STATE_WAITING) {
     job_take();
-    have_job = 1;
+    have_job = true;
     offer_handshake();
   }
   if (command == HOST_COMMAND_M2 && state == STATE_OFFERED) {
@@ -180,7 +181,8 @@ static void watch_clock(void) {
 /* Waits in RAM for a command of the host, the next sealed command, a tick or the end of a flash operation. */
 static void wait_for_event(uint32_t seen) {
   const volatile uint32_t *arrival = transport_arrival();
-  uint32_t look = may_receive(), next = transport_next();
+  flag look = may_receive();
+  uint32_t next = transport_next();
   while (wake_count == seen && *transport_host_command() == HOST_COMMAND_NONE && !(look && *arrival == next)) {
   }
 }

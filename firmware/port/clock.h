@@ -2,12 +2,12 @@
 #ifndef BF_CLOCK_H
 #define BF_CLOCK_H
 
-#include <stdint.h>
+#include "flag.h"
 
 #define CLOCK_SLOW_HZ 16000000u
 #define CLOCK_FAST_HZ 160000000u
 
-/* Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz, flash at 8 wait states with caches off. Returns 0, or 1 on failure. */
-int clock_start(void);
+/* Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz, flash at 8 wait states with caches off. True on failure. */
+flag clock_start(void);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef BF_FLASH_H
 #define BF_FLASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "chip.h"
@@ -27,7 +28,7 @@ void flash_begin(uint32_t psize);
 void flash_unlock(void);
 
 /* True when one more operation may be queued. */
-int flash_room(void);
+bool flash_room(void);
 
 /* Queues the erase of a sector. Returns its ticket. */
 uint32_t flash_erase(uint32_t number, chip_sector sector);
@@ -39,8 +40,8 @@ uint32_t flash_erase(uint32_t number, chip_sector sector);
  */
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix);
 
-int flash_done(uint32_t ticket);
-int flash_idle(void);
+bool flash_done(uint32_t ticket);
+bool flash_idle(void);
 
 /* Words programmed in this session. */
 uint32_t flash_words(void);

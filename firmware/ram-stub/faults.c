@@ -17,7 +17,7 @@
 extern uint8_t fault_stack_top[], stack_top[];
 
 static uint32_t stacked(uint32_t sp, uint32_t index) {
-  int readable = (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
+  bool readable = (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
   return readable ? ((const volatile uint32_t *)sp)[index] : 0;
 }
 

@@ -38,7 +38,7 @@ static void refuse_chip(void) {
 
 /* Not inlined: what it needs of the stack is not to lie under the main loop for good. */
 BF_NOINLINE static void start_hardware(void) {
-  int slow = clock_start();
+  flag slow = clock_start();
   tick_start(slow ? TICK_CYCLES(CLOCK_SLOW_HZ) : TICK_CYCLES(CLOCK_FAST_HZ));
   irq_on();
   sealed_hash_program();

@@ -8,11 +8,11 @@
 #define RDP_LEVEL0 0xAAu
 #define RDP_LEVEL2 0xCCu
 
-int chip_read_geometry(chip_geometry *chip) {
+bool chip_read_geometry(chip_geometry *chip) {
   uint32_t kib = FLASH_KIB;
   chip->flash_kib = kib;
   chip->bank_kib = kib == 2048 ? kib / 2 : kib;
-  int two_banks_of_512 = kib == 1024 && CHIP_TWO_BANKS && (FLASH_OPTCR & FLASH_OPTCR_DB1M) != 0;
+  bool two_banks_of_512 = kib == 1024 && CHIP_TWO_BANKS && (FLASH_OPTCR & FLASH_OPTCR_DB1M) != 0;
   return (kib != 512 && kib != 1024 && !(kib == 2048 && CHIP_TWO_BANKS)) || two_banks_of_512;
 }
 
@@ -21,7 +21,7 @@ chip_sector chip_sector_at(const chip_geometry *chip, uint32_t number) {
   uint32_t start = in_bank < 4 ? in_bank * 16 : in_bank == 4 ? 64 : (in_bank - 4) * 128;
   uint32_t size = in_bank < 4 ? 16 : in_bank == 4 ? 64 : 128;
   uint32_t offset = bank * chip->bank_kib + start;
-  int exists = number < CHIP_SECTORS && start < chip->bank_kib && offset < chip->flash_kib;
+  bool exists = number < CHIP_SECTORS && start < chip->bank_kib && offset < chip->flash_kib;
   return (chip_sector){CHIP_FLASH + offset * KIB, exists ? size * KIB : 0};
 }
 
@@ -34,10 +34,10 @@ uint32_t chip_find_sector(const chip_geometry *chip, uint32_t address, uint32_t 
   return CHIP_SECTORS;
 }
 
-int chip_is_open(uint32_t optcr) {
+bool chip_is_open(uint32_t optcr) {
   return (optcr >> 8 & 0xFFu) == RDP_LEVEL0;
 }
 
-int chip_is_level1(uint32_t optcr) {
+bool chip_is_level1(uint32_t optcr) {
   return !chip_is_open(optcr) && (optcr >> 8 & 0xFFu) != RDP_LEVEL2;
 }

@@ -12,38 +12,38 @@
 #define PLL_RESERVED (2u << 28) /* reset value of bits 31:28 */
 #define PATIENCE 20000u
 
-/* Waits until (register & mask) == value. Returns 0, or 1 when it does not happen. */
-static int settle(volatile uint32_t *reg, uint32_t mask, uint32_t value) {
+/* Waits until (register & mask) == value. True when that does not happen. */
+static flag settle(volatile uint32_t *reg, uint32_t mask, uint32_t value) {
   for (uint32_t left = PATIENCE; left > 0; left--)
-    if ((*reg & mask) == value) return 0;
-  return 1;
+    if ((*reg & mask) == value) return false;
+  return true;
 }
 
-static int run_on_hsi(void) {
+static flag run_on_hsi(void) {
   RCC_CR |= RCC_CR_HSION;
-  if (settle(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY)) return 1;
+  if (settle(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY)) return true;
   RCC_CFGR = 0;
-  if (settle(&RCC_CFGR, RCC_CFGR_SWS, 0)) return 1;
+  if (settle(&RCC_CFGR, RCC_CFGR_SWS, 0)) return true;
   RCC_CR &= ~RCC_CR_PLLON;
   return settle(&RCC_CR, RCC_CR_PLLRDY, 0);
 }
 
-static int run_on_pll(void) {
+static flag run_on_pll(void) {
   RCC_PLLCFGR = PLL_M | PLL_N | PLL_P_2 | PLL_FROM_HSI | PLL_Q | PLL_RESERVED;
   RCC_CR |= RCC_CR_PLLON;
-  if (settle(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) return 1;
+  if (settle(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) return true;
   RCC_CFGR = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2;
   RCC_CFGR = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2 | RCC_CFGR_SW_PLL;
   return settle(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_PLL);
 }
 
-int clock_start(void) {
+flag clock_start(void) {
   RCC_APB1ENR |= RCC_APB1ENR_PWR;
   RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
   (void)RCC_AHB1ENR;
-  if (run_on_hsi()) return 1;
+  if (run_on_hsi()) return true;
   PWR_CR = PWR_CR_VOS_SCALE1;
   FLASH_ACR = LATENCY;
-  if (settle(&FLASH_ACR, FLASH_ACR_LATENCY, LATENCY)) return 1;
+  if (settle(&FLASH_ACR, FLASH_ACR_LATENCY, LATENCY)) return true;
   return run_on_pll();
 }

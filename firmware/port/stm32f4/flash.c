@@ -7,6 +7,7 @@
 #include "flash.h"
 
 #include "abort.h"
+#include "flag.h"
 #include "section.h"
 #include "registers.h"
 #include "tick.h"
@@ -31,22 +32,30 @@ static const uint8_t ERASE_TICKS[3] = {81, 53, 41}; /* 128 KB at x8, x16, x32; s
 
 #define QUEUE 8u
 
+/* An erase or a run of bytes to program: `source` is the tag. */
 typedef struct {
-  uint32_t to; /* address; of an erase, the sector's */
-  uint8_t *from; /* NULL: erase */
-  uint32_t left; /* bytes; of an erase, the sector number */
-  uint8_t *boot_prefix; /* where the LEAD bytes in front of `to` are wanted, or NULL */
+  uint32_t address; /* in flash: of the sector, or of the next unit to program */
+  uint8_t *source;  /* NULL: erase; else what is still to be programmed */
+  union {
+    uint32_t sector; /* erase: its number */
+    uint32_t left;   /* program: bytes */
+  };
+  uint8_t *boot_prefix; /* program: where FLASH_BOOT_PREFIX bytes in front of `address` go, or NULL */
 } operation;
 
+static inline bool is_erase(const operation *op) {
+  return op->source == 0;
+}
+
 static SECTION_LARGE operation queue[QUEUE];
-static volatile uint32_t queued; /* tickets given */
-static volatile uint32_t done;   /* tickets done */
-static volatile uint32_t running;
-static volatile uint32_t error;  /* SR at the first error */
-static volatile uint32_t started; /* tick */
-static volatile uint32_t words;
-static uint32_t psize;
-static operation now;
+static volatile uint32_t tickets_given;
+static volatile uint32_t tickets_done;
+static volatile flag running;
+static volatile uint32_t error_flags;  /* SR at the first error, else 0 */
+static volatile uint32_t started_at; /* tick at which the running operation began */
+static volatile uint32_t words_programmed; /* in this session */
+static uint32_t psize; /* flash_width */
+static operation current;
 
 static uint32_t control(uint32_t bits) {
   return bits | FLASH_CR_PSIZE(psize) | CR_IDLE;
@@ -66,36 +75,36 @@ static void store_unit(uint32_t to, uint32_t value) {
 /* Clears the source of the unit just done and steps on. */
 BF_INLINE void next_unit(void) {
   uint32_t width = 1u << psize;
-  store_unit((uint32_t)now.from, 0);
-  now.from += width;
-  now.to += width;
-  now.left -= width;
+  store_unit((uint32_t)current.source, 0);
+  current.source += width;
+  current.address += width;
+  current.left -= width;
 }
 
 /* Stores the next unit if it is a word of x32 to program: the common case. */
-BF_INLINE int program_word(void) {
-  uint32_t value = *(uint32_t *)(uintptr_t)now.from;
-  if (psize != 2 || now.left == 0 || value == 0xFFFFFFFFu) return 0;
-  transport_show_words(++words);
-  *(volatile uint32_t *)now.to = value;
-  return 1;
+BF_INLINE bool program_word(void) {
+  uint32_t value = *(uint32_t *)(uintptr_t)current.source;
+  if (psize != 2 || current.left == 0 || value == 0xFFFFFFFFu) return false;
+  transport_show_words(++words_programmed);
+  *(volatile uint32_t *)current.address = value;
+  return true;
 }
 
-/* Stores the next unit that is not all ones. Returns 0 when there is none. */
-static int program_more(void) {
+/* Stores the next unit that is not all ones. False when there is none. */
+static bool program_more(void) {
   uint32_t blank = psize == 2 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
-  for (; now.left > 0; next_unit()) {
-    if ((now.to & 3u) == 0 && bf_load_le32(now.from) != 0xFFFFFFFFu) transport_show_words(++words);
-    uint32_t value = unit_at(now.from);
+  for (; current.left > 0; next_unit()) {
+    if ((current.address & 3u) == 0 && bf_load_le32(current.source) != 0xFFFFFFFFu) transport_show_words(++words_programmed);
+    uint32_t value = unit_at(current.source);
     if (value == blank) continue;
-    store_unit(now.to, value);
-    return 1;
+    store_unit(current.address, value);
+    return true;
   }
-  return 0;
+  return false;
 }
 
 static void start_erase(void) {
-  uint32_t number = now.left;
+  uint32_t number = current.sector;
   uint32_t code = number < BANK2_SECTOR ? number : number + BANK2_SNB_GAP;
   transport_show_activity(ACTIVITY_ERASING, number);
   FLASH_CR = control(FLASH_CR_SER | FLASH_CR_SNB(code));
@@ -104,18 +113,18 @@ static void start_erase(void) {
 
 /* The array is idle for a moment: reads back what the operation has programmed, for the digests. */
 static void read_back(void) {
-  const operation *op = &queue[done % QUEUE];
-  bf_copy(op->from, (const uint8_t *)op->to, op->left);
-  if (op->boot_prefix) bf_copy(op->boot_prefix, (const uint8_t *)op->to - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
+  const operation *op = &queue[tickets_done % QUEUE];
+  bf_copy(op->source, (const uint8_t *)op->address, op->left);
+  if (op->boot_prefix) bf_copy(op->boot_prefix, (const uint8_t *)op->address - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
 }
 
 /* Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be the handler. */
 static void start_next(void) {
-  while (done != queued) {
-    now = queue[done % QUEUE];
-    started = tick_count;
-    running = 1;
-    if (now.from == 0) {
+  while (tickets_done != tickets_given) {
+    current = queue[tickets_done % QUEUE];
+    started_at = tick_count;
+    running = true;
+    if (is_erase(&current)) {
       start_erase();
       return;
     }
@@ -123,16 +132,16 @@ static void start_next(void) {
     FLASH_CR = control(FLASH_CR_PG);
     if (program_more()) return;
     read_back();
-    done++;
+    tickets_done++;
   }
   FLASH_CR = control(0);
-  running = 0;
+  running = false;
   transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
 static void end_operation(void) {
-  if (now.from != 0) read_back();
-  done++;
+  if (!is_erase(&current)) read_back();
+  tickets_done++;
   wake_count++;
   start_next();
 }
@@ -143,11 +152,11 @@ BF_FAST void flash_irq(void) {
   if (sr & FLASH_SR_BSY) return;
   FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
   if (sr & FLASH_SR_ERRORS) {
-    error = sr;
-    running = 0;
+    error_flags = sr;
+    running = false;
     wake_count++;
   } else if ((sr & FLASH_SR_EOP) != 0 && running) {
-    if (now.from != 0) {
+    if (!is_erase(&current)) {
       next_unit();
       if (program_word() || program_more()) return;
     }
@@ -157,11 +166,11 @@ BF_FAST void flash_irq(void) {
 
 static uint32_t enqueue(operation next) {
   irq_off();
-  queue[queued % QUEUE] = next;
-  queued++;
-  if (!running && error == 0) start_next();
+  queue[tickets_given % QUEUE] = next;
+  tickets_given++;
+  if (!running && error_flags == 0) start_next();
   irq_on();
-  return queued;
+  return tickets_given;
 }
 
 void flash_start(void) {
@@ -174,7 +183,7 @@ void flash_start(void) {
 
 void flash_begin(uint32_t width) {
   psize = width;
-  error = words = 0;
+  error_flags = words_programmed = 0;
   transport_show_words(0);
 }
 
@@ -184,40 +193,40 @@ void flash_unlock(void) {
   FLASH_KEYR = KEY2;
 }
 
-int flash_room(void) {
-  return queued - done < QUEUE;
+bool flash_room(void) {
+  return tickets_given - tickets_done < QUEUE;
 }
 
 uint32_t flash_erase(uint32_t number, chip_sector sector) {
-  return enqueue((operation){sector.address, 0, number, 0});
+  return enqueue((operation){.address = sector.address, .source = 0, .sector = number, .boot_prefix = 0});
 }
 
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix) {
-  return enqueue((operation){address, (uint8_t *)source, bytes, boot_prefix});
+  return enqueue((operation){.address = address, .source = (uint8_t *)source, .left = bytes, .boot_prefix = boot_prefix});
 }
 
-int flash_done(uint32_t ticket) {
-  return (int32_t)(done - ticket) >= 0;
+bool flash_done(uint32_t ticket) {
+  return (int32_t)(tickets_done - ticket) >= 0;
 }
 
-int flash_idle(void) {
-  return done == queued;
+bool flash_idle(void) {
+  return tickets_done == tickets_given;
 }
 
 uint32_t flash_words(void) {
-  return words;
+  return words_programmed;
 }
 
 /* ERROR_ of what is wrong, or 0. */
 static uint32_t trouble(void) {
-  if (error) return ERROR_FLASH_ERROR;
-  uint32_t limit = now.from == 0 ? ERASE_TICKS[psize] : PROGRAM_TICKS;
-  return running && tick_count - started > limit ? ERROR_FLASH_TIMEOUT : 0;
+  if (error_flags) return ERROR_FLASH_ERROR;
+  uint32_t limit = is_erase(&current) ? ERASE_TICKS[psize] : PROGRAM_TICKS;
+  return running && tick_count - started_at > limit ? ERROR_FLASH_TIMEOUT : 0;
 }
 
 void flash_check(void) {
   uint32_t wrong = trouble();
-  if (wrong) session_abort(wrong, error ? error : FLASH_SR);
+  if (wrong) session_abort(wrong, error_flags ? error_flags : FLASH_SR);
 }
 
 void flash_wait(void) {
@@ -228,14 +237,14 @@ void flash_wait(void) {
 
 void flash_drop(void) {
   irq_off();
-  uint32_t first = done;
+  uint32_t first = tickets_done;
   if (running) {
     operation *op = &queue[first++ % QUEUE];
-    if (now.from != 0) now.left = 1u << psize;
+    if (!is_erase(&current)) current.left = 1u << psize;
     op->left = 0; /* nothing is read back */
     op->boot_prefix = 0;
   }
-  queued = first;
+  tickets_given = first;
   irq_on();
 }
 
@@ -243,16 +252,16 @@ void flash_stop(void) {
   flash_drop();
   while (running && !trouble()) {
   }
-  running = 0; /* first: an operation that ends after all must not count, or it would start what was dropped */
-  done = queued;
+  running = false; /* first: an operation that ends after all must not count, or it would start what was dropped */
+  tickets_done = tickets_given;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
   transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
-static int options_settle(void) {
+static bool options_settle(void) {
   uint32_t begun = tick_count;
   while ((FLASH_SR & FLASH_SR_BSY) != 0)
-    if (tick_count - begun > OPTION_TICKS) return 1;
+    if (tick_count - begun > OPTION_TICKS) return true;
   return (FLASH_SR & FLASH_SR_ERRORS) != 0;
 }
 
@@ -266,7 +275,7 @@ void flash_protect(void) {
   transport_show_activity(ACTIVITY_OPTIONS, 0);
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1;
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1 | FLASH_OPTCR_STRT;
-  int failed = options_settle();
+  bool failed = options_settle();
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_OPTCR |= FLASH_OPTCR_LOCK;
   transport_show_activity(ACTIVITY_IDLE, 0);
   if (failed) session_abort(ERROR_OPTIONS_FAILED, FLASH_OPTCR);

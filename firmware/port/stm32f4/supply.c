@@ -1,6 +1,7 @@
 /* Supply check with the voltage detector (RM0090 section 5.2.3); the levels leave a margin above the 2.7 V and 2.1 V of table 13. */
 #include "supply.h"
 
+#include "flag.h"
 #include "registers.h"
 
 #define LEVEL_X32 7 /* 2.9 V and more */
@@ -8,7 +9,7 @@
 #define TURNS 4000u /* of at least 4 cycles each: 100 us at 160 MHz and more, in which the detector settles */
 #define LOOKS 16u   /* the last turns, whose answers count */
 
-static int above(uint32_t level) {
+static flag above(uint32_t level) {
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;
   uint32_t low = 0;
