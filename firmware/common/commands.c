@@ -1,4 +1,7 @@
-/* The sealed commands: see commands.h. One table says where, in which state and when a command may run; then one function each. */
+/*
+ * The sealed commands: see commands.h. One table says where, in which state and when a command may
+ * run; then one function each.
+ */
 #include "commands.h"
 
 #include "abort.h"
@@ -19,7 +22,7 @@
 
 /* What the commands of a session have done so far. */
 static struct {
-  uint32_t psize;
+  flash_width psize;
   uint32_t erased;       /* sectors, a bit each */
   uint32_t next_address; /* of IMAGE: addresses ascend */
   uint32_t erase_ticket; /* of the erase not yet answered, when `erasing` is set */
@@ -39,11 +42,11 @@ static handler run_image, run_erase, run_digest, run_final, run_lock, run_end, r
 #define ANY_STATE (IN(ACTIVE) | IN(WRITTEN) | IN(LOCKED))
 
 typedef struct {
-  uint8_t kind;    /* sealed_command_kind */
-  uint8_t states;  /* bit mask of session_state */
-  uint8_t jobs;    /* bit mask of plan_kind */
-  uint8_t used;    /* bytes of the plaintext; the rest of a command is zero */
-  bool answers;    /* waits for the engine to be idle and for room for a reply */
+  uint8_t kind;   /* sealed_command_kind */
+  uint8_t states; /* bit mask of session_state */
+  uint8_t jobs;   /* bit mask of plan_kind */
+  uint8_t used;   /* bytes of the plaintext; the rest of a command is zero */
+  bool answers;   /* waits for the engine to be idle and for room for a reply */
   handler *run;
 } command_rule;
 
@@ -64,7 +67,7 @@ static bool is_zero(const uint8_t *from, const uint8_t *to) {
   return any == 0;
 }
 
-void commands_begin(uint32_t psize) {
+void commands_begin(flash_width psize) {
   bf_wipe(&work, sizeof work);
   work.psize = psize;
   flash_begin(psize);
@@ -89,7 +92,8 @@ bool commands_run(sealed_command *command, bool quiet) {
   uint32_t kind = command->bytes[0];
   const command_rule *rule = RULES;
   while (rule->kind != kind)
-    if (++rule == RULES + sizeof RULES / sizeof RULES[0]) session_abort(ERROR_MALFORMED_FRAME, kind);
+    if (++rule == RULES + sizeof RULES / sizeof RULES[0])
+      session_abort(ERROR_MALFORMED_FRAME, kind);
   if (!form_good(rule, command)) session_abort(ERROR_MALFORMED_FRAME, kind);
   if ((rule->states >> session_current() & 1u) == 0 || (rule->jobs >> job_plan()->kind & 1u) == 0)
     session_abort(ERROR_ORDER, kind);
@@ -99,37 +103,51 @@ bool commands_run(sealed_command *command, bool quiet) {
   return ready;
 }
 
-/* Queues the image bytes: inside one range to program, not the boot words, in a sector erased before, upwards. */
+/*
+ * Queues the image bytes: inside one range to program, not the boot words, in a sector erased
+ * before, upwards.
+ */
 static void run_image(sealed_command *command) {
   const plan *p = job_plan();
   uint32_t count = command->bytes[2] | (uint32_t)command->bytes[3] << 8;
   uint32_t address = bf_load_le32(command->bytes + 4);
   uint8_t *data = command->bytes + IMAGE_HEAD;
-  flag form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 && count <= IMAGE_DATA_MOST &&
-        ((count | address) & 3u) == 0 && is_zero(data + count, command->bytes + command->size);
-    if (!form) session_abort(ERROR_MALFORMED_FRAME, SEALED_IMAGE);
-  if (plan_find_range(p, address, count) == p->count || ranges_overlap(address, count, p->boot, BOOT_BYTES))
+  flag form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
+              count <= IMAGE_DATA_MOST && ((count | address) & 3u) == 0 &&
+              is_zero(data + count, command->bytes + command->size);
+  if (!form) session_abort(ERROR_MALFORMED_FRAME, SEALED_IMAGE);
+  if (plan_find_range(p, address, count) == p->count ||
+      ranges_overlap(address, count, p->boot, BOOT_BYTES))
     session_abort(ERROR_OUTSIDE_PLAN, address);
   uint32_t sector = chip_find_sector(&current_job.chip, address, count);
-  if ((work.erased >> sector & 1u) == 0 || address < work.next_address) session_abort(ERROR_ORDER, SEALED_IMAGE);
+  if ((work.erased >> sector & 1u) == 0 || address < work.next_address)
+    session_abort(ERROR_ORDER, SEALED_IMAGE);
   work.next_address = address + count;
   command->boot_prefix = address == p->boot + BOOT_BYTES ? (uint8_t *)boot_words : 0;
   command->address = address;
   command->count = count;
-  command->ticket = flash_program(address, (uint32_t *)(uintptr_t)data, count, command->boot_prefix);
+  command->ticket =
+      flash_program(address, (uint32_t *)(uintptr_t)data, count, command->boot_prefix);
 }
 
 void commands_follow(const sealed_command *command) {
-  digest_follow(job_plan(), command->address, command->bytes + IMAGE_HEAD, command->count, command->boot_prefix);
+  digest_follow(job_plan(), command->address, command->bytes + IMAGE_HEAD, command->count,
+                command->boot_prefix);
 }
 
-/* Queues the erase of a sector of the plan: each once, of a job to flash the boot words' first, so that the chip does not start. */
+/*
+ * Queues the erase of a sector of the plan: each once, of a job to flash the boot words' first, so
+ * that the chip does not start.
+ */
 static void run_erase(sealed_command *command) {
   const plan *p = job_plan();
   uint32_t number = command->bytes[1];
-  if (number >= CHIP_SECTORS || (p->sectors >> number & 1u) == 0) session_abort(ERROR_OUTSIDE_PLAN, number);
-  uint32_t first = p->kind == KIND_FLASH ? chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES) : number;
-  if ((work.erased >> number & 1u) != 0 || (work.erased == 0 && number != first)) session_abort(ERROR_ORDER, SEALED_ERASE);
+  if (number >= CHIP_SECTORS || (p->sectors >> number & 1u) == 0)
+    session_abort(ERROR_OUTSIDE_PLAN, number);
+  uint32_t first =
+      p->kind == KIND_FLASH ? chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES) : number;
+  if ((work.erased >> number & 1u) != 0 || (work.erased == 0 && number != first))
+    session_abort(ERROR_ORDER, SEALED_ERASE);
   chip_sector sector = chip_sector_at(&current_job.chip, number);
   digest_forget(p, sector);
   flash_unlock();
@@ -140,7 +158,8 @@ static void run_erase(sealed_command *command) {
   work.erase_ticket = flash_erase(number, sector);
 }
 
-static void answer(reply_kind kind, uint32_t argument, const sealed_command *command, const void *body, uint32_t bytes) {
+static void answer(reply_kind kind, uint32_t argument, const sealed_command *command,
+                   const void *body, uint32_t bytes) {
   sealed_reply(kind, (uint8_t)argument, command->sequence, body, bytes);
 }
 
@@ -150,7 +169,10 @@ static void run_digest(sealed_command *command) {
   answer(REPLY_DIGEST, index, command, digest_range(job_plan(), index), 64);
 }
 
-/* Boot words 4..15, 2, 3, then 0, last of all 1: a cut anywhere before leaves a chip that does not start. */
+/*
+ * Boot words 4..15, 2, 3, then 0, last of all 1: a cut anywhere before leaves a chip that does not
+ * start.
+ */
 static void program_boot_words(void) {
   static const uint8_t ORDER[][2] = {{4, 12}, {2, 1}, {3, 1}, {0, 1}, {1, 1}};
   for (uint32_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++) {
@@ -161,16 +183,21 @@ static void program_boot_words(void) {
   bf_wipe(boot_words, sizeof boot_words);
 }
 
-/* Checks the digests before the boot words, blankness, programs the boot words, and answers with the digests after them. */
+/*
+ * Checks the digests before the boot words, blankness, programs the boot words, and answers with
+ * the digests after them.
+ */
 static void run_final(sealed_command *command) {
   const plan *p = job_plan();
   uint32_t boot_sector = chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
   chip_sector sector = chip_sector_at(&current_job.chip, boot_sector);
   uint8_t body[72];
-  if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT)) session_abort(ERROR_MALFORMED_FRAME, SEALED_FINAL);
+  if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT))
+    session_abort(ERROR_MALFORMED_FRAME, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
   digest_root(p, body);
-  if (!bf_equal(body, command->bytes + FINAL_ROOT, 64)) session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
+  if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
+    session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&current_job, work.erased);
   bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
   program_boot_words();
@@ -197,7 +224,8 @@ static void answer_words(reply_kind kind, const sealed_command *command) {
 }
 
 static void run_end(sealed_command *command) {
-  if (job_plan()->kind == KIND_FLASH && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
+  if (job_plan()->kind == KIND_FLASH && session_current() == STATE_ACTIVE)
+    session_abort(ERROR_ORDER, SEALED_END);
   answer_words(REPLY_ENDED, command);
   command->last = true;
 }

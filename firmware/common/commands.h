@@ -1,6 +1,6 @@
 /*
- * What a sealed command may ask (docs/protocol.md sections 8 and 9). Its box was authentic; every address, length and count is
- * checked against the plan all the same.
+ * What a sealed command may ask (docs/protocol.md sections 8 and 9). Its box was authentic; every
+ * address, length and count is checked against the plan all the same.
  */
 #ifndef BF_COMMANDS_H
 #define BF_COMMANDS_H
@@ -16,19 +16,20 @@ typedef struct {
   uint8_t *bytes; /* plaintext, word-aligned, private */
   uint32_t size;  /* of the plaintext, bytes */
   uint32_t sequence;
-  uint32_t ticket;      /* until which the flash engine needs the bytes; 0 when it does not */
-  uint32_t address;     /* of an IMAGE under way, with `count` and `boot_prefix` as digest_follow wants them */
+  uint32_t ticket; /* until which the flash engine needs the bytes; 0 when it does not */
+  /* of an IMAGE under way, with `count` and `boot_prefix` as digest_follow wants them */
+  uint32_t address;
   uint32_t count;       /* bytes */
   uint8_t *boot_prefix; /* where the boot words in front of `address` are kept, or NULL */
   flag last;            /* END was answered */
 } sealed_command;
 
-/* Begins the work of a session at programming width `psize` (0 x8, 1 x16, 2 x32). */
-void commands_begin(uint32_t psize);
+/* Begins the work of a session at programming width `psize`. */
+void commands_begin(flash_width psize);
 
 /*
- * Runs a sealed command, or aborts. True when it was run, false when it cannot be run yet: ask again after the next wake. `quiet` says
- * that no command is left whose ticket is set.
+ * Runs a sealed command, or aborts. True when it was run, false when it cannot be run yet: ask
+ * again after the next wake. `quiet` says that no command is left whose ticket is set.
  */
 bool commands_run(sealed_command *command, bool quiet);
 

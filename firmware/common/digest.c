@@ -14,7 +14,7 @@
 
 static SECTION_SECRET uint8_t digests[PLAN_MAX_RANGES][64];
 static SECTION_SECRET bf_sha512 running; /* of range `followed`, up to `next` */
-static uint32_t followed;        /* index, or NONE */
+static uint32_t followed;                /* index, or NONE */
 static uint32_t next;
 static SECTION_LARGE uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
 
@@ -45,7 +45,8 @@ static void end_range(void) {
   followed = NONE;
 }
 
-void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *boot_prefix) {
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes,
+                   const uint8_t *boot_prefix) {
   uint32_t index = plan_find_range(p, address, bytes);
   plan_range r = p->range[index];
   uint32_t from = boot_prefix ? address - FLASH_BOOT_PREFIX : address;
@@ -60,7 +61,8 @@ void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_
 /* The agent may stop a digest, which takes up to 2 s. */
 static void look_at_command(void) {
   host_command command = *transport_host_command();
-  if (command == HOST_COMMAND_ABORT || command == HOST_COMMAND_HANDSHAKE) session_abort(ERROR_AGENT_STOPPED, 0);
+  if (command == HOST_COMMAND_ABORT || command == HOST_COMMAND_HANDSHAKE)
+    session_abort(ERROR_AGENT_STOPPED, 0);
 }
 
 /* Hashes what is still missing of a range, or all of it, from flash. */

@@ -1,6 +1,7 @@
 /*
- * Digests of what flash holds (docs/protocol.md sections 8 and 9). A range that is programmed from its start without a hole is hashed as
- * it goes, from what the flash engine read back; the rest is read when a digest is asked for, which needs the engine idle.
+ * Digests of what flash holds (docs/protocol.md sections 8 and 9). A range that is programmed from
+ * its start without a hole is hashed as it goes, from what the flash engine read back; the rest is
+ * read when a digest is asked for, which needs the engine idle.
  */
 #ifndef BF_DIGEST_H
 #define BF_DIGEST_H
@@ -16,10 +17,11 @@ void digest_begin(void);
 void digest_forget(const plan *p, chip_sector sector);
 
 /*
- * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order; `boot_prefix` is what flash holds in front of
- * it, LEAD bytes long, or NULL.
+ * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order;
+ * `boot_prefix` is what flash holds in front of it, LEAD bytes long, or NULL.
  */
-void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes, const uint8_t *boot_prefix);
+void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes,
+                   const uint8_t *boot_prefix);
 
 /* SHA-512 of range `index` as read from flash, 64 bytes; kept for the root. */
 const uint8_t *digest_range(const plan *p, uint32_t index);

@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * true or false. Functions return bool; a variable, or a result that is mostly handed on, is a flag where the image is shorter for it:
- * the core reaches words with short instructions four times as far as bytes, and need not narrow them.
+ * true or false. Functions return bool; a variable, or a result that is mostly handed on, is a flag
+ * where the image is shorter for it: the core reaches words with short instructions four times as
+ * far as bytes, and need not narrow them.
  */
 typedef uint32_t flag;
 

@@ -1,4 +1,7 @@
-/* The job (docs/mailbox.md, "Job area"): copied to private memory once, never looked at again where the agent can write. */
+/*
+ * The job (docs/mailbox.md, "Job area"): copied to private memory once, never looked at again where
+ * the agent can write.
+ */
 #ifndef BF_JOB_H
 #define BF_JOB_H
 

@@ -1,4 +1,7 @@
-/* The plan and its rules: see plan.h. DETAIL of a malformed plan is the offset of the offending field. */
+/*
+ * The plan and its rules: see plan.h. DETAIL of a malformed plan is the offset of the offending
+ * field.
+ */
 #include "plan.h"
 #include "domain.h"
 #include "flag.h"
@@ -11,13 +14,19 @@
 
 /* Bytes that stand for themselves, and what they may be. */
 static const uint8_t FIELDS[][3] = {
-    {AT(kind), KIND_FLASH, KIND_RESET}, {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},    {AT(psize), WIDTH_X8, WIDTH_X32},    {AT(lock), 0, 1},     {AT(final), 0, 1},
-    {AT(count), 0, PLAN_MAX_RANGES},    {AT(label), 0, PLAN_MAX_LABEL},
+    {AT(kind), KIND_FLASH, KIND_RESET},
+    {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},
+    {AT(psize), WIDTH_X8, WIDTH_X32},
+    {AT(lock), 0, 1},
+    {AT(final), 0, 1},
+    {AT(count), 0, PLAN_MAX_RANGES},
+    {AT(label), 0, PLAN_MAX_LABEL},
 };
 
 /* What a kind erases, programs and only digests: 0 nothing, 1 at least one, 2 as it likes. */
 static const uint8_t SHAPE[][3] = {
-    [KIND_FLASH] = {1, 1, 2}, [KIND_VERIFY] = {0, 0, 1}, [KIND_ERASE] = {1, 0, 0}, [KIND_INFO] = {0, 0, 0}, [KIND_RESET] = {0, 0, 0},
+    [KIND_FLASH] = {1, 1, 2}, [KIND_VERIFY] = {0, 0, 1}, [KIND_ERASE] = {1, 0, 0},
+    [KIND_INFO] = {0, 0, 0},  [KIND_RESET] = {0, 0, 0},
 };
 
 /* Fails with `offset` unless `good`. */
@@ -65,11 +74,13 @@ static void check_head(const plan *p, uint32_t length) {
 static void check_chip(const plan *p, const chip_geometry *chip) {
   uint32_t id = chip_dev_id();
   if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
-  if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO)) session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
+  if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO))
+    session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
 
 static void check_sectors(const plan *p, const chip_geometry *chip) {
-  for (uint32_t i = 0; i < 32; i++) require((p->sectors >> i & 1u) == 0 || chip_sector_at(chip, i).size != 0, AT(sectors));
+  for (uint32_t i = 0; i < 32; i++)
+    require((p->sectors >> i & 1u) == 0 || chip_sector_at(chip, i).size != 0, AT(sectors));
 }
 
 /* Each range by itself and after the one before; counts the uses. */
@@ -77,8 +88,11 @@ static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t coun
   uint32_t end = 0;
   for (uint32_t i = 0; i < p->count; i++) {
     const plan_range *r = &p->range[i];
-    uint32_t offset = PLAN_HEAD_BYTES + sizeof *r * i, sector = chip_find_sector(chip, r->address, r->length);
-    require(r->address >= end && ((r->address | r->length) & 3u) == 0 && r->length != 0 && sector != CHIP_SECTORS, offset);
+    uint32_t offset = PLAN_HEAD_BYTES + sizeof *r * i,
+             sector = chip_find_sector(chip, r->address, r->length);
+    require(r->address >= end && ((r->address | r->length) & 3u) == 0 && r->length != 0 &&
+                sector != CHIP_SECTORS,
+            offset);
     require(r->use == USE_PROGRAM || r->use == USE_DIGEST, offset + 8);
     require(r->use == USE_DIGEST || (p->sectors >> sector & 1u) != 0, offset);
     counts[r->use]++;

@@ -1,4 +1,7 @@
-/* The plan (docs/protocol.md section 7): parsed from a private copy, every rule checked before anything else happens. */
+/*
+ * The plan (docs/protocol.md section 7): parsed from a private copy, every rule checked before
+ * anything else happens.
+ */
 #ifndef BF_PLAN_H
 #define BF_PLAN_H
 
@@ -15,7 +18,10 @@ typedef struct {
   uint32_t use;
 } plan_range;
 
-/* The plan as its bytes lie: all fields little-endian, and so is the core. A private copy, on 4 bytes. */
+/*
+ * The plan as its bytes lie: all fields little-endian, and so is the core. A private copy, on 4
+ * bytes.
+ */
 typedef struct {
   uint32_t magic;
   uint16_t length;
@@ -39,7 +45,10 @@ typedef struct {
 /* Checks all rules for a plan of `length` bytes against the chip; fails when one is broken. */
 void plan_check(const plan *p, uint32_t length, const chip_geometry *chip);
 
-/* The range to program that holds [address, address + length), or p->count. No overflow for any input. */
+/*
+ * The range to program that holds [address, address + length), or p->count. No overflow for any
+ * input.
+ */
 uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length);
 
 /* hash = SHA-512("blindflash/1 plan" || 00 || plan). */

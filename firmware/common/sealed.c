@@ -25,7 +25,7 @@ typedef struct {
 } direction;
 
 static SECTION_SECRET direction in, out; /* r2i, i2r */
-static SECTION_SECRET flag keyed; /* `in` and `out` are set */
+static SECTION_SECRET flag keyed;        /* `in` and `out` are set */
 static SECTION_SECRET uint8_t ephemeral[KEY];
 static SECTION_SECRET uint8_t reply_box[BOX_REPLY];
 static SECTION_LARGE uint8_t stub_hash[STUB_HASH_SIZE];
@@ -42,7 +42,7 @@ void sealed_hash_program(void) {
 }
 
 /* payload1: what the stub itself reads of the chip. */
-static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
+static void write_payload1(uint8_t *to, uint32_t handshake, flash_width psize) {
   bf_wipe(to, 40);
   bf_copy(to, chip_uid(), CHIP_UID_SIZE);
   bf_store_le32(to + 12, chip_idcode());
@@ -53,7 +53,7 @@ static void write_payload1(uint8_t *to, uint32_t handshake, uint32_t psize) {
   to[30] = (uint8_t)psize;
 }
 
-void sealed_offer(uint32_t handshake, uint32_t psize) {
+void sealed_offer(uint32_t handshake, flash_width psize) {
   uint32_t failed = rng_seed(current_job.area.is.host_entropy);
   if (failed) session_abort(ERROR_RANDOM_FAILED, failed);
   rng_draw(ephemeral);
@@ -90,7 +90,8 @@ static void hash_transcript(uint8_t th[64]) {
 static bool agree(uint8_t prk[64]) {
   uint8_t ikm[3 * KEY];
   bf_wipe(ikm, sizeof ikm);
-  bool zero = bf_x25519(ikm, ephemeral, m2) | bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
+  bool zero = bf_x25519(ikm, ephemeral, m2) |
+              bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
   bf_part part = {ikm, sizeof ikm};
   bf_hmac_parts(prk, (const uint8_t *)SEALED_EXTRACT, sizeof SEALED_EXTRACT - 1, &part, 1);
   bf_wipe(ikm, sizeof ikm);
@@ -99,14 +100,16 @@ static bool agree(uint8_t prk[64]) {
 }
 
 /* to = HKDF-Expand(from, label || more). */
-static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label, const void *more, uint32_t more_length) {
+static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label,
+                   const void *more, uint32_t more_length) {
   bf_part info[] = {{(const uint8_t *)label, 0}, {more, more_length}};
   while (label[info[0].len] != 0) info[0].len++;
   (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
 }
 
 /* mac = HMAC(K(label), th || more)[0..32]. */
-static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64], const char *label, uint32_t more) {
+static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64],
+                         const char *label, uint32_t more) {
   uint8_t key[KEY], whole[64];
   bf_part parts[] = {{th, 64}, {m2 + M2_UNCONFIRMED, more}};
   expand(key, prk, 64, label, th, 64);
@@ -125,7 +128,8 @@ static void advance(direction *d, uint32_t epoch) {
   bf_wipe(next, sizeof next);
 }
 
-static void start_direction(direction *d, uint8_t number, const uint8_t prk[64], const uint8_t th[64], const char *label) {
+static void start_direction(direction *d, uint8_t number, const uint8_t prk[64],
+                            const uint8_t th[64], const char *label) {
   expand(d->chain, prk, 64, label, th, 64);
   d->number = number;
   d->last = 0;
@@ -181,7 +185,8 @@ bool sealed_has_keys(void) {
   return keyed;
 }
 
-void sealed_reply(reply_kind kind, uint8_t argument, uint32_t answered, const void *body, uint32_t body_length) {
+void sealed_reply(reply_kind kind, uint8_t argument, uint32_t answered, const void *body,
+                  uint32_t body_length) {
   uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
   next_nonce(&out, nonce);
   bf_wipe(plain, REPLY_PLAIN_SIZE);

@@ -1,6 +1,7 @@
 /*
- * The main loop and the state table of docs/mailbox.md. A poll handles a command of the host, serves a sealed command or watches the
- * clock; then the loop waits on words in RAM, so that nothing but the host, a tick or the flash engine moves it.
+ * The main loop and the state table of docs/mailbox.md. A poll handles a command of the host,
+ * serves a sealed command or watches the clock; then the loop waits on words in RAM, so that
+ * nothing but the host, a tick or the flash engine moves it.
  */
 #include "session.h"
 
@@ -21,18 +22,21 @@
 #define BUFFERS 3u
 #define BUFFER_WORDS (TRANSPORT_ROOM / 4u)
 
-static SECTION_SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS]; /* box, plaintext, then flash content of one command each */
-static SECTION_LARGE sealed_command in_hand[BUFFERS];          /* those with a ticket are in the flash engine's hands */
-static sealed_command *pending;                                /* opened, not run; or NULL */
+/* box, plaintext, then flash content of one command each */
+static SECTION_SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS];
+static SECTION_LARGE sealed_command
+    in_hand[BUFFERS];           /* those with a ticket are in the flash engine's hands */
+static sealed_command *pending; /* opened, not run; or NULL */
 
 static flag have_job;
-static host_command handling;   /* the host's command at work, or none */
-static flag refusing;           /* a failure now is for good */
+static host_command handling; /* the host's command at work, or none */
+static flag refusing;         /* a failure now is for good */
 static uint32_t handshakes;
-static flag box_failed;         /* the last session ended by a box that did not open */
-static uint32_t retries;        /* handshakes after such an end */
-static uint32_t last_sign;      /* tick of the last sign of life */
-static uint32_t damaged_until;  /* tick at which a slot was found damaged, plus 1: until then it is not read again; 0 when sound */
+static flag box_failed;    /* the last session ended by a box that did not open */
+static uint32_t retries;   /* handshakes after such an end */
+static uint32_t last_sign; /* tick of the last sign of life */
+/* tick at which a slot was found damaged, plus 1; 0 when it was sound */
+static uint32_t damaged_until;
 
 session_state session_current(void) {
   return transport_state();
@@ -72,12 +76,13 @@ static void offer_handshake(void) {
   refusing = true;
   retries += box_failed;
   box_failed = false;
-  if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX) session_abort(ERROR_TOO_MANY_HANDSHAKES, 0);
+  if (handshakes == HANDSHAKES_IN_ALL || retries > HANDSHAKES_AFTER_FAILED_BOX)
+    session_abort(ERROR_TOO_MANY_HANDSHAKES, 0);
   transport_show_handshakes(++handshakes);
   transport_reset();
   transport_show_error(ERROR_NONE, 0);
   damaged_until = 0;
-  uint32_t psize = supply_psize(), most = job_plan()->psize;
+  flash_width psize = supply_psize(), most = job_plan()->psize;
   commands_begin(psize < most ? psize : most);
   sealed_offer(handshakes, psize);
   refusing = false;
@@ -97,7 +102,9 @@ static void handle_command(host_command command) {
   }
   if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_LOCKED)
     end_session(STATE_ABORTED, ERROR_AGENT_STOPPED, 0);
-  if (command == HOST_COMMAND_HANDSHAKE && have_job && state >= STATE_OFFERED && state <= STATE_EXPIRED) offer_handshake();
+  if (command == HOST_COMMAND_HANDSHAKE && have_job && state >= STATE_OFFERED &&
+      state <= STATE_EXPIRED)
+    offer_handshake();
 }
 
 /* A place the flash engine does not need, or NULL. */
@@ -111,13 +118,16 @@ static sealed_command *find_free(void) {
 static sealed_command *find_oldest(void) {
   sealed_command *oldest = 0;
   for (uint32_t i = 0; i < BUFFERS; i++)
-    if (in_hand[i].ticket != 0 && (oldest == 0 || (int32_t)(in_hand[i].ticket - oldest->ticket) < 0)) oldest = &in_hand[i];
+    if (in_hand[i].ticket != 0 &&
+        (oldest == 0 || (int32_t)(in_hand[i].ticket - oldest->ticket) < 0))
+      oldest = &in_hand[i];
   return oldest;
 }
 
 /* True when a sealed command may be looked for now: a damaged slot is read again a tick later. */
 static bool may_receive(void) {
-  return is_keyed_state(session_current()) && pending == 0 && find_free() != 0 && damaged_until != tick_count + 1;
+  return is_keyed_state(session_current()) && pending == 0 && find_free() != 0 &&
+         damaged_until != tick_count + 1;
 }
 
 /* Receives and opens the next sealed command if it is there; aborts when its box does not open. */
@@ -175,15 +185,20 @@ static void watch_clock(void) {
   session_state state = session_current();
   if (!flash_idle()) last_sign = tick_count;
   if (state < STATE_OFFERED || state > STATE_LOCKED) return;
-  if (tick_count - last_sign > job_plan()->idle_ms / TICK_MS) end_session(STATE_EXPIRED, ERROR_IDLE, 0);
+  if (tick_count - last_sign > job_plan()->idle_ms / TICK_MS)
+    end_session(STATE_EXPIRED, ERROR_IDLE, 0);
 }
 
-/* Waits in RAM for a command of the host, the next sealed command, a tick or the end of a flash operation. */
+/*
+ * Waits in RAM for a command of the host, the next sealed command, a tick or the end of a flash
+ * operation.
+ */
 static void wait_for_event(uint32_t seen) {
   const volatile uint32_t *arrival = transport_arrival();
   flag look = may_receive();
   uint32_t next = transport_next();
-  while (wake_count == seen && *transport_host_command() == HOST_COMMAND_NONE && !(look && *arrival == next)) {
+  while (wake_count == seen && *transport_host_command() == HOST_COMMAND_NONE &&
+         !(look && *arrival == next)) {
   }
 }
 
@@ -212,7 +227,8 @@ void session_poll_forever(void) {
 }
 
 void session_aborted(session_error error, uint32_t detail) {
-  end_session(refusing || session_current() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error, detail);
+  end_session(refusing || session_current() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error,
+              detail);
   if (handling != HOST_COMMAND_NONE) command_done();
   session_poll_forever();
 }

@@ -1,8 +1,10 @@
 /*
- * The transport port: how a sealed session reaches the host (the agent's computer). The RAM stub's implementation is the mailbox in
- * SRAM (ram-stub/mailbox_transport.c); another program on the chip may bring another one. Nothing in common/ knows more than this.
+ * The transport port: how a sealed session reaches the host (the agent's computer). The RAM stub's
+ * implementation is the mailbox in SRAM (ram-stub/mailbox_transport.c); another program on the chip
+ * may bring another one. Nothing in common/ knows more than this.
  *
- * The host is not trusted: whatever comes from it is copied to private memory before it is looked at, and looked at once.
+ * The host is not trusted: whatever comes from it is copied to private memory before it is looked
+ * at, and looked at once.
  */
 #ifndef BF_TRANSPORT_H
 #define BF_TRANSPORT_H
@@ -12,15 +14,18 @@
 
 #include "protocol.h"
 
-/* -- What the host asks ------------------------------------------------------------------------------------------------------ */
+/* -- What the host asks -- */
 
 /*
- * The word in RAM where the host leaves a host_command; to be set to HOST_COMMAND_NONE when it has been handled. The host may write
- * at any time, and any value.
+ * The word in RAM where the host leaves a host_command; to be set to HOST_COMMAND_NONE when it has
+ * been handled. The host may write at any time, and any value.
  */
 volatile uint32_t *transport_host_command(void);
 
-/* The word in RAM with the length in bytes the host gives its job: to be read once, for the host may write at any time, and any value. */
+/*
+ * The word in RAM with the length in bytes the host gives its job: to be read once, for the host
+ * may write at any time, and any value.
+ */
 const volatile uint32_t *transport_job_length(void);
 
 /* Copies the first `length` bytes of the job. */
@@ -29,7 +34,7 @@ void transport_take_job(uint8_t *to, uint32_t length);
 /* Copies M2 of the handshake. */
 void transport_take_m2(uint8_t m2[M2_SIZE]);
 
-/* -- What the host is given -------------------------------------------------------------------------------------------------- */
+/* -- What the host is given -- */
 
 /* SHA-512 of the program, 64 bytes, for a host that wants to know before the handshake. */
 void transport_give_program_hash(const uint8_t hash[64]);
@@ -38,7 +43,7 @@ void transport_give_program_hash(const uint8_t hash[64]);
 void transport_give_m1(const uint8_t m1[M1_SIZE]);
 void transport_give_m3(const uint8_t m3[M3_SIZE]);
 
-/* -- Sealed commands --------------------------------------------------------------------------------------------------------- */
+/* -- Sealed commands -- */
 
 /* Forgets what a session left: sequences, slots, NAK. */
 void transport_reset(void);
@@ -46,12 +51,16 @@ void transport_reset(void);
 /* Sequence of the next sealed command, from 1 on. */
 uint32_t transport_next(void);
 
-/* A word in RAM that equals transport_next() once that sealed command is there: the main loop waits on it without calling anybody. */
+/*
+ * A word in RAM that equals transport_next() once that sealed command is there: the main loop waits
+ * on it without calling anybody.
+ */
 const volatile uint32_t *transport_arrival(void);
 
 /*
- * Copies the box of sealed command transport_next() to `box` (TRANSPORT_ROOM bytes) and checks the copy. Returns its length, or 0
- * when it was damaged on the way: the host is then asked for it again (NAK).
+ * Copies the box of sealed command transport_next() to `box` (TRANSPORT_ROOM bytes) and checks the
+ * copy. Returns its length, or 0 when it was damaged on the way: the host is then asked for it
+ * again (NAK).
  */
 uint32_t transport_receive(uint8_t *box);
 
@@ -61,16 +70,19 @@ uint32_t transport_receive(uint8_t *box);
 /* Counts sealed command transport_next() as accepted and publishes. */
 void transport_accept(void);
 
-/* -- Replies ----------------------------------------------------------------------------------------------------------------- */
+/* -- Replies -- */
 
 /* True when reply `sequence` may be given: the host has fetched enough of those before it. */
 bool transport_reply_room(uint32_t sequence);
 
-/* Gives a sealed reply of BOX_REPLY bytes. The host sees it with the next accept or state, or at once by transport_publish. */
+/*
+ * Gives a sealed reply of BOX_REPLY bytes. The host sees it with the next accept or state, or at
+ * once by transport_publish.
+ */
 void transport_reply(uint32_t sequence, const uint8_t *box);
 void transport_publish(void);
 
-/* -- Status and progress ----------------------------------------------------------------------------------------------------- */
+/* -- Status and progress -- */
 
 /* The session's state: kept and published. Only session.c sets it. */
 session_state transport_state(void);

@@ -1,5 +1,7 @@
-/* Wiping: see wipe.h. The list of secrets is the section .secret; the stack is cleared to its limit. r12, which nobody restores, is all
- * that could still hold a word of the last box. */
+/*
+ * Wiping: see wipe.h. The list of secrets is the section .secret; the stack is cleared to its
+ * limit. r12, which nobody restores, is all that could still hold a word of the last box.
+ */
 #include "wipe.h"
 
 #include "util.h"
@@ -9,6 +11,7 @@ extern uint8_t secret_start[], secret_end[], stack_limit[];
 void wipe_secrets(void) {
   bf_wipe(secret_start, (size_t)(secret_end - secret_start));
   __asm__ volatile("mov r12, sp" ::: "r12");
-  uint8_t *here = __builtin_frame_address(0); /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */
+  uint8_t *here = __builtin_frame_address(
+      0); /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */
   bf_wipe(stack_limit, (size_t)(here - stack_limit));
 }

@@ -2,7 +2,10 @@
 #ifndef BF_WIPE_H
 #define BF_WIPE_H
 
-/* Clears every SECTION_SECRET and the stack below the caller. Callers must have stopped the flash engine. */
+/*
+ * Clears every SECTION_SECRET and the stack below the caller. Callers must have stopped the flash
+ * engine.
+ */
 void wipe_secrets(void);
 
 #endif

@@ -1,4 +1,7 @@
-/* Vector table of crypto-host for an emulated Cortex-M4; a fault ends the run with a failure (semihosting exit). */
+/*
+ * Vector table of crypto-host for an emulated Cortex-M4; a fault ends the run with a failure
+ * (semihosting exit).
+ */
 #include <stdint.h>
 
 extern void _start(void); /* of the C library */

@@ -1,10 +1,11 @@
 /*
- * crypto-host: the stub's primitives behind a line protocol, for the vectors and fuzzing of test/interop/firmware-host.
+ * crypto-host: the stub's primitives behind a line protocol, for the vectors and fuzzing of
+ * test/interop/firmware-host.
  *
- * A request is one line: a verb and its arguments, hex strings or decimal numbers, separated by one space; `-` is the
- * empty string. The answer is one line of the same kind. Every string is placed `place` bytes past a 16-byte boundary,
- * set by the verb `place`, so that every misalignment can be tried. Each string has its own heap block, so that the
- * address sanitizer sees one byte too many.
+ * A request is one line: a verb and its arguments, hex strings or decimal numbers, separated by one
+ * space; `-` is the empty string. The answer is one line of the same kind. Every string is placed
+ * `place` bytes past a 16-byte boundary, set by the verb `place`, so that every misalignment can be
+ * tried. Each string has its own heap block, so that the address sanitizer sees one byte too many.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static bytes hex(const request *r, int i) {
   const char *s = arg(r, i);
   if (strcmp(s, "-") == 0) s = "";
   bytes b = make(strlen(s) / 2);
-  for (size_t k = 0; k < b.len; k++) b.data[k] = (uint8_t)(nibble(s[2 * k]) << 4 | nibble(s[2 * k + 1]));
+  for (size_t k = 0; k < b.len; k++)
+    b.data[k] = (uint8_t)(nibble(s[2 * k]) << 4 | nibble(s[2 * k + 1]));
   return b;
 }
 
@@ -185,12 +187,15 @@ static void do_fe(const request *r) {
 
 /* seal M NONCE KEY: BOX, sealed once apart and once in place; `differ` if they do. */
 static void do_seal(const request *r) {
-  bytes m = hex(r, 1), n = hex_of(r, 2, 24), k = hex_of(r, 3, 32), c = make(m.len + 16), in_place = make(m.len + 16);
+  bytes m = hex(r, 1), n = hex_of(r, 2, 24), k = hex_of(r, 3, 32), c = make(m.len + 16),
+        in_place = make(m.len + 16);
   bf_secretbox_seal(c.data, m.data, m.len, n.data, k.data);
   memcpy(in_place.data + 16, m.data, m.len);
   bf_secretbox_seal(in_place.data, in_place.data + 16, m.len, n.data, k.data);
-  if (memcmp(c.data, in_place.data, c.len) == 0) answer(c);
-  else puts("differ"), drop(c);
+  if (memcmp(c.data, in_place.data, c.len) == 0)
+    answer(c);
+  else
+    puts("differ"), drop(c);
   drop(m), drop(n), drop(k), drop(in_place);
 }
 
@@ -200,7 +205,10 @@ typedef struct {
   bytes m;
 } opening;
 
-/* Opens a copy of `box` to `shift` bytes past its start; shift -1 is a buffer apart, filled with 0xa5 before. */
+/*
+ * Opens a copy of `box` to `shift` bytes past its start; shift -1 is a buffer apart, filled with
+ * 0xa5 before.
+ */
 static opening open_at(bytes box, int shift, bytes n, bytes k) {
   size_t len = box.len < 16 ? 0 : box.len - 16;
   bytes c = make(box.len), m = make(len);
@@ -231,7 +239,10 @@ static int overlaps_agree(bytes box, bytes n, bytes k, const opening *apart) {
   return same;
 }
 
-/* open BOX NONCE KEY: `0 M`, or `1 -` with the buffer untouched; `differ` or `touched` when something is wrong. */
+/*
+ * open BOX NONCE KEY: `0 M`, or `1 -` with the buffer untouched; `differ` or `touched` when
+ * something is wrong.
+ */
 static void do_open(const request *r) {
   bytes box = hex(r, 1), n = hex_of(r, 2, 24), k = hex_of(r, 3, 32);
   opening o = open_at(box, -1, n, k);
@@ -275,14 +286,20 @@ static void do_salsa20_core(const request *r) {
   drop(in), drop(k);
 }
 
-/* stream NONCE KEY LOW HIGH LEN: keystream; XSalsa20 for a 24-byte nonce, Salsa20 for 8; counter in two halves. */
+/*
+ * stream NONCE KEY LOW HIGH LEN: keystream; XSalsa20 for a 24-byte nonce, Salsa20 for 8; counter in
+ * two halves.
+ */
 static void do_stream(const request *r) {
   bytes n = hex(r, 1), k = hex_of(r, 2, 32), out = make(number(r, 5));
   bf_salsa20 s;
   uint8_t in[16] = {0};
-  if (n.len == 24) bf_xsalsa20_init(&s, n.data, k.data);
-  else if (n.len == 8) memcpy(in, n.data, 8), bf_salsa20_init(&s, k.data, in);
-  else die("nonce of the wrong size");
+  if (n.len == 24)
+    bf_xsalsa20_init(&s, n.data, k.data);
+  else if (n.len == 8)
+    memcpy(in, n.data, 8), bf_salsa20_init(&s, k.data, in);
+  else
+    die("nonce of the wrong size");
   s.x[8] = (uint32_t)number(r, 3);
   s.x[9] = (uint32_t)number(r, 4);
   memset(out.data, 0, out.len);
@@ -426,9 +443,13 @@ static int read_line(char **line, size_t *room) {
   }
 }
 
-/* crypto-host [REQUESTS ANSWERS]: files in place of stdin and stdout, for an emulator without pipes. */
+/*
+ * crypto-host [REQUESTS ANSWERS]: files in place of stdin and stdout, for an emulator without
+ * pipes.
+ */
 int main(int argc, char **argv) {
-  if (argc == 3 && (freopen(argv[1], "r", stdin) == NULL || freopen(argv[2], "w", stdout) == NULL)) die("no such file");
+  if (argc == 3 && (freopen(argv[1], "r", stdin) == NULL || freopen(argv[2], "w", stdout) == NULL))
+    die("no such file");
   char *line = NULL;
   size_t room = 0;
   while (read_line(&line, &room)) {

@@ -42,7 +42,10 @@ typedef struct {
   uint32_t bank_kib;  /* equals flash_kib when there is one bank */
 } chip_geometry;
 
-/* Reads the flash size and DB1M. True when the size is none of the family's, or 1 MB in two banks (DB1M). */
+/*
+ * Reads the flash size and DB1M. True when the size is none of the family's, or 1 MB in two banks
+ * (DB1M).
+ */
 bool chip_read_geometry(chip_geometry *chip);
 
 typedef struct {
@@ -55,7 +58,10 @@ chip_sector chip_sector_at(const chip_geometry *chip, uint32_t number);
 
 #define CHIP_SECTORS 24u
 
-/* Number of the sector that holds [address, address + length) as a whole, or CHIP_SECTORS. No overflow for any input. */
+/*
+ * Number of the sector that holds [address, address + length) as a whole, or CHIP_SECTORS. No
+ * overflow for any input.
+ */
 uint32_t chip_find_sector(const chip_geometry *chip, uint32_t address, uint32_t length);
 
 /* True when read protection is off (level 0). */

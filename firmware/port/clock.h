@@ -1,4 +1,7 @@
-/* Core clock: 160 MHz from the internal oscillator, so that the random generator has its clock and the cipher is fast. */
+/*
+ * Core clock: 160 MHz from the internal oscillator, so that the random generator has its clock and
+ * the cipher is fast.
+ */
 #ifndef BF_CLOCK_H
 #define BF_CLOCK_H
 
@@ -7,7 +10,10 @@
 #define CLOCK_SLOW_HZ 16000000u
 #define CLOCK_FAST_HZ 160000000u
 
-/* Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz, flash at 8 wait states with caches off. True on failure. */
+/*
+ * Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz, flash at 8 wait states with caches off.
+ * True on failure.
+ */
 flag clock_start(void);
 
 #endif

@@ -1,4 +1,7 @@
-/* CRC-32 as IEEE 802.3 has it (reflected 0xEDB88320, start and final XOR FFFFFFFF), over words, by the chip's CRC unit. */
+/*
+ * CRC-32 as IEEE 802.3 has it (reflected 0xEDB88320, start and final XOR FFFFFFFF), over words, by
+ * the chip's CRC unit.
+ */
 #ifndef BF_CRC32_H
 #define BF_CRC32_H
 

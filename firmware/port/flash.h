@@ -1,8 +1,10 @@
 /*
- * The flash port: an engine that erases and programs on interrupts, so that the next frame can be opened meanwhile.
+ * The flash port: an engine that erases and programs on interrupts, so that the next frame can be
+ * opened meanwhile.
  *
- * While an operation runs nothing reads the array and nothing writes the control register. Operations are done in the order
- * they were queued; each has a ticket, and is done once flash_done(ticket) says so.
+ * While an operation runs nothing reads the array and nothing writes the control register.
+ * Operations are done in the order they were queued; each has a ticket, and is done once
+ * flash_done(ticket) says so.
  */
 #ifndef BF_FLASH_H
 #define BF_FLASH_H
@@ -11,6 +13,7 @@
 #include <stdint.h>
 
 #include "chip.h"
+#include "protocol.h"
 
 /* Bytes in front of an operation that can be read back with it: the boot words. */
 #define FLASH_BOOT_PREFIX 64u
@@ -21,8 +24,8 @@ void flash_start(void);
 /* The flash interrupt, for the vector table. */
 void flash_irq(void);
 
-/* Chooses the programming width (0 x8, 1 x16, 2 x32) for the coming session and clears counters. */
-void flash_begin(uint32_t psize);
+/* Chooses the programming width for the coming session and clears counters. */
+void flash_begin(flash_width psize);
 
 /* Unlocks if locked; only while a session is active. */
 void flash_unlock(void);
@@ -34,9 +37,10 @@ bool flash_room(void);
 uint32_t flash_erase(uint32_t number, chip_sector sector);
 
 /*
- * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped. The engine clears the source
- * behind itself, and when all is programmed fills it with what flash reads, while no operation runs; `boot_prefix`, unless NULL, takes the
- * FLASH_BOOT_PREFIX bytes in front of `address` then. Returns the ticket; the source is the caller's again once that is done.
+ * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped.
+ * The engine clears the source behind itself, and when all is programmed fills it with what flash
+ * reads, while no operation runs; `boot_prefix`, unless NULL, takes the FLASH_BOOT_PREFIX bytes in
+ * front of `address` then. Returns the ticket; the source is the caller's again once that is done.
  */
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix);
 
@@ -46,13 +50,19 @@ bool flash_idle(void);
 /* Words programmed in this session. */
 uint32_t flash_words(void);
 
-/* Fails when an error flag was raised, or an operation lasts more than twice what the data sheet allows. */
+/*
+ * Fails when an error flag was raised, or an operation lasts more than twice what the data sheet
+ * allows.
+ */
 void flash_check(void);
 
 /* Waits until everything queued is done; fails as flash_check. */
 void flash_wait(void);
 
-/* Drops what is queued and what the running operation has left; the engine reads no source any more. */
+/*
+ * Drops what is queued and what the running operation has left; the engine reads no source any
+ * more.
+ */
 void flash_drop(void);
 
 /* Drops, waits for the unit or sector that runs (bounded), locks. */

@@ -1,4 +1,7 @@
-/* The stub's only clock: a counter of 100 ms ticks in RAM, and wake_count, which everything the main loop waits for changes. */
+/*
+ * The stub's only clock: a counter of 100 ms ticks in RAM, and wake_count, which everything the
+ * main loop waits for changes.
+ */
 #ifndef BF_TICK_H
 #define BF_TICK_H
 

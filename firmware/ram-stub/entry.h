@@ -1,4 +1,7 @@
-/* What start.S calls: the main program and the end of a fault; the interrupts are in tick.h and flash.h. */
+/*
+ * What start.S calls: the main program and the end of a fault; the interrupts are in tick.h and
+ * flash.h.
+ */
 #ifndef BF_ENTRY_H
 #define BF_ENTRY_H
 

@@ -1,5 +1,6 @@
 /*
- * CPU faults and unexpected exceptions (docs/mailbox.md, FAULT): wipe, write down what is known, stay. start.S gives a stack of its own.
+ * CPU faults and unexpected exceptions (docs/mailbox.md, FAULT): wipe, write down what is known,
+ * stay. start.S gives a stack of its own.
  */
 #include "clock.h"
 #include "entry.h"
@@ -17,14 +18,16 @@
 extern uint8_t fault_stack_top[], stack_top[];
 
 static uint32_t stacked(uint32_t sp, uint32_t index) {
-  bool readable = (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
+  bool readable =
+      (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
   return readable ? ((const volatile uint32_t *)sp)[index] : 0;
 }
 
 /*
- * SysTick cannot interrupt a fault, but it becomes pending: the watchdog is fed by looking at that, at least every 100 ms. It is started
- * here, for a fault may come before or in its set-up. Flash is locked as soon as the operation that may be running has ended, for a
- * write to its control register would wait.
+ * SysTick cannot interrupt a fault, but it becomes pending: the watchdog is fed by looking at that,
+ * at least every 100 ms. It is started here, for a fault may come before or in its set-up. Flash is
+ * locked as soon as the operation that may be running has ended, for a write to its control
+ * register would wait.
  */
 static void stay(void) {
   tick_start(TICK_CYCLES(CLOCK_SLOW_HZ));

@@ -13,4 +13,5 @@ typedef struct {
 } stub_header;
 
 extern const stub_header header;
-__attribute__((section(".header"), used)) const stub_header header = {STUB_MAGIC, PROGRAM_VERSION, program_length, MEM_CONTROL};
+__attribute__((section(".header"), used))
+const stub_header header = {STUB_MAGIC, PROGRAM_VERSION, program_length, MEM_CONTROL};

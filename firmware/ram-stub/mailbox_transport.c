@@ -1,4 +1,7 @@
-/* The transport port over the mailbox in SRAM: control page, frame ring, reply ring (docs/mailbox.md). */
+/*
+ * The transport port over the mailbox in SRAM: control page, frame ring, reply ring
+ * (docs/mailbox.md).
+ */
 #include "mailbox_transport.h"
 
 #include "crc32.h"
@@ -76,13 +79,15 @@ static uint32_t slot_crc(const uint8_t *box, uint32_t length) {
 
 static bool slot_good(const uint8_t *box, uint32_t length) {
   const uint8_t *trailer = box + length;
-  return bf_load_le32(trailer + TRAILER_LENGTH) == length && bf_load_le32(trailer + TRAILER_ZERO) == 0 &&
+  return bf_load_le32(trailer + TRAILER_LENGTH) == length &&
+         bf_load_le32(trailer + TRAILER_ZERO) == 0 &&
          bf_load_le32(trailer + TRAILER_SEQUENCE) == transport_next() &&
          bf_load_le32(trailer + TRAILER_CRC) == slot_crc(box, length);
 }
 
 uint32_t transport_receive(uint8_t *box) {
-  const uint8_t *end = (const uint8_t *)(uintptr_t)transport_arrival() + TRAILER_SIZE - TRAILER_SEQUENCE;
+  const uint8_t *end =
+      (const uint8_t *)(uintptr_t)transport_arrival() + TRAILER_SIZE - TRAILER_SEQUENCE;
   uint32_t length = *(const volatile uint32_t *)(end - TRAILER_SIZE + TRAILER_LENGTH);
   if (length == BOX_IMAGE || length == BOX_COMMAND) {
     bf_copy(box, end - TRAILER_SIZE - length, length + TRAILER_SIZE);
@@ -114,7 +119,7 @@ void transport_reply(uint32_t sequence, const uint8_t *box) {
   now.replied = sequence;
 }
 
-/* -- Messages and words of the control page ------------------------------------------------------------------------------------ */
+/* -- Messages and words of the control page -- */
 
 volatile uint32_t *transport_host_command(void) {
   return mailbox_word(MAILBOX_COMMAND);

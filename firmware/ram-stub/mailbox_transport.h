@@ -1,4 +1,7 @@
-/* The RAM stub's mailbox (docs/mailbox.md): words and bytes of its control page. Nothing read here is trusted twice. */
+/*
+ * The RAM stub's mailbox (docs/mailbox.md): words and bytes of its control page. Nothing read here
+ * is trusted twice.
+ */
 #ifndef BF_MAILBOX_TRANSPORT_H
 #define BF_MAILBOX_TRANSPORT_H
 

@@ -27,10 +27,13 @@ static void quiet_core(void) {
   DWT_CTRL |= 1u;
 }
 
-/* A chip that lacks what it takes is refused before its clock, its flash or its random generator is touched; the watchdog is fed. */
+/*
+ * A chip that lacks what it takes is refused before its clock, its flash or its random generator is
+ * touched; the watchdog is fed.
+ */
 static void refuse_chip(void) {
-  uint32_t error = chip_refusal();
-  if (error == 0) return;
+  session_error error = chip_refusal();
+  if (error == ERROR_NONE) return;
   tick_start(TICK_CYCLES(CLOCK_SLOW_HZ));
   irq_on();
   session_abort(error, DBGMCU_IDCODE & 0xFFFu);

@@ -1,8 +1,8 @@
 /*
  * Vectors and entry of the stub (docs/mailbox.md, "Entry").
  *
- * The debugger sets SP, PC and xPSR and lets the core run, so the rest of the core's state is put in order here: thread mode on
- * the main stack, interrupts masked, no leftover priority mask.
+ * The debugger sets SP, PC and xPSR and lets the core run, so the rest of the core's state is put
+ * in order here: thread mode on the main stack, interrupts masked, no leftover priority mask.
  */
 #include "mailbox.h"
 
@@ -46,7 +46,10 @@ stub_entry:
   b 2b
   .pool
 
-  /* Any fault or unexpected exception: hand the stack pointer to C, on a stack of its own, and nothing else of what was struck. */
+  /*
+   * Any fault or unexpected exception: hand the stack pointer to C, on a stack of its own, and
+   * nothing else of what was struck.
+   */
   .section .text.fault_entry, "ax"
   .thumb_func
   .global fault_entry

@@ -6,7 +6,10 @@
 
 #define A24 121665u /* (486662 - 2) / 4 */
 
-/* t += 38 * carry, carry below 2^26. A second wrap leaves t below 38 * 2^26, so adding 38 to limb 0 cannot carry. */
+/*
+ * t += 38 * carry, carry below 2^26. A second wrap leaves t below 38 * 2^26, so adding 38 to limb 0
+ * cannot carry.
+ */
 static void fold(uint32_t t[8], uint32_t carry) {
   uint32_t c = 38 * carry;
   for (int i = 0; i < 8; i++) umaal(&t[i], &c, 0, 0);
@@ -23,7 +26,10 @@ void fe_add_times(fe r, const fe a, const fe b, uint32_t k) {
   fold(r, c);
 }
 
-/* First a + ~b + 1 = a - b + 2^256; if that did not wrap, the 2^256 is there and 38 has to go, which may borrow once more. */
+/*
+ * First a + ~b + 1 = a - b + 2^256; if that did not wrap, the 2^256 is there and 38 has to go,
+ * which may borrow once more.
+ */
 void fe_sub(fe r, const fe a, const fe b) {
   uint32_t c = 1;
   for (int i = 0; i < 8; i++) {
@@ -56,9 +62,12 @@ void fe_walk(fe v[], const fe_step *step, const fe_step *end) {
   for (; step < end; step++) {
     uint32_t *to = v[step->to], how = step->how;
     const uint32_t *a = v[step->a], *b = v[step->b];
-    if (how == FE_MINUS) fe_sub(to, a, b);
-    else if (how == FE_PLUS) fe_add_times(to, a, b, 1);
-    else if (how == FE_PLUS_A24) fe_add_times(to, a, b, A24);
+    if (how == FE_MINUS)
+      fe_sub(to, a, b);
+    else if (how == FE_PLUS)
+      fe_add_times(to, a, b, 1);
+    else if (how == FE_PLUS_A24)
+      fe_add_times(to, a, b, A24);
     else
       for (fe_mul(to, a, b); how > 0; how--) fe_mul(to, to, to);
   }

@@ -1,11 +1,14 @@
 /*
- * Field arithmetic for the Cortex-M4: see field.h for what it computes, field.c for the same in C. The three operations take their
- * pointers in r0, r1 and r2 and a factor in r3, leave r0 as it was and keep no other register but sp: fe_walk needs none of them.
+ * Field arithmetic for the Cortex-M4: see field.h for what it computes, field.c for the same in C.
+ * The three operations take their pointers in r0, r1 and r2 and a factor in r3, leave r0 as it was
+ * and keep no other register but sp: fe_walk needs none of them.
  *
- * UMAAL lo, hi, x, y gives hi:lo = x * y + lo + hi in one cycle whatever the operands. A product is made of rows: one limb of b
- * times four limbs of a. A row adds to four accumulators, its lowest limb is finished and stored, and the register it leaves free
- * takes the carry of the next row, so the five registers of the window turn and nothing is moved. The first pass of eight rows is that
- * of a[0..3] and gives w[0..11]; the second is that of a[4..7], on top of w[4..11]. Then w[0..7] + 38 * w[8..15] is a sum like any other.
+ * UMAAL lo, hi, x, y gives hi:lo = x * y + lo + hi in one cycle whatever the operands. A product is
+ * made of rows: one limb of b times four limbs of a. A row adds to four accumulators, its lowest
+ * limb is finished and stored, and the register it leaves free takes the carry of the next row, so
+ * the five registers of the window turn and nothing is moved. The first pass of eight rows is that
+ * of a[0..3] and gives w[0..11]; the second is that of a[4..7], on top of w[4..11]. Then w[0..7] +
+ * 38 * w[8..15] is a sum like any other.
  */
 #include "field.h"
 
@@ -19,7 +22,10 @@ __asm__(
     "  .thumb\n"
     "  .section .text.bf_field, \"ax\"\n"
 
-    /* w[n] of this pass += y * (r8:r9:r10:r11) with y = b[n]; the window is t0..t3, and the register c takes its carry. */
+    /*
+     * w[n] of this pass += y * (r8:r9:r10:r11) with y = b[n]; the window is t0..t3, and the
+     * register c takes its carry.
+     */
     "  .macro ROW t0, t1, t2, t3, c, n\n"
     "  ldr r0, [r2, #4*(\\n)]\n"
     "  ldr \\c, [r1, #4*(\\n)]\n"
@@ -36,7 +42,10 @@ __asm__(
     "  movs \\d, #0\n"
     "  .endm\n"
 
-    /* r0 = r1 * r2. The 16 words of the product are at sp; r1 is where in them the pass stands, lr what is left of a, r12 its turns. */
+    /*
+     * r0 = r1 * r2. The 16 words of the product are at sp; r1 is where in them the pass stands, lr
+     * what is left of a, r12 its turns.
+     */
     "  .balign 4\n"
     "  .global bf_field_mul\n"
     "  .thumb_func\n"
@@ -78,7 +87,10 @@ __asm__(
     "  pop {pc}\n"
     "  .size bf_field_mul, . - bf_field_mul\n"
 
-    /* r0 = r1 + r3 * r2, r3 below 2^26. What is carried out of it comes back times 38, and if that wraps, less than 38 * 2^26 is left. */
+    /*
+     * r0 = r1 + r3 * r2, r3 below 2^26. What is carried out of it comes back times 38, and if that
+     * wraps, less than 38 * 2^26 is left.
+     */
     "  .balign 4\n"
     "  .global bf_field_add_times\n"
     "  .thumb_func\n"
@@ -111,7 +123,10 @@ __asm__(
     "  bx lr\n"
     "  .size bf_field_add_times, . - bf_field_add_times\n"
 
-    /* r0 = r1 - r2: a borrow stands for 2^256 too much, so 38 has to go, which may borrow once more. */
+    /*
+     * r0 = r1 - r2: a borrow stands for 2^256 too much, so 38 has to go, which may borrow once
+     * more.
+     */
     "  .balign 4\n"
     "  .global bf_field_sub\n"
     "  .thumb_func\n"

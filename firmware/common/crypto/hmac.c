@@ -1,4 +1,6 @@
-/* HMAC-SHA-512 (RFC 2104; FIPS 198-1) and HKDF-Expand (RFC 5869 section 2.3), declared in sha512.h. */
+/*
+ * HMAC-SHA-512 (RFC 2104; FIPS 198-1) and HKDF-Expand (RFC 5869 section 2.3), declared in sha512.h.
+ */
 #include "sha512.h"
 #include "util.h"
 
@@ -9,15 +11,18 @@
 static void begin(bf_sha512 *s, const uint8_t *key, size_t key_len, uint8_t pad) {
   uint8_t block[BF_SHA512_BLOCK];
   bf_wipe(block, sizeof block);
-  if (key_len > sizeof block) bf_sha512_once(block, key, key_len);
-  else bf_copy(block, key, key_len);
+  if (key_len > sizeof block)
+    bf_sha512_once(block, key, key_len);
+  else
+    bf_copy(block, key, key_len);
   for (size_t i = 0; i < sizeof block; i++) block[i] ^= pad;
   bf_sha512_init(s);
   bf_sha512_update(s, block, sizeof block);
   bf_wipe(block, sizeof block);
 }
 
-void bf_hmac_parts(uint8_t mac[64], const uint8_t *key, size_t key_len, const bf_part *parts, size_t count) {
+void bf_hmac_parts(uint8_t mac[64], const uint8_t *key, size_t key_len, const bf_part *parts,
+                   size_t count) {
   bf_sha512 s;
   begin(&s, key, key_len, IPAD);
   for (; count > 0; count--, parts++) bf_sha512_update(&s, parts->data, parts->len);
@@ -28,7 +33,8 @@ void bf_hmac_parts(uint8_t mac[64], const uint8_t *key, size_t key_len, const bf
   bf_wipe_stack();
 }
 
-int bf_hkdf_expand(uint8_t *out, size_t len, const uint8_t *prk, size_t prk_len, const bf_part *info, size_t count) {
+int bf_hkdf_expand(uint8_t *out, size_t len, const uint8_t *prk, size_t prk_len,
+                   const bf_part *info, size_t count) {
   static const uint8_t first = 1;
   uint8_t t[BF_SHA512_BYTES];
   bf_part parts[BF_HKDF_PARTS + 1];

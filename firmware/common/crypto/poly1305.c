@@ -1,9 +1,10 @@
 /*
  * Poly1305 (Bernstein, "The Poly1305-AES message-authentication code"; RFC 8439 section 2.5).
  *
- * The accumulator h is four 32-bit limbs and a small fifth; r is four limbs. Clamping makes 5/4 of every limb of r
- * but the lowest an integer, so what a product has at 2^128 and above is folded while it is summed: 2^130 = 5.
- * Limbs of r are below 2^28, of 5/4 r below 1.25 * 2^28; a column of five products stays below 2^63.
+ * The accumulator h is four 32-bit limbs and a small fifth; r is four limbs. Clamping makes 5/4 of
+ * every limb of r but the lowest an integer, so what a product has at 2^128 and above is folded
+ * while it is summed: 2^130 = 5. Limbs of r are below 2^28, of 5/4 r below 1.25 * 2^28; a column of
+ * five products stays below 2^63.
  */
 #include "internal.h"
 #include "umaal.h"
@@ -28,11 +29,14 @@ void bf_poly1305_blocks(bf_poly1305_state *p, const uint8_t *m, size_t blocks, u
 
     uint64_t d = wide(h0, r[0]) + wide(h1, q[3]) + wide(h2, q[2]) + wide(h3, q[1]) + wide(h4, q[0]);
     uint32_t n0 = (uint32_t)d;
-    d = (d >> 32) + wide(h0, r[1]) + wide(h1, r[0]) + wide(h2, q[3]) + wide(h3, q[2]) + wide(h4, q[1]);
+    d = (d >> 32) + wide(h0, r[1]) + wide(h1, r[0]) + wide(h2, q[3]) + wide(h3, q[2]) +
+        wide(h4, q[1]);
     uint32_t n1 = (uint32_t)d;
-    d = (d >> 32) + wide(h0, r[2]) + wide(h1, r[1]) + wide(h2, r[0]) + wide(h3, q[3]) + wide(h4, q[2]);
+    d = (d >> 32) + wide(h0, r[2]) + wide(h1, r[1]) + wide(h2, r[0]) + wide(h3, q[3]) +
+        wide(h4, q[2]);
     uint32_t n2 = (uint32_t)d;
-    d = (d >> 32) + wide(h0, r[3]) + wide(h1, r[2]) + wide(h2, r[1]) + wide(h3, r[0]) + wide(h4, q[3]);
+    d = (d >> 32) + wide(h0, r[3]) + wide(h1, r[2]) + wide(h2, r[1]) + wide(h3, r[0]) +
+        wide(h4, q[3]);
     h3 = (uint32_t)d;
     h4 = (uint32_t)(d >> 32) + h4 * (r[0] & 3);
     h0 = n0, h1 = n1, h2 = n2;
@@ -48,7 +52,8 @@ static void finish(bf_poly1305_state *p, uint8_t tag[16], const uint8_t s[16]) {
   p->h[4] &= 3;
   bf_add_small(p->h, p->h, 5, c);
   bf_add_small(p->spare, p->h, 5, 5);
-  bf_add_small(p->h, p->h, 5, 5 * (p->spare[4] >> 2)); /* h + 5 reaches 2^130 exactly when h has to lose 2^130 - 5 */
+  /* h + 5 reaches 2^130 exactly when h has to lose 2^130 - 5 */
+  bf_add_small(p->h, p->h, 5, 5 * (p->spare[4] >> 2));
   c = 0;
   for (int i = 0; i < 4; i++) {
     umaal(&p->h[i], &c, bf_load_le32(s + 4 * i), 1);

@@ -1,8 +1,10 @@
 /*
- * The blocks of Poly1305 for the Cortex-M4: poly1305.c has the same in C, and says what the state holds and how large it gets.
+ * The blocks of Poly1305 for the Cortex-M4: poly1305.c has the same in C, and says what the state
+ * holds and how large it gets.
  *
- * A row is one limb of r times the four of h; where its columns reach 2^128 it goes on at the bottom with 5/4 of that limb. UMAAL carries
- * from column to column, and what leaves the last one is below 2^29 and added to the fifth limb.
+ * A row is one limb of r times the four of h; where its columns reach 2^128 it goes on at the
+ * bottom with 5/4 of that limb. UMAAL carries from column to column, and what leaves the last one
+ * is below 2^29 and added to the fifth limb.
  */
 #include "internal.h"
 
@@ -42,7 +44,7 @@ __asm__(
     "  ldr r3, [sp]\n"
     "  add r12, r2\n"
     "  add r12, r3\n"
-    "  ldm r0, {r8-r11}\n" /* the columns of the product: r8 to r11, first those of the fifth limb */
+    "  ldm r0, {r8-r11}\n" /* columns of the product, first those of the fifth limb */
     "  mul r8, r8, r12\n"
     "  mul r9, r9, r12\n"
     "  mul r10, r10, r12\n"

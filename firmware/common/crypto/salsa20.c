@@ -1,8 +1,10 @@
 /*
- * Salsa20 (Bernstein, "The Salsa20 family of stream ciphers"), HSalsa20 and XSalsa20 ("Extending the Salsa20 nonce").
+ * Salsa20 (Bernstein, "The Salsa20 family of stream ciphers"), HSalsa20 and XSalsa20 ("Extending
+ * the Salsa20 nonce").
  *
- * The 20 rounds run on 16 locals: each quarter-round step is one ADD and one EOR with a free rotation on the Cortex-M4.
- * The four quarter-rounds of a half are independent; their order is the one gcc 12 spills least with.
+ * The 20 rounds run on 16 locals: each quarter-round step is one ADD and one EOR with a free
+ * rotation on the Cortex-M4. The four quarter-rounds of a half are independent; their order is the
+ * one gcc 12 spills least with.
  */
 #include "internal.h"
 #include "util.h"
@@ -25,10 +27,12 @@ void bf_salsa20_init(bf_salsa20 *s, const uint8_t key[32], const uint8_t in[16])
 #if defined(__ARM_FEATURE_DSP) && !defined(BF_SALSA20_TWIN)
 
 /*
- * The C twin below, with 13 of the 16 words in registers: 5, 13 and 1 wait in memory while the column round works on the other three
- * columns, 10, 11 and 8 while the row round works on the other three rows. Each ADD and each EOR with its rotation is one cycle.
+ * The C twin below, with 13 of the 16 words in registers: 5, 13 and 1 wait in memory while the
+ * column round works on the other three columns, 10, 11 and 8 while the row round works on the
+ * other three rows. Each ADD and each EOR with its rotation is one cycle.
  */
-__attribute__((naked, section(".front"))) void bf_salsa20_rounds(uint32_t out[16] __attribute__((unused)), const uint32_t in[16] __attribute__((unused))) {
+__attribute__((naked, section(".front"))) void bf_salsa20_rounds(
+    uint32_t out[16] __attribute__((unused)), const uint32_t in[16] __attribute__((unused))) {
   __asm__ volatile(
       "  .macro QUARTER a, b, c, d\n"
       "  adds r0, \\a, \\d\n"
@@ -49,39 +53,39 @@ __attribute__((naked, section(".front"))) void bf_salsa20_rounds(uint32_t out[16
       "  ldr r0, [r1, #4]\n"
       "  str r0, [sp, #8]\n"
       "  adds r1, #8\n"
-      "  ldm r1!, {r2, r3, r4}\n"           /* words 2, 3, 4 */
+      "  ldm r1!, {r2, r3, r4}\n" /* words 2, 3, 4 */
       "  adds r1, #4\n"
-      "  ldm r1!, {r5-r11}\n"               /* words 6 to 12 */
+      "  ldm r1!, {r5-r11}\n" /* words 6 to 12 */
       "  adds r1, #4\n"
-      "  ldm r1, {r12, lr}\n"               /* words 14, 15 */
-      "  ldr r1, [r1, #-56]\n"              /* word 0 */
+      "  ldm r1, {r12, lr}\n"  /* words 14, 15 */
+      "  ldr r1, [r1, #-56]\n" /* word 0 */
       "  movs r0, #10\n"
       "1:\n"
       "  str r0, [sp, #24]\n"
-      "  QUARTER r1, r4, r7, r11\n"         /* 0, 4, 8, 12 */
-      "  QUARTER r9, r12, r2, r5\n"         /* 10, 14, 2, 6 */
-      "  QUARTER lr, r3, r6, r10\n"         /* 15, 3, 7, 11 */
+      "  QUARTER r1, r4, r7, r11\n" /* 0, 4, 8, 12 */
+      "  QUARTER r9, r12, r2, r5\n" /* 10, 14, 2, 6 */
+      "  QUARTER lr, r3, r6, r10\n" /* 15, 3, 7, 11 */
       "  str r9, [sp, #12]\n"
       "  str r7, [sp, #16]\n"
       "  str r10, [sp, #20]\n"
       "  ldr r9, [sp, #0]\n"
       "  ldr r7, [sp, #4]\n"
       "  ldr r10, [sp, #8]\n"
-      "  QUARTER r9, r8, r7, r10\n"         /* 5, 9, 13, 1 */
-      "  QUARTER r1, r10, r2, r3\n"         /* 0, 1, 2, 3 */
-      "  QUARTER r9, r5, r6, r4\n"          /* 5, 6, 7, 4 */
-      "  QUARTER lr, r11, r7, r12\n"        /* 15, 12, 13, 14 */
+      "  QUARTER r9, r8, r7, r10\n"  /* 5, 9, 13, 1 */
+      "  QUARTER r1, r10, r2, r3\n"  /* 0, 1, 2, 3 */
+      "  QUARTER r9, r5, r6, r4\n"   /* 5, 6, 7, 4 */
+      "  QUARTER lr, r11, r7, r12\n" /* 15, 12, 13, 14 */
       "  str r9, [sp, #0]\n"
       "  str r7, [sp, #4]\n"
       "  str r10, [sp, #8]\n"
       "  ldr r9, [sp, #12]\n"
       "  ldr r7, [sp, #16]\n"
       "  ldr r10, [sp, #20]\n"
-      "  QUARTER r9, r10, r7, r8\n"         /* 10, 11, 8, 9 */
+      "  QUARTER r9, r10, r7, r8\n" /* 10, 11, 8, 9 */
       "  ldr r0, [sp, #24]\n"
       "  subs r0, #1\n"
       "  bne 1b\n"
-      "  ldr r0, [sp, #28]\n"               /* out */
+      "  ldr r0, [sp, #28]\n" /* out */
       "  str r1, [r0], #4\n"
       "  ldr r1, [sp, #8]\n"
       "  stm r0!, {r1, r2, r3, r4}\n"
@@ -104,8 +108,10 @@ __attribute__((naked, section(".front"))) void bf_salsa20_rounds(uint32_t out[16
   } while (0)
 
 BF_NO_SCHEDULE void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]) {
-  uint32_t x0 = in[0], x1 = in[1], x2 = in[2], x3 = in[3], x4 = in[4], x5 = in[5], x6 = in[6], x7 = in[7];
-  uint32_t x8 = in[8], x9 = in[9], x10 = in[10], x11 = in[11], x12 = in[12], x13 = in[13], x14 = in[14], x15 = in[15];
+  uint32_t x0 = in[0], x1 = in[1], x2 = in[2], x3 = in[3], x4 = in[4], x5 = in[5], x6 = in[6],
+           x7 = in[7];
+  uint32_t x8 = in[8], x9 = in[9], x10 = in[10], x11 = in[11], x12 = in[12], x13 = in[13],
+           x14 = in[14], x15 = in[15];
   for (int i = 0; i < 10; i++) {
     QUARTER(x0, x4, x8, x12);
     QUARTER(x10, x14, x2, x6);
@@ -116,17 +122,23 @@ BF_NO_SCHEDULE void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]) {
     QUARTER(x10, x11, x8, x9);
     QUARTER(x5, x6, x7, x4);
   }
-  out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3, out[4] = x4, out[5] = x5, out[6] = x6, out[7] = x7;
-  out[8] = x8, out[9] = x9, out[10] = x10, out[11] = x11, out[12] = x12, out[13] = x13, out[14] = x14, out[15] = x15;
+  out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3, out[4] = x4, out[5] = x5, out[6] = x6,
+  out[7] = x7;
+  out[8] = x8, out[9] = x9, out[10] = x10, out[11] = x11, out[12] = x12, out[13] = x13,
+  out[14] = x14, out[15] = x15;
 }
 
 #endif
 
-/* m = c XOR the next 64 bytes of keystream, which are counted: the block counter is 64 bits, and public. */
+/*
+ * m = c XOR the next 64 bytes of keystream, which are counted: the block counter is 64 bits, and
+ * public.
+ */
 static void xor_block(bf_salsa20 *s, uint8_t *m, const uint8_t *c) {
   uint32_t block[16];
   bf_salsa20_rounds(block, s->x);
-  for (uint32_t i = 0; i < 16; i++) bf_store_le32(m + 4 * i, bf_load_le32(c + 4 * i) ^ (block[i] + s->x[i]));
+  for (uint32_t i = 0; i < 16; i++)
+    bf_store_le32(m + 4 * i, bf_load_le32(c + 4 * i) ^ (block[i] + s->x[i]));
   s->x[8] += 1;
   s->x[9] += s->x[8] == 0;
 }

@@ -1,4 +1,7 @@
-/* NaCl secretbox: the first 32 bytes of keystream are the Poly1305 key, the rest encrypts. See secretbox.h. */
+/*
+ * NaCl secretbox: the first 32 bytes of keystream are the Poly1305 key, the rest encrypts. See
+ * secretbox.h.
+ */
 #include "secretbox.h"
 
 #include "internal.h"
@@ -24,7 +27,8 @@ static void authenticate(uint8_t tag[16], const box_state *b, const uint8_t *c, 
 /* to = from XOR keystream behind the Poly1305 key; upwards, so `to` may lie at or below `from`. */
 BF_NOINLINE static void box_xor(box_state *b, uint8_t *to, const uint8_t *from, size_t len) {
   const uint8_t *stream = (const uint8_t *)b->first;
-  for (size_t i = KEY_BYTES; i < sizeof b->first && len > 0; i++, len--) *to++ = *from++ ^ stream[i];
+  for (size_t i = KEY_BYTES; i < sizeof b->first && len > 0; i++, len--)
+    *to++ = *from++ ^ stream[i];
   bf_salsa20_xor(&b->stream, to, from, len);
 }
 
@@ -33,7 +37,8 @@ BF_NOINLINE static void box_end(box_state *b) {
   bf_wipe_stack();
 }
 
-int bf_secretbox_open(uint8_t *m, const uint8_t *c, size_t clen, const uint8_t nonce[24], const uint8_t key[32]) {
+int bf_secretbox_open(uint8_t *m, const uint8_t *c, size_t clen, const uint8_t nonce[24],
+                      const uint8_t key[32]) {
   box_state b;
   if (clen < BF_BOX_TAG) return 1;
   size_t len = clen - BF_BOX_TAG;
@@ -45,7 +50,8 @@ int bf_secretbox_open(uint8_t *m, const uint8_t *c, size_t clen, const uint8_t n
   return 1 - good;
 }
 
-void bf_secretbox_seal(uint8_t *c, const uint8_t *m, size_t mlen, const uint8_t nonce[24], const uint8_t key[32]) {
+void bf_secretbox_seal(uint8_t *c, const uint8_t *m, size_t mlen, const uint8_t nonce[24],
+                       const uint8_t key[32]) {
   box_state b;
   box_begin(&b, nonce, key);
   box_xor(&b, c + BF_BOX_TAG, m, mlen);

@@ -1,11 +1,14 @@
 /*
- * The compression function of SHA-512 for the Cortex-M4 (FIPS 180-4 section 6.4.2); sha512.c has the same in C.
+ * The compression function of SHA-512 for the Cortex-M4 (FIPS 180-4 section 6.4.2); sha512.c has
+ * the same in C.
  *
- * A round changes two of the eight working variables and renames the rest, so they are a window that slides down an array by one a
- * round: nothing is moved, and the round exists once. Every 16 rounds the window is brought back to the top.
+ * A round changes two of the eight working variables and renames the rest, so they are a window
+ * that slides down an array by one a round: nothing is moved, and the round exists once. Every 16
+ * rounds the window is brought back to the top.
  *
- * Once used, a word of the message schedule gives way to the one 16 rounds on. That is written in its place, and again 16 words behind
- * it for those who look there: so all of the schedule is read at fixed distances, too.
+ * Once used, a word of the message schedule gives way to the one 16 rounds on. That is written in
+ * its place, and again 16 words behind it for those who look there: so all of the schedule is read
+ * at fixed distances, too.
  */
 #include "internal.h"
 
@@ -16,7 +19,10 @@ __asm__(
     "  .thumb\n"
     "  .section .text.bf_sha512_compress, \"ax\"\n"
 
-    /* The frame: 16 places for the window to slide down, the window where it begins, 32 words of schedule. */
+    /*
+     * The frame: 16 places for the window to slide down, the window where it begins, 32 words of
+     * schedule.
+     */
     "  .equ TOP, 16*8\n"
     "  .equ SCHEDULE, TOP + 8*8\n"
     "  .equ FRAME, SCHEDULE + 32*8\n"
@@ -27,7 +33,10 @@ __asm__(
     "  adcs r7, r1\n"
     "  .endm\n"
 
-    /* out ^= that half of rotr(x:y, n) which x is of x:y, or, for n of 32 and more, y: n is what is over 32 then. */
+    /*
+     * out ^= that half of rotr(x:y, n) which x is of x:y, or, for n of 32 and more, y: n is what is
+     * over 32 then.
+     */
     "  .macro TURN out, x, y, n\n"
     "  eor \\out, \\out, \\x, lsr #(\\n)\n"
     "  eor \\out, \\out, \\y, lsl #32-(\\n)\n"
@@ -62,7 +71,10 @@ __asm__(
     "  bne 1b\n"
     "  ldr r10, =bf_sha512_k\n"
     "  mov r11, #5\n"
-    /* Sixteen rounds, lr of them left, r11 sixteens; r8 is where the window stands, r9 and r10 the word and the constant of the round. */
+    /*
+     * Sixteen rounds, lr of them left, r11 sixteens; r8 is where the window stands, r9 and r10 the
+     * word and the constant of the round.
+     */
     "2:\n"
     "  add r8, sp, #TOP\n"
     "  mov lr, #16\n"

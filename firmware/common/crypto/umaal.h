@@ -1,8 +1,9 @@
 /*
  * One multiply-accumulate with two addends, the step all multi-word arithmetic here is made of.
  *
- * a*b + lo + hi fits 64 bits exactly for all 32-bit values: (2^32-1)^2 + 2*(2^32-1) = 2^64-1. The Cortex-M4 does it in
- * one cycle (UMAAL, part of the DSP extension), independent of the operands; other hosts run the C twin.
+ * a*b + lo + hi fits 64 bits exactly for all 32-bit values: (2^32-1)^2 + 2*(2^32-1) = 2^64-1. The
+ * Cortex-M4 does it in one cycle (UMAAL, part of the DSP extension), independent of the operands;
+ * other hosts run the C twin.
  */
 #ifndef BF_CRYPTO_UMAAL_H
 #define BF_CRYPTO_UMAAL_H

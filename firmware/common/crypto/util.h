@@ -1,8 +1,10 @@
 /*
- * The few bytes-and-words helpers every primitive needs: wipe, constant-time compare, copy, load and store.
+ * The few bytes-and-words helpers every primitive needs: wipe, constant-time compare, copy, load
+ * and store.
  *
- * Nothing here asks for alignment: words in strings have a type that may lie anywhere, for which the compiler takes LDR and STR where
- * the core allows unaligned access (Cortex-M4 does), and never LDRD or LDM, which would fault.
+ * Nothing here asks for alignment: words in strings have a type that may lie anywhere, for which
+ * the compiler takes LDR and STR where the core allows unaligned access (Cortex-M4 does), and never
+ * LDRD or LDM, which would fault.
  */
 #ifndef BF_CRYPTO_UTIL_H
 #define BF_CRYPTO_UTIL_H
@@ -10,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Marks what only tests may name. Production builds make it static, so that it can be inlined or dropped. */
+/*
+ * Marks what only tests may name. Production builds make it static, so that it can be inlined or
+ * dropped.
+ */
 #ifdef BF_EXPOSE_INTERNALS
 #define BF_INTERNAL
 #else
@@ -18,10 +23,14 @@
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
-/* gcc's first scheduling pass lengthens live ranges: 17-30 % slower on code with 14 and more live words. */
+/*
+ * gcc's first scheduling pass lengthens live ranges: 17-30 % slower on code with 14 and more live
+ * words.
+ */
 #define BF_NO_SCHEDULE __attribute__((optimize("no-schedule-insns")))
 /* Inner loops: for time where everything else is for size. */
-#define BF_FAST __attribute__((optimize("O2", "no-schedule-insns", "no-tree-loop-distribute-patterns")))
+#define BF_FAST \
+  __attribute__((optimize("O2", "no-schedule-insns", "no-tree-loop-distribute-patterns")))
 #else
 #define BF_FAST
 #define BF_NO_SCHEDULE
@@ -29,7 +38,10 @@
 
 #define BF_INLINE static inline __attribute__((always_inline))
 #define BF_NOINLINE __attribute__((noinline))
-/* Stays one function under its own name in a link-time optimised image, so that it can be measured, traced and read there. */
+/*
+ * Stays one function under its own name in a link-time optimised image, so that it can be measured,
+ * traced and read there.
+ */
 #if defined(__GNUC__) && !defined(__clang__)
 #define BF_PRIMITIVE __attribute__((noinline, noclone, externally_visible))
 #else
@@ -49,10 +61,16 @@ BF_PRIMITIVE int bf_equal(const uint8_t *a, const uint8_t *b, size_t len);
 /* Copies `len` bytes upwards: `dst` may overlap `src` when it lies at or below it. */
 BF_PRIMITIVE void bf_copy(uint8_t *dst, const uint8_t *src, size_t len);
 
-/* out = in + add, numbers of so many limbs, least significant first; what is carried out of them is lost. `out` may be `in`. */
+/*
+ * out = in + add, numbers of so many limbs, least significant first; what is carried out of them is
+ * lost. `out` may be `in`.
+ */
 BF_PRIMITIVE void bf_add_small(uint32_t *out, const uint32_t *in, size_t limbs, uint32_t add);
 
-/* The same value, of which the compiler knows nothing: keeps a mask from being turned back into a branch. */
+/*
+ * The same value, of which the compiler knows nothing: keeps a mask from being turned back into a
+ * branch.
+ */
 BF_INLINE uint32_t bf_opaque(uint32_t v) {
   __asm__("" : "+r"(v));
   return v;

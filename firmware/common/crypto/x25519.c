@@ -1,6 +1,6 @@
 /*
- * X25519: Montgomery ladder of RFC 7748 section 5 over GF(2^255 - 19), on the field of field.h. Only `fe_freeze` reaches the canonical
- * value of an element.
+ * X25519: Montgomery ladder of RFC 7748 section 5 over GF(2^255 - 19), on the field of field.h.
+ * Only `fe_freeze` reaches the canonical value of an element.
  */
 #include "x25519.h"
 
@@ -8,10 +8,15 @@
 #include "internal.h"
 #include "util.h"
 
-/* x1 is the point's; (x2:z2) the multiple doubled last, (x3:z3) its neighbour, one behind the other so that they can change places. */
+/*
+ * x1 is the point's; (x2:z2) the multiple doubled last, (x3:z3) its neighbour, one behind the other
+ * so that they can change places.
+ */
 enum { X2, Z2, X3, Z3, X1, A, B, C, D, ZERO, SLOTS };
 
-/* (x2:z2) = twice itself, (x3:z3) = the sum of both, whose difference is x1. Names as in RFC 7748. */
+/*
+ * (x2:z2) = twice itself, (x3:z3) = the sum of both, whose difference is x1. Names as in RFC 7748.
+ */
 static const fe_step STEP[] = {
     {A, X2, Z2, FE_PLUS},
     {B, X2, Z2, FE_MINUS},
@@ -27,27 +32,30 @@ static const fe_step STEP[] = {
     {A, A, A, 0}, /* AA */
     {B, B, B, 0}, /* BB */
     {X2, A, B, 0},
-    {B, A, B, FE_MINUS},      /* E */
+    {B, A, B, FE_MINUS},     /* E */
     {Z2, A, B, FE_PLUS_A24}, /* AA + A24 E */
     {Z2, Z2, B, 0},
 };
 
-/* x2 = x2 / z2, by the fixed chain of 254 squarings and 12 products for z2^(2^255 - 21); the exponents are noted. */
+/*
+ * x2 = x2 / z2, by the fixed chain of 254 squarings and 12 products for z2^(2^255 - 21); the
+ * exponents are noted.
+ */
 static const fe_step DIVIDE[] = {
-    {A, Z2, Z2, 0},              /* 2 */
-    {B, A, A, 1},                /* 8 */
-    {B, B, Z2, 0},               /* 9 */
-    {C, B, A, 0},                /* 11 */
-    {A, C, C, 0},                /* 22 */
-    {B, A, B, 0},                /* 31 = 2^5 - 1 */
-    {D, B, B, 4},  {B, D, B, 0}, /* 2^10 - 1 */
-    {D, B, B, 9},  {D, D, B, 0}, /* 2^20 - 1 */
-    {A, D, D, 19}, {A, A, D, 0}, /* 2^40 - 1 */
-    {A, A, A, 9},  {B, A, B, 0}, /* 2^50 - 1 */
-    {D, B, B, 49}, {D, D, B, 0}, /* 2^100 - 1 */
-    {A, D, D, 99}, {A, A, D, 0}, /* 2^200 - 1 */
-    {A, A, A, 49}, {B, A, B, 0}, /* 2^250 - 1 */
-    {B, B, B, 4},  {B, B, C, 0}, /* 2^255 - 32 + 11 */
+    {A, Z2, Z2, 0},               /* 2 */
+    {B, A, A, 1},                 /* 8 */
+    {B, B, Z2, 0},                /* 9 */
+    {C, B, A, 0},                 /* 11 */
+    {A, C, C, 0},                 /* 22 */
+    {B, A, B, 0},                 /* 31 = 2^5 - 1 */
+    {D, B, B, 4},   {B, D, B, 0}, /* 2^10 - 1 */
+    {D, B, B, 9},   {D, D, B, 0}, /* 2^20 - 1 */
+    {A, D, D, 19},  {A, A, D, 0}, /* 2^40 - 1 */
+    {A, A, A, 9},   {B, A, B, 0}, /* 2^50 - 1 */
+    {D, B, B, 49},  {D, D, B, 0}, /* 2^100 - 1 */
+    {A, D, D, 99},  {A, A, D, 0}, /* 2^200 - 1 */
+    {A, A, A, 49},  {B, A, B, 0}, /* 2^250 - 1 */
+    {B, B, B, 4},   {B, B, C, 0}, /* 2^255 - 32 + 11 */
     {X2, X2, B, 0},
 };
 
@@ -64,7 +72,10 @@ void fe_invert(fe r, const fe a) {
 }
 #endif
 
-/* r = the canonical representative of r; t is for its own use. First below 2^255 + 19, then less p if adding 19 reaches bit 255. */
+/*
+ * r = the canonical representative of r; t is for its own use. First below 2^255 + 19, then less p
+ * if adding 19 reaches bit 255.
+ */
 BF_INTERNAL void fe_freeze(fe r, fe t) {
   uint32_t top = r[7] >> 31;
   r[7] &= 0x7fffffffu;
@@ -91,7 +102,10 @@ static uint32_t clamped_bit(const uint8_t scalar[32], uint32_t i) {
   return (uint32_t)scalar[i / 8] >> (i % 8) & 1;
 }
 
-/* Runs the ladder over the 255 bits of the clamped scalar, from the top. Its last bit is 0: (x2:z2) is the multiple wanted. */
+/*
+ * Runs the ladder over the 255 bits of the clamped scalar, from the top. Its last bit is 0: (x2:z2)
+ * is the multiple wanted.
+ */
 static void climb(fe v[SLOTS], const uint8_t scalar[32]) {
   uint32_t last = 0;
   for (uint32_t i = 255; i-- > 0;) {

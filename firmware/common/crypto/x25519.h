@@ -8,8 +8,8 @@
 
 /*
  * out = X25519(scalar, u), all 32 bytes little endian, any alignment; `out` may be either input.
- * Clamps the scalar inside, ignores bit 255 of u, accepts non-canonical u.
- * Returns 0, or 1 when the result is all zero (u of low order): the caller must then abandon the handshake.
+ * Clamps the scalar inside, ignores bit 255 of u, accepts non-canonical u. Returns 0, or 1 when the
+ * result is all zero (u of low order): the caller must then abandon the handshake.
  */
 BF_PRIMITIVE int bf_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t u[32]);
 

@@ -1,16 +1,21 @@
-/* The STM32F4 chips of the target stm32f4: a row for each DEV_ID (docs/reference/stm32f4.md §1.4, §3.1; RM0090, RM0386). */
+/*
+ * The STM32F4 chips of the target stm32f4: a row for each DEV_ID (docs/reference/stm32f4.md §1.4,
+ * §3.1; RM0090, RM0386).
+ */
 #ifndef BF_CHIPS_STM32F4_H
 #define BF_CHIPS_STM32F4_H
 
 #include <stdint.h>
 
+#include "protocol.h"
+
 typedef struct {
   uint16_t dev_id;
-  uint8_t random;    /* has a random generator: without one nothing can be kept secret */
+  uint8_t random; /* has a random generator: without one nothing can be kept secret */
   uint8_t two_banks;
-  uint8_t latency;   /* wait states */
-  uint8_t vos;       /* voltage scale 1, PWR_CR@15:14 */
-  uint16_t errors;   /* error flags of FLASH_SR */
+  uint8_t latency; /* wait states */
+  uint8_t vos;     /* voltage scale 1, PWR_CR@15:14 */
+  uint16_t errors; /* error flags of FLASH_SR */
 } chip_facts;
 
 /* The row of the chip this runs on; valid once chip_refusal() has returned 0. */
@@ -22,7 +27,10 @@ extern const chip_facts *chip_here;
 #define PWR_CR_VOS_SCALE1 ((uint32_t)chip_here->vos << 14)
 #define FLASH_SR_ERRORS ((uint32_t)chip_here->errors)
 
-/* Finds the chip. ERROR_WRONG_CHIP when no row has its DEV_ID, ERROR_NO_RANDOM when it has no random generator, else 0. */
-uint32_t chip_refusal(void);
+/*
+ * Finds the chip. ERROR_WRONG_CHIP when no row has its DEV_ID, ERROR_NO_RANDOM when it has no
+ * random generator, else 0.
+ */
+session_error chip_refusal(void);
 
 #endif

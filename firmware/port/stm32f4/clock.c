@@ -1,4 +1,7 @@
-/* Clock set-up (RM0090 section 6.3, 3.5.1 for the wait states, 5.1.4 for the voltage scale). Every wait is bounded. */
+/*
+ * Clock set-up (RM0090 section 6.3, 3.5.1 for the wait states, 5.1.4 for the voltage scale). Every
+ * wait is bounded.
+ */
 #include "clock.h"
 
 #include "registers.h"

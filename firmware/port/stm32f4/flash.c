@@ -1,8 +1,9 @@
 /*
  * Flash of the STM32F4 (RM0090 sections 3.5 to 3.9): see flash.h.
  *
- * EOPIE and ERRIE raise the interrupt at the end of each unit of PSIZE bytes; the handler starts the next. PG stays set over a run of
- * units, so CR is written twice an operation only. SNB is the sector number, plus 4 in bank 2 (section 2.2 of the reference).
+ * EOPIE and ERRIE raise the interrupt at the end of each unit of PSIZE bytes; the handler starts
+ * the next. PG stays set over a run of units, so CR is written twice an operation only. SNB is the
+ * sector number, plus 4 in bank 2 (section 2.2 of the reference).
  */
 #include "flash.h"
 
@@ -25,10 +26,14 @@
 #define BANK2_SNB_GAP 4u
 #define PATIENCE 0x400000u /* turns of a loop on SR at the start: over 2 s at 16 MHz */
 
-/* Twice the longest times of the data sheet, in tick_count, and one because a tick may be almost over. */
+/*
+ * Twice the longest times of the data sheet, in tick_count, and one because a tick may be almost
+ * over.
+ */
 #define PROGRAM_TICKS 10u
 #define OPTION_TICKS 41u
-static const uint8_t ERASE_TICKS[3] = {81, 53, 41}; /* 128 KB at x8, x16, x32; shorter sectors are given the same */
+static const uint8_t ERASE_TICKS[3] = {
+    81, 53, 41}; /* 128 KB at x8, x16, x32; shorter sectors are given the same */
 
 #define QUEUE 8u
 
@@ -40,7 +45,8 @@ typedef struct {
     uint32_t sector; /* erase: its number */
     uint32_t left;   /* program: bytes */
   };
-  uint8_t *boot_prefix; /* program: where FLASH_BOOT_PREFIX bytes in front of `address` go, or NULL */
+  /* program: where FLASH_BOOT_PREFIX bytes in front of `address` go, or NULL */
+  uint8_t *boot_prefix;
 } operation;
 
 static inline bool is_erase(const operation *op) {
@@ -51,10 +57,10 @@ static SECTION_LARGE operation queue[QUEUE];
 static volatile uint32_t tickets_given;
 static volatile uint32_t tickets_done;
 static volatile flag running;
-static volatile uint32_t error_flags;  /* SR at the first error, else 0 */
-static volatile uint32_t started_at; /* tick at which the running operation began */
+static volatile uint32_t error_flags;      /* SR at the first error, else 0 */
+static volatile uint32_t started_at;       /* tick at which the running operation began */
 static volatile uint32_t words_programmed; /* in this session */
-static uint32_t psize; /* flash_width */
+static flash_width psize;
 static operation current;
 
 static uint32_t control(uint32_t bits) {
@@ -63,13 +69,18 @@ static uint32_t control(uint32_t bits) {
 
 /* Value of the unit at `from`. */
 static uint32_t unit_at(const uint8_t *from) {
-  return psize == 2 ? bf_load_le32(from) : psize == 1 ? (uint32_t)from[0] | (uint32_t)from[1] << 8 : from[0];
+  return psize == WIDTH_X32   ? bf_load_le32(from)
+         : psize == WIDTH_X16 ? (uint32_t)from[0] | (uint32_t)from[1] << 8
+                              : from[0];
 }
 
 static void store_unit(uint32_t to, uint32_t value) {
-  if (psize == 2) *(volatile uint32_t *)to = value;
-  else if (psize == 1) *(volatile uint16_t *)to = (uint16_t)value;
-  else *(volatile uint8_t *)to = (uint8_t)value;
+  if (psize == WIDTH_X32)
+    *(volatile uint32_t *)to = value;
+  else if (psize == WIDTH_X16)
+    *(volatile uint16_t *)to = (uint16_t)value;
+  else
+    *(volatile uint8_t *)to = (uint8_t)value;
 }
 
 /* Clears the source of the unit just done and steps on. */
@@ -84,7 +95,7 @@ BF_INLINE void next_unit(void) {
 /* Stores the next unit if it is a word of x32 to program: the common case. */
 BF_INLINE bool program_word(void) {
   uint32_t value = *(uint32_t *)(uintptr_t)current.source;
-  if (psize != 2 || current.left == 0 || value == 0xFFFFFFFFu) return false;
+  if (psize != WIDTH_X32 || current.left == 0 || value == 0xFFFFFFFFu) return false;
   transport_show_words(++words_programmed);
   *(volatile uint32_t *)current.address = value;
   return true;
@@ -92,9 +103,10 @@ BF_INLINE bool program_word(void) {
 
 /* Stores the next unit that is not all ones. False when there is none. */
 static bool program_more(void) {
-  uint32_t blank = psize == 2 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
+  uint32_t blank = psize == WIDTH_X32 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
   for (; current.left > 0; next_unit()) {
-    if ((current.address & 3u) == 0 && bf_load_le32(current.source) != 0xFFFFFFFFu) transport_show_words(++words_programmed);
+    if ((current.address & 3u) == 0 && bf_load_le32(current.source) != 0xFFFFFFFFu)
+      transport_show_words(++words_programmed);
     uint32_t value = unit_at(current.source);
     if (value == blank) continue;
     store_unit(current.address, value);
@@ -115,10 +127,14 @@ static void start_erase(void) {
 static void read_back(void) {
   const operation *op = &queue[tickets_done % QUEUE];
   bf_copy(op->source, (const uint8_t *)op->address, op->left);
-  if (op->boot_prefix) bf_copy(op->boot_prefix, (const uint8_t *)op->address - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
+  if (op->boot_prefix)
+    bf_copy(op->boot_prefix, (const uint8_t *)op->address - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
 }
 
-/* Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be the handler. */
+/*
+ * Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be
+ * the handler.
+ */
 static void start_next(void) {
   while (tickets_done != tickets_given) {
     current = queue[tickets_done % QUEUE];
@@ -181,7 +197,7 @@ void flash_start(void) {
   NVIC_ISER(FLASH_IRQ / 32) = BIT(FLASH_IRQ % 32);
 }
 
-void flash_begin(uint32_t width) {
+void flash_begin(flash_width width) {
   psize = width;
   error_flags = words_programmed = 0;
   transport_show_words(0);
@@ -198,11 +214,13 @@ bool flash_room(void) {
 }
 
 uint32_t flash_erase(uint32_t number, chip_sector sector) {
-  return enqueue((operation){.address = sector.address, .source = 0, .sector = number, .boot_prefix = 0});
+  return enqueue(
+      (operation){.address = sector.address, .source = 0, .sector = number, .boot_prefix = 0});
 }
 
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix) {
-  return enqueue((operation){.address = address, .source = (uint8_t *)source, .left = bytes, .boot_prefix = boot_prefix});
+  return enqueue((operation){
+      .address = address, .source = (uint8_t *)source, .left = bytes, .boot_prefix = boot_prefix});
 }
 
 bool flash_done(uint32_t ticket) {
@@ -218,19 +236,19 @@ uint32_t flash_words(void) {
 }
 
 /* ERROR_ of what is wrong, or 0. */
-static uint32_t trouble(void) {
+static session_error trouble(void) {
   if (error_flags) return ERROR_FLASH_ERROR;
   uint32_t limit = is_erase(&current) ? ERASE_TICKS[psize] : PROGRAM_TICKS;
-  return running && tick_count - started_at > limit ? ERROR_FLASH_TIMEOUT : 0;
+  return running && tick_count - started_at > limit ? ERROR_FLASH_TIMEOUT : ERROR_NONE;
 }
 
 void flash_check(void) {
-  uint32_t wrong = trouble();
-  if (wrong) session_abort(wrong, error_flags ? error_flags : FLASH_SR);
+  session_error wrong = trouble();
+  if (wrong != ERROR_NONE) session_abort(wrong, error_flags ? error_flags : FLASH_SR);
 }
 
 void flash_wait(void) {
-  while (running && !trouble()) {
+  while (running && trouble() == ERROR_NONE) {
   }
   flash_check();
 }
@@ -250,9 +268,10 @@ void flash_drop(void) {
 
 void flash_stop(void) {
   flash_drop();
-  while (running && !trouble()) {
+  while (running && trouble() == ERROR_NONE) {
   }
-  running = false; /* first: an operation that ends after all must not count, or it would start what was dropped */
+  /* first: an operation that ends after all must not start what was dropped */
+  running = false;
   tickets_done = tickets_given;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
   transport_show_activity(ACTIVITY_IDLE, 0);

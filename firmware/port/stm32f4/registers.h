@@ -1,4 +1,7 @@
-/* Registers of the STM32F4 and its Cortex-M4 that the stub touches (RM0090 sections 2.3, 3.9, 5.5, 6.3, 24.4; ARMv7-M). */
+/*
+ * Registers of the STM32F4 and its Cortex-M4 that the stub touches (RM0090 sections 2.3, 3.9, 5.5,
+ * 6.3, 24.4; ARMv7-M).
+ */
 #ifndef BF_REGISTERS_H
 #define BF_REGISTERS_H
 

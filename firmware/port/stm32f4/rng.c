@@ -1,8 +1,10 @@
 /*
- * Random generator (RM0090 section 24.3; tests after SP 800-90B section 4.4; output by hashing with fast key erasure).
+ * Random generator (RM0090 section 24.3; tests after SP 800-90B section 4.4; output by hashing with
+ * fast key erasure).
  *
- * Start-up discards the first word after enabling. Every later word is compared with the one before (repetition), and its low byte
- * takes part in the adaptive proportion test. Any error flag ends the collection; one restart is tried, then it is a failure.
+ * Start-up discards the first word after enabling. Every later word is compared with the one before
+ * (repetition), and its low byte takes part in the adaptive proportion test. Any error flag ends
+ * the collection; one restart is tried, then it is a failure.
  */
 #include "rng.h"
 #include "domain.h"
@@ -80,8 +82,10 @@ static uint32_t collect_once(bf_sha512 *into, uint32_t words) {
 
 static uint32_t collect(bf_sha512 *into, uint32_t words) {
   uint32_t failed = collect_once(into, words);
-  if (failed) failed = restart();
-  else return 0;
+  if (failed)
+    failed = restart();
+  else
+    return 0;
   return failed ? failed : collect_once(into, words);
 }
 

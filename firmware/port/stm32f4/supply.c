@@ -1,4 +1,7 @@
-/* Supply check with the voltage detector (RM0090 section 5.2.3); the levels leave a margin above the 2.7 V and 2.1 V of table 13. */
+/*
+ * Supply check with the voltage detector (RM0090 section 5.2.3); the levels leave a margin above
+ * the 2.7 V and 2.1 V of table 13.
+ */
 #include "supply.h"
 
 #include "flag.h"
@@ -6,8 +9,9 @@
 
 #define LEVEL_X32 7 /* 2.9 V and more */
 #define LEVEL_X16 3 /* 2.5 V and more */
-#define TURNS 4000u /* of at least 4 cycles each: 100 us at 160 MHz and more, in which the detector settles */
-#define LOOKS 16u   /* the last turns, whose answers count */
+#define TURNS \
+  4000u /* of at least 4 cycles each: 100 us at 160 MHz and more, in which the detector settles */
+#define LOOKS 16u /* the last turns, whose answers count */
 
 static flag above(uint32_t level) {
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
@@ -21,7 +25,7 @@ static flag above(uint32_t level) {
   return low == 0;
 }
 
-uint32_t supply_psize(void) {
-  if (above(LEVEL_X32)) return 2;
-  return above(LEVEL_X16) ? 1 : 0;
+flash_width supply_psize(void) {
+  if (above(LEVEL_X32)) return WIDTH_X32;
+  return above(LEVEL_X16) ? WIDTH_X16 : WIDTH_X8;
 }

@@ -1,15 +1,19 @@
 /*
- * What differs between the chips the stub is built for, under one set of names: constants where there is one chip, the row of a table
- * where there are many. The names are
+ * What differs between the chips the stub is built for, under one set of names: constants where
+ * there is one chip, the row of a table where there are many. The names are
  *   CHIP_DEV_ID, CHIP_TWO_BANKS        identity; whether bank 2, OPTCR1 and DB1M exist
- *   CHIP_LATENCY, PWR_CR_VOS_SCALE1    wait states that do at 160 MHz and any supply; voltage scale 1
+ *   CHIP_LATENCY, PWR_CR_VOS_SCALE1    wait states that do at 160 MHz and any supply; voltage scale
+ *     1
  *   FLASH_SR_ERRORS                    the error flags SR has
- *   chip_refusal()                     ERROR_ of what forbids to work on this chip at all, or 0; to be asked before anything else
+ *   chip_refusal()                     ERROR_ of what forbids to work on this chip at all, or 0; to
+ *     be asked before anything else
  */
 #ifndef BF_TARGET_H
 #define BF_TARGET_H
 
 #include <stdint.h>
+
+#include "protocol.h"
 
 #if defined STUB_TARGET_stm32f4
 #include "chips_stm32f4.h"
@@ -22,8 +26,8 @@
 #define PWR_CR_VOS_SCALE1 (3u << 14)
 #define FLASH_SR_ERRORS 0x1F2u
 
-static inline uint32_t chip_refusal(void) {
-  return 0;
+static inline session_error chip_refusal(void) {
+  return ERROR_NONE;
 }
 
 #endif
