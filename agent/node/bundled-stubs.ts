@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CHIPS } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { StubRegistry, type StubFile } from '../session/stubs.ts';
+import { StubRegistry, type StubFile } from '../target/stubs.ts';
 
 /** From the sources (agent/node) and from the compiled program (dist/agent/node). */
 const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];

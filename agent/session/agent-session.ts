@@ -16,7 +16,7 @@ import { KIND_EFFECTS, readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { StubWork } from './stub-work.ts';
-import type { StubRegistry } from './stubs.ts';
+import type { StubRegistry } from '../target/stubs.ts';
 import { TargetSession } from '../target/target-session.ts';
 
 export interface AgentJobOptions {
@@ -60,8 +60,8 @@ export async function runAgentJob(options: AgentJobOptions): Promise<AgentOutcom
 
 class AgentSession {
   readonly #options: AgentJobOptions;
-  readonly #desk: TargetSession;
-  readonly #talk: TunnelEventQueue;
+  readonly #target: TargetSession;
+  readonly #events: TunnelEventQueue;
   readonly #work: StubWork;
   #peerPresent: boolean | undefined;
 
@@ -69,10 +69,17 @@ class AgentSession {
     this.#options = options;
     const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
       options;
-    this.#desk = new TargetSession({ probe, clock, log, stubs, tag: publicInviteHash(invite).slice(0, 8), keepSpeed });
+    this.#target = new TargetSession({
+      probe,
+      clock,
+      log,
+      stubs,
+      tag: publicInviteHash(invite).slice(0, 8),
+      keepSpeed,
+    });
     const { resumeSecret } = memory;
     const onSecret = (secret: Psk): void => memory.saveSecret(secret);
-    this.#talk = new TunnelEventQueue({
+    this.#events = new TunnelEventQueue({
       room,
       invite,
       inviteSecret,
@@ -83,15 +90,15 @@ class AgentSession {
       signal,
       onSecret,
     });
-    const send: TunnelEventQueue['send'] = (message) => this.#talk.send(message);
-    this.#work = new StubWork({ desk: this.#desk, memory, customer, clock, log, send });
+    const send: TunnelEventQueue['send'] = (message) => this.#events.send(message);
+    this.#work = new StubWork({ target: this.#target, memory, customer, clock, log, send });
   }
 
   async run(): Promise<AgentOutcome> {
     let ending: Ending;
     try {
       await this.#attach();
-      this.#talk.start();
+      this.#events.start();
       ending = await this.#serve();
     } catch (error) {
       ending = { result: 'failed', error: asBlindflashError(error) };
@@ -100,20 +107,20 @@ class AgentSession {
   }
 
   async #attach(): Promise<void> {
-    const found = await this.#desk.attach(this.#options.memory.stubLoaded);
+    const found = await this.#target.attach(this.#options.memory.stubLoaded);
     if (found === undefined) return;
     this.#options.customer.say('Our program is still running in the RAM of the chip; going on from there.');
     await this.#work.adopt(found);
   }
 
-  // ── the conversation ──────────────────────────────────────────────────────────────────────────────────────────────
+  // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #serve(): Promise<Ending> {
     for (;;) {
-      const event = this.#work.pumping ? this.#talk.take() : await this.#talk.next();
+      const event = this.#work.pumping ? this.#events.take() : await this.#events.next();
       const ending = event === undefined ? undefined : await this.#handle(event);
       if (ending !== undefined) return ending;
-      if (event === undefined) await this.#talk.pause(await this.#work.pump());
+      if (event === undefined) await this.#events.pause(await this.#work.pump());
     }
   }
 
@@ -128,7 +135,7 @@ class AgentSession {
         await this.#work.takeM2(message.m2);
         return undefined;
       case 'FRAME':
-        this.#work.takeFrame(message);
+        await this.#work.takeCommand(message);
         return undefined;
       case 'RESTART':
         await this.#work.restart();
@@ -151,17 +158,17 @@ class AgentSession {
     else customer.say('The connection to the vendor is interrupted; leave everything as it is.');
   }
 
-  #opened(code: string, again: boolean): undefined {
-    this.#work.hold();
+  async #opened(code: string, again: boolean): Promise<undefined> {
+    await this.#work.opened();
     this.#options.customer.showCode(code, again);
-    this.#talk.send({ name: 'HELLO', hello: this.#hello() });
+    this.#events.send({ name: 'HELLO', hello: this.#hello() });
   }
 
   #hello(): Hello {
     const { stubs, version } = this.#options;
-    const { kind, firmware, serial } = this.#desk.probe.info;
-    const { devId, revId, uid, flashKiB, rdp, optcr } = this.#desk.identity;
-    const { millivolts } = this.#desk;
+    const { kind, firmware, serial } = this.#target.probe.info;
+    const { devId, revId, uid, flashKiB, rdp, optcr } = this.#target.identity;
+    const { millivolts } = this.#target;
     const text = (value: string): string => plainText(value, 64);
     return {
       agent: text(version),
@@ -183,9 +190,9 @@ class AgentSession {
   // ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #takeJob(message: MessageOf<'JOB'>): Promise<Ending | undefined> {
-    const job = readJob(message, this.#desk.identity);
+    const job = readJob(message, this.#target.identity);
     const yes = await this.#consent(job);
-    this.#talk.send({ name: 'CONSENT', yes, planHash: job.hash });
+    this.#events.send({ name: 'CONSENT', yes, planHash: job.hash });
     if (!yes) return { result: 'declined' };
     await this.#work.begin(job);
     return undefined;
@@ -202,40 +209,40 @@ class AgentSession {
     const sheet = consentSheet({
       plan: job.plan,
       planHash: job.hash,
-      board: this.#desk.identity,
-      probe: this.#desk.probe.info,
+      board: this.#target.identity,
+      probe: this.#target.probe.info,
       stubHash: stub?.hash,
-      stubRuns: this.#desk.runner !== undefined,
+      stubRuns: this.#target.transport !== undefined,
     });
     customer.showSheet(sheet);
-    this.#talk.send({ name: 'SHEET' });
-    const yes = await this.#talk.race(customer.askConsent(sheet));
+    this.#events.send({ name: 'SHEET' });
+    const yes = await this.#events.race(customer.askConsent(sheet));
     if (yes) memory.saveConsent(job.hash);
     return yes;
   }
 
   // ── going away ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Says why, puts the debug unit back, parts from the board as it should be, says how it was left. */
+  /** Says why, puts the debug unit back, leaves the board in its final state, says how it was left. */
   async #leave(ending: Ending): Promise<AgentOutcome> {
     const { result, error, receipt, byVendor = false } = ending;
     if (error !== undefined && !byVendor) this.#work.report(error);
     await this.#work.wipeKeys();
     const board = await this.#finish(result === 'done');
-    this.#talk.trySend({ name: 'LEFT', left: { board } });
-    await this.#talk.close(FAREWELL_MS);
-    await this.#desk.close();
+    this.#events.trySend({ name: 'LEFT', left: { board } });
+    await this.#events.close(FAREWELL_MS);
+    await this.#target.close();
     this.#forget(ending, board);
     return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan };
   }
 
   async #finish(done: boolean): Promise<Board> {
     const { facts } = this.#work;
-    const parting = finalStateOf(facts, done);
+    const finalState = finalStateOf(facts, done);
     try {
-      await this.#desk.leave(parting);
-      if (parting !== 'leave') this.#options.memory.saveStubLoaded(false);
-      return boardAfter(facts, parting, done);
+      await this.#target.finish(finalState);
+      if (finalState !== 'none') this.#options.memory.saveStubLoaded(false);
+      return boardAfter(facts, finalState, done);
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
       return facts.stubLoaded ? 'waiting' : 'unknown';

@@ -10,7 +10,7 @@ export interface BoardFacts {
   readonly plan: Plan | undefined;
   /** A stub was loaded or found. */
   readonly stubLoaded: boolean;
-  /** A stub of a job that writes has taken a frame. */
+  /** A stub of a job that writes has accepted a sealed command. */
   readonly touched: boolean;
   /** The stub's state as last seen. */
   readonly state: StubState | undefined;
@@ -35,13 +35,13 @@ export function boardNow({ plan, touched, state }: BoardFacts): Board {
  * only erased is left as it is.
  */
 export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
-  if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'leave' : facts.plan.finalAction;
-  if (!facts.stubLoaded) return 'leave';
-  return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'leave' : 'run';
+  if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'none' : facts.plan.finalAction;
+  if (!facts.stubLoaded) return 'none';
+  return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'none' : 'run';
 }
 
-/** The board after the parting succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
-export function boardAfter(facts: BoardFacts, parting: FinalState, done: boolean): Board {
+/** The board after `finish(finalState)` succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
+export function boardAfter(facts: BoardFacts, finalState: FinalState, done: boolean): Board {
   if (done && facts.plan === undefined) return 'unknown';
-  return parting === 'run' ? 'running' : boardNow(facts);
+  return finalState === 'run' ? 'running' : boardNow(facts);
 }

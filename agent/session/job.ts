@@ -1,4 +1,4 @@
-// A JOB as it arrives: read, held against the rules, the chip on the desk and the installation, before anybody is asked
+// A JOB as it arrives: read, held against the rules, the board and the installation, before anybody is asked
 // (docs/protocol.md §7; docs/product.md §2).
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { requireChip, type Chip } from '../../shared/chips/index.ts';
@@ -7,7 +7,7 @@ import { decodePlan, planHash, type Plan, type PlanKind } from '../../shared/pla
 import { checkPlan } from '../../shared/plan/rules.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
-import type { StubJob } from '../target/stub-runner.ts';
+import type { StubJob } from '../transport/port.ts';
 
 /** A job worth asking about. The hash is of the bytes that arrived, which are those shown and those handed to the stub. */
 export interface Job extends StubJob {

@@ -4,9 +4,7 @@ import type { Psk } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Board, Customer as CustomerCopy } from '../../shared/tunnel/bodies.ts';
 import type { ConsentSheet } from '../consent/sheet.ts';
-
-/** What is going on in the chip, by its own unauthenticated words: for a bar, not for decisions. */
-export type Phase = 'waiting' | 'erasing' | 'programming' | 'checking' | 'locking';
+import type { Phase } from '../transport/port.ts';
 
 export interface JobProgress {
   readonly phase: Phase;
@@ -17,7 +15,7 @@ export interface JobProgress {
   readonly totalBytes: number;
 }
 
-/** The person at the desk, behind a terminal or a script. */
+/** The person who owns the board, behind a terminal or a script. */
 export interface Customer {
   /** A sentence about what goes on. */
   say(text: string): void;
@@ -43,7 +41,7 @@ export interface AgentOutcome {
   readonly plan: Plan | undefined;
 }
 
-/** What has to survive this process: kept in a file only its owner can read (edge/resume-file.ts). */
+/** What has to survive this process: kept in a file only its owner can read (agent/node/resume-file.ts). */
 export interface AgentMemory {
   /** Of an earlier tunnel of this invite. */
   readonly resumeSecret: Psk | undefined;

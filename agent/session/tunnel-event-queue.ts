@@ -18,7 +18,7 @@ export interface Room {
   close(): void;
 }
 
-/** What comes out of a conversation, in order. */
+/** What comes out of room and tunnel, in order. */
 export type Event =
   | { readonly kind: 'opened'; readonly confirmed: TunnelConfirmed }
   | { readonly kind: 'peer'; readonly present: boolean }
@@ -74,7 +74,7 @@ export class TunnelEventQueue {
     });
   }
 
-  /** A secret that cannot be stored ends the conversation before T3 leaves: the invite is still good for another try. */
+  /** A secret that cannot be stored is the end before T3 leaves: the invite is still good for another try. */
   #keep(secret: Psk): void {
     try {
       this.#options.onSecret(secret);
@@ -108,7 +108,7 @@ export class TunnelEventQueue {
     else room.start();
   }
 
-  /** The next event. @throws why the conversation is over, after the events before that. */
+  /** The next event. @throws why it is over, after the events before that. */
   async next(): Promise<Event> {
     for (;;) {
       const event = this.take();
@@ -135,7 +135,7 @@ export class TunnelEventQueue {
     cancel();
   }
 
-  /** `work`, or the end of the conversation if that comes first (the work is then on its own). */
+  /** `work`, or the end of room and tunnel if that comes first (the work is then on its own). */
   race<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       work.then(resolve, reject);

@@ -1,18 +1,23 @@
-// The board on the customer's desk: probe opened, target met gently or a running stub found, and everything put back on
-// the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
+// One session with the target: probe opened, target attached to as a guest or a running stub found, stub loaded, everything put
+// back on the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
+// Phases and what may be asked in each: TARGET_SESSION below, drawn in docs/state-machines.md.
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError, partOf } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';
 import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
-import type { StubRegistry } from '../session/stubs.ts';
+import type { StubRegistry } from './stubs.ts';
 import { attach, CHIP, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
-import { withRetry } from '../transport/mailbox/mailbox.ts';
-import { decodeSave, findStub, StubRunner, type FoundStub, type StubJob } from './stub-runner.ts';
+import { withRetry } from '../probe/with-retry.ts';
+import { MailboxTransport } from '../transport/mailbox/mailbox-transport.ts';
+import { decodeSave } from '../transport/mailbox/save-words.ts';
+import type { FoundStub, StubJob, Transport } from '../transport/port.ts';
+import { findStub, type StubInRam } from './find-stub.ts';
+import { loadStub } from './stub-loader.ts';
 
-/** Who is on the desk, as HELLO and sheet tell it. */
+/** Which board it is, as HELLO and sheet tell it. */
 export interface BoardIdentity {
   readonly devId: number;
   readonly revId: number;
@@ -36,8 +41,24 @@ export interface TargetSessionOptions {
   readonly keepSpeed?: boolean | undefined;
 }
 
-/** The last thing that can be done with a board. `leave`: nothing beyond restoring debug settings. */
-export type FinalState = FinalAction | 'leave';
+/** What is done with a board at the end, after its debug settings are as they were found. `none`: nothing more. */
+export type FinalState = FinalAction | 'none';
+
+export type TargetPhase = 'new' | 'opening' | 'attached' | 'loaded' | 'finished' | 'closed';
+export type TargetCall = 'attach' | 'attached' | 'found' | 'startStub' | 'finish' | 'close';
+
+/**
+ * Phase × call → next phase; a call that is not in the row is a mistake of ours (BF-INTERNAL-ARGUMENT). `attached` and `found` are how
+ * `attach` succeeds; where it fails the phase stays `opening`, and `finish` puts back what it may have to.
+ */
+export const TARGET_SESSION = {
+  new: { attach: 'opening' },
+  opening: { attached: 'attached', found: 'loaded', finish: 'finished', close: 'closed' },
+  attached: { startStub: 'loaded', finish: 'finished', close: 'closed' },
+  loaded: { startStub: 'loaded', finish: 'finished', close: 'closed' },
+  finished: { finish: 'finished', close: 'closed' },
+  closed: { close: 'closed' },
+} as const satisfies Record<TargetPhase, Partial<Record<TargetCall, TargetPhase>>>;
 
 /** The stub switched the cycle counter on and measures its own delays by it: not ours to switch off under it. */
 const DEMCR_TRCENA = 1 << 24;
@@ -48,7 +69,8 @@ export class TargetSession {
   #saved: SavedDebugState | undefined;
   #identity: BoardIdentity | undefined;
   #millivolts: number | null = null;
-  #runner: StubRunner | undefined;
+  #transport: MailboxTransport | undefined;
+  #phase: TargetPhase = 'new';
 
   constructor(options: TargetSessionOptions) {
     this.#options = options;
@@ -59,77 +81,97 @@ export class TargetSession {
     return this.#options.probe;
   }
 
-  /** Valid after `meet`. */
+  /** Valid after `attach`. */
   get identity(): BoardIdentity {
-    if (this.#identity === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no board was met');
+    if (this.#identity === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no target is attached');
     return this.#identity;
   }
 
-  /** Supply of the board as the probe measured it when they met; null when it cannot. */
+  /** Supply of the board as the probe measured it at `attach`; null when it cannot. */
   get millivolts(): number | null {
     return this.#millivolts;
   }
 
-  /** The stub, once one runs. */
-  get runner(): StubRunner | undefined {
-    return this.#runner;
+  /** The way to the stub, once one was loaded or found. */
+  get transport(): Transport | undefined {
+    return this.#transport;
   }
 
   /**
-   * Opens the probe and meets the board. With `mayHaveStub` (an earlier agent of this invite loaded one) a running stub is looked
-   * for first; it is then neither halted nor reset, and its own report takes the place of identification.
+   * Opens the probe and attaches to the target. With `mayHaveStub` (an earlier agent of this invite loaded one) a running stub is
+   * looked for first; it is then neither halted nor reset, and its own report takes the place of identification.
    * @throws what probe and wire bring, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP2
    */
   async attach(mayHaveStub: boolean): Promise<FoundStub | undefined> {
+    this.#go('attach');
     const { probe, clock, log } = this.#options;
     await probe.open();
     const volts = await probe.readVoltage();
     this.#millivolts = volts === undefined ? null : Math.round(volts * 1000);
     const found = mayHaveStub ? await this.#findStub() : undefined;
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      this.#go('found');
+      return found;
+    }
     const { identity, saved } = await attach(probe, { clock, log });
     this.#identity = summarise(identity);
     this.#saved ??= saved;
+    this.#go('attached');
     return undefined;
   }
 
-  /** Loads and starts the stub for this chip, on a board that may have lost its power meanwhile. */
-  async startStub(job?: StubJob): Promise<StubRunner> {
+  /**
+   * Loads and starts the stub for this chip, on a board that may have lost its power meanwhile, and puts its job in place.
+   * @throws BF-STUB-LOAD, BF-STUB-SILENT, the stub's own refusal, or what probe and wire bring
+   */
+  async startStub(job: StubJob): Promise<Transport> {
     const { probe, clock, log, stubs, tag, keepSpeed } = this.#options;
-    const again = this.#runner !== undefined;
     const stub = stubs.forDevice(this.identity.devId);
-    if (again) await this.#reconnect();
-    this.#runner = new StubRunner({ probe, clock, log, stub, saved: this.#found(), tag, keepSpeed });
-    await this.#runner.start(job);
-    return this.#runner;
-  }
-
-  /** Resets the board, halting it before its first instruction when the plan says so. */
-  async finish(parting: FinalState): Promise<void> {
-    if (parting === 'run') await this.#core.resetRun();
-    if (parting === 'halt') await this.#core.resetHalt();
+    if (this.#phase === 'loaded') await this.#reconnect();
+    this.#go('startStub');
+    const transport = new MailboxTransport({ probe, clock, log, stub });
+    this.#transport = transport;
+    await loadStub({ probe, clock, log, stub, saved: this.#found(), tag, keepSpeed });
+    await transport.untilUp(job);
+    log.info({ version: stub.version }, 'stub is up');
+    return transport;
   }
 
   /**
-   * Debug settings as found, then the parting. While a stub may still run its cycle counter stays on: a reset that fails must
+   * Debug settings as found, then the final state. While a stub may still run its cycle counter stays on: a reset that fails must
    * not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
    */
-  async leave(parting: FinalState): Promise<void> {
+  async finish(finalState: FinalState): Promise<void> {
+    this.#go('finish');
     if (this.#saved === undefined) return;
     const saved = this.#saved;
-    const stubRuns = this.#runner !== undefined;
+    const stubRuns = this.#transport !== undefined;
     await restoreDebugState(this.probe, stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved);
-    await this.finish(parting);
-    if (stubRuns && parting !== 'leave') await this.probe.writeWord(SCS.DEMCR, saved.demcr);
+    await this.#reset(finalState);
+    if (stubRuns && finalState !== 'none') await this.probe.writeWord(SCS.DEMCR, saved.demcr);
   }
 
   /** Lets go of target and probe; never throws. */
   async close(): Promise<void> {
+    this.#go('close');
     await this.probe.disconnect().catch((error: unknown) => this.#note('disconnect', error));
     await this.probe.close().catch((error: unknown) => this.#note('close', error));
   }
 
-  async #findStub(): Promise<FoundStub | undefined> {
+  #go(call: TargetCall): void {
+    const row: Partial<Record<TargetCall, TargetPhase>> = TARGET_SESSION[this.#phase];
+    const next = row[call];
+    if (next === undefined) throw fail('BF-INTERNAL-ARGUMENT', `${call} while the target session is ${this.#phase}`);
+    this.#phase = next;
+  }
+
+  /** Resets the board, halting it before its first instruction when the plan says so. */
+  async #reset(finalState: FinalState): Promise<void> {
+    if (finalState === 'run') await this.#core.resetRun();
+    if (finalState === 'halt') await this.#core.resetHalt();
+  }
+
+  async #findStub(): Promise<StubInRam | undefined> {
     const { probe } = this.#options;
     await probe.connect();
     const layout = await unlessTarget(() => this.#layoutHere());
@@ -144,7 +186,7 @@ export class TargetSession {
     }
     const { facts } = found;
     this.#saved = found.saved;
-    this.#runner = found.runner;
+    this.#transport = found.transport;
     this.#identity = {
       devId: facts.idcode & 0xfff,
       revId: facts.idcode >>> 16,
@@ -156,7 +198,7 @@ export class TargetSession {
     return found;
   }
 
-  /** Where the stub for the chip on the desk would lie: it takes the DEV_ID to know, which changes nothing. */
+  /** Where the stub for this chip would lie: it takes the DEV_ID to know, which changes nothing. */
   async #layoutHere(): Promise<Layout> {
     const { probe, stubs } = this.#options;
     const idcode = await withRetry(this.#options, () => probe.readWord(CHIP.DBGMCU_IDCODE));
@@ -169,7 +211,7 @@ export class TargetSession {
   }
 
   #found(): SavedDebugState {
-    if (this.#saved === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no board was met');
+    if (this.#saved === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no target is attached');
     return this.#saved;
   }
 

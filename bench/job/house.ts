@@ -6,7 +6,7 @@ import { StlinkDriver } from '../../agent/probe/stlink/driver.ts';
 import type { UsbDeviceLike } from '../../agent/probe/usb/usb-device.ts';
 import { WebUsbTransport } from '../../agent/probe/stlink/webusb-transport.ts';
 import { runAgentJob } from '../../agent/session/agent-session.ts';
-import { StubRegistry } from '../../agent/session/stubs.ts';
+import { StubRegistry } from '../../agent/target/stubs.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import type { Image } from '../../controller/image/image.ts';
 import { makeRoom } from '../../controller/job/invite.ts';

@@ -9,7 +9,8 @@ import { LOCK_TEXTS } from '../../shared/plan/trust.ts';
 import { BOARD } from '../../shared/tunnel/bodies.ts';
 import { coversPlan } from '../../agent/consent/answer.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';
-import type { AgentOutcome, Customer, JobProgress, Phase } from '../../agent/session/ports.ts';
+import type { AgentOutcome, Customer, JobProgress } from '../../agent/session/ports.ts';
+import type { Phase } from '../../agent/transport/port.ts';
 
 export interface TerminalOptions {
   readonly prompt: Prompt;

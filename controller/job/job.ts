@@ -15,7 +15,6 @@ import type { Limit } from './wait-queue.ts';
 import { doWork } from './work.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
-import { parseStatus } from '../../shared/mailbox/layout.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
@@ -242,7 +241,7 @@ class Job {
         this.#sealing.credit = message.upTo;
         return;
       case 'PROGRESS':
-        return this.#sealing.link?.accepted(parseStatus(message.status).accepted);
+        return this.#sealing.link?.accepted(message.progress.accepted);
       case 'REPLY':
         return this.#sealing.link?.receive(message.sequence, message.box);
       case 'PROBLEM':

@@ -147,6 +147,15 @@ export const STATES = {
 
 export type StubState = keyof typeof STATES;
 
+const STATE_NAMES = new Map<number, StubState>(
+  (Object.keys(STATES) as StubState[]).map((name) => [STATES[name], name]),
+);
+
+/** The name of a state number, or undefined when no stub says that. */
+export function stateName(state: number): StubState | undefined {
+  return STATE_NAMES.get(state);
+}
+
 export const COMMANDS = { none: 0, job: 1, m2: 2, abort: 3, handshake: 4 } as const satisfies Record<string, number>;
 
 export const ACTIVITIES = { idle: 0, erasing: 1, programming: 2, digesting: 3, options: 4 } as const satisfies Record<
@@ -218,4 +227,16 @@ export function parseStatus(word: number): Status {
     reply: field(STATUS_BITS.reply),
     accepted: field(STATUS_BITS.accepted),
   };
+}
+
+/** The STATUS word of its parts, of which the low bits are taken. */
+export function formatStatus({ state, again, reply, accepted }: Status): number {
+  const place = (bits: { shift: number; mask: number }, value: number): number => (value & bits.mask) << bits.shift;
+  const parts = [
+    place(STATUS_BITS.state, state),
+    place(STATUS_BITS.again, again ? 1 : 0),
+    place(STATUS_BITS.reply, reply),
+    place(STATUS_BITS.accepted, accepted),
+  ];
+  return parts.reduce((word, part) => word | part, 0) >>> 0;
 }

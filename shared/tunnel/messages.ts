@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
+import { formatStatus, parseStatus, stateName, STATES, STATUS_BITS, type StubState } from '../mailbox/layout.ts';
 import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type { Customer, Failure, Hello, Left, Problem } from './bodies.ts';
 
@@ -32,8 +33,7 @@ export interface MessageFields {
   REPLY: NumberedBox;
   /** Highest FRAME sequence the agent has room for. */
   CREDIT: { readonly upTo: number };
-  /** Unauthenticated words of the stub, for the bar only. */
-  PROGRESS: { readonly status: number; readonly wordsProgrammed: number };
+  PROGRESS: { readonly progress: Progress };
   PROBLEM: { readonly problem: Problem };
   RESTART: Empty;
   /** done: the customer's copy of the receipt; failed: the reason. */
@@ -52,6 +52,20 @@ interface NumberedBox {
   /** Number of the sealed box, 1.. */
   readonly sequence: number;
   readonly box: Uint8Array;
+}
+
+/** How far the program on the chip is, by its own unauthenticated words: for the bar, not for decisions. */
+export interface Progress {
+  /** Undefined when it is none we know. */
+  readonly state: StubState | undefined;
+  /** Sealed commands it has accepted; the message carries the low 16 bits. */
+  readonly accepted: number;
+  /** Sealed replies it has given; the message carries the low 8 bits. */
+  readonly replies: number;
+  /** The next sealed command arrived damaged in its memory and is to be written again. */
+  readonly damaged: boolean;
+  /** Flash words programmed so far. */
+  readonly wordsProgrammed: number;
 }
 
 interface Row<Name extends MessageName> {
@@ -132,9 +146,9 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
   PROGRESS: {
     type: 0x0a,
     from: 'agent',
-    encode: (writer, { status, wordsProgrammed }) =>
-      writer.u32(status, 'status').u32(wordsProgrammed, 'wordsProgrammed'),
-    decode: (reader) => ({ status: reader.u32(), wordsProgrammed: reader.u32() }),
+    encode: (writer, { progress }) =>
+      writer.u32(progressWord(progress), 'progress').u32(progress.wordsProgrammed, 'wordsProgrammed'),
+    decode: (reader) => ({ progress: { ...readProgressWord(reader.u32()), wordsProgrammed: reader.u32() } }),
   },
   PROBLEM: {
     type: 0x0b,
@@ -192,6 +206,17 @@ function decodeBye(reader: Reader): MessageFields['BYE'] {
   const done = readBit(reader);
   const json = new Reader(reader.prefixed(JSON_BYTES), CODE, 'BYE');
   return done ? { done, customer: fromJson(CustomerSchema, json) } : { done, failure: fromJson(FailureSchema, json) };
+}
+
+/** In protocol 1 the first word of PROGRESS is laid out as STATUS in the mailbox (docs/mailbox.md, "Control page"). */
+function progressWord({ state, accepted, replies, damaged }: Progress): number {
+  const { mask } = STATUS_BITS.state;
+  return formatStatus({ state: state === undefined ? mask : STATES[state], accepted, reply: replies, again: damaged });
+}
+
+function readProgressWord(word: number): Omit<Progress, 'wordsProgrammed'> {
+  const { state, accepted, reply, again } = parseStatus(word);
+  return { state: stateName(state), accepted, replies: reply, damaged: again };
 }
 
 function readBit(reader: Reader): boolean {

@@ -1,4 +1,4 @@
-// The pump between tunnel and stub: frames into the ring ahead of the stub, replies out of it, never more than the
+// The pump between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never more than the
 // mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
 //
 // Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the replies that
@@ -6,15 +6,16 @@
 // quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no pause here is felt by the stub.
 import { copyOf, equalBytes } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
-import { BOX_SIZES, MAILBOX_MAGIC, parseStatus, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
+import { BOX_SIZES, MAILBOX_MAGIC, stateName, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
 import type { Mailbox } from './mailbox.ts';
 import { readReply, REPLY_BYTES, replyAddress, slotWrite } from './slots.ts';
-import { stateName } from '../../target/stub-errors.ts';
+import type { NumberedBox, Turn } from '../port.ts';
+import { isServing } from '../program-states.ts';
 
 export const HOST_LIMITS = {
-  /** Frames held at most, those in the ring included: some 8 MiB. */
-  frames: 2048,
+  /** Sealed commands held at most, those in the ring included: some 8 MiB. */
+  commands: 2048,
   /** CREDIT is told again when it has grown by this much. */
   creditStep: 128,
   /** Slots filled in one turn. */
@@ -29,32 +30,16 @@ export const HOST_LIMITS = {
   replyReads: 3,
   /** Without progress for this long, DHCSR tells whether the core still runs. */
   lookAfterMs: 2000,
-  /** Without progress for this long although frames wait, the stub is given up: no sector takes longer than 4 s. */
+  /** Without progress for this long although sealed commands wait, the stub is given up: no sector takes longer than 4 s. */
   silentAfterMs: 30_000,
 } as const;
-
-export interface NumberedBox {
-  readonly sequence: number;
-  readonly box: Uint8Array;
-}
-
-/** What one turn brought. */
-export interface Turn {
-  /** STATUS as read. */
-  readonly statusWord: number;
-  readonly state: StubState;
-  /** New replies in order. */
-  readonly replies: readonly NumberedBox[];
-  /** How long to wait before the next turn unless something arrives, milliseconds. */
-  readonly pauseMs: number;
-}
 
 export class MailboxHost {
   readonly #mailbox: Mailbox;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Frames not yet accepted, by sequence: the numbers accepted + 1 … received. */
-  readonly #frames = new Map<number, Uint8Array>();
+  /** Sealed commands not yet accepted, by sequence: the numbers accepted + 1 … received. */
+  readonly #commands = new Map<number, Uint8Array>();
   #received = 0;
   #written = 0;
   #accepted = 0;
@@ -66,6 +51,7 @@ export class MailboxHost {
   #progressAt: number;
   #lookedAt: number;
   #state: StubState | undefined;
+  #damaged = false;
 
   constructor(mailbox: Mailbox, clock: Clock, log: Log) {
     this.#mailbox = mailbox;
@@ -74,28 +60,44 @@ export class MailboxHost {
     this.#progressAt = this.#lookedAt = clock.now();
   }
 
-  /** IMAGE frames the stub has accepted. */
+  /** The stub's state as the last turn found it; undefined before the first. */
+  get state(): StubState | undefined {
+    return this.#state;
+  }
+
+  /** The stub asked in the last turn for a slot that arrived damaged. */
+  get damaged(): boolean {
+    return this.#damaged;
+  }
+
+  /** Replies fetched. */
+  get fetched(): number {
+    return this.#fetched;
+  }
+
+  /** IMAGE commands the stub has accepted. */
   get acceptedImages(): number {
     return this.#acceptedImages;
   }
 
-  /** Frames the stub has accepted. */
+  /** Sealed commands the stub has accepted. */
   get accepted(): number {
     return this.#accepted;
   }
 
   /** A new sealed session begins: both directions count from 1 again. */
   begin(): void {
-    this.#frames.clear();
+    this.#commands.clear();
     this.#received = this.#written = this.#accepted = this.#acceptedImages = this.#fetched = this.#toldCredit = 0;
     this.#rewritten = { sequence: 0, at: 0, times: 0 };
     this.#state = undefined;
+    this.#damaged = false;
     this.#moved();
   }
 
   /**
    * Goes on with a session an earlier agent served: what that one fetched is in REPLY_ACK, what the stub took in STATUS. Both fit
-   * the words they are in, because a session is far shorter than 65536 frames.
+   * the words they are in, because a session is far shorter than 65536 commands.
    */
   async adopt(): Promise<void> {
     this.begin();
@@ -105,8 +107,8 @@ export class MailboxHost {
   }
 
   /**
-   * Takes a frame from the tunnel. One that is here already is dropped.
-   * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size no frame has.
+   * Takes a sealed command from the tunnel. One that is here already is dropped.
+   * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size none has.
    */
   queue({ sequence, box }: NumberedBox): void {
     if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command) {
@@ -116,16 +118,20 @@ export class MailboxHost {
       this.#requireSame(sequence, box);
       return;
     }
-    if (sequence !== this.#received + 1) throw fail('BF-TUNNEL-ORDER', `frame ${sequence} after ${this.#received}`);
-    if (sequence > this.#accepted + HOST_LIMITS.frames) throw fail('BF-TUNNEL-ORDER', 'more frames than credit');
+    if (sequence !== this.#received + 1) {
+      throw fail('BF-TUNNEL-ORDER', `frame ${sequence} after ${this.#received}`);
+    }
+    if (sequence > this.#accepted + HOST_LIMITS.commands) {
+      throw fail('BF-TUNNEL-ORDER', 'more frames than credit');
+    }
     this.#received = sequence;
-    this.#frames.set(sequence, copyOf(box));
+    this.#commands.set(sequence, copyOf(box));
     this.#pauseMs = 0;
   }
 
   /** The new credit when it is time to tell it, else undefined. */
   credit(): number | undefined {
-    const upTo = this.#accepted + HOST_LIMITS.frames;
+    const upTo = this.#accepted + HOST_LIMITS.commands;
     if (upTo - this.#toldCredit < HOST_LIMITS.creditStep) return undefined;
     this.#toldCredit = upTo;
     return upTo;
@@ -136,25 +142,25 @@ export class MailboxHost {
    * @throws BF-STUB-MAILBOX for indices that cannot be, BF-STUB-CRASHED, BF-STUB-SILENT, or what probe and wire bring.
    */
   async turn(): Promise<Turn> {
-    const statusWord = await this.#mailbox.readWord('STATUS');
-    const word = parseStatus(statusWord);
+    const word = await this.#mailbox.status();
     const state = stateName(word.state);
     if (state === undefined) throw await this.#impossible(`state ${word.state}`);
     const before = this.#accepted + this.#written + this.#fetched;
     await this.#takeAccepted(word.accepted);
     const replies = await this.#fetch(word.reply);
-    if (isKeyed(state)) {
+    if (isServing(state)) {
       if (word.again) await this.#rewrite();
       await this.#fill();
     }
     const moved = this.#accepted + this.#written + this.#fetched !== before || state !== this.#state;
     this.#state = state;
+    this.#damaged = word.again;
     if (moved) this.#moved();
     else await this.#watch(state);
-    return { statusWord, state, replies, pauseMs: this.#pauseMs };
+    return { state, replies, pauseMs: this.#pauseMs };
   }
 
-  // ── frames ────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── sealed commands ────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #takeAccepted(low: number): Promise<void> {
     const gained = (low - this.#accepted) & STATUS_BITS.accepted.mask;
@@ -163,12 +169,12 @@ export class MailboxHost {
     }
     for (let count = 0; count < gained; count++) {
       this.#accepted++;
-      if (this.#frames.get(this.#accepted)?.length === BOX_SIZES.image) this.#acceptedImages++;
-      this.#frames.delete(this.#accepted);
+      if (this.#commands.get(this.#accepted)?.length === BOX_SIZES.image) this.#acceptedImages++;
+      this.#commands.delete(this.#accepted);
     }
   }
 
-  /** Fills free slots with waiting frames: slot s is free when s ≤ accepted + slots. */
+  /** Fills free slots with waiting commands: slot s is free when s ≤ accepted + slots. */
   async #fill(): Promise<void> {
     const { slots } = this.#mailbox.layout.frameRing;
     const last = Math.min(this.#received, this.#accepted + slots, this.#written + HOST_LIMITS.batch);
@@ -179,7 +185,7 @@ export class MailboxHost {
   }
 
   async #put(sequence: number): Promise<void> {
-    const box = this.#frames.get(sequence) as Uint8Array;
+    const box = this.#commands.get(sequence) as Uint8Array;
     const { address, bytes } = slotWrite(this.#mailbox.layout.frameRing, sequence, box);
     await this.#mailbox.writeAt(address, bytes);
   }
@@ -192,16 +198,20 @@ export class MailboxHost {
     if (this.#rewritten.sequence !== sequence) this.#rewritten = { sequence, at: Number.NEGATIVE_INFINITY, times: 0 };
     if (now - this.#rewritten.at < HOST_LIMITS.rewriteEveryMs) return;
     const times = this.#rewritten.times + 1;
-    if (times > HOST_LIMITS.rewrites) throw fail('BF-STUB-MAILBOX', `frame ${sequence} does not arrive undamaged`);
-    this.#log.warn({ sequence, times }, 'a frame arrived damaged, writing it again');
+    if (times > HOST_LIMITS.rewrites) {
+      throw fail('BF-STUB-MAILBOX', `frame ${sequence} does not arrive undamaged`);
+    }
+    this.#log.warn({ sequence, times }, 'a sealed command arrived damaged, writing it again');
     await this.#put(sequence);
     this.#rewritten = { sequence, at: now, times };
   }
 
   /** A repeated number must be the stored ciphertext again. */
   #requireSame(sequence: number, box: Uint8Array): void {
-    const held = this.#frames.get(sequence);
-    if (held !== undefined && !equalBytes(held, box)) throw fail('BF-TUNNEL-ORDER', `two different frames ${sequence}`);
+    const held = this.#commands.get(sequence);
+    if (held !== undefined && !equalBytes(held, box)) {
+      throw fail('BF-TUNNEL-ORDER', `two different frames ${sequence}`);
+    }
   }
 
   // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,7 +253,7 @@ export class MailboxHost {
     if (this.#clock.now() - this.#lookedAt < HOST_LIMITS.lookAfterMs) return;
     this.#lookedAt = this.#clock.now();
     await this.#requireRunning();
-    const waiting = isKeyed(state) && this.#written > this.#accepted;
+    const waiting = isServing(state) && this.#written > this.#accepted;
     if (waiting && quietMs >= HOST_LIMITS.silentAfterMs) {
       throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(quietMs / 1000)} s`);
     }
@@ -267,8 +277,4 @@ export class MailboxHost {
     await this.#requireRunning();
     return fail('BF-STUB-MAILBOX', what);
   }
-}
-
-function isKeyed(state: StubState): boolean {
-  return state === 'active' || state === 'written' || state === 'locked';
 }

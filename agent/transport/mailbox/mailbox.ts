@@ -1,6 +1,6 @@
 // Access to the mailbox words and rings, and to nothing else (docs/mailbox.md). A probe that stumbles is given a hand, within limits.
 import { Reader } from '../../../shared/codec/bytes.ts';
-import { asBlindflashError, fail, mayRepeatAccess } from '../../../shared/errors/errors.ts';
+import { fail } from '../../../shared/errors/errors.ts';
 import {
   CONTROL,
   fieldAddress,
@@ -11,12 +11,9 @@ import {
   type Status,
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
-import { pause } from '../../probe/deadline.ts';
 import type { Probe } from '../../probe/probe.ts';
+import { withRetry } from '../../probe/with-retry.ts';
 import { CortexM, type CoreStatus } from '../../target/cortex-m.ts';
-
-const ATTEMPTS = 3;
-const AGAIN_MS = 5;
 
 /** What the stub says about its work, for people: none of it is authenticated. */
 export interface StubWords {
@@ -59,11 +56,11 @@ export class Mailbox {
   }
 
   readWord(name: ControlName): Promise<number> {
-    return this.#patient(() => this.#probe.readWord(this.addressOf(name)));
+    return this.#repeated(() => this.#probe.readWord(this.addressOf(name)));
   }
 
   writeWord(name: ControlName, value: number): Promise<void> {
-    return this.#patient(() => this.#probe.writeWord(this.addressOf(name), value >>> 0));
+    return this.#repeated(() => this.#probe.writeWord(this.addressOf(name), value >>> 0));
   }
 
   /** All bytes of a field. */
@@ -78,12 +75,12 @@ export class Mailbox {
   /** Bytes of a ring or the job area. */
   async readAt(address: number, length: number): Promise<Uint8Array> {
     this.#requireArea(address, length);
-    return this.#patient(() => this.#probe.readMemory(address, length));
+    return this.#repeated(() => this.#probe.readMemory(address, length));
   }
 
   async writeAt(address: number, bytes: Uint8Array): Promise<void> {
     this.#requireArea(address, bytes.length);
-    return this.#patient(() => this.#probe.writeMemory(address, bytes));
+    return this.#repeated(() => this.#probe.writeMemory(address, bytes));
   }
 
   /** WORDS and ACTIVITY: one command and its status. */
@@ -102,7 +99,7 @@ export class Mailbox {
 
   /** DHCSR: the only register outside the mailbox that is looked at while a stub runs. Reading halts nothing. */
   core(): Promise<CoreStatus> {
-    return this.#patient(() => this.#core.status());
+    return this.#repeated(() => this.#core.status());
   }
 
   #requireArea(address: number, length: number): void {
@@ -110,29 +107,7 @@ export class Mailbox {
     if (!inside) throw fail('BF-INTERNAL-ARGUMENT', `${length} bytes at 0x${address.toString(16)} are not mailbox`);
   }
 
-  #patient<T>(access: () => Promise<T>): Promise<T> {
+  #repeated<T>(access: () => Promise<T>): Promise<T> {
     return withRetry({ probe: this.#probe, clock: this.#clock, log: this.#log }, access);
-  }
-}
-
-/**
- * Tries again what a disturbed wire or a confused probe may have spoilt, at most ATTEMPTS times in all: every access of ours may be
- * repeated.
- */
-export async function withRetry<T>(
-  { probe, clock, log }: { readonly probe: Probe; readonly clock: Clock; readonly log: Log },
-  access: () => Promise<T>,
-): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await access();
-    } catch (error) {
-      const probeFailed = mayRepeatAccess(error, 'probe');
-      const again = attempt < ATTEMPTS && (probeFailed || mayRepeatAccess(error, 'target'));
-      if (!again) throw asBlindflashError(error);
-      log.warn({ code: error.code, attempt }, 'mailbox access failed, trying again');
-      if (probeFailed) await probe.recover();
-      else await pause(clock, AGAIN_MS);
-    }
   }
 }

@@ -43,13 +43,17 @@ describe('found by chaos', function () {
       (async () => {
         await agent.attach(false);
         const found = word(DEMCR);
-        await agent.startStub();
+        await agent.startStub({
+          sealedPublic: new Uint8Array(32),
+          hostEntropy: new Uint8Array(32),
+          planBytes: new Uint8Array(4),
+        });
         broken = true;
-        await assert.rejects(agent.leave('run'));
+        await assert.rejects(agent.finish('run'));
         assert.equal(word(DEMCR) & TRCENA, TRCENA);
         assert.notEqual(word(controlAddress('MAGIC')), 0);
         broken = false;
-        await agent.leave('run');
+        await agent.finish('run');
         assert.equal(word(DEMCR), found);
       })(),
       60e9,

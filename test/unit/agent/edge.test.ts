@@ -7,7 +7,7 @@ import { runAgent } from '../../../cli/customer/agent.ts';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import { readResumeFile, resumableJobs, ResumeFile } from '../../../agent/node/resume-file.ts';
 import { examine, type Finding } from '../../../agent/target/doctor.ts';
-import { StubRegistry } from '../../../agent/session/stubs.ts';
+import { StubRegistry } from '../../../agent/target/stubs.ts';
 import { psk } from '../../../shared/crypto/keys.ts';
 import { holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { silentLog } from '../../../shared/ports.ts';

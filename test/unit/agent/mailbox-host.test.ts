@@ -225,10 +225,12 @@ describe('mailbox host', () => {
 
   it('bounds what it holds and tells the credit', () => {
     const bench = new Bench();
-    assert.equal(bench.host.credit(), HOST_LIMITS.frames);
+    assert.equal(bench.host.credit(), HOST_LIMITS.commands);
     assert.equal(bench.host.credit(), undefined);
-    bench.queueFrames(1, HOST_LIMITS.frames, 192);
-    assert.throws(() => bench.queueFrames(HOST_LIMITS.frames + 1, HOST_LIMITS.frames + 1), { code: 'BF-TUNNEL-ORDER' });
+    bench.queueFrames(1, HOST_LIMITS.commands, 192);
+    assert.throws(() => bench.queueFrames(HOST_LIMITS.commands + 1, HOST_LIMITS.commands + 1), {
+      code: 'BF-TUNNEL-ORDER',
+    });
   });
 
   it('raises the credit as frames are accepted', async () => {
@@ -238,7 +240,7 @@ describe('mailbox host', () => {
     bench.onPoll = () => bench.say(Math.min(300, bench.writes.length), 0);
     await bench.drive(bench.turns(100));
     assert.equal(bench.host.accepted, 300);
-    assert.equal(bench.host.credit(), 300 + HOST_LIMITS.frames);
+    assert.equal(bench.host.credit(), 300 + HOST_LIMITS.commands);
   });
 
   it('refuses gaps, foreign sizes and a second content for one number; drops an exact repetition', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { StlinkDriver } from '../../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../../agent/probe/stlink/webusb-transport.ts';
 import type { UsbDeviceLike } from '../../../agent/probe/usb/usb-device.ts';
-import { StubRegistry } from '../../../agent/session/stubs.ts';
+import { StubRegistry } from '../../../agent/target/stubs.ts';
 import { Board, type BoardOptions } from '../../../sim/board.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
 import { VirtualStlink } from '../../../sim/stlink/virtual-stlink.ts';

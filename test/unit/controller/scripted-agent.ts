@@ -200,7 +200,8 @@ export class ScriptedAgent {
     if (this.faults.command?.(command, this) !== true) this.#run(command, sequence);
     this.credit = sequence + 8;
     this.send({ name: 'CREDIT', upTo: this.credit });
-    this.send({ name: 'PROGRESS', status: this.#accepted & 0xffff, wordsProgrammed: this.#words });
+    const counts = { accepted: this.#accepted, replies: 0, damaged: false, wordsProgrammed: this.#words };
+    this.send({ name: 'PROGRESS', progress: { state: 'boot', ...counts } });
   }
 
   #run(command: Command, answers: number): void {

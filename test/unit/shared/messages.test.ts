@@ -55,7 +55,10 @@ const samples: readonly TunnelMessage[] = [
   { name: 'FRAME', sequence: 1, box: bytes(4064) },
   { name: 'REPLY', sequence: 0xffffffff, box: bytes(192) },
   { name: 'CREDIT', upTo: 40 },
-  { name: 'PROGRESS', status: 0x03000000, wordsProgrammed: 5 },
+  {
+    name: 'PROGRESS',
+    progress: { state: 'active', accepted: 7, replies: 2, damaged: true, wordsProgrammed: 5 },
+  },
   { name: 'PROBLEM', problem: { code: 'BF-PROBE-UNPLUGGED', detail: 'gone', board: 'unknown' } },
   { name: 'RESTART' },
   { name: 'BYE', done: true, customer: { receipt: '{}', signature: 'ab'.repeat(64) } },
@@ -93,6 +96,20 @@ describe('tunnel messages', () => {
       refuses('BF-TUNNEL-MESSAGE', () => decodeMessage(stranger, encoded));
     });
   }
+
+  it('PROGRESS carries the low bits of its counts in a word laid out as STATUS, and takes any word', () => {
+    const progress = {
+      state: 'written',
+      accepted: 0x12345,
+      replies: 0x203,
+      damaged: true,
+      wordsProgrammed: 9,
+    } as const;
+    assert.equal(Buffer.from(encodeMessage({ name: 'PROGRESS', progress })).toString('hex'), '0a4523038409000000');
+    const read = decodeMessage('agent', Uint8Array.of(0x0a, 0, 0, 0, 0x7f, 0, 0, 0, 0));
+    const unknown = { state: undefined, accepted: 0, replies: 0, damaged: false, wordsProgrammed: 0 };
+    assert.deepEqual(read, { name: 'PROGRESS', progress: unknown });
+  });
 
   it('JSON bodies: unknown fields, wrong types, double meaning and excess are refused', () => {
     const body = (value: unknown) =>
