@@ -4,7 +4,9 @@
 import { z } from 'zod';
 import { BOARD, HelloSchema, ProblemSchema, type Board } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
-import { FINAL_ACTIONS, KINDS, LOCKS, MODES, RANGE_USES } from '../shared/plan/plan.ts';
+import { KINDS } from '../shared/plan/kinds.ts';
+import { PLAN_MODES } from '../shared/plan/modes.ts';
+import { FINAL_ACTIONS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
 
 /** One kind of event of one speaker. */
 export interface JsonEventRow {
@@ -41,7 +43,7 @@ const milliseconds = z.number().min(0).meta({ doc: 'milliseconds' });
 
 const plan = {
   kind: z.enum(keysOf(KINDS)),
-  mode: z.enum(keysOf(MODES)),
+  mode: z.enum(PLAN_MODES),
   job: hex(16),
   devId: count,
   flashKiB: count,

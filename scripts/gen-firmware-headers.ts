@@ -25,10 +25,10 @@ import {
   TRAILER,
   type Layout,
 } from '../shared/mailbox/layout.ts';
+import { KINDS } from '../shared/plan/kinds.ts';
+import { modeRow, PLAN_MODES } from '../shared/plan/modes.ts';
 import {
   BOOT_WORDS_BYTES,
-  KINDS,
-  MODES,
   NO_ADDRESS,
   PLAN_DOMAIN,
   PLAN_HEADER_BYTES,
@@ -67,6 +67,8 @@ const upper = (name: string) =>
     .toUpperCase();
 const rows = (prefix: string, table: Table): Row[] =>
   Object.entries(table).map(([name, value]) => [`${prefix}_${upper(name)}`, value]);
+const numberRows = (prefix: string, table: Readonly<Record<string, { readonly number: number }>>): Row[] =>
+  Object.entries(table).map(([name, { number }]) => [`${prefix}_${upper(name)}`, number]);
 
 const note = (text?: string) => (text ? ` /* ${text} */` : '');
 const decimal = (value: number) => (value > 0xffffff ? hex(value) : `${value}u`);
@@ -172,8 +174,12 @@ const PROTOCOL_SECTIONS = [
       ['NO_ADDRESS', NO_ADDRESS],
     ],
   ]),
-  enumeration('plan_kind', 'What a job does', rows('KIND', KINDS)),
-  enumeration('plan_mode', 'Who may see what', rows('MODE', MODES)),
+  enumeration('plan_kind', 'What a job does', numberRows('KIND', KINDS)),
+  enumeration(
+    'plan_mode',
+    'Who may see what',
+    numberRows('MODE', Object.fromEntries(PLAN_MODES.map((mode) => [mode, modeRow(mode)]))),
+  ),
   enumeration('range_use', 'What a range of the plan is for', rows('USE', RANGE_USES)),
   enumeration('flash_width', 'Programming width (PSIZE)', rows('WIDTH', WIDTHS)),
   enumeration('session_state', 'State of the session, as STATUS and the agent name it', rows('STATE', STATES)),

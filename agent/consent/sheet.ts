@@ -3,7 +3,8 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chips/index.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
-import { IMAGE_RULES_TEXT, LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { IMAGE_RULES_TEXT, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
@@ -29,14 +30,6 @@ export interface ConsentSheet {
 }
 
 type Section = readonly [title: string, ...paragraphs: readonly string[]];
-
-const KIND_TITLES = {
-  flash: 'write a program into the flash of your board',
-  verify: 'compare the flash of your board with a program, changing nothing',
-  erase: 'erase flash of your board',
-  info: 'look at your board, changing nothing',
-  reset: 'reset your board',
-} as const satisfies Record<Plan['kind'], string>;
 
 const FINAL_TEXTS = {
   run: 'Finally the board is reset and runs what is in its flash.',
@@ -64,7 +57,7 @@ export function consentSheet(input: SheetInput): ConsentSheet {
 function sections(input: SheetInput): Section[] {
   const { plan } = input;
   return [
-    [`CONSENT SHEET: ${KIND_TITLES[plan.kind]}`, ...whoLines(plan)],
+    [`CONSENT SHEET: ${KINDS[plan.kind].customer}`, ...whoLines(plan)],
     ['Your board', ...boardLines(input)],
     ['What will be done, and nothing else', ...numbered(stepLines(input))],
     ...trustSections(plan),
@@ -117,7 +110,7 @@ function stepLines(input: SheetInput): string[][] {
   ];
   const rest = [
     plan.lock === 'level 1' ? [LOCK_STEP_TEXT] : [],
-    plan.kind === 'info' ? [] : [FINAL_TEXTS[plan.finalAction]],
+    KINDS[plan.kind].finishes ? [FINAL_TEXTS[plan.finalAction]] : [],
   ];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
   return all.length > 0 ? all : [['The vendor learns what stands under “Your board”.']];
@@ -181,8 +174,7 @@ function numbered(steps: readonly (readonly string[])[]): string[] {
 // ── trust ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function trustSections(plan: Plan): Section[] {
-  const writes = plan.kind === 'flash';
-  const trust = TRUST[plan.mode];
+  const trust = modeRow(plan.mode);
   const mode: Section = [
     `Trust mode ${plan.mode}`,
     trust.setUp,
@@ -190,7 +182,7 @@ function trustSections(plan: Plan): Section[] {
     ...trust.doesNotStop.map((text) => `- does not stop ${text}`),
   ];
   const after: Section = ['Know this before you say yes', IMAGE_RULES_TEXT, LOCK_TEXTS[plan.lock]];
-  return writes ? [mode, after] : [mode];
+  return KINDS[plan.kind].boots ? [mode, after] : [mode];
 }
 
 function soFarLines({ board, stubRuns }: SheetInput): string[] {

@@ -3,7 +3,8 @@
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { requireChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { decodePlan, planHash, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
@@ -17,14 +18,7 @@ export interface Job extends StubJob {
   readonly hash: Uint8Array;
 }
 
-/** What each kind does to the board. */
-export const KIND_EFFECTS = {
-  flash: { stub: true, writes: true },
-  verify: { stub: true, writes: false },
-  erase: { stub: true, writes: true },
-  info: { stub: false, writes: false },
-  reset: { stub: false, writes: false },
-} as const satisfies Record<PlanKind, { readonly stub: boolean; readonly writes: boolean }>;
+export const KIND_EFFECTS = KINDS;
 
 /**
  * Reads and checks a JOB for this board.

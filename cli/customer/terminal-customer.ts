@@ -5,7 +5,7 @@ import type { EventOf } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
-import { LOCK_TEXTS } from '../../shared/plan/trust.ts';
+import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
 import { BOARD } from '../../shared/tunnel/bodies.ts';
 import { coversPlan } from '../../agent/consent/answer.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readImage } from '../../controller/image/image.ts';
 import { concat } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
+import { DEFAULT_MODE, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { leakScanner, type LeakScanner } from './leak-scan.ts';
 import { Actor, type Told } from './processes.ts';
@@ -83,8 +83,8 @@ async function play(args: DemoArguments, folder: string, start: Start): Promise<
   reportLeaks(plain, tap.carried(), new Uint8Array(await readFile(capture)));
 
   step('What this mode, host-blind, is worth');
-  for (const line of TRUST['host-blind'].stops) say(`  stops          ${line}`);
-  for (const line of TRUST['host-blind'].doesNotStop) say(`  does not stop  ${line}`);
+  for (const line of modeRow(DEFAULT_MODE).stops) say(`  stops          ${line}`);
+  for (const line of modeRow(DEFAULT_MODE).doesNotStop) say(`  does not stop  ${line}`);
   say(`  ${LOCK_TEXTS.none}`);
 }
 

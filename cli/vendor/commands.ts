@@ -1,7 +1,7 @@
 // The commands of the vendor, whose image and keys they are.
 import type { ImageFormat } from '../../controller/image/detect.ts';
 import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
-import { MODE_ORDER } from '../../shared/plan/trust.ts';
+import { MODE_ORDER, PLAN_MODES } from '../../shared/plan/modes.ts';
 import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
 
 const FORMATS = ['elf', 'hex', 'srec', 'bin'] as const satisfies readonly ImageFormat[];
@@ -56,7 +56,7 @@ const PLAN_OPTIONS = {
     example: '600',
   },
   halt: { type: 'boolean', describe: 'leave the chip halted instead of starting it' },
-  mode: { choices: MODE_ORDER, describe: 'trust mode; this version has host-blind' },
+  mode: { choices: MODE_ORDER, describe: `trust mode; this version has ${PLAN_MODES.join(', ')}` },
   'minimum-mode': { choices: MODE_ORDER, describe: 'weakest mode the firmware’s policy allows' },
 } as const satisfies OptionTable;
 

@@ -7,7 +7,7 @@ import type { PlanOptions } from '../../controller/plan/compile.ts';
 import type { VendorArguments } from './vendor-terminal.ts';
 import { CHIPS, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import type { AnyMode } from '../../shared/plan/trust.ts';
+import type { AnyMode } from '../../shared/plan/modes.ts';
 
 export interface PlanArguments {
   readonly chip: string;

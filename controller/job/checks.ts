@@ -3,13 +3,14 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { Chip } from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
 /** Kinds that put a stub on the chip; info and reset do without. */
 export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
-  return kind !== 'info' && kind !== 'reset';
+  return KINDS[kind].stub;
 }
 
 /** A chip that cannot make a key is told to the vendor before anybody is invited; the stub would refuse it too. @throws BF-TARGET-NO-RANDOM */
@@ -53,8 +54,7 @@ export function protectionLevel(optcr: number): 0 | 1 | 2 {
 const BFB2 = 0x10;
 
 function requireBank1({ kind }: Plan, optcr: number): void {
-  const writes = kind === 'flash' || kind === 'erase';
-  if (writes && (optcr & BFB2) !== 0) throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${optcr.toString(16)}`);
+  if (KINDS[kind].writes && (optcr & BFB2) !== 0) throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${optcr.toString(16)}`);
 }
 
 function requireChip(plan: Plan, devId: number, flashKiB: number): void {

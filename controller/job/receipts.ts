@@ -8,7 +8,7 @@ import { ReceiptSchema, signCustomerCopy, signReceipt, type Outcome } from '../.
 import type { Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
-import { TRUST } from '../../shared/plan/trust.ts';
+import { modeRow } from '../../shared/plan/modes.ts';
 
 /** What the stub authenticated. */
 export interface Evidence {
@@ -50,7 +50,7 @@ export function makeReceipt(context: ReceiptContext, evidence: Evidence): Signed
     stubHash: toHex(stubHash),
     sealedAt: isoTime(clock.wall()),
     lock: { asked: plan.lock !== 'none', optcr: null },
-    statement: TRUST[plan.mode].receipt,
+    statement: modeRow(plan.mode).receipt,
     vendorKey: toHex(key.publicKey),
   };
   return signReceipt(receipt, key);

@@ -17,6 +17,7 @@ import { hexAddress } from '../image/segments.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import { rootDigest } from '../../shared/sealed/messages.ts';
 import type { JobEvent } from './ports.ts';
@@ -51,16 +52,20 @@ export interface WorkOptions {
 
 /** Does the plan's work. Returns the sectors that were skipped. */
 export async function doWork(options: WorkOptions): Promise<readonly number[]> {
-  switch (options.plan.kind) {
-    case 'flash':
-      return new FlashWork(options, imageOf(options)).run();
-    case 'verify':
-      return verify(options, imageOf(options));
-    case 'erase':
-      return erase(options);
-    default:
-      throw fail('BF-INTERNAL-ARGUMENT', `${options.plan.kind} needs no sealed session`);
-  }
+  const { kind } = options.plan;
+  if (!hasWork(kind)) throw fail('BF-INTERNAL-ARGUMENT', `${kind} needs no sealed session`);
+  return WORK[kind](options);
+}
+
+/** How each kind is done that needs a sealed session. */
+const WORK = {
+  flash: (options) => new FlashWork(options, imageOf(options)).run(),
+  verify: (options) => verify(options, imageOf(options)),
+  erase: (options) => erase(options),
+} as const satisfies Record<SealedKind, (options: WorkOptions) => Promise<readonly number[]>>;
+
+function hasWork(kind: PlanKind): kind is SealedKind {
+  return KINDS[kind].stub;
 }
 
 function imageOf({ image }: WorkOptions): Image {
@@ -97,7 +102,7 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   await options.answered();
   const root = rootDigest(expected.ranges.map((range) => ({ ...range, digest: digests[range.index] as Uint8Array })));
   await end(options);
-  await options.evidence({ outcome: 'verified', root, wordsProgrammed: 0, width: undefined });
+  await options.evidence({ outcome: KINDS.verify.outcome, root, wordsProgrammed: 0, width: undefined });
   return [];
 }
 
@@ -118,7 +123,7 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   }
   await options.answered();
   await end(options);
-  await options.evidence({ outcome: 'erased', root: undefined, wordsProgrammed: 0, width: undefined });
+  await options.evidence({ outcome: KINDS.erase.outcome, root: undefined, wordsProgrammed: 0, width: undefined });
   return [];
 }
 
@@ -260,7 +265,7 @@ class FlashWork {
     link.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
       if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       const { root, wordsProgrammed, width } = reply;
-      evidence = { outcome: 'written', root, wordsProgrammed, width: width satisfies Width };
+      evidence = { outcome: KINDS.flash.outcome, root, wordsProgrammed, width: width satisfies Width };
       this.#progress(this.#totalBytes);
       emit({ type: 'written', root, wordsProgrammed });
     });

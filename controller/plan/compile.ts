@@ -14,11 +14,12 @@ import { fail } from '../../shared/errors/errors.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
-import { satisfiesPolicy, type AnyMode } from '../../shared/plan/trust.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { DEFAULT_MODE, isPlanMode, PLAN_MODES, satisfiesPolicy } from '../../shared/plan/modes.ts';
+import type { AnyMode, PlanMode } from '../../shared/plan/modes.ts';
 
 /** The stub wipes itself after this long without a frame, unless the vendor says otherwise. */
 export const DEFAULT_IDLE_MS = 600_000;
-const MODE = 'host-blind';
 
 export interface PlanOptions {
   /** 16 bytes. */
@@ -54,7 +55,7 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
   const sectors = sectorsTouched(programmed, chip, flashKiB);
   const ranges = options.delta === true ? withRests(programmed, sectors, boot, chip, flashKiB) : programmed;
   return checked(chip, {
-    ...common('flash', chip, { ...options, flashKiB }, 'run'),
+    ...common('flash', chip, { ...options, flashKiB }),
     sectors,
     bootAddress: boot,
     widest: options.widest ?? 'x32',
@@ -68,24 +69,24 @@ export function compileVerify(image: Image, chip: Chip, options: PlanOptions): P
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
   const ranges = rangesOf(image.segments, chip, flashKiB, 'digest');
-  return checked(chip, { ...common('verify', chip, { ...options, flashKiB }, 'run'), ranges });
+  return checked(chip, { ...common('verify', chip, { ...options, flashKiB }), ranges });
 }
 
 /** Job of kind erase. @param sectors numbers, ascending; all of the chip's unless given. */
 export function compileErase(chip: Chip, options: PlanOptions & { readonly sectors?: readonly number[] }): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   const sectors = options.sectors ?? sectorsOf(chip, flashKiB).map(({ index }) => index);
-  return checked(chip, { ...common('erase', chip, { ...options, flashKiB }, 'halt'), sectors });
+  return checked(chip, { ...common('erase', chip, { ...options, flashKiB }), sectors });
 }
 
 /** Job of kind info: the agent says what is connected; no stub, no change. */
 export function compileInfo(chip: Chip, options: PlanOptions): Plan {
-  return checked(chip, common('info', chip, { ...options, flashKiB: options.flashKiB ?? 0 }, 'run'));
+  return checked(chip, common('info', chip, { ...options, flashKiB: options.flashKiB ?? 0 }));
 }
 
 /** Job of kind reset: the board is reset and runs what is in its flash. */
 export function compileReset(chip: Chip, options: PlanOptions): Plan {
-  return checked(chip, common('reset', chip, { ...options, flashKiB: options.flashKiB ?? 0 }, 'run'));
+  return checked(chip, common('reset', chip, { ...options, flashKiB: options.flashKiB ?? 0 }));
 }
 
 /** Where the reset vector lies: the lowest segment that begins with a vector table this chip could start from. */
@@ -227,11 +228,10 @@ function sectorsTouched(ranges: readonly PlanRange[], chip: Chip, flashKiB: numb
 
 // ── what all plans share ──────────────────────────────────────────────────────────────────────────────────────────
 
-function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: number }, action: FinalAction): Plan {
-  requireMode(options.mode ?? MODE, options.minimumMode);
+function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: number }): Plan {
   return {
     kind,
-    mode: MODE,
+    mode: requireMode(options.mode ?? DEFAULT_MODE, options.minimumMode),
     job: options.job,
     devId: chip.devId,
     flashKiB: options.flashKiB,
@@ -240,17 +240,21 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
     bootAddress: undefined,
     widest: 'x32',
     lock: 'none',
-    finalAction: options.finalAction ?? action,
+    finalAction: options.finalAction ?? KINDS[kind].finalAction,
     ranges: [],
     label: options.label ?? '',
   };
 }
 
-function requireMode(asked: AnyMode, minimum: AnyMode | undefined): void {
-  if (asked !== MODE) throw fail('BF-JOB-POLICY', `this version has no mode ${asked}, only ${MODE}`);
-  if (minimum !== undefined && !satisfiesPolicy(MODE, minimum)) {
-    throw fail('BF-JOB-POLICY', `the policy asks for ${minimum}; this version offers ${MODE}`);
+/** The mode asked for, if this version has it and the policy allows it. */
+function requireMode(asked: AnyMode, minimum: AnyMode | undefined): PlanMode {
+  if (!isPlanMode(asked)) {
+    throw fail('BF-JOB-POLICY', `this version has no mode ${asked}, only ${PLAN_MODES.join(', ')}`);
   }
+  if (minimum !== undefined && !satisfiesPolicy(asked, minimum)) {
+    throw fail('BF-JOB-POLICY', `the policy asks for ${minimum}; this version offers ${PLAN_MODES.join(', ')}`);
+  }
+  return asked;
 }
 
 function largestFlash(chip: Chip): number {

@@ -4,29 +4,22 @@ import { estimate, type Span } from './estimate.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
-import { LOCK_TEXTS, TRUST } from '../../shared/plan/trust.ts';
-
-const KINDS = {
-  flash: 'write an image',
-  verify: 'compare with an image, changing nothing',
-  erase: 'erase',
-  info: 'look at the board, changing nothing',
-  reset: 'reset the board',
-} as const satisfies Record<Plan['kind'], string>;
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 
 /** Lines without ends. */
 export function describePlan(plan: Plan, chip: Chip): string[] {
   return [
     `job      ${toHex(plan.job)}${plan.label === '' ? '' : `  “${plan.label}”`}`,
-    `does     ${KINDS[plan.kind]}`,
+    `does     ${KINDS[plan.kind].vendor}`,
     `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
     ...plan.sectors.map((index) => describeSector(index, plan, chip)),
     ...plan.ranges.map(({ address, length, use }) =>
       `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
     ),
     ...(plan.bootAddress === undefined ? [] : [`boot     64 bytes at ${hexAddress(plan.bootAddress)}, written last`]),
-    ...(plan.kind === 'flash' ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
-    ...(plan.kind === 'info' ? [] : [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`]),
+    ...(KINDS[plan.kind].boots ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
+    ...(KINDS[plan.kind].finishes ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`] : []),
     ...describeTimes(plan, chip),
     `hash     ${toHex(planHash(encodePlan(plan)))}`,
   ];
@@ -34,12 +27,12 @@ export function describePlan(plan: Plan, chip: Chip): string[] {
 
 /** What the mode stops and does not stop, for jobs that carry an image. */
 export function describeTrust(plan: Plan): string[] {
-  const row = TRUST[plan.mode];
+  const row = modeRow(plan.mode);
   return [
     `Mode ${plan.mode}: ${row.setUp}`,
     ...row.stops.map((text) => `  stops          ${text}`),
     ...row.doesNotStop.map((text) => `  does NOT stop  ${text}`),
-    ...(plan.kind === 'flash' ? [LOCK_TEXTS[plan.lock]] : []),
+    ...(KINDS[plan.kind].boots ? [LOCK_TEXTS[plan.lock]] : []),
   ];
 }
 
@@ -51,7 +44,7 @@ function describeSector(index: number, plan: Plan, chip: Chip): string {
 function describeTimes(plan: Plan, chip: Chip): string[] {
   if (plan.sectors.length === 0) return [];
   const { erase, program } = estimate(plan, chip);
-  const programs = plan.kind === 'flash' ? `, programming ${spanText(program)}` : '';
+  const programs = KINDS[plan.kind].programs === 'some' ? `, programming ${spanText(program)}` : '';
   return [`time     on the chip: erasing ${spanText(erase)}${programs}`];
 }
 

@@ -4,11 +4,11 @@ import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
+import { KINDS, type PlanKind } from './kinds.ts';
+import { modeRow, PLAN_MODES, type PlanMode } from './modes.ts';
 
-export const KINDS = { flash: 1, verify: 2, erase: 3, info: 4, reset: 5 } as const;
-export type PlanKind = keyof typeof KINDS;
-export const MODES = { 'host-blind': 1 } as const;
-export type PlanMode = keyof typeof MODES;
+export type { PlanKind } from './kinds.ts';
+export type { PlanMode } from './modes.ts';
 export const LOCKS = { none: 0, 'level 1': 1 } as const;
 export type PlanLock = keyof typeof LOCKS;
 export const FINAL_ACTIONS = { halt: 0, run: 1 } as const;
@@ -74,8 +74,8 @@ export function encodePlan(plan: Plan): Uint8Array {
   const writer = new Writer()
     .bytes(PLAN_MAGIC)
     .u16(length)
-    .u8(KINDS[plan.kind], 'kind')
-    .u8(MODES[plan.mode], 'mode')
+    .u8(KINDS[plan.kind].number, 'kind')
+    .u8(modeRow(plan.mode).number, 'mode')
     .bytes(plan.job, 'job', 16)
     .u16(plan.devId, 'devId')
     .u16(plan.flashKiB, 'flashKiB')
@@ -103,8 +103,8 @@ export function decodePlan(bytes: Uint8Array): Plan {
   if (length !== bytes.length) reader.refuse(`${bytes.length} bytes instead of ${length}`);
   if (length > PLAN_LIMITS.bytes || length % 4 !== 0) reader.refuse(`a length of ${length} bytes`);
   const head = {
-    kind: named(reader, KINDS, reader.u8(), 'kind'),
-    mode: named(reader, MODES, reader.u8(), 'mode'),
+    kind: kindOf(reader),
+    mode: modeOf(reader),
     job: reader.bytes(16),
     devId: reader.u16(),
     flashKiB: reader.u16(),
@@ -163,6 +163,17 @@ function readRange(reader: Reader): PlanRange {
     length: reader.u32(),
     use: named(reader, RANGE_USES, reader.u32(), 'use of a range'),
   };
+}
+
+function kindOf(reader: Reader): PlanKind {
+  const value = reader.u8();
+  const kinds = Object.keys(KINDS) as PlanKind[];
+  return kinds.find((kind) => KINDS[kind].number === value) ?? reader.refuse(`unknown kind ${value}`);
+}
+
+function modeOf(reader: Reader): PlanMode {
+  const value = reader.u8();
+  return PLAN_MODES.find((mode) => modeRow(mode).number === value) ?? reader.refuse(`unknown mode ${value}`);
 }
 
 /** The name behind a number of a table; a number that is not in it is refused. */

@@ -5,7 +5,8 @@ import { concat, fromHex, toHex, utf8 } from '../codec/bytes.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { signBytes, type SigningKeyPair, type Verify } from '../crypto/keys.ts';
 import { fail } from '../errors/errors.ts';
-import { MODES, type PlanMode } from './plan.ts';
+import { KINDS, type KindOutcome } from './kinds.ts';
+import { PLAN_MODES } from './modes.ts';
 
 const BAD = 'BF-JOB-RECEIPT';
 const DOMAIN = 'blindflash/1 receipt';
@@ -14,16 +15,17 @@ const TEXT_LIMIT = 3000;
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 const u32 = z.int().min(0).max(0xffffffff);
 
-export const OUTCOMES = ['written', 'lock programmed', 'verified', 'erased'] as const;
-export type Outcome = (typeof OUTCOMES)[number];
+/** What a finished session achieved; the last one: the chip is locked as well. */
+export type Outcome = KindOutcome | 'lock programmed';
+const KIND_OUTCOMES = Object.values(KINDS).flatMap(({ outcome }) => (outcome === undefined ? [] : [outcome]));
 
 const head = {
   /** 16 bytes. */
   job: hex(16),
   /** SHA-512 of the plan as in §7. */
   planHash: hex(64),
-  mode: z.enum(Object.keys(MODES) as [PlanMode, ...PlanMode[]]),
-  outcome: z.enum(OUTCOMES),
+  mode: z.enum(PLAN_MODES),
+  outcome: z.enum(['lock programmed', ...KIND_OUTCOMES]),
   /** As the stub read them. */
   uid: hex(12),
   devId: z.int().min(0).max(0xfff),
@@ -41,7 +43,7 @@ const tail = {
   sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
   /** optcr: what OPTCR read after the lock; null if none was asked. */
   lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
-  /** What this proves in this mode (shared/plan/trust.ts). */
+  /** What this proves in this mode (shared/plan/modes.ts). */
   statement: z.string().min(1).max(400),
   /** Ed25519 key that signed. */
   vendorKey: hex(32),

@@ -1,23 +1,14 @@
 // The rules every plan must keep, checked alike by controller, agent and stub (docs/protocol.md §7, "Rules").
 import { sectorAt, sectorsOf, type Chip } from '../chips/chip.ts';
 import { fail, type ErrorCode } from '../errors/errors.ts';
-import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanKind, type PlanRange } from './plan.ts';
+import { KINDS, type Count, type PlanKind } from './kinds.ts';
+import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanRange } from './plan.ts';
 
 interface Rule {
   readonly code: ErrorCode;
   /** What is wrong, or undefined. */
   readonly broken: (plan: Plan, chip: Chip) => string | undefined;
 }
-
-/** What a kind may and must have. `some` at least one, `none` not one. */
-const SHAPE = {
-  flash: { erases: 'some', programs: 'some', digests: 'any', anyFlash: false },
-  verify: { erases: 'none', programs: 'none', digests: 'some', anyFlash: false },
-  erase: { erases: 'some', programs: 'none', digests: 'none', anyFlash: false },
-  info: { erases: 'none', programs: 'none', digests: 'none', anyFlash: true },
-  reset: { erases: 'none', programs: 'none', digests: 'none', anyFlash: true },
-} as const satisfies Record<PlanKind, { erases: Count; programs: Count; digests: Count; anyFlash: boolean }>;
-type Count = 'some' | 'none' | 'any';
 
 const RULES: readonly Rule[] = [
   { code: 'BF-PLAN-WRONG-CHIP', broken: (plan, chip) => says(plan.devId !== chip.devId, 'the DEV_ID differs') },
@@ -30,7 +21,7 @@ const RULES: readonly Rule[] = [
   { code: 'BF-PLAN-RANGE', broken: bootWords },
   {
     code: 'BF-PLAN-OPTIONS',
-    broken: (plan) => says(plan.lock !== 'none' && plan.kind !== 'flash', 'only flash locks'),
+    broken: (plan) => says(plan.lock !== 'none' && !KINDS[plan.kind].boots, 'only a kind with boot words locks'),
   },
 ];
 
@@ -53,7 +44,7 @@ export function bootRange(plan: Plan): PlanRange | undefined {
 }
 
 function flashSize(plan: Plan, chip: Chip): string | undefined {
-  if (plan.flashKiB === 0) return says(!SHAPE[plan.kind].anyFlash, 'the flash size is missing');
+  if (plan.flashKiB === 0) return says(!KINDS[plan.kind].anyFlash, 'the flash size is missing');
   return says(!chip.flashKiB.includes(plan.flashKiB), `${plan.flashKiB} KiB of flash`);
 }
 
@@ -63,13 +54,16 @@ function idleLimit(plan: Plan): string | undefined {
 }
 
 function shape(plan: Plan): string | undefined {
-  const wanted = SHAPE[plan.kind];
+  const wanted = KINDS[plan.kind];
   const uses = (use: PlanRange['use']) => plan.ranges.filter((range) => range.use === use).length;
   return (
-    counted(wanted.erases, plan.sectors.length, plan.kind, 'sectors to erase') ??
+    counted(wanted.sectors, plan.sectors.length, plan.kind, 'sectors to erase') ??
     counted(wanted.programs, uses('program'), plan.kind, 'ranges to program') ??
     counted(wanted.digests, uses('digest'), plan.kind, 'ranges to digest only') ??
-    says((plan.bootAddress !== undefined) !== (plan.kind === 'flash'), 'boot words belong to flash and to nothing else')
+    says(
+      (plan.bootAddress !== undefined) !== wanted.boots,
+      `${plan.kind} ${wanted.boots ? 'needs' : 'has no'} boot words`,
+    )
   );
 }
 

@@ -3,9 +3,12 @@
 import { Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { fail } from '../errors/errors.ts';
+import { modeRow, PLAN_MODES } from '../plan/modes.ts';
 import { SEALED_PROTOCOL } from './protocol.ts';
 
 export const SEALED_VERSION = 1;
+/** Pre-shared keys of the modes this version has, by number. */
+const PSK_IDS = PLAN_MODES.map((mode) => modeRow(mode).pskId);
 
 /** What the stub read on its chip, by itself. */
 export interface StubFacts {
@@ -53,7 +56,7 @@ export function decodeStubFacts(payload: Uint8Array): StubFacts {
     optcr1: reader.u32(),
   };
   const pskId = reader.u8();
-  if (pskId !== 0) throw fail('BF-VERSION-MISMATCH', `psk id ${pskId}`);
+  if (!PSK_IDS.includes(pskId)) throw fail('BF-VERSION-MISMATCH', `psk id ${pskId}`);
   const handshake = reader.u8();
   if (handshake === 0) reader.refuse('handshake number 0');
   const width = reader.u8();

@@ -8,7 +8,7 @@ import { JOB, parseStatus } from '../../shared/mailbox/layout.ts';
 import { FRAME_RING, MEMORY, controlAddress } from '../fixtures/f42x.ts';
 import { decodePlan, encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { ReceiptSchema } from '../../shared/plan/receipt.ts';
-import { TRUST } from '../../shared/plan/trust.ts';
+import { modeRow } from '../../shared/plan/modes.ts';
 import { Board } from '../../sim/board.ts';
 import { takeProbe } from '../fixtures/hostile-probe.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
@@ -443,7 +443,7 @@ describe('what host-blind does not stop, and says so', function () {
     const outcome = await world.flash(image, { patience: PATIENCE });
     assert.equal(outcome.agent.result, 'done');
     assert.ok(found > 0, 'the plaintext is there for milliseconds');
-    assert.ok(TRUST['host-blind'], 'and the trust sentence of the mode exists');
+    assert.ok(modeRow('host-blind').receipt, 'and the trust sentence of the mode exists');
   });
 
   it('a snapshot of the chip set down on a second board: both finish, one receipt', async () => {

@@ -29,7 +29,7 @@ import {
   encodeStubFacts,
 } from '../../../shared/sealed/payloads.ts';
 import { isoTime } from '../../../shared/codec/iso-time.ts';
-import { satisfiesPolicy, TRUST } from '../../../shared/plan/trust.ts';
+import { modeRow, satisfiesPolicy } from '../../../shared/plan/modes.ts';
 import type { Hello } from '../../../shared/tunnel/bodies.ts';
 import { decodeMessage, encodeMessage, MESSAGES, type TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { decodeWire, encodeWire, type Wire } from '../../../shared/tunnel/wire.ts';
@@ -300,7 +300,7 @@ describe('receipt', () => {
     stubHash: '06'.repeat(64),
     sealedAt: '2026-11-22T15:00:00Z',
     lock: { asked: true, optcr: 0x0fff55ed },
-    statement: TRUST['host-blind'].receipt,
+    statement: modeRow('host-blind').receipt,
     vendorKey: toHex(key.publicKey),
   };
   const signed = signReceipt(receipt, key);

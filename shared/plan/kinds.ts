@@ -1,0 +1,142 @@
+// What kinds of job there are: one row each (docs/protocol.md §7). Everything that depends on the kind alone is a column here; what
+// a kind does inside a sealed session is its handler in controller/job/work.ts, what its plan is made of its function in
+// controller/plan/compile.ts. The names for the program on the chip are generated from this table.
+import type { StubState } from '../mailbox/layout.ts';
+import type { Board } from '../tunnel/bodies.ts';
+
+/** How many of something a plan may have: at least one, not one, any number. */
+export type Count = 'some' | 'none' | 'any';
+
+export interface KindRow {
+  /** Its byte in the plan. */
+  readonly number: number;
+  /** What it does, as the vendor reads it in a list. */
+  readonly vendor: string;
+  /** What it does, as the customer reads it on the consent sheet. */
+  readonly customer: string;
+  /** A stub is put into the chip's RAM and does the work; without one the agent does all there is to do. */
+  readonly stub: boolean;
+  /** Flash is changed. */
+  readonly writes: boolean;
+  /** The vendor needs the image, to write it or to compare with it. */
+  readonly image: boolean;
+  /** A new image is what the chip starts from: the plan names its boot words, and may lock the chip. */
+  readonly boots: boolean;
+  /** What the plan lists. */
+  readonly sectors: Count;
+  readonly programs: Count;
+  readonly digests: Count;
+  /** The plan may leave the flash size open. */
+  readonly anyFlash: boolean;
+  /** How the board is left, unless the vendor says otherwise. */
+  readonly finalAction: 'halt' | 'run';
+  /** False: the board is left as it was found, whatever the plan says, and nobody is told of a final action. */
+  readonly finishes: boolean;
+  /** What the receipt says of it; undefined when it earns none. */
+  readonly outcome: string | undefined;
+  /** For kinds that write: the states of the stub in which the work is done, and what the board is then. */
+  readonly complete: { readonly states: readonly StubState[]; readonly board: Board } | undefined;
+}
+
+export const KINDS = {
+  flash: {
+    number: 1,
+    vendor: 'write an image',
+    customer: 'write a program into the flash of your board',
+    stub: true,
+    writes: true,
+    image: true,
+    boots: true,
+    sectors: 'some',
+    programs: 'some',
+    digests: 'any',
+    anyFlash: false,
+    finalAction: 'run',
+    finishes: true,
+    outcome: 'written',
+    complete: { states: ['written', 'locked', 'ended'], board: 'written' },
+  },
+  verify: {
+    number: 2,
+    vendor: 'compare with an image, changing nothing',
+    customer: 'compare the flash of your board with a program, changing nothing',
+    stub: true,
+    writes: false,
+    image: true,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'some',
+    anyFlash: false,
+    finalAction: 'run',
+    finishes: true,
+    outcome: 'verified',
+    complete: undefined,
+  },
+  erase: {
+    number: 3,
+    vendor: 'erase',
+    customer: 'erase flash of your board',
+    stub: true,
+    writes: true,
+    image: false,
+    boots: false,
+    sectors: 'some',
+    programs: 'none',
+    digests: 'none',
+    anyFlash: false,
+    finalAction: 'halt',
+    finishes: true,
+    outcome: 'erased',
+    complete: { states: ['ended'], board: 'erased' },
+  },
+  info: {
+    number: 4,
+    vendor: 'look at the board, changing nothing',
+    customer: 'look at your board, changing nothing',
+    stub: false,
+    writes: false,
+    image: false,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'none',
+    anyFlash: true,
+    finalAction: 'run',
+    finishes: false,
+    outcome: undefined,
+    complete: undefined,
+  },
+  reset: {
+    number: 5,
+    vendor: 'reset the board',
+    customer: 'reset your board',
+    stub: false,
+    writes: false,
+    image: false,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'none',
+    anyFlash: true,
+    finalAction: 'run',
+    finishes: true,
+    outcome: undefined,
+    complete: undefined,
+  },
+} as const satisfies Record<string, KindRow>;
+
+export type PlanKind = keyof typeof KINDS;
+
+/** Kinds whose work is done by the stub, in a sealed session. */
+export type SealedKind = {
+  readonly [Kind in PlanKind]: (typeof KINDS)[Kind] extends { readonly stub: true } ? Kind : never;
+}[PlanKind];
+
+/** What receipts say of the kinds that earn one. */
+export type KindOutcome = Exclude<(typeof KINDS)[PlanKind]['outcome'], undefined>;
+
+/** The row of a kind. */
+export function kindRow(kind: PlanKind): KindRow {
+  return KINDS[kind];
+}

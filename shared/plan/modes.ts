@@ -1,0 +1,87 @@
+// The trust modes, weakest first, one row each: what a mode stops and what it does not, in the words people are shown by sheet,
+// command line and receipt (docs/product.md, docs/protocol.md §7). The names for the program on the chip are generated from this
+// table.
+
+/** A mode this version has. */
+export interface ModeRow {
+  /** Its byte in the plan. */
+  readonly number: number;
+  /** The pre-shared key of the sealed handshake, by the number M1 names (docs/protocol.md §8); 0 is none. */
+  readonly pskId: number;
+  readonly setUp: string;
+  readonly stops: readonly string[];
+  readonly doesNotStop: readonly string[];
+  /** What a receipt of this mode proves, and what not. */
+  readonly receipt: string;
+}
+
+/** A mode that a firmware policy may ask for and that this version does not have. */
+interface NamedMode {
+  readonly number: undefined;
+}
+
+/** Their order is their strength. */
+export const MODES = {
+  open: { number: undefined },
+  'host-blind': {
+    number: 1,
+    pskId: 0,
+    setUp: 'A program in the chip’s RAM makes a fresh key on the chip; read protection is off during the job.',
+    stops: [
+      'the relay and the network reading along',
+      'recordings: logs, memory and disk of the laptop, captured USB or SWD traffic',
+      'a curious person at the laptop who only looks',
+    ],
+    doesNotStop: [
+      'a person or a program, malware included, that can drive the probe: it can stop the chip, read RAM or flash, or pretend to be a chip',
+      'anybody with a probe after the job, unless the plan locked the chip and the board was switched off and on',
+    ],
+    receipt:
+      'Whoever completed this session reported this digest for this plan. In the mode host-blind this does not prove ' +
+      'that a chip exists, which chip it was, or how many there are.',
+  },
+  'lock-then-load': { number: undefined },
+  seeded: { number: undefined },
+  hardened: { number: undefined },
+} as const satisfies Record<string, ModeRow | NamedMode>;
+
+/** Every mode a policy may name. */
+export type AnyMode = keyof typeof MODES;
+
+/** The modes a plan can have. */
+export type PlanMode = {
+  readonly [Mode in AnyMode]: (typeof MODES)[Mode] extends ModeRow ? Mode : never;
+}[AnyMode];
+
+/** All of them, weakest first. */
+export const MODE_ORDER = Object.keys(MODES) as readonly AnyMode[];
+
+/** Those a plan can have, weakest first. */
+export const PLAN_MODES: readonly PlanMode[] = MODE_ORDER.filter(isPlanMode);
+
+/** The mode of a plan that asks for none. */
+export const DEFAULT_MODE: PlanMode = 'host-blind';
+
+/** True if this version has the mode. */
+export function isPlanMode(mode: AnyMode): mode is PlanMode {
+  return MODES[mode].number !== undefined;
+}
+
+/** The row of a mode. */
+export function modeRow(mode: PlanMode): ModeRow {
+  return MODES[mode];
+}
+
+/** True if `mode` is at least as strong as `policy` asks. */
+export function satisfiesPolicy(mode: AnyMode, policy: AnyMode): boolean {
+  return MODE_ORDER.indexOf(mode) >= MODE_ORDER.indexOf(policy);
+}
+
+export const LOCK_TEXTS = {
+  none: 'This image can be read out afterwards: the plan does not lock the chip.',
+  'level 1': 'Lock programmed: effective after a power cycle. Switch the board off and on.',
+} as const;
+
+/** Said on every sheet of a job that writes: what consent to an image means. */
+export const IMAGE_RULES_TEXT =
+  'Once the image starts, the vendor’s program rules the chip: it can erase it, lock it for ever, burn one-time memory and drive every pin.';
