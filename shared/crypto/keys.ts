@@ -53,11 +53,6 @@ export function exchangeKeyPair<P extends ExchangePurpose>(purposeOfKey: P, rand
   return exchangeKeyPairFrom(purposeOfKey, random.bytes(32));
 }
 
-/** Copies 32 bytes into a public signing key. */
-export function signingPublic<P extends SigningPurpose>(_purpose: P, bytes: Uint8Array): SigningPublic<P> {
-  return checkedCopy(bytes, 'public key', 32) as SigningPublic<P>;
-}
-
 /** Ed25519 pair from a 32-byte seed. */
 export function signingKeyPairFrom<P extends SigningPurpose>(_purpose: P, seed: Uint8Array): SigningKeyPair<P> {
   assertBytes(seed, 'seed', 32);

@@ -37,11 +37,6 @@ export class TunnelInitiator {
     return [...this.#attempts.values()].map((attempt) => attempt.m1);
   }
 
-  /** True once `name` has been tried. */
-  began(name: PskName): boolean {
-    return this.#attempts.has(name);
-  }
-
   /** Begins an attempt with this secret, once. */
   begin(name: PskName, secret: Psk): void {
     if (this.#attempts.has(name)) return;

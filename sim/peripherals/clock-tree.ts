@@ -4,11 +4,6 @@
 export const HSI_HZ = 16e6;
 export const LSI_HZ = 32e3;
 
-/** Registers the frequencies follow from. */
-export interface ClockRegisters {
-  readonly pllcfgr: number;
-  readonly cfgr: number;
-}
 export interface PllSettings {
   readonly m: number;
   readonly n: number;

@@ -37,10 +37,6 @@ export class Gpio extends RegisterBlock<GpioState> {
   set inputs(levels: number) {
     this.state.inputs = levels & 0xffff;
   }
-  /** Output latch, bit per pin. */
-  get outputs(): number {
-    return this.#word(REG.odr);
-  }
   /** Number of the alternate function `pin` has; undefined while it is an input, an output or analog. */
   alternate(pin: number): number | undefined {
     if (((this.#word(REG.moder) >>> (2 * pin)) & 3) !== MODE_ALTERNATE) return undefined;

@@ -51,9 +51,6 @@ export class OptionBytes {
   get hardwareWatchdog(): boolean {
     return (this.words.user & 0x20) === 0;
   }
-  get resetOnStop(): boolean {
-    return (this.words.user & 0x40) === 0;
-  }
   get resetOnStandby(): boolean {
     return (this.words.user & 0x80) === 0;
   }

@@ -84,10 +84,3 @@ export function shipped(useRebuilt = false): Shipped {
     crypto: cryptoNames(),
   };
 }
-
-/** The address to call `name` at, Thumb bit set. */
-export function entryOf({ functions }: Shipped, name: string): number {
-  const found = functions.get(name);
-  if (found === undefined) throw new Error(`the stub has no function ${name}`);
-  return found.address | 1;
-}

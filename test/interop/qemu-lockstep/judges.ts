@@ -34,7 +34,3 @@ export function countOnUnicorn(image: string, count: number, dump: number, lengt
   const args = [script, 'count', image, String(dump), String(length), String(count)];
   return new Uint8Array(execFileSync(PYTHON, args, { maxBuffer: MAX_BUFFER, timeout: TIMEOUT_MS }));
 }
-
-export function hasUnicorn(): boolean {
-  return spawnSync(PYTHON, ['-c', 'import unicorn']).status === 0;
-}

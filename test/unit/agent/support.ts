@@ -1,5 +1,5 @@
 // Benches for the agent's tests: two ends of a room in memory, a controller that plays a script, a customer who notes everything.
-import { exchangeKeyPair, exchangePublic, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { publicInviteHash, type Invite } from '../../../shared/tunnel/invite.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
@@ -189,6 +189,3 @@ export class NotingCustomer implements Customer {
     this.progresses.push(progress);
   }
 }
-
-/** A holder key, for tests that need one. */
-export const HOLDER = signingKeyPair('holder', seededRandom(10));

@@ -35,7 +35,6 @@ export class FakeTarget implements Probe {
   readonly broken = new Set<number>();
   running = true;
   debugEnabled = false;
-  connected = false;
   readonly #options: Required<FakeTargetOptions>;
   #resetSeen = false;
   #held = false;
@@ -58,11 +57,9 @@ export class FakeTarget implements Probe {
   }
   async connect(): Promise<void> {
     this.log.push('connect');
-    this.connected = true;
   }
   async disconnect(): Promise<void> {
     this.log.push('disconnect');
-    this.connected = false;
   }
   async readDpIdr(): Promise<number> {
     return 0x2ba01477;
