@@ -1,5 +1,6 @@
 // Decoded instructions by address: pages of closures hanging on the memory views, dropped when the bytes below change.
 import { type BusMap, type CodeWatcher, PAGE_SHIFT, type View } from './bus-map.ts';
+import { type Block, type BlockStart, HOT } from './blocks.ts';
 import { conditionHolds, advanceIt, type CpuState, type Op } from './state.ts';
 
 const SLOTS = 1 << (PAGE_SHIFT - 1);
@@ -12,8 +13,11 @@ export class CodePage {
   readonly base: number;
   readonly ops: (Op | undefined)[] = new Array<Op | undefined>(SLOTS).fill(undefined);
   readonly itOps: (Op | undefined)[] = [];
+  /** Slots where branches lead to: the instruction itself, while `ops` counts entries or runs a compiled block. */
+  readonly heads = new Map<number, Op>();
   /** The two half-words each slot was decoded from; the second counts also where the instruction has one only. */
   readonly #origin = new Int32Array(SLOTS);
+  readonly #blocks = new Map<number, Block>();
 
   constructor(view: View, base: number) {
     this.view = view;
@@ -27,9 +31,25 @@ export class CodePage {
     if (inIt) this.itOps[slot] = op;
     else this.ops[slot] = op;
   }
+  /** Puts a compiled block in place of its first instruction. */
+  install(slot: number, block: Block): Op {
+    const offset = this.#offset(slot);
+    this.#blocks.set(slot, block);
+    this.view.codeMarks.fill(1, offset >>> 2, (offset + block.length + 3) >>> 2);
+    return (this.ops[slot] = block.op);
+  }
   drop(slot: number): void {
     this.ops[slot] = undefined;
+    this.heads.delete(slot);
+    this.#blocks.delete(slot);
     if (this.itOps.length > slot) this.itOps[slot] = undefined;
+  }
+  /** Drops the blocks that reach into bytes [from, to) of the view. */
+  dropBlocks(from: number, to: number): void {
+    for (const [slot, { length }] of this.#blocks) {
+      const at = this.#offset(slot);
+      if (at < to && at + length > from) this.drop(slot);
+    }
   }
   /** Drops every instruction whose bytes are no longer those it was decoded from. */
   dropStale(): void {
@@ -37,10 +57,15 @@ export class CodePage {
       if (this.ops[slot] === undefined && this.itOps[slot] === undefined) continue;
       if (this.#origin[slot] !== this.#bytesAt(slot)) this.drop(slot);
     }
+    for (const [slot, block] of this.#blocks) if (!block.standsAt(this.view, this.#offset(slot))) this.drop(slot);
+  }
+  /** Bytes from the start of the view to a slot. */
+  #offset(slot: number): number {
+    return ((this.base - this.view.base) >>> 0) + 2 * slot;
   }
   #bytesAt(slot: number): number {
     const { u16 } = this.view;
-    const at = (((this.base - this.view.base) >>> 0) >>> 1) + slot;
+    const at = this.#offset(slot) >>> 1;
     return u16[at]! | (u16[at + 1]! << 16);
   }
 }
@@ -48,15 +73,30 @@ export class CodePage {
 /** Decodes the instruction at `pc`; `second` fetches the next half-word when it is a 32-bit one. */
 export type Decoder = (pc: number, first: number, second: () => number, inIt: boolean) => Op;
 
+/** Makes blocks of straight code (blocks.ts) from a byte offset of a view on. */
+export interface BlockMaker {
+  /** Bytes of the instruction when it may stand in a block, else 0. */
+  sizeAt(view: View, offset: number): number;
+  /** One whose text is at hand already. */
+  known(start: BlockStart): Block | undefined;
+  compile(start: BlockStart): Block | undefined;
+}
+
 export class CodeCache implements CodeWatcher {
+  /** For tests and measurements. */
+  blocksInstalled = 0;
   readonly #bus: BusMap;
   readonly #s: CpuState;
   readonly #decode: Decoder;
+  readonly #maker: BlockMaker;
+  /** Where straight code went on after the instruction decoded last; 0: nowhere. */
+  #following = 0;
 
-  constructor(bus: BusMap, s: CpuState, decode: Decoder) {
+  constructor(bus: BusMap, s: CpuState, decode: Decoder, maker: BlockMaker) {
     this.#bus = bus;
     this.#s = s;
     this.#decode = decode;
+    this.#maker = maker;
     bus.watcher = this;
   }
 
@@ -78,6 +118,23 @@ export class CodeCache implements CodeWatcher {
     return known ?? this.#decodeInto(page, pc, inIt);
   }
 
+  /** The instruction at `pc` by itself, even where a block begins. */
+  single(page: CodePage, pc: number, inIt: boolean): Op {
+    const head = inIt ? undefined : page.heads.get((pc - page.base) >>> 1);
+    if (head !== undefined) return head;
+    const op = this.fill(page, pc, inIt);
+    return inIt ? op : (page.heads.get((pc - page.base) >>> 1) ?? op);
+  }
+
+  /** A branch leads to `pc`: a block may begin there. */
+  branchTarget(pc: number): void {
+    const page = this.pageAt(pc);
+    const slot = page === undefined ? 0 : (pc - page.base) >>> 1;
+    const op = page?.ops[slot];
+    if (page === undefined || op === undefined || page.heads.has(slot)) return;
+    this.#head(page, slot, op);
+  }
+
   #decodeInto(page: CodePage, pc: number, inIt: boolean): Op {
     const { view } = page;
     const offset = (pc >>> 0) - view.base;
@@ -85,8 +142,37 @@ export class CodeCache implements CodeWatcher {
     const op = this.#decode(pc, view.u16[offset >>> 1]!, second, inIt);
     view.codeMarks[offset >>> 2] = 1;
     if (offset + 2 < view.size) view.codeMarks[(offset + 2) >>> 2] = 1;
-    page.keep((pc - page.base) >>> 1, op, inIt);
-    return op;
+    const slot = (pc - page.base) >>> 1;
+    page.keep(slot, op, inIt);
+    if (inIt) return op;
+    const size = this.#maker.sizeAt(view, offset);
+    const straight = pc === this.#following;
+    this.#following = size === 0 ? 0 : (pc + size) | 0;
+    return straight || size === 0 ? op : this.#head(page, slot, op);
+  }
+
+  /** Puts at the slot of a block's first instruction the block, or what counts entries until it is worth compiling. */
+  #head(page: CodePage, slot: number, first: Op): Op {
+    const { view, base } = page;
+    const decoded = (offset: number): Op => this.single(page, (view.base + offset) | 0, false);
+    const start = { view, offset: ((base - view.base) >>> 0) + 2 * slot, first, decoded };
+    page.heads.set(slot, first);
+    const known = this.#maker.known(start);
+    if (known !== undefined) return this.#install(page, slot, known);
+    let left = HOT;
+    const counting = (): number => {
+      if (--left === 0 && page.ops[slot] === counting) {
+        const block = this.#maker.compile(start);
+        if (block === undefined) page.ops[slot] = first;
+        else this.#install(page, slot, block);
+      }
+      return first();
+    };
+    return (page.ops[slot] = counting);
+  }
+  #install(page: CodePage, slot: number, block: Block): Op {
+    this.blocksInstalled++;
+    return page.install(slot, block);
   }
 
   /** Forgets what is decoded at or across the word at `address`. */
@@ -101,6 +187,8 @@ export class CodeCache implements CodeWatcher {
       const page = view.codePages[at >>> PAGE_SHIFT] as CodePage | undefined;
       page?.drop((at & PAGE_MASK) >>> 1);
     }
+    const pages = new Set([offset >>> PAGE_SHIFT, (last - 1) >>> PAGE_SHIFT]);
+    for (const index of pages) (view.codePages[index] as CodePage | undefined)?.dropBlocks(offset, last);
   }
   /** For memories whose content was replaced: decoded instructions stay where the bytes are the same. */
   dropStale(): void {

@@ -120,6 +120,10 @@ export class CortexM4 implements Core {
   get idleTurnsSkipped(): number {
     return this.#idle.skipped;
   }
+  /** Blocks of straight code compiled so far (blocks.ts). */
+  get blocksCompiled(): number {
+    return this.#runner.blocksCompiled;
+  }
   /** xPSR, MSP, PSP for tests and traces. */
   get xpsr(): number {
     return this.#s.xpsr >>> 0;
@@ -377,6 +381,7 @@ export class CortexM4 implements Core {
       scratch: new Int32Array(16),
       fpuEnabled: () => (this.#exceptions.registers.cpacr & CPACR_FULL) !== 0,
       trapDivideByZero: () => (this.#exceptions.registers.ccr & CCR_DIV_0_TRP) !== 0,
+      branchTarget: (target) => this.#runner.branchTarget(target),
       backwardBranch: (_from, target) => this.#idle.branch(target),
       system: systemActions(s, this.nvic, {
         supervisorCall: () => {

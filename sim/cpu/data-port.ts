@@ -23,6 +23,8 @@ const CCR_UNALIGN_TRP = 1 << 3;
 export class DataPort {
   /** CCR as far as data accesses care. */
   ccr = 0;
+  /** Nobody observes: memory may be accessed past this port. */
+  direct = true;
   readonly #s: CpuState;
   readonly #bus: BusMap;
   readonly #events: DataPortEvents;
@@ -41,6 +43,7 @@ export class DataPort {
 
   observe(observer: AccessObserver): void {
     if (!this.#observers.includes(observer)) this.#observers.push(observer);
+    this.direct = false;
     this.#readPages = this.#nowhere;
     this.#writePages = this.#nowhere;
   }
@@ -51,6 +54,7 @@ export class DataPort {
     const at = this.#observers.indexOf(observer);
     if (at >= 0) this.#observers.splice(at, 1);
     if (this.#observers.length > 0) return;
+    this.direct = true;
     this.#readPages = this.#bus.readPages;
     this.#writePages = this.#bus.writePages;
   }

@@ -30,6 +30,8 @@ export interface DecodeContext {
   fpuEnabled(): boolean;
   /** CCR.DIV_0_TRP. */
   trapDivideByZero(): boolean;
+  /** Straight code begins at `target`: a direct branch leads there. */
+  branchTarget(target: number): void;
   /** Wraps the taken side of a direct backward branch so that idle loops are noticed. */
   backwardBranch(from: number, target: number): Op;
   /** For LDM: values before they are committed. */
@@ -45,6 +47,7 @@ export function undefinedInstruction(): Op {
 /** The taken side of a direct branch. */
 export function jump(ctx: DecodeContext, from: number, target: number): Op {
   const { s, time } = ctx;
+  ctx.branchTarget(target);
   if (target <= from) return ctx.backwardBranch(from, target);
   return () => {
     time.cycles += EXTRA.takenBranch;

@@ -137,6 +137,7 @@ function branchesAndMisc(ctx: DecodeContext, hw1: number, hw2: number, pc: numbe
   const target = longTarget(hw1, hw2, pc);
   switch (hw2 & 0x5000) {
     case 0x5000:
+      ctx.branchTarget(target);
       return () => {
         r[14] = next | 1;
         time.cycles += EXTRA.takenBranch;

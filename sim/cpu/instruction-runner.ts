@@ -3,7 +3,8 @@
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { BusMap } from './bus-map.ts';
-import { CodeCache, type CodePage, conditional } from './code-cache.ts';
+import { type BlockParts, compileBlock, knownBlock, pieceAt } from './blocks.ts';
+import { CodeCache, type CodePage, conditional, type Decoder } from './code-cache.ts';
 import { type DebugUnit, DFSR } from './debug-unit.ts';
 import type { DecodeContext } from './decode-context.ts';
 import { decode16 } from './decode16.ts';
@@ -53,9 +54,15 @@ export class InstructionRunner {
     this.#fpb = fpb;
     this.#dwt = dwt;
     this.#context = context;
-    this.#code = new CodeCache(bus, context.s, (pc, first, second, inIt) =>
-      this.#charged(pc, this.#decode(pc, first, second, inIt)),
-    );
+    this.#code = this.#makeCodeCache(bus);
+  }
+
+  get blocksCompiled(): number {
+    return this.#code.blocksInstalled;
+  }
+  /** A branch leads to `pc`: a block may begin there. */
+  branchTarget(pc: number): void {
+    this.#code.branchTarget(pc);
   }
 
   /** Forgets what is decoded at or across the word at `address`: its breakpoints may have come or gone. */
@@ -132,7 +139,7 @@ export class InstructionRunner {
     const s = this.#s;
     const epoch = this.epoch;
     try {
-      const op = this.#code.fill(page, pc, s.it !== 0);
+      const op = this.#code.single(page, pc, s.it !== 0);
       this.#time.cycles += 1;
       const next = op();
       if (this.epoch === epoch) s.r[15] = next;
@@ -153,8 +160,7 @@ export class InstructionRunner {
   }
 
   #charged(pc: number, op: Op): Op {
-    const at = pc >>> 0;
-    if (!this.freeRanges.some(([from, to]) => at >= from && at < to)) return op;
+    if (!this.#isFree(pc >>> 0)) return op;
     const time = this.#time;
     return () => {
       const before = time.cycles - 1;
@@ -162,6 +168,20 @@ export class InstructionRunner {
       time.cycles = before;
       return next;
     };
+  }
+  #isFree(address: number): boolean {
+    return this.freeRanges.some(([from, to]) => address >= from && address < to);
+  }
+  #makeCodeCache(bus: BusMap): CodeCache {
+    const decode: Decoder = (pc, first, second, inIt) => this.#charged(pc, this.#decode(pc, first, second, inIt));
+    const special = (pc: number): boolean => this.#fpb.hits(pc) || this.#dwt.hits(pc) || this.#isFree(pc);
+    const { s, time, port } = this.#context;
+    const parts: BlockParts = { s, time, port, bus, special };
+    return new CodeCache(bus, s, decode, {
+      sizeAt: (view, offset) => pieceAt(view, offset)?.size ?? 0,
+      known: (start) => knownBlock(parts, start),
+      compile: (start) => compileBlock(parts, start),
+    });
   }
   #decode(pc: number, first: number, second: () => number, inIt: boolean): Op {
     const wide = first >>> 11 >= 0x1d;
