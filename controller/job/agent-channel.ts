@@ -1,74 +1,90 @@
-// Talking with the agent: messages out, messages waited for, how long, and what it is called when none comes
-// (docs/protocol.md §6).
+// The channel to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that is
+// called when it was too long (docs/protocol.md §6).
 import { Inbox } from './inbox.ts';
-import { PATIENCE } from './ports.ts';
+import { TIMEOUTS } from './ports.ts';
 import type { JobOptions, Timeouts } from './ports.ts';
 import { WaitQueue, type Limit } from './wait-queue.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
-import type { MessageName, MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
 
 export class AgentChannel {
-  readonly mail = new Inbox();
-  readonly patience: Timeouts;
-  /** Of the tunnel in use; undefined until the first one is confirmed. */
-  code: string | undefined;
-  /** The latest bad news that nothing has healed: the reason of a silence after it. */
-  trouble: BlindflashError | undefined;
+  readonly inbox = new Inbox();
+  readonly waits: WaitQueue;
+  readonly timeouts: Timeouts;
   readonly #clock: Clock;
   readonly #transmit: (message: TunnelMessage) => void;
-  #waiting: WaitQueue;
+  #code: string | undefined;
+  #trouble: BlindflashError | undefined;
+  #cancelPeerTimer: () => void = () => {};
 
-  /** @param transmit hands a message to the way; throws as Way.send does. */
-  constructor(options: Pick<JobOptions, 'clock' | 'patience'>, transmit: (message: TunnelMessage) => void) {
-    this.patience = { ...PATIENCE, ...options.patience };
+  /** @param transmit hands a message to the transport; throws as Transport.send does. */
+  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transmit: (message: TunnelMessage) => void) {
+    this.timeouts = { ...TIMEOUTS, ...options.timeouts };
+    this.waits = new WaitQueue(options.clock);
     this.#clock = options.clock;
     this.#transmit = transmit;
-    this.#waiting = new WaitQueue(options.clock);
   }
 
-  /** What every wait goes through; another object after `renew`. */
-  get waiting(): WaitQueue {
-    return this.#waiting;
+  /** Of the tunnel in use; undefined until the first one is confirmed. */
+  get code(): string | undefined {
+    return this.#code;
   }
 
-  /** What ended the waits so far does not end those from here on. */
-  renew(): void {
-    const waiting = new WaitQueue(this.#clock);
-    // An agent that is away right now (asleep, between two links) hears it when it is back.
-    waiting.suspended = this.#waiting.suspended;
-    this.#waiting = waiting;
+  /** A tunnel is confirmed, the first or another one. */
+  opened(code: string): void {
+    this.#code = code;
+    this.inbox.clear();
   }
 
-  /** Queues a message. A way that has failed says why, not only that it is closed. */
+  /** The latest bad news that nothing has healed: the reason of a silence after it. */
+  get trouble(): BlindflashError | undefined {
+    return this.#trouble;
+  }
+
+  /** Bad news from the agent or from the chip. */
+  troubled(error: BlindflashError): void {
+    this.#trouble = error;
+  }
+
+  /** A sealed session is confirmed: earlier trouble is over. */
+  healed(): void {
+    this.#trouble = undefined;
+  }
+
+  /** Queues a message. A transport that has failed says why, not only that it is closed. */
   send(message: TunnelMessage): void {
     try {
       this.#transmit(message);
     } catch (error) {
-      throw this.#waiting.failure ?? error;
+      throw this.waits.failure ?? error;
     }
   }
 
-  /** The next message of this name; those in `also` may come meanwhile and wait their turn. */
-  take<Name extends MessageName>(name: Name, limit: Limit, also?: readonly MessageName[]): Promise<MessageOf<Name>> {
-    return this.mail.take(this.#waiting, name, limit, also);
+  /** The agent is in the room, or not. One that has been met has `timeouts.peer` to come back; meanwhile no limit runs. */
+  peer(present: boolean): void {
+    const away = !present && this.#code !== undefined;
+    this.#cancelPeerTimer();
+    this.waits.suspend(away);
+    this.waits.alive();
+    if (!away) return;
+    const gone = () => this.waits.fail(this.#trouble ?? fail('BF-RELAY-PEER-GONE'));
+    this.#cancelPeerTimer = this.#clock.after(this.timeouts.peer, gone);
   }
 
-  /** Lets time pass. @param ms milliseconds. */
-  async pause(ms: number): Promise<void> {
-    const until = this.#clock.now() + ms;
-    const over = () => (this.#clock.now() >= until ? true : undefined);
-    const limit = { ms, since: 'start' as const, error: () => fail('BF-INTERNAL') };
-    await this.#waiting.until(over, limit);
+  /** The limit of a wait for the agent; known trouble is a better reason than the code. */
+  limit(timeout: keyof Timeouts, code: ErrorCode, since: Limit['since'] = 'start'): Limit {
+    return { ms: this.timeouts[timeout], since, error: () => this.#trouble ?? fail(code, WAITED[timeout]) };
   }
 
-  /** A wait for as long as this patience lasts; known trouble is a better reason than the code. */
-  limit(patience: keyof Timeouts, code: ErrorCode, since: Limit['since'] = 'start'): Limit {
-    return { ms: this.patience[patience], since, error: () => this.trouble ?? fail(code, WAITED[patience]) };
+  /** Nobody waits for the agent any more. */
+  close(): void {
+    this.#cancelPeerTimer();
+    this.waits.stop();
   }
 }
 
-/** What had not come when patience ended. */
+/** What had not come when the time was over. */
 const WAITED: Readonly<Record<keyof Timeouts, string>> = {
   meet: 'no agent came with this invite',
   peer: 'the agent did not come back',

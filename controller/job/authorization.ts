@@ -9,17 +9,21 @@ import { equalBytes } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
+import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
 export class Authorization {
   readonly #options: JobOptions;
-  readonly #talk: AgentChannel;
-  readonly #keeper: JobRecorder;
+  readonly #channel: AgentChannel;
+  readonly #recorder: JobRecorder;
   #plan: Plan;
+  /** To the latest question for the code. */
+  #answer: boolean | undefined;
+  #questions = 0;
 
-  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
+  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
     this.#options = options;
-    this.#talk = talk;
-    this.#keeper = keeper;
+    this.#channel = channel;
+    this.#recorder = recorder;
     this.#plan = planOf(options.record);
   }
 
@@ -28,12 +32,56 @@ export class Authorization {
     return this.#plan;
   }
 
-  /** Resolves when everybody has agreed to this board, this plan and this tunnel; throws what stands against it. */
-  async reach(hello: Hello): Promise<void> {
+  /** Sends JOB if the board fits the plan. @throws what stands against it */
+  present(hello: Hello): void {
     this.#fitPlan(hello);
     this.#checkHello(hello);
-    await this.#agree();
-    await this.#confirmCode();
+    const { keys, random } = this.#options;
+    const { plan } = this.#recorder.record;
+    this.#channel.send({ name: 'JOB', sealedPublic: keys.sealed.publicKey, hostEntropy: random.bytes(32), plan });
+    this.#emit({ type: 'job', plan: this.#plan, planHash: planHash(plan) });
+  }
+
+  /** The customer's answer is a yes to exactly these bytes. @throws BF-PLAN-HASH, BF-JOB-DECLINED */
+  compareConsent(consent: MessageOf<'CONSENT'>): void {
+    if (!equalBytes(consent.planHash, planHash(this.#recorder.record.plan))) {
+      throw fail('BF-PLAN-HASH', 'the agent answered for another plan');
+    }
+    if (!consent.yes) throw fail('BF-JOB-DECLINED');
+    this.#emit({ type: 'consent' });
+  }
+
+  /** No image leaves before the vendor has confirmed the code of a tunnel of this invite, or has waived it. True once he has. */
+  get codeSettled(): boolean {
+    if (this.#recorder.record.room.codeConfirmed) return true;
+    if (this.#options.waiveCode !== true) return false;
+    this.#recorder.updateRoom({ codeConfirmed: true });
+    return true;
+  }
+
+  /** Asks the vendor to compare the code; an answer to an earlier question does not count any more. */
+  askCode(): void {
+    const { waits, code } = this.#channel;
+    const question = ++this.#questions;
+    this.#answer = undefined;
+    this.#options.callbacks.confirmCode(code as string).then(
+      (yes) => {
+        if (question === this.#questions) this.#answer = yes;
+        waits.notify();
+      },
+      (error: unknown) => waits.fail(error),
+    );
+  }
+
+  /** The vendor's answer to the latest question, once there is one. */
+  get answer(): boolean | undefined {
+    return this.#answer;
+  }
+
+  /** @throws BF-JOB-CODE-REFUSED */
+  settleCode(yes: boolean): void {
+    if (!yes) throw fail('BF-JOB-CODE-REFUSED');
+    this.#recorder.updateRoom({ codeConfirmed: true });
   }
 
   /** Another flash size than the plan was made for: the plan is made again, unless it was fixed or work has begun. */
@@ -41,58 +89,22 @@ export class Authorization {
     const { planFor } = this.#options;
     const told = target.flashKiB !== 0 && this.#plan.flashKiB !== 0;
     const differs = told && target.flashKiB !== this.#plan.flashKiB;
-    if (!differs || planFor === undefined || this.#keeper.record.uid !== undefined) return;
+    if (!differs || planFor === undefined || this.#recorder.record.uid !== undefined) return;
     this.#plan = planFor(target.flashKiB);
-    this.#keeper.update({ plan: encodePlan(this.#plan) });
+    this.#recorder.update({ plan: encodePlan(this.#plan) });
   }
 
   #checkHello(hello: Hello): void {
     try {
       checkHello(hello, this.#plan, this.#options.allowedStubs);
     } catch (error) {
-      const lockSent = this.#keeper.record.board === 'written' && this.#plan.lock !== 'none';
+      const lockSent = this.#recorder.record.board === 'written' && this.#plan.lock !== 'none';
       if (!lockSent || !isBlindflashError(error, 'BF-TARGET-RDP1')) throw error;
       throw fail(
         'BF-TARGET-RDP1',
         'the lock had been sent; the chip reads level 1 now, but nothing on it confirmed that',
       );
     }
-  }
-
-  /** JOB, and the customer's yes to exactly these bytes. */
-  async #agree(): Promise<void> {
-    const { keys, random } = this.#options;
-    const { plan } = this.#keeper.record;
-    const hash = planHash(plan);
-    this.#talk.send({ name: 'JOB', sealedPublic: keys.sealed.publicKey, hostEntropy: random.bytes(32), plan });
-    this.#emit({ type: 'job', plan: this.#plan, planHash: hash });
-    const consent = await this.#talk.take('CONSENT', this.#talk.limit('consent', 'BF-TUNNEL-TIMEOUT'), ['SEALED1']);
-    if (!equalBytes(consent.planHash, hash)) throw fail('BF-PLAN-HASH', 'the agent answered for another plan');
-    if (!consent.yes) throw fail('BF-JOB-DECLINED');
-    this.#emit({ type: 'consent' });
-  }
-
-  /** No image leaves before the vendor has confirmed the code of a tunnel of this invite, or has waived it. */
-  async #confirmCode(): Promise<void> {
-    if (this.#keeper.record.room.codeConfirmed) return;
-    const code = this.#talk.code as string;
-    if (this.#options.waiveCode !== true) await this.#askCode(code);
-    this.#keeper.updateRoom({ codeConfirmed: true });
-  }
-
-  async #askCode(code: string): Promise<void> {
-    const talk = this.#talk;
-    let answer: boolean | undefined;
-    talk.mail.expected = ['SEALED1'];
-    this.#options.callbacks.confirmCode(code).then(
-      (yes) => {
-        answer = yes;
-        talk.waiting.notify();
-      },
-      (error: unknown) => talk.waiting.fail(error),
-    );
-    const yes = await talk.waiting.until(() => answer, talk.limit('consent', 'BF-JOB-CODE-REFUSED'));
-    if (!yes) throw fail('BF-JOB-CODE-REFUSED');
   }
 
   #emit(event: JobEvent): void {

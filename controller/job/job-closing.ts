@@ -1,67 +1,70 @@
-// How a job takes leave: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
+// How a job takes leave of its agent: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
 import type { AgentChannel } from './agent-channel.ts';
 import type { JobRecorder } from './job-recorder.ts';
-import type { JobOptions, JobResult } from './ports.ts';
+import type { JobOptions } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
-import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
+import type { BlindflashError } from '../../shared/errors/errors.ts';
+import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
-/** What a finished job has to show. */
-export type Leave = Pick<JobResult, 'receipt' | 'customerCopy' | 'board'>;
-
 export class JobClosing {
   readonly #options: JobOptions;
-  readonly #talk: AgentChannel;
-  readonly #keeper: JobRecorder;
-  /** BYE is said or about to be: LEFT is what is waited for. */
+  readonly #channel: AgentChannel;
+  readonly #recorder: JobRecorder;
   #begun = false;
   #left: Board | undefined;
+  #customerCopy: SignedText | undefined;
 
-  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
+  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
     this.#options = options;
-    this.#talk = talk;
-    this.#keeper = keeper;
+    this.#channel = channel;
+    this.#recorder = recorder;
   }
 
-  /** The customer's copy, and how the agent leaves the board. The job is done whatever happens now. */
-  async done(): Promise<Leave> {
-    this.#keeper.update({ finished: true });
-    await this.#keeper.saved();
-    const { receipt } = this.#keeper;
-    const copy = receipt === undefined ? undefined : customerCopyOf(receipt, this.#options.keys.receipt);
-    const customer = { receipt: copy?.text ?? null, signature: copy?.signature ?? null };
-    const board = await this.#sayBye({ name: 'BYE', done: true, customer });
-    return { receipt, customerCopy: copy, board };
+  /** How the agent left the board, once it has said so. */
+  get left(): Board | undefined {
+    return this.#left;
   }
 
-  /** The job is over without its work: the agent hears why, if there ever was one. */
-  async failed(error: BlindflashError): Promise<void> {
-    if (this.#talk.code === undefined) return;
-    const failure = { code: error.code, detail: error.detail ?? '' };
-    await this.#sayBye({ name: 'BYE', done: false, failure });
+  /** The customer's copy of the receipt, once the job is recorded as finished. */
+  get customerCopy(): SignedText | undefined {
+    return this.#customerCopy;
   }
 
-  /** The agent has let go of the board; unless the job is over that is the end of it. */
+  /** The agent has let go of the board. */
   agentLeft(board: Board): void {
     this.#left = board;
     this.#options.callbacks.onEvent?.({ type: 'left', board });
-    if (board === 'written' || board === 'erased' || board === 'incomplete') this.#keeper.update({ board });
-    if (!this.#begun) {
-      this.#talk.waiting.fail(this.#talk.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board'));
-    }
+    if (board === 'written' || board === 'erased' || board === 'incomplete') this.#recorder.update({ board });
   }
 
-  async #sayBye(bye: MessageOf<'BYE'>): Promise<Board | undefined> {
-    const talk = this.#talk;
-    talk.renew();
+  /** The job is done whatever happens now; resolves when that is on disk, with the good news for the agent. */
+  async finish(): Promise<MessageOf<'BYE'>> {
+    this.#recorder.update({ finished: true });
+    await this.#recorder.saved();
+    const { receipt } = this.#recorder;
+    const copy = receipt === undefined ? undefined : customerCopyOf(receipt, this.#options.keys.receipt);
+    this.#customerCopy = copy;
+    const customer = { receipt: copy?.text ?? null, signature: copy?.signature ?? null };
+    return { name: 'BYE', done: true, customer };
+  }
+
+  /** The job is over without its work: what the agent hears of it. */
+  failure(error: BlindflashError): MessageOf<'BYE'> {
+    return { name: 'BYE', done: false, failure: { code: error.code, detail: error.detail ?? '' } };
+  }
+
+  /** Says BYE, unless the agent has left already. Throws as Transport.send does. */
+  sayBye(bye: MessageOf<'BYE'>): void {
     this.#begun = true;
-    try {
-      if (this.#left === undefined) talk.send(bye);
-      return await talk.waiting.until(() => this.#left, talk.limit('left', 'BF-TUNNEL-TIMEOUT'));
-    } catch (error) {
-      this.#options.log.warn({ code: asBlindflashError(error).code }, 'the agent did not say how it left the board');
-      return undefined;
-    }
+    this.#channel.waits.renew();
+    if (this.#left === undefined) this.#channel.send(bye);
+  }
+
+  /** For the log: BYE was to be said, and how the board was left is not known. */
+  warnIfUnanswered(): void {
+    if (!this.#begun || this.#left !== undefined) return;
+    this.#options.log.warn({}, 'the agent did not say how it left the board');
   }
 }

@@ -1,36 +1,32 @@
-// The flasher: one job over one tunnel, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11). Prints nothing, stores through
-// its port, takes time and chance as arguments. Nothing is reported done that the stub did not authenticate.
-import type { JobRecord } from './job-record.ts';
+// The flasher: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of job-table.ts.
+// Prints nothing, stores through its port, takes time and chance as arguments. Nothing is reported done that the stub did not
+// authenticate.
+import { AgentChannel } from './agent-channel.ts';
 import { Authorization } from './authorization.ts';
 import { usesStub } from './checks.ts';
-import { AgentChannel } from './agent-channel.ts';
-import { JobRecorder } from './job-recorder.ts';
 import { JobClosing } from './job-closing.ts';
-import { MOST_BEGINNINGS } from './ports.ts';
+import type { JobRecord } from './job-record.ts';
+import { JobRecorder } from './job-recorder.ts';
+import { isAwaitable, JobMachine, type JobEntries, type JobSteps } from './job-machine.ts';
+import { UNSEALED, type After, type Input } from './job-table.ts';
+import { MOST_BEGINNINGS, MOST_UNACKNOWLEDGED } from './ports.ts';
 import type { JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
-import { isResumable, problemError, Retryable, withBoard } from './problems.ts';
+import { isResumable, problemError, troubleOf, withBoard, type Trouble } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { SealedSessionManager } from './sealed-session-manager.ts';
 import type { Limit } from './wait-queue.ts';
-import { doWork } from './work.ts';
+import { doWork, type WorkOptions } from './work.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
-import type { Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import type { TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
 
-/** Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the tunnel's own limit. */
-export const MOST_UNACKNOWLEDGED = 1024;
-
-/** A new tunnel or a new HELLO: the job begins again at HELLO. */
-class StartAgain {}
-
-/** Begins a job over the way that `openWay` opens. */
-export function startJob(options: JobOptions, openWay: OpenTransport): RunningJob {
-  const job = new Job(options, openWay);
+/** Begins a job over the transport that `openTransport` opens. */
+export function startJob(options: JobOptions, openTransport: OpenTransport): RunningJob {
+  const job = new Job(options, openTransport);
   return {
-    done: job.run(),
+    done: job.done,
     get board() {
       return job.record.board;
     },
@@ -45,238 +41,346 @@ export function startJob(options: JobOptions, openWay: OpenTransport): RunningJo
 }
 
 class Job {
+  readonly done: Promise<JobResult>;
   resumable = true;
   readonly #options: JobOptions;
-  readonly #talk: AgentChannel;
-  readonly #keeper: JobRecorder;
-  readonly #agreement: Authorization;
-  readonly #sealing: SealedSessionManager;
-  readonly #parting: JobClosing;
+  readonly #channel: AgentChannel;
+  readonly #recorder: JobRecorder;
+  readonly #authorization: Authorization;
+  readonly #sessions: SealedSessionManager;
+  readonly #closing: JobClosing;
   readonly #chip: Chip;
-  readonly #way: Transport;
+  readonly #transport: Transport;
   readonly #started: number;
-  #attempts = 0;
-  #cancelPeerTimer: () => void = () => {};
+  readonly #machine: JobMachine;
+  /** Times the agent began at HELLO. */
+  #beginnings = 0;
+  #hello: Hello | undefined;
+  #skipped: readonly number[] = [];
+  /** What ended the job, unless it is done. */
+  #error: BlindflashError | undefined;
+  #resolve!: (result: JobResult) => void;
+  #reject!: (error: BlindflashError) => void;
 
-  constructor(options: JobOptions, openWay: OpenTransport) {
+  constructor(options: JobOptions, openTransport: OpenTransport) {
     this.#options = options;
-    this.#talk = new AgentChannel(options, (message) => this.#way.send(message));
-    this.#keeper = new JobRecorder(options, (error) => this.#talk.waiting.fail(error));
-    this.#agreement = new Authorization(options, this.#talk, this.#keeper);
-    this.#sealing = new SealedSessionManager(options, this.#talk, this.#keeper);
-    this.#parting = new JobClosing(options, this.#talk, this.#keeper);
-    this.#chip = chipOf(this.#agreement.plan);
+    this.#channel = new AgentChannel(options, (message) => this.#transport.send(message));
+    this.#recorder = new JobRecorder(options, (error) => this.#channel.waits.fail(error));
+    this.#authorization = new Authorization(options, this.#channel, this.#recorder);
+    this.#sessions = new SealedSessionManager(options, this.#channel, this.#recorder);
+    this.#closing = new JobClosing(options, this.#channel, this.#recorder);
+    this.#chip = chipOf(this.#authorization.plan.devId);
     this.#started = options.clock.now();
-    this.#way = openWay({
+    this.#machine = new JobMachine(this.#channel, this.#steps, this.#entries);
+    this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
+    this.#transport = openTransport({
       onConfirmed: (confirmed) => this.#confirmed(confirmed),
-      kept: () => this.#keeper.kept(),
+      kept: () => this.#recorder.kept(),
       onMessage: (message) => this.#received(message),
-      onFailed: (error) => this.#talk.waiting.fail(error),
-      onDrained: () => this.#talk.waiting.notify(),
+      onFailed: (error) => this.#channel.waits.fail(error),
+      onDrained: () => this.#channel.waits.notify(),
       onSecondUse: () => this.#emit({ type: 'secondUse' }),
-      onPeer: (present) => this.#peer(present),
+      onPeer: (present) => {
+        this.#emit({ type: 'peer', present });
+        this.#channel.peer(present);
+      },
     });
+    this.#machine.start();
   }
 
   get record(): JobRecord {
-    return this.#keeper.record;
-  }
-
-  async run(): Promise<JobResult> {
-    try {
-      return await this.#run();
-    } catch (error) {
-      const known = this.#named(error);
-      this.resumable = !this.record.finished && isResumable(known);
-      this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
-      if (!isResumable(known)) await this.#parting.failed(known);
-      throw withBoard(known, this.record.board);
-    } finally {
-      this.#cancelPeerTimer();
-      this.#sealing.dropLink();
-      this.#way.close();
-      await this.#keeper.saved();
-    }
+    return this.#recorder.record;
   }
 
   /** Leaves the job where it is. */
   interrupt(): void {
-    this.#talk.waiting.fail(fail('BF-JOB-INTERRUPTED'));
+    this.#channel.waits.fail(fail('BF-JOB-INTERRUPTED'));
   }
 
-  // ── the course of a job ───────────────────────────────────────────────────────────────────────────────────────
-
-  async #run(): Promise<JobResult> {
-    await this.#talk.waiting.until(() => this.#talk.code, this.#meeting());
-    for (;;) {
-      try {
-        return await this.#attempt();
-      } catch (error) {
-        if (!(error instanceof StartAgain)) throw error;
-        this.#sealing.dropLink();
-      }
-    }
-  }
-
-  /** From HELLO to LEFT on one tunnel. */
-  async #attempt(): Promise<JobResult> {
-    if (++this.#attempts > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
-    this.#sealing.beginAgain();
-    const { hello } = await this.#talk.take('HELLO', this.#talk.limit('hello', 'BF-TUNNEL-TIMEOUT'));
-    this.#emit({ type: 'hello', hello });
-    if (this.record.finished) return this.#farewell(hello);
-    await this.#agreement.reach(hello);
-    if (!usesStub(this.#agreement.plan)) return this.#finish(hello, []);
-    return this.#finish(hello, await this.#sealedWork());
-  }
-
-  /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
-  #meeting(): Limit {
-    if (!this.record.finished) return this.#talk.limit('meet', 'BF-RELAY-LONELY');
-    const error = () =>
-      fail(
-        'BF-RELAY-LONELY',
-        'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done',
-      );
-    return { ms: this.#talk.patience.hello, since: 'start', error };
-  }
-
-  /** The job was finished by an earlier process that could not say so: the customer hears it now. */
-  async #farewell(hello: Hello): Promise<JobResult> {
-    const { uid } = this.record;
-    if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid) {
-      throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
-    }
-    await this.#keeper.recallReceipt();
-    return this.#finish(hello, []);
-  }
-
-  /** The plan's work, in as many sealed sessions as it takes. Returns the skipped sectors. */
-  #sealedWork(): Promise<readonly number[]> {
-    const work = (link: SealedSession): Promise<readonly number[]> => this.#work(link);
-    return this.#sealing.run({ plan: this.#agreement.plan, again: this.#attempts > 1, work });
-  }
-
-  async #work(link: SealedSession): Promise<readonly number[]> {
-    const talk = this.#talk;
-    const { plan } = this.#agreement;
-    talk.mail.expected = [];
-    const limit = talk.limit('work', 'BF-STUB-SILENT', 'life');
-    const until = (ready: () => boolean): Promise<void> =>
-      talk.waiting.until(() => (ready() ? true : undefined), limit).then(() => {});
-    const skipped = await doWork({
-      link,
-      plan,
-      chip: this.#chip,
-      image: this.#options.image,
-      acknowledged: this.record.acknowledged,
-      delta: this.#options.delta === true,
-      room: () => until(() => this.#hasRoom(link)),
-      answered: (left = 0) => until(() => link.unanswered <= left),
-      emit: (event) => this.#emit(event),
-      beforeChange: () => this.#keeper.changed('incomplete'),
-      acknowledge: (sector) => this.#keeper.acknowledge(sector),
-      evidence: async (evidence) =>
-        this.#emit({ type: 'receipt', receipt: await this.#keeper.keepReceipt(link.peer, plan, evidence) }),
-      lock: async (optcr, level1) =>
-        this.#emit({ type: 'receipt', receipt: await this.#keeper.keepLock(optcr, level1) }),
-    });
-    await this.#keeper.saved();
-    return skipped;
-  }
-
-  #hasRoom(link: SealedSession): boolean {
-    return link.sent < this.#sealing.credit && this.#way.unacknowledged < MOST_UNACKNOWLEDGED;
-  }
-
-  async #finish(hello: Hello, skipped: readonly number[]): Promise<JobResult> {
-    const { receipt, customerCopy, board } = await this.#parting.done();
-    const durationMs = this.#options.clock.now() - this.#started;
-    return { hello, uid: this.record.uid, receipt, customerCopy, board, skipped, durationMs };
-  }
-
-  // ── events of the way ─────────────────────────────────────────────────────────────────────────────────────────
+  // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #confirmed({ code, resumeSecret, resumed }: TunnelConfirmed): void {
-    const again = this.#talk.code !== undefined;
-    this.#talk.code = code;
-    this.#talk.mail.beginAgain();
-    this.#sealing.dropLink();
-    this.#keeper.updateRoom({ inviteSecret: undefined, resumeSecret: new Uint8Array(resumeSecret) });
+    this.#channel.opened(code);
+    this.#sessions.drop();
+    this.#recorder.updateRoom({ inviteSecret: undefined, resumeSecret: new Uint8Array(resumeSecret) });
     this.#emit({ type: 'tunnel', code, resumed });
-    if (again) this.#talk.waiting.signal(new StartAgain());
-    else this.#talk.waiting.alive();
-  }
-
-  #peer(present: boolean): void {
-    const talk = this.#talk;
-    this.#emit({ type: 'peer', present });
-    this.#cancelPeerTimer();
-    talk.waiting.suspended = !present && talk.code !== undefined;
-    talk.waiting.alive();
-    if (talk.waiting.suspended) {
-      this.#cancelPeerTimer = this.#options.clock.after(talk.patience.peer, () =>
-        talk.waiting.fail(talk.trouble ?? fail('BF-RELAY-PEER-GONE')),
-      );
-    }
+    this.#channel.waits.alive();
+    this.#hear('tunnel');
   }
 
   /** One message of the agent. Whatever is wrong with it ends a wait of the job, not the tunnel. */
   #received(message: TunnelMessage): void {
-    this.#talk.waiting.alive();
+    this.#channel.waits.alive();
     try {
       this.#dispatch(message);
     } catch (error) {
-      if (error instanceof Retryable) this.#sealing.retry(error);
-      else this.#talk.waiting.fail(error);
+      this.#channel.waits.fail(error);
     }
-    this.#talk.waiting.notify();
   }
 
+  /** Some messages mean the same in every phase; what the others do says the table. */
   #dispatch(message: TunnelMessage): void {
     switch (message.name) {
       case 'SHEET':
         return this.#emit({ type: 'sheet' });
       case 'CREDIT':
-        this.#sealing.credit = message.upTo;
-        return;
+        return this.#sessions.grant(message.upTo);
       case 'PROGRESS':
-        return this.#sealing.link?.accepted(message.progress.accepted);
+        return this.#sessions.session?.accepted(message.progress.accepted);
       case 'REPLY':
-        return this.#sealing.link?.receive(message.sequence, message.box);
+        return this.#troubled(this.#sessions.session?.receive(message.sequence, message.box));
       case 'PROBLEM':
         return this.#problem(message);
       case 'LEFT':
-        return this.#parting.agentLeft(message.left.board);
+        this.#closing.agentLeft(message.left.board);
+        return this.#hear('LEFT');
       default:
-        if (this.#talk.mail.keep(message)) return;
-        if (message.name === 'HELLO') this.#sealing.abandon(new StartAgain());
-        if (message.name === 'SEALED1') this.#sealing.offeredAnew();
+        this.#channel.inbox.keep(message);
+        if (isAwaitable(message)) this.#hear(message.name);
     }
   }
 
   #problem({ problem }: MessageOf<'PROBLEM'>): void {
     const error = problemError(problem);
-    const retry = error instanceof Retryable;
-    this.#emit({ type: 'problem', problem, restarting: retry });
-    this.#talk.trouble = retry ? error.error : error;
-    if (!retry) throw error;
-    this.#sealing.troubled(error);
+    const trouble = troubleOf(error);
+    this.#emit({ type: 'problem', problem, restarting: trouble !== undefined });
+    this.#channel.troubled(error);
+    if (trouble === undefined) throw error;
+    this.#troubled(trouble);
   }
 
-  // ── small tools ───────────────────────────────────────────────────────────────────────────────────────────────
+  #troubled(trouble: Trouble | undefined): void {
+    if (trouble === undefined) return;
+    if (this.#machine.does('trouble') === 'remember') this.#sessions.remember(trouble);
+    else if (this.#sessions.lose(trouble)) this.#machine.leave('trouble', trouble);
+  }
+
+  /** What this input does besides being there for whoever waits for it. */
+  #hear(input: Input): void {
+    const does = this.#machine.does(input);
+    if (does === 'refuse') throw this.#refusal(input);
+    if (does !== 'leave') return;
+    this.#sessions.drop();
+    this.#machine.leave(input);
+  }
+
+  #refusal(input: Input): BlindflashError {
+    if (input === 'LEFT') return this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
+    return fail('BF-TUNNEL-ORDER', 'a sealed session was offered before its turn');
+  }
+
+  // ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #steps: JobSteps = {
+    begin: () => 'hello',
+    beginAgain: () => 'hello',
+    present: (message: MessageOf<'HELLO'>) => this.#present(message),
+    compareConsent: (message: MessageOf<'CONSENT'>) => {
+      this.#authorization.compareConsent(message);
+      return this.#authorization.codeSettled ? this.#afterAuthorization() : 'code';
+    },
+    settleCode: (yes: boolean) => {
+      this.#authorization.settleCode(yes);
+      return this.#afterAuthorization();
+    },
+    restart: (trouble: Trouble) => this.#restart(trouble),
+    requestOffer: () => {
+      this.#sessions.request();
+      return 'offer';
+    },
+    takeNewOffer: () => 'ownOffer',
+    sayFarewell: () => 'farewell',
+    answerOffer: (message: MessageOf<'SEALED1'>) => {
+      this.#sessions.answer(message, this.#authorization.plan);
+      return 'confirmation';
+    },
+    confirmSession: (message: MessageOf<'SEALED3'>) => {
+      const trouble = this.#sessions.confirm(message);
+      return trouble === undefined ? 'working' : this.#restart(trouble);
+    },
+    finish: (skipped: readonly number[]) => {
+      this.#skipped = skipped;
+      return 'finishing';
+    },
+    end: (error: unknown) => this.#end(error),
+    close: () => 'closed',
+  };
+
+  #present({ hello }: MessageOf<'HELLO'>): After<'present'> {
+    this.#hello = hello;
+    this.#emit({ type: 'hello', hello });
+    const { finished, uid } = this.record;
+    if (!finished) {
+      this.#authorization.present(hello);
+      return 'consent';
+    }
+    if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid) {
+      throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
+    }
+    return 'recalling';
+  }
+
+  /** Everybody has agreed: the first sealed session, for kinds that need one. A resumed job's agent may begin it by itself. */
+  #afterAuthorization(): After<'settleCode'> {
+    if (!usesStub(this.#authorization.plan)) return 'farewell';
+    const trouble = this.#sessions.takeEarlyTrouble();
+    if (trouble !== undefined) return this.#restart(trouble);
+    return this.#beginnings > 1 || this.record.uid !== undefined ? 'ownOffer' : 'offer';
+  }
+
+  /** A new sealed session, of which there is a bounded number; a board in trouble is given a moment first. */
+  #restart(trouble: Trouble): After<'restart'> {
+    this.#sessions.countRestart(trouble);
+    if (trouble.cure === 'board') return 'pausing';
+    this.#sessions.request();
+    return 'offer';
+  }
+
+  /** The job ends with this error; an agent that need not wait for --resume is told. */
+  #end(error: unknown): After<'end'> {
+    const known = asBlindflashError(error);
+    this.#error = known;
+    this.resumable = !this.record.finished && isResumable(known);
+    this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
+    if (isResumable(known) || this.#channel.code === undefined) return 'closed';
+    return UNSEALED.has(this.#machine.phase) ? 'farewell' : 'finishing';
+  }
+
+  // ── phases ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What is done on entering a phase; most only wait for what the table says. */
+  readonly #entries: JobEntries = {
+    waiting: () => this.#machine.await('tunnel', () => this.#channel.code, this.#meeting()),
+    hello: () => {
+      if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
+      this.#sessions.beginAgain();
+      this.#machine.awaitMessage(this.#channel.limit('hello', 'BF-TUNNEL-TIMEOUT'));
+    },
+    recalling: () =>
+      void this.#recorder.recallReceipt().then(() => this.#machine.take('recalled'), this.#machine.failed),
+    consent: () => this.#machine.awaitMessage(this.#channel.limit('consent', 'BF-TUNNEL-TIMEOUT')),
+    code: () => {
+      this.#authorization.askCode();
+      const limit = this.#channel.limit('consent', 'BF-JOB-CODE-REFUSED');
+      this.#machine.await('answer', () => this.#authorization.answer, limit);
+    },
+    pausing: () => this.#pause(),
+    ownOffer: () =>
+      this.#machine.awaitMessage(this.#channel.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'), () => this.#noOffer()),
+    offer: () => this.#machine.awaitMessage(this.#channel.limit('sealed', 'BF-STUB-SILENT')),
+    confirmation: () => this.#machine.awaitMessage(this.#channel.limit('sealed', 'BF-STUB-SILENT')),
+    working: () => this.#work(this.#sessions.session as SealedSession),
+    finishing: () => this.#takeLeave(),
+    farewell: () => this.#takeLeave(),
+    closed: () => void this.#close(),
+  };
+
+  /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
+  #meeting(): Limit {
+    if (!this.record.finished) return this.#channel.limit('meet', 'BF-RELAY-LONELY');
+    const error = () =>
+      fail(
+        'BF-RELAY-LONELY',
+        'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done',
+      );
+    return { ms: this.#channel.timeouts.hello, since: 'start', error };
+  }
+
+  #pause(): void {
+    const { clock } = this.#options;
+    const ms = this.#channel.timeouts.boardPause;
+    const until = clock.now() + ms;
+    const over = () => (clock.now() >= until ? true : undefined);
+    this.#machine.await('timeout', over, { ms, since: 'start', error: () => fail('BF-INTERNAL') });
+  }
+
+  /** The agent did not begin a sealed session by itself: it is asked, unless it is known why it cannot. */
+  #noOffer(): void {
+    const { trouble } = this.#channel;
+    if (trouble === undefined) this.#machine.take('timeout');
+    else this.#machine.failed(trouble);
+  }
+
+  #work(session: SealedSession): void {
+    doWork(this.#workOptions(session))
+      .then(async (skipped) => {
+        await this.#recorder.saved();
+        this.#machine.take('workDone', skipped);
+      })
+      .catch(this.#machine.failed);
+  }
+
+  #workOptions(session: SealedSession): WorkOptions {
+    const { plan } = this.#authorization;
+    const { waits } = this.#channel;
+    const recorder = this.#recorder;
+    const limit = this.#channel.limit('work', 'BF-STUB-SILENT', 'life');
+    const until = async (ready: () => boolean): Promise<void> => {
+      await waits.until(() => (ready() ? true : undefined), limit);
+    };
+    return {
+      session,
+      plan,
+      chip: this.#chip,
+      image: this.#options.image,
+      acknowledged: this.record.acknowledged,
+      delta: this.#options.delta === true,
+      room: () => until(() => this.#sessions.hasCredit && this.#transport.unacknowledged < MOST_UNACKNOWLEDGED),
+      answered: (left = 0) => until(() => session.unanswered <= left),
+      emit: (event) => this.#emit(event),
+      beforeChange: () => recorder.changed('incomplete'),
+      acknowledge: (sector) => recorder.acknowledge(sector),
+      evidence: async (evidence) =>
+        this.#emit({ type: 'receipt', receipt: await recorder.keepReceipt(session.peer, plan, evidence) }),
+      lock: async (optcr, level1) => this.#emit({ type: 'receipt', receipt: await recorder.keepLock(optcr, level1) }),
+    };
+  }
+
+  /** BYE, with the customer's copy or with the reason. */
+  #takeLeave(): void {
+    if (this.#error !== undefined) return this.#sayBye(this.#closing.failure(this.#error));
+    const finishing = this.#closing.finish();
+    finishing.then((bye) => this.#sayBye(bye)).catch(this.#machine.failed);
+  }
+
+  #sayBye(bye: MessageOf<'BYE'>): void {
+    this.#closing.sayBye(bye);
+    this.#machine.await('LEFT', () => this.#closing.left, this.#channel.limit('left', 'BF-TUNNEL-TIMEOUT'));
+  }
+
+  async #close(): Promise<void> {
+    const error = this.#error === undefined ? undefined : withBoard(this.#error, this.record.board);
+    const durationMs = this.#options.clock.now() - this.#started;
+    this.#closing.warnIfUnanswered();
+    this.#channel.close();
+    this.#sessions.drop();
+    this.#transport.close();
+    await this.#recorder.saved();
+    if (error === undefined) this.#resolve(this.#result(durationMs));
+    else this.#reject(error);
+  }
+
+  #result(durationMs: number): JobResult {
+    const { left: board, customerCopy } = this.#closing;
+    const { receipt, record } = this.#recorder;
+    return {
+      hello: this.#hello as Hello,
+      uid: record.uid,
+      receipt,
+      customerCopy,
+      board,
+      skipped: this.#skipped,
+      durationMs,
+    };
+  }
 
   #emit(event: JobEvent): void {
     this.#options.callbacks.onEvent?.(event);
   }
-
-  #named(error: unknown): BlindflashError {
-    return asBlindflashError(error instanceof Retryable ? error.error : error);
-  }
 }
 
-function chipOf(plan: Plan): Chip {
-  const chip = findChip(plan.devId);
-  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${plan.devId.toString(16)}`);
+function chipOf(devId: number): Chip {
+  const chip = findChip(devId);
+  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
   return chip;
 }

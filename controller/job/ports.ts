@@ -10,7 +10,7 @@ import type { Board, Hello, Problem } from '../../shared/tunnel/bodies.ts';
 import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
 import type { TunnelEvents } from '../../shared/tunnel/tunnel.ts';
 
-// ── the way to the agent ──────────────────────────────────────────────────────────────────────────────────────────
+// ── the channel to the agent ──────────────────────────────────────────────────────────────────────────────────────────
 
 export interface TransportEvents extends Required<TunnelEvents> {
   /** The agent is in the room, or not. */
@@ -92,7 +92,7 @@ export interface JobOptions {
   readonly delta?: boolean;
   /** Makes the plan again for the flash size the agent reports; without it another size is refused. */
   readonly planFor?: ((flashKiB: number) => Plan) | undefined;
-  readonly patience?: Partial<Timeouts>;
+  readonly timeouts?: Partial<Timeouts>;
 }
 
 /** How long the job waits, milliseconds. */
@@ -119,10 +119,13 @@ export interface Timeouts {
 /** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
 export const MOST_BEGINNINGS = 100;
 
+/** Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the tunnel's own limit. */
+export const MOST_UNACKNOWLEDGED = 1024;
+
 /** New sealed sessions asked for in one run, after trouble with a session and with the board. */
 export const RESTARTS = { session: 3, board: 20 } as const;
 
-export const PATIENCE: Timeouts = {
+export const TIMEOUTS: Timeouts = {
   meet: 24 * 3_600_000,
   peer: 15 * 60_000,
   hello: 60_000,

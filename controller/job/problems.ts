@@ -1,35 +1,30 @@
 // Bad news from the chip (its sealed ABORT) and from the agent (PROBLEM, docs/protocol.md §6) as coded errors, and what a new
-// attempt may heal.
+// attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { BlindflashError, errorRow, fail, isErrorCode, restartAfter } from '../../shared/errors/errors.ts';
 import { BOARD, type Board, type Problem } from '../../shared/tunnel/bodies.ts';
 
-/** A failure that a new sealed session may heal. */
-export class Retryable extends Error {
+/** Bad news that a new sealed session may heal; after `board` the board is given a moment first. */
+export interface Trouble {
   readonly error: BlindflashError;
   readonly cure: 'session' | 'board';
-
-  constructor(error: BlindflashError, cure: 'session' | 'board' = 'session') {
-    super(error.message);
-    this.error = error;
-    this.cure = cure;
-  }
 }
 
-/** The stub's authenticated ABORT: an error, or one worth another try. */
-export function abortError(number: number, detail: number): BlindflashError | Retryable {
-  return curable(chipError(number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`));
+/** The stub's authenticated ABORT. @param number of the stub's error table @param detail as the stub gave it */
+export function abortError(number: number, detail: number): BlindflashError {
+  return chipError(number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`);
 }
 
 /** The agent's PROBLEM. Its code may be one this version does not know. */
-export function problemError({ code, detail }: Problem): BlindflashError | Retryable {
+export function problemError({ code, detail }: Problem): BlindflashError {
   if (!isErrorCode(code)) return fail('BF-STUB-ABORTED', `the agent reports ${code}: ${detail}`);
-  return curable(fail(code, `the agent reports: ${detail}`));
+  return fail(code, `the agent reports: ${detail}`);
 }
 
-function curable(error: BlindflashError): BlindflashError | Retryable {
-  const restart = restartAfter(error.code);
-  return restart === undefined ? error : new Retryable(error, restart);
+/** The error as trouble, if a new sealed session may heal it. */
+export function troubleOf(error: BlindflashError): Trouble | undefined {
+  const cure = restartAfter(error.code);
+  return cure === undefined ? undefined : { error, cure };
 }
 
 /** True if the same agent can be met again with --resume after this error. */

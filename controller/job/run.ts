@@ -19,7 +19,7 @@ export interface ControllerJobOptions extends JobOptions {
 
 /** Begins a job in the room of its record. */
 export function startControllerJob(options: ControllerJobOptions): RunningJob {
-  return startJob(options, wayThroughRoom(options));
+  return startJob(options, transportThroughRoom(options));
 }
 
 /** Runs a job to its end. Rejects with a BlindflashError whose detail says in what state the board is. */
@@ -27,8 +27,8 @@ export function runControllerJob(options: ControllerJobOptions): Promise<JobResu
   return startControllerJob(options).done;
 }
 
-/** The way over a relay: room client below, tunnel above. */
-function wayThroughRoom(options: ControllerJobOptions): OpenTransport {
+/** The transport over a relay: room client below, tunnel above. */
+function transportThroughRoom(options: ControllerJobOptions): OpenTransport {
   return (events) => {
     const room = roomFor(options);
     const tunnel = tunnelFor(options, events);

@@ -1,183 +1,133 @@
-// The course of the sealed sessions of one run: a handshake that fits, the work, and a new session after trouble, a bounded
-// number of times (docs/protocol.md §8, §11). The cryptography is in sealed.ts.
+// The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how many new ones trouble
+// may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the order of things in job-table.ts.
 import { checkFacts } from './checks.ts';
 import type { AgentChannel } from './agent-channel.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
 import type { JobOptions } from './ports.ts';
-import { Retryable } from './problems.ts';
+import type { Trouble } from './problems.ts';
 import { SealedHandshake, SealedSession } from './sealed-session.ts';
-import type { Limit } from './wait-queue.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
-import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
-/** The agent offers a new sealed session in the middle of the old one. */
-class NewHandshake {}
-
-/** What the sealed sessions are for. */
-export interface SealedTask {
-  readonly plan: Plan;
-  /** An agent was met before in this run. */
-  readonly again: boolean;
-  /** Does the work inside a session; returns the skipped sectors. */
-  readonly work: (link: SealedSession) => Promise<readonly number[]>;
-}
-
 export class SealedSessionManager {
-  /** Frames of this sealed session the agent takes in all. */
-  credit = 0;
   readonly #options: JobOptions;
-  readonly #talk: AgentChannel;
-  readonly #keeper: JobRecorder;
-  #link: SealedSession | undefined;
+  readonly #channel: AgentChannel;
+  readonly #recorder: JobRecorder;
+  #handshake: SealedHandshake | undefined;
+  #session: SealedSession | undefined;
+  /** Sealed commands of this session the agent takes in all. */
+  #credit = 0;
   #offers = 0;
-  #restarts = { session: 0, board: 0 };
-  /** A new sealed session has been asked for or will be: troubles of the old one are old news. */
+  readonly #restarts = { session: 0, board: 0 };
+  /** A new sealed session has been asked for or will be: trouble of the old one is old news. */
   #restarting = false;
-  /** RESTART is out and not answered. */
-  #askedFor = false;
-  /** Sealed sessions are being made; trouble with the board before that waits here for its turn. */
-  #begun = false;
-  #earlyTrouble: Retryable | undefined;
+  /** Trouble before there was a sealed session: a new one is asked for when its turn comes. */
+  #earlyTrouble: Trouble | undefined;
 
-  constructor(options: JobOptions, talk: AgentChannel, keeper: JobRecorder) {
+  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
     this.#options = options;
-    this.#talk = talk;
-    this.#keeper = keeper;
+    this.#channel = channel;
+    this.#recorder = recorder;
   }
 
   /** The confirmed session, if there is one. */
-  get link(): SealedSession | undefined {
-    return this.#link;
+  get session(): SealedSession | undefined {
+    return this.#session;
   }
 
   /** The agent begins at HELLO: no session of it is asked for or in trouble. */
   beginAgain(): void {
-    this.#begun = this.#restarting = this.#askedFor = false;
+    this.drop();
+    this.#restarting = false;
     this.#earlyTrouble = undefined;
   }
 
-  dropLink(): void {
-    this.#link?.wipe();
-    this.#link = undefined;
+  /** Wipes the session and the handshake in hand. */
+  drop(): void {
+    this.#handshake?.wipe();
+    this.#session?.wipe();
+    this.#handshake = this.#session = undefined;
   }
 
-  /** What the session had in hand is void from here on. @param signal what the next wait ends with. */
-  abandon(signal: unknown): void {
-    this.dropLink();
-    this.#talk.waiting.signal(signal);
+  /** The agent takes sealed commands up to and including this sequence. */
+  grant(upTo: number): void {
+    this.#credit = upTo;
   }
 
-  /** An M1 nobody waited for. @throws BF-TUNNEL-ORDER when there is no sealed work yet */
-  offeredAnew(): void {
-    if (!this.#begun) throw fail('BF-TUNNEL-ORDER', 'a sealed session was offered before its turn');
-    this.abandon(new NewHandshake());
+  /** The agent takes another command of the session. */
+  get hasCredit(): boolean {
+    return this.#session !== undefined && this.#session.sent < this.#credit;
   }
 
-  /** The session has ended itself. */
-  retry(error: Retryable): void {
+  /** Trouble before sealed work is kept for its turn. */
+  remember(trouble: Trouble): void {
+    this.#earlyTrouble = trouble;
+  }
+
+  /** The trouble there was before sealed work, once. */
+  takeEarlyTrouble(): Trouble | undefined {
+    const trouble = this.#earlyTrouble;
+    this.#earlyTrouble = undefined;
+    return trouble;
+  }
+
+  /** The session is lost to this trouble. False when that is old news. */
+  lose({ cure }: Trouble): boolean {
+    if (this.#restarting && cure !== 'board') return false;
     this.#restarting = true;
-    this.abandon(error);
+    this.drop();
+    return true;
   }
 
-  /** The agent reports trouble that may pass. */
-  troubled(error: Retryable): void {
-    if (!this.#begun) this.#earlyTrouble = error;
-    else if (!this.#restarting || error.cure === 'board') this.retry(error);
-  }
-
-  /** Sealed sessions until one has done the work. Returns the skipped sectors. */
-  async run(task: SealedTask): Promise<readonly number[]> {
-    this.#begun = true;
-    let retry = this.#earlyTrouble;
-    this.#earlyTrouble = undefined;
-    for (;;) {
-      try {
-        if (retry !== undefined) await this.#restart(retry);
-        retry = undefined;
-        await this.#shakeHands(task);
-        return await task.work(this.#link as SealedSession);
-      } catch (error) {
-        this.dropLink();
-        retry = error instanceof Retryable ? error : undefined;
-        if (retry === undefined && !(error instanceof NewHandshake)) throw error;
-      }
-    }
-  }
-
-  /** Asks for a new sealed session, a bounded number of times; after trouble with the board it is given a moment. */
-  async #restart({ error, cure }: Retryable): Promise<void> {
-    const talk = this.#talk;
+  /** Counts the new sealed session this trouble costs. @throws the trouble's error when there have been too many */
+  countRestart({ error, cure }: Trouble): void {
+    this.drop();
     this.#restarting = true;
     this.#restarts[cure]++;
     if (this.#restarts[cure] > RESTARTS[cure]) throw error;
-    talk.trouble = error;
-    talk.mail.expected = ['SEALED1'];
-    if (cure === 'board') await talk.pause(talk.patience.boardPause);
-    this.#requestHandshake();
+    this.#channel.troubled(error);
   }
 
-  #requestHandshake(): void {
-    this.#askedFor = true;
-    this.#talk.send({ name: 'RESTART' });
+  /** Asks the agent for a new sealed session. */
+  request(): void {
+    this.#channel.send({ name: 'RESTART' });
   }
 
-  async #shakeHands({ plan, again }: SealedTask): Promise<void> {
+  /** M2 for an M1; a session ends with it. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, and what does not fit the plan */
+  answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan): void {
+    if (++this.#offers > MOST_BEGINNINGS) throw fail('BF-STUB-AUTHENTICATION', 'too many handshakes');
+    this.#restarting = false;
+    this.#credit = 0;
+    this.#handshake ??= this.#newHandshake(plan);
+    this.#channel.send({ name: 'SEALED2', m2: this.#handshake.answer(stubHash, m1) });
+  }
+
+  /** M3: what the stub said about its chip is its own word now. Returns the trouble if it fits no answer. */
+  confirm({ m3 }: MessageOf<'SEALED3'>): Trouble | undefined {
+    const confirmed = (this.#handshake as SealedHandshake).confirm(m3);
+    if ('cure' in confirmed) return confirmed;
+    const { stubVersion, handshake } = confirmed.facts;
+    const uid = toHex(confirmed.facts.uid);
+    this.#recorder.update({ uid });
+    this.#session = new SealedSession(confirmed, (sequence, box) =>
+      this.#channel.send({ name: 'FRAME', sequence, box }),
+    );
+    this.#channel.healed();
+    this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake });
+    return undefined;
+  }
+
+  #newHandshake(plan: Plan): SealedHandshake {
     const { keys, allowedStubs, random } = this.#options;
-    const handshake = new SealedHandshake({
+    return new SealedHandshake({
       keyPair: keys.sealed,
-      planHash: planHash(this.#keeper.record.plan),
+      planHash: planHash(this.#recorder.record.plan),
       allowedStubs,
       random,
-      checkFacts: (facts) => checkFacts(facts, plan, this.#keeper.record.uid),
+      checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid),
     });
-    try {
-      await this.#answerOffers(handshake, again);
-    } finally {
-      handshake.wipe();
-    }
-  }
-
-  /** Answers every M1 until an M3 fits. */
-  async #answerOffers(handshake: SealedHandshake, again: boolean): Promise<void> {
-    const talk = this.#talk;
-    const limit = talk.limit('sealed', 'BF-STUB-SILENT');
-    let offer = await this.#firstOffer(limit, again);
-    for (;;) {
-      if (++this.#offers > MOST_BEGINNINGS) throw fail('BF-STUB-AUTHENTICATION', 'too many handshakes');
-      this.#restarting = this.#askedFor = false;
-      this.credit = 0;
-      talk.send({ name: 'SEALED2', m2: handshake.answer(offer.stubHash, offer.m1) });
-      const next = await talk.mail.takeOneOf(talk.waiting, ['SEALED1', 'SEALED3'], limit);
-      if (next.name === 'SEALED3') return this.#confirmSealed(handshake, next.m3);
-      offer = next;
-    }
-  }
-
-  /** A resumed job gives the agent a moment to begin by itself, then asks. */
-  async #firstOffer(limit: Limit, again: boolean): Promise<MessageOf<'SEALED1'>> {
-    const talk = this.#talk;
-    const resumed = again || this.#keeper.record.uid !== undefined;
-    if (!resumed || this.#askedFor) return talk.take('SEALED1', limit);
-    try {
-      return await talk.take('SEALED1', talk.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'));
-    } catch (error) {
-      if (!isBlindflashError(error, 'BF-TUNNEL-TIMEOUT')) throw error;
-      this.#requestHandshake();
-      return talk.take('SEALED1', limit);
-    }
-  }
-
-  /** M3 fits: what the stub said about its chip is its own word now. */
-  #confirmSealed(handshake: SealedHandshake, m3: Uint8Array): void {
-    const peer = handshake.confirm(m3);
-    const { stubVersion, handshake: number } = peer.facts;
-    const uid = toHex(peer.facts.uid);
-    this.#keeper.update({ uid });
-    this.#link = new SealedSession(peer, (sequence, box) => this.#talk.send({ name: 'FRAME', sequence, box }));
-    this.#talk.trouble = undefined;
-    this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake: number });
   }
 }

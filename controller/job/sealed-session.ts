@@ -1,14 +1,14 @@
-// The controller's end of one sealed session: handshake as responder, numbered frames out, replies in order back
+// The controller's end of one sealed session: handshake as responder, numbered commands out, replies in order back
 // (docs/protocol.md §4, §8). One object a handshake; a new handshake is a new object.
 import { toHex } from '../../shared/codec/bytes.ts';
 import { respond, type Responder } from '../../shared/crypto/handshake.ts';
 import { noPsk, type ExchangeKeyPair } from '../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../shared/crypto/session.ts';
-import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply, type ReplyName } from '../../shared/sealed/messages.ts';
 import { decodeStubFacts, encodeSessionChoice, type StubFacts } from '../../shared/sealed/payloads.ts';
-import { abortError, Retryable } from './problems.ts';
+import { abortError, troubleOf, type Trouble } from './problems.ts';
 import { SEALED_PROTOCOL } from '../../shared/sealed/protocol.ts';
 
 /** Answered M1 that wait for their M3. */
@@ -59,8 +59,8 @@ export class SealedHandshake {
     return responder.m2;
   }
 
-  /** The confirmed session, newest answer first. Throws a Retryable when M3 fits none. */
-  confirm(m3: Uint8Array): SealedPeer {
+  /** The confirmed session, newest answer first; trouble when M3 fits none. @throws BF-TUNNEL-MESSAGE when there was no M1 */
+  confirm(m3: Uint8Array): SealedPeer | Trouble {
     let refusal: unknown;
     for (const { responder, facts, stubHash } of this.#pending) {
       try {
@@ -72,7 +72,8 @@ export class SealedHandshake {
       }
     }
     this.wipe();
-    throw isBlindflashError(refusal) ? new Retryable(refusal) : fail('BF-TUNNEL-MESSAGE', 'M3 before M1');
+    if (isBlindflashError(refusal)) return { error: refusal, cure: 'session' };
+    throw fail('BF-TUNNEL-MESSAGE', 'M3 before M1');
   }
 
   wipe(): void {
@@ -125,42 +126,46 @@ export class SealedSession {
     this.#expected.push({ sequence, name, take: take as (reply: Reply) => void });
   }
 
-  /** Told how many image bytes are in the frames the stub is said to have accepted; for the bar. */
+  /** Told how many image bytes are in the commands the stub is said to have accepted; for the bar. */
   onAccepted: (imageBytes: number) => void = () => {};
 
-  /** The stub has accepted the frames up to the one with these low 16 bits, says the agent. */
+  /** The stub has accepted the commands up to the one with these low 16 bits of its sequence, says the agent. */
   accepted(low16: number): void {
     const back = (this.sent - low16) & 0xffff;
     this.onAccepted(this.#imageBytes[this.sent - back] ?? 0);
   }
 
   /**
-   * Opens a reply and hands it to whoever waits for it. Throws BF-JOB-…/BF-STUB-… for an ABORT, a Retryable where a new
-   * handshake may help (a reply that does not open among them), BF-TUNNEL-ORDER for a reply nobody asked for.
+   * Opens a reply and hands it to whoever waits for it. Returns the trouble where a new handshake may help: a reply that does
+   * not open, some of the ABORTs. @throws BF-JOB-…/BF-STUB-… for the other ABORTs, BF-TUNNEL-ORDER for a reply nobody asked for
    */
-  receive(sequence: number, box: Uint8Array): void {
-    const reply = decodeReply(this.#open(sequence, box));
+  receive(sequence: number, box: Uint8Array): Trouble | undefined {
+    const plaintext = this.#open(sequence, box);
+    if ('cure' in plaintext) return plaintext;
+    const reply = decodeReply(plaintext);
     if (reply.name === 'ABORT') {
       this.wipe();
-      throw abortError(reply.error, reply.detail);
+      return requireTrouble(abortError(reply.error, reply.detail));
     }
     const expected = this.#expected.shift();
     if (expected === undefined || expected.name !== reply.name || expected.sequence !== reply.answers) {
-      throw fail('BF-TUNNEL-ORDER', `${reply.name} to frame ${reply.answers}`);
+      throw fail('BF-TUNNEL-ORDER', `${reply.name} to sealed command ${reply.answers}`);
     }
     expected.take(reply);
+    return undefined;
   }
 
   wipe(): void {
     this.peer.session.wipe();
   }
 
-  #open(sequence: number, box: Uint8Array): Uint8Array {
+  #open(sequence: number, box: Uint8Array): Uint8Array | Trouble {
     try {
       return this.peer.session.open(box, sequence);
     } catch (error) {
       this.wipe();
-      throw isBlindflashError(error) ? new Retryable(error) : error;
+      if (isBlindflashError(error)) return { error, cure: 'session' };
+      throw error;
     }
   }
 
@@ -170,4 +175,11 @@ export class SealedSession {
     this.#transmit(sequence, box);
     return sequence;
   }
+}
+
+/** @throws the error if nothing heals it */
+function requireTrouble(error: BlindflashError): Trouble {
+  const trouble = troubleOf(error);
+  if (trouble === undefined) throw error;
+  return trouble;
 }

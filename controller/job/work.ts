@@ -26,7 +26,7 @@ import type { SealedSession } from './sealed-session.ts';
 import type { Evidence } from './receipts.ts';
 
 export interface WorkOptions {
-  readonly link: SealedSession;
+  readonly session: SealedSession;
   readonly plan: Plan;
   readonly chip: Chip;
   /** For flash and verify. */
@@ -35,7 +35,7 @@ export interface WorkOptions {
   readonly acknowledged: readonly number[];
   /** Sectors that are on no record are skipped, too, when the stub's digests cover and confirm all of them. */
   readonly delta: boolean;
-  /** Resolves when the agent and the tunnel take another frame. */
+  /** Resolves when the agent and the tunnel take another sealed command. */
   readonly room: () => Promise<void>;
   /** Resolves when at most `left` commands, none unless given, have not been answered. */
   readonly answered: (left?: number) => Promise<void>;
@@ -77,7 +77,7 @@ function imageOf({ image }: WorkOptions): Image {
 async function end(options: WorkOptions): Promise<number> {
   let words = 0;
   await options.room();
-  options.link.ask({ name: 'END' }, 'ENDED', (reply) => (words = reply.wordsProgrammed));
+  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (words = reply.wordsProgrammed));
   await options.answered();
   return words;
 }
@@ -85,14 +85,14 @@ async function end(options: WorkOptions): Promise<number> {
 // ── verify and erase ──────────────────────────────────────────────────────────────────────────────────────────────
 
 async function verify(options: WorkOptions, image: Image): Promise<readonly number[]> {
-  const { link, plan, chip, emit } = options;
+  const { session, plan, chip, emit } = options;
   const expected = expectedDigests(plan, image, chip);
   const digests: Uint8Array[] = [];
   const totalBytes = expected.ranges.reduce((sum, { length }) => sum + length, 0);
   let doneBytes = 0;
   for (const range of expected.ranges) {
     await options.room();
-    link.ask({ name: 'DIGEST', range: range.index }, 'DIGEST', (reply) => {
+    session.ask({ name: 'DIGEST', range: range.index }, 'DIGEST', (reply) => {
       requireDigest(range, range.after, reply);
       digests[range.index] = reply.digest;
       doneBytes += range.length;
@@ -107,14 +107,14 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
 }
 
 async function erase(options: WorkOptions): Promise<readonly number[]> {
-  const { link, plan, chip, emit } = options;
+  const { session, plan, chip, emit } = options;
   const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
   const totalBytes = plan.sectors.reduce((sum, sector) => sum + bytesOf(sector), 0);
   let doneBytes = 0;
   await options.beforeChange();
   for (const sector of plan.sectors) {
     await options.room();
-    link.ask(eraseStep(sector), 'ERASED', (reply) => {
+    session.ask(eraseStep(sector), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
       doneBytes += bytesOf(sector);
       emit({ type: 'erased', sector });
@@ -151,8 +151,8 @@ class FlashWork {
   }
 
   async run(): Promise<readonly number[]> {
-    const { plan, link } = this.#options;
-    link.onAccepted = (bytes) => this.#progress(bytes);
+    const { plan, session } = this.#options;
+    session.onAccepted = (bytes) => this.#progress(bytes);
     await this.#options.beforeChange();
     await this.#erase(this.#boot);
     const skipped = await this.#alreadyThere();
@@ -176,11 +176,11 @@ class FlashWork {
 
   /** Once a session. */
   async #erase(sector: number): Promise<void> {
-    const { link, room, emit } = this.#options;
+    const { session, room, emit } = this.#options;
     if (this.#erased.has(sector)) return;
     this.#erased.add(sector);
     await room();
-    link.ask(eraseStep(sector), 'ERASED', (reply) => {
+    session.ask(eraseStep(sector), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
       emit({ type: 'erased', sector });
     });
@@ -222,12 +222,12 @@ class FlashWork {
   }
 
   async #writeSector(sector: number): Promise<void> {
-    const { plan, link, room } = this.#options;
+    const { plan, session, room } = this.#options;
     this.#written.add(sector);
     await this.#erase(sector);
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
       await room();
-      link.image(step);
+      session.image(step);
     }
     await this.#confirmSector(sector);
   }
@@ -248,21 +248,21 @@ class FlashWork {
 
   async #digest(step: DigestStep, take: (range: ExpectedRange, digest: Uint8Array) => void): Promise<void> {
     await this.#options.room();
-    this.#options.link.ask(step, 'DIGEST', (reply) => {
+    this.#options.session.ask(step, 'DIGEST', (reply) => {
       if (reply.range !== step.range) throw fail('BF-TUNNEL-ORDER', `digest of range ${reply.range}`);
       take(this.#expected.ranges[step.range] as ExpectedRange, reply.digest);
     });
   }
 
   /**
-   * FINAL; only WRITTEN with the right root counts. It follows the frames without a pause: the stub compares the root before it
+   * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the root before it
    * writes a boot word, and a digest that is wrong ends the job here whatever has been sent. Without a lock so does END.
    */
   async #finalize(): Promise<void> {
-    const { link, plan, emit, room, answered } = this.#options;
+    const { session, plan, emit, room, answered } = this.#options;
     let evidence: Evidence | undefined;
     await room();
-    link.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
+    session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
       if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       const { root, wordsProgrammed, width } = reply;
       evidence = { outcome: KINDS.flash.outcome, root, wordsProgrammed, width: width satisfies Width };
@@ -276,10 +276,10 @@ class FlashWork {
 
   /** LOCK after the receipt is stored; written but not locked is an ending of its own. */
   async #lock(): Promise<void> {
-    const { link, room, answered, emit } = this.#options;
+    const { session, room, answered, emit } = this.#options;
     let seen = { level1: false, optcr: 0 };
     await room();
-    link.ask({ name: 'LOCK' }, 'LOCKED', ({ level1, optcr }) => (seen = { level1, optcr }));
+    session.ask({ name: 'LOCK' }, 'LOCKED', ({ level1, optcr }) => (seen = { level1, optcr }));
     await this.#askEnd();
     await answered();
     const locked = seen.level1 && protectionLevel(seen.optcr) === 1;
@@ -290,7 +290,7 @@ class FlashWork {
 
   async #askEnd(): Promise<void> {
     await this.#options.room();
-    this.#options.link.ask({ name: 'END' }, 'ENDED', () => {});
+    this.#options.session.ask({ name: 'END' }, 'ENDED', () => {});
   }
 }
 

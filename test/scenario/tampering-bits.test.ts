@@ -1,7 +1,6 @@
 // Every bit of every handshake message and of a box, flipped (docs/threat-model.md, "flip any bit"): refused by whoever reads it.
 import assert from 'node:assert/strict';
 import { SealedHandshake } from '../../controller/job/sealed-session.ts';
-import { Retryable } from '../../controller/job/problems.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { respond, startInitiator } from '../../shared/crypto/handshake.ts';
 import { exchangeKeyPair, noPsk, psk } from '../../shared/crypto/keys.ts';
@@ -210,12 +209,12 @@ describe('bit flips in the sealed handshake, at the controller', function () {
     const honest = stub();
     const vendor = controller();
     const { m3 } = honest.receiveM2(vendor.answer(stubHash, honest.m1));
-    assert.ok(vendor.confirm(m3).session);
+    assert.ok('session' in vendor.confirm(m3));
     const again = stub();
     for (const { bit, flipped } of bitFlips(m3)) {
       const fresh = controller();
       fresh.answer(stubHash, again.m1);
-      assert.throws(() => fresh.confirm(flipped), Retryable, `bit ${bit}`);
+      assert.ok('cure' in fresh.confirm(flipped), `bit ${bit}`);
     }
   });
   it('the stub hash beside M1: every bit', () => {

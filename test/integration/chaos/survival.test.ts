@@ -65,9 +65,9 @@ describe('found by chaos', function () {
     const queue = new EventQueue();
     const waiting = new WaitQueue(queue);
     let ready: true | undefined;
-    queue.after(50_000, () => (waiting.suspended = true));
+    queue.after(50_000, () => waiting.suspend(true));
     queue.after(400_000, () => {
-      waiting.suspended = false;
+      waiting.suspend(false);
       waiting.alive();
     });
     queue.after(410_000, () => {

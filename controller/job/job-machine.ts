@@ -1,0 +1,90 @@
+// Walks the table of job-table.ts: one phase at a time, a step for what it waited for, another one for what interrupts it.
+import type { AgentChannel } from './agent-channel.ts';
+import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Step } from './job-table.ts';
+import type { Limit } from './wait-queue.ts';
+import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
+
+/** Messages of the agent that a phase may wait for. */
+const MESSAGES = ['HELLO', 'CONSENT', 'SEALED1', 'SEALED3'] as const satisfies readonly (Input & MessageName)[];
+
+export type AwaitableMessage = Extract<TunnelMessage, { readonly name: (typeof MESSAGES)[number] }>;
+
+export function isAwaitable(message: TunnelMessage): message is AwaitableMessage {
+  return (MESSAGES as readonly MessageName[]).includes(message.name);
+}
+
+/** What the steps do; each returns the phase it leads to. */
+export type JobSteps = { readonly [Name in Step]: (argument: never) => After<Name> };
+/** What is done on entering a phase: something is sent, something is waited for. */
+export type JobEntries = Readonly<Record<Phase, () => void>>;
+
+export class JobMachine {
+  readonly #channel: AgentChannel;
+  readonly #steps: JobSteps;
+  readonly #entries: JobEntries;
+  #phase: Phase = 'waiting';
+
+  constructor(channel: AgentChannel, steps: JobSteps, entries: JobEntries) {
+    this.#channel = channel;
+    this.#steps = steps;
+    this.#entries = entries;
+  }
+
+  /** Enters the first phase. */
+  start(): void {
+    this.#entries[this.#phase]();
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** What this input does in the present phase. */
+  does(input: Input): Cell['does'] | undefined {
+    return this.#cell(input)?.does;
+  }
+
+  /** The input interrupts the present phase at its next wait. @param argument of the step it causes */
+  leave(input: Input, argument?: unknown): void {
+    const cell = this.#cell(input);
+    if (cell?.does === 'leave') this.#channel.waits.interrupt(() => this.#perform(cell.step, argument));
+  }
+
+  /** What the phase waited for is there. @param argument of the step it causes */
+  take(input: Input, argument?: unknown): void {
+    const cell = this.#cell(input);
+    if (cell?.does === 'take') this.#perform(cell.step, argument);
+  }
+
+  /** The phase has failed. */
+  readonly failed = (error: unknown): void => this.take('failure', error);
+
+  /** Waits for the value of an input that is no message. */
+  await<T>(input: Input, ready: () => T | undefined, limit: Limit): void {
+    const then = (value: T): void => this.take(input, value);
+    this.#channel.waits.wait({ ready, limit, then, failed: this.failed });
+  }
+
+  /** Waits for the messages the phase takes. @param expired instead of a failure when the time is over */
+  awaitMessage(limit: Limit, expired?: () => void): void {
+    const names = MESSAGES.filter((name) => this.does(name) === 'take');
+    const ready = (): AwaitableMessage | undefined => this.#channel.inbox.take(names);
+    const then = (message: AwaitableMessage): void => this.take(message.name, message);
+    this.#channel.waits.wait({ ready, limit, then, failed: this.failed, expired });
+  }
+
+  #cell(input: Input): Cell | undefined {
+    return JOB_TABLE[this.#phase][input];
+  }
+
+  /** Takes a step and enters the phase it leads to; what either throws is a failure of the phase the job is in then. */
+  #perform(step: Step, argument: unknown): void {
+    try {
+      const phase: Phase = this.#steps[step](argument as never);
+      this.#phase = phase;
+      this.#entries[phase]();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+}
