@@ -86,6 +86,11 @@ export default tseslint.config(
     relative('agent', 'relay', 'controller', 'sim', 'test', 'cli'),
     'shared/platform serves the apps and knows none.',
   ),
+  layer(
+    ['shared/platform/*.ts', 'shared/platform/browser/**/*.ts'],
+    [...relative('agent', 'relay', 'controller', 'sim', 'test', 'cli'), NODE, IO_PACKAGES, '/node/'],
+    'What runs in a browser has nothing of Node.',
+  ),
   ...[
     ['agent', ['relay', 'controller', 'sim', 'test', 'cli']],
     ['relay', ['agent', 'controller', 'sim', 'test', 'cli']],
