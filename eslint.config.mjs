@@ -1,5 +1,5 @@
 // Lint, and the layers as a rule (docs/architecture.md):
-//   shared ← shared/platform ← agent | relay | controller (strangers to one another) ← sim ← cli ← test, bench
+//   shared ← shared/platform ← agent | relay | controller (none of which knows another) ← sim ← cli ← test, bench
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
@@ -95,12 +95,12 @@ export default tseslint.config(
     ['agent', ['relay', 'controller', 'sim', 'test', 'cli']],
     ['relay', ['agent', 'controller', 'sim', 'test', 'cli']],
     ['controller', ['agent', 'relay', 'sim', 'test', 'cli']],
-  ].flatMap(([app, strangers]) => [
-    layer([`${app}/**/*.ts`], relative(...strangers), `${app}/ knows shared/ and itself.`),
+  ].flatMap(([app, others]) => [
+    layer([`${app}/**/*.ts`], relative(...others), `${app}/ knows shared/ and itself.`),
     {
       ...layer(
         [`${app}/**/*.ts`],
-        [...relative(...strangers), NODE, IO_PACKAGES, PLATFORM],
+        [...relative(...others), NODE, IO_PACKAGES, PLATFORM],
         `The pure part of ${app}/ does no I/O; put it in an edge (eslint.config.mjs, EDGES).`,
       ),
       ignores: EDGES,

@@ -4,7 +4,7 @@
 /** Widest line of a sheet, characters. */
 export const SHEET_WIDTH = 100;
 
-/** Takes the place of each stretch that was removed, so that removal is seen. */
+/** Takes the place of what was removed, so that removal is seen. */
 const REMOVED = '·';
 
 /**

@@ -1,4 +1,4 @@
-// Attaching to the target as a guest: read who it is without stopping it, remember its debug settings, put them back.
+// Attaching to the target without disturbing it: read who it is without stopping it, remember its debug settings, put them back.
 // Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md §4, §5;
 // docs/product.md §2; docs/protocol.md §9.
 import { findChip, type Chip } from '../../shared/chips/index.ts';

@@ -1,4 +1,4 @@
-// One session with the target: probe opened, target attached to as a guest or a running stub found, stub loaded, everything put
+// One session with the target: probe opened, target attached to without disturbing it or a running stub found, stub loaded, everything put
 // back on the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
 // Phases and what may be asked in each: TARGET_SESSION below, drawn in docs/state-machines.md.
 import { copyOf } from '../../shared/codec/bytes.ts';

@@ -64,7 +64,14 @@ async function play(args: DemoArguments, folder: string, start: Start): Promise<
   );
   say(`  relay             ${relayReady['url']}, watched by an eavesdropper`);
 
-  const { vendor, agent } = await meet(folder, imagePath, args.base, tap.port, String(boardReady['url']), start);
+  const { vendor, agent } = await bringTogether(
+    folder,
+    imagePath,
+    args.base,
+    tap.port,
+    String(boardReady['url']),
+    start,
+  );
   await Promise.all([vendor.succeeded(), agent.succeeded()]);
   const done = await vendor.hear(isEvent('done'));
 
@@ -89,7 +96,7 @@ async function play(args: DemoArguments, folder: string, start: Start): Promise<
 }
 
 /** Keys, invite, agent, code: until both sides are at work. */
-async function meet(
+async function bringTogether(
   folder: string,
   image: string,
   base: string | undefined,

@@ -4,11 +4,11 @@ import type { Clock } from '../../shared/ports.ts';
 import { printJson } from './cli.ts';
 
 export interface Progress {
-  /** Begins a stretch of work of `totalBytes`; an unfinished one is closed. */
+  /** Begins work on `totalBytes`; what is unfinished is closed. */
   start(label: string, totalBytes: number): void;
-  /** `doneBytes` of the current stretch are done. */
+  /** `doneBytes` of the current work are done. */
   update(doneBytes: number): void;
-  /** Ends the current stretch where it stands. */
+  /** Ends the current work where it stands. */
   stop(): void;
 }
 
@@ -34,7 +34,7 @@ export function createProgress(
   return { start: () => {}, update: () => {}, stop: () => {} };
 }
 
-/** One reading of a running stretch. */
+/** One reading of work that is under way. */
 export interface ProgressReading {
   readonly label: string;
   readonly doneBytes: number;
@@ -66,8 +66,8 @@ export class RateMeter {
   }
 }
 
-/** A stretch of work being measured. */
-class Stretch {
+/** Work being measured. */
+class TimedWork {
   readonly label: string;
   readonly totalBytes: number;
   readonly #meter = new RateMeter();
@@ -112,7 +112,7 @@ function inWords(now: ProgressReading): string {
 
 function barProgress(clock: Clock, stream: NodeJS.WritableStream): Progress {
   let bar: cliProgress.SingleBar | undefined;
-  let stretch: Stretch | undefined;
+  let work: TimedWork | undefined;
   const stop = (): void => {
     bar?.stop();
     bar = undefined;
@@ -120,7 +120,7 @@ function barProgress(clock: Clock, stream: NodeJS.WritableStream): Progress {
   return {
     start: (label, totalBytes) => {
       stop();
-      stretch = new Stretch(label, totalBytes, clock.now());
+      work = new TimedWork(label, totalBytes, clock.now());
       bar = new cliProgress.SingleBar(
         { format: '{label} [{bar}] {percentage} % | {speed} | {left} left', stream, hideCursor: true, barsize: 30 },
         cliProgress.Presets.shades_classic,
@@ -128,8 +128,8 @@ function barProgress(clock: Clock, stream: NodeJS.WritableStream): Progress {
       bar.start(totalBytes, 0, { label, speed: '-', left: '-:--' });
     },
     update: (doneBytes) => {
-      if (stretch === undefined) return;
-      const now = stretch.reach(doneBytes, clock.now());
+      if (work === undefined) return;
+      const now = work.reach(doneBytes, clock.now());
       bar?.update(now.doneBytes, { speed: speedText(now.bytesPerSecond), left: timeText(now.secondsLeft) });
     },
     stop,
@@ -147,23 +147,23 @@ function tenth(reading: ProgressReading): number {
 }
 
 function steppedProgress(clock: Clock, worth: Worth, tell: (now: ProgressReading) => void): Progress {
-  let stretch: Stretch | undefined;
+  let work: TimedWork | undefined;
   let told = { reading: { label: '', doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 } as ProgressReading, at: 0 };
   return {
     start: (label, totalBytes) => {
-      stretch = new Stretch(label, totalBytes, clock.now());
-      told = { reading: stretch.reading, at: clock.now() };
+      work = new TimedWork(label, totalBytes, clock.now());
+      told = { reading: work.reading, at: clock.now() };
     },
     update: (doneBytes) => {
-      if (stretch === undefined || doneBytes <= told.reading.doneBytes) return;
+      if (work === undefined || doneBytes <= told.reading.doneBytes) return;
       const at = clock.now();
-      const reading = stretch.reach(doneBytes, at);
+      const reading = work.reach(doneBytes, at);
       if (!worth(reading, at, told)) return;
       told = { reading, at };
       tell(reading);
     },
     stop: () => {
-      stretch = undefined;
+      work = undefined;
     },
   };
 }

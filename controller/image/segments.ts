@@ -2,7 +2,7 @@
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 
-/** A contiguous stretch of an image. */
+/** A contiguous run of bytes of an image. */
 export interface Segment {
   /** Address of the first byte. */
   readonly address: number;

@@ -77,7 +77,7 @@ type KeysFile = z.infer<typeof KeysSchema>;
 export async function formatKeys(
   keys: VendorKeys,
   passphrase: string | undefined,
-  stretch: Kdf,
+  kdf: Kdf,
   random: Random,
 ): Promise<string> {
   const secrets = secretsOf(keys);
@@ -87,15 +87,15 @@ export async function formatKeys(
     secret:
       passphrase === undefined
         ? { protection: 'none', keys: toHex(secrets) }
-        : await sealed(secrets, passphrase, stretch, random),
+        : await sealed(secrets, passphrase, kdf, random),
   };
   wipe(secrets);
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
 
-async function sealed(secrets: Uint8Array, passphrase: string, stretch: Kdf, random: Random) {
+async function sealed(secrets: Uint8Array, passphrase: string, kdf: Kdf, random: Random) {
   const [salt, nonce] = [random.bytes(32), random.bytes(24)];
-  const key = await stretch(passphrase, salt, COST);
+  const key = await kdf(passphrase, salt, COST);
   const box = nacl.secretbox(secrets, nonce, key);
   wipe(key);
   return {
@@ -127,9 +127,9 @@ export function publicHalves(keys: VendorKeys): KeysFile['public'] {
 }
 
 /** The keys of a file. Throws BF-KEYS-PASSPHRASE for a wrong (or missing) passphrase, BF-KEYS-DAMAGED. */
-export async function parseKeys(text: string, passphrase: string | undefined, stretch: Kdf): Promise<VendorKeys> {
+export async function parseKeys(text: string, passphrase: string | undefined, kdf: Kdf): Promise<VendorKeys> {
   const file = parse(text);
-  const secrets = await openSecrets(file.secret, passphrase, stretch);
+  const secrets = await openSecrets(file.secret, passphrase, kdf);
   const keys = keysFrom(secrets);
   wipe(secrets);
   const halves = publicHalves(keys);
@@ -141,14 +141,10 @@ export async function parseKeys(text: string, passphrase: string | undefined, st
   return keys;
 }
 
-async function openSecrets(
-  secret: KeysFile['secret'],
-  passphrase: string | undefined,
-  stretch: Kdf,
-): Promise<Uint8Array> {
+async function openSecrets(secret: KeysFile['secret'], passphrase: string | undefined, kdf: Kdf): Promise<Uint8Array> {
   if (secret.protection === 'none') return fromHex(secret.keys);
   if (passphrase === undefined) throw fail('BF-KEYS-PASSPHRASE', 'none was given');
-  const key = await stretch(passphrase, fromHex(secret.salt), secret);
+  const key = await kdf(passphrase, fromHex(secret.salt), secret);
   const opened = nacl.secretbox.open(fromHex(secret.box), fromHex(secret.nonce), key);
   wipe(key);
   if (opened === null) throw fail('BF-KEYS-PASSPHRASE');

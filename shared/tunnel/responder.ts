@@ -12,7 +12,7 @@ const PENDING = 4;
 /** T3 that may fit another pending answer before this one is given up. */
 const T3_TRIES = 64;
 
-export interface AnswererOptions {
+export interface TunnelResponderOptions {
   readonly keyPair: ExchangeKeyPair<'tunnel'>;
   /** SHA-512(public invite), 64 bytes. */
   readonly publicInviteHash: Uint8Array;
@@ -38,11 +38,11 @@ export interface Confirmed {
 }
 
 export class TunnelResponder {
-  readonly #options: AnswererOptions;
+  readonly #options: TunnelResponderOptions;
   #pending: Pending[] = [];
   #confirmedT1: Uint8Array | undefined;
 
-  constructor(options: AnswererOptions) {
+  constructor(options: TunnelResponderOptions) {
     this.#options = options;
   }
 

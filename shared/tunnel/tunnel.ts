@@ -73,8 +73,8 @@ export type TunnelState = 'opening' | 'open' | 'failed' | 'closed';
 export class Tunnel {
   readonly #options: TunnelOptions;
   readonly #secrets: Partial<Record<PskName, Psk>> = {};
-  readonly #opener: TunnelInitiator | undefined;
-  readonly #answerer: TunnelResponder | undefined;
+  readonly #initiator: TunnelInitiator | undefined;
+  readonly #responder: TunnelResponder | undefined;
   #state: TunnelState = 'opening';
   #channel: Channel | undefined;
   #send: ((body: Uint8Array) => void) | undefined;
@@ -88,8 +88,8 @@ export class Tunnel {
     this.#options = options;
     if (options.inviteSecret !== undefined) this.#secrets.invite = psk(options.inviteSecret);
     if (options.resumeSecret !== undefined) this.#secrets.resume = psk(options.resumeSecret);
-    if (options.role === 'agent') this.#opener = new TunnelInitiator(options);
-    else this.#answerer = new TunnelResponder(options);
+    if (options.role === 'agent') this.#initiator = new TunnelInitiator(options);
+    else this.#responder = new TunnelResponder(options);
   }
 
   get state(): TunnelState {
@@ -111,7 +111,7 @@ export class Tunnel {
     this.#cancelTimer();
     this.#asked = 0;
     if (this.#unkept === undefined) this.#channel?.linkUp();
-    if (this.#opener === undefined) return;
+    if (this.#initiator === undefined) return;
     if (this.#channel === undefined) this.#askForTunnel(false);
     else this.#after(REOPEN_AFTER_MS, () => this.#reopen());
   }
@@ -154,7 +154,7 @@ export class Tunnel {
 
   /** Sends T1, with the resume secret if there is one; unanswered for a while, with the invite's secret as well. */
   #askForTunnel(unanswered: boolean): void {
-    const opener = this.#opener as TunnelInitiator;
+    const initiator = this.#initiator as TunnelInitiator;
     const { resume, invite } = this.#secrets;
     if (this.#channel === undefined && ++this.#asked > T1_TRIES) {
       this.#failed(
@@ -162,9 +162,9 @@ export class Tunnel {
       );
       return;
     }
-    if (resume !== undefined) opener.begin('resume', resume);
-    if (invite !== undefined && (resume === undefined || unanswered)) opener.begin('invite', invite);
-    for (const message of opener.t1) this.#transmit(encodeWire({ tag: 'T1', message }));
+    if (resume !== undefined) initiator.begin('resume', resume);
+    if (invite !== undefined && (resume === undefined || unanswered)) initiator.begin('invite', invite);
+    for (const message of initiator.t1) this.#transmit(encodeWire({ tag: 'T1', message }));
     this.#after(T1_EVERY_MS, () => this.#askForTunnel(true));
   }
 
@@ -175,9 +175,9 @@ export class Tunnel {
   }
 
   #receiveT2(t2: Uint8Array): void {
-    if (this.#opener === undefined || this.#opener.t1.length === 0) return;
+    if (this.#initiator === undefined || this.#initiator.t1.length === 0) return;
     try {
-      const opened = this.#opener.receiveT2(t2);
+      const opened = this.#initiator.receiveT2(t2);
       if (opened !== undefined) this.#openAsAgent(opened.psk, opened.result, opened.t3);
       else this.#askForTunnel(false);
     } catch (error) {
@@ -202,20 +202,20 @@ export class Tunnel {
 
   #stopAsking(): void {
     this.#cancelTimer();
-    this.#opener?.wipe();
+    this.#initiator?.wipe();
   }
 
   // ── controller ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receiveT1(t1: Uint8Array): void {
-    const answer = this.#answerer?.receiveT1(t1, this.#secrets);
+    const answer = this.#responder?.receiveT1(t1, this.#secrets);
     if (answer?.kind === 'answer') this.#transmit(encodeWire({ tag: 'T2', message: answer.t2 }));
     else if (answer?.kind === 'second use') this.#tellSecondUse();
     else if (answer !== undefined) this.#options.log.debug({ why: answer.why }, 'T1 ignored');
   }
 
   #receiveT3(t3: Uint8Array): void {
-    const confirmed = this.#answerer?.receiveT3(t3);
+    const confirmed = this.#responder?.receiveT3(t3);
     if (confirmed === undefined) return;
     const channel = this.#adopt(confirmed.psk, confirmed.result, undefined);
     this.#unkept = channel;
@@ -251,7 +251,7 @@ export class Tunnel {
   #adopt(name: PskName, result: HandshakeResult, preamble: Uint8Array | undefined): Channel {
     this.#channel?.close();
     if (name === 'invite') this.#secrets.resume = resumeSecretOf(result.exporter);
-    if (this.#answerer !== undefined) this.#forgetInvite();
+    if (this.#responder !== undefined) this.#forgetInvite();
     const { clock, log, role, events } = this.#options;
     const channel: Channel = new Channel({
       side: role,
@@ -328,7 +328,7 @@ export class Tunnel {
     this.#state = state;
     this.#send = undefined;
     this.#stopAsking();
-    this.#answerer?.wipe();
+    this.#responder?.wipe();
     this.#channel?.close();
     this.#channel = this.#unkept = undefined;
     wipe(this.#secrets.invite, this.#secrets.resume);

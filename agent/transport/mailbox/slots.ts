@@ -2,7 +2,7 @@
 import { concat, copyOf, Reader, u32le, Writer } from '../../../shared/codec/bytes.ts';
 import { BOX_SIZES, slotAddress, TRAILER, type Ring } from '../../../shared/mailbox/layout.ts';
 
-/** A stretch of target memory and what is to be written there. */
+/** A range of target memory and what is to be written there. */
 export interface SlotWrite {
   readonly address: number;
   readonly bytes: Uint8Array;

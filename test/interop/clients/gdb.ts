@@ -38,7 +38,7 @@ const SECTIONS = Object.keys(SCRIPT) as Section[];
 
 /** Debugs `elf` (the bootloader with DWARF) on an erased board. */
 export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'strangers-'));
+  const folder = mkdtempSync(join(tmpdir(), 'blindflash-clients-'));
   const probe = await startProbe(['--flash', join(folder, 'flash.bin')]);
   const port = await freePort();
   const options = ['-c', `gdb_port ${port}`, '-c', 'tcl_port disabled; telnet_port disabled'];

@@ -30,7 +30,7 @@ export async function withUsb(
   face: IdentityName,
   work: (desk: UsbDesk) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'strangers-'));
+  const folder = mkdtempSync(join(tmpdir(), 'blindflash-clients-'));
   const path = (name: string): string => join(folder, name);
   writeFileSync(path('flash.bin'), counterProgram());
   const args = ['--stlink', face, '--flash', path('flash.bin'), '--usb-socket', path('usb')];

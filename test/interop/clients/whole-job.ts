@@ -33,7 +33,7 @@ export async function wholeJobs(checks: Checks, bridgeProgram: string): Promise<
 }
 
 async function withDesk(program: string, face: IdentityName, work: (desk: Desk) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'strangers-job-'));
+  const folder = mkdtempSync(join(tmpdir(), 'blindflash-job-'));
   const flash = join(folder, 'flash.bin');
   const probe = await startProbe(['--stlink', face, '--usb-socket', join(folder, 'usb'), '--flash', flash, '--uart']);
   const bridge = await startBridge(program, join(folder, 'usb'));
