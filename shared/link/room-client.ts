@@ -3,7 +3,7 @@
 import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
 import { silentLog, type Clock, type Link, type Log, type Random } from '../ports.ts';
 import { type CloseName, closeError, closeName, closeWith, mayReturn } from './close.ts';
-import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from './link-message.ts';
+import { decodeLinkMessage, encodeLinkMessage, type LinkMessage, type LinkMessageName } from './link-message.ts';
 import { RECONNECT } from './limits.ts';
 import { decodeTicket, signPresent, type Ticket } from './ticket.ts';
 
@@ -42,8 +42,30 @@ const FAREWELL = new Map<ErrorCode, CloseName>([
   ['BF-VERSION-MISMATCH', 'version'],
 ]);
 
+export type RoomClientState = 'idle' | 'dialling' | 'greeting' | 'up' | 'waiting' | 'ended';
+
+/** link failed: it, or the attempt to get one, and time may heal it; no way back: it cannot; close: by the owner. */
+export type RoomClientEvent = 'start' | 'linked' | 'welcome' | 'link failed' | 'delay over' | 'no way back' | 'close';
+
+/** State and event → the next state; docs/state-machines.md, "The room client". */
+export const ROOM_CLIENT_MACHINE: Readonly<
+  Record<RoomClientState, Readonly<Partial<Record<RoomClientEvent, RoomClientState>>>>
+> = {
+  idle: { start: 'dialling', 'no way back': 'ended', close: 'ended' },
+  dialling: { linked: 'greeting', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
+  greeting: { welcome: 'up', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
+  up: { 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
+  waiting: { 'delay over': 'dialling', close: 'ended' },
+  ended: {},
+};
+
+/** Messages of the relay that may come in a state; any other ends the client. */
+const EXPECTED: Readonly<Partial<Record<RoomClientState, readonly LinkMessageName[]>>> = {
+  greeting: ['challenge', 'welcome'],
+  up: ['peer', 'data'],
+};
+
 /**
- * idle → dialling → greeting → up → waiting → dialling … → ended.
  * Assign the handlers, then `start()`. After `onEnd` or `close()` nothing is called any more.
  */
 export class RoomClient {
@@ -60,7 +82,7 @@ export class RoomClient {
 
   readonly #options: RoomClientOptions;
   readonly #log: Log;
-  #state: 'idle' | 'dialling' | 'greeting' | 'up' | 'waiting' | 'ended' = 'idle';
+  #state: RoomClientState = 'idle';
   #link: Link | undefined;
   #peerPresent = false;
   #paused = false;
@@ -101,6 +123,7 @@ export class RoomClient {
       this.#end(asBlindflashError(error));
       return;
     }
+    this.#move('start');
     this.#dial();
   }
 
@@ -128,14 +151,13 @@ export class RoomClient {
   /** Leaves the room for good, quietly: no handler is called any more. */
   close(): void {
     if (this.#state === 'ended') return;
-    this.#state = 'ended';
+    this.#move('close');
     this.#drop('done');
   }
 
   // ── one attempt ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #dial(): void {
-    this.#state = 'dialling';
     const attempt = Promise.resolve().then(() => this.#options.dial());
     let abandoned = false;
     this.#timer(RECONNECT.handshakeMs, () => {
@@ -159,7 +181,7 @@ export class RoomClient {
   }
 
   #greet(link: Link): void {
-    this.#state = 'greeting';
+    this.#move('linked');
     this.#link = link;
     this.#timer(RECONNECT.handshakeMs, () => {
       this.#drop('slowHandshake');
@@ -183,13 +205,14 @@ export class RoomClient {
     }
   }
 
-  /** What may come when: CHALLENGE and WELCOME while greeting, PEER and DATA while up. */
   #take(message: LinkMessage): void {
-    if (this.#state === 'greeting' && message.name === 'challenge') this.#present(message.nonce, message.relay);
-    else if (this.#state === 'greeting' && message.name === 'welcome') this.#welcome(message.peerPresent);
-    else if (this.#state === 'up' && message.name === 'peer') this.#setPeer(message.peerPresent);
-    else if (this.#state === 'up' && message.name === 'data') this.#data(message.body);
-    else throw fail('BF-RELAY-PROTOCOL', `${message.name} out of turn`);
+    if (EXPECTED[this.#state]?.includes(message.name) !== true) {
+      throw fail('BF-RELAY-PROTOCOL', `${message.name} out of turn`);
+    }
+    if (message.name === 'challenge') this.#present(message.nonce, message.relay);
+    else if (message.name === 'welcome') this.#welcome(message.peerPresent);
+    else if (message.name === 'peer') this.#setPeer(message.peerPresent);
+    else if (message.name === 'data') this.#data(message.body);
   }
 
   #present(nonce: Uint8Array, relay: string): void {
@@ -202,7 +225,7 @@ export class RoomClient {
 
   #welcome(peerPresent: boolean): void {
     this.#cancelTimer();
-    this.#state = 'up';
+    this.#move('welcome');
     this.#upSince = this.#options.clock.now();
     this.#log.info({ peerPresent }, 'in the room');
     if (this.#paused) this.#link!.pause();
@@ -242,9 +265,12 @@ export class RoomClient {
       this.#end(error);
       return;
     }
-    this.#state = 'waiting';
+    this.#move('link failed');
     this.#log.info({ code: error.code, delayMs: Math.round(delay) }, 'coming back');
-    this.#timer(delay, () => this.#dial());
+    this.#timer(delay, () => {
+      this.#move('delay over');
+      this.#dial();
+    });
     if (wasUp) this.onDown();
   }
 
@@ -265,7 +291,7 @@ export class RoomClient {
 
   #end(error: BlindflashError): void {
     if (this.#state === 'ended') return;
-    this.#state = 'ended';
+    this.#move('no way back');
     this.#drop('done');
     this.#log.info({ code: error.code }, 'no way back to the room');
     this.onEnd(error);
@@ -276,6 +302,12 @@ export class RoomClient {
     this.#link = undefined;
     this.#cancelTimer();
     if (link !== undefined) closeWith(link, reason);
+  }
+
+  #move(event: RoomClientEvent): void {
+    const next = ROOM_CLIENT_MACHINE[this.#state][event];
+    if (next === undefined) throw fail('BF-INTERNAL', `${event} while ${this.#state}`);
+    this.#state = next;
   }
 
   #timer(delayMs: number, run: () => void): void {
