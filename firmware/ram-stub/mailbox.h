@@ -85,7 +85,7 @@
 #define STATUS_ACCEPTED              0x00u
 #define STATUS_REPLY                 0x10u
 #define STATUS_STATE                 0x18u
-#define STATUS_AGAIN                 0x1Fu
+#define STATUS_NAK                   0x1Fu
 
 /* Slots: the trailer */
 #define TRAILER_SIZE                 0x10u

@@ -28,7 +28,7 @@ static volatile uint32_t *sequence_word(uint8_t *slot_end) {
 }
 
 void transport_publish(void) {
-  *mailbox_word(MAILBOX_STATUS) = now.nak << STATUS_AGAIN | now.state << STATUS_STATE |
+  *mailbox_word(MAILBOX_STATUS) = now.nak << STATUS_NAK | now.state << STATUS_STATE |
                                   (now.replied & 0xFFu) << STATUS_REPLY | (now.accepted & 0xFFFFu);
 }
 

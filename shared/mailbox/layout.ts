@@ -128,7 +128,7 @@ export const STATUS_BITS = {
   accepted: { shift: 0, mask: 0xffff, what: 'low half of the highest frame sequence accepted' },
   reply: { shift: 16, mask: 0xff, what: 'low byte of the highest reply sequence written' },
   state: { shift: 24, mask: 0x7f, what: 'see STATES' },
-  again: { shift: 31, mask: 1, what: 'the frame in the next slot is damaged: write it again' },
+  nak: { shift: 31, mask: 1, what: 'the frame in the next slot is damaged: the agent is to write it again' },
 } as const;
 
 export const STATES = {
@@ -213,7 +213,7 @@ export function slotAddress(ring: Ring, sequence: number): number {
 /** STATUS taken apart; `accepted` and `reply` are the low 16 and 8 bits of their sequences. */
 export interface Status {
   readonly state: number;
-  readonly again: boolean;
+  readonly nak: boolean;
   readonly reply: number;
   readonly accepted: number;
 }
@@ -223,7 +223,7 @@ export function parseStatus(word: number): Status {
   const field = (bits: { shift: number; mask: number }) => (word >>> bits.shift) & bits.mask;
   return {
     state: field(STATUS_BITS.state),
-    again: field(STATUS_BITS.again) === 1,
+    nak: field(STATUS_BITS.nak) === 1,
     reply: field(STATUS_BITS.reply),
     accepted: field(STATUS_BITS.accepted),
   };

@@ -149,7 +149,7 @@ export class MailboxHost {
     await this.#takeAccepted(word.accepted);
     const replies = await this.#fetch(word.reply);
     if (isServing(state)) {
-      if (word.again) await this.#rewrite();
+      if (word.nak) await this.#rewrite();
       await this.#fill();
     }
     const moved = this.#accepted + this.#written + this.#fetched !== before || state !== this.#state;

@@ -252,13 +252,13 @@ describe('stub and the slots', () => {
     const { bench, vendor } = active();
     const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
     vendor.place(box, sequence, (slot) => void (slot[50]! ^= 1));
-    bench.runUntil(() => bench.status.again, 100, 'want-again');
+    bench.runUntil(() => bench.status.nak, 100, 'NAK');
     assert.equal(bench.status.accepted, 0);
     bench.runMs(350);
     assert.equal(bench.state, 'active', 'a wire error ends nothing');
     vendor.place(box, sequence);
     assert.equal(vendor.reply().name, 'PONG');
-    assert.equal(bench.status.again, false);
+    assert.equal(bench.status.nak, false);
     assert.equal(vendor.ask({ name: 'PING' }).name, 'PONG');
   });
   for (const [what, offset, value] of [
@@ -272,7 +272,7 @@ describe('stub and the slots', () => {
       const { bench, vendor } = active();
       const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
       vendor.place(box, sequence, (slot) => new DataView(slot.buffer).setUint32(slot.length - offset, value, true));
-      bench.runUntil(() => bench.status.again, 100, 'want-again');
+      bench.runUntil(() => bench.status.nak, 100, 'NAK');
       vendor.place(box, sequence);
       assert.equal(vendor.reply().name, 'PONG');
     });
@@ -282,7 +282,7 @@ describe('stub and the slots', () => {
     vendor.place(new Uint8Array(192), 2);
     vendor.place(new Uint8Array(192), 1, (slot) => new DataView(slot.buffer).setUint32(slot.length - 4, 41, true));
     bench.runMs(300);
-    assert.deepEqual([bench.state, bench.status.accepted, bench.status.again], ['active', 0, false]);
+    assert.deepEqual([bench.state, bench.status.accepted, bench.status.nak], ['active', 0, false]);
   });
   it('answers a repeated frame with nothing', () => {
     const { bench, vendor } = active();

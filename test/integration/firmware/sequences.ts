@@ -104,7 +104,7 @@ class Run {
     const frames = this.#frames;
     this.#write(frames.sequence, frames.slot(name));
     const taken = () => bench.status.accepted === frames.sequence;
-    const refused = () => name === 'damaged slot' && bench.status.again;
+    const refused = () => name === 'damaged slot' && bench.status.nak;
     bench.runUntil(() => taken() || WIPED.includes(bench.state) || refused(), 2000, name);
     bench.runUntil(() => bench.control('ACTIVITY') === 0, 2000, `end of ${name}`);
     bench.runMs(0.5);
