@@ -17,7 +17,7 @@ import { recordJob } from '../fixtures/power-record.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { STUBS, World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
-import { active, smallPlan } from '../integration/firmware/jobs.ts';
+import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
 
 const PATIENCE = {
   meet: 60_000,
@@ -333,20 +333,20 @@ describe('a hostile agent', function () {
   });
 
   it('rewrites a slot at any instant between its arrival and its acceptance: accepted as sealed, or not at all', () => {
-    const { bench, vendor } = active(smallPlan());
+    const { fixture, controller: vendor } = active(smallPlan());
     vendor.ask({ name: 'ERASE', sector: 0 });
     const data = seededRandom(12).bytes(4032);
     vendor.send({ name: 'IMAGE', address: FLASH + 64, data });
-    const from = bench.board.snapshot();
+    const from = fixture.board.snapshot();
     const slot = FRAME_RING.address + (2 % FRAME_RING.slots) * FRAME_RING.slotSize;
     const noise = seededRandom(13).bytes(64);
     let [taken, refused] = [0, 0];
     for (let us = 0; us < 2600; us += 50) {
-      bench.board.restore(from);
-      bench.board.runTo(bench.board.time.now + us * 1000);
-      bench.write(slot + FRAME_RING.slotSize - 16 - 2048, noise);
-      bench.runMs(60);
-      const flash = bench.board.flash.bytes.slice(64, 64 + data.length);
+      fixture.board.restore(from);
+      fixture.board.runTo(fixture.board.time.now + us * 1000);
+      fixture.write(slot + FRAME_RING.slotSize - 16 - 2048, noise);
+      fixture.runMs(60);
+      const flash = fixture.board.flash.bytes.slice(64, 64 + data.length);
       const right = Buffer.compare(flash, data) === 0;
       const blank = flash.every((byte) => byte === 0xff);
       assert.ok(right || blank, `${us} µs: something else was programmed`);

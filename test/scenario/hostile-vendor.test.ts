@@ -7,9 +7,9 @@ import { encodeCommand, type Command } from '../../shared/sealed/messages.ts';
 import { decodeMessage } from '../../shared/tunnel/messages.ts';
 import { FLASH, FLASH_BYTES } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { Bench } from '../integration/firmware/bench.ts';
-import { active, smallPlan } from '../integration/firmware/jobs.ts';
-import { Vendor } from '../integration/firmware/vendor.ts';
+import { FirmwareFixture } from '../integration/firmware/firmware-fixture.ts';
+import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
+import { SealedController } from '../integration/firmware/sealed-controller.ts';
 
 const held = seededRandom(1).bytes(FLASH_BYTES);
 
@@ -32,18 +32,18 @@ describe('a hostile vendor', function () {
   };
   for (const [what, command] of Object.entries(OUTSIDE)) {
     it(`authentic but outside the plan (${what}): ABORT, nothing touched`, () => {
-      const { bench, vendor } = active(smallPlan());
+      const { fixture, controller: vendor } = active(smallPlan());
       assert.equal(vendor.ask({ name: 'ERASE', sector: 0 }).name, 'ERASED');
-      bench.board.flash.bytes.set(held.subarray(0x4000), 0x4000);
-      const before = Buffer.from(bench.board.flash.bytes);
-      const options = { ...bench.board.options.words };
+      fixture.board.flash.bytes.set(held.subarray(0x4000), 0x4000);
+      const before = Buffer.from(fixture.board.flash.bytes);
+      const options = { ...fixture.board.options.words };
       vendor.sendPlain(encodeCommand(command));
       const reply = vendor.reply();
       assert.equal(reply.name, 'ABORT', what);
       assert.ok(reply.name === 'ABORT' && [8, 9, 21].includes(reply.error));
-      assert.equal(before.compare(bench.board.flash.bytes), 0);
-      assert.deepEqual(bench.board.options.words, options);
-      assert.equal(bench.state, 'aborted');
+      assert.equal(before.compare(fixture.board.flash.bytes), 0);
+      assert.deepEqual(fixture.board.options.words, options);
+      assert.equal(fixture.state, 'aborted');
     });
   }
 
@@ -93,10 +93,10 @@ describe('a hostile vendor', function () {
         (error) => isBlindflashError(error),
         what,
       );
-      const bench = Bench.booted();
-      new Vendor(bench, bad).giveJob();
-      bench.runUntil(() => bench.state !== 'waiting', 1000, what);
-      assert.equal(bench.state, 'refused', what);
+      const fixture = FirmwareFixture.booted();
+      new SealedController(fixture, bad).giveJob();
+      fixture.runUntil(() => fixture.state !== 'waiting', 1000, what);
+      assert.equal(fixture.state, 'refused', what);
     }
   });
 });

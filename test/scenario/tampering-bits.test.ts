@@ -16,9 +16,9 @@ import type { BoardSnapshot } from '../../sim/board.ts';
 import { EventQueue } from '../../sim/event-queue.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { bitFlips } from '../fixtures/tamper.ts';
-import { Bench } from '../integration/firmware/bench.ts';
-import { active, smallPlan } from '../integration/firmware/jobs.ts';
-import { Vendor } from '../integration/firmware/vendor.ts';
+import { FirmwareFixture } from '../integration/firmware/firmware-fixture.ts';
+import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
+import { SealedController } from '../integration/firmware/sealed-controller.ts';
 import { TUNNEL_PROTOCOL } from '../../shared/tunnel/protocol.ts';
 import { SEALED_PROTOCOL } from '../../shared/sealed/protocol.ts';
 
@@ -228,50 +228,57 @@ describe('bit flips at the real stub', function () {
   this.timeout(400_000);
 
   it(`M2, every ${M2_STRIDE === 1 ? '' : `${M2_STRIDE}th `}bit: no session, no M3, nothing in flash touched`, () => {
-    const bench = Bench.booted();
-    const vendor = new Vendor(bench, smallPlan());
+    const fixture = FirmwareFixture.booted();
+    const vendor = new SealedController(fixture, smallPlan());
     vendor.giveJob();
-    bench.runUntil(() => bench.state === 'offered', 1000, 'M1');
+    fixture.runUntil(() => fixture.state === 'offered', 1000, 'M1');
     const m2 = vendor.respond();
-    const offered = bench.board.snapshot();
-    const before = Buffer.from(bench.board.flash.bytes);
+    const offered = fixture.board.snapshot();
+    const before = Buffer.from(fixture.board.flash.bytes);
     for (const { bit, flipped } of bitFlips(m2, M2_STRIDE)) {
-      bench.board.restore(offered);
-      bench.write(controlAddress('M2'), flipped);
-      bench.command('m2');
-      bench.runUntil(() => bench.state !== 'offered', 1000, `an answer to bit ${bit}`);
-      assert.equal(bench.state, 'aborted', `bit ${bit}`);
-      assert.deepEqual(bench.read(controlAddress('M3'), 32), new Uint8Array(32), `bit ${bit}`);
-      assert.equal(before.compare(bench.board.flash.bytes), 0);
+      fixture.board.restore(offered);
+      fixture.write(controlAddress('M2'), flipped);
+      fixture.command('m2');
+      fixture.runUntil(() => fixture.state !== 'offered', 1000, `an answer to bit ${bit}`);
+      assert.equal(fixture.state, 'aborted', `bit ${bit}`);
+      assert.deepEqual(fixture.read(controlAddress('M3'), 32), new Uint8Array(32), `bit ${bit}`);
+      assert.equal(before.compare(fixture.board.flash.bytes), 0);
     }
-    bench.board.restore(offered);
-    bench.write(controlAddress('M2'), m2);
-    bench.command('m2');
-    bench.runUntil(() => bench.state === 'active', 1000, 'the honest M2');
+    fixture.board.restore(offered);
+    fixture.write(controlAddress('M2'), m2);
+    fixture.command('m2');
+    fixture.runUntil(() => fixture.state === 'active', 1000, 'the honest M2');
   });
 
   it('every bit of one sealed box, CRC made to fit: aborted, one word said about it, flash untouched', () => {
-    const { bench, vendor } = active(smallPlan());
+    const { fixture, controller: vendor } = active(smallPlan());
     const { sequence, box } = vendor.session.seal(encodeCommand({ name: 'ERASE', sector: 0 }));
-    flipAll(bench, bench.board.snapshot(), vendor, box, sequence, 1);
+    flipAll(fixture, fixture.board.snapshot(), vendor, box, sequence, 1);
   });
   it('an image frame likewise, a bit of every 16 bytes', () => {
-    const { bench, vendor } = active(smallPlan());
+    const { fixture, controller: vendor } = active(smallPlan());
     const data = seededRandom(8).bytes(4032);
     const { sequence, box } = vendor.session.seal(encodeCommand({ name: 'IMAGE', address: 0x08000040, data }));
-    flipAll(bench, bench.board.snapshot(), vendor, box, sequence, 131);
+    flipAll(fixture, fixture.board.snapshot(), vendor, box, sequence, 131);
   });
 });
 
-function flipAll(bench: Bench, from: BoardSnapshot, vendor: Vendor, box: Uint8Array, sequence: number, stride: number) {
-  const before = Buffer.from(bench.board.flash.bytes);
+function flipAll(
+  fixture: FirmwareFixture,
+  from: BoardSnapshot,
+  vendor: SealedController,
+  box: Uint8Array,
+  sequence: number,
+  stride: number,
+) {
+  const before = Buffer.from(fixture.board.flash.bytes);
   for (const { bit, flipped } of bitFlips(box, stride)) {
-    bench.board.restore(from);
+    fixture.board.restore(from);
     vendor.place(flipped, sequence);
-    bench.runUntil(() => bench.state !== 'active', 1000, `an answer to bit ${bit}`);
-    assert.equal(bench.state, 'aborted', `bit ${bit}`);
-    assert.equal(bench.error, 7, `bit ${bit}`);
-    assert.equal(bench.status.reply, 1);
-    assert.equal(before.compare(bench.board.flash.bytes), 0);
+    fixture.runUntil(() => fixture.state !== 'active', 1000, `an answer to bit ${bit}`);
+    assert.equal(fixture.state, 'aborted', `bit ${bit}`);
+    assert.equal(fixture.error, 7, `bit ${bit}`);
+    assert.equal(fixture.status.reply, 1);
+    assert.equal(before.compare(fixture.board.flash.bytes), 0);
   }
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mailboxHeader, protocolHeader } from '../../../scripts/gen-firmware-headers.ts';
 import { MEMORY } from '../../fixtures/f42x.ts';
-import { stubImage } from './bench.ts';
+import { stubImage } from './firmware-fixture.ts';
 
 const text = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 const word = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);

@@ -7,17 +7,17 @@ import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
 import { COMMANDS, CONTROL, LAYOUTS, type Layout } from '../../../shared/mailbox/layout.ts';
 import { CHIPS, findChip } from '../../../shared/chips/index.ts';
 import { CHIPS as BOARDS, type ChipName } from '../../../sim/chips/stm32f4.ts';
-import { Bench, stubImage, type StubName } from './bench.ts';
+import { FirmwareFixture, stubImage, type StubName } from './firmware-fixture.ts';
 
 const WITHOUT_RANDOM = ['stm32f401', 'stm32f401xc', 'stm32f411', 'stm32f446'] as const satisfies readonly ChipName[];
 const REFUSED = CHIP_ERRORS.noRandom.number;
 const word = (bytes: Uint8Array, at: number) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
 
-/** A bench with the stub of the other parts, on a board that complains about whatever the part does not have. */
-function refusing(chip: ChipName): Bench {
-  const bench = new Bench({ chip, strict: true }, 'stm32f4');
-  bench.boot();
-  return bench;
+/** A fixture with the stub of the other parts, on a board that complains about whatever the part does not have. */
+function refusing(chip: ChipName): FirmwareFixture {
+  const fixture = new FirmwareFixture({ chip, strict: true }, 'stm32f4');
+  fixture.boot();
+  return fixture;
 }
 
 describe('stub layouts', () => {
@@ -69,10 +69,10 @@ describe('chip rows', () => {
 
   for (const chip of ['stm32f405', 'stm32f407', 'stm32f469'] as const) {
     it(`${chip}: the stub of the other parts comes up on it without a complaint`, () => {
-      const bench = new Bench({ chip, strict: true }, 'stm32f4');
-      bench.boot();
-      assert.deepEqual([bench.state, bench.error, bench.board.warnings], ['waiting', 0, []]);
-      assert.equal(bench.board.time.hz, 160e6);
+      const fixture = new FirmwareFixture({ chip, strict: true }, 'stm32f4');
+      fixture.boot();
+      assert.deepEqual([fixture.state, fixture.error, fixture.board.warnings], ['waiting', 0, []]);
+      assert.equal(fixture.board.time.hz, 160e6);
     });
   }
 });
@@ -81,42 +81,42 @@ describe('stub on a part without a random generator', () => {
   for (const chip of WITHOUT_RANDOM) {
     it(`${chip}: is up, refuses with its own error and the DEV_ID, and has touched neither clock nor flash`, () => {
       assert.equal(findChip(BOARDS[chip].devId)?.stub, 'stm32f4');
-      const bench = refusing(chip);
-      assert.deepEqual([bench.state, bench.error, bench.detail], ['refused', REFUSED, BOARDS[chip].devId]);
-      assert.equal(bench.board.time.hz, 16e6);
-      assert.deepEqual(bench.board.warnings, []);
-      assert.ok(bench.board.flash.bytes.every((byte) => byte === 0xff));
+      const fixture = refusing(chip);
+      assert.deepEqual([fixture.state, fixture.error, fixture.detail], ['refused', REFUSED, BOARDS[chip].devId]);
+      assert.equal(fixture.board.time.hz, 16e6);
+      assert.deepEqual(fixture.board.warnings, []);
+      assert.ok(fixture.board.flash.bytes.every((byte) => byte === 0xff));
     });
   }
 
   it('no command brings it to make a handshake: M1 stays as the agent cleared it, whatever the RAM held', () => {
     for (const seed of [1, 2, 3]) {
-      const bench = new Bench({ chip: 'stm32f411', seed }, 'stm32f4');
-      bench.boot();
+      const fixture = new FirmwareFixture({ chip: 'stm32f411', seed }, 'stm32f4');
+      fixture.boot();
       for (const name of Object.keys(COMMANDS) as (keyof typeof COMMANDS)[]) {
-        bench.setControl('JOB_LENGTH', 128);
-        bench.command(name);
-        bench.runMs(50);
-        assert.deepEqual([bench.state, bench.error, bench.control('COMMAND')], ['refused', REFUSED, 0], name);
+        fixture.setControl('JOB_LENGTH', 128);
+        fixture.command(name);
+        fixture.runMs(50);
+        assert.deepEqual([fixture.state, fixture.error, fixture.control('COMMAND')], ['refused', REFUSED, 0], name);
       }
-      assert.deepEqual(bench.read(bench.addressOf('M1'), CONTROL.M1.size), new Uint8Array(CONTROL.M1.size));
-      assert.equal(bench.control('HANDSHAKES'), 0);
+      assert.deepEqual(fixture.read(fixture.addressOf('M1'), CONTROL.M1.size), new Uint8Array(CONTROL.M1.size));
+      assert.equal(fixture.control('HANDSHAKES'), 0);
     }
   });
 
   it('feeds a watchdog that runs already, so that whoever loaded it can read why', () => {
-    const bench = new Bench({ chip: 'stm32f446' }, 'stm32f4');
-    bench.board.powerOn();
-    bench.board.runTo(2e6);
-    bench.setWord(0x40003000, 0xcccc);
-    bench.boot();
-    bench.runMs(5000);
-    assert.deepEqual([bench.state, bench.error], ['refused', REFUSED]);
+    const fixture = new FirmwareFixture({ chip: 'stm32f446' }, 'stm32f4');
+    fixture.board.powerOn();
+    fixture.board.runTo(2e6);
+    fixture.setWord(0x40003000, 0xcccc);
+    fixture.boot();
+    fixture.runMs(5000);
+    assert.deepEqual([fixture.state, fixture.error], ['refused', REFUSED]);
   });
 
   it('a chip that is not in its table is refused as wrong', () => {
-    const bench = new Bench({ chip: 'stm32f427' }, 'stm32f4');
-    bench.boot();
-    assert.deepEqual([bench.state, bench.error, bench.detail], ['refused', CHIP_ERRORS.wrongChip.number, 0x419]);
+    const fixture = new FirmwareFixture({ chip: 'stm32f427' }, 'stm32f4');
+    fixture.boot();
+    assert.deepEqual([fixture.state, fixture.error, fixture.detail], ['refused', CHIP_ERRORS.wrongChip.number, 0x419]);
   });
 });

@@ -2,10 +2,22 @@
 // it; a fault keeps no register of the code it struck; a power cut keeps nothing, a reset only until the next stub's entry.
 import assert from 'node:assert/strict';
 import { controlAddress } from '../../fixtures/f42x.ts';
-import type { Bench } from './bench.ts';
-import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM, type Busy, type Ending } from './endings.ts';
-import { sendImage } from './jobs.ts';
-import { transcriptHash } from './keys.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
+import {
+  busy,
+  busyErasing,
+  CCM,
+  end,
+  ENDINGS,
+  found,
+  memory,
+  plan,
+  SRAM,
+  type Busy,
+  type Ending,
+} from './session-endings.ts';
+import { sendImage } from './sample-jobs.ts';
+import { transcriptHash } from './session-secrets.ts';
 
 const DHCSR = 0xe000edf0;
 const HALT = 0xa05f0003;
@@ -24,21 +36,22 @@ const GENERAL = [...Array(13).keys(), 14];
 const FLOATING = [0x21, ...Array.from({ length: 32 }, (_, i) => 0x40 + i)];
 const STACK = { base: 0x1000e000, size: 0x2000 };
 
-function halted(bench: Bench): Bench {
-  bench.setWord(DHCSR, HALT);
-  bench.runMs(0.01);
-  return bench;
+function halted(fixture: FirmwareFixture): FirmwareFixture {
+  fixture.setWord(DHCSR, HALT);
+  fixture.runMs(0.01);
+  return fixture;
 }
-function register(bench: Bench, number: number): number {
-  bench.setWord(DCRSR, number);
-  return bench.word(DCRDR);
+function register(fixture: FirmwareFixture, number: number): number {
+  fixture.setWord(DCRSR, number);
+  return fixture.word(DCRDR);
 }
-function setRegister(bench: Bench, number: number, value: number): void {
-  bench.setWord(DCRDR, value);
-  bench.setWord(DCRSR, 0x10000 | number);
+function setRegister(fixture: FirmwareFixture, number: number, value: number): void {
+  fixture.setWord(DCRDR, value);
+  fixture.setWord(DCRSR, 0x10000 | number);
 }
 const hex = (value: number) => `0x${value.toString(16)}`;
-const registers = (bench: Bench, numbers: readonly number[]) => numbers.map((number) => register(bench, number));
+const registers = (fixture: FirmwareFixture, numbers: readonly number[]) =>
+  numbers.map((number) => register(fixture, number));
 
 /** All words of some byte strings, at every byte. */
 function wordsOf(strings: readonly Uint8Array[]): Set<number> {
@@ -51,9 +64,9 @@ function wordsOf(strings: readonly Uint8Array[]): Set<number> {
 }
 
 /** What everybody on the way may see of a handshake. */
-function publicWords({ bench, vendor }: Busy): Set<number> {
-  const control = bench.read(controlAddress('M1'), controlAddress('STUB_HASH') - controlAddress('M1'));
-  return wordsOf([control, transcriptHash(bench, vendor)]);
+function publicWords({ fixture, controller }: Busy): Set<number> {
+  const control = fixture.read(controlAddress('M1'), controlAddress('STUB_HASH') - controlAddress('M1'));
+  return wordsOf([control, transcriptHash(fixture, controller)]);
 }
 
 /** More cycles than any of these tests takes, for a moment is no secret. */
@@ -77,13 +90,13 @@ function isPlace(value: number): boolean {
 }
 
 /** Values each register takes while the core goes round in its loop, harmless ones left out. */
-function circling(bench: Bench, known: ReadonlySet<number>): string[] {
+function circling(fixture: FirmwareFixture, known: ReadonlySet<number>): string[] {
   const seen = GENERAL.map(() => new Set<number>());
-  bench.setWord(DHCSR, HALT | MASKED);
+  fixture.setWord(DHCSR, HALT | MASKED);
   for (let i = 0; i < LOOP; i++) {
-    bench.setWord(DHCSR, STEP | MASKED);
-    bench.runMs(0.001);
-    registers(bench, GENERAL).forEach((value, at) => isPlace(value) || known.has(value) || seen[at]!.add(value));
+    fixture.setWord(DHCSR, STEP | MASKED);
+    fixture.runMs(0.001);
+    registers(fixture, GENERAL).forEach((value, at) => isPlace(value) || known.has(value) || seen[at]!.add(value));
   }
   return seen.map((values, at) => `r${GENERAL[at]!}: ${[...values].sort().map(hex).join(' ')}`);
 }
@@ -100,22 +113,22 @@ function residueOf(seed: number, ending: Ending): Residue {
   const all = busyProgramming(seed);
   const known = publicWords(all);
   end(all, ending);
-  const { bench } = all;
-  halted(bench);
-  const bytes = memory(bench, STACK);
+  const { fixture } = all;
+  halted(fixture);
+  const bytes = memory(fixture, STACK);
   const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(4 * i));
   const stack = words.map(
     (word, i) => `${hex(STACK.base + 4 * i)}: ${known.has(word) || isPlace(word) ? 'harmless' : hex(word)}`,
   );
-  const floating = registers(bench, FLOATING);
-  assert.equal(bench.word(CPACR), 0, 'the FPU was never on');
-  return { stack, floating, registers: circling(bench, known) };
+  const floating = registers(fixture, FLOATING);
+  assert.equal(fixture.word(CPACR), 0, 'the FPU was never on');
+  return { stack, floating, registers: circling(fixture, known) };
 }
 
 /** Programming under way: keys, keystream and plaintext have just been in the registers. */
 function busyProgramming(seed?: number): Busy {
   const all = busyErasing(seed);
-  all.bench.runUntil(() => all.bench.control('WORDS') > 100, 1000, 'programming');
+  all.fixture.runUntil(() => all.fixture.control('WORDS') > 100, 1000, 'programming');
   return all;
 }
 
@@ -128,23 +141,23 @@ describe('stub residue', () => {
   }
   it('a fault keeps no register of the code it struck, in the core or in memory', () => {
     for (let instant = 0; instant < 24; instant++) {
-      const { bench } = busyProgramming();
-      bench.runMs(0.37 * instant);
-      halted(bench);
+      const { fixture } = busyProgramming();
+      fixture.runMs(0.37 * instant);
+      halted(fixture);
       const marks = GENERAL.map((number) => 0xc0de0000 + number * 0x101);
-      GENERAL.forEach((number, i) => setRegister(bench, number, marks[i]!));
-      setRegister(bench, XPSR, register(bench, XPSR) & ~0x01000000);
-      bench.setWord(DHCSR, GO);
-      bench.runUntil(() => bench.state === 'fault', 10, 'fault');
-      bench.runMs(1);
-      const seen = registers(halted(bench), GENERAL);
+      GENERAL.forEach((number, i) => setRegister(fixture, number, marks[i]!));
+      setRegister(fixture, XPSR, register(fixture, XPSR) & ~0x01000000);
+      fixture.setWord(DHCSR, GO);
+      fixture.runUntil(() => fixture.state === 'fault', 10, 'fault');
+      fixture.runMs(1);
+      const seen = registers(halted(fixture), GENERAL);
       assert.deepEqual(
         seen.filter((value) => marks.includes(value)),
         [],
         `registers at instant ${instant}`,
       );
       for (const where of [CCM, SRAM]) {
-        const all = memory(bench, where);
+        const all = memory(fixture, where);
         for (const mark of marks) {
           const bytes = Buffer.alloc(4);
           bytes.writeUInt32LE(mark);
@@ -154,26 +167,26 @@ describe('stub residue', () => {
     }
   });
   it('a power cut in the middle leaves neither memory nor registers', () => {
-    const { bench, secrets } = busyProgramming();
-    bench.board.powerOff();
-    bench.board.powerOn();
-    bench.runMs(2);
-    for (const where of [CCM, SRAM]) assert.deepEqual(found(memory(bench, where), secrets), []);
+    const { fixture, secrets } = busyProgramming();
+    fixture.board.powerOff();
+    fixture.board.powerOn();
+    fixture.runMs(2);
+    for (const where of [CCM, SRAM]) assert.deepEqual(found(memory(fixture, where), secrets), []);
     const seen = wordsOf(Object.values(secrets));
     assert.deepEqual(
-      registers(halted(bench), GENERAL).filter((value) => value !== 0 && seen.has(value)),
+      registers(halted(fixture), GENERAL).filter((value) => value !== 0 && seen.has(value)),
       [],
     );
   });
   it('a reset in the middle leaves keys in CCM, and the next stub clears it before it says a word', () => {
-    const { bench, secrets, vendor, image } = busy();
-    sendImage(vendor, plan, image);
-    bench.board.assertNrst();
-    bench.board.releaseNrst();
-    bench.runMs(1);
-    assert.notDeepEqual(found(memory(bench, CCM), secrets), [], 'a reset alone clears nothing');
-    bench.start();
-    bench.runUntil(() => bench.control('VERSION') !== 0, 10, 'first word');
-    assert.deepEqual(found(memory(bench, CCM), secrets), []);
+    const { fixture, secrets, controller, image } = busy();
+    sendImage(controller, plan, image);
+    fixture.board.assertNrst();
+    fixture.board.releaseNrst();
+    fixture.runMs(1);
+    assert.notDeepEqual(found(memory(fixture, CCM), secrets), [], 'a reset alone clears nothing');
+    fixture.start();
+    fixture.runUntil(() => fixture.control('VERSION') !== 0, 10, 'first word');
+    assert.deepEqual(found(memory(fixture, CCM), secrets), []);
   });
 });

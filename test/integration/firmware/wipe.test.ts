@@ -1,43 +1,43 @@
 // Nothing secret outlives a session: keys, chains, plaintext are looked for in CCM and SRAM after every way out.
 import assert from 'node:assert/strict';
-import type { Bench } from './bench.ts';
-import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM } from './endings.ts';
-import { sendImage, writeAll } from './jobs.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
+import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM } from './session-endings.ts';
+import { sendImage, writeAll } from './sample-jobs.ts';
 
-function assertClean(bench: Bench, secrets: Record<string, Uint8Array>): void {
-  assert.deepEqual(found(memory(bench, CCM), secrets), [], 'in CCM');
-  assert.deepEqual(found(memory(bench, SRAM), secrets), [], 'in SRAM');
+function assertClean(fixture: FirmwareFixture, secrets: Record<string, Uint8Array>): void {
+  assert.deepEqual(found(memory(fixture, CCM), secrets), [], 'in CCM');
+  assert.deepEqual(found(memory(fixture, SRAM), secrets), [], 'in SRAM');
 }
 
 describe('stub wiping', () => {
   it('the search finds keys and plaintext while they are there, and only in CCM', () => {
-    const { bench, secrets } = busyErasing();
-    const inCcm = found(memory(bench, CCM), secrets);
+    const { fixture, secrets } = busyErasing();
+    const inCcm = found(memory(fixture, CCM), secrets);
     assert.ok(inCcm.includes('box key of chain i2r 0') && inCcm.includes('box key of chain r2i 0'));
     assert.ok(inCcm.includes('plaintext'));
-    assert.deepEqual(found(memory(bench, SRAM), secrets), []);
+    assert.deepEqual(found(memory(fixture, SRAM), secrets), []);
   });
   it('agreement, old chains and what they came from are gone while the session lives', () => {
-    const { bench, secrets } = busy();
-    const inCcm = found(memory(bench, CCM), secrets);
+    const { fixture, secrets } = busy();
+    const inCcm = found(memory(fixture, CCM), secrets);
     for (const gone of ['ee', 'es', 'prk', 'chain i2r 0', 'chain r2i 0']) assert.ok(!inCcm.includes(gone), gone);
   });
   for (const ending of ENDINGS) {
     it(`leaves nothing in memory when ${ending.what}`, () => {
       const all = busyErasing();
-      const { bench, secrets } = all;
+      const { fixture, secrets } = all;
       end(all, ending);
-      assertClean(bench, secrets);
-      if (ending.state !== 'fault') assert.equal(bench.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
+      assertClean(fixture, secrets);
+      if (ending.state !== 'fault') assert.equal(fixture.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
     });
   }
   it('leaves nothing after END, and its secret memory reads zero', () => {
-    const { bench, vendor, secrets, image } = busy();
-    writeAll(vendor, plan, image);
-    assert.equal(vendor.ask({ name: 'END' }).name, 'ENDED');
-    bench.runUntil(() => bench.state === 'ended', 10, 'ended');
-    assertClean(bench, secrets);
-    const ccm = memory(bench, CCM);
+    const { fixture, controller, secrets, image } = busy();
+    writeAll(controller, plan, image);
+    assert.equal(controller.ask({ name: 'END' }).name, 'ENDED');
+    fixture.runUntil(() => fixture.state === 'ended', 10, 'ended');
+    assertClean(fixture, secrets);
+    const ccm = memory(fixture, CCM);
     assert.ok(
       ccm.subarray(0, 0x4000).every((byte) => byte === 0),
       'keys and buffers',
@@ -48,22 +48,22 @@ describe('stub wiping', () => {
     );
   });
   it('clears plaintext behind the programming, not only at the end', () => {
-    const { bench, vendor, secrets, image } = busy();
-    vendor.send({ name: 'ERASE', sector: 0 });
-    sendImage(vendor, plan, image);
-    vendor.reply();
-    vendor.settle();
-    vendor.ask({ name: 'DIGEST', range: 0 });
-    assert.ok(!found(memory(bench, CCM), secrets).includes('plaintext'));
+    const { fixture, controller, secrets, image } = busy();
+    controller.send({ name: 'ERASE', sector: 0 });
+    sendImage(controller, plan, image);
+    controller.reply();
+    controller.settle();
+    controller.ask({ name: 'DIGEST', range: 0 });
+    assert.ok(!found(memory(fixture, CCM), secrets).includes('plaintext'));
   });
   it('keeps no plaintext when programming is broken off', () => {
-    const { bench, vendor, secrets } = busyErasing();
-    bench.runUntil(() => bench.control('WORDS') > 100, 1000, 'programming');
-    vendor.send({ name: 'ABORT' });
-    bench.runUntil(() => bench.state === 'aborted', 1000, 'abort');
-    assertClean(bench, secrets);
-    const words = bench.control('WORDS');
-    bench.runMs(100);
-    assert.equal(bench.control('WORDS'), words, 'the engine has stopped');
+    const { fixture, controller, secrets } = busyErasing();
+    fixture.runUntil(() => fixture.control('WORDS') > 100, 1000, 'programming');
+    controller.send({ name: 'ABORT' });
+    fixture.runUntil(() => fixture.state === 'aborted', 1000, 'abort');
+    assertClean(fixture, secrets);
+    const words = fixture.control('WORDS');
+    fixture.runMs(100);
+    assert.equal(fixture.control('WORDS'), words, 'the engine has stopped');
   });
 });

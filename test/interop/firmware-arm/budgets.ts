@@ -2,9 +2,9 @@
 // painted stack.
 
 import { encodePlan } from '../../../shared/plan/plan.ts';
-import { Bench } from '../../integration/firmware/bench.ts';
-import { Image, smallPlan, writeAll } from '../../integration/firmware/jobs.ts';
-import { Vendor } from '../../integration/firmware/vendor.ts';
+import { FirmwareFixture } from '../../integration/firmware/firmware-fixture.ts';
+import { Image, smallPlan, writeAll } from '../../integration/firmware/sample-jobs.ts';
+import { SealedController } from '../../integration/firmware/sealed-controller.ts';
 import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 import nacl from 'tweetnacl';
 import { type BoardMachine } from './board-machine.ts';
@@ -104,7 +104,7 @@ function stackOf(board: BoardMachine, what: Measured): number {
 }
 
 /** Calls `seen` at every store of the core between `from` and `to`, both in one page of the board's memory map. */
-function watchStores({ bus }: Bench['board'], from: number, to: number, seen: () => void): void {
+function watchStores({ bus }: FirmwareFixture['board'], from: number, to: number, seen: () => void): void {
   bus.writePages[from >>> PAGE_SHIFT] = undefined;
   const write = bus.write.bind(bus);
   bus.write = (address, value, width, master) => {
@@ -119,12 +119,12 @@ function watchStores({ bus }: Bench['board'], from: number, to: number, seen: ()
  */
 export function sessionStack(): number {
   const plan = smallPlan();
-  const bench = new Bench();
-  const { regs } = bench.board.core;
+  const fixture = new FirmwareFixture();
+  const { regs } = fixture.board.core;
   let lowest: number = STACK.top;
-  watchStores(bench.board, STACK.limit, STACK.top, () => (lowest = Math.min(lowest, regs[SP]!)));
-  bench.boot();
-  const vendor = new Vendor(bench, encodePlan(plan));
+  watchStores(fixture.board, STACK.limit, STACK.top, () => (lowest = Math.min(lowest, regs[SP]!)));
+  fixture.boot();
+  const vendor = new SealedController(fixture, encodePlan(plan));
   vendor.connect();
   const written = writeAll(vendor, plan, new Image(plan));
   if (written.name !== 'WRITTEN') throw new Error(`the job ended with ${written.name}`);

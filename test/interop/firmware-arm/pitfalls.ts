@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Bench } from '../../integration/firmware/bench.ts';
+import { FirmwareFixture } from '../../integration/firmware/firmware-fixture.ts';
 import nacl from 'tweetnacl';
 import { disassemble } from './gate.ts';
 import { Program } from './program.ts';
@@ -118,20 +118,20 @@ const BOOT_LIMIT_MS = 1000;
 
 function waitEnds(): Verdict {
   for (const fault of ['stuck', 'no-clock', 'seed-error'] as const) {
-    const bench = new Bench();
-    bench.board.rng.fault = fault;
-    bench.start();
-    bench.runMs(BOOT_LIMIT_MS);
-    if (bench.state !== 'refused') return `${fault}: state ${bench.state} after ${BOOT_LIMIT_MS} ms`;
+    const fixture = new FirmwareFixture();
+    fixture.board.rng.fault = fault;
+    fixture.start();
+    fixture.runMs(BOOT_LIMIT_MS);
+    if (fixture.state !== 'refused') return `${fault}: state ${fixture.state} after ${BOOT_LIMIT_MS} ms`;
   }
   return undefined;
 }
 
 function withoutCrystal(): Verdict {
-  const bench = new Bench({ hseHz: 0 });
-  bench.start();
-  bench.runMs(BOOT_LIMIT_MS);
-  return bench.state === 'waiting' ? undefined : `state ${bench.state}`;
+  const fixture = new FirmwareFixture({ hseHz: 0 });
+  fixture.start();
+  fixture.runMs(BOOT_LIMIT_MS);
+  return fixture.state === 'waiting' ? undefined : `state ${fixture.state}`;
 }
 
 function typescript(folder: string): string[] {

@@ -10,7 +10,7 @@ import { cornerSuites } from '../firmware-host/corners.ts';
 import { buildNative, failures as hostFailures, type Host, type Suite } from '../firmware-host/host.ts';
 import { vectorSuites } from '../firmware-host/vectors.ts';
 import { misaligned } from './alignment.ts';
-import { PAIRS } from '../../integration/firmware/sequences.ts';
+import { PAIRS } from '../../integration/firmware/random-sequences.ts';
 import { ask, lacking } from './ask.ts';
 import { BoardMachine } from './board-machine.ts';
 import { figures } from './budgets.ts';

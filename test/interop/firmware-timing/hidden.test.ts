@@ -5,8 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Plan } from '../../../shared/plan/plan.ts';
-import { stubImage } from '../../integration/firmware/bench.ts';
-import { active, FLASH, Image, sendImage, smallPlan } from '../../integration/firmware/jobs.ts';
+import { stubImage } from '../../integration/firmware/firmware-fixture.ts';
+import { active, FLASH, Image, sendImage, smallPlan } from '../../integration/firmware/sample-jobs.ts';
 
 const KIB = 1024;
 const MOST = 0.005;
@@ -35,17 +35,17 @@ function primitives(): [number, number][] {
 
 /** Board time from the first ERASE to WRITTEN, ns. */
 function jobTime(free: readonly [number, number][]): number {
-  const { bench, vendor } = active(plan);
-  bench.board.core.freeRanges = free;
+  const { fixture, controller: vendor } = active(plan);
+  fixture.board.core.freeRanges = free;
   const image = new Image(plan);
-  const began = bench.board.time.now;
+  const began = fixture.board.time.now;
   for (const sector of plan.sectors) vendor.send({ name: 'ERASE', sector });
   sendImage(vendor, plan, image);
   plan.sectors.forEach(() => vendor.reply());
   const root = image.root(plan, 'erased');
   const written = vendor.ask({ name: 'FINAL', root, bootWords: image.at(plan.bootAddress!, 64).slice() });
   assert.equal(written.name === 'WRITTEN' && Buffer.compare(written.root, image.root(plan, 'in place')), 0);
-  return bench.board.time.now - began;
+  return fixture.board.time.now - began;
 }
 
 describe('stub timing', () => {

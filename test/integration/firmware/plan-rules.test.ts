@@ -1,9 +1,9 @@
 // The job: every field of the plan that the stub must refuse, before it says anything (docs/protocol.md §7).
 import assert from 'node:assert/strict';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
-import { Bench } from './bench.ts';
-import { FLASH, smallPlan } from './jobs.ts';
-import { Vendor } from './vendor.ts';
+import { FirmwareFixture } from './firmware-fixture.ts';
+import { FLASH, smallPlan } from './sample-jobs.ts';
+import { SealedController } from './sealed-controller.ts';
 
 const MALFORMED = 1;
 const WRONG_CHIP = 2;
@@ -11,10 +11,10 @@ const PROTECTED = 5;
 
 /** What the stub makes of a plan: its state, error and detail. */
 function verdict(plan: Plan | Uint8Array, options = {}): { state: string; error: number; detail: number } {
-  const bench = Bench.booted(options);
-  new Vendor(bench, plan).giveJob();
-  bench.runUntil(() => bench.state !== 'waiting', 200, 'verdict');
-  return { state: bench.state, error: bench.error, detail: bench.detail };
+  const fixture = FirmwareFixture.booted(options);
+  new SealedController(fixture, plan).giveJob();
+  fixture.runUntil(() => fixture.state !== 'waiting', 200, 'verdict');
+  return { state: fixture.state, error: fixture.error, detail: fixture.detail };
 }
 
 function changed(change: (plan: DataView) => void, plan: Plan = smallPlan()): Uint8Array {
@@ -138,38 +138,38 @@ describe('stub job', () => {
     ['another length inside', (job: Uint8Array) => void (job[4]! += 4)],
   ] as const) {
     it(`refuses a job area with ${what}`, () => {
-      const bench = Bench.booted();
-      new Vendor(bench, smallPlan()).giveJob(change);
-      bench.runUntil(() => bench.state === 'refused', 200, 'refusal');
-      assert.equal(bench.error, MALFORMED);
+      const fixture = FirmwareFixture.booted();
+      new SealedController(fixture, smallPlan()).giveJob(change);
+      fixture.runUntil(() => fixture.state === 'refused', 200, 'refusal');
+      assert.equal(fixture.error, MALFORMED);
     });
   }
   for (const length of [0, 72 + 44, 72 + 1540, 0x80000000, 0xfffffff0]) {
     it(`refuses a job length of ${length}`, () => {
-      const bench = Bench.booted();
-      bench.setControl('JOB_LENGTH', length);
-      bench.commandTo('job', 'refused');
-      assert.equal(bench.error, MALFORMED);
+      const fixture = FirmwareFixture.booted();
+      fixture.setControl('JOB_LENGTH', length);
+      fixture.commandTo('job', 'refused');
+      assert.equal(fixture.error, MALFORMED);
     });
   }
   it('keeps its own copy: a job area changed later changes nothing', () => {
-    const bench = Bench.booted();
-    const vendor = new Vendor(bench, smallPlan());
-    vendor.giveJob();
-    bench.runUntil(() => bench.state === 'offered', 200, 'M1');
-    bench.write(0x2002d400, new Uint8Array(3072).fill(0x55));
-    vendor.shake();
-    assert.equal(vendor.ask({ name: 'PING' }).name, 'PONG');
+    const fixture = FirmwareFixture.booted();
+    const controller = new SealedController(fixture, smallPlan());
+    controller.giveJob();
+    fixture.runUntil(() => fixture.state === 'offered', 200, 'M1');
+    fixture.write(0x2002d400, new Uint8Array(3072).fill(0x55));
+    controller.shake();
+    assert.equal(controller.ask({ name: 'PING' }).name, 'PONG');
   });
   it('refused is final: neither job nor handshake is taken', () => {
-    const bench = Bench.booted();
-    new Vendor(bench, changed(u8(6, 0))).giveJob();
-    bench.runUntil(() => bench.state === 'refused', 200, 'refusal');
-    new Vendor(bench, smallPlan()).giveJob();
-    bench.runMs(50);
-    bench.command('handshake');
-    bench.runMs(50);
-    assert.equal(bench.state, 'refused');
-    assert.equal(bench.control('COMMAND'), 0);
+    const fixture = FirmwareFixture.booted();
+    new SealedController(fixture, changed(u8(6, 0))).giveJob();
+    fixture.runUntil(() => fixture.state === 'refused', 200, 'refusal');
+    new SealedController(fixture, smallPlan()).giveJob();
+    fixture.runMs(50);
+    fixture.command('handshake');
+    fixture.runMs(50);
+    assert.equal(fixture.state, 'refused');
+    assert.equal(fixture.control('COMMAND'), 0);
   });
 });

@@ -1,7 +1,7 @@
 // The stub against the model of its state table over random sequences of commands, frames, waiting and faults. STUB_SEQUENCES sets how
 // many; `npm run test:stub` plays 20,000 others, or as many as its option --sequences says.
 import assert from 'node:assert/strict';
-import { explore } from './sequences.ts';
+import { explore } from './random-sequences.ts';
 
 const SEQUENCES = Number(process.env['STUB_SEQUENCES'] ?? 2000);
 const SEED = 1;

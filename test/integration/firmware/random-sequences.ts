@@ -1,10 +1,10 @@
 // Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
 import { STATES } from '../../../shared/mailbox/layout.ts';
 import { FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
-import { Bench } from './bench.ts';
-import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './model.ts';
-import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './starts.ts';
-import { Vendor } from './vendor.ts';
+import { FirmwareFixture } from './firmware-fixture.ts';
+import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './state-model.ts';
+import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './session-starts.ts';
+import { SealedController } from './sealed-controller.ts';
 
 const NAMES = Object.keys(FRAMES) as FrameName[];
 const SLOT = FRAME_RING.slotSize;
@@ -57,19 +57,19 @@ function pick(model: Model, draw: Draw): Event {
 
 /** One sequence on a board. */
 class Run {
-  readonly #bench: Bench;
+  readonly #fixture: FirmwareFixture;
   readonly #start: Start;
   #frames: Frames;
 
-  constructor(bench: Bench, start: Start) {
-    this.#bench = bench;
+  constructor(fixture: FirmwareFixture, start: Start) {
+    this.#fixture = fixture;
     this.#start = start;
     this.#frames = start.frames;
-    bench.board.restore(start.from);
+    fixture.board.restore(start.from);
   }
   /** Makes `event` happen to a stub in the state of `model` and lets it come to rest. */
   apply(event: Event, model: Model): void {
-    if (event.do === 'wait') this.#bench.runMs(IDLE_MS + 300);
+    if (event.do === 'wait') this.#fixture.runMs(IDLE_MS + 300);
     else if (event.do === 'command') this.#command(event.value, model);
     else if (event.do === 'good m2') this.#goodM2(model);
     else if (event.do === 'fault') this.#fault();
@@ -77,53 +77,53 @@ class Run {
     else this.#idleFrame(event.frame);
   }
   #command(value: number, model: Model): void {
-    const bench = this.#bench;
-    bench.setControl('COMMAND', value);
-    if (model.state === 'fault') bench.runMs(1);
-    else bench.runUntil(() => bench.control('COMMAND') === 0, 1000, 'command');
-    bench.runMs(0.2);
+    const fixture = this.#fixture;
+    fixture.setControl('COMMAND', value);
+    if (model.state === 'fault') fixture.runMs(1);
+    else fixture.runUntil(() => fixture.control('COMMAND') === 0, 1000, 'command');
+    fixture.runMs(0.2);
   }
   #goodM2(model: Model): void {
     if (model.state !== 'offered') return this.#command(2, model);
-    const vendor = new Vendor(this.#bench, this.#start.plan, M2_SEED);
-    vendor.answer();
-    this.#bench.runUntil(() => this.#bench.control('COMMAND') === 0, 1000, 'M3');
-    vendor.confirm();
-    this.#frames = framesOf(this.#bench, vendor, M2_SEED);
-    this.#bench.runMs(1.5);
+    const controller = new SealedController(this.#fixture, this.#start.plan, M2_SEED);
+    controller.answer();
+    this.#fixture.runUntil(() => this.#fixture.control('COMMAND') === 0, 1000, 'M3');
+    controller.confirm();
+    this.#frames = framesOf(this.#fixture, controller, M2_SEED);
+    this.#fixture.runMs(1.5);
   }
   #fault(): void {
-    strike(this.#bench);
-    this.#bench.runMs(101);
+    strike(this.#fixture);
+    this.#fixture.runMs(101);
   }
   #write(sequence: number, slot: Uint8Array): void {
-    this.#bench.write(MEMORY.frames.address + (sequence % FRAME_RING.slots) * SLOT + SLOT - slot.length, slot);
+    this.#fixture.write(MEMORY.frames.address + (sequence % FRAME_RING.slots) * SLOT + SLOT - slot.length, slot);
   }
   #frame(name: FrameName): void {
-    const bench = this.#bench;
+    const fixture = this.#fixture;
     const frames = this.#frames;
     this.#write(frames.sequence, frames.slot(name));
-    const taken = () => bench.status.accepted === frames.sequence;
-    const refused = () => name === 'damaged slot' && bench.status.nak;
-    bench.runUntil(() => taken() || WIPED.includes(bench.state) || refused(), 2000, name);
-    bench.runUntil(() => bench.control('ACTIVITY') === 0, 2000, `end of ${name}`);
-    bench.runMs(0.5);
+    const taken = () => fixture.status.accepted === frames.sequence;
+    const refused = () => name === 'damaged slot' && fixture.status.nak;
+    fixture.runUntil(() => taken() || WIPED.includes(fixture.state) || refused(), 2000, name);
+    fixture.runUntil(() => fixture.control('ACTIVITY') === 0, 2000, `end of ${name}`);
+    fixture.runMs(0.5);
     if (taken()) this.#frames = frames.following;
   }
   /** A frame of another session, of sequence 1, while there is no session. */
   #idleFrame(name: FrameName): void {
     this.#write(1, this.#start.foreign.slot(name));
-    this.#bench.runMs(0.2);
+    this.#fixture.runMs(0.2);
   }
 }
 
 /** What is wrong, or nothing. */
-function difference(bench: Bench, expected: Model): string | undefined {
+function difference(fixture: FirmwareFixture, expected: Model): string | undefined {
   const { state, error, handshakes } = expected;
-  const seen = `${bench.state} ${bench.error} ${bench.control('HANDSHAKES')}`;
+  const seen = `${fixture.state} ${fixture.error} ${fixture.control('HANDSHAKES')}`;
   if (seen !== `${state} ${error} ${handshakes}`) return `${seen} instead of ${state} ${error} ${handshakes}`;
   if (!WIPED.includes(state)) return undefined;
-  const secrets = bench.board.bus.viewAt(SECRETS.base)!.u8.subarray(0, SECRETS.size);
+  const secrets = fixture.board.bus.viewAt(SECRETS.base)!.u8.subarray(0, SECRETS.size);
   return NOTHING.equals(secrets) ? undefined : 'secrets are left';
 }
 
@@ -142,13 +142,13 @@ export interface Explored {
 /** Plays sequences [from, to) of `seed` until the stub and the model disagree. */
 export function explore(from: number, to: number, seed: number): Explored {
   const all = starts();
-  const bench = new Bench();
+  const fixture = new FirmwareFixture();
   const covered = new Set<string>();
   let events = 0;
   for (let index = from; index < to; index++) {
     const draw = drawing(seed, index);
     const start = all[draw(all.length)]!;
-    const run = new Run(bench, start);
+    const run = new Run(fixture, start);
     let { model } = start;
     const told: string[] = [model.state];
     for (let left = 1 + draw(LONGEST); left > 0; left--) {
@@ -158,7 +158,7 @@ export function explore(from: number, to: number, seed: number): Explored {
       const expected = next(model, event);
       run.apply(event, model);
       events++;
-      const wrong = difference(bench, expected);
+      const wrong = difference(fixture, expected);
       if (wrong !== undefined) {
         return {
           sequences: index - from,

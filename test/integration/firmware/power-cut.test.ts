@@ -10,9 +10,9 @@ import { decodeReply, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-operation.ts';
 import { randomState } from '../../../sim/peripherals/random.ts';
-import { active, FLASH, Image, sendImage, smallPlan } from './jobs.ts';
-import { sessionSecrets } from './keys.ts';
-import { testRandom, words } from './vendor.ts';
+import { active, FLASH, Image, sendImage, smallPlan } from './sample-jobs.ts';
+import { sessionSecrets } from './session-secrets.ts';
+import { testRandom, words } from './sealed-controller.ts';
 
 const BYTES = 256;
 const SECTOR = 0x4000;
@@ -52,13 +52,13 @@ interface Loaded {
 
 /** A board whose stub finds the whole job in its slots and needs nobody any more. */
 function loaded(): Loaded {
-  const { bench, vendor } = active(plan, {}, before);
-  const key = sessionSecrets(bench, vendor)['box key of chain i2r 0']!;
-  vendor.send({ name: 'ERASE', sector: 0 });
-  sendImage(vendor, plan, image);
-  vendor.send({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(FLASH, 64).slice() });
-  vendor.send({ name: 'LOCK' });
-  return { board: bench.board, key };
+  const { fixture, controller } = active(plan, {}, before);
+  const key = sessionSecrets(fixture, controller)['box key of chain i2r 0']!;
+  controller.send({ name: 'ERASE', sector: 0 });
+  sendImage(controller, plan, image);
+  controller.send({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(FLASH, 64).slice() });
+  controller.send({ name: 'LOCK' });
+  return { board: fixture.board, key };
 }
 
 /** Start and end of every flash operation of the job. */

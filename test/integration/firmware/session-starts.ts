@@ -6,11 +6,11 @@ import type { StubState } from '../../../shared/mailbox/layout.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { encodeCommand } from '../../../shared/sealed/messages.ts';
 import type { BoardSnapshot } from '../../../sim/board.ts';
-import { Bench } from './bench.ts';
-import { active, FLASH, Image, smallPlan, writeAll } from './jobs.ts';
-import { FRESH, type FrameName, type Model } from './model.ts';
-import { sessionSecrets } from './keys.ts';
-import { crc32, Vendor, VENDOR_SEED, words } from './vendor.ts';
+import { FirmwareFixture } from './firmware-fixture.ts';
+import { active, FLASH, Image, smallPlan, writeAll } from './sample-jobs.ts';
+import { FRESH, type FrameName, type Model } from './state-model.ts';
+import { sessionSecrets } from './session-secrets.ts';
+import { crc32, SealedController, VENDOR_SEED, words } from './sealed-controller.ts';
 
 export const IDLE_MS = 1000;
 
@@ -77,9 +77,9 @@ export class Frames {
   }
 }
 
-/** The frames of the session that `vendor`, made with `seed`, has on `bench`. */
-export function framesOf(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Frames {
-  return new Frames(sessionSecrets(bench, vendor, seed)['box key of chain r2i 0']!, bench.status.accepted + 1);
+/** The frames of the session that `controller`, made with `seed`, has on `fixture`. */
+export function framesOf(fixture: FirmwareFixture, controller: SealedController, seed = VENDOR_SEED): Frames {
+  return new Frames(sessionSecrets(fixture, controller, seed)['box key of chain r2i 0']!, fixture.status.accepted + 1);
 }
 
 /** A place to start: a board's snapshot, the model there, its plan, the frames of its session and of one that it never knew. */
@@ -92,83 +92,87 @@ export interface Start {
 }
 
 interface Pair {
-  readonly bench: Bench;
-  readonly vendor: Vendor;
+  readonly fixture: FirmwareFixture;
+  readonly controller: SealedController;
 }
 
 function model(state: StubState, change: Partial<Model> = {}): Model {
   return { ...FRESH, state, handshakes: 1, m2: 'of an earlier handshake', ...change };
 }
 
-function start(bench: Bench, at: Model, plan: Plan, frames: Frames, foreign: Frames): Start {
-  return { from: bench.board.snapshot(), model: at, plan: encodePlan(plan), frames, foreign };
+function start(fixture: FirmwareFixture, at: Model, plan: Plan, frames: Frames, foreign: Frames): Start {
+  return { from: fixture.board.snapshot(), model: at, plan: encodePlan(plan), frames, foreign };
 }
 
-/** Brings a bench to a state without a session, by way of an active one. */
-function left(plan: Plan, state: StubState, exit: (bench: Bench, vendor: Vendor) => void): Bench {
-  const { bench, vendor } = active(plan);
-  exit(bench, vendor);
-  bench.runUntil(() => bench.state === state, 5000, state);
-  bench.runMs(1);
-  return bench;
+/** Brings a fixture to a state without a session, by way of an active one. */
+function left(
+  plan: Plan,
+  state: StubState,
+  exit: (fixture: FirmwareFixture, controller: SealedController) => void,
+): FirmwareFixture {
+  const { fixture, controller } = active(plan);
+  exit(fixture, controller);
+  fixture.runUntil(() => fixture.state === state, 5000, state);
+  fixture.runMs(1);
+  return fixture;
 }
 function done(plan: Plan): Pair {
   const pair = active(plan);
-  assert.equal(writeAll(pair.vendor, plan, image).name, 'WRITTEN');
-  pair.vendor.settle();
+  assert.equal(writeAll(pair.controller, plan, image).name, 'WRITTEN');
+  pair.controller.settle();
   return pair;
 }
 function locked(): Pair {
   const pair = done(PLANS.locking);
-  assert.equal(pair.vendor.ask({ name: 'LOCK' }).name, 'LOCKED');
-  pair.vendor.settle();
+  assert.equal(pair.controller.ask({ name: 'LOCK' }).name, 'LOCKED');
+  pair.controller.settle();
   return pair;
 }
-/** A bench with the job in place and COMMAND 1 not given yet. */
-function waiting(change: (job: Uint8Array) => void = () => {}): Bench {
-  const bench = Bench.booted();
-  new Vendor(bench, encodePlan(PLANS.open)).giveJob(change);
-  bench.setControl('COMMAND', 0);
-  return bench;
+/** A fixture with the job in place and COMMAND 1 not given yet. */
+function waiting(change: (job: Uint8Array) => void = () => {}): FirmwareFixture {
+  const fixture = FirmwareFixture.booted();
+  new SealedController(fixture, encodePlan(PLANS.open)).giveJob(change);
+  fixture.setControl('COMMAND', 0);
+  return fixture;
 }
-function offered(): Bench {
-  const bench = waiting();
-  bench.commandTo('job', 'offered');
-  return bench;
+function offered(): FirmwareFixture {
+  const fixture = waiting();
+  fixture.commandTo('job', 'offered');
+  return fixture;
 }
 /** After as many handshakes as are allowed. */
-function tired(): Bench {
-  const bench = offered();
-  for (let i = 1; i < 16; i++) bench.commandTo('handshake', 'offered');
-  bench.commandTo('abort', 'aborted');
-  return bench;
+function tired(): FirmwareFixture {
+  const fixture = offered();
+  for (let i = 1; i < 16; i++) fixture.commandTo('handshake', 'offered');
+  fixture.commandTo('abort', 'aborted');
+  return fixture;
 }
 /** After as many handshakes that follow a box that did not open as are allowed, and one more such box. */
-function distrusted(): Bench {
-  const { bench, vendor } = active(PLANS.open);
+function distrusted(): FirmwareFixture {
+  const { fixture, controller } = active(PLANS.open);
   for (let i = 0; i < 4; i++) {
-    vendor.place(new Uint8Array(192), 1);
-    bench.runUntil(() => bench.state === 'aborted', 100, 'box failed');
+    controller.place(new Uint8Array(192), 1);
+    fixture.runUntil(() => fixture.state === 'aborted', 100, 'box failed');
     if (i === 3) break;
-    bench.commandTo('handshake', 'offered');
-    vendor.shake();
+    fixture.commandTo('handshake', 'offered');
+    controller.shake();
   }
-  return bench;
+  return fixture;
 }
-function refused(): Bench {
-  const bench = waiting((job) => void (job[72]! ^= 1));
-  bench.commandTo('job', 'refused');
-  return bench;
+function refused(): FirmwareFixture {
+  const fixture = waiting((job) => void (job[72]! ^= 1));
+  fixture.commandTo('job', 'refused');
+  return fixture;
 }
 
 /** One start of each state, and the two limits of handshakes. */
 export function starts(): Start[] {
   const { open, locking } = PLANS;
   const unknown = active(open);
-  const foreign = framesOf(unknown.bench, unknown.vendor);
-  const session = ({ bench, vendor }: Pair, at: Model, plan: Plan) =>
-    start(bench, at, plan, framesOf(bench, vendor), foreign);
-  const idle = (bench: Bench, at: Model) => start(bench, at, open, foreign, foreign);
+  const foreign = framesOf(unknown.fixture, unknown.controller);
+  const session = ({ fixture, controller }: Pair, at: Model, plan: Plan) =>
+    start(fixture, at, plan, framesOf(fixture, controller), foreign);
+  const idle = (fixture: FirmwareFixture, at: Model) => start(fixture, at, open, foreign, foreign);
   return [
     session(active(open), model('active'), open),
     session(active(locking), model('active', { locks: true }), locking),
@@ -178,11 +182,11 @@ export function starts(): Start[] {
     idle(waiting(), FRESH),
     idle(offered(), model('offered', { m2: 'zero' })),
     idle(
-      left(open, 'ended', (_, vendor) => (writeAll(vendor, open, image), vendor.ask({ name: 'END' }))),
+      left(open, 'ended', (_, controller) => (writeAll(controller, open, image), controller.ask({ name: 'END' }))),
       model('ended'),
     ),
     idle(
-      left(open, 'aborted', (_, vendor) => vendor.place(new Uint8Array(192), 1)),
+      left(open, 'aborted', (_, controller) => controller.place(new Uint8Array(192), 1)),
       model('aborted', { error: 7, boxFailed: true }),
     ),
     idle(
@@ -199,6 +203,6 @@ export function starts(): Start[] {
 const SYSTICK_VECTOR = 0x2000003c;
 
 /** Spoils the vector that the next tick takes: the address is even, and no code is there. */
-export function strike(bench: Bench): void {
-  bench.setWord(SYSTICK_VECTOR, 0x20000100);
+export function strike(fixture: FirmwareFixture): void {
+  fixture.setWord(SYSTICK_VECTOR, 0x20000100);
 }

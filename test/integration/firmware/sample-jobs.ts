@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { rootDigest, type Reply } from '../../../shared/sealed/messages.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
-import { Bench } from './bench.ts';
-import { testRandom, Vendor } from './vendor.ts';
+import { FirmwareFixture } from './firmware-fixture.ts';
+import { testRandom, SealedController } from './sealed-controller.ts';
 import { FLASH, smallPlan } from '../../fixtures/plans.ts';
 
 export { FLASH, smallPlan };
@@ -39,7 +39,7 @@ export class Image {
 }
 
 /** Sends all IMAGE frames of the plan's ranges, leaving the boot words out. */
-export function sendImage(vendor: Vendor, plan: Plan, image: Image, frameBytes = 4032): void {
+export function sendImage(controller: SealedController, plan: Plan, image: Image, frameBytes = 4032): void {
   for (const range of plan.ranges) {
     if (range.use !== 'program') continue;
     let at = range.address;
@@ -49,35 +49,35 @@ export function sendImage(vendor: Vendor, plan: Plan, image: Image, frameBytes =
       if (at === boot) at += 64;
       const stop = at < boot ? Math.min(end, boot) : end;
       const count = Math.min(frameBytes, stop - at);
-      if (count > 0) vendor.send({ name: 'IMAGE', address: at, data: image.at(at, count) });
+      if (count > 0) controller.send({ name: 'IMAGE', address: at, data: image.at(at, count) });
       at += count;
     }
   }
 }
 
-/** A bench and its vendor in an active session of `plan`, flash holding `flash`. */
+/** A fixture and its controller in an active session of `plan`, flash holding `flash`. */
 export function active(
   plan: Plan = smallPlan(),
   options: BoardOptions = {},
   flash?: Uint8Array,
-): { bench: Bench; vendor: Vendor } {
+): { fixture: FirmwareFixture; controller: SealedController } {
   const bytes = encodePlan(plan);
-  const bench = Bench.at(`active ${Buffer.from(bytes).toString('hex')}`, options, (fresh) => {
-    fresh.board.restore(Bench.booted(options).board.snapshot());
-    new Vendor(fresh, bytes).connect();
+  const fixture = FirmwareFixture.at(`active ${Buffer.from(bytes).toString('hex')}`, options, (fresh) => {
+    fresh.board.restore(FirmwareFixture.booted(options).board.snapshot());
+    new SealedController(fresh, bytes).connect();
   });
-  if (flash !== undefined) bench.board.flash.bytes.set(flash);
-  const vendor = new Vendor(bench, bytes);
-  vendor.respond();
-  vendor.confirm();
-  return { bench, vendor };
+  if (flash !== undefined) fixture.board.flash.bytes.set(flash);
+  const controller = new SealedController(fixture, bytes);
+  controller.respond();
+  controller.confirm();
+  return { fixture, controller };
 }
 
 /** Erase, image, FINAL; returns the answer to FINAL. */
-export function writeAll(vendor: Vendor, plan: Plan, image: Image): Reply {
-  for (const sector of plan.sectors) vendor.send({ name: 'ERASE', sector });
-  sendImage(vendor, plan, image);
-  plan.sectors.forEach(() => vendor.reply());
+export function writeAll(controller: SealedController, plan: Plan, image: Image): Reply {
+  for (const sector of plan.sectors) controller.send({ name: 'ERASE', sector });
+  sendImage(controller, plan, image);
+  plan.sectors.forEach(() => controller.reply());
   const boot = plan.bootAddress!;
-  return vendor.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(boot, 64).slice() });
+  return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(boot, 64).slice() });
 }

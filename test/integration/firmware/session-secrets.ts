@@ -3,8 +3,8 @@
 import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { controlAddress } from '../../fixtures/f42x.ts';
-import type { Bench } from './bench.ts';
-import { testRandom, VENDOR_SEED, type Vendor } from './vendor.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
+import { testRandom, VENDOR_SEED, type SealedController } from './sealed-controller.ts';
 
 const lp = (bytes: Uint8Array) => Buffer.concat([Buffer.from([bytes.length & 0xff, bytes.length >> 8]), bytes]);
 const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest();
@@ -14,29 +14,33 @@ const expand = (key: Uint8Array, ...info: Uint8Array[]) => hmac(key, ...info, Ui
 const epoch = (number: number) => Buffer.from([number, 0, 0, 0]);
 
 /** th of section 4: made of what everybody on the way may see. */
-export function transcriptHash(bench: Bench, vendor: Vendor): Uint8Array {
-  const m1 = bench.read(controlAddress('M1'), 104);
-  const m2 = bench.read(controlAddress('M2'), 128);
+export function transcriptHash(fixture: FirmwareFixture, controller: SealedController): Uint8Array {
+  const m1 = fixture.read(controlAddress('M1'), 104);
+  const m2 = fixture.read(controlAddress('M2'), 128);
   return sha512(
     lp(Buffer.from('blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512')),
     lp(Buffer.from('sealed')),
-    lp(vendor.keys.publicKey),
-    lp(bench.read(controlAddress('STUB_HASH'), 64)),
-    lp(sha512(Buffer.from('blindflash/1 plan\0'), vendor.planBytes)),
+    lp(controller.keys.publicKey),
+    lp(fixture.read(controlAddress('STUB_HASH'), 64)),
+    lp(sha512(Buffer.from('blindflash/1 plan\0'), controller.planBytes)),
     lp(m1),
     lp(m2.subarray(0, 96)),
   );
 }
 
-/** Named secrets of the session `vendor`, made with `seed`, has on `bench`, epochs 0 and 1. */
-export function sessionSecrets(bench: Bench, vendor: Vendor, seed = VENDOR_SEED): Record<string, Uint8Array> {
+/** Named secrets of the session `controller`, made with `seed`, has on `fixture`, epochs 0 and 1. */
+export function sessionSecrets(
+  fixture: FirmwareFixture,
+  controller: SealedController,
+  seed = VENDOR_SEED,
+): Record<string, Uint8Array> {
   const random = testRandom(seed);
   random.bytes(32 + 16);
   const ephemeral = random.bytes(32);
-  const m1 = bench.read(controlAddress('M1'), 104);
-  const th = transcriptHash(bench, vendor);
+  const m1 = fixture.read(controlAddress('M1'), 104);
+  const th = transcriptHash(fixture, controller);
   const ee = nacl.scalarMult(ephemeral, m1.subarray(0, 32));
-  const es = nacl.scalarMult(vendor.keys.secretKey, m1.subarray(0, 32));
+  const es = nacl.scalarMult(controller.keys.secretKey, m1.subarray(0, 32));
   const prk = hmac('blindflash/1 extract', ee, es, new Uint8Array(32));
   const secrets: Record<string, Uint8Array> = { ee, es, prk };
   for (const label of ['chain i2r', 'chain r2i']) {

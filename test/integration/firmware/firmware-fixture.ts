@@ -44,7 +44,7 @@ export function stubImage(name: StubName = 'stm32f42x'): Uint8Array {
 
 const forks = new Map<string, BoardSnapshot>();
 
-export class Bench {
+export class FirmwareFixture {
   readonly board: Board;
   readonly stub: StubName;
 
@@ -57,22 +57,22 @@ export class Bench {
     return LAYOUTS[this.stub];
   }
 
-  /** A bench brought to a point by `prepare`; made once for each `key`, forked from a snapshot afterwards. */
-  static at(key: string, options: BoardOptions, prepare: (bench: Bench) => void): Bench {
-    const bench = new Bench(options);
+  /** A fixture brought to a point by `prepare`; made once for each `key`, forked from a snapshot afterwards. */
+  static at(key: string, options: BoardOptions, prepare: (fixture: FirmwareFixture) => void): FirmwareFixture {
+    const fixture = new FirmwareFixture(options);
     const whole = `${key} ${JSON.stringify(options)}`;
     const known = forks.get(whole);
     if (known === undefined) {
-      prepare(bench);
-      forks.set(whole, bench.board.snapshot());
+      prepare(fixture);
+      forks.set(whole, fixture.board.snapshot());
     } else {
-      bench.board.restore(known);
+      fixture.board.restore(known);
     }
-    return bench;
+    return fixture;
   }
-  /** A bench whose stub waits for the job. */
-  static booted(options: BoardOptions = {}): Bench {
-    return Bench.at('booted', options, (bench) => bench.boot());
+  /** A fixture whose stub waits for the job. */
+  static booted(options: BoardOptions = {}): FirmwareFixture {
+    return FirmwareFixture.at('booted', options, (fixture) => fixture.boot());
   }
 
   /** Powers the board, halts it after reset unless it is, loads the stub and lets it run. `patch` may change the image first. */

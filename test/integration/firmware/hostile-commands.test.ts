@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { encodeCommand, type Command } from '../../../shared/sealed/messages.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
-import type { Bench } from './bench.ts';
-import { active, FLASH, Image, sendImage, smallPlan, writeAll } from './jobs.ts';
-import { testRandom, type Vendor } from './vendor.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
+import { active, FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
+import { testRandom, type SealedController } from './sealed-controller.ts';
 
 const OUTSIDE = 8;
 const ORDER = 9;
@@ -105,93 +105,98 @@ const HOSTILE: readonly Case[] = [
 ];
 
 /** Sends the commands before (their replies fetched), then the frame, and returns the ABORT. */
-function provoke(bench: Bench, vendor: Vendor, before: readonly Command[], frame: Command | Uint8Array) {
+function provoke(
+  fixture: FirmwareFixture,
+  controller: SealedController,
+  before: readonly Command[],
+  frame: Command | Uint8Array,
+) {
   for (const command of before) {
-    vendor.send(command);
-    if (command.name === 'ERASE') vendor.reply();
+    controller.send(command);
+    if (command.name === 'ERASE') controller.reply();
   }
   const plaintext = frame instanceof Uint8Array ? frame : encodeCommand(frame);
-  const sequence = vendor.sendPlain(plaintext);
-  const reply = vendor.reply();
-  bench.runUntil(() => bench.state === 'aborted', 100, 'aborted');
+  const sequence = controller.sendPlain(plaintext);
+  const reply = controller.reply();
+  fixture.runUntil(() => fixture.state === 'aborted', 100, 'aborted');
   return { reply, sequence };
 }
 
 /** Flash above the plan's sectors still holds zeros. */
-function untouched(bench: Bench): boolean {
-  return Buffer.from(bench.board.flash.bytes.subarray(0x8000)).equals(Buffer.alloc(0x200000 - 0x8000));
+function untouched(fixture: FirmwareFixture): boolean {
+  return Buffer.from(fixture.board.flash.bytes.subarray(0x8000)).equals(Buffer.alloc(0x200000 - 0x8000));
 }
 
 describe('stub and authentic but hostile frames', () => {
   for (const [what, before, frame, error, detail] of HOSTILE) {
     it(`ends the session at ${what}`, () => {
-      const { bench, vendor } = active(plan, {}, new Uint8Array(0x200000));
-      const { reply, sequence } = provoke(bench, vendor, before, frame);
+      const { fixture, controller } = active(plan, {}, new Uint8Array(0x200000));
+      const { reply, sequence } = provoke(fixture, controller, before, frame);
       assert.equal(reply.name, 'ABORT');
       if (reply.name !== 'ABORT') throw new Error('unreachable');
       assert.equal(reply.error, error);
       assert.equal(reply.answers, sequence);
       if (detail !== undefined) assert.equal(reply.detail, detail);
-      assert.deepEqual([bench.error, bench.detail], [reply.error, reply.detail]);
-      assert.ok(untouched(bench), 'flash outside the plan');
+      assert.deepEqual([fixture.error, fixture.detail], [reply.error, reply.detail]);
+      assert.ok(untouched(fixture), 'flash outside the plan');
     });
   }
 
   for (const frame of [erase(1), image(FLASH + 0x100), { name: 'DIGEST', range: 0 }, { name: 'LOCK' }] as const) {
     it(`after WRITTEN ends the session at ${frame.name}`, () => {
       const small = smallPlan({}, 256);
-      const { bench, vendor } = active(small);
-      writeAll(vendor, small, new Image(small));
-      const { reply } = provoke(bench, vendor, [], frame);
+      const { fixture, controller } = active(small);
+      writeAll(controller, small, new Image(small));
+      const { reply } = provoke(fixture, controller, [], frame);
       assert.equal(reply.name === 'ABORT' && reply.error, ORDER);
     });
   }
   it('sees that a gap of an erased sector is not blank', () => {
     const small = smallPlan({}, 256);
-    const { bench, vendor } = active(small);
+    const { fixture, controller } = active(small);
     const whole = new Image(small);
-    vendor.ask(erase(0));
-    sendImage(vendor, small, whole);
-    vendor.settle();
-    bench.runMs(10);
-    bench.board.flash.bytes[0x3ffe] = 0xfe;
-    const reply = vendor.ask({
+    controller.ask(erase(0));
+    sendImage(controller, small, whole);
+    controller.settle();
+    fixture.runMs(10);
+    fixture.board.flash.bytes[0x3ffe] = 0xfe;
+    const reply = controller.ask({
       name: 'FINAL',
       root: whole.root(small, 'erased'),
       bootWords: whole.at(FLASH, 64).slice(),
     });
     assert.deepEqual(reply.name === 'ABORT' && [reply.error, reply.detail], [BLANK, FLASH + 0x3ffc]);
     assert.ok(
-      bench.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff),
+      fixture.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff),
       'no boot word was written',
     );
   });
   /** Writes a small image whose byte 200 loses a bit when `flip` says so; returns the answer to FINAL. */
-  function withFlippedBit(flip: (bench: Bench) => void) {
+  function withFlippedBit(flip: (fixture: FirmwareFixture) => void) {
     const small = smallPlan({}, 256);
-    const { bench, vendor } = active(small);
+    const { fixture, controller } = active(small);
     const whole = new Image(small);
-    flip(bench);
-    vendor.ask(erase(0));
-    sendImage(vendor, small, whole);
-    vendor.settle();
-    bench.runMs(10);
-    if (bench.board.flash.onOperation === undefined) bench.board.flash.bytes[200]! ^= 4;
-    const reply = vendor.ask({
+    flip(fixture);
+    controller.ask(erase(0));
+    sendImage(controller, small, whole);
+    controller.settle();
+    fixture.runMs(10);
+    if (fixture.board.flash.onOperation === undefined) fixture.board.flash.bytes[200]! ^= 4;
+    const reply = controller.ask({
       name: 'FINAL',
       root: whole.root(small, 'erased'),
       bootWords: whole.at(FLASH, 64).slice(),
     });
-    return { bench, reply, good: whole.root(small, 'in place') };
+    return { fixture, reply, good: whole.root(small, 'in place') };
   }
   it('sees a bit that was not programmed right, and writes no boot word', () => {
-    const { bench, reply } = withFlippedBit(({ board: { flash } }) => {
+    const { fixture, reply } = withFlippedBit(({ board: { flash } }) => {
       flash.onOperation = ({ kind, phase, address }) => {
         if (kind === 'program' && phase === 'end' && address === FLASH + 200) flash.bytes[200]! ^= 4;
       };
     });
     assert.equal(reply.name === 'ABORT' && reply.error, DIFFERS);
-    assert.ok(bench.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff));
+    assert.ok(fixture.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff));
   });
   it('reports another root when a bit of the boot sector flips after it was read back', () => {
     const { reply, good } = withFlippedBit(() => {});
@@ -206,8 +211,8 @@ describe('stub and authentic but hostile frames', () => {
       ranges: [{ address: FLASH, length: 4, use: 'digest' }],
     });
     for (const frame of [encodeCommand(erase(0)), rawImage(4, FLASH), rawCommand(4)]) {
-      const { bench, vendor } = active(verify);
-      const { reply } = provoke(bench, vendor, [], frame);
+      const { fixture, controller } = active(verify);
+      const { reply } = provoke(fixture, controller, [], frame);
       assert.equal(reply.name === 'ABORT' && reply.error, frame[0] === 2 ? OUTSIDE + 1 : ORDER);
     }
   });
@@ -215,9 +220,9 @@ describe('stub and authentic but hostile frames', () => {
     const random = testRandom(2024);
     const pick = (list: readonly number[]) => list[random.bytes(1)[0]! % list.length]!;
     for (let round = 0; round < 25; round++) {
-      const { bench, vendor } = active(plan, {}, new Uint8Array(0x200000));
-      vendor.ask(erase(0));
-      for (let i = 0; i < 6 && bench.state === 'active'; i++) {
+      const { fixture, controller } = active(plan, {}, new Uint8Array(0x200000));
+      controller.ask(erase(0));
+      for (let i = 0; i < 6 && fixture.state === 'active'; i++) {
         const address = pick([
           FLASH + 64,
           FLASH + 0x1ff0,
@@ -232,34 +237,34 @@ describe('stub and authentic but hostile frames', () => {
           pick([0, 0, 0, 1]) === 0
             ? rawImage(pick([4, 16, 4032, 4036]), address + pick([0, 0, 4, 2]))
             : rawCommand(pick([2, 3, 4]), (b) => b.set(random.bytes(3), 1));
-        vendor.sendPlain(frame);
-        bench.runMs(30);
+        controller.sendPlain(frame);
+        fixture.runMs(30);
       }
-      const { bytes } = bench.board.flash;
-      assert.ok(untouched(bench), `round ${round}`);
+      const { bytes } = fixture.board.flash;
+      assert.ok(untouched(fixture), `round ${round}`);
       assert.ok(
         bytes.subarray(0, 64).every((byte) => byte === 0xff),
         `boot words, round ${round}`,
       );
-      assert.equal(bench.word(0x40023c14), 0x0fffaaed);
-      assert.notEqual(bench.state, 'fault');
+      assert.equal(fixture.word(0x40023c14), 0x0fffaaed);
+      assert.notEqual(fixture.state, 'fault');
     }
   });
 });
 
 describe('stub and the slots', () => {
   it('asks again for a damaged box, takes the rewritten one, and goes on', () => {
-    const { bench, vendor } = active();
-    const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
-    vendor.place(box, sequence, (slot) => void (slot[50]! ^= 1));
-    bench.runUntil(() => bench.status.nak, 100, 'NAK');
-    assert.equal(bench.status.accepted, 0);
-    bench.runMs(350);
-    assert.equal(bench.state, 'active', 'a wire error ends nothing');
-    vendor.place(box, sequence);
-    assert.equal(vendor.reply().name, 'PONG');
-    assert.equal(bench.status.nak, false);
-    assert.equal(vendor.ask({ name: 'PING' }).name, 'PONG');
+    const { fixture, controller } = active();
+    const { box, sequence } = controller.session.seal(encodeCommand({ name: 'PING' }));
+    controller.place(box, sequence, (slot) => void (slot[50]! ^= 1));
+    fixture.runUntil(() => fixture.status.nak, 100, 'NAK');
+    assert.equal(fixture.status.accepted, 0);
+    fixture.runMs(350);
+    assert.equal(fixture.state, 'active', 'a wire error ends nothing');
+    controller.place(box, sequence);
+    assert.equal(controller.reply().name, 'PONG');
+    assert.equal(fixture.status.nak, false);
+    assert.equal(controller.ask({ name: 'PING' }).name, 'PONG');
   });
   for (const [what, offset, value] of [
     ['length of 0', 16, 0],
@@ -269,94 +274,94 @@ describe('stub and the slots', () => {
     ['set reserved word', 8, 1],
   ] as const) {
     it(`asks again for a slot with a wrong ${what}`, () => {
-      const { bench, vendor } = active();
-      const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
-      vendor.place(box, sequence, (slot) => new DataView(slot.buffer).setUint32(slot.length - offset, value, true));
-      bench.runUntil(() => bench.status.nak, 100, 'NAK');
-      vendor.place(box, sequence);
-      assert.equal(vendor.reply().name, 'PONG');
+      const { fixture, controller } = active();
+      const { box, sequence } = controller.session.seal(encodeCommand({ name: 'PING' }));
+      controller.place(box, sequence, (slot) => new DataView(slot.buffer).setUint32(slot.length - offset, value, true));
+      fixture.runUntil(() => fixture.status.nak, 100, 'NAK');
+      controller.place(box, sequence);
+      assert.equal(controller.reply().name, 'PONG');
     });
   }
   it('leaves a slot with another number alone', () => {
-    const { bench, vendor } = active();
-    vendor.place(new Uint8Array(192), 2);
-    vendor.place(new Uint8Array(192), 1, (slot) => new DataView(slot.buffer).setUint32(slot.length - 4, 41, true));
-    bench.runMs(300);
-    assert.deepEqual([bench.state, bench.status.accepted, bench.status.nak], ['active', 0, false]);
+    const { fixture, controller } = active();
+    controller.place(new Uint8Array(192), 2);
+    controller.place(new Uint8Array(192), 1, (slot) => new DataView(slot.buffer).setUint32(slot.length - 4, 41, true));
+    fixture.runMs(300);
+    assert.deepEqual([fixture.state, fixture.status.accepted, fixture.status.nak], ['active', 0, false]);
   });
   it('answers a repeated frame with nothing', () => {
-    const { bench, vendor } = active();
-    const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
-    vendor.place(box, sequence);
-    vendor.reply();
-    vendor.place(box, sequence);
-    bench.runMs(300);
-    assert.deepEqual([bench.state, bench.status.accepted, bench.status.reply], ['active', 1, 1]);
+    const { fixture, controller } = active();
+    const { box, sequence } = controller.session.seal(encodeCommand({ name: 'PING' }));
+    controller.place(box, sequence);
+    controller.reply();
+    controller.place(box, sequence);
+    fixture.runMs(300);
+    assert.deepEqual([fixture.state, fixture.status.accepted, fixture.status.reply], ['active', 1, 1]);
   });
   it('a repeated frame under the next number does not open, and the session is dead', () => {
-    const { bench, vendor } = active();
-    const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
-    vendor.place(box, sequence);
-    vendor.reply();
-    vendor.place(box, sequence + 1);
-    const reply = vendor.reply();
+    const { fixture, controller } = active();
+    const { box, sequence } = controller.session.seal(encodeCommand({ name: 'PING' }));
+    controller.place(box, sequence);
+    controller.reply();
+    controller.place(box, sequence + 1);
+    const reply = controller.reply();
     assert.deepEqual(reply.name === 'ABORT' && [reply.error, reply.detail], [7, 2]);
-    bench.runUntil(() => bench.state === 'aborted', 10, 'aborted');
-    const good = vendor.session.seal(encodeCommand({ name: 'PING' }));
-    vendor.place(good.box, good.sequence + 1);
-    bench.runMs(300);
-    assert.equal(bench.status.reply, 2, 'dead means dead');
+    fixture.runUntil(() => fixture.state === 'aborted', 10, 'aborted');
+    const good = controller.session.seal(encodeCommand({ name: 'PING' }));
+    controller.place(good.box, good.sequence + 1);
+    fixture.runMs(300);
+    assert.equal(fixture.status.reply, 2, 'dead means dead');
   });
   it('a tampered box with a right CRC ends the session before anything else', () => {
     for (const byte of [0, 15, 16, 191]) {
-      const { bench, vendor } = active();
-      const { box, sequence } = vendor.session.seal(encodeCommand({ name: 'PING' }));
+      const { fixture, controller } = active();
+      const { box, sequence } = controller.session.seal(encodeCommand({ name: 'PING' }));
       const bad = box.slice();
       bad[byte]! ^= 0x80;
-      vendor.place(bad, sequence);
-      bench.runUntil(() => bench.state === 'aborted', 100, 'aborted');
-      assert.deepEqual([bench.error, bench.detail], [7, 1]);
+      controller.place(bad, sequence);
+      fixture.runUntil(() => fixture.state === 'aborted', 100, 'aborted');
+      assert.deepEqual([fixture.error, fixture.detail], [7, 1]);
     }
   });
   it('makes three handshakes after failed boxes, not four', () => {
-    const { bench, vendor } = active();
+    const { fixture, controller } = active();
     for (let i = 0; i < 4; i++) {
-      vendor.place(new Uint8Array(192), 1);
-      bench.runUntil(() => bench.state === 'aborted', 100, 'aborted');
-      bench.commandTo('handshake', i < 3 ? 'offered' : 'refused');
-      if (i < 3) vendor.shake();
+      controller.place(new Uint8Array(192), 1);
+      fixture.runUntil(() => fixture.state === 'aborted', 100, 'aborted');
+      fixture.commandTo('handshake', i < 3 ? 'offered' : 'refused');
+      if (i < 3) controller.shake();
     }
-    assert.equal(bench.error, 19);
+    assert.equal(fixture.error, 19);
   });
   it('writes no reply over one that was not fetched', () => {
-    const { bench, vendor } = active();
-    for (let i = 0; i < 20; i++) vendor.send({ name: 'PING' });
-    bench.runMs(300);
-    assert.equal(bench.status.reply, 16);
-    assert.equal(bench.status.accepted, 16);
-    for (let i = 0; i < 20; i++) assert.equal(vendor.reply().answers, i + 1);
+    const { fixture, controller } = active();
+    for (let i = 0; i < 20; i++) controller.send({ name: 'PING' });
+    fixture.runMs(300);
+    assert.equal(fixture.status.reply, 16);
+    assert.equal(fixture.status.accepted, 16);
+    for (let i = 0; i < 20; i++) assert.equal(controller.reply().answers, i + 1);
   });
   it('copies a frame before it looks: a slot changed meanwhile changes nothing', () => {
-    const { bench, vendor } = active();
-    vendor.send(erase(0));
-    vendor.send({ name: 'PING' });
-    bench.runMs(20);
-    bench.write(0x20005000 + 2 * 4096 + 4096 - 16 - 192, new Uint8Array(192));
-    assert.equal(vendor.reply().name, 'ERASED');
-    assert.equal(vendor.reply().name, 'PONG');
+    const { fixture, controller } = active();
+    controller.send(erase(0));
+    controller.send({ name: 'PING' });
+    fixture.runMs(20);
+    fixture.write(0x20005000 + 2 * 4096 + 4096 - 16 - 192, new Uint8Array(192));
+    assert.equal(controller.reply().name, 'ERASED');
+    assert.equal(controller.reply().name, 'PONG');
   });
   it('expires after the idle limit, tells the controller, and shakes hands again', () => {
-    const { bench, vendor } = active(smallPlan({ idleLimitMs: 1000 }));
-    bench.runMs(700);
-    vendor.ask({ name: 'PING' });
-    bench.runMs(900);
-    assert.equal(bench.state, 'active', 'a frame is a sign of life');
-    const reply = vendor.reply();
+    const { fixture, controller } = active(smallPlan({ idleLimitMs: 1000 }));
+    fixture.runMs(700);
+    controller.ask({ name: 'PING' });
+    fixture.runMs(900);
+    assert.equal(fixture.state, 'active', 'a frame is a sign of life');
+    const reply = controller.reply();
     assert.equal(reply.name === 'ABORT' && reply.error, 15);
-    bench.runUntil(() => bench.state === 'expired', 10, 'expired');
-    bench.commandTo('handshake', 'offered');
-    vendor.shake();
-    assert.equal(vendor.ask({ name: 'PING' }).name, 'PONG');
+    fixture.runUntil(() => fixture.state === 'expired', 10, 'expired');
+    fixture.commandTo('handshake', 'offered');
+    controller.shake();
+    assert.equal(controller.ask({ name: 'PING' }).name, 'PONG');
   });
   it('does not expire during an erase longer than the idle limit', () => {
     const long = smallPlan({
@@ -367,19 +372,19 @@ describe('stub and the slots', () => {
       ranges: [],
       widest: 'x8',
     });
-    const { vendor } = active(long);
-    assert.equal(vendor.ask(erase(5)).name, 'ERASED');
+    const { controller } = active(long);
+    assert.equal(controller.ask(erase(5)).name, 'ERASED');
   });
   for (const [what, stop, error] of [
-    ['agent', (bench: Bench) => bench.command('abort'), 16],
-    ['controller', (_: Bench, vendor: Vendor) => void vendor.send({ name: 'ABORT' }), 17],
+    ['agent', (fixture: FirmwareFixture) => fixture.command('abort'), 16],
+    ['controller', (_: FirmwareFixture, controller: SealedController) => void controller.send({ name: 'ABORT' }), 17],
   ] as const) {
     it(`tells the controller, sealed, that the ${what} asked to stop`, () => {
-      const { bench, vendor } = active();
-      stop(bench, vendor);
-      const reply = vendor.reply();
+      const { fixture, controller } = active();
+      stop(fixture, controller);
+      const reply = controller.reply();
       assert.equal(reply.name === 'ABORT' && reply.error, error);
-      bench.runUntil(() => bench.state === 'aborted', 10, 'aborted');
+      fixture.runUntil(() => fixture.state === 'aborted', 10, 'aborted');
     });
   }
 });

@@ -9,7 +9,7 @@ import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
-import type { Bench } from './bench.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const TRAILER_BYTES = 16;
@@ -44,8 +44,8 @@ export function words(...values: number[]): Uint8Array {
   return bytes;
 }
 
-export class Vendor {
-  readonly bench: Bench;
+export class SealedController {
+  readonly fixture: FirmwareFixture;
   readonly planBytes: Uint8Array;
   readonly keys = exchangeKeyPairFrom('sealed', testRandom(77).bytes(32));
   readonly #random: Random;
@@ -57,8 +57,8 @@ export class Vendor {
   /** Payload of the last M1. */
   facts = new Uint8Array(0);
 
-  constructor(bench: Bench, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
-    this.bench = bench;
+  constructor(fixture: FirmwareFixture, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
+    this.fixture = fixture;
     this.planBytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
     this.#random = testRandom(seed);
     this.#hostEntropy = this.#random.bytes(32);
@@ -69,22 +69,22 @@ export class Vendor {
     const length = JOB.fields.plan + this.planBytes.length;
     const job = concat(words(JOB.magic, length), this.keys.publicKey, this.#hostEntropy, this.planBytes);
     change(job);
-    this.bench.write(MEMORY.job.address, job);
-    this.bench.setControl('JOB_LENGTH', length);
-    this.bench.command('job');
+    this.fixture.write(MEMORY.job.address, job);
+    this.fixture.setControl('JOB_LENGTH', length);
+    this.fixture.command('job');
   }
 
   /** Reads M1 and makes M2 for it. */
   respond(): Uint8Array {
-    const { bench } = this;
+    const { fixture } = this;
     this.#responder = respond({
       protocol: SEALED_PROTOCOL,
       staticKey: this.keys,
-      contexts: [bench.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
+      contexts: [fixture.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
       pskFor: () => noPsk(),
       payload2: encodeSessionChoice(this.#random.bytes(16)),
       random: this.#random,
-      m1: bench.read(controlAddress('M1'), CONTROL.M1.size),
+      m1: fixture.read(controlAddress('M1'), CONTROL.M1.size),
     });
     this.facts = new Uint8Array(this.#responder.payload1);
     this.#sent = this.#fetched = 0;
@@ -95,25 +95,25 @@ export class Vendor {
   answer(change: (m2: Uint8Array) => void = () => {}): void {
     const m2 = this.respond();
     change(m2);
-    this.bench.write(controlAddress('M2'), m2);
-    this.bench.command('m2');
+    this.fixture.write(controlAddress('M2'), m2);
+    this.fixture.command('m2');
   }
 
   /** Takes M3; throws when the stub's confirmation is wrong. */
   confirm(): void {
-    this.session = this.#responder!.receiveM3(this.bench.read(controlAddress('M3'), 32)).session;
+    this.session = this.#responder!.receiveM3(this.fixture.read(controlAddress('M3'), 32)).session;
   }
 
   /** From state waiting to active. */
   connect(): void {
     this.giveJob();
-    this.bench.runUntil(() => this.bench.state === 'offered', 1000, 'M1');
+    this.fixture.runUntil(() => this.fixture.state === 'offered', 1000, 'M1');
     this.shake();
   }
   /** From state offered to active. */
   shake(): void {
     this.answer();
-    this.bench.runUntil(() => this.bench.state === 'active', 1000, 'M3');
+    this.fixture.runUntil(() => this.fixture.state === 'active', 1000, 'M3');
     this.confirm();
   }
 
@@ -132,7 +132,7 @@ export class Vendor {
     const trailer = words(box.length, crc32(box, words(box.length), words(sequence)), 0, sequence);
     const slot = concat(box, trailer);
     change(slot);
-    this.bench.write(slotAddress(FRAME_RING, sequence) + FRAME_RING.slotSize - slot.length, slot);
+    this.fixture.write(slotAddress(FRAME_RING, sequence) + FRAME_RING.slotSize - slot.length, slot);
     this.#sent = sequence;
   }
 
@@ -140,13 +140,13 @@ export class Vendor {
   reply(limitMs = 20_000): Reply {
     const next = this.#fetched + 1;
     const end = slotAddress(REPLY_RING, next) + REPLY_RING.slotSize;
-    this.bench.runUntil(() => ((this.bench.status.reply - next) & 0xff) < 128, limitMs, `reply ${next}`);
-    const box = this.bench.read(end - TRAILER_BYTES - 192, 192);
-    const [length, crc, zero, sequence] = [0, 4, 8, 12].map((at) => this.bench.word(end - TRAILER_BYTES + at));
+    this.fixture.runUntil(() => ((this.fixture.status.reply - next) & 0xff) < 128, limitMs, `reply ${next}`);
+    const box = this.fixture.read(end - TRAILER_BYTES - 192, 192);
+    const [length, crc, zero, sequence] = [0, 4, 8, 12].map((at) => this.fixture.word(end - TRAILER_BYTES + at));
     if (length !== 192 || zero !== 0 || sequence !== next) throw new Error(`trailer of reply ${next}`);
     if (crc !== crc32(box, words(192), words(next))) throw new Error(`CRC of reply ${next}`);
     this.#fetched = next;
-    this.bench.setControl('REPLY_ACK', next);
+    this.fixture.setControl('REPLY_ACK', next);
     return decodeReply(this.session.open(box, next));
   }
   /** Sends a command and returns its reply. */
@@ -157,14 +157,14 @@ export class Vendor {
 
   /** All frames sent have been accepted. */
   settle(): void {
-    this.bench.runUntil(() => this.bench.status.accepted === (this.#sent & 0xffff), 20_000, `frame ${this.#sent}`);
+    this.fixture.runUntil(() => this.fixture.status.accepted === (this.#sent & 0xffff), 20_000, `frame ${this.#sent}`);
   }
   #waitForSlot(sequence: number): void {
     const free = () => {
-      const accepted = this.bench.status.accepted;
+      const accepted = this.fixture.status.accepted;
       const behind = (sequence - accepted) & 0xffff;
       return behind <= FRAME_RING.slots;
     };
-    this.bench.runUntil(free, 20_000, `room for frame ${sequence}`);
+    this.fixture.runUntil(free, 20_000, `room for frame ${sequence}`);
   }
 }
