@@ -211,12 +211,12 @@ function decodeBye(reader: Reader): MessageFields['BYE'] {
 /** In protocol 1 the first word of PROGRESS is laid out as STATUS in the mailbox (docs/mailbox.md, "Control page"). */
 function progressWord({ state, accepted, replies, damaged }: Progress): number {
   const { mask } = STATUS_BITS.state;
-  return formatStatus({ state: state === undefined ? mask : STATES[state], accepted, reply: replies, again: damaged });
+  return formatStatus({ state: state === undefined ? mask : STATES[state], accepted, reply: replies, nak: damaged });
 }
 
 function readProgressWord(word: number): Omit<Progress, 'wordsProgrammed'> {
-  const { state, accepted, reply, again } = parseStatus(word);
-  return { state: stateName(state), accepted, replies: reply, damaged: again };
+  const { state, accepted, reply, nak } = parseStatus(word);
+  return { state: stateName(state), accepted, replies: reply, damaged: nak };
 }
 
 function readBit(reader: Reader): boolean {

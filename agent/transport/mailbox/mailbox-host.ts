@@ -154,7 +154,7 @@ export class MailboxHost {
     }
     const moved = this.#accepted + this.#written + this.#fetched !== before || state !== this.#state;
     this.#state = state;
-    this.#damaged = word.again;
+    this.#damaged = word.nak;
     if (moved) this.#moved();
     else await this.#watch(state);
     return { state, replies, pauseMs: this.#pauseMs };
