@@ -1,4 +1,4 @@
-// Edge: HTTP and WebSocket in front of a Relay. /healthz for the operator, /v1/link for sides, nothing else.
+// Edge: HTTP and WebSocket in front of a Relay. /healthz for the operator, /v2/link for sides, nothing else.
 // Spec: docs/protocol.md §1 (path, subprotocol, Origin).
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -69,10 +69,10 @@ export function checkImageFits(image: Image, chip: Chip, flashKiB: number = chip
 }
 
 /**
- * Names the contents of an image whatever its file format: SHA-512("blindflash/1 image" ‖ 00 ‖ for each segment:
+ * Names the contents of an image whatever its file format: SHA-512("blindflash/2 image" ‖ 00 ‖ for each segment:
  * address 4 ‖ length 4 ‖ bytes). 64 bytes. For the vendor's own records; it never leaves his computer.
  */
 export function imageHash(image: Image): Uint8Array {
   const parts = image.segments.flatMap(({ address, bytes }) => [u32le(address), u32le(bytes.length), bytes]);
-  return sha512(withDomain('blindflash/1 image', concat(...parts)));
+  return sha512(withDomain('blindflash/2 image', concat(...parts)));
 }

@@ -1,18 +1,12 @@
-// What the handshake and its boxes need to know of the protocol that uses them. The tunnel and the sealed session each declare one
-// (shared/tunnel/protocol.ts, shared/sealed/protocol.ts), so that nothing in this folder names either.
+// What the key schedule and the boxes need to know of the protocol that uses them. The tunnel and the sealed session each declare
+// one (shared/tunnel/protocol.ts, shared/sealed/protocol.ts), so that nothing in this folder names either.
 import type { ErrorCode } from '../errors/errors.ts';
-import type { ExchangePurpose } from './keys.ts';
 
-export interface HandshakeProtocol<P extends ExchangePurpose = ExchangePurpose> {
-  /** Second name in the transcript, and the purpose of the responder's key pair. */
-  readonly purpose: P;
+export interface HandshakeProtocol {
+  /** Second name in the transcript. */
+  readonly purpose: string;
   /** First name in the transcript: flow, curve, box and hash (docs/protocol.md §4). */
   readonly suite: string;
-  /** Key of the extraction (ASCII). */
-  readonly extract: string;
-  /** Sizes of both payloads, bytes; a message of another length is refused. */
-  readonly payload1Bytes: number;
-  readonly payload2Bytes: number;
   /** Second byte of every box's nonce (docs/protocol.md §5). */
   readonly boxPurpose: number;
   /** What is thrown: a handshake that fails, a box that does not open, a box out of turn, use after the end. */

@@ -250,6 +250,28 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-INVITE-SECOND-HOLDER': {
+    sentence: 'Somebody else holds the way back to this job: the invite is of no use any more.',
+    remedy: NEW_INVITE,
+    vendor: {
+      remedy:
+        'Ask the customer who had access to his computer or its backups. Go on with the job under a new invite: `blindflash flash --resume JOB --new-invite`.',
+    },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-INVITE-SPENT': {
+    sentence: 'This invite is spent: it was tried too often.',
+    remedy: NEW_INVITE,
+    vendor: {
+      remedy:
+        'Somebody between you and the customer may have tried to guess. Go on with the job under a new invite, sent another way: `blindflash flash --resume JOB --new-invite`.',
+    },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-INVITE-USED': {
     sentence: 'This invite has already been used by another computer or an earlier session.',
     remedy: `Return with the computer that used it first, or: ${NEW_INVITE}`,

@@ -3,8 +3,8 @@
 
 /** docs/protocol.md §1. */
 export const LINK = {
-  path: '/v1/link',
-  subprotocol: 'blindflash.1',
+  path: '/v2/link',
+  subprotocol: 'blindflash.2',
   /** Largest WebSocket message, type byte included. */
   messageBytes: 8192,
   /** Largest DATA body. */
@@ -17,7 +17,7 @@ export const LINK = {
 
 /** docs/protocol.md §1-§2. */
 export const ADMISSION = {
-  version: 1,
+  version: 2,
   nonceBytes: 32,
   signatureBytes: 64,
   keyBytes: 32,

@@ -36,9 +36,9 @@ export interface Ticket extends TicketFields {
 /** Verifies a detached Ed25519 signature by a raw 32-byte key, refusing S ≥ L. False for anything malformed. */
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
-const MAGIC = ascii('BFT1');
-const TICKET_LABEL = concat(ascii('blindflash/1 ticket'), Uint8Array.of(0));
-const PRESENT_LABEL = concat(ascii('blindflash/1 present'), Uint8Array.of(0));
+const MAGIC = ascii('BFT2');
+const TICKET_LABEL = concat(ascii('blindflash/2 ticket'), Uint8Array.of(0));
+const PRESENT_LABEL = concat(ascii('blindflash/2 present'), Uint8Array.of(0));
 
 /**
  * Signs a ticket, offline.

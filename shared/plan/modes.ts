@@ -6,8 +6,8 @@
 export interface ModeRow {
   /** Its byte in the plan. */
   readonly number: number;
-  /** The pre-shared key of the sealed handshake, by the number M1 names (docs/protocol.md §8); 0 is none. */
-  readonly pskId: number;
+  /** Where the secret half of the chip's key lies, by the number M1 names (docs/protocol.md §8): 1 in RAM, 2 in the device's flash. */
+  readonly keyKind: number;
   readonly setUp: string;
   readonly stops: readonly string[];
   readonly doesNotStop: readonly string[];
@@ -25,7 +25,7 @@ export const MODES = {
   open: { number: undefined },
   'host-blind': {
     number: 1,
-    pskId: 0,
+    keyKind: 1,
     setUp: 'A program in the chip’s RAM makes a fresh key on the chip; read protection is off during the job.',
     stops: [
       'the relay and the network reading along',

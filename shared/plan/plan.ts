@@ -25,12 +25,11 @@ export const PLAN_LIMITS = {
 } as const;
 export const BOOT_WORDS_BYTES = 64;
 /** What the hash of a plan begins with. */
-export const PLAN_DOMAIN = 'blindflash/1 plan';
+export const PLAN_DOMAIN = 'blindflash/2 plan';
 export const PLAN_HEADER_BYTES = 48;
 const RANGE_BYTES = 12;
-/** In the place of the boot words' address when a plan has none. */
-export const NO_ADDRESS = U32_MAX;
-export const PLAN_MAGIC = ascii('BFP1');
+const NO_ADDRESS = U32_MAX;
+export const PLAN_MAGIC = ascii('BFP2');
 const MALFORMED = 'BF-PLAN-MALFORMED';
 
 export interface PlanRange {
@@ -126,7 +125,7 @@ export function decodePlan(bytes: Uint8Array): Plan {
   return { ...head, ranges, label };
 }
 
-/** SHA-512("blindflash/1 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's. */
+/** SHA-512("blindflash/2 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's. */
 export function planHash(planBytes: Uint8Array): Uint8Array {
   return sha512(withDomain(PLAN_DOMAIN, planBytes));
 }

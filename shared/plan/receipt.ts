@@ -9,7 +9,7 @@ import { KINDS, type KindOutcome } from './kinds.ts';
 import { PLAN_MODES } from './modes.ts';
 
 const BAD = 'BF-JOB-RECEIPT';
-const DOMAIN = 'blindflash/1 receipt';
+const DOMAIN = 'blindflash/2 receipt';
 const TEXT_LIMIT = 3000;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
@@ -32,6 +32,12 @@ const head = {
   flashKiB: z.int().min(0).max(0xffff),
 };
 const tail = {
+  /** Where the digest comes from: the stub's WRITTEN, or the vendor's own expectation, answered *equal*. */
+  source: z.enum(['stub', 'vendor']),
+  /** Sectors that were not written in this session and rest on *equal*. */
+  sectorsByEqual: z.int().min(0).max(32),
+  /** How the vendor made sure of the customer's computer. */
+  code: z.enum(['typed', 'waived']),
   /** Number of ranges under the digest and the bytes in them. */
   ranges: z.int().min(0).max(64),
   bytes: u32,
@@ -43,15 +49,15 @@ const tail = {
   sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
   /** optcr: what OPTCR read after the lock; null if none was asked. */
   lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
-  /** What this proves in this mode (shared/plan/modes.ts). */
-  statement: z.string().min(1).max(400),
+  /** What this proves in this mode (shared/plan/trust.ts). */
+  statement: z.string().min(1).max(600),
   /** Ed25519 key that signed. */
   vendorKey: hex(32),
 };
 
 /** Key order is text order. */
 export const ReceiptSchema = z.strictObject({
-  version: z.literal('blindflash receipt 1'),
+  version: z.literal('blindflash receipt 2'),
   ...head,
   /** root of §8; null for an erase. */
   imageDigest: hex(64).nullable(),
@@ -62,7 +68,7 @@ export const ReceiptSchema = z.strictObject({
 export type Receipt = z.infer<typeof ReceiptSchema>;
 
 export const CustomerReceiptSchema = z.strictObject({
-  version: z.literal('blindflash customer receipt 1'),
+  version: z.literal('blindflash customer receipt 2'),
   ...head,
   /** SHA-512(salt ‖ image digest); null for an erase. */
   saltedDigest: hex(64).nullable(),
@@ -85,7 +91,7 @@ export function signReceipt(receipt: Receipt, key: SigningKeyPair<'receipt'>): S
 export function signCustomerCopy(receipt: Receipt, key: SigningKeyPair<'receipt'>): SignedText {
   const { imageDigest, salt, ...rest } = receipt;
   const saltedDigest = imageDigest === null ? null : toHex(sha512(concat(fromHex(salt), fromHex(imageDigest))));
-  return sign(CustomerReceiptSchema, { ...rest, version: 'blindflash customer receipt 1', saltedDigest }, key);
+  return sign(CustomerReceiptSchema, { ...rest, version: 'blindflash customer receipt 2', saltedDigest }, key);
 }
 
 /** Checks a vendor's receipt. Throws BF-JOB-RECEIPT unless text, signature and (if given) the key are exactly right. */

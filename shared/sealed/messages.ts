@@ -13,7 +13,7 @@ export const REPLY_PLAIN_BYTES = 176;
 export const IMAGE_DATA_BYTES = 4032;
 export const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
-export const ROOT_DOMAIN = 'blindflash/1 root';
+export const ROOT_DOMAIN = 'blindflash/2 root';
 export const BOOT_BYTES = 64;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
@@ -35,7 +35,8 @@ export type Command =
   /** data: 4..4032 bytes, a multiple of 4, for flash from `address` on. */
   | { readonly name: 'IMAGE'; readonly address: number; readonly data: Uint8Array }
   | { readonly name: 'ERASE'; readonly sector: number }
-  | { readonly name: 'DIGEST'; readonly range: number }
+  /** Whether `count` ranges from `first` on hold what gives this root (64 bytes). */
+  | { readonly name: 'DIGEST'; readonly first: number; readonly count: number; readonly expected: Uint8Array }
   /** root: 64 bytes, over all ranges with the boot words erased; bootWords: 64 bytes as they are to lie in flash. */
   | { readonly name: 'FINAL'; readonly root: Uint8Array; readonly bootWords: Uint8Array }
   | { readonly name: 'LOCK' | 'END' | 'PING' | 'ABORT' };
@@ -51,7 +52,8 @@ export function encodeCommand(command: Command): Uint8Array {
     case 'ERASE':
       return writer.u8(command.sector, 'sector').padTo(COMMAND_PLAIN_BYTES).finish();
     case 'DIGEST':
-      return writer.u8(command.range, 'range').padTo(COMMAND_PLAIN_BYTES).finish();
+      writer.u8(command.first, 'first').u8(command.count, 'count').zeros(13);
+      return writer.bytes(command.expected, 'expected', DIGEST_BYTES).padTo(COMMAND_PLAIN_BYTES).finish();
     case 'FINAL':
       writer.zeros(15).bytes(command.root, 'root', DIGEST_BYTES).bytes(command.bootWords, 'bootWords', BOOT_BYTES);
       return writer.padTo(COMMAND_PLAIN_BYTES).finish();
@@ -95,8 +97,11 @@ function readCommand(reader: Reader, name: CommandName): Command {
     }
     case 'ERASE':
       return { name, sector: reader.u8() };
-    case 'DIGEST':
-      return { name, range: reader.u8() };
+    case 'DIGEST': {
+      const [first, count] = [reader.u8(), reader.u8()];
+      reader.zeros(13);
+      return { name, first, count, expected: reader.bytes(DIGEST_BYTES) };
+    }
     case 'FINAL':
       reader.zeros(15);
       return { name, root: reader.bytes(DIGEST_BYTES), bootWords: reader.bytes(BOOT_BYTES) };
@@ -120,7 +125,8 @@ export const REPLIES = {
 /** `answers`: the sequence of the command's box. */
 export type Reply = { readonly answers: number } & (
   | { readonly name: 'ERASED'; readonly sector: number }
-  | { readonly name: 'DIGEST'; readonly range: number; readonly digest: Uint8Array }
+  /** questionsLeft: how many more may touch what this session has not erased. */
+  | { readonly name: 'DIGEST'; readonly equal: boolean; readonly questionsLeft: number }
   /** width: what was programmed with; root: over all ranges with the boot words in place. */
   | {
       readonly name: 'WRITTEN';
@@ -162,7 +168,7 @@ function argumentOf(reply: Reply): number {
     case 'ERASED':
       return reply.sector;
     case 'DIGEST':
-      return reply.range;
+      return reply.equal ? 1 : 0;
     case 'WRITTEN':
       return WIDTHS[reply.width];
     case 'LOCKED':
@@ -177,7 +183,7 @@ function writeReplyBody(writer: Writer, reply: Reply): void {
     case 'ERASED':
       return;
     case 'DIGEST':
-      writer.bytes(reply.digest, 'digest', DIGEST_BYTES);
+      writer.u32(reply.questionsLeft, 'questionsLeft');
       return;
     case 'WRITTEN':
       writer.bytes(reply.root, 'root', DIGEST_BYTES).u32(reply.wordsProgrammed, 'wordsProgrammed').u32(reply.optcr);
@@ -201,7 +207,8 @@ function readReply(reader: Reader, name: ReplyName, argument: number, answers: n
     case 'ERASED':
       return { name, answers, sector: argument };
     case 'DIGEST':
-      return { name, answers, range: argument, digest: reader.bytes(DIGEST_BYTES) };
+      if (argument > 1) reader.refuse(`answer ${argument}`);
+      return { name, answers, equal: argument === 1, questionsLeft: reader.u32() };
     case 'WRITTEN': {
       const width = nameOf(WIDTHS, argument) ?? reader.refuse(`programming width ${argument}`);
       const root = reader.bytes(DIGEST_BYTES);

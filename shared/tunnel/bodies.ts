@@ -55,7 +55,12 @@ export const LeftSchema = z.strictObject({ board });
 export type Left = z.infer<typeof LeftSchema>;
 
 /** BYE, done: the customer's copy (text and signature of shared/plan/receipt.ts), or nulls when the job earns no receipt. */
-export const CustomerSchema = z.strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() });
+export const CustomerSchema = z
+  .strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() })
+  .refine(
+    ({ receipt, signature }) => (receipt === null) === (signature === null),
+    'a text and a signature, or neither',
+  );
 export type Customer = z.infer<typeof CustomerSchema>;
 
 /** BYE, failed: why. */

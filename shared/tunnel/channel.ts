@@ -37,6 +37,8 @@ export interface ChannelOptions {
   readonly onMessage: (message: TunnelMessage) => void;
   /** The peer is there and has this session; proven by a box, or only said by a RESUME. */
   readonly onHeard: (proven: boolean) => void;
+  /** The peer acknowledged a box of this session, for the first time. */
+  readonly onAcknowledged: () => void;
   /** Everything sent so far has been acknowledged. */
   readonly onDrained: () => void;
   /** The session is over. */
@@ -61,6 +63,7 @@ export class Channel {
   #linked = false;
   #closed = false;
   #unanswered = 0;
+  #everAcknowledged = false;
   #leftovers = 0;
   #asked = { received: -1, at: 0 };
   #resentAt = Number.NEGATIVE_INFINITY;
@@ -202,6 +205,10 @@ export class Channel {
 
   #dropUpTo(ack: number): void {
     if (ack > this.#options.session.sent) throw fail('BF-TUNNEL-ORDER', `box ${ack} acknowledged before it was sent`);
+    if (ack > 0 && !this.#everAcknowledged) {
+      this.#everAcknowledged = true;
+      this.#options.onAcknowledged();
+    }
     const waiting = this.#waiting;
     if (!this.#forget(ack)) return;
     this.#stallMs = CHOSEN.stallMs;

@@ -1,14 +1,10 @@
-// The agent's half of opening a tunnel: T1, T1 again, T2 (docs/protocol.md §4, §6, §11). Makes no sound by itself:
-// the tunnel asks for the T1 messages and hands in each T2.
-import { isZero, wipe } from '../codec/bytes.ts';
-import { startInitiator, type HandshakeResult, type Initiator } from '../crypto/handshake.ts';
+// The agent's half of opening a tunnel: which T1 travel, and what a T2 opens (docs/protocol.md §4). Makes no sound by itself: the tunnel
+// asks for the T1 messages and hands in each T2.
+import { equalBytes } from '../codec/bytes.ts';
 import type { ExchangePublic, Psk } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';
-import { TUNNEL_PROTOCOL } from './protocol.ts';
-import { pskPayload, type PskName } from './secrets.ts';
-
-/** A T2 that fits none of our T1 is dropped this often (it may answer an earlier process), then the tunnel fails. */
-const FOREIGN_ANSWERS = 3;
+import { TunnelAttempt, type OpenedTunnel } from './handshake.ts';
+import { spentTag, tagKey } from './secrets.ts';
 
 export interface TunnelInitiatorOptions {
   readonly controllerPublic: ExchangePublic<'tunnel'>;
@@ -17,16 +13,15 @@ export interface TunnelInitiatorOptions {
   readonly random: Random;
 }
 
-export interface Opened {
-  readonly psk: PskName;
+export interface Opened extends OpenedTunnel {
+  /** The secret that opened it. */
+  readonly secret: Psk;
   readonly t3: Uint8Array;
-  readonly result: HandshakeResult;
 }
 
 export class TunnelInitiator {
   readonly #options: TunnelInitiatorOptions;
-  readonly #attempts = new Map<PskName, Initiator>();
-  #foreign = 0;
+  #attempts: TunnelAttempt[] = [];
 
   constructor(options: TunnelInitiatorOptions) {
     this.#options = options;
@@ -34,46 +29,38 @@ export class TunnelInitiator {
 
   /** The T1 of every attempt begun, always the same bytes. */
   get t1(): readonly Uint8Array[] {
-    return [...this.#attempts.values()].map((attempt) => attempt.m1);
+    return this.#attempts.map((attempt) => attempt.t1);
   }
 
-  /** Begins an attempt with this secret, once. */
-  begin(name: PskName, secret: Psk): void {
-    if (this.#attempts.has(name)) return;
-    const attempt = startInitiator({
-      protocol: TUNNEL_PROTOCOL,
-      responderPublic: this.#options.controllerPublic,
-      contexts: [this.#options.publicInviteHash],
-      psk: secret,
-      payload1: pskPayload(name),
-      random: this.#options.random,
-      tries: FOREIGN_ANSWERS,
-    });
-    this.#attempts.set(name, attempt);
+  /** Begins an attempt with this secret, unless one is under way. */
+  begin(secret: Psk): void {
+    if (this.#attempts.some((attempt) => equalBytes(attempt.secret, secret))) return;
+    this.#attempts.push(new TunnelAttempt({ ...this.#options, secret }));
   }
 
-  /** A T2: the opened tunnel, or undefined if it fits no attempt; throws BF-TUNNEL-HANDSHAKE after the third of those. */
+  /**
+   * A T2: the opened tunnel, or undefined if it fits no attempt, which then stay as they are. All attempts are over once one has
+   * opened: none of their nonces is committed to again.
+   */
   receiveT2(t2: Uint8Array): Opened | undefined {
-    let refusal: unknown;
-    for (const [psk, attempt] of this.#attempts) {
-      try {
-        const { m3, result } = attempt.receiveM2(t2);
-        if (isZero(result.peerPayload)) return { psk, t3: m3, result };
-        result.session.wipe();
-        wipe(result.exporter);
-      } catch (error) {
-        refusal = error;
-      }
+    for (const attempt of this.#attempts) {
+      const opened = attempt.receiveT2(t2);
+      if (opened === undefined) continue;
+      const secret = new Uint8Array(attempt.secret) as Psk;
+      this.wipe();
+      return { ...opened, secret };
     }
-    this.#foreign++;
-    if (this.#foreign < FOREIGN_ANSWERS || refusal === undefined) return undefined;
-    throw refusal;
+    return undefined;
+  }
+
+  /** True when the controller says, to one of our T1, that the invite is spent. */
+  isSpent(tag: Uint8Array): boolean {
+    return this.#attempts.some(({ secret, t1 }) => equalBytes(spentTag(tagKey(secret), t1), tag));
   }
 
   /** Forgets all attempts. */
   wipe(): void {
-    for (const attempt of this.#attempts.values()) attempt.wipe();
-    this.#attempts.clear();
-    this.#foreign = 0;
+    for (const attempt of this.#attempts) attempt.wipe();
+    this.#attempts = [];
   }
 }

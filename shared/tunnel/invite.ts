@@ -10,13 +10,13 @@ import {
   toBase64url,
   Writer,
 } from '../codec/bytes.ts';
-import { hkdfExpand, hmacSha512, sha512 } from '../crypto/hash.ts';
+import { hkdfExpand, hmacSha512, sha512, withDomain } from '../crypto/hash.ts';
 import { exchangePublic, psk, signingKeyPairFrom } from '../crypto/keys.ts';
 import type { ExchangePublic, Psk, SigningKeyPair } from '../crypto/keys.ts';
 import { fail, isBlindflashError } from '../errors/errors.ts';
 
-const PREFIX = 'bf1.';
-const MAGIC = 'BFI1';
+const PREFIX = 'bf2.';
+const MAGIC = 'BFI2';
 const CHECK_BYTES = 4;
 const LIMITS = { line: 2048, url: 512, ticket: 512 } as const;
 const MALFORMED = 'BF-INVITE-MALFORMED';
@@ -27,6 +27,8 @@ export interface PublicInvite {
   /** Seconds since 1970. */
   readonly expires: number;
   readonly tunnelPublic: ExchangePublic<'tunnel'>;
+  /** V: whose jobs and receipts this invite leads to (`vendorFingerprint`); 32 bytes. */
+  readonly vendor: Uint8Array;
   /** ws:// or wss://. */
   readonly relayUrl: string;
   /** The agent side's ticket, opaque here. */
@@ -52,9 +54,15 @@ export function publicInviteBytes(invite: PublicInvite): Uint8Array {
     .ascii(MAGIC)
     .u64(invite.expires, 'expires')
     .bytes(invite.tunnelPublic, 'tunnelPublic', 32)
+    .bytes(invite.vendor, 'vendor', 32)
     .prefixed(ascii(invite.relayUrl))
     .prefixed(invite.ticket)
     .finish();
+}
+
+/** V of a vendor: SHA-512("blindflash/2 vendor" ‖ 00 ‖ sealed public key ‖ receipt public key), its first 32 bytes (§3). */
+export function vendorFingerprint(sealedPublic: Uint8Array, receiptPublic: Uint8Array): Uint8Array {
+  return copyOf(sha512(withDomain('blindflash/2 vendor', sealedPublic, receiptPublic)), 0, 32);
 }
 
 /** SHA-512 of the public invite: second context of the tunnel's handshake. 64 bytes. */
@@ -64,8 +72,8 @@ export function publicInviteHash(invite: PublicInvite): Uint8Array {
 
 /** The key that presents the agent's ticket: Ed25519 from the invite's secret. */
 export function holderKey(secret: Psk): SigningKeyPair<'holder'> {
-  const stretched = hmacSha512(ascii('blindflash/1 invite'), secret);
-  return signingKeyPairFrom('holder', hkdfExpand(stretched, ascii('blindflash/1 holder'), 32));
+  const stretched = hmacSha512(ascii('blindflash/2 invite'), secret);
+  return signingKeyPairFrom('holder', hkdfExpand(stretched, ascii('blindflash/2 holder'), 32));
 }
 
 /**
@@ -117,6 +125,7 @@ function parse(bytes: Uint8Array): Invite {
   if (!equalBytes(magic, ascii(MAGIC))) throw fail(MALFORMED, 'a character is wrong');
   const expires = reader.u64();
   const tunnelPublic = exchangePublic('tunnel', reader.bytes(32));
+  const vendor = reader.bytes(32);
   const url = reader.prefixed();
   const ticket = reader.prefixed();
   const secret = psk(reader.bytes(32));
@@ -126,7 +135,7 @@ function parse(bytes: Uint8Array): Invite {
   if (reader.remaining > 0) throw fail(MALFORMED, 'there is something behind its end');
   const relayUrl = fromUtf8(url, MALFORMED, 'the relay address');
   if (!isRelayUrl(relayUrl) || ticket.length > LIMITS.ticket) throw fail(MALFORMED, 'its contents make no sense');
-  return { expires, tunnelPublic, relayUrl, ticket, secret };
+  return { expires, tunnelPublic, vendor, relayUrl, ticket, secret };
 }
 
 function checkOf(body: Uint8Array): Uint8Array {

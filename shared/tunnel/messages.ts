@@ -1,8 +1,9 @@
 // The messages of the tunnel, controller ↔ agent (docs/protocol.md §6): one row each, a codec each, JSON bodies by schema.
 import { z } from 'zod';
 import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
+import { parseJson } from '../codec/json.ts';
 import { fail } from '../errors/errors.ts';
-import { formatStatus, parseStatus, stateName, STATES, STATUS_BITS, type StubState } from '../mailbox/layout.ts';
+import { SEALED_BYTES } from '../sealed/protocol.ts';
 import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type { Customer, Failure, Hello, Left, Problem } from './bodies.ts';
 
@@ -19,11 +20,16 @@ const CODE = 'BF-TUNNEL-MESSAGE';
 export interface MessageFields {
   ACK: Empty;
   HELLO: { readonly hello: Hello };
-  /** sealedPublic 32, hostEntropy 32 (random, mixed into the stub's generator), plan: canonical bytes. */
-  JOB: { readonly sealedPublic: Uint8Array; readonly hostEntropy: Uint8Array; readonly plan: Uint8Array };
+  /** sealedPublic 32, receiptPublic 32, hostEntropy 32 (random, mixed into the stub's generator), plan: canonical bytes. */
+  JOB: {
+    readonly sealedPublic: Uint8Array;
+    readonly receiptPublic: Uint8Array;
+    readonly hostEntropy: Uint8Array;
+    readonly plan: Uint8Array;
+  };
   /** planHash 64: of the bytes that were shown. */
   CONSENT: { readonly yes: boolean; readonly planHash: Uint8Array };
-  /** stubHash 64, m1 104. */
+  /** stubHash 64, m1 136. */
   SEALED1: { readonly stubHash: Uint8Array; readonly m1: Uint8Array };
   /** m2 128. */
   SEALED2: { readonly m2: Uint8Array };
@@ -33,7 +39,8 @@ export interface MessageFields {
   REPLY: NumberedBox;
   /** Highest FRAME sequence the agent has room for. */
   CREDIT: { readonly upTo: number };
-  PROGRESS: { readonly progress: Progress };
+  /** What the agent says the chip has accepted and programmed so far: sealed commands of this session, words. Not authenticated. */
+  PROGRESS: { readonly accepted: number; readonly wordsProgrammed: number };
   PROBLEM: { readonly problem: Problem };
   RESTART: Empty;
   /** done: the customer's copy of the receipt; failed: the reason. */
@@ -52,20 +59,6 @@ interface NumberedBox {
   /** Number of the sealed box, 1.. */
   readonly sequence: number;
   readonly box: Uint8Array;
-}
-
-/** How far the program on the chip is, by its own unauthenticated words: for the bar, not for decisions. */
-export interface Progress {
-  /** Undefined when it is none we know. */
-  readonly state: StubState | undefined;
-  /** Sealed commands it has accepted; the message carries the low 16 bits. */
-  readonly accepted: number;
-  /** Sealed replies it has given; the message carries the low 8 bits. */
-  readonly replies: number;
-  /** The next sealed command arrived damaged in its memory and is to be written again. */
-  readonly damaged: boolean;
-  /** Flash words programmed so far. */
-  readonly wordsProgrammed: number;
 }
 
 interface Row<Name extends MessageName> {
@@ -103,10 +96,12 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
     encode: (writer, job) =>
       writer
         .bytes(job.sealedPublic, 'sealedPublic', 32)
+        .bytes(job.receiptPublic, 'receiptPublic', 32)
         .bytes(job.hostEntropy, 'hostEntropy', 32)
         .prefixed(job.plan, 'plan'),
     decode: (reader) => ({
       sealedPublic: reader.bytes(32),
+      receiptPublic: reader.bytes(32),
       hostEntropy: reader.bytes(32),
       plan: reader.prefixed(PLAN_BYTES),
     }),
@@ -120,8 +115,8 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
   SEALED1: {
     type: 0x04,
     from: 'agent',
-    encode: (writer, { stubHash, m1 }) => writer.bytes(stubHash, 'stubHash', 64).bytes(m1, 'm1', 104),
-    decode: (reader) => ({ stubHash: reader.bytes(64), m1: reader.bytes(104) }),
+    encode: (writer, { stubHash, m1 }) => writer.bytes(stubHash, 'stubHash', 64).bytes(m1, 'm1', SEALED_BYTES.m1),
+    decode: (reader) => ({ stubHash: reader.bytes(64), m1: reader.bytes(SEALED_BYTES.m1) }),
   },
   SEALED2: {
     type: 0x05,
@@ -146,9 +141,9 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
   PROGRESS: {
     type: 0x0a,
     from: 'agent',
-    encode: (writer, { progress }) =>
-      writer.u32(progressWord(progress), 'progress').u32(progress.wordsProgrammed, 'wordsProgrammed'),
-    decode: (reader) => ({ progress: { ...readProgressWord(reader.u32()), wordsProgrammed: reader.u32() } }),
+    encode: (writer, { accepted, wordsProgrammed }) =>
+      writer.u32(accepted, 'accepted').u32(wordsProgrammed, 'wordsProgrammed'),
+    decode: (reader) => ({ accepted: reader.u32(), wordsProgrammed: reader.u32() }),
   },
   PROBLEM: {
     type: 0x0b,
@@ -208,17 +203,6 @@ function decodeBye(reader: Reader): MessageFields['BYE'] {
   return done ? { done, customer: fromJson(CustomerSchema, json) } : { done, failure: fromJson(FailureSchema, json) };
 }
 
-/** In protocol 1 the first word of PROGRESS is laid out as STATUS in the mailbox (docs/mailbox.md, "Control page"). */
-function progressWord({ state, accepted, replies, damaged }: Progress): number {
-  const { mask } = STATUS_BITS.state;
-  return formatStatus({ state: state === undefined ? mask : STATES[state], accepted, reply: replies, nak: damaged });
-}
-
-function readProgressWord(word: number): Omit<Progress, 'wordsProgrammed'> {
-  const { state, accepted, reply, nak } = parseStatus(word);
-  return { state: stateName(state), accepted, replies: reply, damaged: nak };
-}
-
 function readBit(reader: Reader): boolean {
   const byte = reader.u8();
   if (byte > 1) reader.refuse(`${byte} where 0 or 1 belongs`);
@@ -236,15 +220,7 @@ function toJson<T>(schema: z.ZodType<T>, value: T): Uint8Array {
 function fromJson<T>(schema: z.ZodType<T>, reader: Reader): T {
   if (reader.remaining > JSON_BYTES) reader.refuse(`a JSON body of ${reader.remaining} bytes`);
   const text = fromUtf8(reader.rest(), CODE, 'the JSON body');
-  const checked = schema.safeParse(parseJson(text));
+  const checked = schema.safeParse(parseJson(text, CODE, 'the body'));
   if (!checked.success) throw fail(CODE, z.prettifyError(checked.error));
   return checked.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw fail(CODE, 'the body is not JSON');
-  }
 }

@@ -1,12 +1,9 @@
-// The tunnel's use of the handshake and of boxes (docs/protocol.md §4, §5).
+// The tunnel's use of the key schedule and of boxes (docs/protocol.md §4, §5).
 import type { HandshakeProtocol } from '../crypto/protocol.ts';
 
 export const TUNNEL_PROTOCOL = {
   purpose: 'tunnel',
-  suite: 'blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512',
-  extract: 'blindflash/1 extract',
-  payload1Bytes: 16,
-  payload2Bytes: 16,
+  suite: 'blindflash/2 NK1psk2 X25519 XSalsa20Poly1305 SHA512',
   boxPurpose: 0x54,
   codes: {
     handshake: 'BF-TUNNEL-HANDSHAKE',
@@ -14,4 +11,4 @@ export const TUNNEL_PROTOCOL = {
     order: 'BF-TUNNEL-ORDER',
     dead: 'BF-TUNNEL-CLOSED',
   },
-} as const satisfies HandshakeProtocol<'tunnel'>;
+} as const satisfies HandshakeProtocol;

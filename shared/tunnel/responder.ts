@@ -1,16 +1,11 @@
-// The controller's half of opening a tunnel: which T1 it answers, with what, and which T3 it believes
-// (docs/protocol.md §3, §4, §6). A replayed T1 costs one cached or bounded answer and evicts nobody.
-import { copyOf, equalBytes } from '../codec/bytes.ts';
-import { respond, type HandshakeResult, type Responder } from '../crypto/handshake.ts';
-import type { ExchangeKeyPair, Psk } from '../crypto/keys.ts';
+// The controller's half of opening a tunnel: which T1 it answers, with what, and which T3 it believes (docs/protocol.md §4). Decides by
+// the invite's state and the one answer that is pending; keeping the state is the tunnel's affair.
+import { equalBytes } from '../codec/bytes.ts';
+import type { ExchangeKeyPair } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';
-import { TUNNEL_PROTOCOL } from './protocol.ts';
-import { pskNamed, type PskName } from './secrets.ts';
-
-/** Answered T1 that wait for their T3; the oldest gives way. */
-const PENDING = 4;
-/** T3 that may fit another pending answer before this one is given up. */
-const T3_TRIES = 64;
+import { hasGoodTag, namedSecret, TunnelAnswer, type OpenedTunnel } from './handshake.ts';
+import { INVITE_LIMITS, wasSeen, type InviteState, type ReplacedSecret } from './invite-state.ts';
+import { secretId, spentTag, tagKey } from './secrets.ts';
 
 export interface TunnelResponderOptions {
   readonly keyPair: ExchangeKeyPair<'tunnel'>;
@@ -20,91 +15,71 @@ export interface TunnelResponderOptions {
 }
 
 /** What becomes of a T1. */
-export type Answer =
-  | { readonly kind: 'answer'; readonly t2: Uint8Array }
-  /** The invite's secret is dead: a second use. */
-  | { readonly kind: 'second use' }
-  | { readonly kind: 'ignore'; readonly why: string };
-
-interface Pending {
-  readonly t1: Uint8Array;
-  readonly psk: PskName;
-  readonly responder: Responder;
-}
-
-export interface Confirmed {
-  readonly psk: PskName;
-  readonly result: HandshakeResult;
-}
+export type T1Verdict =
+  /** `fresh`: made for this T1 just now, to be counted on record before it leaves. */
+  | { readonly kind: 'answer'; readonly t2: Uint8Array; readonly fresh: boolean }
+  /** One answer too many was asked for. */
+  | { readonly kind: 'too many' }
+  /** Somebody holds a secret that the agent has deleted. */
+  | { readonly kind: 'second holder' }
+  /** The invite is spent already: what to say. */
+  | { readonly kind: 'spent'; readonly tag: Uint8Array }
+  | { readonly kind: 'drop'; readonly why: string };
 
 export class TunnelResponder {
   readonly #options: TunnelResponderOptions;
-  #pending: Pending[] = [];
-  #confirmedT1: Uint8Array | undefined;
+  #pending: TunnelAnswer | undefined;
 
   constructor(options: TunnelResponderOptions) {
     this.#options = options;
   }
 
-  /** Number of T1 answered and not confirmed. */
-  get pending(): number {
-    return this.#pending.length;
-  }
-
-  /** @param secrets the secrets that live now. */
-  receiveT1(t1: Uint8Array, secrets: Readonly<Partial<Record<PskName, Psk | undefined>>>): Answer {
-    if (this.#confirmedT1 !== undefined && equalBytes(this.#confirmedT1, t1)) {
-      return { kind: 'ignore', why: 'already confirmed' };
+  receiveT1(t1: Uint8Array, state: InviteState): T1Verdict {
+    const id = namedSecret(t1);
+    if (id === undefined) return { kind: 'drop', why: 'no T1 of this version' };
+    const { secret } = state;
+    if (secret !== undefined && equalBytes(secretId(secret), id)) {
+      return hasGoodTag(t1, tagKey(secret)) ? this.#answer(t1, state) : { kind: 'drop', why: 'wrong tag' };
     }
-    const known = this.#pending.find((pending) => equalBytes(pending.t1, t1));
-    if (known !== undefined) return { kind: 'answer', t2: known.responder.m2 };
-    const name = pskNamed(t1.subarray(64));
-    if (name === undefined) return { kind: 'ignore', why: 'unknown psk id' };
-    const secret = secrets[name];
-    if (secret !== undefined) return this.#answer(t1, name, secret);
-    return name === 'invite' ? { kind: 'second use' } : { kind: 'ignore', why: 'no resume secret' };
+    const old = state.replaced.find((replaced) => equalBytes(replaced.id, id));
+    if (old === undefined) return { kind: 'drop', why: 'unknown secret' };
+    return hasGoodTag(t1, old.tagKey) ? judgeReplaced(t1, old, state) : { kind: 'drop', why: 'wrong tag' };
   }
 
-  /** The tunnel this T3 confirms, or undefined. All other pending answers are forgotten then. */
-  receiveT3(t3: Uint8Array): Confirmed | undefined {
-    for (const { responder, psk, t1 } of [...this.#pending].reverse()) {
-      try {
-        const result = responder.receiveM3(t3);
-        this.wipe();
-        this.#confirmedT1 = t1;
-        return { psk, result };
-      } catch {
-        if (responder.state === 'dead') this.#pending = this.#pending.filter((other) => other.responder !== responder);
-      }
-    }
-    return undefined;
+  /** The tunnel this T3 confirms, or undefined; the pending answer stays after a wrong one. */
+  receiveT3(t3: Uint8Array): OpenedTunnel | undefined {
+    const opened = this.#pending?.receiveT3(t3);
+    if (opened !== undefined) this.#pending = undefined;
+    return opened;
   }
 
-  /** Forgets all pending answers. */
+  /** True while the answer to exactly this T1 is pending. */
+  waitsFor(t1: Uint8Array): boolean {
+    return this.#pending !== undefined && equalBytes(this.#pending.t1, t1);
+  }
+
+  /** Forgets the pending answer. */
   wipe(): void {
-    for (const { responder } of this.#pending) responder.wipe();
-    this.#pending = [];
+    this.#pending?.wipe();
+    this.#pending = undefined;
   }
 
-  #answer(t1: Uint8Array, name: PskName, secret: Psk): Answer {
-    const { keyPair, publicInviteHash, random } = this.#options;
-    let responder: Responder;
+  #answer(t1: Uint8Array, state: InviteState): T1Verdict {
+    if (this.waitsFor(t1)) return { kind: 'answer', t2: this.#pending!.t2, fresh: false };
+    if (state.answers >= INVITE_LIMITS.answers) return { kind: 'too many' };
+    this.wipe();
     try {
-      responder = respond({
-        protocol: TUNNEL_PROTOCOL,
-        staticKey: keyPair,
-        contexts: [publicInviteHash],
-        pskFor: () => secret,
-        payload2: new Uint8Array(16),
-        random,
-        m1: t1,
-        tries: T3_TRIES,
-      });
+      this.#pending = new TunnelAnswer({ ...this.#options, secret: state.secret!, t1 });
     } catch {
-      return { kind: 'ignore', why: 'malformed T1' };
+      return { kind: 'drop', why: 'malformed T1' };
     }
-    this.#pending.push({ t1: copyOf(t1), psk: name, responder });
-    if (this.#pending.length > PENDING) this.#pending.shift()?.responder.wipe();
-    return { kind: 'answer', t2: responder.m2 };
+    return { kind: 'answer', t2: this.#pending.t2, fresh: true };
   }
+}
+
+/** A T1 with a good tag of a secret that opens nothing any more. */
+function judgeReplaced(t1: Uint8Array, old: ReplacedSecret, state: InviteState): T1Verdict {
+  if (state.spent !== undefined) return { kind: 'spent', tag: spentTag(old.tagKey, t1) };
+  if (!old.armed) return { kind: 'drop', why: 'replaced secret' };
+  return wasSeen(state, t1) ? { kind: 'drop', why: 'replayed' } : { kind: 'second holder' };
 }

@@ -1,17 +1,18 @@
 // What a DATA body of the relay carries for the tunnel: handshake, boxes, RESUME (docs/protocol.md §6, first table).
 import { Reader, Writer } from '../codec/bytes.ts';
-import { messageSizes } from '../crypto/handshake.ts';
-import { TUNNEL_PROTOCOL } from './protocol.ts';
+import { TUNNEL_BYTES } from './handshake.ts';
 
 /** Largest DATA body, bytes. */
 export const DATA_BYTES = 8191;
 const TAG_BYTES = 8;
-const SIZES = messageSizes(TUNNEL_PROTOCOL);
+const SPENT_BYTES = 16;
 
-const TAGS = { T1: 0x01, T2: 0x02, T3: 0x03, BOX: 0x10, RESUME: 0x11 } as const;
+const TAGS = { T1: 0x01, T2: 0x02, T3: 0x03, BOX: 0x10, RESUME: 0x11, SPENT: 0x12 } as const;
 
 export type Wire =
   | { readonly tag: 'T1' | 'T2' | 'T3'; readonly message: Uint8Array }
+  /** 16 bytes: the invite is spent. */
+  | { readonly tag: 'SPENT'; readonly message: Uint8Array }
   | { readonly tag: 'BOX'; readonly sequence: number; readonly box: Uint8Array }
   /** session: 8 bytes; have: the highest number received in order. */
   | { readonly tag: 'RESUME'; readonly session: Uint8Array; readonly have: number };
@@ -24,17 +25,19 @@ export function encodeWire(item: Wire): Uint8Array {
   return writer.bytes(item.message, item.tag).finish();
 }
 
-/** Reads a DATA body. Throws BF-TUNNEL-MESSAGE for anything that is none of the five. */
+/** Reads a DATA body. Throws BF-TUNNEL-MESSAGE for anything that is none of the six. */
 export function decodeWire(body: Uint8Array): Wire {
   const reader = new Reader(body, 'BF-TUNNEL-MESSAGE', 'DATA');
   if (body.length > DATA_BYTES) reader.refuse(`${body.length} bytes`);
   switch (reader.u8()) {
     case TAGS.T1:
-      return handshakeItem(reader, 'T1', SIZES.m1);
+      return handshakeItem(reader, 'T1', TUNNEL_BYTES.t1);
     case TAGS.T2:
-      return handshakeItem(reader, 'T2', SIZES.m2);
+      return handshakeItem(reader, 'T2', TUNNEL_BYTES.t2);
     case TAGS.T3:
-      return handshakeItem(reader, 'T3', SIZES.m3);
+      return handshakeItem(reader, 'T3', TUNNEL_BYTES.t3);
+    case TAGS.SPENT:
+      return handshakeItem(reader, 'SPENT', SPENT_BYTES);
     case TAGS.BOX:
       return { tag: 'BOX', sequence: reader.u32(), box: reader.rest() };
     case TAGS.RESUME: {
@@ -47,7 +50,7 @@ export function decodeWire(body: Uint8Array): Wire {
   }
 }
 
-function handshakeItem(reader: Reader, tag: 'T1' | 'T2' | 'T3', size: number): Wire {
+function handshakeItem(reader: Reader, tag: 'T1' | 'T2' | 'T3' | 'SPENT', size: number): Wire {
   const message = reader.bytes(size);
   reader.end();
   return { tag, message };

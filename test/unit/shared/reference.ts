@@ -33,54 +33,76 @@ const lp = (bytes: Uint8Array): Buffer => {
   return Buffer.concat([head, bytes]);
 };
 
-export interface ReferenceInput {
-  readonly purpose: 'tunnel' | 'sealed';
+const ascii = (text: string): Buffer => Buffer.from(text, 'ascii');
+
+interface Ends {
   readonly staticSecret: Uint8Array;
   /** After S_r public. */
   readonly contexts: readonly Uint8Array[];
-  readonly psk: Uint8Array;
   readonly initiatorSecret: Uint8Array;
   readonly initiatorNonce: Uint8Array;
   readonly responderSecret: Uint8Array;
   readonly responderNonce: Uint8Array;
-  readonly payload1: Uint8Array;
   readonly payload2: Uint8Array;
 }
 
-/** The whole handshake of §4 seen from above. */
-export function referenceHandshake(input: ReferenceInput) {
-  const staticPublic = x25519Public(input.staticSecret);
-  const initiatorPublic = x25519Public(input.initiatorSecret);
-  const responderPublic = x25519Public(input.responderSecret);
-  const m1 = Buffer.concat([initiatorPublic, input.initiatorNonce, input.payload1]);
-  const m2Head = Buffer.concat([responderPublic, input.responderNonce, input.payload2]);
-  const th = sha512(
-    lp(Buffer.from('blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512', 'ascii')),
-    lp(Buffer.from(input.purpose, 'ascii')),
-    lp(staticPublic),
-    ...input.contexts.map(lp),
-    lp(m1),
-    lp(m2Head),
-  );
-  const ikm = Buffer.concat([
-    x25519(input.initiatorSecret, responderPublic),
-    x25519(input.initiatorSecret, staticPublic),
-    input.psk,
-  ]);
-  const prk = hmac(Buffer.from('blindflash/1 extract', 'ascii'), ikm);
-  const confirmR = hmac(expand(prk, 'confirm r', th), th).subarray(0, 32);
-  const confirmI = hmac(expand(prk, 'confirm i', th), th, confirmR).subarray(0, 32);
+export interface TunnelInput extends Ends {
+  /** R of the way back. */
+  readonly secret: Uint8Array;
+  /** SHA-512(public invite). */
+  readonly inviteHash: Uint8Array;
+}
+
+export interface SealedInput extends Ends {
+  /** The 40 bytes of payload1 before D. */
+  readonly facts: Uint8Array;
+  readonly deviceSecret: Uint8Array;
+}
+
+function keysOf(prk: Buffer, th: Buffer) {
   return {
-    staticPublic,
-    m1,
-    m2: Buffer.concat([m2Head, confirmR]),
-    m3: confirmI,
-    th,
-    prk,
     chainI2r: expand(prk, 'chain i2r', th),
     chainR2i: expand(prk, 'chain r2i', th),
     exporter: expand(prk, 'exporter', th),
   };
+}
+
+function begin(purpose: string, flow: string, input: Ends, m1: Buffer, psk: Uint8Array) {
+  const staticPublic = x25519Public(input.staticSecret);
+  const responderPublic = x25519Public(input.responderSecret);
+  const m2Head = Buffer.concat([responderPublic, input.responderNonce, input.payload2]);
+  const suite = `blindflash/2 ${flow} X25519 XSalsa20Poly1305 SHA512`;
+  const names = [ascii(suite), ascii(purpose), staticPublic, ...input.contexts, m1, m2Head];
+  const th = sha512(...names.map(lp));
+  const ee = x25519(input.initiatorSecret, responderPublic);
+  const es = x25519(input.initiatorSecret, staticPublic);
+  const prk0 = hmac(ascii('blindflash/2 extract'), ee, es, psk);
+  const confirmR = hmac(expand(prk0, 'confirm r', th), th).subarray(0, 32);
+  return { staticPublic, responderPublic, th, prk0, confirmR, m2: Buffer.concat([m2Head, confirmR]) };
+}
+
+/** The tunnel's handshake of §4 seen from above. */
+export function referenceTunnel(input: TunnelInput) {
+  const e = x25519Public(input.initiatorSecret);
+  const payload1 = Buffer.concat([expand(input.secret, 'blindflash/2 id').subarray(0, 8), Buffer.alloc(8)]);
+  const committed = [ascii('blindflash/2 commit'), Buffer.of(0), e, input.inviteHash, payload1, input.initiatorNonce];
+  const untagged = Buffer.concat([e, sha512(...committed).subarray(0, 32), payload1]);
+  const tag = hmac(expand(input.secret, 'blindflash/2 t1'), untagged).subarray(0, 16);
+  const m1 = Buffer.concat([untagged, tag]);
+  const { prk0, th, confirmR, ...rest } = begin('tunnel', 'NK1psk2', input, m1, input.secret);
+  const confirmI = hmac(expand(prk0, 'confirm i', th), th, confirmR, input.initiatorNonce).subarray(0, 32);
+  return { ...rest, m1, m3: Buffer.concat([input.initiatorNonce, confirmI]), th, prk: prk0, ...keysOf(prk0, th) };
+}
+
+/** The sealed session's handshake of §4 seen from above. */
+export function referenceSealed(input: SealedInput) {
+  const e = x25519Public(input.initiatorSecret);
+  const m1 = Buffer.concat([e, input.initiatorNonce, input.facts, x25519Public(input.deviceSecret)]);
+  const { prk0, th, confirmR, responderPublic, ...rest } = begin('sealed', 'I1K1', input, m1, Buffer.alloc(32));
+  const se = x25519(input.deviceSecret, responderPublic);
+  const prk = hmac(ascii('blindflash/2 device'), expand(prk0, 'device', th), se);
+  const m3 = hmac(expand(prk, 'confirm i', th), th, confirmR).subarray(0, 32);
+  return { ...rest, m1, m3, th, prk, ...keysOf(prk, th) };
 }
 
 /** Box key of an epoch, walking the chain from its beginning. */

@@ -4,20 +4,27 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
 import { sealBox } from '../../../shared/crypto/box.ts';
-import { respond, startInitiator } from '../../../shared/crypto/handshake.ts';
-import type { HandshakeProtocol } from '../../../shared/crypto/protocol.ts';
+import { consentHash } from '../../../shared/plan/consent.ts';
+import { respondSealed, startSealedInitiator, type SealedContexts } from '../../../shared/sealed/handshake.ts';
+import { namedSecret, TunnelAnswer, TunnelAttempt } from '../../../shared/tunnel/handshake.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
 import { exchangeKeyPairFrom, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
-import { decodeInvite, encodeInvite, holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
+import {
+  decodeInvite,
+  encodeInvite,
+  holderKey,
+  publicInviteHash,
+  vendorFingerprint,
+} from '../../../shared/tunnel/invite.ts';
 import { decodePlan, encodePlan, planHash } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { decodeCommand, decodeReply, encodeCommand, encodeReply, rootDigest } from '../../../shared/sealed/messages.ts';
 import type { Command, Reply } from '../../../shared/sealed/messages.ts';
 import { decodeStubFacts, encodeStubFacts } from '../../../shared/sealed/payloads.ts';
-import { resumeSecret, sessionTag, tunnelCode } from '../../../shared/tunnel/secrets.ts';
+import { nextSecret, sealedSessionId, sessionTag, spentTag, tagKey } from '../../../shared/tunnel/secrets.ts';
 import { hex, scripted, unhex } from './support.ts';
 import { makeVectors } from './vectors.ts';
 import { opensslHkdf, hmac, expand, referenceSecretbox } from './reference.ts';
@@ -45,41 +52,64 @@ describe('protocol vectors', () => {
     );
   });
 
-  for (const purpose of ['tunnel', 'sealed'] as const) {
-    it(`${purpose}: both ends reach the messages, keys and boxes of the file`, () => {
-      const vector = vectors[purpose];
-      const { input } = vector;
-      const contexts = input.contexts.map(unhex);
-      const initiator = startInitiator({
-        protocol: PROTOCOLS[purpose] as HandshakeProtocol,
-        responderPublic: exchangePublic(purpose, unhex(vector.static_public)),
-        contexts,
-        psk: psk(unhex(input.psk)),
-        payload1: unhex(input.payload1),
-        random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
-      });
-      assert.equal(hex(initiator.m1), vector.m1);
-      const responder = respond({
-        protocol: PROTOCOLS[purpose] as HandshakeProtocol,
-        staticKey: exchangeKeyPairFrom(purpose, unhex(input.static_secret)),
-        contexts,
-        pskFor: () => psk(unhex(input.psk)),
-        payload2: unhex(input.payload2),
-        random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
-        m1: initiator.m1,
-      });
-      assert.equal(hex(responder.m2), vector.m2);
-      const { m3, result } = initiator.receiveM2(responder.m2);
-      assert.equal(hex(m3), vector.m3);
-      const other = responder.receiveM3(m3);
-      for (const end of [result, other]) {
-        assert.equal(hex(end.transcript), vector.th);
-        assert.equal(hex(end.exporter), vector.exporter);
-      }
-      assert.equal(hex(result.peerPayload), input.payload2);
-      assert.equal(hex(other.peerPayload), input.payload1);
+  it('tunnel: both ends reach the messages, keys and code of the file', () => {
+    const vector = vectors.tunnel;
+    const { input, secrets } = vector;
+    const [secret, publicInviteHash] = [psk(unhex(input.secret)), unhex(input.invite_hash)];
+    const agent = new TunnelAttempt({
+      controllerPublic: exchangePublic('tunnel', unhex(vector.static_public)),
+      publicInviteHash,
+      secret,
+      random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
     });
-  }
+    assert.equal(hex(agent.t1), vector.m1);
+    assert.equal(hex(namedSecret(agent.t1)!), secrets.id);
+    const controller = new TunnelAnswer({
+      keyPair: exchangeKeyPairFrom('tunnel', unhex(input.static_secret)),
+      publicInviteHash,
+      secret,
+      random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
+      t1: agent.t1,
+    });
+    assert.equal(hex(controller.t2), vector.m2);
+    const opened = agent.receiveT2(controller.t2)!;
+    assert.equal(hex(opened.t3), vector.m3);
+    for (const { code, result } of [opened, controller.receiveT3(opened.t3)!]) {
+      assert.equal(hex(result.transcript), vector.th);
+      assert.equal(hex(result.exporter), vector.exporter);
+      assert.equal(code, secrets.code);
+    }
+  });
+
+  it('sealed: both ends reach the messages and keys of the file', () => {
+    const vector = vectors.sealed;
+    const { input } = vector;
+    const contexts = input.contexts.map(unhex) as unknown as SealedContexts;
+    const chip = startSealedInitiator({
+      responderPublic: exchangePublic('sealed', unhex(vector.static_public)),
+      contexts,
+      facts: unhex(input.facts),
+      deviceSecret: unhex(input.d_secret),
+      random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
+    });
+    assert.equal(hex(chip.m1), vector.m1);
+    assert.equal(hex(sealedSessionId(unhex(vectors.tunnel.exporter), chip.m1)), vector.session_id);
+    const controller = respondSealed({
+      staticKey: exchangeKeyPairFrom('sealed', unhex(input.static_secret)),
+      contexts,
+      payload2: unhex(input.payload2),
+      random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
+      m1: chip.m1,
+    });
+    assert.equal(hex(controller.m2), vector.m2);
+    const { m3, result, payload2 } = chip.receiveM2(controller.m2);
+    assert.equal(hex(m3), vector.m3);
+    assert.equal(hex(payload2), input.payload2);
+    for (const end of [result, controller.receiveM3(m3)]) {
+      assert.equal(hex(end.transcript), vector.th);
+      assert.equal(hex(end.exporter), vector.exporter);
+    }
+  });
 
   for (const purpose of ['tunnel', 'sealed'] as const) {
     it(`${purpose}: boxes around the epoch boundaries`, () => {
@@ -109,11 +139,15 @@ describe('protocol vectors', () => {
     });
   }
 
-  it('code, resume secret and session tag', () => {
-    const exporter = unhex(vectors.tunnel.exporter);
-    assert.equal(tunnelCode(exporter), vectors.tunnel_secrets.code);
-    assert.equal(hex(resumeSecret(exporter)), vectors.tunnel_secrets.resume);
-    assert.equal(hex(sessionTag(exporter)), vectors.tunnel_secrets.tag);
+  it('next secret, session tag, SPENT and consent', () => {
+    const { exporter, secrets, input, m1 } = vectors.tunnel;
+    assert.equal(hex(nextSecret(unhex(exporter))), secrets.next);
+    assert.equal(hex(sessionTag(unhex(exporter))), secrets.tag);
+    assert.equal(hex(spentTag(tagKey(unhex(input.secret)), unhex(m1))), secrets.spent);
+    const { plan_hash, vendor, uid, stub_hash, hash } = vectors.consent;
+    const subject = { planHash: unhex(plan_hash), vendor: unhex(vendor), uid: unhex(uid), stubHash: unhex(stub_hash) };
+    assert.equal(hex(consentHash(subject)), hash);
+    assert.equal(hex(vendorFingerprint(unhex(vectors.invite.sealed_key), unhex(vectors.invite.receipt_key))), vendor);
   });
 
   it('plan, invite, holder key and root digest', () => {
@@ -138,8 +172,15 @@ describe('protocol vectors', () => {
     const decoded = decodeInvite(`\n> ${invite.line}\n`, 1_800_000_000);
     assert.equal(encodeInvite(decoded), invite.line);
     assert.deepEqual(
-      [decoded.expires, decoded.relayUrl, hex(decoded.secret), hex(decoded.ticket), hex(decoded.tunnelPublic)],
-      [invite.expires, invite.relay_url, invite.secret, invite.ticket, invite.tunnel_public],
+      [
+        decoded.expires,
+        decoded.relayUrl,
+        hex(decoded.secret),
+        hex(decoded.ticket),
+        hex(decoded.tunnelPublic),
+        hex(decoded.vendor),
+      ],
+      [invite.expires, invite.relay_url, invite.secret, invite.ticket, invite.tunnel_public, invite.vendor],
     );
     assert.equal(hex(publicInviteHash(decoded)), invite.public_hash);
     assert.equal(hex(holderKey(decoded.secret).publicKey), invite.holder_public);
@@ -149,7 +190,8 @@ describe('protocol vectors', () => {
 
   it('payloads and messages of the sealed session', () => {
     const facts = vectors.sealed_facts;
-    const decoded = decodeStubFacts(unhex(vectors.sealed.input.payload1));
+    const payload1 = unhex(vectors.sealed.m1).slice(64);
+    const { deviceKey, ...decoded } = decodeStubFacts(payload1);
     assert.deepEqual(decoded, {
       uid: unhex(facts.uid),
       idcode: facts.idcode,
@@ -157,16 +199,21 @@ describe('protocol vectors', () => {
       stubVersion: facts.stub_version,
       optcr: facts.optcr,
       optcr1: facts.optcr1,
+      keyKind: 'ram',
       handshake: facts.handshake,
       widest: facts.widest,
     });
-    assert.equal(hex(encodeStubFacts(decoded)), vectors.sealed.input.payload1);
+    assert.equal(hex(encodeStubFacts(decoded)), vectors.sealed.input.facts);
+    assert.deepEqual(deviceKey, payload1.slice(40));
 
     const m = vectors.sealed_messages;
     const commands: [Command, string][] = [
       [{ name: 'IMAGE', address: m.image.address, data: unhex(m.image.data) }, m.image.plain],
       [{ name: 'ERASE', sector: m.erase.sector }, m.erase.plain],
-      [{ name: 'DIGEST', range: m.digest.range }, m.digest.plain],
+      [
+        { name: 'DIGEST', first: m.digest.first, count: m.digest.count, expected: unhex(m.digest.expected) },
+        m.digest.plain,
+      ],
       [{ name: 'FINAL', root: unhex(m.final.root), bootWords: unhex(m.final.boot_words) }, m.final.plain],
       [{ name: 'LOCK' }, m.lock.plain],
       [{ name: 'END' }, m.end.plain],
@@ -179,7 +226,7 @@ describe('protocol vectors', () => {
     }
     const replies: [Reply, string][] = [
       [{ name: 'ERASED', answers: 1, sector: 12 }, m.erased.plain],
-      [{ name: 'DIGEST', answers: 700, range: 3, digest: unhex(m.digested.digest) }, m.digested.plain],
+      [{ name: 'DIGEST', answers: 700, equal: true, questionsLeft: m.digested.left }, m.digested.plain],
       [
         {
           name: 'WRITTEN',

@@ -5,9 +5,10 @@ import {
   expand,
   hmac,
   referenceBoxKey,
-  referenceHandshake,
   referenceNonce,
+  referenceSealed,
   referenceSecretbox,
+  referenceTunnel,
   sha512,
   x25519Public,
 } from './reference.ts';
@@ -33,38 +34,29 @@ const ascii = (text: string) => Buffer.from(text, 'ascii');
 /** Sequences around the first epoch boundaries. */
 const SEQUENCES = [1, 2, 63, 64, 65, 128, 129, 200];
 
-function handshakeVector(
-  name: string,
-  purpose: 'tunnel' | 'sealed',
-  more: {
-    contexts: Buffer[];
-    psk: Buffer;
-    payload1: Buffer;
-    payload2: Buffer;
-  },
-) {
-  const input = {
-    purpose,
+type Output = ReturnType<typeof referenceTunnel> | ReturnType<typeof referenceSealed>;
+
+/** Both ends' own values, recognisable by their names. */
+function ends(name: string) {
+  return {
     staticSecret: named(`${name} static`, 32),
     initiatorSecret: named(`${name} e_i`, 32),
     initiatorNonce: named(`${name} nonce_i`, 32),
     responderSecret: named(`${name} e_r`, 32),
     responderNonce: named(`${name} nonce_r`, 32),
-    ...more,
   };
-  const output = referenceHandshake(input);
+}
+
+function handshakeVector(purpose: 'tunnel' | 'sealed', input: ReturnType<typeof ends>, more: object, output: Output) {
   return {
     purpose,
     input: {
       static_secret: hex(input.staticSecret),
-      contexts: input.contexts.map(hex),
-      psk: hex(input.psk),
       e_i_secret: hex(input.initiatorSecret),
       nonce_i: hex(input.initiatorNonce),
       e_r_secret: hex(input.responderSecret),
       nonce_r: hex(input.responderNonce),
-      payload1: hex(input.payload1),
-      payload2: hex(input.payload2),
+      ...more,
     },
     static_public: hex(output.staticPublic),
     m1: hex(output.m1),
@@ -80,6 +72,45 @@ function handshakeVector(
         boxVector(direction as 1 | 2, purpose, sequence, direction === 1 ? output.chainI2r : output.chainR2i),
       ),
     ),
+  };
+}
+
+function tunnelVector(secret: Buffer, inviteHash: Buffer) {
+  const input = { ...ends('tunnel'), contexts: [inviteHash], payload2: Buffer.alloc(16), secret, inviteHash };
+  const output = referenceTunnel(input);
+  const { exporter } = output;
+  const codeKey = expand(exporter, 'blindflash/2 code', Buffer.concat([input.initiatorNonce, input.responderNonce]));
+  return {
+    ...handshakeVector('tunnel', input, { secret: hex(secret), invite_hash: hex(inviteHash) }, output),
+    secrets: {
+      id: hex(expand(secret, 'blindflash/2 id').subarray(0, 8)),
+      code: codeOf(codeKey),
+      next: hex(expand(exporter, 'blindflash/2 resume')),
+      tag: hex(expand(exporter, 'blindflash/2 tag').subarray(0, 8)),
+      spent: hex(hmac(expand(secret, 'blindflash/2 t1'), ascii('spent'), sha512(output.m1)).subarray(0, 16)),
+    },
+  };
+}
+
+function sealedVector(contexts: Buffer[], facts: Buffer, tunnelExporter: Buffer) {
+  const base = { ...ends('sealed'), contexts, facts, deviceSecret: named('sealed d', 32) };
+  const { m1 } = referenceSealed({ ...base, payload2: Buffer.alloc(32) });
+  const sessionId = expand(tunnelExporter, 'blindflash/2 session', sha512(m1)).subarray(0, 16);
+  const payload2 = Buffer.concat([sessionId, Buffer.of(2), Buffer.alloc(15)]);
+  const output = referenceSealed({ ...base, payload2 });
+  return {
+    ...handshakeVector(
+      'sealed',
+      base,
+      {
+        contexts: contexts.map(hex),
+        facts: hex(facts),
+        d_secret: hex(base.deviceSecret),
+        payload2: hex(payload2),
+      },
+      output,
+    ),
+    session_id: hex(sessionId),
   };
 }
 
@@ -106,7 +137,7 @@ function planVector() {
     [0x08100000, 0x4000, 2],
   ];
   const bytes = Buffer.concat([
-    ascii('BFP1'),
+    ascii('BFP2'),
     u16(48 + 12 * ranges.length + 12),
     Buffer.of(1, 1),
     named('job', 16),
@@ -120,29 +151,35 @@ function planVector() {
     label,
     Buffer.alloc(12 - label.length),
   ]);
-  return { bytes: hex(bytes), hash: hex(sha512(ascii('blindflash/1 plan'), Buffer.of(0), bytes)) };
+  return { bytes: hex(bytes), hash: hex(sha512(ascii('blindflash/2 plan'), Buffer.of(0), bytes)) };
 }
 
 function inviteVector() {
   const secret = named('invite secret', 32);
   const tunnelPublic = x25519Public(named('tunnel static', 32));
-  const ticket = Buffer.concat([ascii('BFT1'), named('ticket', 180)]);
-  const url = 'wss://relay.example:8443/v1/link';
-  const publicPart = Buffer.concat([ascii('BFI1'), u64(1_900_000_000), tunnelPublic, lp(ascii(url)), lp(ticket)]);
+  const ticket = Buffer.concat([ascii('BFT2'), named('ticket', 180)]);
+  const url = 'wss://relay.example:8443/v2/link';
+  const [sealedKey, receiptKey] = [x25519Public(named('sealed static', 32)), named('receipt key', 32)];
+  const vendor = sha512(ascii('blindflash/2 vendor'), Buffer.of(0), sealedKey, receiptKey).subarray(0, 32);
+  const head = [ascii('BFI2'), u64(1_900_000_000), tunnelPublic, vendor];
+  const publicPart = Buffer.concat([...head, lp(ascii(url)), lp(ticket)]);
   const body = Buffer.concat([publicPart, secret]);
-  const seed = expand(hmac(ascii('blindflash/1 invite'), secret), 'blindflash/1 holder');
+  const seed = expand(hmac(ascii('blindflash/2 invite'), secret), 'blindflash/2 holder');
   const pkcs8 = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]);
   const holder = createPublicKey(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
   return {
     expires: 1_900_000_000,
     tunnel_public: hex(tunnelPublic),
+    sealed_key: hex(sealedKey),
+    receipt_key: hex(receiptKey),
+    vendor: hex(vendor),
     relay_url: url,
     ticket: hex(ticket),
     secret: hex(secret),
     public_hash: hex(sha512(publicPart)),
     holder_seed: hex(seed),
     holder_public: hex(holder.export({ format: 'der', type: 'spki' }).subarray(-32)),
-    line: `bf1.${Buffer.concat([body, sha512(body).subarray(0, 4)]).toString('base64url')}`,
+    line: `bf2.${Buffer.concat([body, sha512(body).subarray(0, 4)]).toString('base64url')}`,
   };
 }
 
@@ -154,7 +191,7 @@ function rootVector() {
   const body = ranges.map((range) =>
     Buffer.concat([u32(range.address), u32(range.length), Buffer.from(range.digest, 'hex')]),
   );
-  return { ranges, root: hex(sha512(ascii('blindflash/1 root'), u32(ranges.length), ...body)) };
+  return { ranges, root: hex(sha512(ascii('blindflash/2 root'), u32(ranges.length), ...body)) };
 }
 
 function messageVectors() {
@@ -172,14 +209,19 @@ function messageVectors() {
       plain: hex(pad(4048, Buffer.of(1, 0), u16(8), u32(0x08000040), Buffer.alloc(8), data)),
     },
     erase: { sector: 12, plain: hex(pad(176, Buffer.of(2, 12))) },
-    digest: { range: 3, plain: hex(pad(176, Buffer.of(3, 3))) },
+    digest: {
+      first: 3,
+      count: 2,
+      expected: hex(root),
+      plain: hex(pad(176, Buffer.of(3, 3, 2), Buffer.alloc(13), root)),
+    },
     final: { root: hex(root), boot_words: hex(boot), plain: hex(pad(176, Buffer.of(4), Buffer.alloc(15), root, boot)) },
     lock: { plain: hex(pad(176, Buffer.of(5))) },
     end: { plain: hex(pad(176, Buffer.of(6))) },
     ping: { plain: hex(pad(176, Buffer.of(7))) },
     abort: { plain: hex(pad(176, Buffer.of(0x7f))) },
     erased: { answers: 1, sector: 12, plain: hex(reply(0x82, 12, 1)) },
-    digested: { answers: 700, range: 3, digest: hex(root), plain: hex(reply(0x83, 3, 700, root)) },
+    digested: { answers: 700, equal: true, left: 255, plain: hex(reply(0x83, 1, 700, u32(255))) },
     written: {
       answers: 701,
       width: 'x32',
@@ -201,10 +243,16 @@ function messageVectors() {
 }
 
 /** Six characters from the first 30 bits, by text arithmetic. */
-function codeOf(exporter: Uint8Array): string {
-  const bits = [...expand(exporter, 'blindflash/1 code')].map((byte) => byte.toString(2).padStart(8, '0')).join('');
+function codeOf(key: Uint8Array): string {
+  const bits = [...key].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   const letter = (i: number) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[Number.parseInt(bits.slice(5 * i, 5 * i + 5), 2)];
   return `${letter(0)}${letter(1)}${letter(2)}-${letter(3)}${letter(4)}${letter(5)}`;
+}
+
+function consentVector(planHash: Buffer, vendor: Buffer, stubHash: Buffer) {
+  const uid = named('uid', 12);
+  const hash = sha512(ascii('blindflash/2 consent'), Buffer.of(0), planHash, vendor, uid, stubHash);
+  return { plan_hash: hex(planHash), vendor: hex(vendor), uid: hex(uid), stub_hash: hex(stubHash), hash: hex(hash) };
 }
 
 export function makeVectors() {
@@ -215,39 +263,24 @@ export function makeVectors() {
     named('uid', 12),
     u32(0x20036419),
     u16(2048),
-    u16(0x0100),
+    u16(0x0200),
     u32(0x0fffaaed),
     u32(0x0fff0000),
-    Buffer.of(0, 1, 2),
+    Buffer.of(1, 1, 2),
     Buffer.alloc(9),
   ]);
-  const tunnel = handshakeVector('tunnel', 'tunnel', {
-    contexts: [Buffer.from(invite.public_hash, 'hex')],
-    psk: Buffer.from(invite.secret, 'hex'),
-    payload1: Buffer.concat([Buffer.of(1), Buffer.alloc(15)]),
-    payload2: Buffer.alloc(16),
-  });
-  const sealed = handshakeVector('sealed', 'sealed', {
-    contexts: [stubHash, Buffer.from(plan.hash, 'hex')],
-    psk: Buffer.alloc(32),
-    payload1: facts,
-    payload2: Buffer.concat([named('session id', 16), Buffer.of(1), Buffer.alloc(15)]),
-  });
-  const exporter = Buffer.from(tunnel.exporter, 'hex');
+  const tunnel = tunnelVector(Buffer.from(invite.secret, 'hex'), Buffer.from(invite.public_hash, 'hex'));
+  const planHash = Buffer.from(plan.hash, 'hex');
   return {
-    note: 'docs/protocol.md; made by test/unit/shared/vectors.ts from OpenSSL primitives, checked against shared/ and stub/. Bytes are lower-case hex.',
+    note: 'docs/protocol.md; made by test/unit/shared/vectors.ts from OpenSSL primitives, checked against shared/ and firmware/. Bytes are lower-case hex.',
     tunnel,
-    tunnel_secrets: {
-      code: codeOf(exporter),
-      resume: hex(expand(exporter, 'blindflash/1 resume')),
-      tag: hex(expand(exporter, 'blindflash/1 tag').subarray(0, 8)),
-    },
-    sealed,
+    sealed: sealedVector([stubHash, planHash], facts, Buffer.from(tunnel.exporter, 'hex')),
+    consent: consentVector(planHash, Buffer.from(invite.vendor, 'hex'), stubHash),
     sealed_facts: {
       uid: hex(named('uid', 12)),
       idcode: 0x20036419,
       flash_kib: 2048,
-      stub_version: 0x0100,
+      stub_version: 0x0200,
       optcr: 0x0fffaaed,
       optcr1: 0x0fff0000,
       handshake: 1,
