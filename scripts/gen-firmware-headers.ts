@@ -25,7 +25,7 @@ import {
   TRAILER,
   type Layout,
 } from '../shared/mailbox/layout.ts';
-import { KINDS } from '../shared/plan/kinds.ts';
+import { KINDS, type Count } from '../shared/plan/kinds.ts';
 import { modeRow, PLAN_MODES } from '../shared/plan/modes.ts';
 import {
   BOOT_WORDS_BYTES,
@@ -120,6 +120,19 @@ const errorRows = Object.entries(CHIP_ERRORS).map(([name, { number, detail }]): 
   detail === '' ? '' : `DETAIL: ${detail}`,
 ]);
 
+/** How many ranges of each use, and sectors, a plan of a kind has: the columns of KINDS as an initializer. */
+const kindShapes = (): string =>
+  [
+    '/* Sectors to erase, ranges to program, ranges only to digest of a plan of each kind */',
+    '#define KIND_SHAPES \\',
+    Object.entries(KINDS)
+      .map(([kind, row]) => {
+        const counts = [row.sectors, row.programs, row.digests].map((count) => `COUNT_${upper(count)}`);
+        return `  [KIND_${upper(kind)}] = {${counts.join(', ')}}`;
+      })
+      .join(', \\\n'),
+  ].join('\n');
+
 const PROTOCOL_SECTIONS = [
   counts([
     'What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3)',
@@ -175,6 +188,8 @@ const PROTOCOL_SECTIONS = [
     ],
   ]),
   enumeration('plan_kind', 'What a job does', numberRows('KIND', KINDS)),
+  enumeration('plan_count', 'How many', rows('COUNT', { none: 0, some: 1, any: 2 } satisfies Record<Count, number>)),
+  kindShapes(),
   enumeration(
     'plan_mode',
     'Who may see what',

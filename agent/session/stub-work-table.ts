@@ -1,5 +1,5 @@
-// The agent's work with the stub as a table: phase × what comes → what is done. Drawn in docs/state-machines.md, "The agent's work
-// with the stub"; a test compares the two.
+// The agent's work with the stub as a table: phase × what comes → what is done. Drawn in docs/state-machines.md §8; a test compares
+// the two.
 
 /**
  * idle: no sealed session and no offer. offered: SEALED1 went out on this tunnel and is not answered. serving: a sealed session runs and

@@ -1,6 +1,6 @@
 // One session with the target: probe opened, target attached to without disturbing it or a running stub found, stub loaded, everything put
 // back on the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
-// Phases and what may be asked in each: TARGET_SESSION below, drawn in docs/state-machines.md.
+// Phases and what may be asked in each: TARGET_SESSION below, drawn in docs/state-machines.md §9.
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError, partOf } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';

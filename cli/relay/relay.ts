@@ -35,16 +35,11 @@ export async function runRelay(args: RelayArguments): Promise<void> {
   await server.stop();
 }
 
-/** A running relay and the way to give it a new tenants file. */
-export interface StartedRelay extends RunningServer {
-  readonly relay: Relay;
-}
-
 /**
  * Checks the options, reads the tenants and starts serving.
  * @throws BF-USAGE, BF-RELAY-CONFIG, BF-RELAY-OPEN, BF-RELAY-LISTEN
  */
-export async function startRelay(args: RelayArguments, log: Log): Promise<StartedRelay> {
+export async function startRelay(args: RelayArguments, log: Log): Promise<RunningServer> {
   const { host, port } = parseListen(args.listen);
   const control = await chooseControl(args, host);
   const name = requireRelayName(args.name ?? defaultName(host));
@@ -53,7 +48,6 @@ export async function startRelay(args: RelayArguments, log: Log): Promise<Starte
   const server = await serveRelay({ relay, clock, log, host, port, trustProxy: args['trust-proxy'] });
   const forget = onHangUp(control, log);
   return {
-    relay,
     url: server.url,
     stop: () => {
       forget();

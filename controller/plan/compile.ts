@@ -18,7 +18,7 @@ import { KINDS } from '../../shared/plan/kinds.ts';
 import { DEFAULT_MODE, isPlanMode, PLAN_MODES, satisfiesPolicy } from '../../shared/plan/modes.ts';
 import type { AnyMode, PlanMode } from '../../shared/plan/modes.ts';
 
-/** The stub wipes itself after this long without a frame, unless the vendor says otherwise. */
+/** The stub wipes itself after this long without a sealed command, unless the vendor says otherwise. */
 export const DEFAULT_IDLE_MS = 600_000;
 
 export interface PlanOptions {

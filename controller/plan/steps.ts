@@ -61,7 +61,7 @@ export function digestSteps(expected: Expectation, sector: number): (Command & {
     .map(({ index }) => ({ name: 'DIGEST', range: index }));
 }
 
-/** IMAGE frames of a sector in ascending addresses, without the boot words; stretches of FF travel like all others. */
+/** IMAGE commands of a sector in ascending addresses, without the boot words; runs of FF travel like all else. */
 export function* imageSteps(
   plan: Plan,
   image: Image,
@@ -84,7 +84,7 @@ export function finalStep(plan: Plan, image: Image, expected: Expectation): Comm
   return { name: 'FINAL', root: expected.rootBefore, bootWords };
 }
 
-/** Image bytes that IMAGE frames carry for a sector, or for all of the plan: the length of the progress bar. */
+/** Image bytes that IMAGE commands carry for a sector, or for all of the plan: the length of the progress bar. */
 export function imageBytes(plan: Plan, expected: Expectation, sector?: number): number {
   return expected.ranges
     .filter((range) => range.use === 'program' && (sector === undefined || range.sector === sector))
@@ -97,7 +97,7 @@ interface AddressRange {
   readonly length: number;
 }
 
-/** A range without the boot words, cut into frames. */
+/** A range without the boot words, cut into what an IMAGE command holds. */
 function framesOf(range: PlanRange, boot: number | undefined): AddressRange[] {
   const end = range.address + range.length;
   const pieces =
@@ -107,10 +107,10 @@ function framesOf(range: PlanRange, boot: number | undefined): AddressRange[] {
           { address: range.address, length: boot - range.address },
           { address: boot + BOOT_WORDS_BYTES, length: end - boot - BOOT_WORDS_BYTES },
         ];
-  return pieces.flatMap(cutIntoFrames);
+  return pieces.flatMap(cutIntoCommands);
 }
 
-function cutIntoFrames({ address, length }: AddressRange): AddressRange[] {
+function cutIntoCommands({ address, length }: AddressRange): AddressRange[] {
   return Array.from({ length: Math.ceil(length / IMAGE_DATA_BYTES) }, (_, index) => ({
     address: address + index * IMAGE_DATA_BYTES,
     length: Math.min(IMAGE_DATA_BYTES, length - index * IMAGE_DATA_BYTES),

@@ -23,11 +23,8 @@ static const uint8_t FIELDS[][3] = {
     {AT(label), 0, PLAN_MAX_LABEL},
 };
 
-/* What a kind erases, programs and only digests: 0 nothing, 1 at least one, 2 as it likes. */
-static const uint8_t SHAPE[][3] = {
-    [KIND_FLASH] = {1, 1, 2}, [KIND_VERIFY] = {0, 0, 1}, [KIND_ERASE] = {1, 0, 0},
-    [KIND_INFO] = {0, 0, 0},  [KIND_RESET] = {0, 0, 0},
-};
+/* What a kind erases, programs and only digests: a plan_count each. */
+static const uint8_t SHAPE[][3] = {KIND_SHAPES};
 
 /* Fails with `offset` unless `good`. */
 BF_INLINE void require(flag good, uint32_t offset) {
@@ -103,7 +100,7 @@ static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t coun
 static void check_shape(const plan *p, const uint32_t counts[3]) {
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t allowed = SHAPE[p->kind][i];
-    require(allowed == 2 || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
+    require(allowed == COUNT_ANY || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
   }
   bool boots = (p->boot & 3u) == 0 && plan_find_range(p, p->boot, BOOT_BYTES) != p->count;
   require(p->kind == KIND_FLASH ? boots : p->boot == NO_ADDRESS, AT(boot));

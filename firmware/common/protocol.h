@@ -85,6 +85,21 @@ typedef enum {
   KIND_RESET = 5,
 } plan_kind;
 
+/* How many */
+typedef enum {
+  COUNT_NONE = 0,
+  COUNT_SOME = 1,
+  COUNT_ANY = 2,
+} plan_count;
+
+/* Sectors to erase, ranges to program, ranges only to digest of a plan of each kind */
+#define KIND_SHAPES \
+  [KIND_FLASH] = {COUNT_SOME, COUNT_SOME, COUNT_ANY}, \
+  [KIND_VERIFY] = {COUNT_NONE, COUNT_NONE, COUNT_SOME}, \
+  [KIND_ERASE] = {COUNT_SOME, COUNT_NONE, COUNT_NONE}, \
+  [KIND_INFO] = {COUNT_NONE, COUNT_NONE, COUNT_NONE}, \
+  [KIND_RESET] = {COUNT_NONE, COUNT_NONE, COUNT_NONE}
+
 /* Who may see what */
 typedef enum {
   MODE_HOST_BLIND = 1,

@@ -410,7 +410,7 @@ static const struct {
     {"wipe", do_wipe},
 };
 
-static void obey(const request *r) {
+static void answer_request(const request *r) {
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
     if (strcmp(verbs[i].verb, r->word[0]) != 0) continue;
     verbs[i].run(r);
@@ -454,7 +454,7 @@ int main(int argc, char **argv) {
   size_t room = 0;
   while (read_line(&line, &room)) {
     request r = split(line);
-    if (r.count > 0) obey(&r);
+    if (r.count > 0) answer_request(&r);
   }
   free(line);
   return fflush(stdout) == 0 ? 0 : 2;

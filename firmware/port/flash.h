@@ -1,5 +1,5 @@
 /*
- * The flash port: an engine that erases and programs on interrupts, so that the next frame can be
+ * The flash port: an engine that erases and programs on interrupts, so that the next command can be
  * opened meanwhile.
  *
  * While an operation runs nothing reads the array and nothing writes the control register.

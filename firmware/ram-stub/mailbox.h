@@ -70,7 +70,7 @@
 /* what goes on, see ACTIVITIES; sector or range in bits 31:8 */
 #define MAILBOX_ACTIVITY             0x1Cu
 #define MAILBOX_FAULT                0x20u /* 8 words after a CPU fault, see FAULT_WORDS */
-/* see COMMANDS; the stub sets it to 0 when it has obeyed */
+/* see COMMANDS; the stub sets it to 0 when it has handled it */
 #define MAILBOX_COMMAND              0x80u
 #define MAILBOX_JOB_LENGTH           0x84u /* bytes in the job area */
 /* highest reply fetched; the stub clears it for a new handshake */

@@ -48,11 +48,6 @@ export class Room {
     this.#events = events;
   }
 
-  /** Links in the room: 0, 1 or 2. */
-  get links(): number {
-    return this.#participants.size;
-  }
-
   occupied(side: SideName): boolean {
     return this.#participants.has(side);
   }

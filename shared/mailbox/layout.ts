@@ -103,7 +103,7 @@ export const CONTROL = {
   HANDSHAKES: { offset: 0x18, size: 4, by: 'stub', what: 'handshakes begun' },
   ACTIVITY: { offset: 0x1c, size: 4, by: 'stub', what: 'what goes on, see ACTIVITIES; sector or range in bits 31:8' },
   FAULT: { offset: 0x20, size: 32, by: 'stub', what: '8 words after a CPU fault, see FAULT_WORDS' },
-  COMMAND: { offset: 0x80, size: 4, by: 'both', what: 'see COMMANDS; the stub sets it to 0 when it has obeyed' },
+  COMMAND: { offset: 0x80, size: 4, by: 'both', what: 'see COMMANDS; the stub sets it to 0 when it has handled it' },
   JOB_LENGTH: { offset: 0x84, size: 4, by: 'agent', what: 'bytes in the job area' },
   REPLY_ACK: {
     offset: 0x88,

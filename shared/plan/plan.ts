@@ -48,7 +48,7 @@ export interface Plan {
   readonly devId: number;
   /** KiB; 0 = any size (info and reset only). */
   readonly flashKiB: number;
-  /** Milliseconds without a frame after which the stub wipes itself. */
+  /** Milliseconds without a sealed command after which the stub wipes itself. */
   readonly idleLimitMs: number;
   /** Sector numbers to erase, ascending. */
   readonly sectors: readonly number[];

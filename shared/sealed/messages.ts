@@ -5,7 +5,7 @@ import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512 } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 
-/** Plaintext sizes: all image frames have one, all other commands and all replies another. */
+/** Plaintext sizes: all IMAGE commands have one, all others and all replies another. */
 export const IMAGE_PLAIN_BYTES = 4048;
 export const COMMAND_PLAIN_BYTES = 176;
 export const REPLY_PLAIN_BYTES = 176;

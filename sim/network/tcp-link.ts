@@ -27,7 +27,7 @@ export interface TcpLinkOptions {
   readonly receiveBuffer?: number | undefined;
 }
 
-interface Mail {
+interface QueuedMessage {
   readonly message: Uint8Array;
   /** Sequence number behind its last byte. */
   readonly end: number;
@@ -39,7 +39,7 @@ class Direction {
   readonly #buffer: number;
   readonly #data: Wire;
   readonly #acks: Wire;
-  readonly #mail: Mail[] = [];
+  readonly #queue: QueuedMessage[] = [];
   /** Arrived beyond the first gap, by start. */
   readonly #early = new Map<number, Segment>();
   #inOrder = 0;
@@ -61,8 +61,8 @@ class Direction {
     this.messages++;
     this.payload += message.length;
     // Noted before the sender learns of the bytes: without a delay they may arrive at once.
-    const mail = { message: message.slice(), end: this.#mailEnd() + message.length + FRAMING_BYTES };
-    this.#mail.push(mail);
+    const queued = { message: message.slice(), end: this.#queueEnd() + message.length + FRAMING_BYTES };
+    this.#queue.push(queued);
     this.sender.write(message.length + FRAMING_BYTES);
   }
 
@@ -77,8 +77,8 @@ class Direction {
   }
 
   #written = 0;
-  #mailEnd(): number {
-    return this.#mail.at(-1)?.end ?? this.#written;
+  #queueEnd(): number {
+    return this.#queue.at(-1)?.end ?? this.#written;
   }
 
   #transmit(segment: Segment): void {
@@ -103,11 +103,11 @@ class Direction {
 
   #read(): void {
     for (
-      let first = this.#mail[0];
+      let first = this.#queue[0];
       first !== undefined && first.end <= this.#inOrder && !this.#paused;
-      first = this.#mail[0]
+      first = this.#queue[0]
     ) {
-      this.#mail.shift();
+      this.#queue.shift();
       this.#readUpTo = this.#written = first.end;
       this.deliver(first.message);
     }

@@ -31,7 +31,7 @@ interface Module {
   readonly imports: readonly Import[];
   readonly identifiers: ReadonlyMap<string, readonly ts.Node[]>;
   readonly members: readonly ts.Node[];
-  /** Names read as members, and all string literals. */
+  /** Names read as members, also in templates of generated code, and all string literals. */
   readonly reads: ReadonlySet<string>;
   /** Names assigned as members. */
   readonly writes: ReadonlySet<string>;
@@ -146,6 +146,7 @@ function readModule(path: string): Module {
     imports.push(...importsOf(path, node));
     if (isMember(node)) members.push(node);
     if (ts.isPropertyAccessExpression(node) && isAssigned(node)) writes.add(node.name.text);
+    if (ts.isTemplateLiteralToken(node)) for (const [, name] of node.text.matchAll(/\.(\w+)/g)) reads.add(name!);
     const read = memberRead(node);
     if (read !== undefined) reads.add(read);
   });

@@ -27,7 +27,7 @@ const SOURCE = new RegExp(
   [
     '(?<page>[\\w./-]*\\w\\.md)\\b',
     '(?<foreign>\\b(?:RM|PM|ES|DS|AN|DDI|IHI|DUI)[0-9]{4}[A-Z]?\\b|\\bRFC ?[0-9]+|\\bFIPS [0-9-]+|\\bADIv5|\\bTRM\\b|' +
-      'Noise|Bernstein|Armv7-M|ARMv7-M|datasheet|data sheet|NaCl)',
+      'Noise|Bernstein|Armv7-M|ARMv7-M|datasheet|data sheet|NaCl|W3C|WHATWG|Web Cryptography API|WebCrypto)',
     '§ ?(?<first>[0-9]+(?:\\.[0-9]+)*)(?:(?:[-–]| to )§?(?<last>[0-9]+(?:\\.[0-9]+)*))?',
   ].join('|'),
   'g',

@@ -3,7 +3,7 @@
  *
  * EOPIE and ERRIE raise the interrupt at the end of each unit of PSIZE bytes; the handler starts
  * the next. PG stays set over a run of units, so CR is written twice an operation only. SNB is the
- * sector number, plus 4 in bank 2 (section 2.2 of the reference).
+ * sector number, plus 4 in bank 2 (RM0090 section 3.9.8).
  */
 #include "flash.h"
 

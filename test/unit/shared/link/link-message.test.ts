@@ -27,11 +27,11 @@ const SAMPLES: readonly [LinkMessage, string][] = [
   [{ name: 'data', body: Uint8Array.of(1, 2, 3) }, '10010203'],
 ];
 
-describe('link frames', () => {
+describe('link messages', () => {
   it('have the bytes of the specification, both ways', () => {
-    for (const [frame, bytes] of SAMPLES) {
-      assert.equal(hex(encodeLinkMessage(frame)), bytes);
-      assert.deepEqual(decodeLinkMessage(Buffer.from(bytes, 'hex')), frame);
+    for (const [message, bytes] of SAMPLES) {
+      assert.equal(hex(encodeLinkMessage(message)), bytes);
+      assert.deepEqual(decodeLinkMessage(Buffer.from(bytes, 'hex')), message);
     }
   });
 
@@ -72,8 +72,8 @@ describe('link frames', () => {
   });
 
   it('survive every single-byte change of a real message without an uncoded error', () => {
-    for (const [frame] of SAMPLES) {
-      const bytes = encodeLinkMessage(frame);
+    for (const [message] of SAMPLES) {
+      const bytes = encodeLinkMessage(message);
       for (let at = 0; at < bytes.length; at++) {
         const changed = new Uint8Array(bytes);
         changed[at]! ^= 0xff;
