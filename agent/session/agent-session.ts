@@ -1,6 +1,7 @@
 // One job on the customer's side, from the first look at the board to the last word (docs/protocol.md §6, §11;
 // docs/product.md §2). The controller's verbs are the rows of `#handle`; there is no other way in. Nothing is written
 // to the board before the customer's yes, and every way out puts the debug unit back.
+import { KINDS } from '../../shared/plan/kinds.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';
@@ -12,7 +13,7 @@ import { boardAfter, finalStateOf } from './board-state.ts';
 import { plainText } from '../consent/plain-text.ts';
 import { consentSheet } from '../consent/sheet.ts';
 import { TunnelEventQueue, type Event, type Room } from './tunnel-event-queue.ts';
-import { KIND_EFFECTS, readJob, type Job } from './job.ts';
+import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { StubWork } from './stub-work.ts';
@@ -205,7 +206,7 @@ class AgentSession {
       customer.say('The vendor goes on with the plan you agreed to.');
       return true;
     }
-    const stub = KIND_EFFECTS[job.plan.kind].stub ? stubs.forDevice(job.plan.devId) : undefined;
+    const stub = KINDS[job.plan.kind].stub ? stubs.forDevice(job.plan.devId) : undefined;
     const sheet = consentSheet({
       plan: job.plan,
       planHash: job.hash,

@@ -1,8 +1,8 @@
 // In what state the board is, in the words of shared/tunnel/bodies.ts, and how it is left: two tables anybody can check.
+import { KINDS } from '../../shared/plan/kinds.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
-import { KIND_EFFECTS } from './job.ts';
 import type { FinalState } from '../target/target-session.ts';
 
 /** What the agent knows about the board by watching. */
@@ -24,7 +24,7 @@ const COMPLETE = {
 
 /** The board as it is now, before anything is done to leave it. */
 export function boardNow({ plan, touched, state }: BoardFacts): Board {
-  if (plan === undefined || !touched || !KIND_EFFECTS[plan.kind].writes) return 'untouched';
+  if (plan === undefined || !touched || !KINDS[plan.kind].writes) return 'untouched';
   const { states, board } = COMPLETE[plan.kind === 'erase' ? 'erase' : 'flash'];
   return (states as readonly (StubState | undefined)[]).includes(state) ? board : 'incomplete';
 }

@@ -18,8 +18,6 @@ export interface Job extends StubJob {
   readonly hash: Uint8Array;
 }
 
-export const KIND_EFFECTS = KINDS;
-
 /**
  * Reads and checks a JOB for this board.
  * @throws BF-PLAN-*, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP1
@@ -53,7 +51,7 @@ function requireBoard(plan: Plan, board: BoardIdentity): void {
   if (plan.devId !== board.devId) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
   }
-  if (KIND_EFFECTS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
+  if (KINDS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
   if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
   }

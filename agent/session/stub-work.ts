@@ -1,6 +1,7 @@
 // What a session does with the stub once the customer said yes: offer handshakes, feed the transport, tell what went wrong
 // (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an address. What is done in
 // which phase is a table: stub-work-table.ts.
+import { KINDS } from '../../shared/plan/kinds.ts';
 import { asBlindflashError, endsAgent, fail, tell, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
@@ -9,7 +10,7 @@ import type { Clock, Log } from '../../shared/ports.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
 import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
-import { KIND_EFFECTS, readJob, sameJob, type Job } from './job.ts';
+import { readJob, sameJob, type Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './stub-work-table.ts';
@@ -72,7 +73,7 @@ export class StubWork {
     this.#stubJob = found.job;
     if (found.job === undefined) return;
     this.#foundPlan = decodePlan(found.job.planBytes);
-    this.#touched = KIND_EFFECTS[this.#foundPlan.kind].writes;
+    this.#touched = KINDS[this.#foundPlan.kind].writes;
     this.#job = this.#consentedJob(found.job, this.#options.memory.consented);
     if (this.#job === undefined) return;
     this.#served = found.transport;
@@ -280,10 +281,10 @@ export class StubWork {
   }
 
   #needsStub(): boolean {
-    return this.#job !== undefined && KIND_EFFECTS[this.#job.plan.kind].stub;
+    return this.#job !== undefined && KINDS[this.#job.plan.kind].stub;
   }
 
   #writes(): boolean {
-    return this.#job !== undefined && KIND_EFFECTS[this.#job.plan.kind].writes;
+    return this.#job !== undefined && KINDS[this.#job.plan.kind].writes;
   }
 }

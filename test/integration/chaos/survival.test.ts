@@ -8,7 +8,7 @@ import { controlAddress } from '../../fixtures/f42x.ts';
 import { TargetSession } from '../../../agent/target/target-session.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
-import { VirtualDesk, STUBS } from '../../unit/agent/virtual-desk.ts';
+import { BoardAndProbe, STUBS } from '../../unit/agent/board-and-probe.ts';
 import nacl from 'tweetnacl';
 import { play, scriptOf } from '../../chaos/play.ts';
 import type { Scene } from '../../chaos/scene.ts';
@@ -21,7 +21,7 @@ describe('found by chaos', function () {
   this.timeout(60_000);
 
   it('a reset that fails leaves the cycle counter to the stub that goes on running', async () => {
-    const desk = new VirtualDesk();
+    const desk = new BoardAndProbe();
     const driver = desk.probe();
     let broken = false;
     const probe = new Proxy<Probe>(driver, {

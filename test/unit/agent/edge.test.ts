@@ -12,7 +12,7 @@ import { psk } from '../../../shared/crypto/keys.ts';
 import { holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { INVITE } from './support.ts';
-import { STUBS, VirtualDesk } from './virtual-desk.ts';
+import { STUBS, BoardAndProbe } from './board-and-probe.ts';
 
 describe('resume file', () => {
   let folder = '';
@@ -96,36 +96,36 @@ describe('agent command', () => {
 
 describe('doctor', function () {
   this.timeout(30_000);
-  const roundOn = async (desk: VirtualDesk): Promise<Finding[]> => {
+  const roundOn = async (hardware: BoardAndProbe): Promise<Finding[]> => {
     const findings: Finding[] = [];
     const round = async (): Promise<void> => {
-      for await (const finding of examine(desk.probe(), desk.queue, silentLog)) findings.push(finding);
+      for await (const finding of examine(hardware.probe(), hardware.queue, silentLog)) findings.push(finding);
     };
-    await desk.queue.drive(round());
+    await hardware.queue.drive(round());
     return findings;
   };
 
-  it('finds nothing wrong on a good desk, and leaves debug off', async () => {
-    const desk = new VirtualDesk();
-    const findings = await roundOn(desk);
+  it('finds nothing wrong on a good board, and leaves debug off', async () => {
+    const hardware = new BoardAndProbe();
+    const findings = await roundOn(hardware);
     assert.deepEqual(
       findings.filter(({ verdict }) => verdict === 'bad'),
       [],
     );
     assert.match(findings.map(({ text }) => text).join('\n'), /STM32F42x.*2048 KiB/);
-    assert.equal(desk.board.bus.read(0xe000edf0, 4, 'debugger') & 1, 0);
+    assert.equal(hardware.board.bus.read(0xe000edf0, 4, 'debugger') & 1, 0);
   });
 
   it('says what to do about no power, a lock, and another chip', async () => {
-    const dark = new VirtualDesk();
+    const dark = new BoardAndProbe();
     dark.board.powerOff();
     assert.equal(
       (await roundOn(dark)).some(({ code }) => code === 'BF-TARGET-NO-POWER'),
       true,
     );
-    const locked = await roundOn(new VirtualDesk({ rdp: 1 }));
+    const locked = await roundOn(new BoardAndProbe({ rdp: 1 }));
     assert.equal(locked.find(({ what }) => what === 'protection')?.code, 'BF-TARGET-RDP1');
-    const other = await roundOn(new VirtualDesk({ chip: 'stm32f446' }));
+    const other = await roundOn(new BoardAndProbe({ chip: 'stm32f446' }));
     assert.equal(other.find(({ what }) => what === 'chip')?.code, 'BF-TARGET-NO-RANDOM');
     for (const finding of locked) if (finding.verdict === 'bad') assert.notEqual(finding.remedy, undefined);
   });

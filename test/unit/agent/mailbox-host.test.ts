@@ -19,7 +19,7 @@ const REPLY_ACK = 0x2002d088;
 const FRAMES = 0x20005000;
 const ACTIVE = 3;
 
-class Bench extends FakeTarget {
+class ScriptedStub extends FakeTarget {
   readonly queue = new EventQueue();
   readonly ram = new Uint8Array(0x30000);
   readonly writes: { address: number; bytes: Uint8Array }[] = [];
@@ -117,68 +117,68 @@ describe('mailbox host', () => {
   });
 
   it('fills a slot by one write that ends with the sequence at the end of the slot', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 1);
-    bench.host.queue({ sequence: 2, box: new Uint8Array(192).fill(2) });
-    await bench.drive(bench.turns(1));
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 1);
+    stub.host.queue({ sequence: 2, box: new Uint8Array(192).fill(2) });
+    await stub.drive(stub.turns(1));
     assert.deepEqual(
-      bench.writes.map(({ address, bytes }) => [address, bytes.length]),
+      stub.writes.map(({ address, bytes }) => [address, bytes.length]),
       [
         [FRAMES + 2 * 4096 - 4080, 4080],
         [FRAMES + 3 * 4096 - 208, 208],
       ],
     );
-    assert.deepEqual([bench.get(FRAMES + 2 * 4096 - 16), bench.get(FRAMES + 2 * 4096 - 4)], [4064, 1]);
-    assert.equal(bench.get(FRAMES + 3 * 4096 - 8), 0);
+    assert.deepEqual([stub.get(FRAMES + 2 * 4096 - 16), stub.get(FRAMES + 2 * 4096 - 4)], [4064, 1]);
+    assert.equal(stub.get(FRAMES + 3 * 4096 - 8), 0);
   });
 
   it('runs forty frames ahead and not one further, and goes on as slots become free', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 60);
-    await bench.drive(bench.turns(30));
-    assert.equal(bench.writes.length, 40);
-    bench.say(3, 0);
-    await bench.drive(bench.turns(5));
-    assert.equal(bench.writes.length, 43);
-    assert.equal(bench.get(FRAMES + 4 * 4096 - 4), 43, 'slot 3 holds frame 43');
-    assert.equal(bench.host.acceptedImages, 3);
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 60);
+    await stub.drive(stub.turns(30));
+    assert.equal(stub.writes.length, 40);
+    stub.say(3, 0);
+    await stub.drive(stub.turns(5));
+    assert.equal(stub.writes.length, 43);
+    assert.equal(stub.get(FRAMES + 4 * 4096 - 4), 43, 'slot 3 holds frame 43');
+    assert.equal(stub.host.acceptedImages, 3);
   });
 
   it('writes a damaged slot again, at the stub’s pace, and gives up in the end', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 1);
-    bench.say(0, 0, ACTIVE, 1);
-    await bench.drive(bench.turns(40));
-    const elapsed = bench.queue.now();
-    assert.equal(bench.writes.length <= 2 + elapsed / HOST_LIMITS.rewriteEveryMs, true);
-    assert.equal(bench.writes.length >= 2, true);
-    assert.deepEqual(bench.writes[0], bench.writes[1], 'the same ciphertext');
-    await assert.rejects(bench.drive(bench.turns(5000)), { code: 'BF-STUB-MAILBOX' });
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 1);
+    stub.say(0, 0, ACTIVE, 1);
+    await stub.drive(stub.turns(40));
+    const elapsed = stub.queue.now();
+    assert.equal(stub.writes.length <= 2 + elapsed / HOST_LIMITS.rewriteEveryMs, true);
+    assert.equal(stub.writes.length >= 2, true);
+    assert.deepEqual(stub.writes[0], stub.writes[1], 'the same ciphertext');
+    await assert.rejects(stub.drive(stub.turns(5000)), { code: 'BF-STUB-MAILBOX' });
   });
 
   it('does not rewrite what it never wrote', async () => {
-    const bench = new Bench();
-    bench.say(0, 0, ACTIVE, 1);
-    await bench.drive(bench.turns(20));
-    assert.equal(bench.writes.length, 0);
+    const stub = new ScriptedStub();
+    stub.say(0, 0, ACTIVE, 1);
+    await stub.drive(stub.turns(20));
+    assert.equal(stub.writes.length, 0);
   });
 
   it('fetches replies in order, acknowledges them, also across the wrap of ring and byte', async () => {
-    const bench = new Bench();
+    const stub = new ScriptedStub();
     const got: number[] = [];
     const round = async (): Promise<void> => {
       for (let last = 5; last <= 600; last += 5) {
-        for (let sequence = last - 4; sequence <= last; sequence++) bench.reply(sequence);
-        bench.say(0, last);
-        const { replies } = await bench.host.turn();
+        for (let sequence = last - 4; sequence <= last; sequence++) stub.reply(sequence);
+        stub.say(0, last);
+        const { replies } = await stub.host.turn();
         for (const { sequence, box } of replies) {
           got.push(sequence);
           assert.deepEqual(box, new Uint8Array(192).fill(sequence));
         }
-        assert.equal(bench.get(REPLY_ACK), last);
+        assert.equal(stub.get(REPLY_ACK), last);
       }
     };
-    await bench.drive(round());
+    await stub.drive(round());
     assert.deepEqual(
       got,
       Array.from({ length: 600 }, (_, index) => index + 1),
@@ -186,85 +186,85 @@ describe('mailbox host', () => {
   });
 
   it('reads a reply again that arrived damaged', async () => {
-    const bench = new Bench();
-    bench.reply(1);
-    bench.ram[0x4000 + 0x1ff - 16] ^= 1;
-    bench.say(0, 1);
+    const stub = new ScriptedStub();
+    stub.reply(1);
+    stub.ram[0x4000 + 0x1ff - 16] ^= 1;
+    stub.say(0, 1);
     let reads = 0;
-    const readMemory = bench.readMemory.bind(bench);
-    bench.readMemory = async (address: number, length: number) => {
-      if (++reads === 2) bench.reply(1);
+    const readMemory = stub.readMemory.bind(stub);
+    stub.readMemory = async (address: number, length: number) => {
+      if (++reads === 2) stub.reply(1);
       return readMemory(address, length);
     };
-    const { replies } = await bench.drive(bench.host.turn());
+    const { replies } = await stub.drive(stub.host.turn());
     assert.equal(replies.length, 1);
   });
 
-  const LIES: readonly [string, (bench: Bench) => void][] = [
-    ['frames accepted that were never written', (bench) => bench.say(7, 0)],
-    ['fewer frames accepted than before', (bench) => bench.say(0xffff, 0)],
-    ['more replies than the ring holds', (bench) => bench.say(0, 17)],
-    ['a reply that is not there', (bench) => bench.say(0, 1)],
-    ['a state nobody knows', (bench) => bench.say(0, 0, 77)],
+  const LIES: readonly [string, (stub: ScriptedStub) => void][] = [
+    ['frames accepted that were never written', (stub) => stub.say(7, 0)],
+    ['fewer frames accepted than before', (stub) => stub.say(0xffff, 0)],
+    ['more replies than the ring holds', (stub) => stub.say(0, 17)],
+    ['a reply that is not there', (stub) => stub.say(0, 1)],
+    ['a state nobody knows', (stub) => stub.say(0, 0, 77)],
   ];
   for (const [what, lie] of LIES) {
     it(`does not believe ${what}`, async () => {
-      const bench = new Bench();
-      bench.queueFrames(1, 3);
-      await bench.drive(bench.turns(2));
-      lie(bench);
-      await assert.rejects(bench.drive(bench.turns(2)), { code: 'BF-STUB-MAILBOX' });
+      const stub = new ScriptedStub();
+      stub.queueFrames(1, 3);
+      await stub.drive(stub.turns(2));
+      lie(stub);
+      await assert.rejects(stub.drive(stub.turns(2)), { code: 'BF-STUB-MAILBOX' });
     });
   }
 
   it('tells lost power from a lie', async () => {
-    const bench = new Bench();
-    bench.ram.fill(0x5a);
-    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-STUB-SILENT' });
+    const stub = new ScriptedStub();
+    stub.ram.fill(0x5a);
+    await assert.rejects(stub.drive(stub.turns(1)), { code: 'BF-STUB-SILENT' });
   });
 
   it('bounds what it holds and tells the credit', () => {
-    const bench = new Bench();
-    assert.equal(bench.host.credit(), HOST_LIMITS.commands);
-    assert.equal(bench.host.credit(), undefined);
-    bench.queueFrames(1, HOST_LIMITS.commands, 192);
-    assert.throws(() => bench.queueFrames(HOST_LIMITS.commands + 1, HOST_LIMITS.commands + 1), {
+    const stub = new ScriptedStub();
+    assert.equal(stub.host.credit(), HOST_LIMITS.commands);
+    assert.equal(stub.host.credit(), undefined);
+    stub.queueFrames(1, HOST_LIMITS.commands, 192);
+    assert.throws(() => stub.queueFrames(HOST_LIMITS.commands + 1, HOST_LIMITS.commands + 1), {
       code: 'BF-TUNNEL-ORDER',
     });
   });
 
   it('raises the credit as frames are accepted', async () => {
-    const bench = new Bench();
-    bench.host.credit();
-    bench.queueFrames(1, 300, 192);
-    bench.onPoll = () => bench.say(Math.min(300, bench.writes.length), 0);
-    await bench.drive(bench.turns(100));
-    assert.equal(bench.host.accepted, 300);
-    assert.equal(bench.host.credit(), 300 + HOST_LIMITS.commands);
+    const stub = new ScriptedStub();
+    stub.host.credit();
+    stub.queueFrames(1, 300, 192);
+    stub.onPoll = () => stub.say(Math.min(300, stub.writes.length), 0);
+    await stub.drive(stub.turns(100));
+    assert.equal(stub.host.accepted, 300);
+    assert.equal(stub.host.credit(), 300 + HOST_LIMITS.commands);
   });
 
   it('refuses gaps, foreign sizes and a second content for one number; drops an exact repetition', () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 2);
-    bench.queueFrames(1, 1);
-    assert.throws(() => bench.queueFrames(4, 4), { code: 'BF-TUNNEL-ORDER' });
-    assert.throws(() => bench.host.queue({ sequence: 3, box: new Uint8Array(200) }), { code: 'BF-TUNNEL-MESSAGE' });
-    assert.throws(() => bench.host.queue({ sequence: 2, box: new Uint8Array(4064) }), { code: 'BF-TUNNEL-ORDER' });
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 2);
+    stub.queueFrames(1, 1);
+    assert.throws(() => stub.queueFrames(4, 4), { code: 'BF-TUNNEL-ORDER' });
+    assert.throws(() => stub.host.queue({ sequence: 3, box: new Uint8Array(200) }), { code: 'BF-TUNNEL-MESSAGE' });
+    assert.throws(() => stub.host.queue({ sequence: 2, box: new Uint8Array(4064) }), { code: 'BF-TUNNEL-ORDER' });
   });
 
   it('polls at once after progress, then backs off to 5 ms, later to 50 ms', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 1);
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 1);
     const pauses: number[] = [];
     const watch = async (): Promise<void> => {
-      for (let turn = 0; turn < 8; turn++) pauses.push((await bench.host.turn()).pauseMs);
+      for (let turn = 0; turn < 8; turn++) pauses.push((await stub.host.turn()).pauseMs);
     };
-    await bench.drive(watch());
+    await stub.drive(watch());
     assert.deepEqual(pauses, [0, 1, 2, 4, 5, 5, 5, 5]);
-    bench.say(1, 0);
-    assert.equal((await bench.drive(bench.host.turn())).pauseMs, 0);
-    await bench.drive(bench.turns(3000));
-    assert.equal((await bench.drive(bench.host.turn())).pauseMs, 50);
+    stub.say(1, 0);
+    assert.equal((await stub.drive(stub.host.turn())).pauseMs, 0);
+    await stub.drive(stub.turns(3000));
+    assert.equal((await stub.drive(stub.host.turn())).pauseMs, 50);
   });
 
   it('looks at DHCSR only after two quiet seconds, and says what it sees', async () => {
@@ -274,64 +274,64 @@ describe('mailbox host', () => {
       [0x03010001, 'BF-STUB-SILENT', /reset/],
     ];
     for (const [dhcsr, code, detail] of FOUND) {
-      const bench = new Bench();
-      bench.queueFrames(1, 1);
-      await bench.drive(bench.turns(50));
-      assert.equal(bench.looks, 0);
-      bench.dhcsr = dhcsr;
-      await assert.rejects(bench.drive(bench.turns(2000)), (error: { code: string; detail: string }) => {
-        return error.code === code && detail.test(error.detail) && bench.queue.now() < 2200;
+      const stub = new ScriptedStub();
+      stub.queueFrames(1, 1);
+      await stub.drive(stub.turns(50));
+      assert.equal(stub.looks, 0);
+      stub.dhcsr = dhcsr;
+      await assert.rejects(stub.drive(stub.turns(2000)), (error: { code: string; detail: string }) => {
+        return error.code === code && detail.test(error.detail) && stub.queue.now() < 2200;
       });
     }
   });
 
   it('gives a stub up that takes no frame for thirty seconds, and waits on one that has nothing to do', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 1);
-    await assert.rejects(bench.drive(bench.turns(100_000)), { code: 'BF-STUB-SILENT' });
-    const idle = new Bench();
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 1);
+    await assert.rejects(stub.drive(stub.turns(100_000)), { code: 'BF-STUB-SILENT' });
+    const idle = new ScriptedStub();
     await idle.drive(idle.turns(3500));
     assert.equal(idle.queue.now() > 40_000, true);
   });
 
   it('writes no frame once the session is over', async () => {
-    const bench = new Bench();
-    bench.queueFrames(1, 3);
-    bench.say(0, 0, 7);
-    await bench.drive(bench.turns(3));
-    assert.equal(bench.writes.length, 0);
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 3);
+    stub.say(0, 0, 7);
+    await stub.drive(stub.turns(3));
+    assert.equal(stub.writes.length, 0);
   });
 
   it('repeats an access the wire spoilt, recovers a confused probe, and gives up the third time', async () => {
-    const bench = new Bench();
-    bench.failNext = [fail('BF-TARGET-WIRE'), fail('BF-PROBE-TIMEOUT')];
-    await bench.drive(bench.turns(1));
-    assert.equal(bench.recovered, 1);
-    bench.failNext = [fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT')];
-    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-TARGET-FAULT' });
-    bench.failNext = [fail('BF-PROBE-UNPLUGGED')];
-    await assert.rejects(bench.drive(bench.turns(1)), { code: 'BF-PROBE-UNPLUGGED' });
+    const stub = new ScriptedStub();
+    stub.failNext = [fail('BF-TARGET-WIRE'), fail('BF-PROBE-TIMEOUT')];
+    await stub.drive(stub.turns(1));
+    assert.equal(stub.recovered, 1);
+    stub.failNext = [fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT'), fail('BF-TARGET-FAULT')];
+    await assert.rejects(stub.drive(stub.turns(1)), { code: 'BF-TARGET-FAULT' });
+    stub.failNext = [fail('BF-PROBE-UNPLUGGED')];
+    await assert.rejects(stub.drive(stub.turns(1)), { code: 'BF-PROBE-UNPLUGGED' });
   });
 
   it('goes on where an earlier agent stopped', async () => {
-    const bench = new Bench();
-    bench.say(17, 4);
-    bench.set(REPLY_ACK, 3);
-    bench.reply(4);
-    await bench.drive(bench.host.adopt());
-    const { replies } = await bench.drive(bench.host.turn());
+    const stub = new ScriptedStub();
+    stub.say(17, 4);
+    stub.set(REPLY_ACK, 3);
+    stub.reply(4);
+    await stub.drive(stub.host.adopt());
+    const { replies } = await stub.drive(stub.host.turn());
     assert.deepEqual(
       replies.map(({ sequence }) => sequence),
       [4],
     );
-    bench.queueFrames(18, 18);
-    await bench.drive(bench.turns(1));
-    assert.equal(bench.writes.length, 1);
+    stub.queueFrames(18, 18);
+    await stub.drive(stub.turns(1));
+    assert.equal(stub.writes.length, 1);
   });
 
   it('reaches for nothing but the mailbox', async () => {
-    const bench = new Bench();
-    const mailbox = new Mailbox(LAYOUTS.stm32f42x, bench as Probe, bench.queue, silentLog);
+    const stub = new ScriptedStub();
+    const mailbox = new Mailbox(LAYOUTS.stm32f42x, stub as Probe, stub.queue, silentLog);
     for (const address of [0x20000000, 0x10000000, 0x2002e000, 0x08000000]) {
       await assert.rejects(mailbox.readAt(address, 4), { code: 'BF-INTERNAL-ARGUMENT' });
     }

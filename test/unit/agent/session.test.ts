@@ -1,10 +1,18 @@
-// The session's promises, on the virtual desk: nothing before the yes, only the mailbox during the run, everything put back
+// The session's promises, on a virtual board: nothing before the yes, only the mailbox during the run, everything put back
 // (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import { fail } from '../../../shared/errors/errors.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
-import { debugWords, imageOf, isDebugOn, MAILBOX, meet, Scene, TWO_SECTORS } from './scene.ts';
+import {
+  debugWords,
+  imageOf,
+  isDebugOn,
+  MAILBOX,
+  fixtureWithVendor,
+  AgentFixture,
+  TWO_SECTORS,
+} from './agent-fixture.ts';
 import { quietPlan, smallPlan } from './support.ts';
 
 const AIRCR = 0xe000ed0c;
@@ -24,17 +32,17 @@ describe('agent session', function () {
 
   describe('before the yes', () => {
     it('reads identification only, writes nothing, and says so', async () => {
-      const scene = new Scene();
-      const peer = scene.controller();
+      const fixture = new AgentFixture();
+      const peer = fixture.controller();
       let seen: string[] = ['not asked'];
       let writes = -1;
-      scene.customer.answer = async () => {
-        seen = scene.probe.outside(...IDENTIFICATION);
-        writes = scene.probe.accesses.filter(({ kind }) => kind !== 'read').length;
+      fixture.customer.answer = async () => {
+        seen = fixture.probe.outside(...IDENTIFICATION);
+        writes = fixture.probe.accesses.filter(({ kind }) => kind !== 'read').length;
         return false;
       };
-      const before = debugWords(scene);
-      const outcome = await scene.play(async () => {
+      const before = debugWords(fixture);
+      const outcome = await fixture.play(async () => {
         const { hello } = await peer.expect('HELLO');
         assert.equal(hello.target.devId, 0x419);
         assert.equal(hello.target.flashKiB, 2048);
@@ -48,17 +56,17 @@ describe('agent session', function () {
       assert.equal(writes, 0);
       assert.equal(outcome.result, 'declined');
       assert.equal(outcome.board, 'untouched');
-      assert.deepEqual(debugWords(scene), before);
-      assert.equal(isDebugOn(scene), false);
-      assert.deepEqual([scene.probe.disconnected > 0, scene.probe.closed], [true, 1]);
+      assert.deepEqual(debugWords(fixture), before);
+      assert.equal(isDebugOn(fixture), false);
+      assert.deepEqual([fixture.probe.disconnected > 0, fixture.probe.closed], [true, 1]);
       assert.equal(peer.names().indexOf('SHEET') < peer.names().indexOf('CONSENT'), true);
-      assert.match(scene.customer.sheets[0]!.lines.join('\n'), /Nothing has been changed yet/);
+      assert.match(fixture.customer.sheets[0]!.lines.join('\n'), /Nothing has been changed yet/);
     });
 
     it('takes no end of a job nobody agreed to', async () => {
-      const scene = new Scene();
-      const peer = scene.controller();
-      const outcome = await scene.play(async () => {
+      const fixture = new AgentFixture();
+      const peer = fixture.controller();
+      const outcome = await fixture.play(async () => {
         await peer.expect('HELLO');
         peer.bye();
       });
@@ -67,9 +75,9 @@ describe('agent session', function () {
     });
 
     it('ignores frames, handshakes and RESTART of a controller that has no consent', async () => {
-      const scene = new Scene();
-      const peer = scene.controller();
-      const outcome = await scene.play(async () => {
+      const fixture = new AgentFixture();
+      const peer = fixture.controller();
+      const outcome = await fixture.play(async () => {
         await peer.expect('HELLO');
         peer.send({ name: 'FRAME', sequence: 1, box: new Uint8Array(192) });
         peer.send({ name: 'SEALED2', m2: new Uint8Array(128) });
@@ -81,19 +89,19 @@ describe('agent session', function () {
       assert.equal(outcome.byVendor, true);
       assert.equal(outcome.error?.code, 'BF-JOB-CODE-REFUSED');
       assert.equal(
-        scene.probe.accesses.some(({ address }) => address >= 0x20000000 && address < 0x20030000),
+        fixture.probe.accesses.some(({ address }) => address >= 0x20000000 && address < 0x20030000),
         false,
       );
     });
 
     it('says so when the way back cannot be stored, and leaves the invite good for another try', async () => {
-      const scene = new Scene();
-      const peer = scene.controller();
-      const { memory } = scene;
+      const fixture = new AgentFixture();
+      const peer = fixture.controller();
+      const { memory } = fixture;
       memory.saveSecret = () => {
         throw fail('BF-USAGE-FILE', 'the disk is full');
       };
-      const outcome = await scene.drive(scene.agent());
+      const outcome = await fixture.drive(fixture.agent());
       assert.equal(outcome.error?.code, 'BF-USAGE-FILE');
       assert.deepEqual(peer.names(), []);
     });
@@ -103,14 +111,14 @@ describe('agent session', function () {
         ['BF-JOB-OTHER-BOARD', true],
         ['BF-JOB-CODE-REFUSED', false],
       ] as const) {
-        const scene = new Scene();
-        const peer = scene.controller();
-        const outcome = await scene.play(async () => {
+        const fixture = new AgentFixture();
+        const peer = fixture.controller();
+        const outcome = await fixture.play(async () => {
           await peer.expect('HELLO');
           peer.bye(false, code);
         });
         assert.equal(outcome.error?.code, code);
-        assert.equal(scene.memory.resumeSecret !== undefined, kept, code);
+        assert.equal(fixture.memory.resumeSecret !== undefined, kept, code);
       }
     });
 
@@ -124,9 +132,9 @@ describe('agent session', function () {
     ];
     for (const [what, board, plan, code] of REFUSED) {
       it(`refuses ${what} without asking`, async () => {
-        const scene = new Scene(board);
-        const peer = scene.controller();
-        const outcome = await scene.play(async () => {
+        const fixture = new AgentFixture(board);
+        const peer = fixture.controller();
+        const outcome = await fixture.play(async () => {
           await peer.expect('HELLO');
           peer.sendJob(plan);
           const { problem } = await peer.expect('PROBLEM');
@@ -134,74 +142,74 @@ describe('agent session', function () {
           assert.equal(problem.board, 'untouched');
         });
         assert.equal(outcome.error?.code, code);
-        assert.equal(scene.customer.sheets.length, 0);
-        assert.equal(isDebugOn(scene), false);
+        assert.equal(fixture.customer.sheets.length, 0);
+        assert.equal(isDebugOn(fixture), false);
       });
     }
 
     it('tells the customer alone when there is no chip, and leaves the room untouched', async () => {
-      const scene = new Scene();
-      scene.desk.board.powerOff();
-      const outcome = await scene.drive(scene.agent());
+      const fixture = new AgentFixture();
+      fixture.hardware.board.powerOff();
+      const outcome = await fixture.drive(fixture.agent());
       assert.match(outcome.error?.code ?? '', /^BF-TARGET-NO/);
-      assert.equal(scene.probe.closed, 1);
-      assert.equal(scene.memory.resumeSecret, undefined);
+      assert.equal(fixture.probe.closed, 1);
+      assert.equal(fixture.memory.resumeSecret, undefined);
     });
   });
 
   describe('kinds without a stub', () => {
     it('info changes nothing and resets nothing', async () => {
-      const { scene, peer, vendor } = meet(quietPlan('info'));
-      const outcome = await scene.play(async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(quietPlan('info'));
+      const outcome = await fixture.play(async () => {
         await vendor.propose();
         peer.bye();
       });
       assert.deepEqual([outcome.result, outcome.board], ['done', 'untouched']);
       assert.equal(
-        scene.probe.accesses.some(({ address }) => address === AIRCR),
+        fixture.probe.accesses.some(({ address }) => address === AIRCR),
         false,
       );
     });
 
     it('reset resets, after the debug unit is as it was', async () => {
-      const { scene, peer, vendor } = meet(quietPlan('reset', { flashKiB: 0 }), { rdp: 1 });
-      const outcome = await scene.play(async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(quietPlan('reset', { flashKiB: 0 }), { rdp: 1 });
+      const outcome = await fixture.play(async () => {
         await vendor.propose();
         peer.bye();
       });
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
-      assert.equal(scene.probe.accesses.at(-1)?.address, AIRCR);
-      assert.equal(isDebugOn(scene), false);
+      assert.equal(fixture.probe.accesses.at(-1)?.address, AIRCR);
+      assert.equal(isDebugOn(fixture), false);
     });
   });
 
   describe('while the stub runs', () => {
     it('touches only the mailbox and DHCSR during a whole session', async () => {
-      const { scene, peer, vendor } = meet(smallPlan(TWO_SECTORS));
-      const before = debugWords(scene);
+      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan(TWO_SECTORS));
+      const before = debugWords(fixture);
       let outside: string[] = ['not looked'];
-      const outcome = await scene.play(async () => {
+      const outcome = await fixture.play(async () => {
         await vendor.begin();
-        scene.probe.accesses.length = 0;
+        fixture.probe.accesses.length = 0;
         await vendor.write(imageOf(32768));
         await vendor.ask({ name: 'END' });
-        outside = scene.probe.outside(...MAILBOX);
+        outside = fixture.probe.outside(...MAILBOX);
         peer.bye();
       });
       assert.deepEqual(outside, []);
       assert.equal(
-        scene.probe.accesses.every(({ kind }) => kind === 'read' || kind === 'write'),
+        fixture.probe.accesses.every(({ kind }) => kind === 'read' || kind === 'write'),
         true,
       );
       assert.equal(outcome.result, 'done');
       // DEMCR's trace bit may have been set by us and is put back; the reset changes none of these.
-      assert.deepEqual(debugWords(scene), before);
-      assert.equal(isDebugOn(scene), false);
+      assert.deepEqual(debugWords(fixture), before);
+      assert.equal(isDebugOn(fixture), false);
     });
 
     it('tells the vendor why the stub gave up, and starts another handshake on RESTART', async () => {
-      const { scene, peer, vendor } = meet(smallPlan());
-      const outcome = await scene.play(async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
+      const outcome = await fixture.play(async () => {
         await vendor.begin();
         peer.send({ name: 'FRAME', sequence: 1, box: new Uint8Array(192) });
         const { problem } = await peer.expect('PROBLEM');
@@ -214,12 +222,12 @@ describe('agent session', function () {
       });
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
       assert.equal(peer.received.filter(({ name }) => name === 'REPLY').length >= 4, true);
-      assert.deepEqual(scene.desk.board.flash.bytes.slice(0, 8192), imageOf(8192).slice(0, 8192));
+      assert.deepEqual(fixture.hardware.board.flash.bytes.slice(0, 8192), imageOf(8192).slice(0, 8192));
     });
 
     it('takes a wrong confirmation for what it is', async () => {
-      const { scene, peer, vendor } = meet(smallPlan());
-      const outcome = await scene.play(async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
+      const outcome = await fixture.play(async () => {
         await vendor.propose();
         await vendor.answer((m2) => (m2[100]! ^= 1));
         const { problem } = await peer.expect('PROBLEM');
@@ -230,14 +238,14 @@ describe('agent session', function () {
     });
 
     it('ends a job whose controller numbers its frames wrongly', async () => {
-      const { scene, peer, vendor } = meet(smallPlan());
-      const outcome = await scene.play(async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
+      const outcome = await fixture.play(async () => {
         await vendor.begin();
         peer.send({ name: 'FRAME', sequence: 9, box: new Uint8Array(192) });
       });
       assert.equal(outcome.error?.code, 'BF-TUNNEL-ORDER');
       assert.equal(outcome.board, 'running');
-      assert.equal(isDebugOn(scene), false);
+      assert.equal(isDebugOn(fixture), false);
     });
   });
 });

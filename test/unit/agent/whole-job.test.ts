@@ -6,7 +6,7 @@ import { silentLog } from '../../../shared/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { ControllerPeer, FLASH, INVITE, NotingCustomer, roomPair, smallPlan } from './support.ts';
 import { SealedVendor } from './vendor.ts';
-import { STUBS, VirtualDesk } from './virtual-desk.ts';
+import { STUBS, BoardAndProbe } from './board-and-probe.ts';
 
 /** Flash content with a vector table that starts, noise behind it. */
 function imageOf(bytes: number): Uint8Array {
@@ -17,16 +17,16 @@ function imageOf(bytes: number): Uint8Array {
   return image;
 }
 
-function agentOptions(desk: VirtualDesk, change: Partial<AgentJobOptions>): AgentJobOptions {
+function agentOptions(hardware: BoardAndProbe, change: Partial<AgentJobOptions>): AgentJobOptions {
   return {
-    probe: desk.probe(),
-    room: roomPair(desk.queue).agent,
+    probe: hardware.probe(),
+    room: roomPair(hardware.queue).agent,
     invite: INVITE,
     inviteSecret: INVITE.secret,
     memory: new ShortMemory(),
     stubs: STUBS,
     customer: new NotingCustomer(),
-    clock: desk.queue,
+    clock: hardware.queue,
     random: seededRandom(40),
     log: silentLog,
     version: 'test',
@@ -38,7 +38,7 @@ describe('agent with a virtual board', function () {
   this.timeout(60_000);
 
   it('flashes an image end to end and leaves the board running it', async () => {
-    const desk = new VirtualDesk();
+    const hardware = new BoardAndProbe();
     const plan = smallPlan({
       sectors: [0, 1],
       ranges: [
@@ -47,11 +47,11 @@ describe('agent with a virtual board', function () {
       ],
     });
     const image = imageOf(24576);
-    const rooms = roomPair(desk.queue);
-    const peer = new ControllerPeer({ clock: desk.queue, room: rooms.controller });
+    const rooms = roomPair(hardware.queue);
+    const peer = new ControllerPeer({ clock: hardware.queue, room: rooms.controller });
     const vendor = new SealedVendor(peer, plan);
     const customer = new NotingCustomer();
-    const agent = runAgentJob(agentOptions(desk, { room: rooms.agent, customer }));
+    const agent = runAgentJob(agentOptions(hardware, { room: rooms.agent, customer }));
     const script = async (): Promise<AgentOutcome> => {
       assert.equal(await vendor.propose(), true);
       await vendor.shake();
@@ -62,11 +62,13 @@ describe('agent with a virtual board', function () {
       assert.equal((await peer.expect('LEFT')).left.board, 'running');
       return agent;
     };
-    const outcome = await desk.queue.drive(script(), 120e9);
+    const outcome = await hardware.queue.drive(script(), 120e9);
     assert.equal(outcome.result, 'done');
     assert.equal(outcome.board, 'running');
-    assert.deepEqual(desk.board.flash.bytes.slice(0, 24576), image.slice(0, 24576));
+    assert.deepEqual(hardware.board.flash.bytes.slice(0, 24576), image.slice(0, 24576));
     assert.equal(customer.codes[0], peer.code);
-    if (process.env['AGENT_TIMES'] !== undefined) console.log(desk.queue.now(), peer.names().join(' '), customer.said);
+    if (process.env['AGENT_TIMES'] !== undefined) {
+      console.log(hardware.queue.now(), peer.names().join(' '), customer.said);
+    }
   });
 });

@@ -1,4 +1,4 @@
-// A desk, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
+// A board with its probe, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
 import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
 import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
 import { silentLog } from '../../../shared/ports.ts';
@@ -8,7 +8,7 @@ import { seededRandom } from '../../fixtures/seeded.ts';
 import { RecordingProbe } from './recording-probe.ts';
 import { ControllerPeer, FLASH, INVITE, MemoryRoom, NotingCustomer } from './support.ts';
 import { SealedVendor } from './vendor.ts';
-import { STUBS, VirtualDesk } from './virtual-desk.ts';
+import { STUBS, BoardAndProbe } from './board-and-probe.ts';
 
 const DHCSR = 0xe000edf0;
 /** All that an agent touches while the stub runs. */
@@ -26,9 +26,9 @@ export function imageOf(bytes: number): Uint8Array {
   return image;
 }
 
-/** A desk, a room, a controller, and agents that come and go. */
-export class Scene {
-  readonly desk: VirtualDesk;
+/** A board with its probe, a room, a controller, and agents that come and go. */
+export class AgentFixture {
+  readonly hardware: BoardAndProbe;
   readonly memory = new ShortMemory();
   customer = new NotingCustomer();
   stop = new AbortController();
@@ -38,15 +38,15 @@ export class Scene {
   #agentRoom: MemoryRoom;
 
   constructor(options: BoardOptions = {}) {
-    this.desk = new VirtualDesk({ flash: imageOf(4096), ...options });
+    this.hardware = new BoardAndProbe({ flash: imageOf(4096), ...options });
     this.#controllerRoom = new MemoryRoom(this.clock);
     this.#agentRoom = new MemoryRoom(this.clock);
-    this.probe = new RecordingProbe(this.desk.probe());
+    this.probe = new RecordingProbe(this.hardware.probe());
     this.#join();
   }
 
-  get clock(): VirtualDesk['queue'] {
-    return this.desk.queue;
+  get clock(): BoardAndProbe['queue'] {
+    return this.hardware.queue;
   }
 
   #join(): void {
@@ -75,7 +75,7 @@ export class Scene {
     if (this.#agentRoom.started) {
       this.#agentRoom.close();
       this.#agentRoom = new MemoryRoom(this.clock);
-      this.probe = new RecordingProbe(this.desk.probe());
+      this.probe = new RecordingProbe(this.hardware.probe());
       this.stop = new AbortController();
       this.#join();
     }
@@ -101,8 +101,8 @@ export class Scene {
   killAgent(): void {
     this.#agentRoom.cut = true;
     this.probe.die();
-    this.desk.usb.unplug();
-    this.desk.usb.replug();
+    this.hardware.usb.unplug();
+    this.hardware.usb.replug();
   }
 
   /** The link is gone for a while; both sides are told, and what was on the way is lost. */
@@ -129,23 +129,23 @@ export class Scene {
   }
 
   word(address: number): number {
-    return this.desk.board.bus.read(address, 4, 'debugger') >>> 0;
+    return this.hardware.board.bus.read(address, 4, 'debugger') >>> 0;
   }
 }
 
-/** A scene whose controller has `plan` for the board. */
-export function meet(
+/** A fixture whose controller has `plan` for the board. */
+export function fixtureWithVendor(
   plan: Plan,
   board: BoardOptions = {},
-): { scene: Scene; peer: ControllerPeer; vendor: SealedVendor } {
-  const scene = new Scene(board);
-  const peer = scene.controller();
-  return { scene, peer, vendor: new SealedVendor(peer, plan) };
+): { fixture: AgentFixture; peer: ControllerPeer; vendor: SealedVendor } {
+  const fixture = new AgentFixture(board);
+  const peer = fixture.controller();
+  return { fixture, peer, vendor: new SealedVendor(peer, plan) };
 }
 
 const DEBUG_WORDS = [0xe0042004, 0xe0042008, 0xe004200c, 0xe000edfc, 0xe0002000];
-export const debugWords = (scene: Scene): number[] => DEBUG_WORDS.map((address) => scene.word(address));
-export const isDebugOn = (scene: Scene): boolean => (scene.word(DHCSR) & 1) === 1;
+export const debugWords = (fixture: AgentFixture): number[] => DEBUG_WORDS.map((address) => fixture.word(address));
+export const isDebugOn = (fixture: AgentFixture): boolean => (fixture.word(DHCSR) & 1) === 1;
 
 export const TWO_SECTORS: Partial<Plan> = {
   sectors: [0, 1],

@@ -1,4 +1,4 @@
-// A whole customer's desk in one process and virtual time: the real driver over a virtual ST-LINK, the real stub on a virtual board.
+// The customer's board and probe in one process and virtual time: the real driver over a virtual ST-LINK, the real stub on a virtual board.
 import { readFileSync } from 'node:fs';
 import { StlinkDriver } from '../../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../../agent/probe/stlink/webusb-transport.ts';
@@ -17,7 +17,7 @@ const prebuilt = (name: string) => ({
 /** The stubs in the repository. */
 export const STUBS = new StubRegistry([prebuilt('stm32f42x'), prebuilt('stm32f4')]);
 
-export class VirtualDesk {
+export class BoardAndProbe {
   readonly queue = new EventQueue();
   readonly board: Board;
   readonly stlink: VirtualStlink;
