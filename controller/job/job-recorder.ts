@@ -1,4 +1,4 @@
-// The record of a job and its one receipt, kept through the JobStore port in the order of the changes.
+// The record of a job and its one receipt, kept through the port RunStore in the order of the changes.
 import { jobId, type JobRecord, type RoomRecord } from './job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -10,9 +10,8 @@ import { makeReceipt, saysDigest, withLock, type Evidence } from './receipts.ts'
 import type { SealedPeer } from './sealed-session.ts';
 
 export class JobRecorder {
-  record: JobRecord;
-  /** Of this job for this unit, once there is one. */
-  receipt: SignedText | undefined;
+  #record: JobRecord;
+  #receipt: SignedText | undefined;
   readonly #options: JobOptions;
   readonly #onFailure: (error: unknown) => void;
   #saving: Promise<void> = Promise.resolve();
@@ -21,25 +20,35 @@ export class JobRecorder {
   constructor(options: JobOptions, onFailure: (error: unknown) => void) {
     this.#options = options;
     this.#onFailure = onFailure;
-    this.record = options.record;
+    this.#record = options.record;
+  }
+
+  /** The record with all changes so far. */
+  get record(): JobRecord {
+    return this.#record;
+  }
+
+  /** The receipt of this job for this unit, once there is one. */
+  get receipt(): SignedText | undefined {
+    return this.#receipt;
   }
 
   /** Changes the record; it is saved after all earlier changes. */
   update(changes: Partial<JobRecord>): void {
-    this.record = { ...this.record, ...changes };
-    const { record } = this;
+    this.#record = { ...this.#record, ...changes };
+    const record = this.#record;
     this.#saving = this.#saving
       .then(() => this.#options.store.save(record))
       .catch((error: unknown) => this.#notSaved(error));
   }
 
   updateRoom(changes: Partial<RoomRecord>): void {
-    this.update({ room: { ...this.record.room, ...changes } });
+    this.update({ room: { ...this.#record.room, ...changes } });
   }
 
   /** The stub has confirmed the digests of this sector. */
   acknowledge(sector: number): void {
-    const acknowledged = [...new Set([...this.record.acknowledged, sector])].sort((a, b) => a - b);
+    const acknowledged = [...new Set([...this.#record.acknowledged, sector])].sort((a, b) => a - b);
     this.update({ acknowledged });
   }
 
@@ -64,31 +73,31 @@ export class JobRecorder {
   async keepReceipt(peer: SealedPeer, plan: Plan, evidence: Evidence): Promise<SignedText> {
     const { store, clock, random, keys } = this.#options;
     const { facts, stubHash } = peer;
-    const [job, uid] = [jobId(this.record), toHex(facts.uid)];
+    const [job, uid] = [jobId(this.#record), toHex(facts.uid)];
     const earlier = await store.receipt(job, uid);
     if (earlier !== undefined && !saysDigest(earlier, evidence.root)) {
       throw fail('BF-JOB-STATE', 'there is a receipt of this job for another image');
     }
-    const context = { plan, planBytes: this.record.plan, facts, stubHash, clock, random, key: keys.receipt };
+    const context = { plan, planBytes: this.#record.plan, facts, stubHash, clock, random, key: keys.receipt };
     const receipt = earlier ?? makeReceipt(context, evidence);
     if (earlier === undefined) await store.storeReceipt(job, uid, receipt);
     if (evidence.outcome === 'written' || evidence.outcome === 'erased') await this.changed(evidence.outcome);
-    this.receipt = receipt;
+    this.#receipt = receipt;
     return receipt;
   }
 
   /** The receipt an earlier process of this job has stored, if it has earned one. */
   async recallReceipt(): Promise<void> {
-    const { uid } = this.record;
-    if (uid !== undefined) this.receipt = await this.#options.store.receipt(jobId(this.record), uid);
+    const { uid } = this.#record;
+    if (uid !== undefined) this.#receipt = await this.#options.store.receipt(jobId(this.#record), uid);
   }
 
   /** The same receipt with what OPTCR read after LOCK. */
   async keepLock(optcr: number, level1: boolean): Promise<SignedText> {
     const { store, keys } = this.#options;
-    const receipt = withLock(this.receipt as SignedText, optcr, level1, keys.receipt);
-    await store.storeReceipt(jobId(this.record), this.record.uid as string, receipt);
-    this.receipt = receipt;
+    const receipt = withLock(this.#receipt as SignedText, optcr, level1, keys.receipt);
+    await store.storeReceipt(jobId(this.#record), this.#record.uid as string, receipt);
+    this.#receipt = receipt;
     return receipt;
   }
 

@@ -70,7 +70,7 @@ export function* imageSteps(
 ): Generator<Command & { readonly name: 'IMAGE' }> {
   for (const range of expected.ranges) {
     if (range.sector === sector && range.use === 'program') {
-      for (const { address, length } of framesOf(range, plan.bootAddress)) {
+      for (const { address, length } of imageCommandsOf(range, plan.bootAddress)) {
         yield { name: 'IMAGE', address, data: bytesAt(image.segments, address, length) };
       }
     }
@@ -88,7 +88,7 @@ export function finalStep(plan: Plan, image: Image, expected: Expectation): Comm
 export function imageBytes(plan: Plan, expected: Expectation, sector?: number): number {
   return expected.ranges
     .filter((range) => range.use === 'program' && (sector === undefined || range.sector === sector))
-    .flatMap((range) => framesOf(range, plan.bootAddress))
+    .flatMap((range) => imageCommandsOf(range, plan.bootAddress))
     .reduce((sum, { length }) => sum + length, 0);
 }
 
@@ -98,7 +98,7 @@ interface AddressRange {
 }
 
 /** A range without the boot words, cut into what an IMAGE command holds. */
-function framesOf(range: PlanRange, boot: number | undefined): AddressRange[] {
+function imageCommandsOf(range: PlanRange, boot: number | undefined): AddressRange[] {
   const end = range.address + range.length;
   const pieces =
     boot === undefined || boot < range.address || boot >= end

@@ -202,7 +202,7 @@ describe('controller: steps', () => {
   const expected = expectedDigests(plan, image, STM32F42X);
   const framesOf = (of: Image) => plan.sectors.flatMap((sector) => [...imageSteps(plan, of, expected, sector)]);
 
-  it('frames carry every byte of the ranges once, ascending, but for the boot words', () => {
+  it('commands carry every byte of the ranges once, ascending, but for the boot words', () => {
     const flash = new Map<number, number>();
     let last = 0;
     for (const { address, data } of framesOf(image)) {
@@ -220,7 +220,7 @@ describe('controller: steps', () => {
     assert.equal(flash.size, imageBytes(plan, expected));
   });
 
-  it('images of equal size give equal frames but for their contents, FF or not', () => {
+  it('images of equal size give equal commands but for their contents, FF or not', () => {
     const shape = (of: Image) => framesOf(of).map(({ address, data }) => [address, data.length]);
     const blank = imageAt(
       ...image.segments.map(({ address, bytes }): [number, Uint8Array] => [
@@ -251,7 +251,7 @@ describe('controller: steps', () => {
     assert.deepEqual(final.bootWords, image.segments[0].bytes.slice(0, 64));
   });
 
-  it('boot words in the middle of a range split its frames around them', () => {
+  it('boot words in the middle of a range split its commands around them', () => {
     const boot = FLASH + 0x100;
     const other = compileFlash(image, STM32F42X, { ...options, boot });
     const steps = [...imageSteps(other, image, expectedDigests(other, image, STM32F42X), 0)];

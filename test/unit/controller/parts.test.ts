@@ -33,9 +33,15 @@ describe('controller: parts without a random generator', () => {
   });
 
   it('are refused before keys are asked for, and so before there is an invite', async () => {
-    const desk = new VendorTerminal({ keys: '/nowhere/keys.json' });
+    const terminal = new VendorTerminal({ keys: '/nowhere/keys.json' });
     const plan = (): never => assert.fail('no plan is made');
-    const wish = { kind: 'flash', image: undefined, chip: chipNamed('stm32f411re'), plan, fixedSize: false } as const;
-    await assert.rejects(desk.run(wish), { code: 'BF-TARGET-NO-RANDOM' }).finally(() => desk.close());
+    const request = {
+      kind: 'flash',
+      image: undefined,
+      chip: chipNamed('stm32f411re'),
+      plan,
+      fixedSize: false,
+    } as const;
+    await assert.rejects(terminal.run(request), { code: 'BF-TARGET-NO-RANDOM' }).finally(() => terminal.close());
   });
 });
