@@ -174,7 +174,7 @@ export const JSON_EVENTS = {
     },
   },
   job: {
-    commands: ['flash', 'verify', 'erase', 'info', 'reset'],
+    commands: keysOf(KINDS),
     events: {
       plan: {
         when: 'the plan is made or, with --resume, loaded; before anything is sent',

@@ -1,6 +1,6 @@
-// In what state the board is, in the words of shared/tunnel/bodies.ts, and how it is left: two tables anybody can check.
-import { KINDS } from '../../shared/plan/kinds.ts';
+// In what state the board is, in the words of shared/tunnel/bodies.ts, and how it is left.
 import type { StubState } from '../../shared/mailbox/layout.ts';
+import { kindRow, KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
 import type { FinalState } from '../target/target-session.ts';
@@ -16,17 +16,11 @@ export interface BoardFacts {
   readonly state: StubState | undefined;
 }
 
-/** States in which a job that writes has done what it was to do, and what the board is then. */
-const COMPLETE = {
-  flash: { states: ['written', 'locked', 'ended'], board: 'written' },
-  erase: { states: ['ended'], board: 'erased' },
-} as const satisfies Partial<Record<Plan['kind'], { states: readonly StubState[]; board: Board }>>;
-
 /** The board as it is now, before anything is done to leave it. */
 export function boardNow({ plan, touched, state }: BoardFacts): Board {
-  if (plan === undefined || !touched || !KINDS[plan.kind].writes) return 'untouched';
-  const { states, board } = COMPLETE[plan.kind === 'erase' ? 'erase' : 'flash'];
-  return (states as readonly (StubState | undefined)[]).includes(state) ? board : 'incomplete';
+  const complete = plan === undefined ? undefined : kindRow(plan.kind).complete;
+  if (complete === undefined || !touched) return 'untouched';
+  return state !== undefined && complete.states.includes(state) ? complete.board : 'incomplete';
 }
 
 /**
@@ -35,7 +29,7 @@ export function boardNow({ plan, touched, state }: BoardFacts): Board {
  * only erased is left as it is.
  */
 export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
-  if (done && facts.plan !== undefined) return facts.plan.kind === 'info' ? 'none' : facts.plan.finalAction;
+  if (done && facts.plan !== undefined) return KINDS[facts.plan.kind].finishes ? facts.plan.finalAction : 'none';
   if (!facts.stubLoaded) return 'none';
   return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'none' : 'run';
 }

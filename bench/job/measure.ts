@@ -4,7 +4,7 @@ import { EventQueue } from '../../sim/event-queue.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import type { FlashTimes } from './flash-watch.ts';
 import { floorOf, type Floor } from './floor.ts';
-import { CHIP, House } from './house.ts';
+import { CHIP, MeasuredProduct } from './product.ts';
 import { earlierContents, oldContents, randomImage } from './images.ts';
 import type { MessageTrace } from './messages.ts';
 import { transferMs, type LegBytes, type Network } from './network.ts';
@@ -76,38 +76,38 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
   const image = randomImage(spec.kiB, seed + 100, spec.ff);
   const { probe, network, commandMs, lock } = spec;
   const ways = { delta: spec.delta !== undefined, lock };
-  const house = new House({ seed, probe, network, commandMs, flash: oldContents(spec.virgin !== true) });
-  const plan = house.plan(image, ways);
+  const product = new MeasuredProduct({ seed, probe, network, commandMs, flash: oldContents(spec.virgin !== true) });
+  const plan = product.plan(image, ways);
   if (spec.delta !== undefined) {
-    house.board.soc.memories.flash.bytes.set(earlierContents(image, plan, CHIP, spec.delta.changed));
+    product.board.soc.memories.flash.bytes.set(earlierContents(image, plan, CHIP, spec.delta.changed));
   }
-  const record = house.newRecord(image, plan);
-  const vendor = house.startVendor(image, record, ways);
-  const agent = house.runAgent(record);
-  await house.drive(Promise.all([vendor.done, agent]));
-  const times = house.watch.times;
-  const receipt = house.events.find(({ event }) => event.type === 'receipt');
-  const left = house.events.find(({ event }) => event.type === 'left');
+  const record = product.record(image, plan);
+  const vendor = product.startJob(image, record, ways);
+  const agent = product.startAgent(record);
+  await product.drive(Promise.all([vendor.done, agent]));
+  const times = product.watch.times;
+  const receipt = product.events.find(({ event }) => event.type === 'receipt');
+  const left = product.events.find(({ event }) => event.type === 'left');
   if (times === undefined || receipt === undefined) throw new Error(`${spec.name}: nothing was written`);
-  requireWritten(house, image);
-  const erased = house.events.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
+  requireWritten(product, image);
+  const erased = product.events.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
   const floor = floorOf(image, plan, CHIP, erased);
-  const sizes = house.trace.passages.filter(({ from }) => from === 'controller').map(({ bytes }) => bytes);
+  const sizes = product.trace.passages.filter(({ from }) => from === 'controller').map(({ bytes }) => bytes);
   return {
     spec,
-    swdKHz: house.swdKHz,
+    swdKHz: product.swdKHz,
     floor,
     erased,
-    digesting: house.watch.digesting,
+    digesting: product.watch.digesting,
     flashing: times.lastWord - times.firstErase,
-    rest: times.firstErase - house.yesAt + receipt.at - times.lastWord,
-    total: receipt.at - house.yesAt,
-    left: (left?.at ?? Number.NaN) - house.yesAt,
-    roundTrips: house.trace.roundTrips,
-    usbCommands: house.exchanges.length,
-    legs: house.network.legs().map(summary),
+    rest: times.firstErase - product.yesAt + receipt.at - times.lastWord,
+    total: receipt.at - product.yesAt,
+    left: (left?.at ?? Number.NaN) - product.yesAt,
+    roundTrips: product.trace.roundTrips,
+    usbCommands: product.exchanges.length,
+    legs: product.network.legs().map(summary),
     wordsProgrammed: times.words,
-    above: [...before(house, times), ...during(times, floor), ...after(house.trace, times, receipt.at)],
+    above: [...before(product, times), ...during(times, floor), ...after(product.trace, times, receipt.at)],
     transfer: spec.transfer === true ? await transferMs(new EventQueue(), network, seed, sizes) : undefined,
     processorSeconds: secondsSince(started),
   };
@@ -119,8 +119,8 @@ function secondsSince(started: NodeJS.CpuUsage): number {
 }
 
 /** A figure for a job that wrote something else is worth nothing. */
-function requireWritten(house: House, image: Image): void {
-  const flash = house.board.soc.memories.flash;
+function requireWritten(product: MeasuredProduct, image: Image): void {
+  const flash = product.board.soc.memories.flash;
   for (const { address, bytes } of image.segments) {
     if (Buffer.compare(flash.bytes.subarray(address - flash.base, address - flash.base + bytes.length), bytes) !== 0) {
       throw new Error('the flash does not hold the image');
@@ -136,8 +136,8 @@ const READ_MEMORY_32 = 0x07;
 const LOAD_BLOCK_BYTES = 1024;
 
 /** Yes to first erase. */
-function before(house: House, times: FlashTimes): Item[] {
-  const { trace, yesAt, exchanges } = house;
+function before(product: MeasuredProduct, times: FlashTimes): Item[] {
+  const { trace, yesAt, exchanges } = product;
   const offer = trace.first('agent', ['sealed1'], yesAt);
   const answer = trace.first('controller', ['sealed2'], yesAt);
   const confirm = trace.first('agent', ['sealed3'], yesAt);

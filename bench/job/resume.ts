@@ -3,7 +3,7 @@
 import type { JobEvent } from '../../controller/job/ports.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { floorOf, type Floor } from './floor.ts';
-import { CHIP, House } from './house.ts';
+import { CHIP, MeasuredProduct } from './product.ts';
 import { oldContents, randomImage } from './images.ts';
 import type { Network } from './network.ts';
 
@@ -27,23 +27,23 @@ export interface ResumeResult extends ResumeSpec {
 
 /** Interrupts at the last sector's acknowledgement and resumes. @throws Error when either part fails otherwise */
 export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
-  const house = new House({ seed: 1, probe: spec.probe, network: spec.network, flash: oldContents(true) });
+  const product = new MeasuredProduct({ seed: 1, probe: spec.probe, network: spec.network, flash: oldContents(true) });
   const image = randomImage(spec.kiB, 101);
-  const plan = house.plan(image);
-  const record = house.newRecord(image, plan);
+  const plan = product.plan(image);
+  const record = product.record(image, plan);
   const last = plan.sectors.at(-1);
-  const first = house.startVendor(image, record, {}, (event: JobEvent) => {
+  const first = product.startJob(image, record, {}, (event: JobEvent) => {
     if (event.type === 'sector' && event.sector === last) first.interrupt();
   });
-  const agent = house.runAgent(record);
-  await house.drive(first.done.then(undefined, () => {}));
-  const stored = house.record;
+  const agent = product.startAgent(record);
+  await product.drive(first.done.then(undefined, () => {}));
+  const stored = product.stored;
   if (stored === undefined) throw new Error('nothing is on record');
-  const from = house.events.length;
-  const digested = house.watch.digesting;
-  const second = house.startVendor(image, stored);
-  const [{ skipped }] = await house.drive(Promise.all([second.done, agent]));
-  const later = house.events.slice(from);
+  const from = product.events.length;
+  const digested = product.watch.digesting;
+  const second = product.startJob(image, stored);
+  const [{ skipped }] = await product.drive(Promise.all([second.done, agent]));
+  const later = product.events.slice(from);
   const at = (type: JobEvent['type']): number => later.find(({ event }) => event.type === type)?.at ?? Number.NaN;
   const erased = later.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
   return {
@@ -53,6 +53,6 @@ export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
     skipped,
     erased,
     floor: floorOf(image, plan, CHIP, erased),
-    digesting: house.watch.digesting - digested,
+    digesting: product.watch.digesting - digested,
   };
 }

@@ -1,7 +1,7 @@
 // A room: two sides, at most one live link each, bytes passed on unread. Pure; time is the Clock. Spec: docs/protocol.md §1-§2.
 import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
-import { closeWith, type CloseName } from '../../shared/link/close.ts';
+import { closeFor, closeWith, type CloseName } from '../../shared/link/close.ts';
 import { encodeLinkMessage, linkMessageName } from '../../shared/link/link-message.ts';
 import { LINK, RELAY } from '../../shared/link/limits.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
@@ -86,7 +86,7 @@ export class Room {
     if (!this.holds(participant.side, participant.link)) return;
     const error = refusalOf(message);
     if (error !== undefined) {
-      this.#evict(participant.side, error.code === 'BF-LINK-TOO-LARGE' ? 'tooLarge' : 'garbage', true);
+      this.#evict(participant.side, closeFor(error.code) ?? 'garbage', true);
       return;
     }
     const peer = this.#peerOf(participant);

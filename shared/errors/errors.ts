@@ -76,6 +76,11 @@ export function mayRepeatAccess(error: unknown, part: 'probe' | 'target'): error
   return isBlindflashError(error) && ERRORS[error.code].retry === 'access' && partOf(error.code) === part;
 }
 
+/** True when another dial to the relay may succeed where one ended with this error. */
+export function mayRedial(code: ErrorCode): boolean {
+  return ERRORS[code].retry === 'link';
+}
+
 /** True when an agent that meets this error gives up its run; otherwise it reports it and waits for the controller. */
 export function endsAgent(code: ErrorCode): boolean {
   return PARTS[ERRORS[code].part].endsAgent;

@@ -10,6 +10,8 @@ export interface CloseRow {
   readonly say: string;
   /** What a person is told when the link does not come back. */
   readonly error: ErrorCode;
+  /** What a side or the relay has met when it says this. */
+  readonly met?: readonly ErrorCode[];
 }
 
 export const CLOSE = {
@@ -43,6 +45,7 @@ export const CLOSE = {
     retry: false,
     say: 'the ticket is for another relay',
     error: 'BF-RELAY-WRONG-RELAY',
+    met: ['BF-RELAY-WRONG-RELAY'],
   },
   unknownTenant: {
     code: 4006,
@@ -67,13 +70,28 @@ export const CLOSE = {
     retry: false,
     say: 'a message broke the rules of the link',
     error: 'BF-RELAY-PROTOCOL',
+    met: ['BF-LINK-FRAME', 'BF-RELAY-PROTOCOL'],
   },
-  version: { code: 4012, by: 'either', retry: false, say: 'unknown version', error: 'BF-VERSION-MISMATCH' },
+  version: {
+    code: 4012,
+    by: 'either',
+    retry: false,
+    say: 'unknown version',
+    error: 'BF-VERSION-MISMATCH',
+    met: ['BF-VERSION-MISMATCH'],
+  },
   goingAway: { code: 1001, by: 'transport', retry: true, say: 'the endpoint goes away', error: 'BF-LINK-CLOSED' },
   badWebSocket: { code: 1002, by: 'transport', retry: true, say: 'broken WebSocket traffic', error: 'BF-LINK-FRAME' },
   text: { code: 1003, by: 'either', retry: false, say: 'text instead of bytes', error: 'BF-LINK-FRAME' },
   lost: { code: 1006, by: 'transport', retry: true, say: 'the connection broke off', error: 'BF-LINK-CLOSED' },
-  tooLarge: { code: 1009, by: 'either', retry: false, say: 'a message beyond 8192 bytes', error: 'BF-LINK-TOO-LARGE' },
+  tooLarge: {
+    code: 1009,
+    by: 'either',
+    retry: false,
+    say: 'a message beyond 8192 bytes',
+    error: 'BF-LINK-TOO-LARGE',
+    met: ['BF-LINK-TOO-LARGE'],
+  },
   broken: { code: 1011, by: 'either', retry: true, say: 'an internal error of the relay', error: 'BF-LINK-CLOSED' },
   restart: { code: 1012, by: 'transport', retry: true, say: 'a restart on the way', error: 'BF-RELAY-SHUTDOWN' },
   later: { code: 1013, by: 'transport', retry: true, say: 'something on the way is full', error: 'BF-RELAY-BUSY' },
@@ -95,6 +113,12 @@ export function closeName(code: number): CloseName {
 export function closeError(code: number): BlindflashError {
   const row: CloseRow = CLOSE[closeName(code)];
   return fail(row.error, BY_CODE.has(code) ? row.say : `close code ${code}`);
+}
+
+/** The reason to give for ending a link over an error of the other end; undefined when the table has none for it. */
+export function closeFor(error: ErrorCode): CloseName | undefined {
+  const rows = Object.entries(CLOSE) as [CloseName, CloseRow][];
+  return rows.find(([, { met }]) => met?.includes(error))?.[0];
 }
 
 /** Whether a side may come back by itself after `code`. */

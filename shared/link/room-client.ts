@@ -1,8 +1,8 @@
 // A side's way to its room: dials, proves it holds the ticket, passes DATA, and comes back when the way breaks.
 // Spec: docs/protocol.md §1-§2. Used alike by agent and controller; both ends of the tunnel stand on it.
-import { asBlindflashError, fail, type BlindflashError, type ErrorCode } from '../errors/errors.ts';
+import { asBlindflashError, fail, mayRedial, type BlindflashError } from '../errors/errors.ts';
 import { silentLog, type Clock, type Link, type Log, type Random } from '../ports.ts';
-import { type CloseName, closeError, closeName, closeWith, mayReturn } from './close.ts';
+import { type CloseName, closeError, closeFor, closeName, closeWith, mayReturn } from './close.ts';
 import { decodeLinkMessage, encodeLinkMessage, type LinkMessage, type LinkMessageName } from './link-message.ts';
 import { RECONNECT } from './limits.ts';
 import { decodeTicket, signPresent, type Ticket } from './ticket.ts';
@@ -23,24 +23,6 @@ export interface RoomClientOptions {
   /** How long to try after a WELCOME was lost again, milliseconds. */
   readonly patienceMs?: number;
 }
-
-/** Failures to dial that time may heal; every other one ends the client at once. */
-const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'BF-RELAY-UNREACHABLE',
-  'BF-RELAY-BUSY',
-  'BF-RELAY-SHUTDOWN',
-  'BF-LINK-TIMEOUT',
-  'BF-LINK-CLOSED',
-]);
-
-/** What the relay is told when one of its messages cannot be accepted. */
-const FAREWELL = new Map<ErrorCode, CloseName>([
-  ['BF-LINK-FRAME', 'garbage'],
-  ['BF-LINK-TOO-LARGE', 'tooLarge'],
-  ['BF-RELAY-PROTOCOL', 'garbage'],
-  ['BF-RELAY-WRONG-RELAY', 'wrongRelay'],
-  ['BF-VERSION-MISMATCH', 'version'],
-]);
 
 export type RoomClientState = 'idle' | 'dialling' | 'greeting' | 'up' | 'waiting' | 'ended';
 
@@ -177,7 +159,7 @@ export class RoomClient {
 
   /** Who was in the room had the right address: what answers in the relay's place (a proxy, a portal) passes. */
   #refused(error: BlindflashError): void {
-    this.#failed(error, this.#admitted || PASSING.has(error.code));
+    this.#failed(error, this.#admitted || mayRedial(error.code));
   }
 
   #greet(link: Link): void {
@@ -200,7 +182,7 @@ export class RoomClient {
       this.#take(decodeLinkMessage(message));
     } catch (error) {
       const known = asBlindflashError(error);
-      this.#drop(FAREWELL.get(known.code) ?? 'done');
+      this.#drop(closeFor(known.code) ?? 'done');
       this.#end(known);
     }
   }
@@ -254,7 +236,7 @@ export class RoomClient {
   }
 
   /** One attempt, or one link, is over: wait and come back, or give up. */
-  #failed(error: BlindflashError, passing = PASSING.has(error.code)): void {
+  #failed(error: BlindflashError, passing = mayRedial(error.code)): void {
     const wasUp = this.up;
     const { clock } = this.#options;
     this.#link = undefined;

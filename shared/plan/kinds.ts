@@ -135,3 +135,8 @@ export type SealedKind = {
 
 /** What receipts say of the kinds that earn one. */
 export type KindOutcome = Exclude<(typeof KINDS)[PlanKind]['outcome'], undefined>;
+
+/** The row of a kind. */
+export function kindRow(kind: PlanKind): KindRow {
+  return KINDS[kind];
+}

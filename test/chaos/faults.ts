@@ -1,71 +1,73 @@
 // The faults of a chaos run, one row each: what breaks, and how it heals by itself or by somebody's hand (docs/reliability.md).
 import type { Dice } from './dice.ts';
-import type { Scene } from './scene.ts';
+import type { ChaosProduct } from './product.ts';
 
 export const HOUR_MS = 3_600_000;
 
-type Strike = (scene: Scene, dice: Dice) => void;
+type Strike = (product: ChaosProduct, dice: Dice) => void;
 
 /** Runs `heal` in `ms`, and says both. */
-function forAWhile(scene: Scene, ms: number, what: string, heal: () => void): void {
-  scene.say('fault', `${what}, for ${ms} ms`);
-  scene.queue.after(ms, () => {
-    scene.say('fault', `over: ${what}`);
+function forAWhile(product: ChaosProduct, ms: number, what: string, heal: () => void): void {
+  product.say('fault', `${what}, for ${ms} ms`);
+  product.queue.after(ms, () => {
+    product.say('fault', `over: ${what}`);
     heal();
   });
 }
 
 function breakLink(side: 'agent' | 'controller', silently: boolean): Strike {
-  return (scene) => {
-    scene.say('fault', `link of the ${side} breaks${silently ? ' silently' : ''}`);
-    scene.net.breakLinks(side, silently);
+  return (product) => {
+    product.say('fault', `link of the ${side} breaks${silently ? ' silently' : ''}`);
+    product.net.breakLinks(side, silently);
   };
 }
 
 function stopRelay(inOrder: boolean): Strike {
-  return (scene, dice) => {
-    scene.net.stopRelay(inOrder);
-    forAWhile(scene, dice.between(50, 20_000), `relay ${inOrder ? 'stopped' : 'killed'}`, () => scene.net.startRelay());
+  return (product, dice) => {
+    product.net.stopRelay(inOrder);
+    forAWhile(product, dice.between(50, 20_000), `relay ${inOrder ? 'stopped' : 'killed'}`, () =>
+      product.net.startRelay(),
+    );
   };
 }
 
 function sleep(ms: number): Strike {
-  return (scene, dice) => {
-    const asleep = scene.agent;
+  return (product, dice) => {
+    const asleep = product.customerProcess;
     if (asleep?.alive !== true || asleep.asleep) return;
     asleep.sleep();
-    scene.net.breakLinks('agent', true);
+    product.net.breakLinks('agent', true);
     const unplugs = dice.oneIn(3);
-    if (unplugs) scene.usb.unplug();
-    forAWhile(scene, ms, `laptop asleep${unplugs ? ', USB off' : ''}`, () => {
-      scene.usb.replug();
+    if (unplugs) product.usb.unplug();
+    forAWhile(product, ms, `laptop asleep${unplugs ? ', USB off' : ''}`, () => {
+      product.usb.replug();
       asleep.wake();
     });
   };
 }
 
 function unplug(probePowersBoard: boolean): Strike {
-  return (scene, dice) => {
-    scene.usb.unplug();
-    if (probePowersBoard) scene.board.powerOff();
+  return (product, dice) => {
+    product.usb.unplug();
+    if (probePowersBoard) product.board.powerOff();
     const what = `USB unplugged${probePowersBoard ? ', the board was powered by it' : ''}`;
-    forAWhile(scene, dice.between(200, 15_000), what, () => {
-      if (probePowersBoard) scene.board.powerOn();
-      scene.usb.replug();
+    forAWhile(product, dice.between(200, 15_000), what, () => {
+      if (probePowersBoard) product.board.powerOn();
+      product.usb.replug();
     });
   };
 }
 
-const powerLost: Strike = (scene, dice) => {
-  scene.board.powerOff();
-  forAWhile(scene, dice.between(20, 8000), 'board without power', () => scene.board.powerOn());
+const powerLost: Strike = (product, dice) => {
+  product.board.powerOff();
+  forAWhile(product, dice.between(20, 8000), 'board without power', () => product.board.powerOn());
 };
 
 function probeTrouble(name: 'waits' | 'garbage' | 'stalls' | 'short' | 'mute', most: number): Strike {
-  return (scene, dice) => {
-    scene.stlink.faults[name] = dice.between(1, most);
-    forAWhile(scene, dice.between(5, 3000), `probe: ${name} × ${scene.stlink.faults[name]}`, () => {
-      scene.stlink.faults[name] = 0;
+  return (product, dice) => {
+    product.stlink.faults[name] = dice.between(1, most);
+    forAWhile(product, dice.between(5, 3000), `probe: ${name} × ${product.stlink.faults[name]}`, () => {
+      product.stlink.faults[name] = 0;
     });
   };
 }
@@ -77,10 +79,10 @@ export const FAULTS = {
   vendorLinkDies: breakLink('controller', true),
   relayStopped: stopRelay(true),
   relayKilled: stopRelay(false),
-  agentKilled: (scene) => scene.killAgent(),
-  vendorKilled: (scene) => scene.killVendor(),
+  agentKilled: (product) => product.killAgent(),
+  vendorKilled: (product) => product.killVendor(),
   laptopAsleepAnHour: sleep(HOUR_MS),
-  laptopNaps: (scene, dice) => sleep(dice.between(500, 60_000))(scene, dice),
+  laptopNaps: (product, dice) => sleep(dice.between(500, 60_000))(product, dice),
   usbUnplugged: unplug(false),
   usbUnpluggedPowersBoard: unplug(true),
   boardLosesPower: powerLost,
@@ -105,31 +107,31 @@ export interface PlannedFault {
 }
 
 /** Puts the faults on the queue. */
-export function schedule(scene: Scene, faults: readonly PlannedFault[], dice: (index: number) => Dice): void {
+export function schedule(product: ChaosProduct, faults: readonly PlannedFault[], dice: (index: number) => Dice): void {
   const waiting: (() => void)[] = [];
   const strikes: (() => void)[] = [];
   faults.forEach(({ name, trigger }, index) => {
     const strike = (): void => {
-      (FAULTS[name] as Strike)(scene, dice(index));
+      (FAULTS[name] as Strike)(product, dice(index));
       const next = faults[index + 1];
-      if (next?.trigger.on === 'fault') scene.queue.after(next.trigger.ms, strikes[index + 1]!);
+      if (next?.trigger.on === 'fault') product.queue.after(next.trigger.ms, strikes[index + 1]!);
     };
     strikes.push(strike);
     if (trigger.on === 'fault') {
-      if (index === 0) scene.queue.after(trigger.ms, strike);
+      if (index === 0) product.queue.after(trigger.ms, strike);
     } else if (trigger.on === 'time') {
-      scene.queue.after(trigger.ms, strike);
+      product.queue.after(trigger.ms, strike);
     } else {
       let armed = true;
       const { on, count } = trigger;
       waiting.push(() => {
-        if (!armed || scene.counted[on] < count) return;
+        if (!armed || product.counted[on] < count) return;
         armed = false;
-        scene.queue.after(0, strike);
+        product.queue.after(0, strike);
       });
     }
   });
-  scene.onCount = () => {
+  product.onCount = () => {
     for (const look of waiting) look();
   };
 }

@@ -1,9 +1,9 @@
 // What must hold after every chaos run (docs/reliability.md, "Invariants"). Each check returns a sentence when it does not.
 import { leakScanner } from '../../cli/demo/leak-scan.ts';
 import { overfull } from '../fixtures/queue-peaks.ts';
-import { STUB_IMAGE } from '../fixtures/world.ts';
+import { STUB_IMAGE } from '../fixtures/board.ts';
 import { FLASH_BASE, inPlan, sectorBounds } from './layout.ts';
-import type { Scene } from './scene.ts';
+import type { ChaosProduct } from './product.ts';
 
 /** Flash before the job, and which ends are acceptable. */
 export interface Expectation {
@@ -13,7 +13,7 @@ export interface Expectation {
   readonly mustSucceed: boolean;
 }
 
-type Check = (scene: Scene, expected: Expectation) => string | undefined;
+type Check = (product: ChaosProduct, expected: Expectation) => string | undefined;
 
 const RUN_NS = 30e6;
 const MOST_TIMERS = 400;
@@ -22,14 +22,14 @@ const BOOT_SP = 0;
 const BOOT_RESET = 4;
 
 /** What this flash would start, the moment that cannot be made atomic (docs/threat-model.md) aside. */
-function halfImageStarts(scene: Scene, before: Uint8Array): string | undefined {
-  const { bytes } = scene.board.flash;
-  const old = inPlan(scene.plan).every(
+function halfImageStarts(product: ChaosProduct, before: Uint8Array): string | undefined {
+  const { bytes } = product.board.flash;
+  const old = inPlan(product.plan).every(
     ([from, to]) => Buffer.compare(bytes.subarray(from, to), before.subarray(from, to)) === 0,
   );
-  if (old || scene.flashIsImage()) return undefined;
+  if (old || product.flashIsImage()) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const boot = (scene.plan.bootAddress as number) - FLASH_BASE;
+  const boot = (product.plan.bootAddress as number) - FLASH_BASE;
   const erased = view.getUint32(boot + BOOT_RESET, true) === 0xffffffff;
   return erased
     ? undefined
@@ -37,8 +37,8 @@ function halfImageStarts(scene: Scene, before: Uint8Array): string | undefined {
 }
 
 /** A real power-up of the state the run ended in. */
-function runsAfterPowerUp(scene: Scene): number | undefined {
-  const { board } = scene;
+function runsAfterPowerUp(product: ChaosProduct): number | undefined {
+  const { board } = product;
   board.powerOff();
   board.powerOn();
   board.runTo(board.time.now + RUN_NS);
@@ -59,35 +59,35 @@ function scannerFor(image: Uint8Array): ReturnType<typeof leakScanner> {
 }
 
 export const CHECKS = {
-  falseReceipt: ({ receipts }) =>
-    receipts.some(({ flashGood }) => !flashGood) ? 'a receipt was stored while flash was not the image' : undefined,
-  oneReceipt: ({ receipts, options }) => {
-    const keys = new Set(receipts.map(({ key }) => key));
-    const writes = options.lock === 'none' ? 1 : 2;
+  falseReceipt: ({ stored }) =>
+    stored.some(({ flashGood }) => !flashGood) ? 'a receipt was stored while flash was not the image' : undefined,
+  oneReceipt: ({ stored, chaos }) => {
+    const keys = new Set(stored.map(({ key }) => key));
+    const writes = chaos.lock === 'none' ? 1 : 2;
     if (keys.size > 1) return `receipts for ${keys.size} units`;
-    return new Set(receipts.map(({ receipt }) => receipt.text)).size > writes ? 'more than one receipt' : undefined;
+    return new Set(stored.map(({ receipt }) => receipt.text)).size > writes ? 'more than one receipt' : undefined;
   },
-  outsidePlan: (scene, { before }) => {
-    const { bytes } = scene.board.flash;
-    for (const [from, to] of sectorBounds(scene.plan, 'outside')) {
+  outsidePlan: (product, { before }) => {
+    const { bytes } = product.board.flash;
+    for (const [from, to] of sectorBounds(product.plan, 'outside')) {
       if (Buffer.compare(bytes.subarray(from, to), before.subarray(from, to)) !== 0) {
         return `flash changed in ${from.toString(16)}…${to.toString(16)}`;
       }
     }
     return undefined;
   },
-  optionBytes: (scene, { optcr }) => {
-    const now = scene.board.options.optcr;
-    const allowed = scene.options.lock === 'none' ? optcr : (optcr & ~0xff00) | (now & 0xff00);
+  optionBytes: (product, { optcr }) => {
+    const now = product.board.options.optcr;
+    const allowed = product.chaos.lock === 'none' ? optcr : (optcr & ~0xff00) | (now & 0xff00);
     return (now & ~3) === (allowed & ~3) ? undefined : `OPTCR ${optcr.toString(16)} became ${now.toString(16)}`;
   },
-  halfImage: (scene, { before }) => halfImageStarts(scene, before),
+  halfImage: (product, { before }) => halfImageStarts(product, before),
   nonceTwice: ({ crypto, replies }) => {
     if (crypto.repeats.length > 0) return `nonce ${crypto.repeats[0]} twice under one key`;
     return replies.repeats.length > 0 ? `two boxes of the chip under one number: ${replies.repeats[0]}` : undefined;
   },
-  plaintext: ({ captures, options }) => {
-    const scanner = scannerFor(Buffer.concat(options.image.segments.map(({ bytes }) => bytes)));
+  plaintext: ({ captures, chaos }) => {
+    const scanner = scannerFor(Buffer.concat(chaos.image.segments.map(({ bytes }) => bytes)));
     const words = new Uint8Array(Uint32Array.from(captures.swd).buffer);
     for (const [where, what] of [
       ['relay', Buffer.concat(captures.relay)],
@@ -104,36 +104,37 @@ export const CHECKS = {
     if (full !== undefined) return `a queue holds more than it may: ${full}`;
     return net.mostInFlight > MOST_IN_FLIGHT ? `${net.mostInFlight} bytes in flight` : undefined;
   },
-  outcome: (scene, { mustSucceed }) => {
-    const { vendorEnd } = scene;
-    if (vendorEnd?.good === true && !scene.flashIsImage()) {
+  outcome: (product, { mustSucceed }) => {
+    const { vendorEnd } = product;
+    if (vendorEnd?.good === true && !product.flashIsImage()) {
       return 'the vendor was told done, and flash is not the image';
     }
-    if (vendorEnd?.good === true && scene.receipts.length === 0) return 'done without a receipt';
-    const locked = scene.options.lock !== 'none' && scene.flashIsImage();
+    if (vendorEnd?.good === true && product.stored.length === 0) return 'done without a receipt';
+    const locked = product.chaos.lock !== 'none' && product.flashIsImage();
     return mustSucceed && vendorEnd?.good !== true && !locked
       ? `no attacker, and yet: ${vendorEnd?.text ?? 'no end'}`
       : undefined;
   },
-  powerUp: (scene, { before }) => {
-    if (scene.options.lock !== 'none') return undefined;
-    const complete = scene.flashIsImage();
-    const { bytes } = scene.board.flash;
-    const old = inPlan(scene.plan).every(
+  powerUp: (product, { before }) => {
+    if (product.chaos.lock !== 'none') return undefined;
+    const complete = product.flashIsImage();
+    const { bytes } = product.board.flash;
+    const old = inPlan(product.plan).every(
       ([from, to]) => Buffer.compare(bytes.subarray(from, to), before.subarray(from, to)) === 0,
     );
-    const pc = runsAfterPowerUp(scene);
+    const pc = runsAfterPowerUp(product);
     if (complete || old) return pc === undefined ? 'a whole image does not start' : undefined;
-    return pc !== undefined && inPlan(scene.plan).some(([from, to]) => pc >= FLASH_BASE + from && pc < FLASH_BASE + to)
+    return pc !== undefined &&
+      inPlan(product.plan).some(([from, to]) => pc >= FLASH_BASE + from && pc < FLASH_BASE + to)
       ? `an incomplete image runs at ${pc.toString(16)}`
       : undefined;
   },
 } as const satisfies Record<string, Check>;
 
 /** Every invariant that does not hold. `powerUp` restarts the board, so it comes last. */
-export function broken(scene: Scene, expected: Expectation): string[] {
+export function broken(product: ChaosProduct, expected: Expectation): string[] {
   return Object.entries(CHECKS).flatMap(([name, check]) => {
-    const sentence = check(scene, expected);
+    const sentence = check(product, expected);
     return sentence === undefined ? [] : [`${name}: ${sentence}`];
   });
 }

@@ -8,7 +8,7 @@ import type { LieName, MailboxTrickName, RelayTrickName } from './hostile.ts';
 import { broken } from './invariants.ts';
 import { FLASH_BASE } from './layout.ts';
 import type { Weather } from './net.ts';
-import { Scene } from './scene.ts';
+import { ChaosProduct } from './product.ts';
 
 /** After the last fault and the last trick a job has this long to come to an end, people's patience included. */
 export const DEADLINE_MS = 2 * HOUR_MS;
@@ -47,7 +47,7 @@ export interface PlayOptions {
   /** Indices of the faults to keep; all otherwise. */
   readonly only?: readonly number[] | undefined;
   /** Spoils something between the run and its judgement: shows that an invariant can fail. */
-  readonly sabotage?: (scene: Scene) => void;
+  readonly sabotage?: (product: ChaosProduct) => void;
 }
 
 const WEATHERS: readonly Weather[] = [
@@ -122,26 +122,26 @@ function drawImage(dice: Dice, length: number): Image {
   return { format: 'bin', segments: [{ address: FLASH_BASE, bytes }], length };
 }
 
-function letAttackersIn(scene: Scene, { seed, cast, tricks, oneIn }: Script): void {
+function letAttackersIn(product: ChaosProduct, { seed, cast, tricks, oneIn }: Script): void {
   if (cast === 'faults') return;
   const dice = new Dice(seed, 3);
-  const told = (trick: string): void => scene.say('attacker', trick);
-  if (cast === 'hostile relay') scene.net.attack = hostileRelay(dice, tricks as RelayTrickName[], oneIn, told);
+  const told = (trick: string): void => product.say('attacker', trick);
+  if (cast === 'hostile relay') product.net.attack = hostileRelay(dice, tricks as RelayTrickName[], oneIn, told);
   const lies = tricks.filter((name): name is LieName => name in LIES);
   const touches = tricks.filter((name): name is MailboxTrickName => name in MAILBOX_TRICKS);
-  if (cast === 'hostile agent' && lies.length > 0) scene.crypto.lie = lyingAgent(dice, lies, oneIn, told);
-  if (cast === 'hostile agent' && touches.length > 0) scene.tampering = tamperingAgent(dice, touches, oneIn, told);
-  scene.queue.after(HOSTILE_FOR_MS, () => {
-    scene.say('attacker', 'leaves');
-    scene.net.attack = (message) => [{ message, delayMs: 0 }];
-    scene.crypto.lie = scene.tampering = undefined;
+  if (cast === 'hostile agent' && lies.length > 0) product.crypto.lie = lyingAgent(dice, lies, oneIn, told);
+  if (cast === 'hostile agent' && touches.length > 0) product.tampering = tamperingAgent(dice, touches, oneIn, told);
+  product.queue.after(HOSTILE_FOR_MS, () => {
+    product.say('attacker', 'leaves');
+    product.net.attack = (message) => [{ message, delayMs: 0 }];
+    product.crypto.lie = product.tampering = undefined;
   });
 }
 
 /** From the vendor's end on: the agent says goodbye, or is told to. */
-async function sayGoodbye(scene: Scene): Promise<string | undefined> {
-  const { queue } = scene;
-  const agentOver = (): boolean => scene.agentEnd !== undefined;
+async function sayGoodbye(product: ChaosProduct): Promise<string | undefined> {
+  const { queue } = product;
+  const agentOver = (): boolean => product.agentEnd !== undefined;
   const wait = async (): Promise<void> => {
     const until = queue.nowNs + GOODBYE_MS * 1e6;
     queue.at(until, () => {});
@@ -149,14 +149,14 @@ async function sayGoodbye(scene: Scene): Promise<string | undefined> {
   };
   await wait();
   for (let tries = 0; tries < 3 && !agentOver(); tries++) {
-    scene.stopAgent();
+    product.stopAgent();
     await wait();
   }
   return agentOver() ? undefined : 'hang: the agent does not let go';
 }
 
-async function playOut(scene: Scene, script: Script): Promise<string | undefined> {
-  const { queue } = scene;
+async function playOut(product: ChaosProduct, script: Script): Promise<string | undefined> {
+  const { queue } = product;
   const last = Math.max(
     HOSTILE_FOR_MS,
     60_000,
@@ -164,12 +164,12 @@ async function playOut(scene: Scene, script: Script): Promise<string | undefined
   );
   const limit = (last + DEADLINE_MS) * 1e6;
   queue.at(limit, () => {});
-  await queue.runUntil(() => scene.vendorEnd !== undefined || queue.nowNs >= limit);
-  if (scene.vendorEnd === undefined) {
-    scene.stopVendor();
+  await queue.runUntil(() => product.vendorEnd !== undefined || queue.nowNs >= limit);
+  if (product.vendorEnd === undefined) {
+    product.stopVendor();
     return `hang: not over after ${limit / 1e6} ms`;
   }
-  return sayGoodbye(scene);
+  return sayGoodbye(product);
 }
 
 /** Plays a seed to its end and judges it. */
@@ -186,26 +186,26 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
   flash.set(dice.bytes(3000), 0x1f0000);
   const image = drawImage(dice, script.imageBytes);
   const { weather, lock, idleLimitMs, countsSleep } = script;
-  const scene = new Scene({ seed, weather, image, flash, lock, idleLimitMs, countsSleep });
+  const product = new ChaosProduct({ seed, weather, image, flash, lock, idleLimitMs, countsSleep });
   try {
-    const before = scene.board.flash.bytes.slice();
-    const optcr = scene.board.options.optcr;
-    letAttackersIn(scene, script);
-    schedule(scene, script.faults, (index) => new Dice(seed, 100 + kept[index]!.index));
-    scene.vendorSoon(dice.int(300));
-    scene.agentSoon(dice.int(300));
-    const hang = await playOut(scene, script);
-    const virtualMs = scene.queue.now();
-    const hash = scene.traceHash();
-    options.sabotage?.(scene);
+    const before = product.board.flash.bytes.slice();
+    const optcr = product.board.options.optcr;
+    letAttackersIn(product, script);
+    schedule(product, script.faults, (index) => new Dice(seed, 100 + kept[index]!.index));
+    product.vendorSoon(dice.int(300));
+    product.agentSoon(dice.int(300));
+    const hang = await playOut(product, script);
+    const virtualMs = product.queue.now();
+    const hash = product.traceHash();
+    options.sabotage?.(product);
     const mustSucceed = script.cast === 'faults' && hang === undefined;
-    const faults = [...(hang === undefined ? [] : [hang]), ...broken(scene, { before, optcr, mustSucceed })];
-    const ended = scene.vendorEnd?.good === true ? 'good' : (scene.vendorEnd?.text.split(' ')[0] ?? 'hang');
-    return { script, broken: faults, log: scene.log, hash, ended, virtualMs };
+    const faults = [...(hang === undefined ? [] : [hang]), ...broken(product, { before, optcr, mustSucceed })];
+    const ended = product.vendorEnd?.good === true ? 'good' : (product.vendorEnd?.text.split(' ')[0] ?? 'hang');
+    return { script, broken: faults, log: product.told, hash, ended, virtualMs };
   } finally {
-    scene.agent?.kill();
-    scene.vendor?.kill();
-    scene.crypto.remove();
-    scene.queues.remove();
+    product.customerProcess?.kill();
+    product.vendorProcess?.kill();
+    product.crypto.remove();
+    product.queues.remove();
   }
 }

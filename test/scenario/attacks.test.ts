@@ -15,7 +15,8 @@ import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '..
 import { EmulatedStub, Impostor } from '../fixtures/impostor.ts';
 import { recordJob } from '../fixtures/power-record.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { STUBS, World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
+import { STUBS } from '../fixtures/board.ts';
+import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
 
@@ -36,27 +37,27 @@ held.set(seededRandom(1).bytes(0x9000));
 held.set(seededRandom(2).bytes(0x1000), 0x120000);
 const stub = STUBS.forDevice(0x419);
 
-function requireUntouched(world: World): void {
-  assert.equal(Buffer.compare(world.board.flash.bytes, held), 0, 'flash was touched');
+function requireUntouched(product: ProductFixture): void {
+  assert.equal(Buffer.compare(product.board.flash.bytes, held), 0, 'flash was touched');
 }
 
-function requireRefused({ agent, error, receipt }: Outcome, world: World): void {
+function requireRefused({ agent, error, receipt }: Outcome, product: ProductFixture): void {
   assert.ok(error instanceof BlindflashError, `the vendor was told ${String(error)}`);
   assert.notEqual(agent.result, 'done');
   assert.equal(receipt, undefined);
-  assert.deepEqual(world.receipts, []);
+  assert.deepEqual(product.receipts, []);
 }
 
 /** A job with an impostor at the customer's end. */
 async function impostorJob(
-  world: World,
+  product: ProductFixture,
   play: (thief: Impostor, events: readonly JobEvent[]) => Promise<void>,
   options: FlashOptions = {},
 ): Promise<{ thief: Impostor; events: JobEvent[]; error: unknown; receipt: unknown }> {
-  const record = world.record(IMAGE, world.planFor(IMAGE));
+  const record = product.record(IMAGE, product.planFor(IMAGE));
   const events: JobEvent[] = [];
-  const job = world.startVendor(IMAGE, record, events, { patience: PATIENCE, ...options });
-  const thief = new Impostor(world, record.room, record.room.inviteSecret!.slice());
+  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, ...options });
+  const thief = new Impostor(product, record.room, record.room.inviteSecret!.slice());
   let error: unknown;
   const done = job.done.then(
     ({ receipt }) => receipt,
@@ -67,8 +68,8 @@ async function impostorJob(
   );
   const played = play(thief, events);
   played.catch(() => {});
-  const receipt = await world.queue.drive(done, 3600e9);
-  await world.queue.drive(Promise.race([played, new Promise<void>((r) => world.queue.after(1000, () => r()))]));
+  const receipt = await product.queue.drive(done, 3600e9);
+  await product.queue.drive(Promise.race([played, new Promise<void>((r) => product.queue.after(1000, () => r()))]));
   thief.close();
   return { thief, events, error, receipt };
 }
@@ -97,18 +98,18 @@ describe('attacks on the invite', function () {
   this.timeout(60_000);
 
   it('a thief is faster than the customer: the code he would have to read out is not his; no frame leaves, the vendor sees the second use', async () => {
-    const world = new World({ seed: 300, board: { flash: held } });
-    const record = world.record(IMAGE, world.planFor(IMAGE));
+    const product = new ProductFixture({ seed: 300, board: { flash: held } });
+    const record = product.record(IMAGE, product.planFor(IMAGE));
     const { inviteSecret } = record.room;
     const events: JobEvent[] = [];
     let customer: Impostor | undefined;
     // The vendor asks on the telephone; the customer starts, and has no code to read: his tunnel does not open.
     const confirmCode = (code: string): Promise<boolean> => {
-      customer = new Impostor(world, record.room, inviteSecret!.slice(), 501);
-      return new Promise((resolve) => world.queue.after(6000, () => resolve(customer?.code === code)));
+      customer = new Impostor(product, record.room, inviteSecret!.slice(), 501);
+      return new Promise((resolve) => product.queue.after(6000, () => resolve(customer?.code === code)));
     };
-    const job = world.startVendor(IMAGE, record, events, { patience: PATIENCE, confirmCode });
-    const thief = new Impostor(world, record.room, inviteSecret!.slice());
+    const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, confirmCode });
+    const thief = new Impostor(product, record.room, inviteSecret!.slice());
     const script = async (): Promise<void> => {
       await thief.opened();
       thief.hello(STUBS.hashes);
@@ -116,7 +117,7 @@ describe('attacks on the invite', function () {
       thief.send({ name: 'CONSENT', yes: true, planHash: planHash(plan) });
     };
     script().catch(() => {});
-    await assert.rejects(world.queue.drive(job.done, 600e9), (error) =>
+    await assert.rejects(product.queue.drive(job.done, 600e9), (error) =>
       isBlindflashError(error, 'BF-JOB-CODE-REFUSED'),
     );
     assert.equal(customer?.code, undefined);
@@ -126,23 +127,23 @@ describe('attacks on the invite', function () {
       events.some(({ type }) => type === 'secondUse'),
       'the vendor is told of the second use',
     );
-    assert.deepEqual(world.receipts, []);
+    assert.deepEqual(product.receipts, []);
     thief.close();
     customer?.close();
   });
 
   it('the invite is dead after the first tunnel: its secret opens nothing, not even for a vendor who resumes', async () => {
-    const world = new World({ seed: 301, board: { flash: held } });
-    const record = world.record(IMAGE, world.planFor(IMAGE));
+    const product = new ProductFixture({ seed: 301, board: { flash: held } });
+    const record = product.record(IMAGE, product.planFor(IMAGE));
     const secret = record.room.inviteSecret!.slice();
-    const first = await world.run(IMAGE, record);
+    const first = await product.run(IMAGE, record);
     assert.equal(first.agent.result, 'done');
-    const stored = { ...world.saved.at(-1)!, finished: false };
+    const stored = { ...product.saved.at(-1)!, finished: false };
     assert.equal(stored.room.inviteSecret, undefined);
     const events: JobEvent[] = [];
-    const again = world.startVendor(IMAGE, stored, events, { patience: { ...PATIENCE, meet: 20_000 } });
-    const thief = new Impostor(world, stored.room, secret);
-    await assert.rejects(world.queue.drive(again.done, 1e13), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
+    const again = product.startVendor(IMAGE, stored, events, { patience: { ...PATIENCE, meet: 20_000 } });
+    const thief = new Impostor(product, stored.room, secret);
+    await assert.rejects(product.queue.drive(again.done, 1e13), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
     assert.equal(thief.code, undefined);
     assert.ok(events.some(({ type }) => type === 'secondUse'));
     thief.close();
@@ -182,10 +183,10 @@ const SWAPS: Readonly<Record<string, (plan: Plan) => Plan>> = {
   label: (plan) => ({ ...plan, label: 'friendly' }),
 };
 
-function swapInJobArea(world: World, change: (job: Uint8Array) => Uint8Array): { readonly swaps: number } {
+function swapInJobArea(product: ProductFixture, change: (job: Uint8Array) => Uint8Array): { readonly swaps: number } {
   const seen = { swaps: 0 };
   let length = 0;
-  takeProbe(world, {
+  takeProbe(product, {
     write: (address, bytes) => {
       if (address !== MEMORY.job.address) return bytes;
       seen.swaps++;
@@ -196,8 +197,8 @@ function swapInJobArea(world: World, change: (job: Uint8Array) => Uint8Array): {
     },
   });
   // JOB_LENGTH goes with it.
-  const original = world.probe.bind(world);
-  world.probe = () => {
+  const original = product.probe.bind(product);
+  product.probe = () => {
     const probe = original();
     return new Proxy(probe, {
       get(target, name) {
@@ -218,45 +219,45 @@ describe('a hostile agent', function () {
 
   for (const [field, change] of Object.entries(SWAPS)) {
     it(`shows one plan and gives the stub another (${field}): no sealed session, nothing touched`, async () => {
-      const world = new World({ seed: 310, board: { flash: held } });
-      const swap = swapInJobArea(world, (job) => {
+      const product = new ProductFixture({ seed: 310, board: { flash: held } });
+      const swap = swapInJobArea(product, (job) => {
         const plan = decodePlan(job.slice(JOB.fields.plan));
         const other = encodePlan(change(plan));
         assert.ok(!equalBytes(other, job.slice(JOB.fields.plan)));
         return Uint8Array.from([...job.slice(0, JOB.fields.plan), ...other]);
       });
-      const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000, label: 'honest' });
+      const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000, label: 'honest' });
       assert.ok(swap.swaps >= 1);
-      requireRefused(outcome, world);
-      requireUntouched(world);
-      assert.equal(world.board.options.rdpLevel, 0);
+      requireRefused(outcome, product);
+      requireUntouched(product);
+      assert.equal(product.board.options.rdpLevel, 0);
       assert.ok(!outcome.events.some(({ type }) => type === 'sealed'));
     });
   }
 
   it("changes only the hostEntropy, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
-    const world = new World({ seed: 310, board: { flash: held } });
-    const swap = swapInJobArea(world, (job) =>
+    const product = new ProductFixture({ seed: 310, board: { flash: held } });
+    const swap = swapInJobArea(product, (job) =>
       job.map((byte, at) => (at === JOB.fields.hostEntropy ? byte ^ 1 : byte)),
     );
-    const outcome = await world.flash(IMAGE, { patience: PATIENCE, label: 'honest' });
+    const outcome = await product.flash(IMAGE, { patience: PATIENCE, label: 'honest' });
     assert.equal(swap.swaps, 1);
     assert.equal(outcome.agent.result, 'done');
-    assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)), 0);
+    assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)), 0);
   });
 
   it("gives the stub another vendor's key: no sealed session", async () => {
-    const world = new World({ seed: 311, board: { flash: held } });
-    swapInJobArea(world, (job) => job.map((byte, at) => (at === JOB.fields.sealedKey ? byte ^ 1 : byte)));
-    const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
-    requireRefused(outcome, world);
-    requireUntouched(world);
+    const product = new ProductFixture({ seed: 311, board: { flash: held } });
+    swapInJobArea(product, (job) => job.map((byte, at) => (at === JOB.fields.sealedKey ? byte ^ 1 : byte)));
+    const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    requireRefused(outcome, product);
+    requireUntouched(product);
   });
 
   it('splices jobs: a chip that works on the plan of another job gets no session in this one', async () => {
-    const world = new World({ seed: 312, board: { flash: held } });
-    const other = encodePlan(world.planFor(tinyImage(8, 600)));
-    const { error, thief } = await impostorJob(world, async (agent) => {
+    const product = new ProductFixture({ seed: 312, board: { flash: held } });
+    const other = encodePlan(product.planFor(tinyImage(8, 600)));
+    const { error, thief } = await impostorJob(product, async (agent) => {
       await agent.opened();
       agent.hello(STUBS.hashes);
       const job = await agent.expect('JOB');
@@ -275,8 +276,8 @@ describe('a hostile agent', function () {
   });
 
   it('swaps the board in the middle: another UID stops the job', async () => {
-    const world = new World({ seed: 313, board: { flash: held } });
-    const { error, thief } = await impostorJob(world, async (agent) => {
+    const product = new ProductFixture({ seed: 313, board: { flash: held } });
+    const { error, thief } = await impostorJob(product, async (agent) => {
       await agent.opened();
       agent.hello(STUBS.hashes);
       const job = await agent.expect('JOB');
@@ -297,19 +298,19 @@ describe('a hostile agent', function () {
     assert.equal(thief.names.filter((name) => name === 'SEALED2').length, 1, 'no answer for the second board');
   });
   it('swaps the board before a resumed job, with the real stub', async () => {
-    const world = new World({ seed: 314, board: { flash: held } });
-    const record = { ...world.record(IMAGE, world.planFor(IMAGE)), uid: '00'.repeat(12) };
-    const outcome = await world.run(IMAGE, record, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    const product = new ProductFixture({ seed: 314, board: { flash: held } });
+    const record = { ...product.record(IMAGE, product.planFor(IMAGE)), uid: '00'.repeat(12) };
+    const outcome = await product.run(IMAGE, record, { patience: PATIENCE, givesUpAfterMs: 5000 });
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-OTHER-BOARD'));
-    requireRefused(outcome, world);
-    requireUntouched(world);
+    requireRefused(outcome, product);
+    requireUntouched(product);
   });
 
   it('rewrites every slot after the stub has accepted it: the stub works on its own copy', async () => {
-    const world = new World({ seed: 315, board: { flash: held } });
+    const product = new ProductFixture({ seed: 315, board: { flash: held } });
     let rewritten = 0;
     let last = 0;
-    takeProbe(world, {
+    takeProbe(product, {
       word: async (address, value, probe) => {
         if (address !== controlAddress('STATUS')) return value;
         const { accepted, state } = parseStatus(value);
@@ -326,10 +327,10 @@ describe('a hostile agent', function () {
       },
     });
     const image = imageOf([FLASH, bootable(9, 9000)]);
-    const outcome = await world.flash(image, { patience: PATIENCE });
+    const outcome = await product.flash(image, { patience: PATIENCE });
     assert.equal(outcome.agent.result, 'done');
     assert.ok(rewritten >= 4, `${rewritten} slots rewritten`);
-    assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(held, image, SECTOR_0)), 0);
+    assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(held, image, SECTOR_0)), 0);
   });
 
   it('rewrites a slot at any instant between its arrival and its acceptance: accepted as sealed, or not at all', () => {
@@ -358,19 +359,19 @@ describe('a hostile agent', function () {
 
   it('lies about indices the stub could not have reached: coded, and nothing untrue is signed', async () => {
     for (const lie of [0x0000_0040, 0x0020_0000, 0x0f00_0000]) {
-      const world = new World({ seed: 316, board: { flash: held } });
+      const product = new ProductFixture({ seed: 316, board: { flash: held } });
       let lies = 0;
-      takeProbe(world, {
+      takeProbe(product, {
         word: (address, value) => {
           if (address !== controlAddress('STATUS') || parseStatus(value).state !== 3 || lies > 200) return value;
           lies++;
           return (value + lie) >>> 0;
         },
       });
-      const outcome = await world.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+      const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
       assert.ok(lies > 0);
-      const right = Buffer.compare(world.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)) === 0;
-      assert.ok(world.receipts.length === 0 || right);
+      const right = Buffer.compare(product.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)) === 0;
+      assert.ok(product.receipts.length === 0 || right);
       assert.ok(outcome.agent.result === 'done' ? right : outcome.agent.error instanceof BlindflashError);
       assert.ok(outcome.receipt !== undefined || outcome.error instanceof BlindflashError);
     }
@@ -378,8 +379,8 @@ describe('a hostile agent', function () {
 
   it('lies to the vendor with replies that nobody asked for, old ones, and credit for ever: no receipt', async () => {
     for (const deed of ['unasked', 'repeated', 'garbage'] as const) {
-      const world = new World({ seed: 317, board: { flash: held } });
-      const { error, receipt } = await impostorJob(world, async (agent) => {
+      const product = new ProductFixture({ seed: 317, board: { flash: held } });
+      const { error, receipt } = await impostorJob(product, async (agent) => {
         await agent.opened();
         agent.hello(STUBS.hashes);
         const job = await agent.expect('JOB');
@@ -400,7 +401,7 @@ describe('a hostile agent', function () {
       });
       assert.ok(isBlindflashError(error), `${deed}: ${String(error)}`);
       assert.equal(receipt, undefined);
-      assert.deepEqual(world.receipts, []);
+      assert.deepEqual(product.receipts, []);
     }
   });
 });
@@ -409,9 +410,9 @@ describe('what host-blind does not stop, and says so', function () {
   this.timeout(60_000);
 
   it('an emulated customer: a program in place of the chip gets the whole image, and a receipt that claims no chip', async () => {
-    const world = new World({ seed: 330 });
+    const product = new ProductFixture({ seed: 330 });
     let chip: EmulatedStub | undefined;
-    const { error, receipt, events } = await impostorJob(world, async (agent) => {
+    const { error, receipt, events } = await impostorJob(product, async (agent) => {
       chip = await emulate(agent);
     });
     assert.equal(error, undefined);
@@ -419,16 +420,16 @@ describe('what host-blind does not stop, and says so', function () {
     for (const { address, bytes } of IMAGE.segments) {
       assert.deepEqual(chip?.flash.slice(address - FLASH, address - FLASH + bytes.length), bytes);
     }
-    const { statement } = ReceiptSchema.parse(JSON.parse(world.receipts[0]!.text));
+    const { statement } = ReceiptSchema.parse(JSON.parse(product.receipts[0]!.text));
     assert.match(statement, /does not prove that a chip exists/);
   });
 
   it('a program that reads CCM while the job runs finds plaintext', async () => {
-    const world = new World({ seed: 331, board: { flash: held } });
+    const product = new ProductFixture({ seed: 331, board: { flash: held } });
     const image = imageOf([FLASH, bootable(14, 12_000)]);
     const scanner = leakScanner(image.segments[0]!.bytes);
     let found = 0;
-    takeProbe(world, {
+    takeProbe(product, {
       word: async (address, value, probe) => {
         if (
           address === controlAddress('STATUS') &&
@@ -440,7 +441,7 @@ describe('what host-blind does not stop, and says so', function () {
         return value;
       },
     });
-    const outcome = await world.flash(image, { patience: PATIENCE });
+    const outcome = await product.flash(image, { patience: PATIENCE });
     assert.equal(outcome.agent.result, 'done');
     assert.ok(found > 0, 'the plaintext is there for milliseconds');
     assert.ok(modeRow('host-blind').receipt, 'and the trust sentence of the mode exists');
@@ -454,9 +455,9 @@ describe('what host-blind does not stop, and says so', function () {
     twin.restore(record.snapshots.at(-1)!);
     twin.runTo(twin.time.now + 2e9);
     const wanted = flashAfter(held, image, SECTOR_0);
-    assert.equal(Buffer.compare(record.world.board.flash.bytes, wanted), 0);
+    assert.equal(Buffer.compare(record.product.board.flash.bytes, wanted), 0);
     assert.equal(Buffer.compare(twin.flash.bytes, wanted), 0);
-    assert.equal(record.world.receipts.length, 1);
-    assert.match(ReceiptSchema.parse(JSON.parse(record.world.receipts[0]!.text)).statement, /how many/);
+    assert.equal(record.product.receipts.length, 1);
+    assert.match(ReceiptSchema.parse(JSON.parse(record.product.receipts[0]!.text)).statement, /how many/);
   });
 });

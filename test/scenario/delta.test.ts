@@ -9,7 +9,7 @@ import { decodePlan } from '../../shared/plan/plan.ts';
 import { ReceiptSchema } from '../../shared/plan/receipt.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
 import { tapCrypto } from '../chaos/crypto-tap.ts';
 
 const KIB = 1024;
@@ -41,23 +41,23 @@ interface Journal {
 }
 
 interface Run {
-  readonly world: World;
+  readonly product: ProductFixture;
   readonly outcome: Outcome;
   readonly journal: Journal;
 }
 
 /** A job on a board that holds `flash`, and what it did to the flash. */
 async function job(flash: Uint8Array, image: Image, options: FlashOptions, seed = 701): Promise<Run> {
-  const world = new World({ seed, board: { flash } });
+  const product = new ProductFixture({ seed, board: { flash } });
   const erased: (number | undefined)[] = [];
   let words = 0;
-  world.board.flash.onOperation = ({ kind, phase, sector }) => {
+  product.board.flash.onOperation = ({ kind, phase, sector }) => {
     if (phase !== 'start') return;
     if (kind === 'erase') erased.push(sector);
     else words++;
   };
-  const outcome = await world.flash(image, options);
-  return { world, outcome, journal: { erased, words } };
+  const outcome = await product.flash(image, options);
+  return { product, outcome, journal: { erased, words } };
 }
 
 function skippedIn({ outcome }: Run): number[] {
@@ -65,12 +65,12 @@ function skippedIn({ outcome }: Run): number[] {
 }
 
 /** The image and nothing else is in its sectors, and the receipt says the digests of exactly that, over whole sectors. */
-function requireWritten({ world, outcome }: Run, image: Image, before: Uint8Array): void {
+function requireWritten({ product, outcome }: Run, image: Image, before: Uint8Array): void {
   assert.equal(outcome.error, undefined);
   assert.equal(outcome.agent.result, 'done');
-  assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(before, image, SECTORS)), 0, 'flash is the image');
+  assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(before, image, SECTORS)), 0, 'flash is the image');
   const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
-  const plan = decodePlan(world.saved.at(-1)!.plan);
+  const plan = decodePlan(product.saved.at(-1)!.plan);
   assert.equal(receipt.outcome, 'written');
   assert.equal(receipt.imageDigest, toHex(expectedDigests(plan, image, CHIP).rootAfter));
 }
@@ -86,7 +86,7 @@ describe('--delta', function () {
     requireWritten(run, OLD, held);
     assert.deepEqual(run.journal, { erased: [0], words: WORDS_OF_BOOT_SECTOR });
     assert.deepEqual(skippedIn(run), [1, 2, 3]);
-    assert.deepEqual(run.world.saved.at(-1)!.acknowledged, [0, 1, 2, 3], 'proven sectors are on record');
+    assert.deepEqual(run.product.saved.at(-1)!.acknowledged, [0, 1, 2, 3], 'proven sectors are on record');
   });
 
   it('one sector differs: that one and the boot sector are written', async () => {
@@ -114,8 +114,8 @@ describe('--delta', function () {
   });
 
   it('a plan made without it cannot prove a sector that is not full: under --delta that one is written all the same', async () => {
-    const world = new World({ seed: 701 });
-    const run = await job(held, OLD, { ...DELTA, plan: world.planFor(OLD) });
+    const product = new ProductFixture({ seed: 701 });
+    const run = await job(held, OLD, { ...DELTA, plan: product.planFor(OLD) });
     requireWritten(run, OLD, held);
     assert.deepEqual(run.journal.erased, [0, 3]);
   });
@@ -206,7 +206,7 @@ describe('--delta and an agent that lies', function () {
       const { run } = await lyingJob(flash, lie, honest, 711);
       assert.ok(!skippedIn(run).includes(2), 'sector 2 was skipped');
       if (run.outcome.receipt !== undefined) requireWritten(run, OLD, flash);
-      else assert.deepEqual(run.world.receipts, []);
+      else assert.deepEqual(run.product.receipts, []);
       assert.ok(
         run.outcome.events.filter(({ type }) => type === 'sealed').length > 1 || run.outcome.error !== undefined,
       );
@@ -218,7 +218,7 @@ describe('what --delta shows, and our words say so', function () {
   this.timeout(120_000);
 
   it('whoever relays sees how many sectors are the same, whoever holds the board which', async () => {
-    const bytesOf = ({ world }: Run) => world.captures.relay.reduce((sum, { length }) => sum + length, 0);
+    const bytesOf = ({ product }: Run) => product.captures.relay.reduce((sum, { length }) => sum + length, 0);
     const [same, other] = [await job(held, OLD, DELTA), await job(held, changedIn(1), DELTA)];
     assert.ok(bytesOf(other) - bytesOf(same) > SECTOR);
     assert.deepEqual(other.journal.erased, [0, 1]);

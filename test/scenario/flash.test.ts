@@ -10,7 +10,7 @@ import { ReceiptSchema, type SignedText } from '../../shared/plan/receipt.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { World, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 const realImage = (): Image => readImage(new Uint8Array(readFileSync(elf)), { name: 'combined.elf' });
@@ -39,8 +39,8 @@ function signedBy({ text, signature }: SignedText): string {
   return vendorKey;
 }
 
-function traceOf(world: World): string {
-  const { captures, capturedAt, queue, board } = world;
+function traceOf(product: ProductFixture): string {
+  const { captures, capturedAt, queue, board } = product;
   const hash = createHash('sha256');
   for (const part of [...captures.relay, ...captures.usb]) hash.update(`${part.length} `).update(part);
   hash.update(JSON.stringify([captures.swd, capturedAt, queue.nowNs, queue.executed, board.time.cycles]));
@@ -54,23 +54,23 @@ function requireDone(outcome: Outcome): void {
 }
 
 /** Settings an earlier debugger left, which every job must leave as they were. */
-function disturb(world: World): ReadonlyMap<number, number> {
-  const { bus } = world.board;
-  world.board.runTo(5e6);
+function disturb(product: ProductFixture): ReadonlyMap<number, number> {
+  const { bus } = product.board;
+  product.board.runTo(5e6);
   bus.write(FP_CTRL, 3, 4, 'debugger');
   bus.write(DBGMCU[0], 0x7, 4, 'debugger');
   bus.write(DBGMCU[2], 0x2, 4, 'debugger');
   bus.write(DEMCR, 0x01000000, 4, 'debugger');
-  return debugSettings(world);
+  return debugSettings(product);
 }
 
-function debugSettings(world: World): ReadonlyMap<number, number> {
-  const read = (address: number) => [address, world.board.bus.read(address, 4, 'debugger') >>> 0] as const;
+function debugSettings(product: ProductFixture): ReadonlyMap<number, number> {
+  const read = (address: number) => [address, product.board.bus.read(address, 4, 'debugger') >>> 0] as const;
   return new Map([DEMCR, FP_CTRL, ...DBGMCU].map(read));
 }
 
-function planOf(world: World, make: typeof compileInfo): Plan {
-  return make(chip(), { job: world.random.bytes(16) });
+function planOf(product: ProductFixture, make: typeof compileInfo): Plan {
+  return make(chip(), { job: product.random.bytes(16) });
 }
 
 describe('a job from end to end', function () {
@@ -80,27 +80,27 @@ describe('a job from end to end', function () {
     it(`a random image over ${probe}: flash is the image, codes agree, the debug unit is as found, the receipt verifies`, async () => {
       const before = new Uint8Array(FLASH_BYTES).fill(0xff);
       before.set(seededRandom(70).bytes(0x20000));
-      const world = new World({ seed: 40, probe, board: { flash: before } });
-      const found = disturb(world);
+      const product = new ProductFixture({ seed: 40, probe, board: { flash: before } });
+      const found = disturb(product);
       const image = imageOf([FLASH, bootable(41, 9000)]);
-      const outcome = await world.flash(image, { label: 'a label' });
+      const outcome = await product.flash(image, { label: 'a label' });
       requireDone(outcome);
       const wanted = flashAfter(before, image, SECTOR_0);
-      assert.equal(Buffer.compare(world.board.flash.bytes, wanted), 0);
-      assert.match(world.codes.agent[0] ?? '', /^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}$/);
-      assert.deepEqual(world.codes.agent, world.codes.vendor);
-      assert.equal(world.board.bus.read(DHCSR, 4, 'debugger') & 1, 0, 'C_DEBUGEN is off');
-      assert.deepEqual(debugSettings(world), found);
+      assert.equal(Buffer.compare(product.board.flash.bytes, wanted), 0);
+      assert.match(product.codes.agent[0] ?? '', /^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}$/);
+      assert.deepEqual(product.codes.agent, product.codes.vendor);
+      assert.equal(product.board.bus.read(DHCSR, 4, 'debugger') & 1, 0, 'C_DEBUGEN is off');
+      assert.deepEqual(debugSettings(product), found);
       assert.equal(outcome.agent.board, 'running');
-      const pc = world.board.core.regs[15]! >>> 0;
+      const pc = product.board.core.regs[15]! >>> 0;
       assert.ok(pc >= FLASH && pc < FLASH + 0x60, `the image runs at ${pc.toString(16)}`);
       const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
-      assert.equal(signedBy(outcome.receipt!), Buffer.from(world.keys.receipt.publicKey).toString('hex'));
+      assert.equal(signedBy(outcome.receipt!), Buffer.from(product.keys.receipt.publicKey).toString('hex'));
       assert.deepEqual(
         [receipt.outcome, receipt.bytes, receipt.psize, receipt.mode],
         ['written', 9000, 'x32', 'host-blind'],
       );
-      assert.equal(world.receipts.length, 1);
+      assert.equal(product.receipts.length, 1);
       const copy = outcome.agent.receipt;
       assert.ok(copy?.receipt && copy.signature);
       signedBy({ text: copy.receipt, signature: copy.signature });
@@ -113,9 +113,9 @@ describe('a job from end to end', function () {
   }
 
   it('the digest in the receipt is the one anybody can compute from the image', async () => {
-    const world = new World({ seed: 43 });
+    const product = new ProductFixture({ seed: 43 });
     const bytes = bootable(44, 500);
-    const outcome = await world.flash(imageOf([FLASH, bytes]));
+    const outcome = await product.flash(imageOf([FLASH, bytes]));
     const digest = createHash('sha512').update(bytes).digest();
     const head = Buffer.alloc(12);
     head.writeUInt32LE(1, 0);
@@ -126,28 +126,28 @@ describe('a job from end to end', function () {
   });
 
   it('the real image: it boots and greets on its serial line', async () => {
-    const world = new World({ seed: 50 });
+    const product = new ProductFixture({ seed: 50 });
     const image = realImage();
     let text = '';
-    world.board.uart.onByte = (byte) => (text += String.fromCharCode(byte));
-    const outcome = await world.flash(image);
+    product.board.uart.onByte = (byte) => (text += String.fromCharCode(byte));
+    const outcome = await product.flash(image);
     requireDone(outcome);
     for (const { address, bytes } of image.segments) {
-      assert.deepEqual(world.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+      assert.deepEqual(product.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
     }
-    world.board.powerOff();
+    product.board.powerOff();
     text = '';
-    world.board.powerOn();
-    world.board.runTo(world.board.time.now + 300e6);
+    product.board.powerOn();
+    product.board.runTo(product.board.time.now + 300e6);
     assert.match(text, /The example application 1\.0 is running/);
     assert.match(text, /Started by the bootloader/);
   });
 
   it('the same seed twice gives the same trace, another seed another one', async () => {
     const run = async (seed: number) => {
-      const world = new World({ seed });
-      requireDone(await world.flash(tinyImage()));
-      return traceOf(world);
+      const product = new ProductFixture({ seed });
+      requireDone(await product.flash(tinyImage()));
+      return traceOf(product);
     };
     const [a, b, c] = [await run(60), await run(60), await run(61)];
     assert.equal(a, b);
@@ -155,22 +155,22 @@ describe('a job from end to end', function () {
   });
 
   it('a plan that locks: the receipt says so, after a power cycle the board reads as level 1 and takes no further job', async () => {
-    const world = new World({ seed: 65 });
+    const product = new ProductFixture({ seed: 65 });
     const image = tinyImage();
-    const outcome = await world.flash(image, { lock: 'level 1' });
+    const outcome = await product.flash(image, { lock: 'level 1' });
     requireDone(outcome);
     const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
     assert.equal(receipt.outcome, 'lock programmed');
     assert.equal(receipt.lock.asked, true);
     assert.notEqual((receipt.lock.optcr! >>> 8) & 0xff, 0xaa);
-    assert.equal(world.receipts.length, 2, 'written first, locked afterwards');
-    world.board.powerOff();
-    world.board.powerOn();
-    world.board.runTo(world.board.time.now + 5e6);
-    assert.equal(world.board.options.rdpLevel, 1);
-    const pc = world.board.core.regs[15]! >>> 0;
+    assert.equal(product.receipts.length, 2, 'written first, locked afterwards');
+    product.board.powerOff();
+    product.board.powerOn();
+    product.board.runTo(product.board.time.now + 5e6);
+    assert.equal(product.board.options.rdpLevel, 1);
+    const pc = product.board.core.regs[15]! >>> 0;
     assert.ok(pc >= FLASH && pc < FLASH + 0x60, 'it runs the image');
-    const again = await world.flash(image);
+    const again = await product.flash(image);
     assert.ok(isBlindflashError(again.error, 'BF-TARGET-RDP1'));
     assert.equal(again.agent.result, 'failed');
     assert.equal(again.receipt, undefined);
@@ -183,11 +183,11 @@ describe('a job from end to end', function () {
       [held, true],
       [held.map((byte, at) => (at === 200 ? byte ^ 4 : byte)), false],
     ] as const) {
-      const world = new World({ seed: 70, board: { flash } });
+      const product = new ProductFixture({ seed: 70, board: { flash } });
       const journal: string[] = [];
-      world.board.flash.onOperation = ({ kind }) => journal.push(kind);
-      const plan = compileVerify(image, chip(), { job: world.random.bytes(16) });
-      const outcome = await world.flash(image, { plan });
+      product.board.flash.onOperation = ({ kind }) => journal.push(kind);
+      const plan = compileVerify(image, chip(), { job: product.random.bytes(16) });
+      const outcome = await product.flash(image, { plan });
       assert.deepEqual(journal, []);
       assert.equal(outcome.agent.board, 'running');
       if (right) {
@@ -202,39 +202,39 @@ describe('a job from end to end', function () {
 
   it('erase: exactly the sectors of the plan', async () => {
     const flash = seededRandom(71).bytes(FLASH_BYTES);
-    const world = new World({ seed: 72, board: { flash } });
-    const plan = compileErase(chip(), { job: world.random.bytes(16), sectors: [2, 13] });
-    const outcome = await world.run(undefined, world.record(undefined, plan));
+    const product = new ProductFixture({ seed: 72, board: { flash } });
+    const plan = compileErase(chip(), { job: product.random.bytes(16), sectors: [2, 13] });
+    const outcome = await product.run(undefined, product.record(undefined, plan));
     requireDone(outcome);
     const wanted = flash.slice().fill(0xff, 0x8000, 0xc000).fill(0xff, 0x104000, 0x108000);
-    assert.equal(Buffer.compare(world.board.flash.bytes, wanted), 0);
+    assert.equal(Buffer.compare(product.board.flash.bytes, wanted), 0);
     assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'erased');
     assert.equal(outcome.agent.board, 'erased', 'what the customer is told');
-    assert.equal(world.saved.at(-1)!.board, 'erased', 'what the vendor has on record');
+    assert.equal(product.saved.at(-1)!.board, 'erased', 'what the vendor has on record');
   });
 
   it('info: says what is connected, loads nothing, changes nothing', async () => {
     const flash = flashAfter(new Uint8Array(FLASH_BYTES).fill(0xff), tinyImage(), SECTOR_0);
-    const world = new World({ seed: 73, board: { flash } });
-    const outcome = await world.run(undefined, world.record(undefined, planOf(world, compileInfo)));
+    const product = new ProductFixture({ seed: 73, board: { flash } });
+    const outcome = await product.run(undefined, product.record(undefined, planOf(product, compileInfo)));
     requireDone(outcome);
     assert.ok(outcome.events.some((event) => event.type === 'hello' && event.hello.target.flashKiB === 2048));
     assert.equal(outcome.receipt, undefined);
     assert.equal(outcome.agent.board, 'untouched');
-    assert.equal(world.board.soc.rcc.pllOn, false, 'no stub ran');
+    assert.equal(product.board.soc.rcc.pllOn, false, 'no stub ran');
   });
 
   it('reset: the board is started anew and runs', async () => {
     const flash = flashAfter(new Uint8Array(FLASH_BYTES).fill(0xff), tinyImage(), SECTOR_0);
-    const world = new World({ seed: 74, board: { flash } });
+    const product = new ProductFixture({ seed: 74, board: { flash } });
     let resets = 0;
-    const { board } = world;
+    const { board } = product;
     const enter = board.core.enterReset.bind(board.core);
     board.core.enterReset = (kind) => {
       resets++;
       enter(kind);
     };
-    const outcome = await world.run(undefined, world.record(undefined, planOf(world, compileReset)));
+    const outcome = await product.run(undefined, product.record(undefined, planOf(product, compileReset)));
     requireDone(outcome);
     assert.equal(outcome.agent.board, 'running');
     assert.equal(resets, 1);

@@ -10,7 +10,7 @@ import { MEMORY } from '../fixtures/f42x.ts';
 import type { Log, LogFields } from '../../shared/ports.ts';
 import { bootable, FLASH, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { World, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 
@@ -22,22 +22,22 @@ function collectingLog(lines: string[]): Log {
 }
 
 interface Observed {
-  readonly world: World;
+  readonly product: ProductFixture;
   readonly outcome: Outcome;
   readonly lines: readonly string[];
 }
 
 async function observe(image: Image, seed: number): Promise<Observed> {
   const lines: string[] = [];
-  const world = new World({ seed, log: collectingLog(lines) });
-  const outcome = await world.flash(image);
+  const product = new ProductFixture({ seed, log: collectingLog(lines) });
+  const outcome = await product.flash(image);
   assert.equal(outcome.agent.result, 'done');
-  return { world, outcome, lines };
+  return { product, outcome, lines };
 }
 
 /** Everything an observer could have written down, each as one stretch of bytes. */
-function haystacks({ world, outcome, lines }: Observed): ReadonlyMap<string, Uint8Array> {
-  const { relay, usb, swd } = world.captures;
+function haystacks({ product, outcome, lines }: Observed): ReadonlyMap<string, Uint8Array> {
+  const { relay, usb, swd } = product.captures;
   const words = new Uint8Array(Uint32Array.from(swd).buffer);
   const text = (value: unknown) => Buffer.from(JSON.stringify(value) ?? '');
   const { error, ...told } = outcome.agent;
@@ -49,7 +49,7 @@ function haystacks({ world, outcome, lines }: Observed): ReadonlyMap<string, Uin
     ['SWD', words],
     ['SWD backwards', words.slice().reverse()],
     ['log', Buffer.from(lines.join('\n'))],
-    ['agent', text({ ...told, error: String(error), said: world.said, sheets: world.sheets })],
+    ['agent', text({ ...told, error: String(error), said: product.said, sheets: product.sheets })],
   ]);
 }
 
@@ -62,10 +62,10 @@ function scannerOf(image: Image): LeakScanner {
 }
 
 /** Reads of the probe: address and length, from the command bytes (docs/reference/stlink.md §2.2). */
-function readsOf(world: World): { readonly address: number; readonly length: number }[] {
+function readsOf(product: ProductFixture): { readonly address: number; readonly length: number }[] {
   const reads: { address: number; length: number }[] = [];
-  for (let at = 0; at < world.captures.usb.length; at += 3) {
-    const command = world.captures.usb[at] as Uint8Array;
+  for (let at = 0; at < product.captures.usb.length; at += 3) {
+    const command = product.captures.usb[at] as Uint8Array;
     const view = new DataView(command.buffer, command.byteOffset, command.byteLength);
     if (command[0] !== 0xf2) continue;
     const isBlock = [0x07, 0x0c, 0x47, 0x54].includes(command[1]!);
@@ -127,19 +127,19 @@ describe('what an observer holds', function () {
 
   it('a canary sent in clear through the same captures is found in every one of them', async () => {
     const observed = await observe(imageOf([FLASH, bootable(84, 300)]), 85);
-    const { world } = observed;
+    const { product } = observed;
     const canary = bootable(84, 300).slice(100, 132);
     // Over the relay's wire, and over USB and SWD into SRAM as a careless agent would write it.
-    const link = await world.dial();
+    const link = await product.dial('agent');
     link.send(canary);
-    const probe = world.probe();
+    const probe = product.probe();
     const write = async () => {
       await probe.open();
       await probe.connect();
       await probe.writeMemory(MEMORY.frames.address, canary);
       await probe.disconnect();
     };
-    await world.queue.drive(write());
+    await product.queue.drive(write());
     const careless = { ...observed, lines: [...observed.lines, Buffer.from(canary).toString('latin1')] };
     const places = found(leakScanner(canary), careless);
     for (const place of ['relay', 'USB', 'USB stream 1', 'SWD']) {
@@ -149,10 +149,10 @@ describe('what an observer holds', function () {
 
   it('images of one size give equal frame counts and lengths, whatever their bytes', async () => {
     const shape = async (bytes: Uint8Array) => {
-      const { world } = await observe(imageOf([FLASH, bytes]), 86);
+      const { product } = await observe(imageOf([FLASH, bytes]), 86);
       return {
-        relay: world.captures.relay.map(({ length }) => length).join(' '),
-        slots: world.captures.usb
+        relay: product.captures.relay.map(({ length }) => length).join(' '),
+        slots: product.captures.usb
           .filter((_, i) => i % 3 === 1)
           .map(({ length }) => length)
           .filter((n) => n > 1000)
@@ -174,7 +174,7 @@ describe('what an observer holds', function () {
   });
 
   it('an honest job reads nothing but identification, debug settings, its own stub and the mailbox', () => {
-    const reads = readsOf(honest.world);
+    const reads = readsOf(honest.product);
     assert.ok(reads.length > 100);
     for (const { address, length } of reads) {
       const allowed = READABLE.some(([from, size]) => address >= from && address + length <= from + size);
@@ -183,19 +183,19 @@ describe('what an observer holds', function () {
   });
 
   it('nothing secret is in a log: invite secret, resume secret, holder seeds, vendor keys, the code', () => {
-    const { world, lines } = honest;
-    const { room } = world;
+    const { product, lines } = honest;
+    const { room } = product;
     assert.ok(room);
-    const resume = world.saved.at(-1)?.room.resumeSecret;
+    const resume = product.saved.at(-1)?.room.resumeSecret;
     assert.ok(resume);
     const secrets = new Map<string, Uint8Array | undefined>([
       ['invite secret', room.inviteSecret],
       ['resume secret', resume],
       ['holder seed', room.holderSeed],
       ['tunnel secret', room.tunnelSecret],
-      ['sealed key', world.keys.sealed.secretKey],
-      ['receipt key', world.keys.receipt.secretKey.slice(0, 32)],
-      ['tenant key', world.keys.tenant.secretKey.slice(0, 32)],
+      ['sealed key', product.keys.sealed.secretKey],
+      ['receipt key', product.keys.receipt.secretKey.slice(0, 32)],
+      ['tenant key', product.keys.tenant.secretKey.slice(0, 32)],
     ]);
     const text = lines.join('\n');
     for (const [name, secret] of secrets) {
@@ -209,7 +209,7 @@ describe('what an observer holds', function () {
         assert.ok(!text.includes(form.slice(0, 20)), `${name} is in a log`);
       }
     }
-    assert.ok(!text.includes(world.codes.agent[0]!));
+    assert.ok(!text.includes(product.codes.agent[0]!));
     const everything = [...haystacks(honest)];
     for (const [name, secret] of secrets) {
       for (const [place, bytes] of everything) {

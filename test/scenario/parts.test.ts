@@ -12,7 +12,7 @@ import { CONTROL, LAYOUTS } from '../../shared/mailbox/layout.ts';
 import { CHIPS, type ChipName } from '../../sim/chips/stm32f4.ts';
 import { bootable, FLASH, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { World, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 /** Inside the SRAM of every part. */
 const STACK_TOP = 0x20010000;
@@ -25,8 +25,8 @@ const GIVES_UP = {
 
 const small = (seed: number, length = 3000): Image => imageOf([FLASH, bootable(seed, length, FLASH, 4, STACK_TOP)]);
 
-function worldOf(chip: ChipName, seed: number, flash?: Uint8Array): World {
-  return new World({ seed, board: { chip, strict: true, ...(flash === undefined ? {} : { flash }) } });
+function worldOf(chip: ChipName, seed: number, flash?: Uint8Array): ProductFixture {
+  return new ProductFixture({ seed, board: { chip, strict: true, ...(flash === undefined ? {} : { flash }) } });
 }
 
 /** Flash content the customer had before. */
@@ -100,18 +100,18 @@ describe('a job on another part with a random generator', function () {
   for (const job of WHOLE_JOBS) {
     it(`${job.chip}: flash is the image and nothing else changed, the array is not read while it is busy, no RAM holds any of it, the receipt says so`, async () => {
       const flash = seededRandom(20).bytes(CHIPS[job.chip].flashKb * KIB);
-      const world = worldOf(job.chip, 21, flash);
+      const product = worldOf(job.chip, 21, flash);
       const image = wide(22, job);
-      const outcome = await world.flash(image, { lock: 'level 1', ...GIVES_UP });
+      const outcome = await product.flash(image, { lock: 'level 1', ...GIVES_UP });
       requireDone(outcome);
-      assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(flash, image, job.sectors)), 0);
-      assert.deepEqual([world.board.flash.stalls, world.board.flash.storeStalls], [0, 0]);
-      assert.deepEqual(world.board.warnings, []);
+      assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(flash, image, job.sectors)), 0);
+      assert.deepEqual([product.board.flash.stalls, product.board.flash.storeStalls], [0, 0]);
+      assert.deepEqual(product.board.warnings, []);
       const noise = leakScanner(concat(...image.segments.slice(1).map(({ bytes }) => bytes)));
-      for (const { bytes, name } of world.board.soc.memories.ram) assert.deepEqual(noise.find(bytes), [], name);
+      for (const { bytes, name } of product.board.soc.memories.ram) assert.deepEqual(noise.find(bytes), [], name);
       const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
       assert.deepEqual([receipt.outcome, receipt.psize], ['lock programmed', 'x32']);
-      const pc = world.board.core.regs[15]! >>> 0;
+      const pc = product.board.core.regs[15]! >>> 0;
       assert.ok(pc >= FLASH && pc < FLASH + 0x80, `the image runs at ${pc.toString(16)}`);
     });
   }
@@ -123,41 +123,41 @@ describe('a part without a random generator', function () {
   for (const chip of ['stm32f411', 'stm32f401', 'stm32f401xc', 'stm32f446'] as const) {
     it(`${chip}: the stub refuses, both sides are told the same, flash is as it was and the product runs again`, async () => {
       const flash = before(chip, 5);
-      const world = worldOf(chip, 11, flash);
-      const outcome = await world.flash(small(12), GIVES_UP);
+      const product = worldOf(chip, 11, flash);
+      const outcome = await product.flash(small(12), GIVES_UP);
       requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
-      assert.equal(Buffer.compare(world.board.flash.bytes, flash), 0);
+      assert.equal(Buffer.compare(product.board.flash.bytes, flash), 0);
       assert.equal(outcome.agent.board, 'running');
-      assert.equal(world.running?.resumable, false, 'no way back is offered for what cannot work');
-      const pc = world.board.core.regs[15]! >>> 0;
+      assert.equal(product.running?.resumable, false, 'no way back is offered for what cannot work');
+      const pc = product.board.core.regs[15]! >>> 0;
       assert.ok(pc >= FLASH && pc < FLASH + 0x80, `the product runs at ${pc.toString(16)}`);
     });
   }
 
   it('no M1 has left the chip, and its page holds none', async () => {
-    const world = worldOf('stm32f411', 13, before('stm32f411', 5));
-    const record = world.record(small(14), world.planFor(small(14)));
-    const outcome = await world.run(small(14), record, GIVES_UP);
+    const product = worldOf('stm32f411', 13, before('stm32f411', 5));
+    const record = product.record(small(14), product.planFor(small(14)));
+    const outcome = await product.run(small(14), record, GIVES_UP);
     requireRefused(outcome, 'BF-TARGET-NO-RANDOM');
     assert.ok(outcome.events.every(({ type }) => type !== 'sealed'));
     const m1 = LAYOUTS.stm32f4.memory.control.address + CONTROL.M1.offset;
-    for (let at = m1; at < m1 + CONTROL.M1.size; at += 4) assert.equal(world.board.bus.read(at, 4, 'debugger'), 0);
+    for (let at = m1; at < m1 + CONTROL.M1.size; at += 4) assert.equal(product.board.bus.read(at, 4, 'debugger'), 0);
   });
 
   it('a plan for an F427 meets an F411: the wrong chip is the news, and nothing is loaded', async () => {
-    const world = worldOf('stm32f411', 15);
+    const product = worldOf('stm32f411', 15);
     const image = small(16);
-    const plan = compileFlash(image, requireChip(0x419), { job: world.random.bytes(16) });
-    const outcome = await world.flash(image, { plan, ...GIVES_UP });
+    const plan = compileFlash(image, requireChip(0x419), { job: product.random.bytes(16) });
+    const outcome = await product.flash(image, { plan, ...GIVES_UP });
     requireRefused(outcome, 'BF-PLAN-WRONG-CHIP');
-    assert.equal(world.sheets.length, 0, 'the customer is not asked');
+    assert.equal(product.sheets.length, 0, 'the customer is not asked');
     assert.equal(outcome.agent.board, 'untouched');
   });
 
   it('what needs no key still works: info', async () => {
-    const world = worldOf('stm32f446', 17);
-    const plan = compileInfo(requireChip(CHIPS.stm32f446.devId), { job: world.random.bytes(16) });
-    const { agent, error } = await world.run(undefined, world.record(undefined, plan), {});
+    const product = worldOf('stm32f446', 17);
+    const plan = compileInfo(requireChip(CHIPS.stm32f446.devId), { job: product.random.bytes(16) });
+    const { agent, error } = await product.run(undefined, product.record(undefined, plan), {});
     assert.deepEqual([error, agent.error, agent.result], [undefined, undefined, 'done']);
   });
 });

@@ -8,7 +8,7 @@ import type { FlashJournalEntry } from '../../sim/peripherals/flash-operation.ts
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import type { FlashOptions } from '../fixtures/world.ts';
+import type { FlashOptions } from '../fixtures/product.ts';
 
 /** Sectors 0, 1 and 12: the boot words' own, a neighbour, and one in the other bank. */
 const SECTORS = [

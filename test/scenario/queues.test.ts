@@ -1,7 +1,7 @@
 // No queue grows with the image or with patience (docs/reliability.md, "Queues"): a large image on its way to a customer whose line is
 // slow and loses messages, from a vendor whose line is fast.
 import assert from 'node:assert/strict';
-import { House } from '../../bench/job/house.ts';
+import { MeasuredProduct } from '../../bench/job/product.ts';
 import { oldContents, randomImage } from '../../bench/job/images.ts';
 import { IMAGE_DATA_BYTES } from '../../shared/sealed/messages.ts';
 import { LINK } from '../../shared/link/limits.ts';
@@ -16,11 +16,11 @@ describe('queues', function () {
     const queues = watchQueues();
     try {
       const network = { rttMs: 300, bitsPerSecond: 100e6, agentBitsPerSecond: 1e6, agentShare: 0.9, loss: 0.005 };
-      const house = new House({ seed: 1, probe: 'v2-1', network, flash: oldContents(true) });
+      const product = new MeasuredProduct({ seed: 1, probe: 'v2-1', network, flash: oldContents(true) });
       const image = randomImage(KIB, 801, 0.95);
-      const record = house.newRecord(image, house.plan(image));
-      const vendor = house.startVendor(image, record);
-      const [{ receipt }, agent] = await house.drive(Promise.all([vendor.done, house.runAgent(record)]));
+      const record = product.record(image, product.plan(image));
+      const vendor = product.startJob(image, record);
+      const [{ receipt }, agent] = await product.drive(Promise.all([vendor.done, product.startAgent(record)]));
       assert.ok(receipt);
       assert.equal(agent.result, 'done');
     } finally {

@@ -9,7 +9,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { BOARD } from '../../shared/tunnel/bodies.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { World, type FlashOptions, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
 
 const blank = new Uint8Array(FLASH_BYTES).fill(0xff);
 const PATIENCE = { meet: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
@@ -22,11 +22,11 @@ const WIDE = imageOf(
 const WIDE_SECTORS = [[FLASH, 0xc000]] as const;
 
 function requireRight(
-  world: World,
+  product: ProductFixture,
   image = WIDE,
   sectors: readonly (readonly [number, number])[] = WIDE_SECTORS,
 ): void {
-  assert.equal(Buffer.compare(world.board.flash.bytes, flashAfter(blank, image, sectors)), 0, 'flash is the image');
+  assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(blank, image, sectors)), 0, 'flash is the image');
 }
 
 function requireDone({ agent, error, receipt }: Outcome): void {
@@ -36,12 +36,17 @@ function requireDone({ agent, error, receipt }: Outcome): void {
 }
 
 /** Runs a job and does something once flash has begun `count` operations. */
-async function during(world: World, count: number, deed: () => void, options: FlashOptions = {}): Promise<Outcome> {
+async function during(
+  product: ProductFixture,
+  count: number,
+  deed: () => void,
+  options: FlashOptions = {},
+): Promise<Outcome> {
   let seen = 0;
-  world.board.flash.onOperation = ({ phase }) => {
-    if (phase === 'start' && ++seen === count) world.queue.at(world.queue.nowNs, deed);
+  product.board.flash.onOperation = ({ phase }) => {
+    if (phase === 'start' && ++seen === count) product.queue.at(product.queue.nowNs, deed);
   };
-  const outcome = await world.flash(WIDE, { patience: PATIENCE, ...options });
+  const outcome = await product.flash(WIDE, { patience: PATIENCE, ...options });
   assert.ok(seen >= count, 'the deed was done');
   return outcome;
 }
@@ -52,31 +57,31 @@ describe('survival', function () {
   for (const side of ['agent', 'controller'] as const) {
     for (const operation of [1, 40, 1800]) {
       it(`the ${side}'s link breaks at flash operation ${operation}: the job goes on in the same sealed session`, async () => {
-        const world = new World({ seed: 200 + operation });
-        const outcome = await during(world, operation, () => world.dropLink(side));
+        const product = new ProductFixture({ seed: 200 + operation });
+        const outcome = await during(product, operation, () => product.dropLink(side));
         requireDone(outcome);
-        requireRight(world);
-        assert.ok(world.links.filter((link) => link.side === side).length >= 2, 'it came back');
+        requireRight(product);
+        assert.ok(product.links.filter((link) => link.side === side).length >= 2, 'it came back');
         assert.equal(outcome.events.filter(({ type }) => type === 'sealed').length, 1);
-        assert.equal(world.codes.agent.length, 1);
+        assert.equal(product.codes.agent.length, 1);
       });
     }
   }
 
   it('both links break again and again: the job ends all the same', async () => {
-    const world = new World({ seed: 210 });
+    const product = new ProductFixture({ seed: 210 });
     const breaks = (left: number): void => {
       if (left === 0) return;
-      world.dropLink(left % 2 === 0 ? 'agent' : 'controller');
-      world.queue.after(3000, () => breaks(left - 1));
+      product.dropLink(left % 2 === 0 ? 'agent' : 'controller');
+      product.queue.after(3000, () => breaks(left - 1));
     };
-    requireDone(await during(world, 5, () => breaks(6)));
-    requireRight(world);
+    requireDone(await during(product, 5, () => breaks(6)));
+    requireRight(product);
   });
 
   it('the probe is unplugged: a coded error on both sides, and both know what the board is like', async () => {
-    const world = new World({ seed: 220 });
-    const outcome = await during(world, 100, () => world.usb.unplug(), { givesUpAfterMs: 20_000 });
+    const product = new ProductFixture({ seed: 220 });
+    const outcome = await during(product, 100, () => product.usb.unplug(), { givesUpAfterMs: 20_000 });
     assert.equal(outcome.agent.result, 'failed');
     assert.match(outcome.agent.error?.code ?? '', /^BF-PROBE-/);
     assert.ok(isBlindflashError(outcome.error));
@@ -89,45 +94,45 @@ describe('survival', function () {
   });
 
   it('the customer declines: nothing was touched, the vendor is told', async () => {
-    const world = new World({ seed: 230 });
+    const product = new ProductFixture({ seed: 230 });
     const journal: string[] = [];
-    world.board.flash.onOperation = ({ kind }) => journal.push(kind);
-    const outcome = await world.flash(WIDE, { consent: false, patience: PATIENCE });
+    product.board.flash.onOperation = ({ kind }) => journal.push(kind);
+    const outcome = await product.flash(WIDE, { consent: false, patience: PATIENCE });
     assert.equal(outcome.agent.result, 'declined');
     assert.equal(outcome.agent.board, 'untouched');
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-DECLINED'));
     assert.deepEqual(journal, []);
     assert.equal(
-      world.captures.usb.some((part) => part.length > 4000),
+      product.captures.usb.some((part) => part.length > 4000),
       false,
       'no stub was loaded',
     );
   });
 
   it('the customer interrupts before the yes: nothing was touched', async () => {
-    const world = new World({ seed: 231 });
+    const product = new ProductFixture({ seed: 231 });
     const control = new AbortController();
     const askConsent = (): Promise<boolean> => {
-      world.queue.after(2000, () => control.abort());
+      product.queue.after(2000, () => control.abort());
       return new Promise(() => {});
     };
-    const outcome = await world.flash(WIDE, { askConsent, signal: control.signal, patience: PATIENCE });
+    const outcome = await product.flash(WIDE, { askConsent, signal: control.signal, patience: PATIENCE });
     assert.equal(outcome.agent.error?.code, 'BF-JOB-INTERRUPTED');
     assert.equal(outcome.agent.board, 'untouched');
     assert.ok(isBlindflashError(outcome.error));
-    assert.equal(Buffer.compare(world.board.flash.bytes, blank), 0);
+    assert.equal(Buffer.compare(product.board.flash.bytes, blank), 0);
   });
 
   it('the customer interrupts in the middle: coded on both sides, the keys are wiped, the words are right', async () => {
-    const world = new World({ seed: 232 });
+    const product = new ProductFixture({ seed: 232 });
     const control = new AbortController();
-    const outcome = await during(world, 500, () => control.abort(), { signal: control.signal });
+    const outcome = await during(product, 500, () => control.abort(), { signal: control.signal });
     assert.equal(outcome.agent.error?.code, 'BF-JOB-INTERRUPTED');
     assert.equal(outcome.agent.board, 'incomplete');
     assert.ok(isBlindflashError(outcome.error));
     assert.ok(String(outcome.error).includes(BOARD.incomplete), String(outcome.error));
     assert.equal(outcome.receipt, undefined);
-    const ccm = Buffer.from(world.board.soc.memories.ram.find(({ bytes }) => bytes.length === 0x10000)!.bytes);
+    const ccm = Buffer.from(product.board.soc.memories.ram.find(({ bytes }) => bytes.length === 0x10000)!.bytes);
     const image = Buffer.from(WIDE.segments[1]!.bytes);
     for (let at = 0; at + 16 <= image.length; at += 16) {
       assert.equal(ccm.indexOf(image.subarray(at, at + 16)), -1, 'plaintext is left in CCM');
@@ -135,34 +140,34 @@ describe('survival', function () {
   });
 
   it('the vendor is killed before the code is confirmed: the next process asks for it again, and the job is done', async () => {
-    const world = new World({ seed: 241 });
-    const record = world.record(WIDE, world.planFor(WIDE));
+    const product = new ProductFixture({ seed: 241 });
+    const record = product.record(WIDE, product.planFor(WIDE));
     const asked: number[] = [];
     const options: FlashOptions = {
       patience: PATIENCE,
       memory: new ShortMemory(),
-      confirmCode: () => (asked.push(world.saved.length) === 1 ? new Promise<boolean>(() => {}) : true),
+      confirmCode: () => (asked.push(product.saved.length) === 1 ? new Promise<boolean>(() => {}) : true),
     };
-    const first = world.startVendor(WIDE, record, [], options);
-    const agent = world.runAgent(record, options);
-    await world.queue.runUntil(() => asked.length === 1, 600e9);
-    const stored = structuredClone(world.saved.at(-1)!);
+    const first = product.startVendor(WIDE, record, [], options);
+    const agent = product.runAgent(record, options);
+    await product.queue.runUntil(() => asked.length === 1, 600e9);
+    const stored = structuredClone(product.saved.at(-1)!);
     first.interrupt();
-    await assert.rejects(world.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
+    await assert.rejects(product.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
     assert.equal(stored.room.codeConfirmed, false);
-    await world.queue.runUntil(() => false, world.queue.nowNs + 8e9).catch(() => {});
+    await product.queue.runUntil(() => false, product.queue.nowNs + 8e9).catch(() => {});
     const events: JobEvent[] = [];
-    const second = world.startVendor(WIDE, { ...stored, room: { ...stored.room } }, events, options);
-    requireDone(await world.finish(second, agent, events));
-    requireRight(world);
+    const second = product.startVendor(WIDE, { ...stored, room: { ...stored.room } }, events, options);
+    requireDone(await product.finish(second, agent, events));
+    requireRight(product);
     assert.equal(asked.length, 2);
   });
 
   it('the vendor is killed and comes back as a new process: acknowledged sectors are not done again, no second yes', async () => {
-    const world = new World({ seed: 240 });
+    const product = new ProductFixture({ seed: 240 });
     const image = WIDE;
-    const plan = compileFlash(image, requireChip(0x419), { job: world.random.bytes(16) });
-    const record = world.record(image, plan);
+    const plan = compileFlash(image, requireChip(0x419), { job: product.random.bytes(16) });
+    const record = product.record(image, plan);
     let yeses = 0;
     const options: FlashOptions = {
       patience: PATIENCE,
@@ -171,27 +176,27 @@ describe('survival', function () {
     };
     const erased: (number | undefined)[] = [];
     const firstEvents: JobEvent[] = [];
-    const first = world.startVendor(image, record, firstEvents, options);
-    const agent = world.runAgent(record, options);
-    world.board.flash.onOperation = ({ kind, phase, sector }) => {
+    const first = product.startVendor(image, record, firstEvents, options);
+    const agent = product.runAgent(record, options);
+    product.board.flash.onOperation = ({ kind, phase, sector }) => {
       if (kind === 'erase' && phase === 'start') erased.push(sector);
     };
     // Killed as soon as one sector besides that of the boot words is acknowledged.
     const acknowledged = (): JobRecord | undefined =>
-      world.saved.findLast((saved) => saved.acknowledged.some((n) => n > 0));
-    await world.queue.runUntil(() => acknowledged() !== undefined, 600e9);
+      product.saved.findLast((saved) => saved.acknowledged.some((n) => n > 0));
+    await product.queue.runUntil(() => acknowledged() !== undefined, 600e9);
     const stored = structuredClone(acknowledged()!);
     first.interrupt();
-    await assert.rejects(world.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
+    await assert.rejects(product.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
     assert.ok(first.resumable);
-    await world.queue.runUntil(() => false, world.queue.nowNs + 8e9).catch(() => {});
+    await product.queue.runUntil(() => false, product.queue.nowNs + 8e9).catch(() => {});
     assert.equal(stored.room.inviteSecret, undefined, 'the invite is dead');
     const before = erased.length;
     const events: JobEvent[] = [];
-    const second = world.startVendor(image, { ...stored, room: { ...stored.room } }, events, options);
-    const outcome = await world.finish(second, agent, events);
+    const second = product.startVendor(image, { ...stored, room: { ...stored.room } }, events, options);
+    const outcome = await product.finish(second, agent, events);
     requireDone(outcome);
-    requireRight(world);
+    requireRight(product);
     assert.equal(yeses, 1);
     const kept = stored.acknowledged.filter((sector) => sector > 0);
     const again = erased.slice(before);
@@ -204,9 +209,9 @@ describe('survival', function () {
 
   it('the vendor is killed after the last word was stored and before he said so: --resume ends the session, the customer has his copy', async () => {
     let [mute, dying] = [false, true];
-    const world = new World({ seed: 245, meddleController: (message) => (mute ? [] : [message]) });
-    const store = world.store.bind(world);
-    world.store = () => {
+    const product = new ProductFixture({ seed: 245, meddleController: (message) => (mute ? [] : [message]) });
+    const store = product.store.bind(product);
+    product.store = () => {
       const kept = store();
       return {
         ...kept,
@@ -217,103 +222,103 @@ describe('survival', function () {
       };
     };
     const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
-    const record = world.record(WIDE, world.planFor(WIDE));
-    const agent = world.runAgent(record, options);
-    const first = world.startVendor(WIDE, record, [], options);
-    await world.queue.drive(first.done);
-    assert.ok(world.saved.at(-1)!.finished);
+    const record = product.record(WIDE, product.planFor(WIDE));
+    const agent = product.runAgent(record, options);
+    const first = product.startVendor(WIDE, record, [], options);
+    await product.queue.drive(first.done);
+    assert.ok(product.saved.at(-1)!.finished);
     mute = dying = false;
     const events: JobEvent[] = [];
-    const second = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), events, options);
-    const outcome = await world.finish(second, agent, events);
+    const second = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), events, options);
+    const outcome = await product.finish(second, agent, events);
     requireDone(outcome);
-    requireRight(world);
+    requireRight(product);
     assert.equal(outcome.agent.board, 'running');
     assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
-    assert.equal(outcome.receipt?.text, world.receipts.at(-1)!.text, 'the receipt of the process before');
-    assert.equal(world.receipts.length, 1);
+    assert.equal(outcome.receipt?.text, product.receipts.at(-1)!.text, 'the receipt of the process before');
+    assert.equal(product.receipts.length, 1);
     assert.ok(!events.some(({ type }) => type === 'sealed' || type === 'job'), 'nothing is done again');
   });
 
   it('the same, and the customer has ended his agent meanwhile: the next one hears that the job is done, and has his copy', async () => {
     let mute = false;
-    const world = new World({ seed: 247, meddleController: (message) => (mute ? [] : [message]) });
-    const store = world.store.bind(world);
-    world.store = () => {
+    const product = new ProductFixture({ seed: 247, meddleController: (message) => (mute ? [] : [message]) });
+    const store = product.store.bind(product);
+    product.store = () => {
       const kept = store();
       return { ...kept, save: (record) => ((mute = record.finished), kept.save(record)) };
     };
     const ctrlC = new AbortController();
     const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
-    const record = world.record(WIDE, world.planFor(WIDE));
-    const agent = world.runAgent(record, { ...options, signal: ctrlC.signal });
-    await world.queue.drive(world.startVendor(WIDE, record, [], options).done);
+    const record = product.record(WIDE, product.planFor(WIDE));
+    const agent = product.runAgent(record, { ...options, signal: ctrlC.signal });
+    await product.queue.drive(product.startVendor(WIDE, record, [], options).done);
     ctrlC.abort();
-    assert.equal((await world.queue.drive(agent)).board, 'running');
-    world.store = () => store();
+    assert.equal((await product.queue.drive(agent)).board, 'running');
+    product.store = () => store();
     mute = false;
     const events: JobEvent[] = [];
-    const second = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), events, options);
-    const outcome = await world.finish(second, world.runAgent(record, options), events);
+    const second = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), events, options);
+    const outcome = await product.finish(second, product.runAgent(record, options), events);
     requireDone(outcome);
-    requireRight(world);
+    requireRight(product);
     assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
     assert.equal(outcome.agent.board, 'unknown', 'this agent has seen nothing of it');
-    assert.equal(world.receipts.length, 1);
+    assert.equal(product.receipts.length, 1);
   });
 
   it('a finished job whose agent is gone: resuming it says so soon', async () => {
-    const world = new World({ seed: 246 });
-    requireDone(await world.flash(WIDE, { patience: PATIENCE }));
-    const began = world.queue.now();
-    const again = world.startVendor(WIDE, structuredClone(world.saved.at(-1)!), [], { patience: PATIENCE });
-    await assert.rejects(world.queue.drive(again.done), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
+    const product = new ProductFixture({ seed: 246 });
+    requireDone(await product.flash(WIDE, { patience: PATIENCE }));
+    const began = product.queue.now();
+    const again = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), [], { patience: PATIENCE });
+    await assert.rejects(product.queue.drive(again.done), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
     assert.equal(again.resumable, false);
-    assert.ok(world.queue.now() - began < 120_000);
+    assert.ok(product.queue.now() - began < 120_000);
   });
 
   it('the board loses its power and gets it back: a new stub, no second yes, the image is right', async () => {
-    const world = new World({ seed: 250 });
+    const product = new ProductFixture({ seed: 250 });
     let yeses = 0;
     const outcome = await during(
-      world,
+      product,
       700,
       () => {
-        world.board.powerOff();
-        world.queue.after(4000, () => world.board.powerOn());
+        product.board.powerOff();
+        product.queue.after(4000, () => product.board.powerOn());
       },
       { askConsent: () => Promise.resolve(++yeses > 0), patience: {} },
     );
     requireDone(outcome);
-    requireRight(world);
+    requireRight(product);
     assert.equal(yeses, 1);
     assert.ok(outcome.events.filter(({ type }) => type === 'sealed').length >= 2);
   });
 
   it('a tiny job is not lost by a link that breaks in its last words', async () => {
-    const world = new World({ seed: 260 });
+    const product = new ProductFixture({ seed: 260 });
     let told = false;
-    const outcome = await world.flash(tinyImage(), {
+    const outcome = await product.flash(tinyImage(), {
       patience: PATIENCE,
       confirmCode: () => true,
-      ...dropAtReceipt(world, () => (told = true)),
+      ...dropAtReceipt(product, () => (told = true)),
     });
     requireDone(outcome);
     assert.ok(told);
-    requireRight(world, tinyImage(), [[FLASH, 0x4000]]);
+    requireRight(product, tinyImage(), [[FLASH, 0x4000]]);
   });
 });
 
 /** Breaks the agent's link at the moment the receipt is stored. */
-function dropAtReceipt(world: World, note: () => void): FlashOptions {
-  const store = world.store.bind(world);
-  world.store = () => {
+function dropAtReceipt(product: ProductFixture, note: () => void): FlashOptions {
+  const store = product.store.bind(product);
+  product.store = () => {
     const kept = store();
     return {
       ...kept,
       storeReceipt: (job, uid, receipt) => {
         note();
-        world.dropLink('agent');
+        product.dropLink('agent');
         return kept.storeReceipt(job, uid, receipt);
       },
     };

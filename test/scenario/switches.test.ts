@@ -5,7 +5,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import type { FirmwareSwitches } from '../../sim/stlink/firmware.ts';
 import { tinyImage } from '../fixtures/images.ts';
-import { World, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 const FLASH = 0x08000000;
 
@@ -40,8 +40,8 @@ function requireDone({ agent, error, receipt }: Outcome): void {
 }
 
 /** The flash a debugger gets to see now, or undefined when every read is refused. */
-async function readFlash(world: World): Promise<Uint8Array | undefined> {
-  const probe = world.probe();
+async function readFlash(product: ProductFixture): Promise<Uint8Array | undefined> {
+  const probe = product.probe();
   const read = async (): Promise<Uint8Array | undefined> => {
     await probe.open();
     await probe.connect();
@@ -56,18 +56,18 @@ async function readFlash(world: World): Promise<Uint8Array | undefined> {
       await probe.close();
     }
   };
-  return world.queue.drive(read());
+  return product.queue.drive(read());
 }
 
 describe('what only silicon can answer: the probe', () => {
   for (const firmware of FIRMWARE) {
     it(`a job ends well and leaves the debug unit off: ${JSON.stringify(firmware)}`, async () => {
-      const world = new World({ seed: 71, firmware });
+      const product = new ProductFixture({ seed: 71, firmware });
       const image = tinyImage();
-      requireDone(await world.flash(image));
+      requireDone(await product.flash(image));
       const { address, bytes } = image.segments[0]!;
-      assert.deepEqual(world.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
-      assert.equal(world.board.bus.read(0xe000edf0, 4, 'cpu') & 1, 0, 'C_DEBUGEN');
+      assert.deepEqual(product.board.flash.bytes.slice(address - FLASH, address - FLASH + bytes.length), bytes);
+      assert.equal(product.board.bus.read(0xe000edf0, 4, 'cpu') & 1, 0, 'C_DEBUGEN');
     });
   }
 });
@@ -75,18 +75,18 @@ describe('what only silicon can answer: the probe', () => {
 describe('what only silicon can answer: read protection', () => {
   for (const switches of CHIP) {
     it(`a locking job ends well; afterwards nothing can be read and no job begins: ${JSON.stringify(switches)}`, async () => {
-      const world = new World({ seed: 72, board: { switches } });
+      const product = new ProductFixture({ seed: 72, board: { switches } });
       const image = tinyImage();
-      requireDone(await world.flash(image, { lock: 'level 1' }));
-      world.board.powerOff();
-      world.board.powerOn();
-      world.board.runTo(world.board.time.now + 5e6);
-      assert.equal(await readFlash(world), undefined, 'a debugger reads nothing');
-      const before = world.board.flash.bytes.slice();
-      const again = await world.flash(image);
+      requireDone(await product.flash(image, { lock: 'level 1' }));
+      product.board.powerOff();
+      product.board.powerOn();
+      product.board.runTo(product.board.time.now + 5e6);
+      assert.equal(await readFlash(product), undefined, 'a debugger reads nothing');
+      const before = product.board.flash.bytes.slice();
+      const again = await product.flash(image);
       assert.ok(isBlindflashError(again.error, 'BF-TARGET-RDP1'), String(again.error));
       assert.equal(again.receipt, undefined);
-      assert.deepEqual(world.board.flash.bytes, before);
+      assert.deepEqual(product.board.flash.bytes, before);
     });
   }
 });

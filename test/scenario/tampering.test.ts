@@ -7,7 +7,7 @@ import { FLASH_BYTES, flashAfter, tinyImage } from '../fixtures/images.ts';
 import type { Meddle } from '../fixtures/links.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ATTACKS, attackAt, type Attack } from '../fixtures/tamper.ts';
-import { World, type Outcome } from '../fixtures/world.ts';
+import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 const IMAGE = tinyImage();
 const SECTOR_0 = [[0x08000000, 0x4000]] as const;
@@ -38,9 +38,13 @@ const ALTERS = { drop: false, replay: false, swap: false, truncate: true, splice
 
 type Leg = 'agent' | 'controller';
 
-function world(leg: Leg, meddle: Meddle, seed = 21): World {
+function product(leg: Leg, meddle: Meddle, seed = 21): ProductFixture {
   const board = { flash: held };
-  return new World({ seed, board, ...(leg === 'agent' ? { meddleAgent: meddle } : { meddleController: meddle }) });
+  return new ProductFixture({
+    seed,
+    board,
+    ...(leg === 'agent' ? { meddleAgent: meddle } : { meddleController: meddle }),
+  });
 }
 
 /** All messages of an honest job on one leg, in order. */
@@ -50,13 +54,13 @@ async function recordLeg(leg: Leg, seed: number): Promise<Uint8Array[]> {
     messages.push(message.slice());
     return [message];
   };
-  const outcome = await world(leg, listen, seed).flash(IMAGE, { patience: PATIENCE });
+  const outcome = await product(leg, listen, seed).flash(IMAGE, { patience: PATIENCE });
   assert.equal(outcome.agent.result, 'done');
   return messages;
 }
 
 /** The rules that hold whatever is done to the wire. Returns whether the job succeeded. */
-function requireHarmless(w: World, outcome: Outcome, what: string): boolean {
+function requireHarmless(w: ProductFixture, outcome: Outcome, what: string): boolean {
   const { bytes } = w.board.flash;
   const right = Buffer.compare(bytes, wanted) === 0;
   const rest = (flash: Uint8Array) => flash.subarray(0x4000);
@@ -73,7 +77,7 @@ function requireHarmless(w: World, outcome: Outcome, what: string): boolean {
 
 async function attack(leg: Leg, position: number, kind: Attack, foreign: readonly Uint8Array[]): Promise<boolean> {
   const meddler = attackAt(position, kind, foreign);
-  const w = world(leg, meddler.meddle);
+  const w = product(leg, meddler.meddle);
   const what = `${kind} of message ${position} on the ${leg}'s leg`;
   const outcome = await w.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 20_000 });
   assert.ok(meddler.done, `${what} did not happen`);
@@ -113,7 +117,7 @@ describe('tampering with every message of a job', function () {
   it('what was altered is called altered, also by an agent that is asking the customer when it arrives', async () => {
     const ACK_BYTES = 27;
     let done = false;
-    const w = world('agent', (message, direction) => {
+    const w = product('agent', (message, direction) => {
       if (done || direction !== 'b→a' || message.length !== ACK_BYTES) return [message];
       done = true;
       return [message.slice(0, -1)];

@@ -8,10 +8,10 @@ import { controlAddress } from '../../fixtures/f42x.ts';
 import { TargetSession } from '../../../agent/target/target-session.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
-import { BoardAndProbe, STUBS } from '../../unit/agent/board-and-probe.ts';
+import { BoardFixture, STUBS } from '../../fixtures/board.ts';
 import nacl from 'tweetnacl';
 import { play, scriptOf } from '../../chaos/play.ts';
-import type { Scene } from '../../chaos/scene.ts';
+import type { ChaosProduct } from '../../chaos/product.ts';
 
 const DEMCR = 0xe000edfc;
 const AIRCR = 0xe000ed0c;
@@ -21,7 +21,7 @@ describe('found by chaos', function () {
   this.timeout(60_000);
 
   it('a reset that fails leaves the cycle counter to the stub that goes on running', async () => {
-    const desk = new BoardAndProbe();
+    const desk = new BoardFixture();
     const driver = desk.probe();
     let broken = false;
     const probe = new Proxy<Probe>(driver, {
@@ -95,18 +95,18 @@ describe('chaos itself', function () {
     assert.deepEqual(first.log, second.log);
   });
 
-  const PLANTS: Readonly<Record<string, (scene: Scene) => void>> = {
-    falseReceipt: ({ receipts }) => receipts.push({ ...receipts[0]!, flashGood: false }),
-    oneReceipt: ({ receipts }) => receipts.push({ ...receipts[0]!, key: 'another unit' }),
+  const PLANTS: Readonly<Record<string, (product: ChaosProduct) => void>> = {
+    falseReceipt: ({ stored }) => stored.push({ ...stored[0]!, flashGood: false }),
+    oneReceipt: ({ stored }) => stored.push({ ...stored[0]!, key: 'another unit' }),
     outsidePlan: ({ board }) => (board.flash.bytes[0x1f0100]! ^= 1),
     optionBytes: ({ board }) => (board.options.words.user ^= 0x80),
     halfImage: ({ board }) => (board.flash.bytes[0x40]! ^= 1),
     nonceTwice: () => {
       for (let times = 0; times < 2; times++) nacl.secretbox(new Uint8Array(1), new Uint8Array(24), new Uint8Array(32));
     },
-    plaintext: ({ captures, options }) => captures.relay.push(options.image.segments[0]!.bytes.slice(300, 316)),
-    memory: (scene) => (scene.mostTimers = 1000),
-    outcome: (scene) => (scene.vendorEnd = { good: false, text: 'planted' }),
+    plaintext: ({ captures, chaos }) => captures.relay.push(chaos.image.segments[0]!.bytes.slice(300, 316)),
+    memory: (product) => (product.mostTimers = 1000),
+    outcome: (product) => (product.vendorEnd = { good: false, text: 'planted' }),
   };
   for (const [name, plant] of Object.entries(PLANTS)) {
     it(`notices a broken ${name}`, async () => {

@@ -60,7 +60,7 @@ function stretchesIn(pid: number, scanner: LeakScanner): { at: string; text: str
 }
 
 /** No stretch of `proof` bytes, and no more shorter ones than chance explains. */
-function nothing(title: string, pid: number, scanner: LeakScanner, { proof, chance }: Scene): void {
+function nothing(title: string, pid: number, scanner: LeakScanner, { proof, chance }: ScriptedSession): void {
   const found = stretchesIn(pid, scanner);
   for (const { at, text } of found.slice(0, 10)) console.log(`     found at ${at}: ${text.slice(0, 80)}`);
   check(title, found.length <= chance && found.every(({ length }) => length < proof));
@@ -87,7 +87,7 @@ function readSpan(memory: number, at: number, length: number): Uint8Array {
 
 const event = (name: string) => (told: Readonly<Record<string, unknown>>) => told['event'] === name;
 
-interface Scene {
+interface ScriptedSession {
   readonly title: string;
   readonly path: string;
   readonly options: readonly string[];
@@ -101,8 +101,8 @@ interface Scene {
   readonly chance: number;
 }
 
-async function scan(scene: Scene): Promise<void> {
-  const { title, path, options, plain, proof } = scene;
+async function scan(session: ScriptedSession): Promise<void> {
+  const { title, path, options, plain, proof } = session;
   const folder = mkdtempSync(join(tmpdir(), 'bf-memory-'));
   const actors: Actor[] = [];
   const start = (name: string, words: readonly string[], home: string): Actor => {
@@ -136,8 +136,8 @@ async function scan(scene: Scene): Promise<void> {
       ['image written', 'written'],
     ] as const) {
       await vendor.hear(event(wanted));
-      nothing(`${title}, ${when}: no ${proof} bytes of it in the agent`, agent.pid, scanner, scene);
-      nothing(`${title}, ${when}: no ${proof} bytes of it in the relay`, relay.pid, scanner, scene);
+      nothing(`${title}, ${when}: no ${proof} bytes of it in the agent`, agent.pid, scanner, session);
+      nothing(`${title}, ${when}: no ${proof} bytes of it in the relay`, relay.pid, scanner, session);
       if (when === 'mid-job') {
         check(
           `${title}, ${when}: the same scan finds the image in the controller`,

@@ -8,7 +8,7 @@ import { seededRandom } from '../../fixtures/seeded.ts';
 import { RecordingProbe } from './recording-probe.ts';
 import { ControllerPeer, FLASH, INVITE, MemoryRoom, NotingCustomer } from './support.ts';
 import { SealedVendor } from './vendor.ts';
-import { STUBS, BoardAndProbe } from './board-and-probe.ts';
+import { STUBS, BoardFixture } from '../../fixtures/board.ts';
 
 const DHCSR = 0xe000edf0;
 /** All that an agent touches while the stub runs. */
@@ -28,7 +28,7 @@ export function imageOf(bytes: number): Uint8Array {
 
 /** A board with its probe, a room, a controller, and agents that come and go. */
 export class AgentFixture {
-  readonly hardware: BoardAndProbe;
+  readonly hardware: BoardFixture;
   readonly memory = new ShortMemory();
   customer = new NotingCustomer();
   stop = new AbortController();
@@ -38,14 +38,14 @@ export class AgentFixture {
   #agentRoom: MemoryRoom;
 
   constructor(options: BoardOptions = {}) {
-    this.hardware = new BoardAndProbe({ flash: imageOf(4096), ...options });
+    this.hardware = new BoardFixture({ flash: imageOf(4096), ...options });
     this.#controllerRoom = new MemoryRoom(this.clock);
     this.#agentRoom = new MemoryRoom(this.clock);
     this.probe = new RecordingProbe(this.hardware.probe());
     this.#join();
   }
 
-  get clock(): BoardAndProbe['queue'] {
+  get clock(): BoardFixture['queue'] {
     return this.hardware.queue;
   }
 

@@ -12,7 +12,7 @@ import { psk } from '../../../shared/crypto/keys.ts';
 import { holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { INVITE } from './support.ts';
-import { STUBS, BoardAndProbe } from './board-and-probe.ts';
+import { STUBS, BoardFixture } from '../../fixtures/board.ts';
 
 describe('resume file', () => {
   let folder = '';
@@ -96,7 +96,7 @@ describe('agent command', () => {
 
 describe('doctor', function () {
   this.timeout(30_000);
-  const roundOn = async (hardware: BoardAndProbe): Promise<Finding[]> => {
+  const roundOn = async (hardware: BoardFixture): Promise<Finding[]> => {
     const findings: Finding[] = [];
     const round = async (): Promise<void> => {
       for await (const finding of examine(hardware.probe(), hardware.queue, silentLog)) findings.push(finding);
@@ -106,7 +106,7 @@ describe('doctor', function () {
   };
 
   it('finds nothing wrong on a good board, and leaves debug off', async () => {
-    const hardware = new BoardAndProbe();
+    const hardware = new BoardFixture();
     const findings = await roundOn(hardware);
     assert.deepEqual(
       findings.filter(({ verdict }) => verdict === 'bad'),
@@ -117,15 +117,15 @@ describe('doctor', function () {
   });
 
   it('says what to do about no power, a lock, and another chip', async () => {
-    const dark = new BoardAndProbe();
+    const dark = new BoardFixture();
     dark.board.powerOff();
     assert.equal(
       (await roundOn(dark)).some(({ code }) => code === 'BF-TARGET-NO-POWER'),
       true,
     );
-    const locked = await roundOn(new BoardAndProbe({ rdp: 1 }));
+    const locked = await roundOn(new BoardFixture({ rdp: 1 }));
     assert.equal(locked.find(({ what }) => what === 'protection')?.code, 'BF-TARGET-RDP1');
-    const other = await roundOn(new BoardAndProbe({ chip: 'stm32f446' }));
+    const other = await roundOn(new BoardFixture({ chip: 'stm32f446' }));
     assert.equal(other.find(({ what }) => what === 'chip')?.code, 'BF-TARGET-NO-RANDOM');
     for (const finding of locked) if (finding.verdict === 'bad') assert.notEqual(finding.remedy, undefined);
   });

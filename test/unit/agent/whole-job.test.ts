@@ -6,7 +6,7 @@ import { silentLog } from '../../../shared/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { ControllerPeer, FLASH, INVITE, NotingCustomer, roomPair, smallPlan } from './support.ts';
 import { SealedVendor } from './vendor.ts';
-import { STUBS, BoardAndProbe } from './board-and-probe.ts';
+import { STUBS, BoardFixture } from '../../fixtures/board.ts';
 
 /** Flash content with a vector table that starts, noise behind it. */
 function imageOf(bytes: number): Uint8Array {
@@ -17,7 +17,7 @@ function imageOf(bytes: number): Uint8Array {
   return image;
 }
 
-function agentOptions(hardware: BoardAndProbe, change: Partial<AgentJobOptions>): AgentJobOptions {
+function agentOptions(hardware: BoardFixture, change: Partial<AgentJobOptions>): AgentJobOptions {
   return {
     probe: hardware.probe(),
     room: roomPair(hardware.queue).agent,
@@ -38,7 +38,7 @@ describe('agent with a virtual board', function () {
   this.timeout(60_000);
 
   it('flashes an image end to end and leaves the board running it', async () => {
-    const hardware = new BoardAndProbe();
+    const hardware = new BoardFixture();
     const plan = smallPlan({
       sectors: [0, 1],
       ranges: [

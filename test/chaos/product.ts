@@ -1,50 +1,29 @@
-// A chaos run's world: the whole product in virtual time as processes that come and go, with the two people who start them again.
+// A chaos run's product: as processes that come and go, with the two people who start them again.
 // Only what a disk would keep outlives a process: the vendor's record and receipts, the customer's resume file.
 import { createHash } from 'node:crypto';
 import type { AgentMemory, AgentOutcome } from '../../agent/session/ports.ts';
-import { StlinkDriver } from '../../agent/probe/stlink/driver.ts';
-import { WebUsbTransport } from '../../agent/probe/stlink/webusb-transport.ts';
-import { runAgentJob } from '../../agent/session/agent-session.ts';
-import { compileFlash } from '../../controller/plan/compile.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { makeRoom } from '../../controller/job/invite.ts';
-import { formatJob, jobId, newRecord, parseJob, publicInviteOf } from '../../controller/job/job-record.ts';
-import { makeKeys, type VendorKeys } from '../../controller/store/keys.ts';
-import { startControllerJob } from '../../controller/job/run.ts';
+import { formatJob, jobId, parseJob, type RoomRecord } from '../../controller/job/job-record.ts';
 import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';
-import { Relay } from '../../relay/core/relay.ts';
-import { everyTenant } from '../../relay/core/tenants.ts';
-import { fixedControl } from '../../relay/control/fixed.ts';
-import { requireChip } from '../../shared/chips/index.ts';
 import { psk, type Psk } from '../../shared/crypto/keys.ts';
 import { asBlindflashError } from '../../shared/errors/errors.ts';
-import { holderKey } from '../../shared/tunnel/invite.ts';
+import type { SideName } from '../../shared/link/ticket.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import { silentLog } from '../../shared/ports.ts';
-import { relayNameOf } from '../../shared/link/ticket.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
-import { RoomClient } from '../../shared/link/room-client.ts';
-import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
-import { Board } from '../../sim/board.ts';
-import { EventQueue } from '../../sim/event-queue.ts';
-import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
-import { VirtualUsbDevice } from '../../sim/stlink/virtual-usb.ts';
+import type { ExchangeRecord } from '../../sim/stlink/virtual-stlink.ts';
+import { ProductFixture } from '../fixtures/product.ts';
 import { watchQueues, type QueuePeaks } from '../fixtures/queue-peaks.ts';
-import { seededRandom } from '../fixtures/seeded.ts';
-import { STUBS } from '../fixtures/world.ts';
 import { tapCrypto, type CryptoTap } from './crypto-tap.ts';
 import { Dice } from './dice.ts';
 import { Net, type Weather } from './net.ts';
 import { ReplyWatch, tapProbe, type Tampering } from './probe-tap.ts';
 import { VirtualProcess } from './process.ts';
 
-const RELAY_URL = 'ws://relay.test/';
-const F427 = 0x419;
 /** Patience of the two people: how often each starts his program again. */
 const MOST_STARTS = 14;
 
-export interface SceneOptions {
+export interface ChaosOptions {
   readonly seed: number;
   readonly weather: Weather;
   readonly image: Image;
@@ -54,12 +33,6 @@ export interface SceneOptions {
   readonly idleLimitMs: number;
   /** Do monotonic clocks count sleep on this laptop? */
   readonly countsSleep: boolean;
-}
-
-export interface Captures {
-  readonly relay: Uint8Array[];
-  readonly usb: Uint8Array[];
-  readonly swd: number[];
 }
 
 /** What a disk of the customer keeps. */
@@ -103,24 +76,19 @@ export interface VendorEnd {
   readonly text: string;
 }
 
-export class Scene {
-  readonly queue = new EventQueue();
-  readonly options: SceneOptions;
-  readonly board: Board;
-  readonly stlink: VirtualStlink;
-  readonly usb: VirtualUsbDevice;
+export class ChaosProduct extends ProductFixture {
+  readonly chaos: ChaosOptions;
   readonly net: Net;
-  readonly keys: VendorKeys;
   readonly plan: Plan;
-  readonly crypto: CryptoTap;
+  readonly crypto: CryptoTap = tapCrypto();
   readonly queues: QueuePeaks = watchQueues();
   readonly replies = new ReplyWatch();
-  readonly captures: Captures = { relay: [], usb: [], swd: [] };
-  readonly log: string[] = [];
+  /** What was said, by line. */
+  readonly told: string[] = [];
   /** One entry per storeReceipt. */
-  readonly receipts: { readonly key: string; readonly receipt: SignedText; readonly flashGood: boolean }[] = [];
-  agent: VirtualProcess | undefined;
-  vendor: VirtualProcess | undefined;
+  readonly stored: { readonly key: string; readonly receipt: SignedText; readonly flashGood: boolean }[] = [];
+  customerProcess: VirtualProcess | undefined;
+  vendorProcess: VirtualProcess | undefined;
   tampering: Tampering | undefined;
   vendorEnd: VendorEnd | undefined;
   agentEnd: AgentOutcome | 'given up' | undefined;
@@ -129,63 +97,41 @@ export class Scene {
   onCount: () => void = () => {};
   mostTimers = 0;
   readonly #people: Dice;
-  readonly #entropy: ReturnType<typeof seededRandom>;
   readonly #trace = createHash('sha256');
   readonly #disk = new ResumeFileTwin();
-  readonly #stored = new Map<string, SignedText>();
+  readonly #receipts = new Map<string, SignedText>();
   readonly #firstSecret: Psk;
-  readonly #invite: ReturnType<typeof publicInviteOf>;
-  readonly #agentTicket: Uint8Array;
+  readonly #invited: RoomRecord;
   #record: string;
   #running: RunningJob | undefined;
   #stop = new AbortController();
   #starts = { agent: 0, vendor: 0 };
   #agentCode = '';
 
-  constructor(options: SceneOptions) {
-    this.options = options;
-    const { seed, image, flash, weather } = options;
-    this.crypto = tapCrypto();
-    this.#entropy = seededRandom(seed ^ 0x5eed);
+  constructor(options: ChaosOptions) {
+    const { seed, image, flash, weather, lock, idleLimitMs } = options;
+    super({ seed, board: { flash }, entropy: seed ^ 0x5eed, version: '0.0.0-chaos' });
+    this.chaos = options;
     this.#people = new Dice(seed, 1);
-    this.board = new Board({ seed, flash });
-    this.board.powerOn();
-    this.stlink = new VirtualStlink({
-      board: this.board,
-      onExchange: ({ command, dataOut, reply }) => {
-        this.captures.usb.push(command.slice(), (dataOut ?? new Uint8Array()).slice(), reply.slice());
-        this.counted.probe++;
-        this.onCount();
-      },
-      onSwd: (record) => void this.captures.swd.push(record.value >>> 0),
-    });
-    this.usb = new VirtualUsbDevice({ stlink: this.stlink, queue: this.queue });
-    this.keys = makeKeys(this.#entropy);
-    this.net = new Net({ queue: this.queue, weather, dice: new Dice(seed, 2), makeRelay: () => this.#relay() });
+    this.net = new Net({ queue: this.queue, weather, dice: new Dice(seed, 2), makeRelay: () => this.makeRelay() });
     this.net.onSent = (message, { side, toRelay }) => this.#sent(message, side, toRelay);
-    const room = makeRoom({
-      relayUrl: RELAY_URL,
-      tenant: this.keys.tenant,
-      expires: Math.floor(this.queue.wall() / 1000) + 3 * 86_400,
-      capKiB: 1 << 20,
-      random: this.#entropy,
-    });
-    this.#firstSecret = psk(room.inviteSecret as Uint8Array);
-    this.#invite = publicInviteOf(room);
-    this.#agentTicket = room.agentTicket;
-    this.plan = compileFlash(image, requireChip(F427), {
-      job: this.#entropy.bytes(16),
-      lock: options.lock,
-      idleLimitMs: options.idleLimitMs,
-    });
-    this.#record = formatJob(newRecord(room, this.plan, image, this.queue.wall()));
+    this.#invited = this.newRoom(3);
+    this.#firstSecret = psk(this.#invited.inviteSecret as Uint8Array);
+    this.plan = this.planFor(image, { lock, idleLimitMs });
+    this.#record = formatJob(this.record(image, this.plan, this.#invited));
+  }
+
+  protected override exchanged({ command, dataOut, reply }: ExchangeRecord): void {
+    this.captures.usb.push(command.slice(), (dataOut ?? new Uint8Array()).slice(), reply.slice());
+    this.counted.probe++;
+    this.onCount();
   }
 
   // ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   say(who: string, what: string): void {
     const line = `${this.queue.now().toFixed(3).padStart(12)} ms  ${who.padEnd(8)} ${what}`;
-    this.log.push(line);
+    this.told.push(line);
     this.#trace.update(line);
   }
 
@@ -201,46 +147,46 @@ export class Scene {
   /** Starts the agent in `ms` unless one runs then. */
   agentSoon(ms: number): void {
     this.queue.after(ms, () => {
-      if (this.agentEnd === undefined && this.agent?.alive !== true) this.#startAgent();
+      if (this.agentEnd === undefined && this.customerProcess?.alive !== true) this.#startAgent();
     });
   }
 
   vendorSoon(ms: number): void {
     this.queue.after(ms, () => {
-      if (this.vendorEnd === undefined && this.vendor?.alive !== true) this.#startVendor();
+      if (this.vendorEnd === undefined && this.vendorProcess?.alive !== true) this.#startVendor();
     });
   }
 
   killAgent(): void {
     // Nobody kills anything on a computer that is asleep.
-    if (this.agent?.alive !== true || this.agent.asleep) return;
+    if (this.customerProcess?.alive !== true || this.customerProcess.asleep) return;
     this.say('fault', 'agent killed (-9)');
-    this.#bury(this.agent);
+    this.#bury(this.customerProcess);
     void this.usb.close();
     this.agentSoon(this.#people.between(100, 8000));
   }
 
   killVendor(): void {
-    if (this.vendor?.alive !== true) return;
+    if (this.vendorProcess?.alive !== true) return;
     this.say('fault', 'controller killed (-9)');
-    this.#bury(this.vendor);
+    this.#bury(this.vendorProcess);
     this.vendorSoon(this.#people.between(100, 8000));
   }
 
   /** The customer has had enough: Ctrl-C. */
   stopAgent(): void {
-    if (this.agent?.alive !== true) {
+    if (this.customerProcess?.alive !== true) {
       this.agentEnd ??= 'given up';
     } else {
       this.say('customer', 'Ctrl-C');
-      this.agent.wake();
+      this.customerProcess.wake();
       this.#stop.abort();
     }
   }
 
   stopVendor(): void {
     this.say('vendor', 'Ctrl-C');
-    if (this.vendor?.alive !== true) this.#vendorOver({ good: false, text: 'given up' });
+    if (this.vendorProcess?.alive !== true) this.#vendorOver({ good: false, text: 'given up' });
     else this.#running?.interrupt();
   }
 
@@ -256,29 +202,18 @@ export class Scene {
       this.agentEnd = 'given up';
       return;
     }
-    const process = new VirtualProcess('agent', this.queue, this.options.countsSleep);
+    const process = new VirtualProcess('agent', this.queue, this.chaos.countsSleep);
     const memory = this.#disk.seenBy(process);
     const { clock } = process;
-    this.agent = process;
+    this.customerProcess = process;
     this.#stop = new AbortController();
     const pasted = memory.resumeSecret === undefined || this.#people.oneIn(4);
     this.say('agent', `starts${memory.resumeSecret === undefined ? '' : ', with a way back'}`);
-    const driver = new StlinkDriver(new WebUsbTransport(this.usb, { clock }), { clock });
-    const probe = process.probe(tapProbe(driver, this.replies, () => this.tampering));
-    const work = runAgentJob({
-      probe,
-      room: new RoomClient({
-        dial: () => this.#dial(process, 'agent'),
-        dialledHost: relayNameOf(RELAY_URL),
-        clock,
-        random: this.#entropy,
-        ticket: this.#agentTicket,
-        holderSecretKey: holderKey(this.#firstSecret).secretKey,
-      }),
-      invite: this.#invite,
+    const work = this.agent(this.#invited, this.#firstSecret, {
+      probe: process.probe(tapProbe(this.probe(clock), this.replies, () => this.tampering)),
+      dial: () => this.#dial(process, 'agent'),
       inviteSecret: pasted ? psk(this.#firstSecret) : undefined,
       memory,
-      stubs: STUBS,
       customer: {
         say: (text) => process.deliver(() => this.say('agent', `“${text}”`)),
         showCode: (code) => process.deliver(() => (this.#agentCode = code)),
@@ -287,9 +222,6 @@ export class Scene {
         progress: () => {},
       },
       clock,
-      random: this.#entropy,
-      log: silentLog,
-      version: '0.0.0-chaos',
       signal: this.#stop.signal,
     });
     void process.results(work).then((outcome) => this.#agentDone(process, outcome));
@@ -313,21 +245,17 @@ export class Scene {
       return;
     }
     const process = new VirtualProcess('vendor', this.queue);
-    this.vendor = process;
+    this.vendorProcess = process;
     const record = parseJob(this.#record);
     this.say(
       'vendor',
       `starts${record.uid === undefined ? '' : `, resumes with sectors ${record.acknowledged.join(' ')}`}`,
     );
-    this.#running = startControllerJob({
+    this.#running = this.controller({
       clock: process.clock,
-      random: this.#entropy,
-      log: silentLog,
       store: this.#store(process),
-      keys: { sealed: this.keys.sealed, receipt: this.keys.receipt },
       record,
-      image: this.options.image,
-      allowedStubs: STUBS.hashes,
+      image: this.chaos.image,
       callbacks: {
         confirmCode: (code) =>
           new Promise((answer) =>
@@ -380,12 +308,12 @@ export class Scene {
       );
     return {
       save: (record) => write(() => void (this.#record = formatJob(record))),
-      receipt: (job, uid) => Promise.resolve(this.#stored.get(`${job}/${uid}`)),
+      receipt: (job, uid) => Promise.resolve(this.#receipts.get(`${job}/${uid}`)),
       storeReceipt: (job, uid, receipt) =>
         write(() => {
           const key = `${job}/${uid}`;
-          this.#stored.set(key, receipt);
-          this.receipts.push({ key, receipt, flashGood: this.flashIsImage() });
+          this.#receipts.set(key, receipt);
+          this.stored.push({ key, receipt, flashGood: this.flashIsImage() });
         }),
     };
   }
@@ -397,7 +325,7 @@ export class Scene {
   /** Flash holds the whole image, boot words included. */
   flashIsImage(): boolean {
     const { bytes } = this.board.flash;
-    return this.options.image.segments.every(({ address, bytes: wanted }) => {
+    return this.chaos.image.segments.every(({ address, bytes: wanted }) => {
       const at = address - 0x08000000;
       return Buffer.compare(bytes.subarray(at, at + wanted.length), wanted) === 0;
     });
@@ -405,22 +333,11 @@ export class Scene {
 
   // ── the way between ───────────────────────────────────────────────────────────────────────────────────────────
 
-  #relay(): Relay {
-    return new Relay({
-      name: relayNameOf(RELAY_URL),
-      control: fixedControl(everyTenant),
-      verify: verifyEd25519,
-      clock: this.queue,
-      random: this.#entropy,
-      log: silentLog,
-    });
-  }
-
-  async #dial(process: VirtualProcess, side: 'agent' | 'controller') {
+  async #dial(process: VirtualProcess, side: SideName) {
     return process.link(await process.results(this.net.dial(side)));
   }
 
-  #sent(message: Uint8Array, side: 'agent' | 'controller', toRelay: boolean): void {
+  #sent(message: Uint8Array, side: SideName, toRelay: boolean): void {
     this.captures.relay.push(message.slice());
     this.#trace.update(message);
     if (!toRelay) return;
