@@ -6,8 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { WIDTHS } from '../shared/chips/chip.ts';
 import { DIRECTION, EPOCH_BOXES } from '../shared/crypto/box.ts';
-import { messageSizes } from '../shared/crypto/handshake.ts';
-import { KEY_LABELS } from '../shared/crypto/labels.ts';
+import { EXTRACTION_KEYS, KEY_LABELS } from '../shared/crypto/labels.ts';
 import { CHIP_ERRORS } from '../shared/errors/chip-errors.ts';
 import {
   ACTIVITIES,
@@ -41,12 +40,13 @@ import {
   COMMANDS as SEALED_COMMANDS,
   IMAGE_DATA_BYTES,
   IMAGE_PLAIN_BYTES,
+  QUESTION_LIMITS,
   REPLIES,
   REPLY_PLAIN_BYTES,
   ROOT_DOMAIN,
 } from '../shared/sealed/messages.ts';
-import { SEALED_VERSION } from '../shared/sealed/payloads.ts';
-import { SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
+import { KEY_KINDS, SEALED_VERSION } from '../shared/sealed/payloads.ts';
+import { DEVICE_KEY_OFFSET, SEALED_BYTES, SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
 
 type Row = readonly [name: string, value: number | string, note?: string];
 type Section = readonly [title: string, rows: readonly Row[]];
@@ -108,10 +108,8 @@ ${body.join('\n\n')}
 
 // ── protocol.h ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const { m1, m2, m3 } = messageSizes(SEALED_PROTOCOL);
-
 /** What every hash's name of this protocol begins with; the names in protocol.h are what follows. */
-const DOMAIN_PREFIX = 'blindflash/1 ';
+const DOMAIN_PREFIX = 'blindflash/2 ';
 const afterPrefix = (domain: string) => domain.slice(DOMAIN_PREFIX.length);
 
 const errorRows = Object.entries(CHIP_ERRORS).map(([name, { number, detail }]): Row => [
@@ -147,17 +145,19 @@ const PROTOCOL_SECTIONS = [
     [
       ['SEALED_SUITE', SEALED_PROTOCOL.suite],
       ['SEALED_PURPOSE', SEALED_PROTOCOL.purpose],
-      ['SEALED_EXTRACT', SEALED_PROTOCOL.extract],
+      ...Object.entries(EXTRACTION_KEYS).map(([name, key]): Row => [`EXTRACT_${upper(name)}`, key]),
       ...Object.entries(KEY_LABELS).map(([name, label]): Row => [`LABEL_${upper(name)}`, label]),
       ['SEALED_VERSION', SEALED_VERSION],
       ['SEALED_BOX_PURPOSE', SEALED_PROTOCOL.boxPurpose],
       ['SEALED_EPOCH_BOXES', EPOCH_BOXES],
       ...rows('DIRECTION', DIRECTION),
-      ['M1_SIZE', m1],
-      ['M1_PAYLOAD_SIZE', SEALED_PROTOCOL.payload1Bytes],
-      ['M2_SIZE', m2],
-      ['M2_PAYLOAD_SIZE', SEALED_PROTOCOL.payload2Bytes],
-      ['M3_SIZE', m3],
+      ['M1_SIZE', SEALED_BYTES.m1],
+      ['M1_PAYLOAD_SIZE', SEALED_BYTES.payload1],
+      ['DEVICE_KEY_OFFSET', DEVICE_KEY_OFFSET, 'in the payload of M1'],
+      ...rows('KEY_KIND', KEY_KINDS),
+      ['M2_SIZE', SEALED_BYTES.m2],
+      ['M2_PAYLOAD_SIZE', SEALED_BYTES.payload2],
+      ['M3_SIZE', SEALED_BYTES.m3],
       ...rows('HANDSHAKES', HANDSHAKE_LIMITS),
     ],
   ]),
@@ -171,6 +171,7 @@ const PROTOCOL_SECTIONS = [
       ['REPLY_PLAIN_SIZE', REPLY_PLAIN_BYTES],
     ],
   ]),
+  counts(['Questions about what the session did not erase (docs/protocol.md §8)', rows('QUESTION', QUESTION_LIMITS)]),
   enumeration('sealed_command_kind', 'First byte of a sealed command', rows('SEALED', SEALED_COMMANDS)),
   enumeration('reply_kind', 'First byte of a sealed reply', rows('REPLY', REPLIES)),
   counts([

@@ -16,6 +16,8 @@
 
 /* Offsets in the plaintext (docs/protocol.md section 8), bytes. */
 #define IMAGE_HEAD 16u
+#define DIGEST_EXPECTED 16u
+#define DIGEST_USED 80u
 #define FINAL_ROOT 16u
 #define FINAL_BOOT 80u
 #define FINAL_USED 144u
@@ -30,6 +32,9 @@ static struct {
   uint8_t erase_sector;
   bool erasing;
 } work;
+
+/* Questions about what was not erased in their session, in the stub's life. */
+static uint32_t questions;
 
 static SECTION_SECRET uint32_t boot_words[BOOT_BYTES / 4];
 
@@ -53,7 +58,7 @@ typedef struct {
 static const command_rule RULES[] = {
     {SEALED_IMAGE, IN(ACTIVE), JOB(FLASH), 0, false, run_image},
     {SEALED_ERASE, IN(ACTIVE), JOB(FLASH) | JOB(ERASE), 2, false, run_erase},
-    {SEALED_DIGEST, IN(ACTIVE), JOB(FLASH) | JOB(VERIFY), 2, true, run_digest},
+    {SEALED_DIGEST, IN(ACTIVE), JOB(FLASH) | JOB(VERIFY), DIGEST_USED, true, run_digest},
     {SEALED_FINAL, IN(ACTIVE), JOB(FLASH), FINAL_USED, true, run_final},
     {SEALED_LOCK, IN(WRITTEN), JOB(FLASH), 1, true, run_lock},
     {SEALED_END, ANY_STATE, ANY_JOB, 1, true, run_end},
@@ -163,10 +168,43 @@ static void answer(reply_kind kind, uint32_t argument, const sealed_command *com
   sealed_reply(kind, (uint8_t)argument, command->sequence, body, bytes);
 }
 
+/* Bytes of the ranges from `first` to before `end` that lie in sectors not erased in this session. */
+static uint32_t bytes_found(const plan *p, uint32_t first, uint32_t end) {
+  uint32_t bytes = 0;
+  for (; first < end; first++) {
+    const plan_range *r = &p->range[first];
+    uint32_t sector = chip_find_sector(&current_job.chip, r->address, r->length);
+    if ((work.erased >> sector & 1u) == 0) bytes += r->length;
+  }
+  return bytes;
+}
+
+/*
+ * Counts a question about what was in flash before the session: about enough at once that nobody
+ * tries all it may be, and not too often.
+ */
+static void count_question(const plan *p, uint32_t first, uint32_t number) {
+  uint32_t bytes = bytes_found(p, first, first + number);
+  if (bytes == 0) return;
+  if ((bytes < QUESTION_LEAST_BYTES && number != p->count) || questions == QUESTION_IN_LIFE)
+    session_abort(ERROR_OUTSIDE_PLAN, first);
+  questions++;
+}
+
+/* Says whether consecutive ranges have the root that is asked about; never which one they have. */
 static void run_digest(sealed_command *command) {
-  uint32_t index = command->bytes[1];
-  if (index >= job_plan()->count) session_abort(ERROR_OUTSIDE_PLAN, index);
-  answer(REPLY_DIGEST, index, command, digest_range(job_plan(), index), 64);
+  const plan *p = job_plan();
+  uint32_t first = command->bytes[1], number = command->bytes[2];
+  uint8_t root[64];
+  if (!is_zero(command->bytes + 3, command->bytes + DIGEST_EXPECTED))
+    session_abort(ERROR_MALFORMED_FRAME, SEALED_DIGEST);
+  if (number == 0 || first + number > p->count) session_abort(ERROR_OUTSIDE_PLAN, first);
+  count_question(p, first, number);
+  digest_root(p, first, number, root);
+  flag equal = (flag)bf_equal(root, command->bytes + DIGEST_EXPECTED, sizeof root);
+  bf_wipe(root, sizeof root);
+  uint32_t left = QUESTION_IN_LIFE - questions;
+  answer(REPLY_DIGEST, equal, command, &left, sizeof left);
 }
 
 /*
@@ -195,7 +233,7 @@ static void run_final(sealed_command *command) {
   if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT))
     session_abort(ERROR_MALFORMED_FRAME, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
-  digest_root(p, body);
+  digest_root(p, 0, p->count, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&current_job, work.erased);
@@ -203,7 +241,7 @@ static void run_final(sealed_command *command) {
   program_boot_words();
   flash_stop();
   digest_forget(p, sector);
-  digest_root(p, body);
+  digest_root(p, 0, p->count, body);
   bf_store_le32(body + 64, flash_words());
   bf_store_le32(body + 68, chip_optcr());
   answer(REPLY_WRITTEN, work.psize, command, body, sizeof body);

@@ -79,19 +79,14 @@ static void read_range(const plan *p, uint32_t index) {
   transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
-const uint8_t *digest_range(const plan *p, uint32_t index) {
-  if (!known[index]) read_range(p, index);
-  return digests[index];
-}
-
-void digest_root(const plan *p, uint8_t root[64]) {
+void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]) {
   bf_sha512 s;
   domain_begin(&s, DOMAIN_ROOT, sizeof DOMAIN_ROOT - 1);
-  uint32_t count = p->count;
   bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
-  for (uint32_t i = 0; i < p->count; i++) {
+  for (uint32_t i = first; i < first + count; i++) {
+    if (!known[i]) read_range(p, i);
     bf_sha512_update(&s, (const uint8_t *)&p->range[i], 8); /* address, length */
-    bf_sha512_update(&s, digest_range(p, i), 64);
+    bf_sha512_update(&s, digests[i], 64);
   }
   bf_sha512_final(&s, root);
 }

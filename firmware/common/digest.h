@@ -23,11 +23,11 @@ void digest_forget(const plan *p, chip_sector sector);
 void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes,
                    const uint8_t *boot_prefix);
 
-/* SHA-512 of range `index` as read from flash, 64 bytes; kept for the root. */
-const uint8_t *digest_range(const plan *p, uint32_t index);
-
-/* root over the digests of all ranges. */
-void digest_root(const plan *p, uint8_t root[64]);
+/*
+ * root over the digests of `count` ranges from `first` on; what is not known yet is read from
+ * flash.
+ */
+void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]);
 
 /* Fails unless the sectors of `mask` read FF outside the plan's ranges. */
 void digest_check_blank(const job *j, uint32_t mask);

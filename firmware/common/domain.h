@@ -4,7 +4,7 @@
 
 #include "sha512.h"
 
-/* Begins a SHA-512 over "blindflash/1 " || name, `length` bytes of it. */
+/* Begins a SHA-512 over "blindflash/2 " || name, `length` bytes of it. */
 void domain_begin(bf_sha512 *s, const char *name, uint32_t length);
 
 #endif

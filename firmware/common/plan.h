@@ -51,7 +51,7 @@ void plan_check(const plan *p, uint32_t length, const chip_geometry *chip);
  */
 uint32_t plan_find_range(const plan *p, uint32_t address, uint32_t length);
 
-/* hash = SHA-512("blindflash/1 plan" || 00 || plan). */
+/* hash = SHA-512("blindflash/2 plan" || 00 || plan). */
 void plan_hash(const plan *p, uint8_t hash[64]);
 
 /* True when [a, a + a_len) and [b, b + b_len) share a byte; neither may wrap. */

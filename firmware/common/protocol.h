@@ -5,28 +5,33 @@
 #define BF_PROTOCOL_H
 
 /* What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3) */
-#define DOMAIN_PREFIX                "blindflash/1 "
+#define DOMAIN_PREFIX                "blindflash/2 "
 #define DOMAIN_PLAN                  "plan"
 #define DOMAIN_ROOT                  "root"
 
 /* Handshake and boxes of the sealed session (docs/protocol.md §4, §5, §8); sizes in bytes */
-#define SEALED_SUITE                 "blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512"
+#define SEALED_SUITE                 "blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512"
 #define SEALED_PURPOSE               "sealed"
-#define SEALED_EXTRACT               "blindflash/1 extract"
+#define EXTRACT_SHARED               "blindflash/2 extract"
+#define EXTRACT_DEVICE               "blindflash/2 device"
 #define LABEL_CONFIRM_R              "confirm r"
 #define LABEL_CONFIRM_I              "confirm i"
 #define LABEL_CHAIN_I2R              "chain i2r"
 #define LABEL_CHAIN_R2I              "chain r2i"
+#define LABEL_DEVICE                 "device"
 #define LABEL_EXPORTER               "exporter"
 #define LABEL_BOX_KEY                "box key"
 #define LABEL_NEXT_CHAIN             "next chain"
-#define SEALED_VERSION               1u
+#define SEALED_VERSION               2u
 #define SEALED_BOX_PURPOSE           83u
 #define SEALED_EPOCH_BOXES           64u
 #define DIRECTION_I2R                1u
 #define DIRECTION_R2I                2u
-#define M1_SIZE                      104u
-#define M1_PAYLOAD_SIZE              40u
+#define M1_SIZE                      136u
+#define M1_PAYLOAD_SIZE              72u
+#define DEVICE_KEY_OFFSET            40u /* in the payload of M1 */
+#define KEY_KIND_RAM                 1u
+#define KEY_KIND_DEVICE              2u
 #define M2_SIZE                      128u
 #define M2_PAYLOAD_SIZE              32u
 #define M3_SIZE                      32u
@@ -41,6 +46,10 @@
 #define IMAGE_DATA_MOST              4032u
 #define COMMAND_PLAIN_SIZE           176u
 #define REPLY_PLAIN_SIZE             176u
+
+/* Questions about what the session did not erase (docs/protocol.md §8) */
+#define QUESTION_IN_LIFE             256u
+#define QUESTION_LEAST_BYTES         1024u
 
 /* First byte of a sealed command */
 typedef enum {
@@ -66,7 +75,7 @@ typedef enum {
 } reply_kind;
 
 /* The plan (docs/protocol.md §7); sizes in bytes, times in milliseconds */
-#define PLAN_MAGIC                   0x31504642u
+#define PLAN_MAGIC                   0x32504642u
 #define PLAN_HEAD_BYTES              48u
 #define PLAN_MAX_BYTES               1536u
 #define PLAN_MAX_RANGES              64u
@@ -184,7 +193,7 @@ typedef enum {
 #define RANDOM_TEST_PROPORTION       258u
 
 /* Job area, offsets in bytes */
-#define JOB_MAGIC                    0x314A4642u
+#define JOB_MAGIC                    0x324A4642u
 #define JOB_LENGTH                   4u
 #define JOB_SEALED_KEY               8u
 #define JOB_HOST_ENTROPY             40u

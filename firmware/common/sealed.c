@@ -12,6 +12,7 @@
 #include "x25519.h"
 
 #define KEY 32u
+#define M1_PAYLOAD 64u
 #define M2_UNCONFIRMED 96u
 #define M2_PAYLOAD 64u
 #define M2_VERSION (M2_PAYLOAD + 16u)
@@ -27,6 +28,11 @@ typedef struct {
 static SECTION_SECRET direction in, out; /* r2i, i2r */
 static SECTION_SECRET flag keyed;        /* `in` and `out` are set */
 static SECTION_SECRET uint8_t ephemeral[KEY];
+/* The chip's key pair: d; its public half D stays in m1. */
+static SECTION_DEVICE struct {
+  uint8_t secret[KEY];
+  flag drawn;
+} device;
 static SECTION_SECRET uint8_t reply_box[BOX_REPLY];
 static SECTION_LARGE uint8_t stub_hash[STUB_HASH_SIZE];
 static SECTION_LARGE uint8_t m1[M1_SIZE];
@@ -41,25 +47,35 @@ void sealed_hash_program(void) {
   transport_give_program_hash(stub_hash);
 }
 
-/* payload1: what the stub itself reads of the chip. */
+/* payload1 before D: what the stub itself reads of the chip. */
 static void write_payload1(uint8_t *to, uint32_t handshake, flash_width psize) {
-  bf_wipe(to, 40);
+  bf_wipe(to, DEVICE_KEY_OFFSET);
   bf_copy(to, chip_uid(), CHIP_UID_SIZE);
   bf_store_le32(to + 12, chip_idcode());
   bf_store_le32(to + 16, chip_flash_kib() | (uint32_t)PROGRAM_VERSION << 16);
   bf_store_le32(to + 20, chip_optcr());
   bf_store_le32(to + 24, chip_optcr1());
+  to[28] = KEY_KIND_RAM;
   to[29] = (uint8_t)handshake;
   to[30] = (uint8_t)psize;
+}
+
+/* Draws d and computes D, once until they are wiped. */
+static void draw_device_key(void) {
+  if (device.drawn) return;
+  rng_draw(device.secret);
+  bf_x25519_base(m1 + M1_PAYLOAD + DEVICE_KEY_OFFSET, device.secret);
+  device.drawn = true;
 }
 
 void sealed_offer(uint32_t handshake, flash_width psize) {
   uint32_t failed = rng_seed(current_job.area.is.host_entropy);
   if (failed) session_abort(ERROR_RANDOM_FAILED, failed);
+  draw_device_key();
   rng_draw(ephemeral);
   bf_x25519_base(m1, ephemeral);
   rng_draw(m1 + KEY);
-  write_payload1(m1 + 64, handshake, psize);
+  write_payload1(m1 + M1_PAYLOAD, handshake, psize);
   transport_give_m1(m1);
 }
 
@@ -86,24 +102,29 @@ static void hash_transcript(uint8_t th[64]) {
   bf_sha512_final(&s, th);
 }
 
-/* prk of section 4, psk being zero in host-blind. True when a shared secret is zero. */
-static bool agree(uint8_t prk[64]) {
-  uint8_t ikm[3 * KEY];
-  bf_wipe(ikm, sizeof ikm);
-  bool zero = bf_x25519(ikm, ephemeral, m2) |
-              bf_x25519(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
-  bf_part part = {ikm, sizeof ikm};
-  bf_hmac_parts(prk, (const uint8_t *)SEALED_EXTRACT, sizeof SEALED_EXTRACT - 1, &part, 1);
-  bf_wipe(ikm, sizeof ikm);
-  bf_wipe(ephemeral, sizeof ephemeral);
-  return zero;
+/* shared = X25519(secret, point). Fails when it is zero. */
+static void agree(uint8_t shared[KEY], const uint8_t secret[KEY], const uint8_t point[KEY]) {
+  if (bf_x25519(shared, secret, point)) session_abort(ERROR_ZERO_SECRET, 0);
+}
+
+/* A string as a part of something hashed. */
+static bf_part text(const char *string) {
+  bf_part part = {(const uint8_t *)string, 0};
+  while (string[part.len] != 0) part.len++;
+  return part;
+}
+
+/* prk = HMAC(key, ikm); wipes ikm, of `length` bytes. */
+static void extract(uint8_t prk[64], const char *key, uint8_t *ikm, uint32_t length) {
+  bf_part name = text(key), part = {ikm, length};
+  bf_hmac_parts(prk, name.data, name.len, &part, 1);
+  bf_wipe(ikm, length);
 }
 
 /* to = HKDF-Expand(from, label || more). */
 static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label,
                    const void *more, uint32_t more_length) {
-  bf_part info[] = {{(const uint8_t *)label, 0}, {more, more_length}};
-  while (label[info[0].len] != 0) info[0].len++;
+  bf_part info[] = {text(label), {more, more_length}};
   (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
 }
 
@@ -145,12 +166,31 @@ static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
     if (m2[i] != 0) session_abort(ERROR_CONFIRM_WRONG, i);
 }
 
+/* prk0 of section 4, psk being zero in host-blind. The ephemeral is used up. */
+static void agree_ephemeral(uint8_t prk[64]) {
+  uint8_t ikm[3 * KEY];
+  bf_wipe(ikm, sizeof ikm);
+  agree(ikm, ephemeral, m2);
+  agree(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
+  bf_wipe(ephemeral, sizeof ephemeral);
+  extract(prk, EXTRACT_SHARED, ikm, sizeof ikm);
+}
+
+/* prk0 becomes prk: the chip's key goes into all that follows. */
+static void mix_device(uint8_t prk[64], const uint8_t th[64]) {
+  uint8_t ikm[2 * KEY];
+  expand(ikm, prk, 64, LABEL_DEVICE, th, 64);
+  agree(ikm + KEY, device.secret, m2);
+  extract(prk, EXTRACT_DEVICE, ikm, sizeof ikm);
+}
+
 void sealed_confirm(void) {
   uint8_t th[64], prk[64], confirm[KEY];
   transport_take_m2(m2);
   hash_transcript(th);
-  if (agree(prk)) session_abort(ERROR_ZERO_SECRET, 0);
+  agree_ephemeral(prk);
   check_confirmation(prk, th);
+  mix_device(prk, th);
   confirmation(confirm, prk, th, LABEL_CONFIRM_I, KEY);
   transport_give_m3(confirm);
   start_direction(&out, DIRECTION_I2R, prk, th, LABEL_CHAIN_I2R);

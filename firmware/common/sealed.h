@@ -18,14 +18,14 @@
 void sealed_hash_program(void);
 
 /*
- * Draws ephemeral and nonce and puts M1 number `handshake` into the mailbox. Fails with the random
- * generator.
+ * Draws the chip's key when there is none, ephemeral and nonce, and puts M1 number `handshake` into
+ * the mailbox. Fails with the random generator.
  */
 void sealed_offer(uint32_t handshake, flash_width psize);
 
 /*
- * Takes M2, checks confirm_r, derives the keys and puts M3 into the mailbox. Fails when it is not
- * good.
+ * Takes M2, checks confirm_r before it reads the chip's key, derives the keys and puts M3 into the
+ * mailbox. Fails when M2 is not good or an agreement is zero.
  */
 void sealed_confirm(void);
 

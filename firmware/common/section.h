@@ -5,7 +5,10 @@
 /* Behind the small ones: those are then near to one another, and their addresses short. */
 #define SECTION_LARGE __attribute__((section(".bss.large")))
 
-/* On the list of secrets: wipe_secrets() clears them all. */
+/* On the list of a session's secrets: wipe_secrets() clears them all. */
 #define SECTION_SECRET __attribute__((section(".secret")))
+
+/* The chip's own key, which outlives a session: wipe_secrets() clears it when that is over, too. */
+#define SECTION_DEVICE __attribute__((section(".device")))
 
 #endif

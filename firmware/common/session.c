@@ -50,10 +50,10 @@ static bool is_keyed_state(session_state state) {
   return state >= STATE_ACTIVE && state <= STATE_LOCKED;
 }
 
-/* Wipes and forgets the session; flash is locked afterwards. */
-static void close_session(void) {
+/* Wipes and forgets the session on the way to `next`; flash is locked afterwards. */
+static void close_session(session_state next) {
   flash_drop();
-  wipe_secrets();
+  wipe_secrets(next);
   bf_wipe(in_hand, sizeof in_hand);
   pending = 0;
   flash_stop();
@@ -65,14 +65,14 @@ static void end_session(session_state state, session_error error, uint32_t detai
     uint32_t body[2] = {error, detail};
     sealed_reply(REPLY_ABORT, 0, transport_next() - (pending == 0), body, sizeof body);
   }
-  close_session();
+  close_session(state);
   box_failed = error == ERROR_BOX_FAILED;
   transport_show_error(error, detail);
   session_enter(state);
 }
 
 static void offer_handshake(void) {
-  close_session();
+  close_session(STATE_OFFERED);
   refusing = true;
   retries += box_failed;
   box_failed = false;

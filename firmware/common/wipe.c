@@ -1,15 +1,17 @@
 /*
- * Wiping: see wipe.h. The list of secrets is the section .secret; the stack is cleared to its
+ * Wiping: see wipe.h. The list of secrets is the section .secret with the
+ * chip's key behind it; the stack is cleared to its
  * limit. r12, which nobody restores, is all that could still hold a word of the last box.
  */
 #include "wipe.h"
 
 #include "util.h"
 
-extern uint8_t secret_start[], secret_end[], stack_limit[];
+extern uint8_t secret_start[], secret_end[], device_end[], stack_limit[];
 
-void wipe_secrets(void) {
-  bf_wipe(secret_start, (size_t)(secret_end - secret_start));
+void wipe_secrets(session_state next) {
+  const uint8_t *end = next >= STATE_EXPIRED ? device_end : secret_end;
+  bf_wipe(secret_start, (size_t)(end - secret_start));
   __asm__ volatile("mov r12, sp" ::: "r12");
   uint8_t *here = __builtin_frame_address(
       0); /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */

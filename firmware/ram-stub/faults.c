@@ -52,7 +52,7 @@ void fault_main(uint32_t sp) {
   fault[5] = SCB_BFAR;
   fault[6] = SCB_MMFAR;
   fault[7] = sp;
-  wipe_secrets();
+  wipe_secrets(STATE_FAULT);
   bf_wipe(fault_stack_top, (size_t)(stack_top - fault_stack_top));
   transport_show_error(ERROR_CPU_FAULT, pc);
   session_enter(STATE_FAULT);

@@ -51,14 +51,14 @@
 
 /* Stub header */
 #define STUB_HEADER                  0x1C0u
-#define STUB_MAGIC                   0x31534642u
+#define STUB_MAGIC                   0x32534642u
 #define STUB_HEADER_MAGIC            0x00u
 #define STUB_HEADER_VERSION          0x04u
 #define STUB_HEADER_LENGTH           0x08u
 #define STUB_HEADER_CONTROL          0x0Cu
 
 /* Control page, offsets */
-#define MAILBOX_MAGIC_VALUE          0x31584D42u
+#define MAILBOX_MAGIC_VALUE          0x32584D42u
 #define MAILBOX_MAGIC                0x00u /* written last when the stub is up */
 #define MAILBOX_STATUS               0x04u /* the one word that is polled, see STATUS_BITS */
 #define MAILBOX_ERROR                0x08u /* why it refused, aborted or stopped, see ERRORS */
@@ -77,9 +77,9 @@
 #define MAILBOX_REPLY_ACK            0x88u
 #define MAILBOX_SAVE                 0x90u /* 12 words for the agent alone, see SAVE_WORDS */
 #define MAILBOX_M1                   0xC0u /* first handshake message */
-#define MAILBOX_M2                   0x130u /* second handshake message */
-#define MAILBOX_M3                   0x1B0u /* third handshake message */
-#define MAILBOX_STUB_HASH            0x1D0u /* SHA-512 of the stub as it computed it */
+#define MAILBOX_M2                   0x150u /* second handshake message */
+#define MAILBOX_M3                   0x1D0u /* third handshake message */
+#define MAILBOX_STUB_HASH            0x1F0u /* SHA-512 of the stub as it computed it */
 
 /* Fields of STATUS, shifts */
 #define STATUS_ACCEPTED              0x00u

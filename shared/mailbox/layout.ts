@@ -78,7 +78,7 @@ export function findLayout(name: string): Layout | undefined {
 /** The stub header, words from `offset` of the image. The stub hash covers exactly the `length` bytes from the load address. */
 export const HEADER = {
   offset: 0x1c0,
-  magic: 0x31534642, // "BFS1"
+  magic: 0x32534642, // "BFS2"
   fields: { magic: 0x00, version: 0x04, length: 0x08, control: 0x0c },
 } as const;
 
@@ -112,16 +112,16 @@ export const CONTROL = {
     what: 'highest reply fetched; the stub clears it for a new handshake',
   },
   SAVE: { offset: 0x90, size: 48, by: 'agent', what: '12 words for the agent alone, see SAVE_WORDS' },
-  M1: { offset: 0xc0, size: 104, by: 'stub', what: 'first handshake message' },
-  M2: { offset: 0x130, size: 128, by: 'agent', what: 'second handshake message' },
-  M3: { offset: 0x1b0, size: 32, by: 'stub', what: 'third handshake message' },
-  STUB_HASH: { offset: 0x1d0, size: 64, by: 'stub', what: 'SHA-512 of the stub as it computed it' },
+  M1: { offset: 0xc0, size: 136, by: 'stub', what: 'first handshake message' },
+  M2: { offset: 0x150, size: 128, by: 'agent', what: 'second handshake message' },
+  M3: { offset: 0x1d0, size: 32, by: 'stub', what: 'third handshake message' },
+  STUB_HASH: { offset: 0x1f0, size: 64, by: 'stub', what: 'SHA-512 of the stub as it computed it' },
 } as const satisfies Record<string, Field>;
 
 export type ControlName = keyof typeof CONTROL;
 
 /** Value of MAGIC once the stub is up. */
-export const MAILBOX_MAGIC = 0x31584d42; // "BMX1"
+export const MAILBOX_MAGIC = 0x32584d42; // "BMX2"
 
 /** Fields of STATUS: shift and mask after shifting. */
 export const STATUS_BITS = {
@@ -190,7 +190,7 @@ export const TRAILER = { size: 16, length: 0, crc: 4, zero: 8, sequence: 12 } as
 
 /** Job area: offsets in bytes; the plan fills the rest. */
 export const JOB = {
-  magic: 0x314a4642, // "BFJ1"
+  magic: 0x324a4642, // "BFJ2"
   fields: { magic: 0, length: 4, sealedKey: 8, hostEntropy: 40, plan: 72 },
 } as const;
 

@@ -28,7 +28,8 @@ export const BOOT_WORDS_BYTES = 64;
 export const PLAN_DOMAIN = 'blindflash/2 plan';
 export const PLAN_HEADER_BYTES = 48;
 const RANGE_BYTES = 12;
-const NO_ADDRESS = U32_MAX;
+/** Stands for "no boot words". */
+export const NO_ADDRESS = U32_MAX;
 export const PLAN_MAGIC = ascii('BFP2');
 const MALFORMED = 'BF-PLAN-MALFORMED';
 

@@ -1,16 +1,15 @@
 // The controller's side of a sealed session for the stub's tests: job, handshake, frames and replies through the mailbox's RAM.
 import { concat } from '../../../shared/codec/bytes.ts';
-import { respond, type Responder } from '../../../shared/crypto/handshake.ts';
-import { exchangeKeyPairFrom, noPsk } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { CONTROL, JOB, slotAddress } from '../../../shared/mailbox/layout.ts';
 import { controlAddress, FRAME_RING, MEMORY, REPLY_RING } from '../../fixtures/f42x.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
+import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const TRAILER_BYTES = 16;
 export const VENDOR_SEED = 5;
@@ -50,7 +49,7 @@ export class SealedController {
   readonly keys = exchangeKeyPairFrom('sealed', testRandom(77).bytes(32));
   readonly #random: Random;
   readonly #hostEntropy: Uint8Array;
-  #responder: Responder | undefined;
+  #responder: SealedResponder | undefined;
   session!: BoxSession;
   #sent = 0;
   #fetched = 0;
@@ -77,16 +76,15 @@ export class SealedController {
   /** Reads M1 and makes M2 for it. */
   respond(): Uint8Array {
     const { fixture } = this;
-    this.#responder = respond({
-      protocol: SEALED_PROTOCOL,
+    const m1 = fixture.read(controlAddress('M1'), CONTROL.M1.size);
+    this.#responder = respondSealed({
       staticKey: this.keys,
       contexts: [fixture.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
-      pskFor: () => noPsk(),
       payload2: encodeSessionChoice(this.#random.bytes(16)),
       random: this.#random,
-      m1: fixture.read(controlAddress('M1'), CONTROL.M1.size),
+      m1,
     });
-    this.facts = new Uint8Array(this.#responder.payload1);
+    this.facts = m1.slice(64);
     this.#sent = this.#fetched = 0;
     return this.#responder.m2.slice();
   }
