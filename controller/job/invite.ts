@@ -4,6 +4,7 @@ import { publicInviteOf } from './job-record.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom, type SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { encodeInvite, holderKey, publicInviteHash } from '../../shared/tunnel/invite.ts';
+import { newInviteState } from '../../shared/tunnel/invite-state.ts';
 import type { Random } from '../../shared/ports.ts';
 import { issueTicket, relayNameOf, type SideName } from '../../shared/link/ticket.ts';
 
@@ -11,6 +12,8 @@ export interface InviteOptions {
   /** ws:// or wss:// address of the relay. */
   readonly relayUrl: string;
   readonly tenant: SigningKeyPair<'tenant'>;
+  /** V of the vendor (vendorFingerprint), 32 bytes. */
+  readonly vendor: Uint8Array;
   /** Seconds since 1970. */
   readonly expires: number;
   /** KiB the relay forwards on one link. */
@@ -42,12 +45,11 @@ export function makeRoom(options: InviteOptions): RoomRecord {
     expires,
     tunnelSecret: tunnel.secretKey,
     tunnelPublic: tunnel.publicKey,
+    vendor: options.vendor,
     agentTicket: ticket('agent', holderKey(inviteSecret).publicKey),
     controllerTicket: ticket('controller', signingKeyPairFrom('holder', holderSeed).publicKey),
     holderSeed,
-    inviteSecret,
-    resumeSecret: undefined,
-    codeConfirmed: false,
+    invite: newInviteState(inviteSecret),
   };
 }
 
@@ -57,10 +59,16 @@ function asInvitesSpellIt(relayUrl: string): string {
   return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
 }
 
+/** True while the invite can still be handed out: no tunnel was opened with it, and it is not spent. */
+export function isUnused({ invite }: RoomRecord): boolean {
+  return invite.tunnels === 0 && invite.secret !== undefined;
+}
+
 /** The line for the customer. @throws BF-INVITE-SECRET-DEAD once its secret has been used. */
 export function inviteLine(room: RoomRecord): string {
-  if (room.inviteSecret === undefined) throw fail('BF-INVITE-SECRET-DEAD');
-  return encodeInvite({ ...publicInviteOf(room), secret: psk(room.inviteSecret) });
+  const { secret } = room.invite;
+  if (!isUnused(room) || secret === undefined) throw fail('BF-INVITE-SECRET-DEAD');
+  return encodeInvite({ ...publicInviteOf(room), secret });
 }
 
 /** SHA-512 of the public invite; 64 bytes. */

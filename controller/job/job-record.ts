@@ -1,13 +1,13 @@
 // The record of a job: everything a later process of the vendor needs to go on with it, and nothing that would open a
-// sealed session or show firmware (docs/protocol.md §11). Kept by controller/store/file-job-store.ts.
-import { z } from 'zod';
+// sealed session or show firmware (docs/protocol.md §4, §8, §11). Its file form is controller/store/job-form.ts.
 import { imageHash, type Image } from '../image/image.ts';
-import { equalBytes, fromHex, toHex } from '../../shared/codec/bytes.ts';
+import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { PublicInvite } from '../../shared/tunnel/invite.ts';
 import { exchangePublic } from '../../shared/crypto/keys.ts';
 import { decodePlan, encodePlan, type Plan } from '../../shared/plan/plan.ts';
-import { BOARD, type Board } from '../../shared/tunnel/bodies.ts';
+import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 
 /** How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite. */
 export interface RoomRecord {
@@ -17,16 +17,39 @@ export interface RoomRecord {
   /** X25519 secret of the tunnel, fresh for this invite, 32 bytes. */
   readonly tunnelSecret: Uint8Array;
   readonly tunnelPublic: Uint8Array;
+  /** V, whose jobs and receipts the invite leads to; 32 bytes. */
+  readonly vendor: Uint8Array;
   readonly agentTicket: Uint8Array;
   readonly controllerTicket: Uint8Array;
   /** Ed25519 seed that presents the controller's ticket, 32 bytes. */
   readonly holderSeed: Uint8Array;
-  /** The invite's one-time secret; gone once the first tunnel is confirmed. */
-  readonly inviteSecret: Uint8Array | undefined;
-  readonly resumeSecret: Uint8Array | undefined;
-  /** The vendor has confirmed the code of a tunnel of this invite (or waived it). */
-  readonly codeConfirmed: boolean;
+  /** The way back, and the counts that bound guessing. */
+  readonly invite: InviteState;
 }
+
+/** How the vendor makes sure of the customer's computer: a code for every new key of the chip, one for the job, none (docs/protocol.md §8, §13). */
+export const CODE_POLICIES = ['each', 'once', 'waived'] as const;
+export type CodePolicy = (typeof CODE_POLICIES)[number];
+/** What became of it, as the receipt says it. */
+export const CODE_STATES = ['typed', 'waived'] as const;
+export type CodeState = (typeof CODE_STATES)[number];
+
+/** A key of the chip that was approved and confirmed (docs/protocol.md §8, "D"). */
+export interface DeviceRecord {
+  /** D, 32 bytes. */
+  readonly key: Uint8Array;
+  /** 24 digits. */
+  readonly uid: string;
+}
+
+/** What is known of the board's flash from what the chip authenticated and from what was sent to it; never from what an agent says. */
+export const CHIP_PROVED = {
+  untouched: 'nothing was sent to the chip that changes its flash',
+  incomplete: 'flash was being changed, and the chip has not proved that the image in it is complete',
+  erased: 'the chip has proved that the sectors agreed to are erased',
+  written: 'the chip has proved that the complete image is in flash',
+} as const satisfies Partial<Record<Board, string>>;
+export type ChipProved = keyof typeof CHIP_PROVED;
 
 export interface JobRecord {
   readonly room: RoomRecord;
@@ -40,8 +63,14 @@ export interface JobRecord {
   readonly uid: string | undefined;
   /** Sectors whose digests the stub of that unit has confirmed. */
   readonly acknowledged: readonly number[];
-  /** What is known of the board. */
-  readonly board: Board;
+  readonly codePolicy: CodePolicy;
+  /** How the latest tunnel that had to be asked for was approved under this invite; undefined before. */
+  readonly code: CodeState | undefined;
+  /** Keys of the chip that need no code any more under this invite. */
+  readonly devices: readonly DeviceRecord[];
+  readonly chipProved: ChipProved;
+  /** How the agent said it left the board: its own word. */
+  readonly agentSays: Board | undefined;
   readonly finished: boolean;
 }
 
@@ -55,7 +84,13 @@ export function planOf(record: JobRecord): Plan {
 }
 
 /** The record of a job that nobody has begun. @param created milliseconds since 1970 */
-export function newRecord(room: RoomRecord, plan: Plan, image: Image | undefined, created: number): JobRecord {
+export function newRecord(
+  room: RoomRecord,
+  plan: Plan,
+  image: Image | undefined,
+  created: number,
+  codePolicy: CodePolicy,
+): JobRecord {
   return {
     room,
     plan: encodePlan(plan),
@@ -63,7 +98,11 @@ export function newRecord(room: RoomRecord, plan: Plan, image: Image | undefined
     created,
     uid: undefined,
     acknowledged: [],
-    board: 'untouched',
+    codePolicy,
+    code: undefined,
+    devices: [],
+    chipProved: 'untouched',
+    agentSays: undefined,
     finished: false,
   };
 }
@@ -96,97 +135,6 @@ function makesIt({ plan }: JobRecord, make: () => Plan): boolean {
 
 /** What the customer's invite says to everybody. */
 export function publicInviteOf(room: RoomRecord): PublicInvite {
-  const { expires, relayUrl, agentTicket } = room;
-  return { expires, relayUrl, ticket: agentTicket, tunnelPublic: exchangePublic('tunnel', room.tunnelPublic) };
-}
-
-// ── as JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const bytes = (least: number, most = least) =>
-  z
-    .string()
-    .regex(/^([0-9a-f]{2})*$/)
-    .refine((text) => text.length >= 2 * least && text.length <= 2 * most)
-    .transform((text) => fromHex(text));
-const optionalBytes = (length: number) => z.union([z.null().transform(() => undefined), bytes(length)]);
-
-const RoomSchema = z.strictObject({
-  relayUrl: z.string().min(1).max(512),
-  expires: z.int().min(0),
-  tunnelSecret: bytes(32),
-  tunnelPublic: bytes(32),
-  agentTicket: bytes(1, 512),
-  controllerTicket: bytes(1, 512),
-  holderSeed: bytes(32),
-  inviteSecret: optionalBytes(32),
-  resumeSecret: optionalBytes(32),
-  codeConfirmed: z.boolean(),
-});
-
-const JobSchema = z.strictObject({
-  version: z.literal('blindflash job 1'),
-  created: z.int().min(0),
-  plan: bytes(48, 1536),
-  imageHash: optionalBytes(64),
-  uid: z.union([z.null().transform(() => undefined), z.string().regex(/^[0-9a-f]{24}$/)]),
-  acknowledged: z.array(z.int().min(0).max(31)).max(32),
-  board: z.enum(Object.keys(BOARD) as [Board, ...Board[]]),
-  finished: z.boolean(),
-  room: RoomSchema,
-});
-
-const RoomFileSchema = z.strictObject({ version: z.literal('blindflash room 1'), room: RoomSchema });
-
-/** The file form. */
-export function formatJob(record: JobRecord): string {
-  return toJson({ version: 'blindflash job 1', ...record });
-}
-
-/** Reads the file form. Throws BF-JOB-STATE for anything else. */
-export function parseJob(text: string): JobRecord {
-  const { created, plan, imageHash, uid, acknowledged, board, finished, room } = parse(JobSchema, text);
-  requirePlan(plan);
-  return { created, plan, imageHash, uid, acknowledged, board, finished, room };
-}
-
-function requirePlan(plan: Uint8Array): void {
-  try {
-    decodePlan(plan);
-  } catch (error) {
-    throw fail('BF-JOB-STATE', 'plan', error);
-  }
-}
-
-/** An invite's room before it belongs to a job. */
-export function formatRoom(room: RoomRecord): string {
-  return toJson({ version: 'blindflash room 1', room });
-}
-
-/** Throws BF-JOB-STATE. */
-export function parseRoom(text: string): RoomRecord {
-  return parse(RoomFileSchema, text).room;
-}
-
-function toJson(value: unknown): string {
-  const plain = (_: string, part: unknown) => (part instanceof Uint8Array ? toHex(part) : part);
-  return `${JSON.stringify(withNulls(value), plain, 1)}\n`;
-}
-
-/** What is not there is written as null, so that a missing field is an altered file. */
-function withNulls(value: unknown): unknown {
-  if (value === undefined) return null;
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withNulls(part)]));
-}
-
-function parse<T>(schema: z.ZodType<T>, text: string): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw fail('BF-JOB-STATE', 'the file is not JSON');
-  }
-  const checked = schema.safeParse(value);
-  if (!checked.success) throw fail('BF-JOB-STATE', checked.error.issues[0]?.path.join('.'));
-  return checked.data;
+  const { expires, relayUrl, vendor, agentTicket } = room;
+  return { expires, relayUrl, vendor, ticket: agentTicket, tunnelPublic: exchangePublic('tunnel', room.tunnelPublic) };
 }

@@ -1,15 +1,8 @@
 // Edge: jobs, receipts and open invites as files only their owner can read, each replaced whole or not at all.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  formatJob,
-  formatRoom,
-  jobId,
-  parseJob,
-  parseRoom,
-  type JobRecord,
-  type RoomRecord,
-} from '../job/job-record.ts';
+import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
+import { formatJob, formatRoom, parseJob, parseRoom } from './job-form.ts';
 import { roomHash } from '../job/invite.ts';
 import { withPendingWrites } from './pending-writes.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from './port.ts';

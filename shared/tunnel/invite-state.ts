@@ -8,8 +8,9 @@ import { secretId, tagKey } from './secrets.ts';
 
 /** Fixed by the specification. */
 export const INVITE_LIMITS = { answers: 32, wrongCodes: 3 } as const;
-/** T1 remembered, so that a replay of one is not taken for a second holder. */
-const SEEN = 64;
+/** Replaced secrets, and T1 so that a replay of one is not taken for a second holder. */
+export const INVITE_STATE_LIMITS = { remembered: 64 } as const;
+const SEEN = INVITE_STATE_LIMITS.remembered;
 
 export interface ReplacedSecret {
   /** 8 bytes. */
@@ -23,7 +24,8 @@ export interface ReplacedSecret {
 }
 
 /** Why an invite is spent. */
-export type SpentReason = 'answers' | 'codes' | 'second holder' | 'vendor';
+export const SPENT_REASONS = ['answers', 'codes', 'second holder', 'vendor'] as const;
+export type SpentReason = (typeof SPENT_REASONS)[number];
 
 export interface InviteState {
   /** R_k, 32 bytes; undefined once the invite is spent. */
