@@ -1,5 +1,6 @@
 // Port: a debug probe. Whatever is above (attach, stub loader, mailbox) knows this and no particular probe.
 // Errors: every rejected promise is a BlindflashError of group PROBE or TARGET.
+import { isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { MemoryAccess } from './adi/memory-access.ts';
 
 /** What a probe is, after it was opened. */
@@ -54,4 +55,9 @@ export interface Probe extends MemoryAccess {
 
   /** Moves the reset pin. Says nothing about whether it is wired to the target. */
   driveNrst(level: NrstLevel): Promise<void>;
+}
+
+/** True for what `setSpeed` throws when a probe does not take the clock asked for; it works on at the one it has. */
+export function refusesSpeed(error: unknown): error is BlindflashError {
+  return isBlindflashError(error, 'BF-PROBE-SPEED') || isBlindflashError(error, 'BF-PROBE-COMMAND');
 }

@@ -1,10 +1,10 @@
 // Brings the stub into the chip's RAM and lets it run: reset into halt, image written and read back at the fastest clock at which it
 // arrives, an empty control page, registers, go (docs/mailbox.md, "Entry").
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { fail, isBlindflashError, mayRepeatAccess, type ErrorCode } from '../../shared/errors/errors.ts';
+import { fail, mayRepeatAccess } from '../../shared/errors/errors.ts';
 import { CONTROL } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
-import type { Probe } from '../probe/probe.ts';
+import { refusesSpeed, type Probe } from '../probe/probe.ts';
 import type { KnownStub } from './stubs.ts';
 import { encodeSave } from '../transport/mailbox/save-words.ts';
 import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './attach.ts';
@@ -17,7 +17,6 @@ const THUMB_STATE = 0x01000000;
 const PAGE_BYTES = CONTROL.STUB_HASH.offset + CONTROL.STUB_HASH.size;
 /** SWD clocks tried for loading: the fastest not above the limit, then slower ones. Chosen; faster ones gain nothing (docs/performance.md). */
 const SPEED = { mostKHz: 8000, attempts: 4 } as const;
-const SPEED_REFUSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BF-PROBE-COMMAND', 'BF-PROBE-SPEED']);
 
 export interface StubLoaderOptions {
   readonly probe: Probe;
@@ -116,7 +115,7 @@ class StubLoader {
   async #setSpeed(kHz: number | undefined): Promise<void> {
     if (kHz === undefined) return;
     await this.#options.probe.setSpeed(kHz).catch((error: unknown) => {
-      if (!isBlindflashError(error) || !SPEED_REFUSED.has(error.code)) throw error;
+      if (!refusesSpeed(error)) throw error;
     });
   }
 

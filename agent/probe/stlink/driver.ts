@@ -7,7 +7,7 @@ import type { AccessWidth } from '../adi/memory-access.ts';
 import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
 import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
-import type { NrstLevel, Probe, ProbeInfo } from '../probe.ts';
+import { refusesSpeed, type NrstLevel, type Probe, type ProbeInfo } from '../probe.ts';
 import * as command from './commands.ts';
 import {
   BLOCK,
@@ -239,8 +239,7 @@ export class StlinkDriver implements Probe {
 
   /** A probe that refuses the clock still works at the one it has. */
   #goOnWithoutSpeed(error: unknown): void {
-    const refused = isBlindflashError(error, 'BF-PROBE-COMMAND') || isBlindflashError(error, 'BF-PROBE-SPEED');
-    if (!refused) throw error;
+    if (!refusesSpeed(error)) throw error;
     this.#log.warn({ code: error.code, detail: error.detail }, 'the probe keeps its SWD speed');
   }
 
