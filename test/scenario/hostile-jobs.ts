@@ -6,7 +6,8 @@ import { FLASH, FLASH_BYTES, tinyImage } from '../fixtures/images.ts';
 import { EmulatedStub, Impostor } from '../fixtures/impostor.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { STUBS } from '../fixtures/board.ts';
-import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
+import type { ProductFixture } from '../fixtures/product.ts';
+import { type FlashOptions, type Outcome } from '../fixtures/product.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 
 export const PATIENCE = {
