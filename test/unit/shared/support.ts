@@ -1,5 +1,6 @@
 // Time, chance and a network that misbehaves on request, for the tests of shared/.
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, verify as nodeVerify } from 'node:crypto';
+import type { Verify } from '../../../shared/crypto/keys.ts';
 import type { Clock, Random } from '../../../shared/ports.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import assert from 'node:assert/strict';
@@ -105,3 +106,9 @@ export function* flips(bytes: Uint8Array, all = bytes.length): Generator<Uint8Ar
     yield copy;
   }
 }
+
+/** Ed25519 by Node. */
+export const verify: Verify = (publicKey, message, signature) => {
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey]);
+  return nodeVerify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature);
+};
