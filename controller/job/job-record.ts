@@ -34,12 +34,17 @@ export type CodePolicy = (typeof CODE_POLICIES)[number];
 export const CODE_STATES = ['typed', 'waived'] as const;
 export type CodeState = (typeof CODE_STATES)[number];
 
+/** Approved keys kept for one job; the oldest go first. */
+export const MOST_DEVICES = 64;
+
 /** A key of the chip that was approved and confirmed (docs/protocol.md §8, "D"). */
 export interface DeviceRecord {
   /** D, 32 bytes. */
   readonly key: Uint8Array;
   /** 24 digits. */
   readonly uid: string;
+  /** Questions about flash (§8, "Questions") that the stub with this key certainly still answers. */
+  readonly questionsLeft: number;
 }
 
 /** What is known of the board's flash from what the chip authenticated and from what was sent to it; never from what an agent says. */

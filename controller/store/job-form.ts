@@ -4,6 +4,7 @@ import {
   CHIP_PROVED,
   CODE_POLICIES,
   CODE_STATES,
+  MOST_DEVICES,
   type ChipProved,
   type JobRecord,
   type RoomRecord,
@@ -59,7 +60,9 @@ const JobSchema = z.strictObject({
   acknowledged: z.array(z.int().min(0).max(31)).max(32),
   codePolicy: z.enum(CODE_POLICIES),
   code: optional(z.enum(CODE_STATES)),
-  devices: z.array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/) })).max(1024),
+  devices: z
+    .array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/), questionsLeft: count }))
+    .max(MOST_DEVICES),
   chipProved: z.enum(Object.keys(CHIP_PROVED) as [ChipProved, ...ChipProved[]]),
   agentSays: optional(z.enum(Object.keys(BOARD) as [Board, ...Board[]])),
   finished: z.boolean(),
