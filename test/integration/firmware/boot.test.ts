@@ -8,9 +8,9 @@ describe('stub boot', () => {
   it('reaches "waiting" on a strict board without a warning and names itself', () => {
     const fixture = new FirmwareFixture({ strict: true });
     fixture.boot();
-    assert.equal(fixture.control('MAGIC'), 0x31584d42);
+    assert.equal(fixture.control('MAGIC'), 0x32584d42);
     assert.equal(fixture.state, 'waiting');
-    assert.equal(fixture.control('VERSION'), 0x0100);
+    assert.equal(fixture.control('VERSION'), 0x0200);
     assert.deepEqual(fixture.read(controlAddress('STUB_HASH'), 64), sha512(stubImage()));
     assert.equal(fixture.board.time.hz, 160e6);
     assert.deepEqual(fixture.board.warnings, []);

@@ -24,11 +24,13 @@ describe('stub handshake', () => {
       uid,
       idcode: fixture.word(0xe0042000),
       flashKiB: 2048,
-      stubVersion: 0x0100,
+      stubVersion: 0x0200,
       optcr: 0x0fffaaed,
       optcr1: 0x0fff0000,
+      keyKind: 'ram',
       handshake: 1,
       widest: 'x32',
+      deviceKey: fixture.read(controlAddress('M1') + 104, 32),
     });
     assert.equal(fixture.control('HANDSHAKES'), 1);
   });

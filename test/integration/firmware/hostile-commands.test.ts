@@ -26,6 +26,12 @@ const image = (address: number, length = 4): Command => ({
   address,
   data: new Uint8Array(length).fill(0x5a),
 });
+const digest = (first: number, count: number): Command => ({
+  name: 'DIGEST',
+  first,
+  count,
+  expected: new Uint8Array(64),
+});
 const BOTH = [erase(0), erase(1)];
 
 /** An IMAGE plaintext with any fields. */
@@ -87,8 +93,13 @@ const HOSTILE: readonly Case[] = [
   ['a set byte behind the image', BOTH, rawImage(8, FLASH + 64, at(24)), MALFORMED, 1],
   ['a set last byte', BOTH, rawImage(8, FLASH + 64, at(4047)), MALFORMED, 1],
   ['a set reserved byte of IMAGE', BOTH, rawImage(8, FLASH + 64, at(9)), MALFORMED, 1],
-  ['DIGEST of range 3', [], { name: 'DIGEST', range: 3 }, OUTSIDE, 3],
-  ['DIGEST of range 255', [], { name: 'DIGEST', range: 255 }, OUTSIDE, 255],
+  ['DIGEST of range 3', [], digest(3, 1), OUTSIDE, 3],
+  ['DIGEST of range 255', [], digest(255, 1), OUTSIDE, 255],
+  ['DIGEST of no range', [], digest(1, 0), OUTSIDE, 1],
+  ['DIGEST past the last range', [], digest(1, 3), OUTSIDE, 1],
+  ['DIGEST whose end a byte would wrap', [], digest(2, 255), OUTSIDE, 2],
+  ['DIGEST with a set reserved byte', [], rawCommand(3, at(15)), MALFORMED, 3],
+  ['DIGEST with a set byte behind the root', [], rawCommand(3, at(80)), MALFORMED, 3],
   ['FINAL before anything is erased', [], rawCommand(4), ORDER, 4],
   ['FINAL with another root', BOTH, rawCommand(4, at(16)), DIFFERS],
   ['FINAL with a set reserved byte', BOTH, rawCommand(4, at(15)), MALFORMED, 4],
@@ -142,8 +153,8 @@ describe('stub and authentic but hostile frames', () => {
     });
   }
 
-  for (const frame of [erase(1), image(FLASH + 0x100), { name: 'DIGEST', range: 0 }, { name: 'LOCK' }] as const) {
-    it(`after WRITTEN ends the session at ${frame.name}`, () => {
+  for (const frame of [erase(1), image(FLASH + 0x100), digest(0, 1), rawCommand(4), { name: 'LOCK' }] as const) {
+    it(`after WRITTEN ends the session at ${frame instanceof Uint8Array ? 'another FINAL' : frame.name}`, () => {
       const small = smallPlan({}, 256);
       const { fixture, controller } = active(small);
       writeAll(controller, small, new Image(small));

@@ -13,8 +13,8 @@ describe('stub image', () => {
   it('fits its memory and has a sound header', () => {
     const image = stubImage();
     assert.ok(image.length <= 16384);
-    assert.equal(Buffer.from(image.subarray(0x1c0, 0x1c4)).toString('latin1'), 'BFS1');
-    assert.equal(word(image, 0x1c4), 0x0100);
+    assert.equal(Buffer.from(image.subarray(0x1c0, 0x1c4)).toString('latin1'), 'BFS2');
+    assert.equal(word(image, 0x1c4), 0x0200);
     assert.equal(word(image, 0x1c8), image.length);
     assert.equal(word(image, 0x1cc), 0x2002d000);
   });
@@ -32,7 +32,7 @@ describe('stub image', () => {
     assert.equal(says.size, image.length);
     assert.equal(says.sha512, createHash('sha512').update(image).digest('hex'));
     assert.equal(says.sha256, createHash('sha256').update(image).digest('hex'));
-    assert.equal(says.version, 0x0100);
+    assert.equal(says.version, 0x0200);
     assert.equal(says.loadAddress, 0x20000000);
   });
   it('is built with the constants of the layout', () => {

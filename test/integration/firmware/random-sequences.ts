@@ -1,9 +1,11 @@
 // Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
 import { STATES } from '../../../shared/mailbox/layout.ts';
-import { FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
+import { controlAddress, FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './state-model.ts';
 import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './session-starts.ts';
+import { active } from './sample-jobs.ts';
+import { chipKey } from './session-secrets.ts';
 import { SealedController } from './sealed-controller.ts';
 
 const NAMES = Object.keys(FRAMES) as FrameName[];
@@ -12,9 +14,11 @@ const SLOT = FRAME_RING.slotSize;
 const LONGEST = 6;
 /** Other random numbers than those of the starts, whose sessions a fork would otherwise make again. */
 const M2_SEED = 6;
-/** Keys, chains and frame buffers lie here; docs/stub.md. */
-const SECRETS = { base: 0x10000000, size: 0x4000 };
-const NOTHING = Buffer.alloc(SECRETS.size);
+/** Keys, chains and frame buffers lie from here on, then the chip's own key; docs/stub.md. */
+const SECRETS = 0x10000000;
+const D_BYTES = 32;
+/** Where D lies in M1. */
+const M1_D = 104;
 
 type Draw = (below: number) => number;
 
@@ -44,7 +48,7 @@ export const PAIRS = (Object.keys(STATES).length - 1) * (NAMES.length + COMMANDS
 const KEYLESS = [2, 4, 5, 6];
 const HANDSHAKE: Event = { do: 'command', value: 4 };
 
-/** Most events are frames; those that make keys, three scalar multiplications in all, are rare. */
+/** Most events are frames; those that make keys, four scalar multiplications in all, are rare. */
 function pick(model: Model, draw: Draw): Event {
   const what = draw(32);
   if (what === 0) return { do: 'wait' };
@@ -117,14 +121,30 @@ class Run {
   }
 }
 
-/** What is wrong, or nothing. */
-function difference(fixture: FirmwareFixture, expected: Model): string | undefined {
+/** The Ds that the chip has shown in a sequence, by their number. */
+type Shown = Map<number, string>;
+
+/** Whether M1 shows the D it is to show: the same in one life of the key, another in each. */
+function showsRightKey(fixture: FirmwareFixture, { keysDrawn }: Model, shown: Shown): boolean {
+  const key = Buffer.from(fixture.read(controlAddress('M1') + M1_D, D_BYTES)).toString('hex');
+  const known = shown.get(keysDrawn);
+  if (known !== undefined) return known === key;
+  const fresh = ![...shown.values()].includes(key);
+  shown.set(keysDrawn, key);
+  return fresh;
+}
+
+/** What is wrong, or nothing; `keyAt` is where the chip's own key lies. */
+function difference(fixture: FirmwareFixture, expected: Model, shown: Shown, keyAt: number): string | undefined {
   const { state, error, handshakes } = expected;
   const seen = `${fixture.state} ${fixture.error} ${fixture.control('HANDSHAKES')}`;
   if (seen !== `${state} ${error} ${handshakes}`) return `${seen} instead of ${state} ${error} ${handshakes}`;
-  if (!WIPED.includes(state)) return undefined;
-  const secrets = fixture.board.bus.viewAt(SECRETS.base)!.u8.subarray(0, SECRETS.size);
-  return NOTHING.equals(secrets) ? undefined : 'secrets are left';
+  if (!showsRightKey(fixture, expected, shown)) return 'another D than it should be';
+  const { u8 } = fixture.board.bus.viewAt(SECRETS)!;
+  const key = u8.subarray(keyAt - SECRETS, keyAt - SECRETS + D_BYTES);
+  if (key.some((byte) => byte !== 0) !== expected.hasKey) return expected.hasKey ? 'd is gone' : 'd is left';
+  const wiped = !WIPED.includes(state) || u8.subarray(0, keyAt - SECRETS).every((byte) => byte === 0);
+  return wiped ? undefined : 'secrets are left';
 }
 
 const named = (event: Event) =>
@@ -143,6 +163,7 @@ export interface Explored {
 export function explore(from: number, to: number, seed: number): Explored {
   const all = starts();
   const fixture = new FirmwareFixture();
+  const keyAt = chipKey(active().fixture).address;
   const covered = new Set<string>();
   let events = 0;
   for (let index = from; index < to; index++) {
@@ -151,6 +172,8 @@ export function explore(from: number, to: number, seed: number): Explored {
     const run = new Run(fixture, start);
     let { model } = start;
     const told: string[] = [model.state];
+    const shown: Shown = new Map();
+    showsRightKey(fixture, model, shown);
     for (let left = 1 + draw(LONGEST); left > 0; left--) {
       const event = pick(model, draw);
       told.push(named(event));
@@ -158,7 +181,7 @@ export function explore(from: number, to: number, seed: number): Explored {
       const expected = next(model, event);
       run.apply(event, model);
       events++;
-      const wrong = difference(fixture, expected);
+      const wrong = difference(fixture, expected, shown, keyAt);
       if (wrong !== undefined) {
         return {
           sequences: index - from,

@@ -17,7 +17,7 @@ import {
   type Ending,
 } from './session-endings.ts';
 import { sendImage } from './sample-jobs.ts';
-import { transcriptHash } from './session-secrets.ts';
+import { chipKey, transcriptHash } from './session-secrets.ts';
 
 const DHCSR = 0xe000edf0;
 const HALT = 0xa05f0003;
@@ -167,7 +167,8 @@ describe('stub residue', () => {
     }
   });
   it('a power cut in the middle leaves neither memory nor registers', () => {
-    const { fixture, secrets } = busyProgramming();
+    const { fixture, secrets: session } = busyProgramming();
+    const secrets = { ...session, d: chipKey(fixture).secret };
     fixture.board.powerOff();
     fixture.board.powerOn();
     fixture.runMs(2);
@@ -179,7 +180,8 @@ describe('stub residue', () => {
     );
   });
   it('a reset in the middle leaves keys in CCM, and the next stub clears it before it says a word', () => {
-    const { fixture, secrets, controller, image } = busy();
+    const { fixture, secrets: session, controller, image } = busy();
+    const secrets = { ...session, d: chipKey(fixture).secret };
     sendImage(controller, plan, image);
     fixture.board.assertNrst();
     fixture.board.releaseNrst();

@@ -1,7 +1,7 @@
 // Plans and images for the stub's tests, and the walk through a whole flash job.
 import { createHash } from 'node:crypto';
-import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
-import { rootDigest, type Reply } from '../../../shared/sealed/messages.ts';
+import { encodePlan, type Plan, type PlanRange } from '../../../shared/plan/plan.ts';
+import { rootDigest, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { testRandom, SealedController } from './sealed-controller.ts';
@@ -29,13 +29,30 @@ export class Image {
     if (boot === 'erased' && plan.bootAddress !== undefined) {
       copy.fill(0xff, plan.bootAddress - FLASH, plan.bootAddress - FLASH + 64);
     }
-    const digested = plan.ranges.map(({ address, length }) => ({
-      address,
-      length,
-      digest: sha512(copy.subarray(address - FLASH, address - FLASH + length)),
-    }));
-    return rootDigest(digested);
+    return rootOf(copy, plan.ranges);
   }
+}
+
+/** root over ranges of a flash whose content is `bytes`. */
+export function rootOf(bytes: Uint8Array, ranges: readonly PlanRange[]): Uint8Array {
+  const digested = ranges.map(({ address, length }) => ({
+    address,
+    length,
+    digest: sha512(bytes.subarray(address - FLASH, address - FLASH + length)),
+  }));
+  return rootDigest(digested);
+}
+
+/** Asks whether `count` ranges from `first` on hold what they hold in `bytes`, a whole flash. */
+export function question(plan: Plan, bytes: Uint8Array, first = 0, count = plan.ranges.length - first): Command {
+  return { name: 'DIGEST', first, count, expected: rootOf(bytes, plan.ranges.slice(first, first + count)) };
+}
+
+/** What the stub says to that question: equal or not. @throws when it says something else */
+export function asks(controller: SealedController, ...about: Parameters<typeof question>): boolean {
+  const reply = controller.ask(question(...about));
+  if (reply.name !== 'DIGEST') throw new Error(`the answer is ${reply.name}`);
+  return reply.equal;
 }
 
 /** Sends all IMAGE frames of the plan's ranges, leaving the boot words out. */

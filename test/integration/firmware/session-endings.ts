@@ -82,6 +82,9 @@ export const ENDINGS: readonly Ending[] = [
   },
 ];
 
+/** The states that the chip's own key outlives. */
+export const OUTLIVED: readonly Ending['state'][] = ['aborted', 'offered', 'ended'];
+
 /** Leaves a busy session and waits until the stub rests. */
 export function end(all: Busy, { state, leave }: Ending): void {
   const { fixture } = all;

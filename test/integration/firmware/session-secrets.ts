@@ -15,17 +15,32 @@ const epoch = (number: number) => Buffer.from([number, 0, 0, 0]);
 
 /** th of section 4: made of what everybody on the way may see. */
 export function transcriptHash(fixture: FirmwareFixture, controller: SealedController): Uint8Array {
-  const m1 = fixture.read(controlAddress('M1'), 104);
+  const m1 = fixture.read(controlAddress('M1'), 136);
   const m2 = fixture.read(controlAddress('M2'), 128);
   return sha512(
-    lp(Buffer.from('blindflash/1 NKpsk X25519 XSalsa20Poly1305 SHA512')),
+    lp(Buffer.from('blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512')),
     lp(Buffer.from('sealed')),
     lp(controller.keys.publicKey),
     lp(fixture.read(controlAddress('STUB_HASH'), 64)),
-    lp(sha512(Buffer.from('blindflash/1 plan\0'), controller.planBytes)),
+    lp(sha512(Buffer.from('blindflash/2 plan\0'), controller.planBytes)),
     lp(m1),
     lp(m2.subarray(0, 96)),
   );
+}
+
+let deviceKeyAt = 0x10000000;
+
+/** d of the chip, 32 bytes, and where it lies: what in the private memory fits the D of M1. */
+export function chipKey(fixture: FirmwareFixture): { readonly address: number; readonly secret: Uint8Array } {
+  const wanted = Buffer.from(fixture.read(controlAddress('M1') + 104, 32));
+  const end = fixture.layout.memory.private.address + fixture.layout.memory.private.size;
+  for (let address = deviceKeyAt; address < end; address += 8) {
+    const secret = fixture.read(address, 32);
+    if (secret.every((byte) => byte === 0) || !wanted.equals(nacl.scalarMult.base(secret))) continue;
+    deviceKeyAt = address;
+    return { address, secret };
+  }
+  throw new Error('no d that fits D');
 }
 
 /** Named secrets of the session `controller`, made with `seed`, has on `fixture`, epochs 0 and 1. */
@@ -37,12 +52,15 @@ export function sessionSecrets(
   const random = testRandom(seed);
   random.bytes(32 + 16);
   const ephemeral = random.bytes(32);
-  const m1 = fixture.read(controlAddress('M1'), 104);
+  const m1 = fixture.read(controlAddress('M1'), 136);
   const th = transcriptHash(fixture, controller);
   const ee = nacl.scalarMult(ephemeral, m1.subarray(0, 32));
   const es = nacl.scalarMult(controller.keys.secretKey, m1.subarray(0, 32));
-  const prk = hmac('blindflash/1 extract', ee, es, new Uint8Array(32));
-  const secrets: Record<string, Uint8Array> = { ee, es, prk };
+  const se = nacl.scalarMult(ephemeral, m1.subarray(104));
+  const prk0 = hmac('blindflash/2 extract', ee, es, new Uint8Array(32));
+  const device = expand(prk0, Buffer.from('device'), th);
+  const prk = hmac('blindflash/2 device', device, se);
+  const secrets: Record<string, Uint8Array> = { ee, es, se, prk0, 'key "device"': device, prk };
   for (const label of ['chain i2r', 'chain r2i']) {
     const chain = expand(prk, Buffer.from(label), th);
     const next = expand(chain, Buffer.from('next chain'), epoch(0));

@@ -7,7 +7,7 @@ import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { encodeCommand } from '../../../shared/sealed/messages.ts';
 import type { BoardSnapshot } from '../../../sim/board.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
-import { active, FLASH, Image, smallPlan, writeAll } from './sample-jobs.ts';
+import { active, FLASH, Image, question, smallPlan, writeAll } from './sample-jobs.ts';
 import { FRESH, type FrameName, type Model } from './state-model.ts';
 import { sessionSecrets } from './session-secrets.ts';
 import { crc32, SealedController, VENDOR_SEED, words } from './sealed-controller.ts';
@@ -38,8 +38,8 @@ const PLAINTEXT: Record<FrameName, Uint8Array> = {
   image: imageAt(FLASH + 64, IMAGE_BYTES - 64),
   'image outside': imageAt(FLASH + IMAGE_BYTES, 64),
   'image on the boot words': imageAt(FLASH + 60, 64),
-  digest: encodeCommand({ name: 'DIGEST', range: 0 }),
-  'digest outside': encodeCommand({ name: 'DIGEST', range: 9 }),
+  digest: encodeCommand(question(PLANS.open, image.bytes)),
+  'digest outside': encodeCommand({ name: 'DIGEST', first: 9, count: 1, expected: new Uint8Array(64) }),
   final: encodeCommand({
     name: 'FINAL',
     root: image.root(PLANS.open, 'erased'),
@@ -97,7 +97,7 @@ interface Pair {
 }
 
 function model(state: StubState, change: Partial<Model> = {}): Model {
-  return { ...FRESH, state, handshakes: 1, m2: 'of an earlier handshake', ...change };
+  return { ...FRESH, state, handshakes: 1, keysDrawn: 1, hasKey: true, m2: 'of an earlier handshake', ...change };
 }
 
 function start(fixture: FirmwareFixture, at: Model, plan: Plan, frames: Frames, foreign: Frames): Start {
@@ -191,9 +191,9 @@ export function starts(): Start[] {
     ),
     idle(
       left(open, 'expired', () => {}),
-      model('expired', { error: 15 }),
+      model('expired', { error: 15, hasKey: false }),
     ),
-    idle(left(open, 'fault', strike), model('fault', { error: 18 })),
+    idle(left(open, 'fault', strike), model('fault', { error: 18, hasKey: false })),
     idle(refused(), { ...FRESH, state: 'refused', error: 1 }),
     idle(tired(), model('aborted', { error: 16, handshakes: 16, m2: 'zero' })),
     idle(distrusted(), model('aborted', { error: 7, handshakes: 4, boxFailed: true, retries: 3 })),

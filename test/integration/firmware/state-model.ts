@@ -17,6 +17,9 @@ export interface Model {
   readonly state: StubState;
   readonly error: number;
   readonly handshakes: number;
+  /** The chip's own key: how many it has drawn, and whether it has the last of them. */
+  readonly keysDrawn: number;
+  readonly hasKey: boolean;
   /** The last session ended by a box that did not open. */
   readonly boxFailed: boolean;
   readonly retries: number;
@@ -34,6 +37,8 @@ export const FRESH: Model = {
   state: 'waiting',
   error: 0,
   handshakes: 0,
+  keysDrawn: 0,
+  hasKey: false,
   boxFailed: false,
   retries: 0,
   work: 'nothing',
@@ -49,7 +54,9 @@ const KEYED: readonly StubState[] = ['active', 'written', 'locked'];
 const LIVE: readonly StubState[] = ['offered', ...KEYED];
 /** Only a reload leads out of these. */
 const FINAL: readonly StubState[] = ['fault', 'refused'];
-/** Entered with everything secret wiped. */
+/** Entered with the chip's own key wiped, too. */
+const KEYLESS: readonly StubState[] = ['expired', ...FINAL];
+/** Entered with all that is secret of a session wiped. */
 export const WIPED: readonly StubState[] = ['ended', 'aborted', 'expired', ...FINAL];
 
 type Follows = number | 'stays' | 'ended' | 'erased' | 'imaged' | 'written' | 'locked';
@@ -85,7 +92,8 @@ const STEPS = {
 export const keyed = (state: StubState): state is 'active' | 'written' | 'locked' => KEYED.includes(state);
 
 function ended(model: Model, state: StubState, error: number): Model {
-  return { ...model, state, error, boxFailed: error === 7, work: 'nothing' };
+  const hasKey = model.hasKey && !KEYLESS.includes(state);
+  return { ...model, state, error, hasKey, boxFailed: error === 7, work: 'nothing' };
 }
 
 function handshake(model: Model): Model {
@@ -93,7 +101,9 @@ function handshake(model: Model): Model {
   if (model.handshakes === MOST_HANDSHAKES || retries > MOST_RETRIES) {
     return { ...ended(model, 'refused', 19), retries };
   }
-  return { ...ended(model, 'offered', 0), handshakes: model.handshakes + 1, retries, slot: 'nothing' };
+  const keysDrawn = model.keysDrawn + (model.hasKey ? 0 : 1);
+  const handshakes = model.handshakes + 1;
+  return { ...ended(model, 'offered', 0), handshakes, keysDrawn, hasKey: true, retries, slot: 'nothing' };
 }
 
 function goodM2(model: Model): Model {

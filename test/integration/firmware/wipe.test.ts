@@ -1,8 +1,9 @@
 // Nothing secret outlives a session: keys, chains, plaintext are looked for in CCM and SRAM after every way out.
 import assert from 'node:assert/strict';
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { busy, busyErasing, CCM, end, ENDINGS, found, memory, plan, SRAM } from './session-endings.ts';
-import { sendImage, writeAll } from './sample-jobs.ts';
+import { busy, busyErasing, CCM, end, ENDINGS, found, memory, OUTLIVED, plan, SRAM } from './session-endings.ts';
+import { chipKey } from './session-secrets.ts';
+import { asks, sendImage, writeAll } from './sample-jobs.ts';
 
 function assertClean(fixture: FirmwareFixture, secrets: Record<string, Uint8Array>): void {
   assert.deepEqual(found(memory(fixture, CCM), secrets), [], 'in CCM');
@@ -20,14 +21,19 @@ describe('stub wiping', () => {
   it('agreement, old chains and what they came from are gone while the session lives', () => {
     const { fixture, secrets } = busy();
     const inCcm = found(memory(fixture, CCM), secrets);
-    for (const gone of ['ee', 'es', 'prk', 'chain i2r 0', 'chain r2i 0']) assert.ok(!inCcm.includes(gone), gone);
+    for (const gone of ['ee', 'es', 'se', 'prk0', 'key "device"', 'prk', 'chain i2r 0', 'chain r2i 0']) assert.ok(!inCcm.includes(gone), gone);
   });
   for (const ending of ENDINGS) {
     it(`leaves nothing in memory when ${ending.what}`, () => {
       const all = busyErasing();
       const { fixture, secrets } = all;
+      const d = chipKey(fixture);
       end(all, ending);
       assertClean(fixture, secrets);
+      const kept = OUTLIVED.includes(ending.state);
+      assert.deepEqual(fixture.read(d.address, 32), kept ? d.secret : new Uint8Array(32), "the chip's own key");
+      assert.deepEqual(found(memory(fixture, CCM), { d: d.secret }), kept ? ['d'] : []);
+      assert.deepEqual(found(memory(fixture, SRAM), { d: d.secret }), []);
       if (ending.state !== 'fault') assert.equal(fixture.word(0x40023c10) >>> 31, 1, 'FLASH_CR is locked');
     });
   }
@@ -39,7 +45,7 @@ describe('stub wiping', () => {
     assertClean(fixture, secrets);
     const ccm = memory(fixture, CCM);
     assert.ok(
-      ccm.subarray(0, 0x4000).every((byte) => byte === 0),
+      ccm.subarray(0, chipKey(fixture).address - CCM.base).every((byte) => byte === 0),
       'keys and buffers',
     );
     assert.ok(
@@ -53,7 +59,8 @@ describe('stub wiping', () => {
     sendImage(controller, plan, image);
     controller.reply();
     controller.settle();
-    controller.ask({ name: 'DIGEST', range: 0 });
+    const programmed = image.bytes.slice().fill(0xff, 0, 64);
+    assert.ok(asks(controller, plan, programmed));
     assert.ok(!found(memory(fixture, CCM), secrets).includes('plaintext'));
   });
   it('keeps no plaintext when programming is broken off', () => {
