@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { BOARD, HelloSchema, ProblemSchema, type Board } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
+import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
 import { KINDS } from '../shared/plan/kinds.ts';
 import { PLAN_MODES } from '../shared/plan/modes.ts';
 import { FINAL_ACTIONS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
@@ -54,7 +55,7 @@ const plan = {
   lock: z.enum(keysOf(LOCKS)),
   finalAction: z.enum(keysOf(FINAL_ACTIONS)),
   ranges: z.array(z.strictObject({ address: count, length: count, use: z.enum(keysOf(RANGE_USES)) })),
-  label: z.string(),
+  label: z.string().transform((label): string | ForeignText => foreignText(label)),
 };
 const planShape = z.strictObject(plan).meta({ shape: 'plan' });
 const hello = HelloSchema.meta({ shape: 'hello' });
@@ -336,7 +337,11 @@ type Fields<Row> = Row extends { readonly fields: infer F extends z.ZodObject }
     ? unknown
     : Unchanging<z.infer<F>>
   : never;
-type Unchanging<T> = T extends object ? { readonly [Name in keyof T]: Unchanging<T[Name]> } : T;
+type Unchanging<T> = T extends ForeignText
+  ? T
+  : T extends object
+    ? { readonly [Name in keyof T]: Unchanging<T[Name]> }
+    : T;
 
 /** What a speaker may print. */
 export type EventOf<S extends SpeakerName> = {

@@ -3,11 +3,12 @@
 // to the board before the customer's yes, and every way out puts the debug unit back.
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
+import type { ForeignText } from '../../shared/codec/foreign-text.ts';
 import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
-import type { Board, Customer as CustomerCopy, Hello } from '../../shared/tunnel/bodies.ts';
+import type { Board, Customer as CustomerCopy, OwnHello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 import { boardAfter, finalStateOf } from './board-state.ts';
 import { plainText } from '../consent/plain-text.ts';
@@ -165,7 +166,7 @@ class AgentSession {
     this.#events.send({ name: 'HELLO', hello: this.#hello() });
   }
 
-  #hello(): Hello {
+  #hello(): OwnHello {
     const { stubs, version } = this.#options;
     const { kind, firmware, serial } = this.#target.probe.info;
     const { devId, revId, uid, flashKiB, rdp, optcr } = this.#target.identity;
@@ -260,6 +261,6 @@ class AgentSession {
 }
 
 /** The vendor's reason; a code of a newer version is told as what it is. */
-function vendorError({ code, detail }: { readonly code: string; readonly detail: string }): BlindflashError {
-  return isErrorCode(code) ? fail(code, detail) : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${detail}`);
+function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
+  return isErrorCode(code) ? fail(code, detail) : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${plainText(detail)}`);
 }

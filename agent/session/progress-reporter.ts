@@ -1,7 +1,7 @@
 // How far the stub is, told to vendor (PROGRESS, docs/protocol.md §6) and customer at a measured pace, and only when it has changed.
 import type { Clock } from '../../shared/ports.ts';
 import { IMAGE_DATA_BYTES } from '../../shared/sealed/messages.ts';
-import type { Progress, TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { OwnMessage, Progress } from '../../shared/tunnel/messages.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
 import type { Customer } from './ports.ts';
 import type { Transport } from '../transport/port.ts';
@@ -12,7 +12,7 @@ const EVERY_MS = 250;
 export interface ProgressReporterOptions {
   readonly clock: Clock;
   readonly customer: Customer;
-  readonly send: (message: TunnelMessage) => void;
+  readonly send: (message: OwnMessage) => void;
 }
 
 export class ProgressReporter {

@@ -8,7 +8,7 @@ import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
-import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { MessageName, OwnMessage } from '../../shared/tunnel/messages.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
 import { readJob, sameJob, type Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
@@ -24,7 +24,7 @@ export interface StubWorkOptions {
   readonly customer: Customer;
   readonly clock: Clock;
   readonly log: Log;
-  readonly send: (message: TunnelMessage) => void;
+  readonly send: (message: OwnMessage) => void;
 }
 
 /** Chosen: how often a stub is loaded in one session, and how often trouble with the board is reported before it is given up. */

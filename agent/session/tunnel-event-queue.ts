@@ -3,7 +3,7 @@ import { asBlindflashError, fail, type BlindflashError } from '../../shared/erro
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
-import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { OwnMessage, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { Tunnel, type TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
 
 /** The agent's place in a room; shared/link/room-client.ts is one, an in-memory pair in tests another. */
@@ -148,13 +148,13 @@ export class TunnelEventQueue {
   }
 
   /** Sends a message, now or when the peer is back. @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT */
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
     this.#tunnel.send(message);
   }
 
   /** Sends as a last word: a tunnel that is no more does not matter. False when nothing could be sent. */
-  trySend(message: TunnelMessage): boolean {
+  trySend(message: OwnMessage): boolean {
     try {
       this.send(message);
       return true;

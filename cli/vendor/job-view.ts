@@ -2,6 +2,7 @@
 import type { JobResult } from '../../controller/job/ports.ts';
 import type { ServiceEvent } from '../../controller/service/job-service.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
+import { cleanText, isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson } from '../terminal/cli.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
@@ -94,7 +95,7 @@ function linesFor(event: ServiceEvent): string[] {
       return ['Lock programmed. It is effective after the board has been switched off and on.'];
     case 'problem':
       return [
-        `The agent reports ${event.problem.code}: ${event.problem.detail}${event.restarting ? '; trying again' : ''}`,
+        `The agent reports ${event.problem.code}: “${quotable(event.problem.detail)}”${event.restarting ? '; trying again' : ''}`,
       ];
     default:
       return [];
@@ -104,8 +105,8 @@ function linesFor(event: ServiceEvent): string[] {
 export function helloLines({ probe, target, agent }: Hello): string[] {
   const volts = probe.millivolts === null ? 'supply unknown' : `${(probe.millivolts / 1000).toFixed(2)} V`;
   return [
-    `agent    ${clean(agent)}`,
-    `probe    ${clean(probe.kind)} ${clean(probe.firmware)} ${clean(probe.serial)}, ${volts}`,
+    `agent    ${cleanText(agent)}`,
+    `probe    ${cleanText(probe.kind)} ${cleanText(probe.firmware)} ${cleanText(probe.serial)}, ${volts}`,
     `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${target.flashKiB} KiB, ` +
       `RDP level ${target.rdp}, UID ${target.uid}`,
   ];
@@ -121,17 +122,14 @@ export function receiptLines(receipt: Receipt): string[] {
   ];
 }
 
-/** Foreign text on our terminal. */
-function clean(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ');
-}
-
 /** A value as it is printed: byte strings become hexadecimal digits. */
 type Printed<T> = T extends Uint8Array
   ? string
-  : T extends object
-    ? { readonly [Name in keyof T]: Printed<T[Name]> }
-    : T;
+  : T extends ForeignText
+    ? T
+    : T extends object
+      ? { readonly [Name in keyof T]: Printed<T[Name]> }
+      : T;
 
 /** The job tells its events' names in `type`, programs read them in `event`. */
 type PrintedEvent<E> = E extends { readonly type: infer Name }
@@ -150,6 +148,6 @@ function printed<T>(value: T): Printed<T> {
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value);
   if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object' || value === null) return value;
+  if (typeof value !== 'object' || value === null || isForeignText(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
 }

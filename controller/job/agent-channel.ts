@@ -6,20 +6,20 @@ import type { JobOptions, Timeouts } from './ports.ts';
 import { WaitQueue, type Limit } from './wait-queue.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
-import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 
 export class AgentChannel {
   readonly inbox = new Inbox();
   readonly waits: WaitQueue;
   readonly timeouts: Timeouts;
   readonly #clock: Clock;
-  readonly #transmit: (message: TunnelMessage) => void;
+  readonly #transmit: (message: OwnMessage) => void;
   #code: string | undefined;
   #trouble: BlindflashError | undefined;
   #cancelPeerTimer: () => void = () => {};
 
   /** @param transmit hands a message to the transport; throws as Transport.send does. */
-  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transmit: (message: TunnelMessage) => void) {
+  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transmit: (message: OwnMessage) => void) {
     this.timeouts = { ...TIMEOUTS, ...options.timeouts };
     this.waits = new WaitQueue(options.clock);
     this.#clock = options.clock;
@@ -53,7 +53,7 @@ export class AgentChannel {
   }
 
   /** Queues a message. A transport that has failed says why, not only that it is closed. */
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     try {
       this.#transmit(message);
     } catch (error) {

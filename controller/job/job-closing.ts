@@ -6,7 +6,7 @@ import { customerCopyOf } from './receipts.ts';
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
-import type { MessageOf } from '../../shared/tunnel/messages.ts';
+import type { OwnMessageOf } from '../../shared/tunnel/messages.ts';
 
 export class JobClosing {
   readonly #options: JobOptions;
@@ -40,7 +40,7 @@ export class JobClosing {
   }
 
   /** The job is done whatever happens now; resolves when that is on disk, with the good news for the agent. */
-  async finish(): Promise<MessageOf<'BYE'>> {
+  async finish(): Promise<OwnMessageOf<'BYE'>> {
     this.#recorder.update({ finished: true });
     await this.#recorder.saved();
     const { receipt } = this.#recorder;
@@ -51,12 +51,12 @@ export class JobClosing {
   }
 
   /** The job is over without its work: what the agent hears of it. */
-  failure(error: BlindflashError): MessageOf<'BYE'> {
+  failure(error: BlindflashError): OwnMessageOf<'BYE'> {
     return { name: 'BYE', done: false, failure: { code: error.code, detail: error.detail ?? '' } };
   }
 
   /** Says BYE, unless the agent has left already. Throws as Transport.send does. */
-  sayBye(bye: MessageOf<'BYE'>): void {
+  sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#begun = true;
     this.#channel.waits.renew();
     if (this.#left === undefined) this.#channel.send(bye);

@@ -19,7 +19,7 @@ import { doWork, type WorkOptions } from './work.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
-import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { MessageOf, OwnMessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import type { TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
 
 /** Begins a job over the transport that `openTransport` opens. */
@@ -343,7 +343,7 @@ class Job {
     finishing.then((bye) => this.#sayBye(bye)).catch(this.#machine.failed);
   }
 
-  #sayBye(bye: MessageOf<'BYE'>): void {
+  #sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#closing.sayBye(bye);
     this.#machine.await('LEFT', () => this.#closing.left, this.#channel.limit('left', 'BF-TUNNEL-TIMEOUT'));
   }

@@ -7,7 +7,7 @@ import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { Board, Hello, Problem } from '../../shared/tunnel/bodies.ts';
-import type { TunnelMessage } from '../../shared/tunnel/messages.ts';
+import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 import type { TunnelEvents } from '../../shared/tunnel/tunnel.ts';
 
 // ── the channel to the agent ──────────────────────────────────────────────────────────────────────────────────────────
@@ -20,7 +20,7 @@ export interface TransportEvents extends Required<TunnelEvents> {
 /** A tunnel as the job sees it: messages, however they travel. */
 export interface Transport {
   /** Queues a message. Throws as Tunnel.send does. */
-  send(message: TunnelMessage): void;
+  send(message: OwnMessage): void;
   /** Messages the agent has not acknowledged. */
   readonly unacknowledged: number;
   close(): void;

@@ -2,6 +2,7 @@
 import { hexAddress } from '../image/segments.ts';
 import { estimate, type Span } from './estimate.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
+import { quotable } from '../../shared/codec/foreign-text.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
@@ -9,8 +10,9 @@ import { LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 
 /** Lines without ends. */
 export function describePlan(plan: Plan, chip: Chip): string[] {
+  const label = quotable(plan.label);
   return [
-    `job      ${toHex(plan.job)}${plan.label === '' ? '' : `  “${plan.label}”`}`,
+    `job      ${toHex(plan.job)}${label === '' ? '' : `  “${label}”`}`,
     `does     ${KINDS[plan.kind].vendor}`,
     `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
     ...plan.sectors.map((index) => describeSector(index, plan, chip)),

@@ -1,4 +1,5 @@
 // The one error class of the project, and questions about errors that the catalogue answers.
+import { cleanText, type ForeignText } from '../codec/foreign-text.ts';
 import {
   ERRORS,
   PARTS,
@@ -20,9 +21,9 @@ export class BlindflashError extends Error {
   /** Particulars of this occurrence (numbers, ids, foreign text made harmless); never keys or image bytes. */
   readonly detail: string | undefined;
 
-  constructor(code: ErrorCode, detail?: string, cause?: unknown) {
+  constructor(code: ErrorCode, detail?: string | ForeignText, cause?: unknown) {
     const row: ErrorRow = ERRORS[code];
-    const clean = detail === undefined ? undefined : harmless(detail);
+    const clean = detail === undefined ? undefined : cleanText(detail);
     super(withDetail(row.sentence, clean), cause === undefined ? undefined : { cause });
     this.code = code;
     this.remedy = row.remedy;
@@ -33,10 +34,10 @@ export class BlindflashError extends Error {
 
 /**
  * Builds (does not throw) the error of a code: `throw fail('BF-PROBE-NONE')`.
- * @param detail particulars for the sentence's end; control characters are removed, 300 characters kept.
+ * @param detail particulars for the sentence's end; it is cleaned, 300 characters are kept.
  * @param cause the error underneath, if there was one.
  */
-export function fail(code: ErrorCode, detail?: string, cause?: unknown): BlindflashError {
+export function fail(code: ErrorCode, detail?: string | ForeignText, cause?: unknown): BlindflashError {
   return new BlindflashError(code, detail, cause);
 }
 
@@ -114,10 +115,4 @@ export function tell(error: BlindflashError, audience: Audience): string {
 
 function withDetail(sentence: string, detail: string | undefined): string {
   return detail === undefined ? sentence : `${sentence} (${detail})`;
-}
-
-const DETAIL_CHARACTERS = 300;
-
-function harmless(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, DETAIL_CHARACTERS);
 }

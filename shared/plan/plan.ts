@@ -1,6 +1,7 @@
 // The plan: one canonical byte string that customer, controller and stub agree on (docs/protocol.md §7). Codec and hash;
 // the rules about chips and kinds are in rules.ts.
 import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../codec/bytes.ts';
+import { foreignText, isForeignText, rawText, type ForeignText } from '../codec/foreign-text.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
@@ -61,13 +62,13 @@ export interface Plan {
   readonly finalAction: FinalAction;
   /** Ascending. */
   readonly ranges: readonly PlanRange[];
-  /** What the vendor calls the job; at most 64 bytes of UTF-8. Foreign text: strip control characters before showing. */
-  readonly label: string;
+  /** What the vendor calls the job; at most 64 bytes of UTF-8; foreign in a plan that was read. */
+  readonly label: string | ForeignText;
 }
 
 /** The canonical bytes. Throws BF-PLAN-TOO-LONG, or BF-INTERNAL-ARGUMENT for values the format cannot hold. */
 export function encodePlan(plan: Plan): Uint8Array {
-  const label = utf8(plan.label);
+  const label = utf8(isForeignText(plan.label) ? rawText(plan.label) : plan.label);
   if (plan.ranges.length > PLAN_LIMITS.ranges) throw fail('BF-PLAN-TOO-LONG', `${plan.ranges.length} ranges`);
   if (label.length > PLAN_LIMITS.labelBytes) throw fail('BF-PLAN-TOO-LONG', `a label of ${label.length} bytes`);
   const length = planLength(plan.ranges.length, label.length);
@@ -121,7 +122,7 @@ export function decodePlan(bytes: Uint8Array): Plan {
   if (labelBytes > PLAN_LIMITS.labelBytes) reader.refuse(`a label of ${labelBytes} bytes`);
   if (length !== planLength(rangeCount, labelBytes)) reader.refuse('the length does not fit the contents');
   const ranges = Array.from({ length: rangeCount }, () => readRange(reader));
-  const label = fromUtf8(reader.bytes(labelBytes), MALFORMED, 'the label');
+  const label = foreignText(fromUtf8(reader.bytes(labelBytes), MALFORMED, 'the label'));
   reader.zeros(reader.remaining);
   return { ...head, ranges, label };
 }

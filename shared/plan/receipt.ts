@@ -2,6 +2,7 @@
 // (docs/protocol.md §10). One line of JSON with keys in the order of the schema; the signature covers that text.
 import { z } from 'zod';
 import { concat, fromHex, toHex, utf8 } from '../codec/bytes.ts';
+import { isClean } from '../codec/foreign-text.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { signBytes, type SigningKeyPair, type Verify } from '../crypto/keys.ts';
 import { fail } from '../errors/errors.ts';
@@ -49,8 +50,8 @@ const tail = {
   sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
   /** optcr: what OPTCR read after the lock; null if none was asked. */
   lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
-  /** What this proves in this mode (shared/plan/trust.ts). */
-  statement: z.string().min(1).max(600),
+  /** What this proves in this mode (shared/plan/modes.ts). A signature proves who wrote it, not that it is fit for a screen. */
+  statement: z.string().min(1).max(600).refine(isClean, 'a statement with characters that are not shown'),
   /** Ed25519 key that signed. */
   vendorKey: hex(32),
 };

@@ -1,9 +1,10 @@
-// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Texts are foreign: whoever shows them
-// strips control characters.
+// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Each has two types: what a side writes holds
+// its own strings (`OwnHello`), what it reads holds foreign text (`Hello`).
 import { z } from 'zod';
+import { foreignText } from '../codec/foreign-text.ts';
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
-const text = (most: number) => z.string().max(most);
+const text = (most: number) => z.string().max(most).transform(foreignText);
 const u16 = z.int().min(0).max(0xffff);
 const u32 = z.int().min(0).max(0xffffffff);
 
@@ -42,13 +43,15 @@ export const HelloSchema = z.strictObject({
     optcr: u32,
   }),
 });
-export type Hello = z.infer<typeof HelloSchema>;
+export type Hello = z.output<typeof HelloSchema>;
+export type OwnHello = z.input<typeof HelloSchema>;
 
 const code = z.string().regex(/^BF-[A-Z0-9-]{1,40}$/);
 
 /** PROBLEM: a coded error and in what state the board is. The code may be one this version does not know. */
 export const ProblemSchema = z.strictObject({ code, detail: text(300), board });
-export type Problem = z.infer<typeof ProblemSchema>;
+export type Problem = z.output<typeof ProblemSchema>;
+export type OwnProblem = z.input<typeof ProblemSchema>;
 
 /** LEFT: the debug unit is restored; this is how the board was left. */
 export const LeftSchema = z.strictObject({ board });
@@ -61,8 +64,10 @@ export const CustomerSchema = z
     ({ receipt, signature }) => (receipt === null) === (signature === null),
     'a text and a signature, or neither',
   );
-export type Customer = z.infer<typeof CustomerSchema>;
+export type Customer = z.output<typeof CustomerSchema>;
+export type OwnCustomer = z.input<typeof CustomerSchema>;
 
 /** BYE, failed: why. */
 export const FailureSchema = z.strictObject({ code, detail: text(300) });
-export type Failure = z.infer<typeof FailureSchema>;
+export type Failure = z.output<typeof FailureSchema>;
+export type OwnFailure = z.input<typeof FailureSchema>;

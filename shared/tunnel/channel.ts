@@ -4,7 +4,14 @@ import { concat, copyOf, equalBytes, Reader, u32le } from '../codec/bytes.ts';
 import type { BoxSession } from '../crypto/session.ts';
 import { asBlindflashError, fail, type BlindflashError } from '../errors/errors.ts';
 import type { Clock, Log } from '../ports.ts';
-import { decodeMessage, encodeMessage, maySend, type TunnelMessage, type TunnelSide } from './messages.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  maySend,
+  type OwnMessage,
+  type TunnelMessage,
+  type TunnelSide,
+} from './messages.ts';
 import { encodeWire } from './wire.ts';
 
 /** Fixed by the specification. */
@@ -85,7 +92,7 @@ export class Channel {
   }
 
   /** Seals, stores and transmits a message. Throws BF-TUNNEL-TIMEOUT when too much waits for acknowledgement. */
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     const { session, side } = this.#options;
     if (this.#closed) throw fail('BF-TUNNEL-CLOSED');
     if (!maySend(side, message.name)) throw fail('BF-INTERNAL-ARGUMENT', `${side} does not send ${message.name}`);

@@ -5,7 +5,17 @@ import { parseJson } from '../codec/json.ts';
 import { fail } from '../errors/errors.ts';
 import { SEALED_BYTES } from '../sealed/protocol.ts';
 import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
-import type { Customer, Failure, Hello, Left, Problem } from './bodies.ts';
+import type {
+  Customer,
+  Failure,
+  Hello,
+  Left,
+  OwnCustomer,
+  OwnFailure,
+  OwnHello,
+  OwnProblem,
+  Problem,
+} from './bodies.ts';
 
 export type TunnelSide = 'agent' | 'controller';
 
@@ -16,7 +26,7 @@ export const SEALED_BOX_BYTES = 4064;
 const PLAN_BYTES = 1536;
 const CODE = 'BF-TUNNEL-MESSAGE';
 
-/** Fields of each message by name. */
+/** Fields of each message by name, as they are read: texts are the peer's. */
 export interface MessageFields {
   ACK: Empty;
   HELLO: { readonly hello: Hello };
@@ -50,8 +60,19 @@ export interface MessageFields {
 }
 
 export type MessageName = keyof MessageFields;
-/** One message: `{ name: 'FRAME', sequence, box }` and so on. */
+
+/** The same as they are written: texts are our own. */
+interface OwnFields extends Omit<MessageFields, 'HELLO' | 'PROBLEM' | 'BYE'> {
+  HELLO: { readonly hello: OwnHello };
+  PROBLEM: { readonly problem: OwnProblem };
+  BYE: { readonly done: true; readonly customer: OwnCustomer } | { readonly done: false; readonly failure: OwnFailure };
+}
+
+/** One message that was read: `{ name: 'FRAME', sequence, box }` and so on. */
 export type TunnelMessage = { [Name in MessageName]: { readonly name: Name } & MessageFields[Name] }[MessageName];
+/** One message to be sent. */
+export type OwnMessage = { [Name in MessageName]: { readonly name: Name } & OwnFields[Name] }[MessageName];
+export type OwnMessageOf<Name extends MessageName> = { readonly name: Name } & OwnFields[Name];
 export type MessageOf<Name extends MessageName> = { readonly name: Name } & MessageFields[Name];
 
 type Empty = unknown;
@@ -64,7 +85,7 @@ interface NumberedBox {
 interface Row<Name extends MessageName> {
   readonly type: number;
   readonly from: TunnelSide | 'both';
-  readonly encode: (writer: Writer, fields: MessageFields[Name]) => Writer;
+  readonly encode: (writer: Writer, fields: OwnFields[Name]) => Writer;
   readonly decode: (reader: Reader) => MessageFields[Name];
 }
 
@@ -165,7 +186,7 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
 const NAME_OF = new Map(Object.entries(MESSAGES).map(([name, row]) => [row.type, name as MessageName]));
 
 /** Type byte ‖ body. Throws BF-INTERNAL-ARGUMENT for values the message cannot hold. */
-export function encodeMessage(message: TunnelMessage): Uint8Array {
+export function encodeMessage(message: OwnMessage): Uint8Array {
   const row = MESSAGES[message.name] as Row<MessageName>;
   return row.encode(new Writer().u8(row.type), message as never).finish();
 }
@@ -192,7 +213,7 @@ export function maySend(side: TunnelSide, name: MessageName): boolean {
 
 // ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function encodeBye(writer: Writer, bye: MessageFields['BYE']): Writer {
+function encodeBye(writer: Writer, bye: OwnFields['BYE']): Writer {
   const json = bye.done ? toJson(CustomerSchema, bye.customer) : toJson(FailureSchema, bye.failure);
   return writer.u8(bye.done ? 1 : 0).prefixed(json);
 }
@@ -209,7 +230,7 @@ function readBit(reader: Reader): boolean {
   return byte === 1;
 }
 
-function toJson<T>(schema: z.ZodType<T>, value: T): Uint8Array {
+function toJson<T>(schema: z.ZodType<unknown, T>, value: T): Uint8Array {
   const checked = schema.safeParse(value);
   if (!checked.success) throw fail('BF-INTERNAL-ARGUMENT', z.prettifyError(checked.error));
   const bytes = utf8(JSON.stringify(value));

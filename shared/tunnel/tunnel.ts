@@ -6,7 +6,7 @@ import { fail } from '../errors/errors.ts';
 import type { Clock, Log, Random } from '../ports.ts';
 import { Channel } from './channel.ts';
 import type { OpenedTunnel } from './handshake.ts';
-import type { TunnelMessage, TunnelSide } from './messages.ts';
+import type { OwnMessage, TunnelMessage, TunnelSide } from './messages.ts';
 import { sealedSessionId, sessionTag } from './secrets.ts';
 import { decodeWire, encodeWire, type Wire } from './wire.ts';
 
@@ -93,7 +93,7 @@ export abstract class Tunnel {
    * its end, BF-TUNNEL-TIMEOUT when 4096 messages or 8 MiB wait for acknowledgement, BF-INTERNAL-ARGUMENT for a message
    * that is not this side's or does not fit.
    */
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     if (this.channel === undefined || this.over) throw fail('BF-TUNNEL-CLOSED', `the tunnel is ${this.#state}`);
     this.channel.send(message);
   }

@@ -4,7 +4,7 @@ import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { publicInviteHash, type Invite } from '../../../shared/tunnel/invite.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog, type Clock } from '../../../shared/ports.ts';
-import type { MessageName, MessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
+import type { MessageName, MessageOf, OwnMessage, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
 import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
 import type { Room } from '../../../agent/session/tunnel-event-queue.ts';
@@ -134,7 +134,7 @@ export class ControllerPeer {
     room.start();
   }
 
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     this.tunnel.send(message);
   }
 

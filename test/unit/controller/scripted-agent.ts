@@ -13,7 +13,7 @@ import { decodeCommand, encodeReply, type Command, type Reply } from '../../../s
 import { encodeStubFacts } from '../../../shared/sealed/payloads.ts';
 import type { Board, Hello } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
-import type { TunnelMessage } from '../../../shared/tunnel/messages.ts';
+import type { OwnMessage, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 import { seeded, type ManualClock } from '../shared/support.ts';
@@ -30,7 +30,7 @@ export interface Faults {
   otherPlan?: boolean;
   hello?: (hello: Hello) => Hello;
   /** Said before HELLO. */
-  early?: TunnelMessage;
+  early?: OwnMessage;
   stubHash?: Uint8Array;
   uid?: Uint8Array;
   optcr?: number;
@@ -101,7 +101,7 @@ export class ScriptedAgent {
     });
   }
 
-  send(message: TunnelMessage): void {
+  send(message: OwnMessage): void {
     this.tunnel.send(message);
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
-import type { TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
+import type { OwnMessage, TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
 import { Tunnel, type TunnelConfirmed, type TunnelEvents } from '../../../shared/tunnel/tunnel.ts';
 import { ManualClock, seeded } from './support.ts';
 
@@ -153,8 +153,8 @@ export function settle({ clock, carrier }: { clock: ManualClock; carrier: Carrie
   carrier.run();
 }
 
-export const credit = (upTo: number): TunnelMessage => ({ name: 'CREDIT', upTo });
-export const frame = (sequence: number): TunnelMessage => ({
+export const credit = (upTo: number): OwnMessage => ({ name: 'CREDIT', upTo });
+export const frame = (sequence: number): OwnMessage => ({
   name: 'FRAME',
   sequence,
   box: new Uint8Array(4064).fill(sequence),
