@@ -1,0 +1,403 @@
+"""An emulated customer's chip: flash in memory, and a stub that speaks sealed boxes.
+
+A Chip keeps its flash (and what a real chip would keep in RAM while it has power) in a folder when
+it is given one, so that an agent can be killed and started again beside the same "board". Without
+a folder both live in memory.
+"""
+
+import json
+import mmap
+import os
+import time
+
+import mailbox as mb
+import plan as plans
+import sealed
+from crypto import CryptoError, random, sha512, x25519_public
+from wire import Malformed
+
+# The emulated stub has no machine code; these bytes stand for it and give it its hash.
+STUB_BYTES = b"Blindflash second implementation, emulated stub 2.0\n"
+STUB_HASH = sha512(STUB_BYTES)
+STUB_VERSION = 0x0200
+LIFE_QUESTIONS = 256
+MOST_HANDSHAKES, MOST_AFTER_BAD_BOX = 16, 3
+FREE_QUESTION = 1024
+
+
+class Chip:
+    def __init__(self, folder=None, dev_id=0x419, rev_id=0x2003, flash_kib=2048, uid=None,
+                 millivolts=3300):
+        self.folder = folder
+        self.dev_id, self.rev_id, self.flash_kib = dev_id, rev_id, flash_kib
+        self.millivolts = millivolts
+        size = flash_kib * 1024
+        kept = {}
+        if folder is None:
+            self.flash = bytearray(b"\xff" * size)
+        else:
+            os.makedirs(folder, exist_ok=True)
+            path = os.path.join(folder, "flash.bin")
+            if not os.path.exists(path) or os.path.getsize(path) != size:
+                with open(path, "wb") as file:
+                    file.write(b"\xff" * size)
+            self._file = open(path, "r+b")
+            self.flash = mmap.mmap(self._file.fileno(), size)
+            kept = self._load("chip.json") or {}
+        self.uid = bytes.fromhex(kept["uid"]) if "uid" in kept else (uid or random(12))
+        self.optcr = kept.get("optcr", 0x0FFFAAED)
+        self.optcr1 = kept.get("optcr1", 0x0FFF0000)
+        self.keep()
+
+    def _load(self, name):
+        path = os.path.join(self.folder, name)
+        if not os.path.exists(path):
+            return None
+        with open(path) as file:
+            return json.load(file)
+
+    def _store(self, name, value) -> None:
+        if self.folder is None:
+            return
+        path = os.path.join(self.folder, name)
+        with open(path + ".new", "w") as file:
+            json.dump(value, file)
+        os.replace(path + ".new", path)
+
+    def keep(self) -> None:
+        self._store("chip.json", {"uid": self.uid.hex(), "optcr": self.optcr,
+                                  "optcr1": self.optcr1})
+
+    @property
+    def rdp(self) -> int:
+        return {0xAA: 0, 0xCC: 2}.get(self.optcr >> 8 & 0xFF, 1)
+
+    def read(self, address: int, length: int) -> bytes:
+        at = address - plans.FLASH_BASE
+        return bytes(self.flash[at : at + length])
+
+    def program(self, address: int, data: bytes) -> int:
+        """Programs the words that are not FFFFFFFF; a bit once 0 stays 0. Gives their number."""
+        at = address - plans.FLASH_BASE
+        words = 0
+        for n in range(0, len(data), 4):
+            word = data[n : n + 4]
+            if word == b"\xff\xff\xff\xff":
+                continue
+            old = self.flash[at + n : at + n + 4]
+            self.flash[at + n : at + n + 4] = bytes(a & b for a, b in zip(old, word))
+            words += 1
+        return words
+
+    def erase(self, sector: int) -> None:
+        start, size = plans.sectors(self.flash_kib)[sector]
+        at = start - plans.FLASH_BASE
+        self.flash[at : at + size] = b"\xff" * size
+
+
+class Abort(Exception):
+    """The session ends with a sealed ABORT of this error."""
+
+    def __init__(self, error: int, detail: int = 0):
+        super().__init__(sealed.ERRORS[error])
+        self.error, self.detail = error, detail
+
+
+class EmulatedStub:
+    """The stub in the chip's RAM. `state` has the numbers of mailbox.md."""
+
+    def __init__(self, chip: Chip, stub_hash: bytes = STUB_HASH):
+        self.chip = chip
+        self.stub_hash = stub_hash
+        self.state = mb.WAITING
+        self.error = self.detail = 0
+        self.job = self.plan = self.plan_raw = None
+        self.d = None
+        self.handshakes = self.after_bad_box = 0
+        self.questions = 0
+        self.failed_box = False
+        self.touched = time.monotonic()
+        self.reached = self.state  # the furthest of the states 3, 4 and 5 in the last session
+        self._wipe_session()
+
+    # -- what survives in RAM while only the agent's process dies
+
+    def keep(self) -> None:
+        self.chip._store("ram.json", {
+            "stub": self.stub_hash.hex(), "state": self.state, "job": self.job and self.job.hex(),
+            "d": self.d and self.d.hex(), "handshakes": self.handshakes,
+            "after": self.after_bad_box, "questions": self.questions})
+
+    @classmethod
+    def found(cls, chip: Chip):
+        """The stub that an earlier process of the agent left running, or None."""
+        kept = chip._load("ram.json") if chip.folder else None
+        if not kept or not kept["job"] or not kept["d"]:
+            return None
+        stub = cls(chip, bytes.fromhex(kept["stub"]))
+        stub.job = bytes.fromhex(kept["job"])
+        stub.static_public, _, stub.plan_raw = mb.read_job_area(stub.job)
+        stub.plan = plans.parse(stub.plan_raw)
+        stub.d = bytes.fromhex(kept["d"])
+        stub.handshakes, stub.after_bad_box = kept["handshakes"], kept["after"]
+        stub.questions = kept["questions"]
+        stub.state = kept["state"]
+        return stub
+
+    def power_off(self) -> None:
+        if self.chip.folder:
+            path = os.path.join(self.chip.folder, "ram.json")
+            if os.path.exists(path):
+                os.remove(path)
+
+    # -- states
+
+    def _wipe_session(self) -> None:
+        self.initiator = self.sealing = self.opening = None
+        self.m1 = self.m3 = None
+        self.erased = []
+        self.next_address = 0
+        self.final_done = False
+        self.words = 0
+        self.accepted = 0
+        self.session_id = None
+
+    def _enter(self, state: int) -> None:
+        accepted = self.accepted
+        if state >= mb.ENDED:
+            self._wipe_session()
+        if state in (mb.EXPIRED, mb.FAULT, mb.REFUSED):
+            self.d = None
+        self.accepted = accepted
+        self.state = state
+        self.keep()
+
+    def take_job(self, area: bytes) -> bool:
+        """COMMAND 1. False: refused."""
+        try:
+            if self.state != mb.WAITING:
+                raise Malformed("a job was taken already")
+            self.static_public, _, self.plan_raw = mb.read_job_area(area)
+            self.plan = plans.parse(self.plan_raw)
+            if self.plan.dev_id != self.chip.dev_id or self.plan.flash_kib != self.chip.flash_kib:
+                self.error, self.detail = 2, self.chip.dev_id
+                raise Malformed("wrong chip")
+        except Malformed:
+            self.error = self.error or 1
+            self._enter(mb.REFUSED)
+            return False
+        self.job = area
+        self._offer()
+        return True
+
+    def new_handshake(self) -> bool:
+        """COMMAND 4: the running session is wiped, a new M1 is offered."""
+        if self.state not in (mb.OFFERED, mb.ACTIVE, mb.WRITTEN, mb.LOCK_DONE, mb.ENDED, mb.ABORTED,
+                              mb.EXPIRED):
+            return False
+        too_many = self.handshakes >= MOST_HANDSHAKES
+        if self.failed_box:
+            self.failed_box = False
+            self.after_bad_box += 1
+            too_many = too_many or self.after_bad_box > MOST_AFTER_BAD_BOX
+        if too_many:
+            self.error = 19
+            self._enter(mb.ABORTED)
+            return False
+        self._offer()
+        return True
+
+    def _offer(self) -> None:
+        self._wipe_session()
+        if self.d is None:
+            self.d = random(32)
+        self.handshakes += 1
+        chip = self.chip
+        facts = sealed.Facts(chip.uid, chip.rev_id << 16 | chip.dev_id, chip.flash_kib, STUB_VERSION,
+                             chip.optcr, chip.optcr1, 1, self.handshakes, 2)
+        self.initiator = sealed.SealedInitiator(self.static_public, self.stub_hash,
+                                                plans.plan_hash(self.plan_raw), facts,
+                                                x25519_public(self.d))
+        self.m1 = self.initiator.m1
+        self.touched = time.monotonic()
+        self.state = mb.OFFERED
+        self.keep()
+
+    def take_m2(self, m2: bytes) -> bool:
+        """COMMAND 2. False: confirm_r was wrong, the session is over."""
+        if self.state != mb.OFFERED:
+            return False
+        try:
+            answer = self.initiator.answer(m2, self.d)
+        except (Malformed, CryptoError):
+            answer = None
+        if answer is None:
+            self.error = 6
+            self._enter(mb.ABORTED)
+            return False
+        self.m3, keys = answer
+        self.reached = mb.ACTIVE
+        self.sealing, self.opening = keys.chains(True)
+        self.touched = time.monotonic()
+        self.state = mb.ACTIVE
+        return True
+
+    def stop(self):
+        """COMMAND 3; gives the sealed ABORT, if there is one."""
+        return self._end_with(Abort(16), 0)
+
+    def tick(self):
+        """Looks at the idle limit; gives the sealed ABORT when it has run out."""
+        if self.state not in (mb.OFFERED, mb.ACTIVE, mb.WRITTEN, mb.LOCK_DONE):
+            return []
+        if (time.monotonic() - self.touched) * 1000 < self.plan.idle_ms:
+            return []
+        return self._end_with(Abort(15), 0, mb.EXPIRED)
+
+    def _end_with(self, abort: Abort, answers: int, state: int = mb.ABORTED):
+        out = []
+        if self.state in (mb.ACTIVE, mb.WRITTEN, mb.LOCK_DONE):
+            body = abort.error.to_bytes(4, "little") + abort.detail.to_bytes(4, "little")
+            out.append(self.sealing.seal(
+                sealed.reply(sealed.R_ABORT, 0, answers or self.accepted, body)))
+        self.error, self.detail = abort.error, abort.detail
+        self._enter(state)
+        return out
+
+    # -- frames
+
+    def take_frame(self, sequence: int, box: bytes):
+        """The replies (sequence, box) to one frame. A frame that is not the next is left alone."""
+        if self.state not in (mb.ACTIVE, mb.WRITTEN, mb.LOCK_DONE):
+            return []
+        if sequence != self.opening.number + 1:
+            return []
+        try:
+            plain = self.opening.open(box)
+        except CryptoError:
+            self.failed_box = True
+            return self._end_with(Abort(7, sequence), sequence)
+        self.touched = time.monotonic()
+        try:
+            try:
+                kind, values = sealed.read_command(plain)
+            except Malformed:
+                raise Abort(21, plain[0] if plain else 0) from None
+            answer = self._do(kind, values, sequence)
+        except Abort as abort:
+            return self._end_with(abort, sequence)
+        self.accepted = sequence
+        out = [self.sealing.seal(answer)] if answer else []
+        if kind == sealed.END:
+            self._enter(mb.ENDED)
+        elif kind != sealed.IMAGE:
+            self.keep()
+        return out
+
+    def _do(self, kind, values, sequence):
+        if kind == sealed.ABORT:
+            raise Abort(17)
+        if kind == sealed.PING:
+            return sealed.reply(sealed.R_PONG, 0, sequence, self.words.to_bytes(4, "little"))
+        if kind == sealed.END:
+            if self.state == mb.ACTIVE and self.plan.kind == plans.FLASH:
+                raise Abort(9, kind)
+            return sealed.reply(sealed.R_ENDED, 0, sequence, self.words.to_bytes(4, "little"))
+        if kind == sealed.LOCK:
+            return self._lock(sequence)
+        if self.state != mb.ACTIVE:
+            raise Abort(9, kind)
+        if kind == sealed.ERASE:
+            return self._erase(values[0], sequence)
+        if kind == sealed.IMAGE:
+            return self._image(*values)
+        if kind == sealed.DIGEST:
+            return self._question(*values, sequence)
+        return self._final(*values, sequence)
+
+    def _erase(self, sector, sequence):
+        if not self.plan.erase >> sector & 1:
+            raise Abort(8, sector)
+        if sector in self.erased:
+            raise Abort(9, sealed.ERASE)
+        if self.plan.kind == plans.FLASH and not self.erased and sector != self.plan.boot_sector():
+            raise Abort(9, sealed.ERASE)
+        self.chip.erase(sector)
+        self.erased.append(sector)
+        return sealed.reply(sealed.R_ERASED, sector, sequence)
+
+    def _image(self, address, data):
+        end = address + len(data)
+        if self.plan.kind != plans.FLASH:
+            raise Abort(9, sealed.IMAGE)
+        if address % 4 or not any(one.what == plans.PROGRAM and one.address <= address
+                                  and end <= one.end for one in self.plan.ranges):
+            raise Abort(8, address)
+        if address < self.plan.boot + plans.BOOT_SIZE and end > self.plan.boot:
+            raise Abort(8, address)
+        if plans.sector_of(self.plan.flash_kib, address) not in self.erased:
+            raise Abort(9, sealed.IMAGE)
+        if address < self.next_address:
+            raise Abort(9, sealed.IMAGE)
+        self.next_address = end
+        self.words += self.chip.program(address, data)
+        return None
+
+    def _digests(self, ranges):
+        return [(one.address, one.length, sha512(self.chip.read(one.address, one.length)))
+                for one in ranges]
+
+    def _question(self, first, count, expected, sequence):
+        ranges = self.plan.ranges[first : first + count]
+        if not 1 <= count <= 64 or len(ranges) != count:
+            raise Abort(8, first)
+        foreign = any(plans.sector_of(self.plan.flash_kib, one.address) not in self.erased
+                      for one in ranges)
+        if foreign:
+            covered = sum(one.length for one in ranges)
+            if covered < FREE_QUESTION and count != len(self.plan.ranges):
+                raise Abort(8, first)
+            if self.questions >= LIFE_QUESTIONS:
+                raise Abort(8, first)
+            self.questions += 1
+            self.keep()
+        same = plans.root(self._digests(ranges)) == expected
+        return sealed.reply(sealed.R_DIGEST, 1 if same else 0, sequence,
+                            (LIFE_QUESTIONS - self.questions).to_bytes(4, "little"))
+
+    def _final(self, root, boot_words, sequence):
+        plan = self.plan
+        if plan.kind != plans.FLASH or self.final_done or not self.erased:
+            raise Abort(9, sealed.FINAL)
+        self.final_done = True
+        if self.chip.read(plan.boot, plans.BOOT_SIZE) != b"\xff" * plans.BOOT_SIZE:
+            raise Abort(13, plan.boot)
+        if plans.root(self._digests(plan.ranges)) != root:
+            raise Abort(12, 0xFFFFFFFF)
+        for sector in self.erased:
+            start, size = plans.sectors(plan.flash_kib)[sector]
+            at = start
+            inside = [one for one in plan.ranges if start <= one.address < start + size]
+            for low, high in [(one.address, one.end) for one in inside] + [(start + size,) * 2]:
+                gap = self.chip.read(at, low - at)
+                if gap.count(0xFF) != len(gap):
+                    raise Abort(13, at)
+                at = high
+        for word in list(range(4, 16)) + [2, 3, 0, 1]:
+            self.words += self.chip.program(plan.boot + 4 * word, boot_words[4 * word :][:4])
+        written = plans.root(self._digests(plan.ranges))
+        self.state = self.reached = mb.WRITTEN
+        width = min(plan.widest, 2)
+        return sealed.reply(sealed.R_WRITTEN, width, sequence,
+                            written + self.words.to_bytes(4, "little")
+                            + self.chip.optcr.to_bytes(4, "little"))
+
+    def _lock(self, sequence):
+        if self.state != mb.WRITTEN or self.plan.lock != 1:
+            raise Abort(9, sealed.LOCK)
+        self.chip.optcr = self.chip.optcr & ~0xFF00 | 0x5500
+        self.chip.keep()
+        self.state = self.reached = mb.LOCK_DONE
+        return sealed.reply(sealed.R_LOCKED, 1 if self.chip.rdp == 1 else 0, sequence,
+                            self.chip.optcr.to_bytes(4, "little")
+                            + self.chip.optcr1.to_bytes(4, "little"))

@@ -1,0 +1,192 @@
+"""The plan: one canonical byte string, with rules that all three ends check (section 7)."""
+
+from dataclasses import dataclass, field
+
+from crypto import sha512
+from wire import Malformed, Reader, u16, u32
+
+FLASH, VERIFY, ERASE, INFO, RESET = 1, 2, 3, 4, 5
+KINDS = {"flash": FLASH, "verify": VERIFY, "erase": ERASE, "info": INFO, "reset": RESET}
+WITHOUT_STUB = (INFO, RESET)
+NO_BOOT = 0xFFFFFFFF
+BOOT_SIZE = 64
+FLASH_BASE = 0x08000000
+PROGRAM, DIGEST_ONLY = 1, 2
+
+
+def sectors(flash_kib: int):
+    """The sectors of an STM32F42x as (address, size), by number.
+
+    A bank has four sectors of 16 KB, one of 64 KB and the rest of 128 KB. A chip of 2 MB has two
+    banks of 1 MB, and sector 12 is the first of the second bank. Parts of 1 MB are taken as one
+    bank (DB1M = 0).
+    """
+    out = []
+    for bank in range(0, flash_kib, 1024):
+        room = min(1024, flash_kib - bank)
+        at = 0
+        for size in [16, 16, 16, 16, 64] + [128] * 7:
+            if at + size > room:
+                break
+            out.append((FLASH_BASE + (bank + at) * 1024, size * 1024))
+            at += size
+    return out
+
+
+def sector_of(flash_kib: int, address: int) -> int:
+    for number, (start, size) in enumerate(sectors(flash_kib)):
+        if start <= address < start + size:
+            return number
+    raise Malformed("an address is outside the flash")
+
+
+@dataclass
+class Range:
+    address: int
+    length: int
+    what: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.length
+
+
+@dataclass
+class Plan:
+    kind: int
+    job: bytes
+    dev_id: int
+    flash_kib: int
+    idle_ms: int = 600000
+    erase: int = 0
+    boot: int = NO_BOOT
+    widest: int = 2
+    lock: int = 0
+    final: int = 1
+    ranges: list = field(default_factory=list)
+    label: bytes = b""
+    mode: int = 1
+
+    def encode(self) -> bytes:
+        body = b""
+        for one in self.ranges:
+            body += u32(one.address) + u32(one.length) + u32(one.what)
+        body += self.label + bytes(-len(self.label) % 4)
+        head = (b"BFP2" + u16(48 + len(body)) + bytes([self.kind, self.mode]) + self.job
+                + u16(self.dev_id) + u16(self.flash_kib) + u32(self.idle_ms) + u32(self.erase)
+                + u32(self.boot)
+                + bytes([self.widest, self.lock, self.final, len(self.ranges), len(self.label)])
+                + bytes(3))
+        return head + body
+
+    def hash(self) -> bytes:
+        return plan_hash(self.encode())
+
+    def sectors_to_erase(self):
+        return [n for n in range(32) if self.erase >> n & 1]
+
+    def check(self) -> None:
+        """The rules of section 7."""
+        def demand(condition, text):
+            if not condition:
+                raise Malformed("plan: " + text)
+
+        with_stub = self.kind not in WITHOUT_STUB
+        demand(self.kind in KINDS.values(), "unknown kind")
+        demand(self.mode == 1, "unknown mode")
+        demand(1000 <= self.idle_ms <= 3600000, "idle limit")
+        demand(self.widest in (0, 1, 2), "widest programming")
+        demand(self.lock in (0, 1), "lock")
+        demand(self.final in (0, 1), "final action")
+        demand(len(self.ranges) <= 64, "too many ranges")
+        demand(len(self.label) <= 64, "label")
+        demand(self.dev_id <= 0xFFF, "DEV_ID")
+        demand(self.flash_kib != 0 or not with_stub, "flash size")
+        try:
+            self.label.decode("utf-8")
+        except UnicodeDecodeError as problem:
+            raise Malformed("plan: label is not UTF-8") from problem
+        table = sectors(self.flash_kib) if self.flash_kib else []
+        demand(self.erase >> len(table) == 0, "a sector the chip does not have")
+        last = 0
+        programs = 0
+        for one in self.ranges:
+            demand(one.address % 4 == 0 and one.length % 4 == 0 and one.length > 0, "alignment")
+            demand(one.what in (PROGRAM, DIGEST_ONLY), "what is to be done with a range")
+            demand(one.address >= last, "order of the ranges")
+            last = one.end
+            number = sector_of(self.flash_kib, one.address)
+            demand(sector_of(self.flash_kib, one.end - 1) == number, "a range leaves its sector")
+            if one.what == PROGRAM:
+                programs += 1
+                demand(self.erase >> number & 1, "a range to program is not erased")
+        if self.kind == FLASH:
+            demand(programs > 0, "nothing to program")
+            demand(self.boot != NO_BOOT and self.boot % 4 == 0, "boot words")
+            demand(any(one.what == PROGRAM and one.address <= self.boot
+                       and self.boot + BOOT_SIZE <= one.end for one in self.ranges), "boot words")
+        else:
+            demand(self.boot == NO_BOOT and self.lock == 0, "boot words or lock")
+        if self.kind == VERIFY:
+            demand(self.ranges and programs == 0 and self.erase == 0, "a verify job")
+        if self.kind == ERASE:
+            demand(self.erase != 0 and not self.ranges, "an erase job")
+        if not with_stub:
+            demand(self.erase == 0 and not self.ranges, "a job without a stub")
+
+    def boot_sector(self) -> int:
+        return sector_of(self.flash_kib, self.boot)
+
+
+def plan_hash(raw: bytes) -> bytes:
+    return sha512(b"blindflash/2 plan\0" + raw)
+
+
+def parse(raw: bytes) -> Plan:
+    reader = Reader(raw)
+    reader.expect(b"BFP2", "a plan of version 2")
+    length = reader.u16()
+    if length != len(raw) or length % 4 or length > 1536:
+        raise Malformed("plan: length")
+    kind, mode = reader.u8(), reader.u8()
+    job = reader.take(16)
+    dev_id, flash_kib = reader.u16(), reader.u16()
+    idle, erase, boot = reader.u32(), reader.u32(), reader.u32()
+    widest, lock, final, count, label_length = (reader.u8() for _ in range(5))
+    reader.zeros(3)
+    if count > 64 or label_length > 64:
+        raise Malformed("plan: too many ranges or too long a label")
+    ranges = [Range(reader.u32(), reader.u32(), reader.u32()) for _ in range(count)]
+    label = reader.take(label_length)
+    reader.zeros(-label_length % 4)
+    reader.end()
+    plan = Plan(kind, job, dev_id, flash_kib, idle, erase, boot, widest, lock, final, ranges, label,
+                mode)
+    plan.check()
+    return plan
+
+
+def root(ranges) -> bytes:
+    """The root over ranges given as (address, length, digest)."""
+    data = b"blindflash/2 root" + u32(len(ranges))
+    for address, length, digest in ranges:
+        data += u32(address) + u32(length) + digest
+    return sha512(data)
+
+
+def for_image(kind: int, job: bytes, dev_id: int, flash_kib: int, address: int, image: bytes,
+              **more) -> Plan:
+    """A flash or verify plan for an image at one address; one range for each sector."""
+    end = address + len(image)
+    ranges, erase = [], 0
+    for number, (start, size) in enumerate(sectors(flash_kib)):
+        low, high = max(start, address), min(start + size, end)
+        if low < high:
+            ranges.append(Range(low, high - low, PROGRAM if kind == FLASH else DIGEST_ONLY))
+            erase |= 1 << number if kind == FLASH else 0
+    if sum(one.length for one in ranges) != len(image):
+        raise Malformed("the image does not lie in the flash")
+    plan = Plan(kind, job, dev_id, flash_kib, erase=erase, ranges=ranges,
+                boot=address if kind == FLASH else NO_BOOT, **more)
+    plan.check()
+    return plan

@@ -1,0 +1,93 @@
+"""Receipts: the vendor's own and the customer's copy (section 10)."""
+
+import json
+import re
+import time
+
+from nacl.signing import SigningKey
+
+from crypto import sha512
+from messages import (fields, hexa, integer, nullable, one_of, read_json, text)
+from ticket import verify
+from wire import Malformed
+
+VENDOR, CUSTOMER = "blindflash receipt 2", "blindflash customer receipt 2"
+MOST = 3000
+STATEMENT = ("Whoever completed this session reported this for this plan. In host-blind it does not "
+             "prove that a chip exists, which one, or how many.")
+
+
+def _stamp(value):
+    if not isinstance(value, str) or not re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
+        raise Malformed("a time is not one")
+
+
+_HEAD = dict(job=hexa(16), planHash=hexa(64), mode=one_of("host-blind"),
+             outcome=one_of("written", "lock programmed", "verified", "erased"), uid=hexa(12),
+             devId=integer(4095), flashKiB=integer(0xFFFF))
+_TAIL = dict(source=one_of("stub", "vendor"), sectorsByEqual=integer(32),
+             code=one_of("typed", "waived"), ranges=integer(64), bytes=integer(0xFFFFFFFF),
+             wordsProgrammed=integer(0xFFFFFFFF), psize=nullable(one_of("x8", "x16", "x32")),
+             stubHash=hexa(64), sealedAt=_stamp,
+             lock=fields(asked=one_of(True, False), optcr=nullable(integer(0xFFFFFFFF))),
+             statement=text(600), vendorKey=hexa(32))
+_SHAPES = {
+    VENDOR: (dict(version=one_of(VENDOR), **_HEAD, imageDigest=nullable(hexa(64)), salt=hexa(16),
+                  **_TAIL)),
+    CUSTOMER: (dict(version=one_of(CUSTOMER), **_HEAD, saltedDigest=nullable(hexa(64)), **_TAIL)),
+}
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def write(version: str, facts: dict) -> str:
+    """The text: keys in the order of the page, without blanks between them."""
+    shape = _SHAPES[version]
+    ordered = {"version": version}
+    for key in shape:
+        if key != "version":
+            ordered[key] = facts[key]
+    line = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+    read(line)
+    return line
+
+
+def read(line: str) -> dict:
+    raw = line.encode("utf-8")
+    if len(raw) > MOST:
+        raise Malformed("the receipt is too long")
+    if "blindflash receipt 1" in line or "blindflash customer receipt 1" in line:
+        raise Malformed("this is a receipt of version 1")
+    for version, shape in _SHAPES.items():
+        if f'"version":"{version}"' in line:
+            value = read_json(raw, fields(**shape))
+            if list(value) != list(shape):
+                raise Malformed("the receipt's keys are in another order")
+            if json.dumps(value, ensure_ascii=False, separators=(",", ":")) != line:
+                raise Malformed("the receipt is not written canonically")
+            return value
+    raise Malformed("this is no receipt")
+
+
+def customer_facts(facts: dict) -> dict:
+    out = dict(facts)
+    digest = facts["imageDigest"]
+    out["saltedDigest"] = (None if digest is None else
+                           sha512(bytes.fromhex(facts["salt"]) + bytes.fromhex(digest)).hex())
+    return out
+
+
+def sign(key: SigningKey, line: str) -> str:
+    return key.sign(b"blindflash/2 receipt\0" + line.encode("utf-8")).signature.hex()
+
+
+def genuine(public: bytes, line: str, signature: str) -> bool:
+    return verify(public, b"blindflash/2 receipt\0" + line.encode("utf-8"),
+                  bytes.fromhex(signature))
+
+
+def as_file(line: str, signature: str) -> bytes:
+    return (line + "\n" + signature + "\n").encode("utf-8")

@@ -1,0 +1,235 @@
+"""The sealed session between controller and chip, both ends (sections 4 and 8)."""
+
+from dataclasses import dataclass
+
+from crypto import Schedule, equal, random, x25519, x25519_public
+from wire import Malformed, Reader, u16, u32
+
+IMAGE, ERASE, DIGEST, FINAL, LOCK, END, PING, ABORT = 1, 2, 3, 4, 5, 6, 7, 0x7F
+R_ERASED, R_DIGEST, R_WRITTEN, R_LOCKED, R_ENDED, R_PONG, R_ABORT = (0x82, 0x83, 0x84, 0x85, 0x86,
+                                                                     0x87, 0xFF)
+IMAGE_SIZE, OTHER_SIZE, MOST_IMAGE = 4048, 176, 4032
+WIDTHS = ("x8", "x16", "x32")
+PRIME = 2**255 - 19
+
+ERRORS = {1: "plan malformed", 2: "wrong chip", 3: "random generator failed", 4: "clock failed",
+          5: "read protection active", 6: "confirmation wrong", 7: "box did not open",
+          8: "outside plan", 9: "order", 10: "flash error", 11: "flash timeout",
+          12: "digest differs", 13: "not blank", 14: "option bytes failed", 15: "idle limit",
+          16: "agent asked to stop", 17: "controller asked to stop", 18: "CPU fault",
+          19: "too many handshakes", 20: "zero shared secret", 21: "malformed frame",
+          22: "no random generator"}
+
+
+# ---- The handshake
+
+@dataclass
+class Facts:
+    """payload1 without D: what the stub reads of its chip."""
+
+    uid: bytes
+    idcode: int
+    flash_kib: int
+    version: int
+    optcr: int
+    optcr1: int
+    key_kind: int
+    handshake: int
+    widest: int
+
+    def encode(self) -> bytes:
+        return (self.uid + u32(self.idcode) + u16(self.flash_kib) + u16(self.version)
+                + u32(self.optcr) + u32(self.optcr1)
+                + bytes([self.key_kind, self.handshake, self.widest]) + bytes(9))
+
+
+def make_m1(e_public: bytes, nonce_i: bytes, facts: Facts, d_public: bytes) -> bytes:
+    return e_public + nonce_i + facts.encode() + d_public
+
+
+def read_m1(m1: bytes):
+    """(e_i, facts, D)"""
+    reader = Reader(m1)
+    e_i = reader.take(32)
+    reader.take(32)
+    facts = Facts(reader.take(12), reader.u32(), reader.u16(), reader.u16(), reader.u32(),
+                  reader.u32(), reader.u8(), reader.u8(), reader.u8())
+    reader.zeros(9)
+    d_public = reader.take(32)
+    reader.end()
+    if facts.version >> 8 != 2:
+        raise Malformed("the stub is not of major version 2")
+    if facts.key_kind not in (1, 2) or facts.handshake < 1 or facts.widest > 2:
+        raise Malformed("M1 says what cannot be")
+    return e_i, facts, d_public
+
+
+def check_d(d_public: bytes, e_i: bytes, static_public: bytes) -> None:
+    if int.from_bytes(d_public, "little") >= PRIME:
+        raise Malformed("D is not canonical")
+    if not any(d_public) or d_public in (e_i, static_public):
+        raise Malformed("D is a key that cannot be a chip's")
+
+
+class SealedResponder:
+    """The controller's end: M2, then the check of M3."""
+
+    def __init__(self, static_secret: bytes, stub_hash: bytes, plan_hash: bytes, m1: bytes,
+                 session_id: bytes):
+        static_public = x25519_public(static_secret)
+        e_i, self.facts, self.d_public = read_m1(m1)
+        check_d(self.d_public, e_i, static_public)
+        e_secret = random(32)
+        opened = x25519_public(e_secret) + random(32) + session_id + b"\x02" + bytes(15)
+        self.schedule = Schedule("sealed", [static_public, stub_hash, plan_hash], m1, opened,
+                                 x25519(e_secret, e_i), x25519(static_secret, e_i))
+        self.m2 = opened + self.schedule.confirm_r
+        self.schedule.mix_device(x25519(e_secret, self.d_public))
+
+    def finish(self, m3: bytes) -> bool:
+        return equal(m3, self.schedule.confirm_i())
+
+    def chains(self):
+        """(sealing, opening)"""
+        return self.schedule.keys().chains(False)
+
+
+def read_m2(m2: bytes):
+    """(e_r, session id, confirm_r)"""
+    reader = Reader(m2)
+    e_r = reader.take(32)
+    reader.take(32)
+    session_id = reader.take(16)
+    if reader.u8() != 2:
+        raise Malformed("M2 is not of version 2")
+    reader.zeros(15)
+    confirm_r = reader.take(32)
+    reader.end()
+    return e_r, session_id, confirm_r
+
+
+class SealedInitiator:
+    """The chip's end: M1, then M3 for an M2 whose confirm_r is right."""
+
+    def __init__(self, static_public: bytes, stub_hash: bytes, plan_hash: bytes, facts: Facts,
+                 d_public: bytes):
+        self.contexts = [static_public, stub_hash, plan_hash]
+        self.static_public = static_public
+        self.e_secret = random(32)
+        self.m1 = make_m1(x25519_public(self.e_secret), random(32), facts, d_public)
+
+    def answer(self, m2: bytes, d_secret: bytes):
+        """(M3, keys), or None when confirm_r is wrong; d is not touched before that is known."""
+        e_r, _, confirm_r = read_m2(m2)
+        schedule = Schedule("sealed", self.contexts, self.m1, m2[:96],
+                            x25519(self.e_secret, e_r), x25519(self.e_secret, self.static_public))
+        if not equal(confirm_r, schedule.confirm_r):
+            return None
+        schedule.mix_device(x25519(d_secret, e_r))
+        return schedule.confirm_i(), schedule.keys()
+
+
+# ---- Commands, controller to chip
+
+def _other(head: bytes) -> bytes:
+    return head + bytes(OTHER_SIZE - len(head))
+
+
+def image(address: int, data: bytes) -> bytes:
+    if len(data) % 4 or not 4 <= len(data) <= MOST_IMAGE:
+        raise Malformed("an IMAGE of this size cannot be")
+    head = bytes([IMAGE, 0]) + u16(len(data)) + u32(address) + bytes(8) + data
+    return head + bytes(IMAGE_SIZE - len(head))
+
+
+def erase(sector: int) -> bytes:
+    return _other(bytes([ERASE, sector]))
+
+
+def digest(first: int, count: int, expected: bytes) -> bytes:
+    return _other(bytes([DIGEST, first, count]) + bytes(13) + expected)
+
+
+def final(root: bytes, boot_words: bytes) -> bytes:
+    return _other(bytes([FINAL]) + bytes(15) + root + boot_words)
+
+
+def bare(kind: int) -> bytes:
+    """LOCK, END, PING or ABORT."""
+    return _other(bytes([kind]))
+
+
+def read_command(plain: bytes):
+    """(kind, values)"""
+    if not plain:
+        raise Malformed("an empty command")
+    kind = plain[0]
+    reader = Reader(plain)
+    if len(plain) != (IMAGE_SIZE if kind == IMAGE else OTHER_SIZE):
+        raise Malformed("a command of another size")
+    reader.u8()
+    if kind == IMAGE:
+        reader.zeros(1)
+        count, address = reader.u16(), reader.u32()
+        reader.zeros(8)
+        if count % 4 or not 4 <= count <= MOST_IMAGE:
+            raise Malformed("an IMAGE of this size cannot be")
+        values = (address, reader.take(count))
+    elif kind == ERASE:
+        values = (reader.u8(),)
+    elif kind == DIGEST:
+        first, count = reader.u8(), reader.u8()
+        reader.zeros(13)
+        values = (first, count, reader.take(64))
+    elif kind == FINAL:
+        reader.zeros(15)
+        values = (reader.take(64), reader.take(64))
+    elif kind in (LOCK, END, PING, ABORT):
+        values = ()
+    else:
+        raise Malformed("an unknown command")
+    reader.zeros(len(plain) - reader.at)
+    return kind, values
+
+
+# ---- Replies, chip to controller
+
+def reply(kind: int, argument: int, answers: int, body: bytes = b"") -> bytes:
+    return _other(bytes([kind, argument, 0, 0]) + u32(answers) + body)
+
+
+def read_reply(plain: bytes) -> dict:
+    if len(plain) != OTHER_SIZE:
+        raise Malformed("a reply of another size")
+    reader = Reader(plain)
+    kind, argument = reader.u8(), reader.u8()
+    reader.zeros(2)
+    out = {"kind": kind, "answers": reader.u32()}
+    if kind == R_ERASED:
+        out["sector"] = argument
+        argument = 0
+    elif kind == R_DIGEST:
+        if argument > 1:
+            raise Malformed("neither equal nor not")
+        out["equal"], argument = argument == 1, 0
+        out["left"] = reader.u32()
+    elif kind == R_WRITTEN:
+        if argument > 2:
+            raise Malformed("a width that is none")
+        out["width"], argument = WIDTHS[argument], 0
+        out["root"], out["words"], out["optcr"] = reader.take(64), reader.u32(), reader.u32()
+    elif kind == R_LOCKED:
+        if argument > 1:
+            raise Malformed("neither locked nor not")
+        out["locked"], argument = argument == 1, 0
+        out["optcr"], out["optcr1"] = reader.u32(), reader.u32()
+    elif kind in (R_ENDED, R_PONG):
+        out["words"] = reader.u32()
+    elif kind == R_ABORT:
+        out["error"], out["detail"] = reader.u32(), reader.u32()
+    else:
+        raise Malformed("an unknown reply")
+    if argument:
+        raise Malformed("an argument that means nothing")
+    reader.zeros(OTHER_SIZE - reader.at)
+    return out
