@@ -58,18 +58,6 @@ describe('stub handshake', () => {
       assert.equal(fixture.status.reply, 0);
     }
   });
-  for (const [what, point] of [
-    ['zero', new Uint8Array(32)],
-    ['one', Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : 0))],
-  ] as const) {
-    it(`refuses the point ${what} of low order`, () => {
-      const { fixture, controller } = offered();
-      controller.answer((m2) => m2.set(point, 0));
-      fixture.runUntil(() => fixture.state === 'aborted', 1000, 'abort');
-      assert.equal(fixture.error, 20);
-    });
-  }
-
   it('does not know a controller with another sealed key', () => {
     const { fixture } = offered();
     const other = new SealedController(fixture, smallPlan(), 6);

@@ -55,6 +55,8 @@ export class SealedController {
   #fetched = 0;
   /** Payload of the last M1. */
   facts = new Uint8Array(0);
+  /** Plaintexts of all replies. */
+  readonly opened: Uint8Array[] = [];
 
   constructor(fixture: FirmwareFixture, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
     this.fixture = fixture;
@@ -145,7 +147,9 @@ export class SealedController {
     if (crc !== crc32(box, words(192), words(next))) throw new Error(`CRC of reply ${next}`);
     this.#fetched = next;
     this.fixture.setControl('REPLY_ACK', next);
-    return decodeReply(this.session.open(box, next));
+    const plaintext = this.session.open(box, next);
+    this.opened.push(plaintext.slice());
+    return decodeReply(plaintext);
   }
   /** Sends a command and returns its reply. */
   ask(command: Command): Reply {

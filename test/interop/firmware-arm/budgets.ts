@@ -2,10 +2,10 @@
 // painted stack.
 
 import { encodePlan } from '../../../shared/plan/plan.ts';
+import { watchStores } from '../../integration/firmware/bus-watch.ts';
 import { FirmwareFixture } from '../../integration/firmware/firmware-fixture.ts';
 import { Image, smallPlan, writeAll } from '../../integration/firmware/sample-jobs.ts';
 import { SealedController } from '../../integration/firmware/sealed-controller.ts';
-import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 import nacl from 'tweetnacl';
 import { type BoardMachine } from './board-machine.ts';
 import { Program, type Step } from './program.ts';
@@ -103,16 +103,6 @@ function stackOf(board: BoardMachine, what: Measured): number {
   );
 }
 
-/** Calls `seen` at every store of the core between `from` and `to`, both in one page of the board's memory map. */
-function watchStores({ bus }: FirmwareFixture['board'], from: number, to: number, seen: () => void): void {
-  bus.writePages[from >>> PAGE_SHIFT] = undefined;
-  const write = bus.write.bind(bus);
-  bus.write = (address, value, width, master) => {
-    if (master === 'cpu' && address >= from && address < to) seen();
-    write(address, value, width, master);
-  };
-}
-
 /**
  * Bytes of stack in use at the deepest point of a whole flash job up to FINAL, interrupts among them: the lowest SP at any store
  * to the stack. Paint would not do, because the stub clears the unused stack when a handshake is over.
@@ -143,7 +133,7 @@ export function figures(shipped: Shipped, board: BoardMachine): Figure[] {
       what: 'image',
       measured: shipped.image.length,
       unit: 'bytes',
-      budget: 12 * 1024,
+      budget: 14 * 1024,
       how: 'size of the prebuilt file',
     },
     {
