@@ -101,6 +101,10 @@ interface Refusal {
   applies(request: IncomingMessage): boolean;
 }
 
+/** What version 1 asks for; docs/protocol.md §12. */
+const OLD = { path: '/v1/link', subprotocol: 'blindflash.1' } as const;
+const OLD_PROGRAM = 'this relay speaks version 2 of Blindflash: update the program that called';
+
 function refusals(sockets: WebSocketServer, options: ServerOptions): readonly Refusal[] {
   const { handshakesPerMinute, maxConnections, clock, trustProxy = false } = options;
   const limit = new HandshakeLimit(handshakesPerMinute ?? RELAY.handshakesPerMinute, RELAY.addresses);
@@ -110,9 +114,19 @@ function refusals(sockets: WebSocketServer, options: ServerOptions): readonly Re
       say: 'too many handshakes from this address',
       applies: (request) => !limit.admit(addressOf(request, trustProxy), clock.now()),
     },
+    { status: 404, say: OLD_PROGRAM, applies: (request) => request.url === OLD.path },
     { status: 404, say: 'no such path', applies: (request) => request.url !== LINK.path },
     { status: 403, say: 'not for browsers', applies: (request) => request.headers.origin !== undefined },
-    { status: 400, say: `subprotocol ${LINK.subprotocol} required`, applies: (request) => !offersUs(request) },
+    {
+      status: 400,
+      say: OLD_PROGRAM,
+      applies: (request) => offers(request, OLD.subprotocol) && !offers(request, LINK.subprotocol),
+    },
+    {
+      status: 400,
+      say: `subprotocol ${LINK.subprotocol} required`,
+      applies: (request) => !offers(request, LINK.subprotocol),
+    },
     {
       status: 503,
       say: 'the relay is full',
@@ -121,9 +135,9 @@ function refusals(sockets: WebSocketServer, options: ServerOptions): readonly Re
   ];
 }
 
-function offersUs(request: IncomingMessage): boolean {
+function offers(request: IncomingMessage, subprotocol: string): boolean {
   const offered = request.headers['sec-websocket-protocol'] ?? '';
-  return offered.split(',').some((name) => name.trim() === LINK.subprotocol);
+  return offered.split(',').some((name) => name.trim() === subprotocol);
 }
 
 function addressOf(request: IncomingMessage, trustProxy: boolean): string {

@@ -1,7 +1,7 @@
 // Who may come in: CHALLENGE out, PRESENT in, one verdict. Pure, and shut when in doubt. Spec: docs/protocol.md §2.
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
-import type { CloseName } from '../../shared/link/close.ts';
-import { decodeLinkMessage } from '../../shared/link/link-message.ts';
+import { closeFor, type CloseName } from '../../shared/link/close.ts';
+import { decodeLinkMessage, isRelayName } from '../../shared/link/link-message.ts';
 import {
   decodeTicket,
   verifyPresent,
@@ -41,7 +41,7 @@ export function authenticate(message: Uint8Array, nonce: Uint8Array, rules: Admi
     return authenticateTicket(decodeTicket(present.ticket), present.signature, nonce, rules);
   } catch (error) {
     const { code, detail } = asBlindflashError(error);
-    return refuse(code === 'BF-LINK-FRAME' ? 'garbage' : 'refused', detail ?? code);
+    return refuse(closeFor(code) ?? 'refused', detail ?? code);
   }
 }
 
@@ -64,7 +64,7 @@ function refuse(close: CloseName, why: string): Verdict {
 
 /** A relay's name must be a host as clients see it. @throws BF-RELAY-CONFIG */
 export function requireRelayName(name: string): string {
-  if (!/^[a-z0-9:][a-z0-9.:-]{0,254}$/.test(name)) {
+  if (!isRelayName(name)) {
     throw fail('BF-RELAY-CONFIG', 'the relay’s name must be the host clients dial, in lower case');
   }
   return name;

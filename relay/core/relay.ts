@@ -123,7 +123,7 @@ export class Relay {
       this.#note(reason ?? 'left');
       log.info({ reason: reason ?? 'left' }, 'side left');
     });
-    if (refusal !== undefined) return { close: refusal, why: 'limit reached' };
+    if (refusal !== undefined) return refusal;
     log.info({ id: shortHash(toHex(ticket.id)) }, 'side admitted');
     return undefined;
   }

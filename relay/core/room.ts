@@ -1,5 +1,5 @@
 // A room: two sides, at most one live link each, bytes passed on unread. Pure; time is the Clock. Spec: docs/protocol.md §1-§2.
-import { asBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import { closeFor, closeWith, type CloseName } from '../../shared/link/close.ts';
 import { encodeLinkMessage, linkMessageName } from '../../shared/link/link-message.ts';
@@ -24,6 +24,8 @@ export interface AdmittedLink {
   readonly capBytes: number;
   /** Called once, when the link has left the room; `reason` when the relay closed it. */
   readonly onLeft: (reason: CloseName | undefined) => void;
+  /** Called when this side has revoked the room, before the agent's link is closed. */
+  readonly onRevoke: () => void;
 }
 
 interface Participant extends AdmittedLink {
@@ -84,11 +86,18 @@ export class Room {
 
   #receive(participant: Participant, message: Uint8Array): void {
     if (!this.holds(participant.side, participant.link)) return;
-    const error = refusalOf(message);
-    if (error !== undefined) {
-      this.#evict(participant.side, closeFor(error.code) ?? 'garbage', true);
-      return;
-    }
+    const kind = kindOf(message, participant.side);
+    if (kind === 'data') this.#pass(participant, message);
+    else if (kind === 'revoke') this.#revoke(participant);
+    else this.#evict(participant.side, kind, true);
+  }
+
+  #revoke(participant: Participant): void {
+    participant.onRevoke();
+    this.#evict('agent', 'revoked', true);
+  }
+
+  #pass(participant: Participant, message: Uint8Array): void {
     const peer = this.#peerOf(participant);
     if (peer === undefined) this.#events.dropped(message.length);
     else this.#forward(participant, peer, message);
@@ -167,11 +176,12 @@ export class Room {
   }
 }
 
-/** Why a message may not be forwarded; undefined for DATA. */
-function refusalOf(message: Uint8Array): BlindflashError | { readonly code: 'BF-LINK-FRAME' } | undefined {
+/** What a message of `side` is, or why its link is closed for it. */
+function kindOf(message: Uint8Array, side: SideName): 'data' | 'revoke' | CloseName {
   try {
-    return linkMessageName(message) === 'data' ? undefined : { code: 'BF-LINK-FRAME' };
+    const name = linkMessageName(message);
+    return name === 'data' || (name === 'revoke' && side === 'controller') ? name : 'garbage';
   } catch (error) {
-    return asBlindflashError(error);
+    return closeFor(asBlindflashError(error).code) ?? 'garbage';
   }
 }

@@ -1,8 +1,12 @@
-// Many rooms: how many there may be, how many links a tenant has, and how long a ticket holds. Pure; time is the Clock.
+// Many rooms: how many there may be, how many links a tenant has, how long a ticket holds, and which rooms are shut for good.
+// Pure; time is the Clock.
 import { concat, toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
+import { ADMISSION } from '../../shared/link/limits.ts';
 import type { Ticket } from '../../shared/link/ticket.ts';
+import type { Refusal } from './admission.ts';
+import { RevokedRooms } from './revoked-rooms.ts';
 import type { RoomMap } from './room-map.ts';
 import type { FindTenant, Tenant } from './tenants.ts';
 
@@ -24,6 +28,7 @@ export class Rooms {
   readonly #options: RoomsOptions;
   readonly #memberships = new Set<Membership>();
   readonly #linksOf = new Map<string, number>();
+  readonly #revoked = new RevokedRooms(ADMISSION.revokedRooms);
 
   constructor(options: RoomsOptions) {
     this.#options = options;
@@ -32,17 +37,21 @@ export class Rooms {
   /**
    * Puts an admitted link into its room, until it leaves or its ticket expires.
    * @param onLeft called once when it has left, with the reason if the relay closed it.
-   * @returns the reason to turn it away instead: `busy` when a limit is reached.
+   * @returns the reason to turn it away instead: `revoked` for an agent of a room that was revoked, `busy` when a limit is
+   *   reached.
    */
   enter(
     ticket: Ticket,
     tenant: Tenant,
     link: Link,
     onLeft: (reason: CloseName | undefined) => void,
-  ): CloseName | undefined {
+  ): Refusal | undefined {
     const { map } = this.#options;
     const roomKey = roomKeyOf(ticket);
-    if (!this.#hasRoom(roomKey, ticket, tenant)) return 'busy';
+    if (ticket.side === 'agent' && this.#revoked.holds(roomKey, this.#seconds())) {
+      return { close: 'revoked', why: 'the room was revoked' };
+    }
+    if (!this.#hasRoom(roomKey, ticket, tenant)) return { close: 'busy', why: 'limit reached' };
     const membership = { ticket, tenant, link };
     this.#begin(membership);
     const cancelExpiry = this.#expireLater(membership, roomKey);
@@ -55,6 +64,7 @@ export class Rooms {
         this.#finish(membership);
         onLeft(reason);
       },
+      onRevoke: () => this.#revoked.add(roomKey, ticket.expires, this.#seconds()),
     });
     return undefined;
   }
@@ -69,6 +79,11 @@ export class Rooms {
   /** Links in rooms. */
   get links(): number {
     return this.#memberships.size;
+  }
+
+  /** Calendar time, whole seconds since 1970. */
+  #seconds(): number {
+    return Math.floor(this.#options.clock.wall() / 1000);
   }
 
   /** An arrival that supersedes somebody takes no additional place. */

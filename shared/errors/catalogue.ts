@@ -250,6 +250,14 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-INVITE-REVOKED': {
+    sentence: 'The vendor has ended this invite.',
+    remedy: NEW_INVITE,
+    vendor: { remedy: VENDOR_INVITE },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-INVITE-SECOND-HOLDER': {
     sentence: 'Somebody else holds the way back to this job: the invite is of no use any more.',
     remedy: NEW_INVITE,

@@ -80,6 +80,7 @@ export const CLOSE = {
     error: 'BF-VERSION-MISMATCH',
     met: ['BF-VERSION-MISMATCH'],
   },
+  revoked: { code: 4014, by: 'relay', retry: false, say: 'the room was revoked', error: 'BF-INVITE-REVOKED' },
   goingAway: { code: 1001, by: 'transport', retry: true, say: 'the endpoint goes away', error: 'BF-LINK-CLOSED' },
   badWebSocket: { code: 1002, by: 'transport', retry: true, say: 'broken WebSocket traffic', error: 'BF-LINK-FRAME' },
   text: { code: 1003, by: 'either', retry: false, say: 'text instead of bytes', error: 'BF-LINK-FRAME' },

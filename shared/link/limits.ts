@@ -23,10 +23,12 @@ export const ADMISSION = {
   keyBytes: 32,
   roomBytes: 16,
   idBytes: 16,
-  /** A relay name is 1..255 printable ASCII characters. */
+  /** Longest relay name, bytes. */
   nameBytes: 255,
   /** Magic, keys, numbers and signature around a relay name. */
   ticketBytesWithoutName: 4 + 32 + 16 + 1 + 16 + 8 + 4 + 32 + 1 + 64,
+  /** Revoked rooms a relay remembers at most. */
+  revokedRooms: 100_000,
 } as const;
 
 // ── chosen ──────────────────────────────────────────────────────────────────────────────────────────────────────────

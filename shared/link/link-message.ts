@@ -1,12 +1,13 @@
 // All the relay may understand: the messages of one link. Spec: docs/protocol.md §1.
-import { Reader, Writer, concat } from '../codec/bytes.ts';
+import { Reader, Writer, ascii, concat } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
 import { ADMISSION, LINK } from './limits.ts';
+import { foreignVersion } from './version.ts';
 
 export interface LinkMessageRow {
   readonly type: number;
-  /** Who may send it: the relay, a side, or a side through the relay. */
-  readonly from: 'relay' | 'side' | 'both';
+  /** Who may send it: the relay, either side, the controller's side alone, or a side through the relay. */
+  readonly from: 'relay' | 'side' | 'controller' | 'both';
   /** Bounds of the body, bytes after the type. */
   readonly min: number;
   readonly max: number;
@@ -19,6 +20,7 @@ export const LINK_MESSAGES = {
   present: { type: 0x02, from: 'side', min: 2 + TICKET + 1 + 64, max: 2 + TICKET + ADMISSION.nameBytes + 64 }, // lp(ticket) ‖ signature
   welcome: { type: 0x03, from: 'relay', min: 1, max: 1 }, // peer present 0/1
   peer: { type: 0x04, from: 'relay', min: 1, max: 1 }, // peer present 0/1
+  revoke: { type: 0x05, from: 'controller', min: 0, max: 0 },
   data: { type: 0x10, from: 'both', min: 1, max: LINK.dataBytes }, // opaque
 } as const satisfies Record<string, LinkMessageRow>;
 
@@ -29,6 +31,7 @@ export type LinkMessage =
   | { readonly name: 'present'; readonly ticket: Uint8Array; readonly signature: Uint8Array }
   | { readonly name: 'welcome'; readonly peerPresent: boolean }
   | { readonly name: 'peer'; readonly peerPresent: boolean }
+  | { readonly name: 'revoke' }
   | { readonly name: 'data'; readonly body: Uint8Array };
 
 const BY_TYPE = new Map<number, LinkMessageName>(
@@ -69,7 +72,7 @@ export function encodeLinkMessage(message: LinkMessage): Uint8Array {
 const READ: { readonly [Name in LinkMessageName]: (reader: Reader) => LinkMessage } = {
   challenge: (reader) => {
     const version = reader.u8();
-    if (version !== ADMISSION.version) throw fail('BF-VERSION-MISMATCH', `the relay speaks version ${version}`);
+    if (version !== ADMISSION.version) throw foreignVersion('the relay’s greeting', version, 'at the relay');
     return { name: 'challenge', nonce: reader.bytes(ADMISSION.nonceBytes), relay: readName(reader) };
   },
   present: (reader) => ({
@@ -79,6 +82,7 @@ const READ: { readonly [Name in LinkMessageName]: (reader: Reader) => LinkMessag
   }),
   welcome: (reader) => ({ name: 'welcome', peerPresent: readFlag(reader) }),
   peer: (reader) => ({ name: 'peer', peerPresent: readFlag(reader) }),
+  revoke: () => ({ name: 'revoke' }),
   data: (reader) => ({ name: 'data', body: reader.rest() }),
 };
 
@@ -97,6 +101,8 @@ function bodyOf(message: LinkMessage): Uint8Array {
     case 'welcome':
     case 'peer':
       return Uint8Array.of(message.peerPresent ? 1 : 0);
+    case 'revoke':
+      return new Uint8Array(0);
     case 'data':
       return message.body;
   }
@@ -108,20 +114,20 @@ function readFlag(reader: Reader): boolean {
   return value === 1;
 }
 
-/** Reads a relay name: one length byte, then printable ASCII without spaces. */
+/** Reads a relay name behind its one length byte. */
 export function readName(reader: Reader): string {
-  const bytes = reader.bytes(reader.u8());
-  if (!isName(bytes)) reader.refuse('not a relay name');
-  return String.fromCharCode(...bytes);
+  const name = String.fromCharCode(...reader.bytes(reader.u8()));
+  if (!isRelayName(name)) reader.refuse('not a relay name');
+  return name;
 }
 
 /** Writes a relay name. @throws BF-INTERNAL-ARGUMENT when it is no name. */
 export function writeName(writer: Writer, name: string): Writer {
-  const bytes = Uint8Array.from(name, (character) => Math.min(character.charCodeAt(0), 0xff));
-  if (!isName(bytes)) throw fail('BF-INTERNAL-ARGUMENT', 'not a relay name');
-  return writer.u8(bytes.length).bytes(bytes);
+  if (!isRelayName(name)) throw fail('BF-INTERNAL-ARGUMENT', 'not a relay name');
+  return writer.u8(name.length).bytes(ascii(name));
 }
 
-function isName(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && bytes.length <= ADMISSION.nameBytes && bytes.every((byte) => byte > 0x20 && byte < 0x7f);
+/** Whether a text is a relay name: the host both sides dial, in lower case, without brackets and port (§2). */
+export function isRelayName(text: string): boolean {
+  return text.length <= ADMISSION.nameBytes && /^[a-z0-9:][a-z0-9.:-]*$/.test(text);
 }

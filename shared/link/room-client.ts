@@ -24,10 +24,12 @@ export interface RoomClientOptions {
   readonly patienceMs?: number;
 }
 
-export type RoomClientState = 'idle' | 'dialling' | 'greeting' | 'up' | 'waiting' | 'ended';
+/** greeting: the relay's CHALLENGE is due; proving: PRESENT is out, WELCOME is due. */
+export type RoomClientState = 'idle' | 'dialling' | 'greeting' | 'proving' | 'up' | 'waiting' | 'ended';
 
 /** link failed: it, or the attempt to get one, and time may heal it; no way back: it cannot; close: by the owner. */
-export type RoomClientEvent = 'start' | 'linked' | 'welcome' | 'link failed' | 'delay over' | 'no way back' | 'close';
+export type RoomClientEvent =
+  'start' | 'linked' | 'challenge' | 'welcome' | 'link failed' | 'delay over' | 'no way back' | 'close';
 
 /** State and event → the next state; docs/state-machines.md, "The room client". */
 export const ROOM_CLIENT_MACHINE: Readonly<
@@ -35,7 +37,8 @@ export const ROOM_CLIENT_MACHINE: Readonly<
 > = {
   idle: { start: 'dialling', 'no way back': 'ended', close: 'ended' },
   dialling: { linked: 'greeting', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
-  greeting: { welcome: 'up', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
+  greeting: { challenge: 'proving', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
+  proving: { welcome: 'up', 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
   up: { 'link failed': 'waiting', 'no way back': 'ended', close: 'ended' },
   waiting: { 'delay over': 'dialling', close: 'ended' },
   ended: {},
@@ -43,7 +46,8 @@ export const ROOM_CLIENT_MACHINE: Readonly<
 
 /** Messages of the relay that may come in a state; any other ends the client. */
 const EXPECTED: Readonly<Partial<Record<RoomClientState, readonly LinkMessageName[]>>> = {
-  greeting: ['challenge', 'welcome'],
+  greeting: ['challenge'],
+  proving: ['welcome'],
   up: ['peer', 'data'],
 };
 
@@ -73,6 +77,7 @@ export class RoomClient {
   #upSince = 0;
   /** Has been in the room. */
   #admitted = false;
+  #revoking = false;
   #giveUpAt = 0;
   #cancelTimer: () => void = () => {};
 
@@ -119,6 +124,15 @@ export class RoomClient {
     return true;
   }
 
+  /**
+   * For the controller's side: ends the room for good, its own link apart. REVOKE leaves now, or as soon as this side is in
+   * the room again, and once more after every return. Before it has left, `close` drops it.
+   */
+  revoke(): void {
+    this.#revoking = true;
+    if (this.up) this.#sayRevoke();
+  }
+
   /** Stops reading from the relay, across reconnections, until `resume`. */
   pause(): void {
     this.#paused = true;
@@ -144,7 +158,8 @@ export class RoomClient {
     let abandoned = false;
     this.#timer(RECONNECT.handshakeMs, () => {
       abandoned = true;
-      this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not answer'));
+      this.#drop('slowHandshake');
+      this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not admit this side in time'));
     });
     attempt.then(
       (link) => {
@@ -165,10 +180,6 @@ export class RoomClient {
   #greet(link: Link): void {
     this.#move('linked');
     this.#link = link;
-    this.#timer(RECONNECT.handshakeMs, () => {
-      this.#drop('slowHandshake');
-      this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not admit this side in time'));
-    });
     link.onClose = (code) => {
       if (this.#link === link) this.#closed(code);
     };
@@ -200,6 +211,7 @@ export class RoomClient {
   #present(nonce: Uint8Array, relay: string): void {
     const { ticket, holderSecretKey, dialledHost } = this.#options;
     if (relay !== dialledHost) throw fail('BF-RELAY-WRONG-RELAY', `${relay} answered at ${dialledHost}`);
+    this.#move('challenge');
     this.#link!.send(
       encodeLinkMessage({ name: 'present', ticket, signature: signPresent(holderSecretKey, nonce, ticket) }),
     );
@@ -211,8 +223,18 @@ export class RoomClient {
     this.#upSince = this.#options.clock.now();
     this.#log.info({ peerPresent }, 'in the room');
     if (this.#paused) this.#link!.pause();
+    if (this.#revoking) this.#sayRevoke();
     this.onUp();
     if (this.up) this.#setPeer(peerPresent);
+  }
+
+  /** A link that is just going down carries nothing; REVOKE leaves after the return. */
+  #sayRevoke(): void {
+    try {
+      this.#link!.send(encodeLinkMessage({ name: 'revoke' }));
+    } catch {
+      // BF-LINK-CLOSED: onClose follows.
+    }
   }
 
   /** Whoever sends is there, whatever the relay said last. */

@@ -2,8 +2,9 @@
 import nacl from 'tweetnacl';
 import { Reader, Writer, ascii, assertBytes, concat } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
-import { readName, writeName } from './link-message.ts';
+import { isRelayName, readName, writeName } from './link-message.ts';
 import { ADMISSION } from './limits.ts';
+import { foreignVersion } from './version.ts';
 
 export const SIDES = { agent: 1, controller: 2 } as const satisfies Record<string, number>;
 export type SideName = keyof typeof SIDES;
@@ -64,9 +65,13 @@ function encodeUnsigned(tenantKey: Uint8Array, fields: TicketFields): Uint8Array
   return writeName(writer, fields.relay).finish();
 }
 
-/** Reads a ticket without judging its signature. @throws BF-RELAY-TICKET-INVALID */
+/** Reads a ticket without judging its signature. @throws BF-RELAY-TICKET-INVALID, BF-VERSION-MISMATCH */
 export function decodeTicket(bytes: Uint8Array): Ticket {
   const reader = new Reader(bytes, 'BF-RELAY-TICKET-INVALID', 'ticket');
+  const version = versionOf(bytes);
+  if (version !== undefined && version !== ADMISSION.version) {
+    throw foreignVersion('the ticket', version, 'at the vendor’s, who then makes a new invite');
+  }
   reader.expect(MAGIC, 'the first word');
   const ticket = {
     tenantKey: reader.bytes(ADMISSION.keyBytes),
@@ -82,6 +87,12 @@ export function decodeTicket(bytes: Uint8Array): Ticket {
   };
   reader.end();
   return ticket;
+}
+
+/** The version in a ticket's first word; undefined where it is no ticket. */
+function versionOf(ticket: Uint8Array): number | undefined {
+  const digit = /^BFT([1-9])$/.exec(String.fromCharCode(...ticket.subarray(0, MAGIC.length)))?.[1];
+  return digit === undefined ? undefined : Number(digit);
 }
 
 function sideName(value: number): SideName {
@@ -123,7 +134,8 @@ export function verifyPresent(
 
 /**
  * The name of the relay behind a URL: its host, lower-case, without port, path or brackets, as TLS certificates see it.
- * @throws BF-RELAY-ADDRESS when it is not a ws: or wss: URL, or carries a user, a password, a query or a fragment.
+ * @throws BF-RELAY-ADDRESS when it is not a ws: or wss: URL, carries a user, a password, a query or a fragment, or its host
+ *   is no relay name.
  */
 export function relayNameOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -133,5 +145,7 @@ export function relayNameOf(url: string): string {
   if (parsed.username + parsed.password + parsed.search + parsed.hash !== '') {
     throw fail('BF-RELAY-ADDRESS', 'nothing may stand beside host, port and path');
   }
-  return parsed.hostname.toLowerCase().replace(/^\[|\]$/g, '');
+  const name = parsed.hostname.toLowerCase().replace(/^\[|\]$/g, '');
+  if (!isRelayName(name)) throw fail('BF-RELAY-ADDRESS', 'the host has a character no relay’s name has');
+  return name;
 }

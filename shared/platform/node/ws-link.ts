@@ -164,6 +164,9 @@ export async function dialRelay(url: string, clock: Clock): Promise<Link> {
   });
 }
 
+/** Answers of a relay of version 1 (docs/protocol.md §12), of a wrong address, or of something in between. */
+const NOT_HERE: ReadonlySet<number> = new Set([400, 404]);
+
 /** HTTP answers to the upgrade that are neither one of these nor a server's trouble (5xx) are nothing a relay says. */
 const REFUSALS: Readonly<Record<number, ErrorCode>> = {
   401: 'BF-RELAY-REFUSED',
@@ -176,7 +179,8 @@ function refusal(response: IncomingMessage): BlindflashError {
   const status = response.statusCode ?? 0;
   response.resume();
   const otherwise = status >= 500 ? 'BF-RELAY-UNREACHABLE' : 'BF-RELAY-PROTOCOL';
-  return fail(REFUSALS[status] ?? otherwise, `HTTP status ${status}`);
+  const hint = NOT_HERE.has(status) ? ': no relay of version 2; if the address is right, the relay is to be updated' : '';
+  return fail(REFUSALS[status] ?? otherwise, `HTTP status ${status}${hint}`);
 }
 
 /** OpenSSL and Node names of certificates that do not convince. */

@@ -18,7 +18,7 @@ const rules: AdmissionRules = { relayName: 'r.test', findTenant, verify: verifyE
 
 function present(ticket: Uint8Array, holder = 7, over = nonce): Uint8Array {
   const hash = createHash('sha512').update(ticket).digest();
-  const covered = Buffer.concat([Buffer.from('blindflash/1 present\0'), over, hash]);
+  const covered = Buffer.concat([Buffer.from('blindflash/2 present\0'), over, hash]);
   const signature = new Uint8Array(sign(null, covered, keyPair(holder).node));
   return encodeLinkMessage({ name: 'present', ticket, signature });
 }
@@ -79,6 +79,13 @@ describe('admission', () => {
     for (const bytes of ['1001', '0301', '', '02', '00']) {
       assertRefused(authenticate(Buffer.from(bytes, 'hex'), nonce, rules), 'garbage');
     }
+  });
+  it('tells who presents a ticket of version 1 that the versions do not fit', () => {
+    const old = new Uint8Array(handMadeTicket());
+    old.set(Buffer.from('BFT1'));
+    const verdict = authenticate(present(old), nonce, rules);
+    assertRefused(verdict, 'version');
+    assert.match(verdict.admitted ? '' : verdict.why, /version 1.*update Blindflash at the vendor’s/);
   });
   it('stays shut when a part of it breaks', () => {
     const broken = (): never => {

@@ -178,6 +178,19 @@ describe('entering a room while other relays are asked', () => {
     assert.equal(side.ours.closedWith, closed('unknownTenant'));
   });
 
+  it('is refused when its room was revoked meanwhile', async () => {
+    const { present, neighbours } = bench();
+    const [agent, controller] = [await present({ side: 1 }), await present({ side: 2 })];
+    neighbours.asked[1]!.answer('here');
+    await settle();
+    controller.ours.send(encodeLinkMessage({ name: 'revoke' }));
+    await settle();
+    neighbours.asked[0]!.answer('here');
+    await settle();
+    assert.equal(agent.ours.closedWith, closed('revoked'));
+    assert.deepEqual(agent.heard, ['challenge']);
+  });
+
   it('is told to come back when the relay stops', async () => {
     const { present, neighbours, relay, clock } = bench();
     const side = await present();

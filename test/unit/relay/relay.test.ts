@@ -147,7 +147,7 @@ describe('relay', () => {
     assert.equal(relay.stats.greeting, 0);
   });
 
-  it('closes a side that sends anything but DATA, and leaves the other one be', async () => {
+  it('closes a side that sends what it may not, and leaves the other one be', async () => {
     for (const message of [
       encodeLinkMessage({ name: 'peer', peerPresent: true }),
       Uint8Array.of(0x7f),
@@ -265,6 +265,51 @@ describe('relay', () => {
     assert.equal((await join()).ours.closedWith, CLOSE.unknownTenant.code);
   });
 
+  it('on REVOKE of the controller closes the agent and admits none until the revoking ticket expires', async () => {
+    const { pair, join, clock, relay } = bench();
+    const { agent, controller } = await pair({ expires: 1_790_000_060n });
+    controller.ours.send(Uint8Array.of(5));
+    await settle();
+    assert.equal(agent.ours.closedWith, 4014);
+    assert.equal(controller.ours.closedWith, undefined);
+    assert.equal(names(controller.heard).at(-1), 'peer 0');
+    const late = { expires: 1_790_000_600n };
+    assert.equal((await join({ ...late, side: 1 })).ours.closedWith, 4014);
+    assert.equal((await join({ ...late, side: 1, holder: 8 })).ours.closedWith, 4014, 'another ticket of the side');
+    assert.equal((await join({ ...late, side: 1, room: 3 })).ours.closedWith, undefined, 'another room');
+    assert.equal((await join({ ...late, side: 1, tenant: 9 })).ours.closedWith, undefined, 'the same id, another tenant');
+    assert.equal((await join({ ...late, side: 2 })).ours.closedWith, undefined, 'the controller');
+    await clock.advance(59_999);
+    assert.equal((await join({ ...late, side: 1 })).ours.closedWith, 4014);
+    await clock.advance(1);
+    assert.equal((await join({ ...late, side: 1 })).ours.closedWith, undefined);
+    assert.equal(relay.stats.closed.revoked, 4);
+  });
+
+  it('remembers a revoked room when nobody is in it any more, and when its agent was not there', async () => {
+    const { join, relay } = bench();
+    const controller = await join({ side: 2 });
+    controller.ours.send(Uint8Array.of(5));
+    await settle();
+    controller.ours.close(1000);
+    await settle();
+    assert.equal(relay.stats.rooms, 0);
+    assert.equal((await join({ side: 1 })).ours.closedWith, CLOSE.revoked.code);
+  });
+
+  it('takes no REVOKE from an agent, and none before admission', async () => {
+    const { pair, join, connect } = bench();
+    const { agent, controller } = await pair();
+    agent.ours.send(Uint8Array.of(5));
+    const early = connect();
+    early.ours.send(Uint8Array.of(5));
+    await settle();
+    assert.equal(agent.ours.closedWith, CLOSE.garbage.code);
+    assert.equal(early.ours.closedWith, CLOSE.garbage.code);
+    assert.equal(controller.ours.closedWith, undefined);
+    assert.equal((await join({ side: 1 })).ours.closedWith, undefined);
+  });
+
   it('on stopping tells everybody to come back and greets nobody any more', async () => {
     const { pair, connect, relay, clock } = bench();
     const { agent, controller } = await pair();
@@ -317,7 +362,7 @@ describe('relay', () => {
     for (const secret of [
       '5c5c5c',
       Buffer.from(keyPair(7).publicKey).toString('hex').slice(0, 8),
-      'BFT1',
+      'BFT2',
       '1d1d1d1d',
     ]) {
       assert.ok(!text.includes(secret), secret);

@@ -220,6 +220,8 @@ describe('room client', () => {
     ['refused', 'BF-RELAY-TICKET-INVALID'],
     ['unknownTenant', 'BF-RELAY-UNKNOWN-TENANT'],
     ['cap', 'BF-RELAY-CAP'],
+    ['revoked', 'BF-INVITE-REVOKED'],
+    ['version', 'BF-VERSION-MISMATCH'],
   ] as const) {
     it(`ends with ${code} when it is closed as ${name}`, async () => {
       const made = bench();
@@ -303,19 +305,143 @@ describe('room client', () => {
     assert.equal(unanswered.dials.length, 2);
   });
 
-  it('ends when the relay breaks the rules', async () => {
-    for (const message of [
-      Uint8Array.of(0x77),
-      welcome(true),
-      encodeLinkMessage({ name: 'data', body: Uint8Array.of(1) }),
-    ]) {
+  it('gives an attempt 15 s from dialling to WELCOME, however far it came', async () => {
+    const made = bench();
+    const [near, theirs] = linkPair();
+    made.dial = () => new Promise((resolve) => void made.clock.after(10_000, () => resolve(near)));
+    made.client.start();
+    await settle();
+    await made.clock.advance(10_000);
+    theirs.send(challenge());
+    await made.clock.advance(4_999);
+    assert.equal(theirs.closedWith, undefined);
+    await made.clock.advance(1);
+    assert.equal(theirs.closedWith, CLOSE.slowHandshake.code);
+  });
+
+  const DATA = encodeLinkMessage({ name: 'data', body: Uint8Array.of(1) });
+  const RULES: readonly [string, readonly Uint8Array[]][] = [
+    ['greets with something unknown', [Uint8Array.of(0x77)]],
+    ['welcomes before it asked for a proof', [welcome(true)]],
+    ['sends DATA before it welcomed', [challenge(), DATA]],
+    ['asks for a second proof', [challenge(), challenge()]],
+    ['asks for a proof in the room', [challenge(), welcome(true), challenge()]],
+    ['welcomes twice', [challenge(), welcome(true), welcome(true)]],
+    ['revokes', [challenge(), welcome(true), Uint8Array.of(5)]],
+  ];
+  for (const [what, messages] of RULES) {
+    it(`ends when the relay ${what}`, async () => {
       const made = bench();
       made.client.start();
-      await admit(made);
-      made.far[0]!.send(message.length === 1 ? message : challenge());
       await settle();
+      for (const message of messages) {
+        assert.deepEqual(made.ended, []);
+        made.far[0]!.send(message);
+        await settle();
+      }
       assert.match(made.calls.at(-1)!, /^end BF-(RELAY-PROTOCOL|LINK-FRAME)$/);
-    }
+      assert.equal(made.far[0]!.closedWith, CLOSE.garbage.code);
+    });
+  }
+
+  it('ends at a relay of version 1, shows it no ticket and tries nothing else', async () => {
+    const made = bench();
+    made.client.start();
+    await settle();
+    const heard: Uint8Array[] = [];
+    made.far[0]!.onMessage = (message) => void heard.push(message);
+    const old = challenge();
+    old[1] = 1;
+    made.far[0]!.send(old);
+    await settle();
+    await made.clock.advance(3_600_000);
+    assert.deepEqual([made.calls, heard, made.dials.length], [['end BF-VERSION-MISMATCH'], [], 1]);
+    assert.equal(made.far[0]!.closedWith, CLOSE.version.code);
+  });
+
+  it('refuses a ticket of version 1 before dialling', () => {
+    const ticket = handMadeTicket();
+    ticket.set(Buffer.from('BFT1'));
+    const ended: unknown[] = [];
+    const client = new RoomClient({
+      dial: () => assert.fail('dialled'),
+      dialledHost: 'r.test',
+      clock: new ManualClock(),
+      random: seededRandom(1),
+      ticket,
+      holderSecretKey: keyPair(7).secretKey,
+    });
+    client.onEnd = (error) => void ended.push(error);
+    client.start();
+    assert.ok(isBlindflashError(ended[0], 'BF-VERSION-MISMATCH'));
+  });
+
+  it('says REVOKE at once in the room, and otherwise as soon as it is there, after every return', async () => {
+    const made = bench({ side: 2 });
+    made.client.start();
+    const said = async (link: MemoryLink): Promise<string[]> => {
+      const heard: string[] = [];
+      link.onMessage = (message) => void heard.push(decodeLinkMessage(message).name);
+      await settle();
+      return heard;
+    };
+    const first = await admit(made);
+    made.client.revoke();
+    assert.deepEqual(await said(first), ['present', 'revoke']);
+    await closeFar(first, 'lost');
+    await made.clock.advance(500);
+    assert.deepEqual(await said(await admit(made)), ['present', 'revoke']);
+
+    const away = bench({ side: 2 });
+    away.client.start();
+    await settle();
+    away.client.revoke();
+    assert.deepEqual(await said(await admit(away)), ['present', 'revoke']);
+    away.client.close();
+    away.client.revoke();
+    await settle();
+    assert.equal(away.far[0]!.closedWith, CLOSE.done.code);
+  });
+
+  it('still says REVOKE when it is closed right after, and the agent is not admitted any more', async () => {
+    const clock = new ManualClock();
+    const relay = new Relay({
+      name: 'r.test',
+      control: fixedControl(everyTenant),
+      verify: verifyEd25519,
+      clock,
+      random: seededRandom(4),
+      log: silentLog,
+    });
+    const start = (side: number): { client: RoomClient; ended: string[] } => {
+      const client = new RoomClient({
+        dial: async () => {
+          const [near, theirs] = linkPair();
+          relay.accept(theirs);
+          return near;
+        },
+        dialledHost: 'r.test',
+        clock,
+        random: seededRandom(side),
+        ticket: handMadeTicket({ side }),
+        holderSecretKey: keyPair(7).secretKey,
+      });
+      const ended: string[] = [];
+      client.onEnd = (error) => void ended.push(error.code);
+      client.start();
+      return { client, ended };
+    };
+    const [agent, controller] = [start(1), start(2)];
+    await settle();
+    await settle();
+    controller.client.revoke();
+    controller.client.close();
+    await settle();
+    const again = start(1);
+    await settle();
+    assert.deepEqual([agent.ended, again.ended], [['BF-INVITE-REVOKED'], ['BF-INVITE-REVOKED']]);
+    await clock.advance(60_000);
+    assert.equal(relay.stats.admitted, 2);
   });
 
   it('refuses a malformed ticket before dialling', async () => {

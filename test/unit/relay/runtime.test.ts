@@ -137,8 +137,8 @@ describe('prompts', () => {
     return { prompt: createPrompt({ input: typed, output: out.stream }), out };
   };
   it('take one line a question and keep the rest for the next', async () => {
-    const { prompt, out } = ask('  bf1.abc \r\nsecond\nlast');
-    assert.equal(await prompt.ask('Invite: '), 'bf1.abc');
+    const { prompt, out } = ask('  bf2.abc \r\nsecond\nlast');
+    assert.equal(await prompt.ask('Invite: '), 'bf2.abc');
     assert.equal(await prompt.askHidden('Passphrase: '), 'second');
     assert.equal(await prompt.ask('More: '), 'last');
     await assert.rejects(prompt.ask('And: '), coded('BF-USAGE-NOT-INTERACTIVE'));
@@ -162,6 +162,7 @@ describe('prompts', () => {
     const line = encodeInvite({
       expires: 2_000_000_000,
       tunnelPublic: exchangePublic('tunnel', new Uint8Array(32).fill(7)),
+      vendor: new Uint8Array(32).fill(8),
       relayUrl: 'wss://relay.example.com',
       ticket: new Uint8Array(170).fill(3),
       secret: psk(new Uint8Array(32).fill(9)),

@@ -39,7 +39,7 @@ async function serve(options: { maxConnections?: number; handshakesPerMinute?: n
 
 /** A raw WebSocket that has heard the CHALLENGE. */
 async function dialRaw(url: string): Promise<WebSocket> {
-  const socket = new WebSocket(`${url}/v1/link`, 'blindflash.1', { perMessageDeflate: false });
+  const socket = new WebSocket(`${url}/v2/link`, 'blindflash.2', { perMessageDeflate: false });
   await new Promise((resolve, reject) => {
     socket.once('message', resolve);
     socket.once('error', reject);
@@ -48,24 +48,33 @@ async function dialRaw(url: string): Promise<WebSocket> {
 }
 const closeCode = (socket: WebSocket): Promise<number> => new Promise((resolve) => socket.once('close', resolve));
 
-/** HTTP status of an upgrade request that differs from a good one in `headers` or `path`. */
-function upgradeStatus(url: string, headers: Record<string, string>, path = '/v1/link'): Promise<number> {
+async function upgradeStatus(url: string, headers: Record<string, string>, path?: string): Promise<number> {
+  return (await upgrade(url, headers, path)).status;
+}
+
+/** HTTP status and body of an upgrade request that differs from a good one in `headers` or `path`. */
+function upgrade(
+  url: string,
+  headers: Record<string, string>,
+  path = '/v2/link',
+): Promise<{ readonly status: number; readonly body: string }> {
   const good = {
     connection: 'Upgrade',
     upgrade: 'websocket',
     'sec-websocket-version': '13',
     'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
-    'sec-websocket-protocol': 'blindflash.1',
+    'sec-websocket-protocol': 'blindflash.2',
   };
   return new Promise((resolve, reject) => {
     const sent = request(url.replace('ws:', 'http:') + path, { headers: { ...good, ...headers } });
     sent.on('response', (response: IncomingMessage) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
+      let body = '';
+      response.setEncoding('utf8').on('data', (piece: string) => void (body += piece));
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
     });
     sent.on('upgrade', (_response, socket) => {
       socket.destroy();
-      resolve(101);
+      resolve({ status: 101, body: '' });
     });
     sent.on('error', reject);
     sent.end();
@@ -93,13 +102,28 @@ describe('relay server', () => {
     assert.equal(await upgradeStatus(server.url, {}), 101);
     assert.equal(await upgradeStatus(server.url, { origin: 'http://127.0.0.1' }), 403);
     assert.equal(await upgradeStatus(server.url, { origin: 'null' }), 403);
-    assert.equal(await upgradeStatus(server.url, { 'sec-websocket-protocol': 'blindflash.2' }), 400);
+    assert.equal(await upgradeStatus(server.url, { 'sec-websocket-protocol': 'blindflash.3' }), 400);
     assert.equal(await upgradeStatus(server.url, { 'sec-websocket-protocol': '' }), 400);
     assert.equal(await upgradeStatus(server.url, {}, '/'), 404);
+    assert.equal(await upgradeStatus(server.url, { 'sec-websocket-protocol': 'blindflash.1, blindflash.2' }), 101);
+  });
+
+  it('tells a program of version 1 that it is to be updated, and speaks no other version with it', async () => {
+    const old = { 'sec-websocket-protocol': 'blindflash.1' };
+    const asked: readonly [Record<string, string>, string, number][] = [
+      [old, '/v1/link', 404],
+      [{}, '/v1/link', 404],
+      [old, '/v2/link', 400],
+    ];
+    for (const [headers, path, status] of asked) {
+      const answer = await upgrade(server.url, headers, path);
+      assert.equal(answer.status, status);
+      assert.match(answer.body, /^this relay speaks version 2 of Blindflash: update the program that called\n$/);
+    }
   });
 
   it('negotiates no compression', async () => {
-    const socket = new WebSocket(`${server.url}/v1/link`, 'blindflash.1', { perMessageDeflate: true });
+    const socket = new WebSocket(`${server.url}/v2/link`, 'blindflash.2', { perMessageDeflate: true });
     await new Promise((resolve) => socket.once('open', resolve));
     assert.equal(socket.extensions, '');
     socket.terminate();
@@ -196,8 +220,8 @@ describe('relay server', () => {
     const deaf = connect(Number(new URL(stopping.server.url).port), '127.0.0.1');
     deaf.on('error', () => {});
     deaf.write(
-      'GET /v1/link HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
-        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: blindflash.1\r\n\r\n',
+      'GET /v2/link HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: blindflash.2\r\n\r\n',
     );
     await new Promise((resolve) => deaf.once('data', resolve));
     const told = closeCode(polite);
@@ -235,6 +259,13 @@ describe('dialling a relay', () => {
       await assert.rejects(dialRelay(`ws://127.0.0.1:${fake.port}`, systemClock), coded(code), JSON.stringify(answer));
       fake.server.close();
     }
+    for (const status of ['400 Bad Request', '404 Not Found']) {
+      const old = await rawServer(`HTTP/1.1 ${status}\r\n\r\n`);
+      const sayWho = (error: unknown): boolean =>
+        isBlindflashError(error, 'BF-RELAY-PROTOCOL') && /relay is to be updated$/.test(error.detail ?? '');
+      await assert.rejects(dialRelay(`ws://127.0.0.1:${old.port}`, systemClock), sayWho);
+      old.server.close();
+    }
     const plain = await rawServer('HTTP/1.1 400 Bad Request\r\n\r\n');
     await assert.rejects(dialRelay(`wss://127.0.0.1:${plain.port}`, systemClock), coded('BF-RELAY-TLS'));
     plain.server.close();
@@ -256,7 +287,7 @@ describe('a link over a WebSocket', () => {
     server = new WebSocketServer({
       port: 0,
       host: '127.0.0.1',
-      handleProtocols: () => 'blindflash.1',
+      handleProtocols: () => 'blindflash.2',
       autoPong: false,
     });
     await new Promise((resolve) => server.once('listening', resolve));

@@ -156,7 +156,7 @@ export function handMadeTicket(parts: TicketParts = {}): Uint8Array {
   numbers.writeBigUInt64LE(expires, 0);
   numbers.writeUInt32LE(cap, 8);
   const unsigned = Buffer.concat([
-    Buffer.from('BFT1'),
+    Buffer.from('BFT2'),
     keyPair(tenant).publicKey,
     Buffer.alloc(16, room),
     Buffer.from([side]),
@@ -166,7 +166,7 @@ export function handMadeTicket(parts: TicketParts = {}): Uint8Array {
     Buffer.from([relay.length]),
     Buffer.from(relay),
   ]);
-  const signature = sign(null, Buffer.concat([Buffer.from('blindflash/1 ticket\0'), unsigned]), keyPair(tenant).node);
+  const signature = sign(null, Buffer.concat([Buffer.from('blindflash/2 ticket\0'), unsigned]), keyPair(tenant).node);
   return new Uint8Array(Buffer.concat([unsigned, signature]));
 }
 

@@ -50,6 +50,10 @@ describe('tickets', () => {
       handMadeTicket({ expires: 2n ** 53n }),
       handMadeTicket({ relay: '' }),
       handMadeTicket({ relay: 'a b' }),
+      handMadeTicket({ relay: 'R.test' }),
+      handMadeTicket({ relay: '.test' }),
+      handMadeTicket({ relay: '-test' }),
+      Buffer.concat([Buffer.from('BFX2'), good.subarray(4)]),
     ];
     for (const bytes of broken) {
       assert.throws(
@@ -59,10 +63,31 @@ describe('tickets', () => {
     }
   });
 
+  it('may expire as late as 2⁵³ − 1 and not a second later', () => {
+    assert.equal(decodeTicket(handMadeTicket({ expires: 2n ** 53n - 1n })).expires, Number.MAX_SAFE_INTEGER);
+    for (const expires of [2n ** 53n, 2n ** 64n - 1n]) {
+      assert.throws(
+        () => decodeTicket(handMadeTicket({ expires })),
+        (error) => isBlindflashError(error, 'BF-RELAY-TICKET-INVALID'),
+      );
+    }
+  });
+
+  it('of another version are refused by name, with the side that is to be updated', () => {
+    const of = (magic: string): Uint8Array => Buffer.concat([Buffer.from(magic), handMadeTicket().subarray(4)]);
+    const refused =
+      (say: RegExp) =>
+      (error: unknown): boolean =>
+        isBlindflashError(error, 'BF-VERSION-MISMATCH') && say.test(error.detail ?? '');
+    assert.throws(() => decodeTicket(of('BFT1')), refused(/version 1.*at the vendor’s/));
+    assert.throws(() => decodeTicket(of('BFT3')), refused(/version 3.*here$/));
+    assert.throws(() => decodeTicket(of('BFT1').subarray(0, 40)), refused(/version 1/));
+  });
+
   it('present with a signature OpenSSL would have made, good for one nonce and one ticket', () => {
     const bytes = handMadeTicket();
     const covered = Buffer.concat([
-      Buffer.from('blindflash/1 present\0'),
+      Buffer.from('blindflash/2 present\0'),
       nonce,
       createHash('sha512').update(bytes).digest(),
     ]);
@@ -123,7 +148,7 @@ describe('relay names', () => {
     for (const [url, name] of names) assert.equal(relayNameOf(url), name);
   });
   it('are refused behind anything that is not a plain WebSocket URL', () => {
-    for (const url of ['https://a.test', 'a.test', 'wss://u:p@a.test', 'wss://a.test/?x=1', 'wss://a.test/#x', '']) {
+    for (const url of ['ws://a_b.test', 'https://a.test', 'a.test', 'wss://u:p@a.test', 'wss://a.test/?x=1', 'wss://a.test/#x', '']) {
       assert.throws(
         () => relayNameOf(url),
         (error) => isBlindflashError(error, 'BF-RELAY-ADDRESS'),
