@@ -13,7 +13,7 @@ export class RevokedRooms {
   /** The same ones, those that end soonest first. */
   readonly #byEnd: Revoked[] = [];
 
-  /** @param most how many are remembered at one time; those that end soonest go first. */
+  /** @param most how many are remembered at one time; those that end soonest, or have ended, go first. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -21,26 +21,20 @@ export class RevokedRooms {
   /**
    * Remembers a room, named by `roomKeyOf`, up to `until`; once more only lengthens.
    */
-  add(roomKey: string, until: number, now: number): void {
+  add(roomKey: string, until: number): void {
     const before = this.#byKey.get(roomKey);
     if (before !== undefined && before.until >= until) return;
     if (before !== undefined) this.#byEnd.splice(this.#byEnd.indexOf(before, this.#placeOf(before.until)), 1);
     const revoked = { roomKey, until };
     this.#byKey.set(roomKey, revoked);
     this.#byEnd.splice(this.#placeOf(until), 0, revoked);
-    this.#forget(now);
+    const soonest = this.#byEnd.length > this.#most ? this.#byEnd.shift() : undefined;
+    if (soonest !== undefined) this.#byKey.delete(soonest.roomKey);
   }
 
   /** Whether the room is shut at `now`. */
   holds(roomKey: string, now: number): boolean {
     return (this.#byKey.get(roomKey)?.until ?? 0) > now;
-  }
-
-  /** Those whose time is over, and those that are too many. */
-  #forget(now: number): void {
-    const over = this.#placeOf(now + 1);
-    const tooMany = this.#byEnd.length - this.#most;
-    for (const { roomKey } of this.#byEnd.splice(0, Math.max(over, tooMany))) this.#byKey.delete(roomKey);
   }
 
   /** Where the first one stands that ends at `until` or later. */

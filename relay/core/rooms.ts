@@ -64,7 +64,7 @@ export class Rooms {
         this.#finish(membership);
         onLeft(reason);
       },
-      onRevoke: () => this.#revoked.add(roomKey, ticket.expires, this.#seconds()),
+      onRevoke: () => this.#revoked.add(roomKey, ticket.expires),
     });
     return undefined;
   }

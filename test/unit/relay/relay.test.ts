@@ -307,6 +307,9 @@ describe('relay', () => {
     assert.equal(agent.ours.closedWith, CLOSE.garbage.code);
     assert.equal(early.ours.closedWith, CLOSE.garbage.code);
     assert.equal(controller.ours.closedWith, undefined);
+    controller.ours.send(Uint8Array.of(5, 0));
+    await settle();
+    assert.equal(controller.ours.closedWith, CLOSE.garbage.code, 'REVOKE with a body');
     assert.equal((await join({ side: 1 })).ours.closedWith, undefined);
   });
 
