@@ -179,7 +179,9 @@ function refusal(response: IncomingMessage): BlindflashError {
   const status = response.statusCode ?? 0;
   response.resume();
   const otherwise = status >= 500 ? 'BF-RELAY-UNREACHABLE' : 'BF-RELAY-PROTOCOL';
-  const hint = NOT_HERE.has(status) ? ': no relay of version 2; if the address is right, the relay is to be updated' : '';
+  const hint = NOT_HERE.has(status)
+    ? ': no relay of version 2; if the address is right, the relay is to be updated'
+    : '';
   return fail(REFUSALS[status] ?? otherwise, `HTTP status ${status}${hint}`);
 }
 

@@ -277,7 +277,11 @@ describe('relay', () => {
     assert.equal((await join({ ...late, side: 1 })).ours.closedWith, 4014);
     assert.equal((await join({ ...late, side: 1, holder: 8 })).ours.closedWith, 4014, 'another ticket of the side');
     assert.equal((await join({ ...late, side: 1, room: 3 })).ours.closedWith, undefined, 'another room');
-    assert.equal((await join({ ...late, side: 1, tenant: 9 })).ours.closedWith, undefined, 'the same id, another tenant');
+    assert.equal(
+      (await join({ ...late, side: 1, tenant: 9 })).ours.closedWith,
+      undefined,
+      'the same id, another tenant',
+    );
     assert.equal((await join({ ...late, side: 2 })).ours.closedWith, undefined, 'the controller');
     await clock.advance(59_999);
     assert.equal((await join({ ...late, side: 1 })).ours.closedWith, 4014);

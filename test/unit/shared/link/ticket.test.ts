@@ -148,7 +148,15 @@ describe('relay names', () => {
     for (const [url, name] of names) assert.equal(relayNameOf(url), name);
   });
   it('are refused behind anything that is not a plain WebSocket URL', () => {
-    for (const url of ['ws://a_b.test', 'https://a.test', 'a.test', 'wss://u:p@a.test', 'wss://a.test/?x=1', 'wss://a.test/#x', '']) {
+    for (const url of [
+      'ws://a_b.test',
+      'https://a.test',
+      'a.test',
+      'wss://u:p@a.test',
+      'wss://a.test/?x=1',
+      'wss://a.test/#x',
+      '',
+    ]) {
       assert.throws(
         () => relayNameOf(url),
         (error) => isBlindflashError(error, 'BF-RELAY-ADDRESS'),
