@@ -21,6 +21,7 @@ const CHECK_BYTES = 4;
 const LIMITS = { line: 2048, url: 512, ticket: 512 } as const;
 const MALFORMED = 'BF-INVITE-MALFORMED';
 const CUT_SHORT = 'its end is missing';
+const LENGTHENED = 'there is something behind its end';
 
 /** What everybody may know of an invite. */
 export interface PublicInvite {
@@ -115,7 +116,17 @@ function bytesOf(line: string): Uint8Array {
   try {
     return fromBase64url(text, MALFORMED);
   } catch {
-    throw fail(MALFORMED, CUT_SHORT);
+    throw fail(MALFORMED, isWhole(text.slice(0, -1)) ? LENGTHENED : CUT_SHORT);
+  }
+}
+
+/** One stray character behind a whole invite often makes no base64url: nothing is missing then. */
+function isWhole(text: string): boolean {
+  try {
+    parse(fromBase64url(text, MALFORMED));
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -132,7 +143,7 @@ function parse(bytes: Uint8Array): Invite {
   const body = copyOf(bytes, 0, reader.offset);
   const check = reader.bytes(CHECK_BYTES);
   if (!equalBytes(check, checkOf(body))) throw fail(MALFORMED, 'a character is wrong');
-  if (reader.remaining > 0) throw fail(MALFORMED, 'there is something behind its end');
+  if (reader.remaining > 0) throw fail(MALFORMED, LENGTHENED);
   const relayUrl = fromUtf8(url, MALFORMED, 'the relay address');
   if (!isRelayUrl(relayUrl) || ticket.length > LIMITS.ticket) throw fail(MALFORMED, 'its contents make no sense');
   return { expires, tunnelPublic, vendor, relayUrl, ticket, secret };

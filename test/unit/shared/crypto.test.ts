@@ -1,4 +1,4 @@
-// Hash, keys, boxes, sessions and handshake: against Wycheproof, RFC 5869's rules in OpenSSL, NaCl, and against an enemy
+// Hash, keys, boxes, sessions, schedule and the sealed handshake: against Wycheproof, RFC 5869's rules in OpenSSL, NaCl, and against an enemy
 // who may alter, drop, repeat, reorder and cut everything (docs/protocol.md §4, §5).
 import assert from 'node:assert/strict';
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { hkdfExpand, hmacSha512, sha512 } from '../../../shared/crypto/hash.ts';
-import { respond, startInitiator, type Initiator, type Responder } from '../../../shared/crypto/handshake.ts';
-import { exchangeKeyPair, exchangePublic, noPsk, psk } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, exchangePublic } from '../../../shared/crypto/keys.ts';
+import { isCanonical, KeySchedule, transcriptOf } from '../../../shared/crypto/schedule.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
 import { flips, hex, refuses, seeded, unhex } from './support.ts';
 import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
+import { respondSealed, startSealedInitiator, type SealedContexts } from '../../../shared/sealed/handshake.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const load = (name: string): unknown =>
@@ -145,141 +146,204 @@ describe('crypto/session', () => {
 });
 
 interface Changes {
-  responderPsk?: Uint8Array;
   otherKey?: boolean;
-  responderContexts?: Uint8Array[];
-  tries?: number;
+  contexts?: SealedContexts;
 }
 
 const staticKey = exchangeKeyPair('sealed', seeded('static'));
 const other = exchangeKeyPair('sealed', seeded('other'));
-const contexts = [new Uint8Array(64).fill(7), new Uint8Array(64).fill(8)];
+const contexts: SealedContexts = [new Uint8Array(64).fill(7), new Uint8Array(64).fill(8)];
+const deviceSecret = new Uint8Array(32).fill(0x0d);
 
-/** An initiator and a way to answer its (perhaps altered) M1. */
-function ends(changes: Changes = {}): { initiator: Initiator; answer: (m1: Uint8Array) => Responder } {
-  const initiator = startInitiator({
-    protocol: SEALED_PROTOCOL,
-    responderPublic: staticKey.publicKey,
-    contexts,
-    psk: psk(new Uint8Array(32).fill(5)),
-    payload1: new Uint8Array(40).fill(3),
-    random: seeded('initiator'),
-    ...(changes.tries === undefined ? {} : { tries: changes.tries }),
-  });
+/** A chip and a way to answer its (perhaps altered) M1. */
+function sealedEnds(changes: Changes = {}) {
+  const chip = () =>
+    startSealedInitiator({
+      responderPublic: staticKey.publicKey,
+      contexts,
+      deviceSecret,
+      facts: new Uint8Array(40).fill(3),
+      random: seeded('initiator'),
+    });
   const answer = (m1: Uint8Array) =>
-    respond({
-      protocol: SEALED_PROTOCOL,
+    respondSealed({
       staticKey: changes.otherKey ? { ...other, publicKey: staticKey.publicKey } : staticKey,
-      contexts: changes.responderContexts ?? contexts,
-      pskFor: () => psk(changes.responderPsk ?? new Uint8Array(32).fill(5)),
+      contexts: changes.contexts ?? contexts,
       payload2: new Uint8Array(32).fill(4),
       random: seeded('responder'),
       m1,
     });
-  return { initiator, answer };
+  return { chip, answer };
 }
 
-describe('crypto/handshake', () => {
+describe('sealed handshake', () => {
   it('agrees, says its state, and works once', () => {
-    const { initiator, answer } = ends();
+    const { chip, answer } = sealedEnds();
+    const initiator = chip();
     assert.equal(initiator.state, 'waiting for M2');
     const responder = answer(initiator.m1);
     assert.equal(responder.state, 'waiting for M3');
-    const { m3, result } = initiator.receiveM2(responder.m2);
-    const other = responder.receiveM3(m3);
+    assert.deepEqual(responder.deviceKey, nacl.scalarMult.base(deviceSecret));
+    const { m3, result, payload2 } = initiator.receiveM2(responder.m2);
+    assert.deepEqual(payload2, new Uint8Array(32).fill(4));
+    const end = responder.receiveM3(m3);
     assert.deepEqual([initiator.state, responder.state], ['confirmed', 'confirmed']);
-    assert.deepEqual(result.exporter, other.exporter);
-    assert.deepEqual(other.session.open(result.session.seal(Uint8Array.of(1)).box), Uint8Array.of(1));
-    assert.deepEqual(result.session.open(other.session.seal(Uint8Array.of(2)).box), Uint8Array.of(2));
+    assert.deepEqual(result.exporter, end.exporter);
+    assert.deepEqual(end.session.open(result.session.seal(Uint8Array.of(1)).box), Uint8Array.of(1));
+    assert.deepEqual(result.session.open(end.session.seal(Uint8Array.of(2)).box), Uint8Array.of(2));
     refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(responder.m2));
     refuses('BF-STUB-AUTHENTICATION', () => responder.receiveM3(m3));
   });
 
-  it('a flipped bit of M1 (of its key: each, 255 too) is refused by the initiator', () => {
-    const { initiator, answer } = ends({ tries: 10_000 });
-    for (const [i, bad] of [...flips(initiator.m1, 32)].entries()) {
-      const { m2 } = answer(bad);
-      refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(m2), `bit ${i}`);
+  it('a flipped bit of M1 (of its keys: each, 255 too) is refused, at the latest by the chip', () => {
+    const { chip, answer } = sealedEnds();
+    const { m1 } = chip();
+    assert.equal(m1.length, 136);
+    for (const [i, bad] of [...flips(m1, 32)].entries()) {
+      refuses('BF-STUB-AUTHENTICATION', () => chip().receiveM2(answer(bad).m2), `bit ${i}`);
     }
-    const last = ends();
-    refuses('BF-STUB-AUTHENTICATION', () => last.initiator.receiveM2(new Uint8Array(128)));
-    assert.equal(last.initiator.state, 'dead');
+    for (const bad of flips(m1.subarray(104))) {
+      refuses('BF-STUB-AUTHENTICATION', () =>
+        chip().receiveM2(answer(Uint8Array.of(...m1.subarray(0, 104), ...bad)).m2),
+      );
+    }
   }).timeout(120_000);
 
   it('a flipped bit of M2 (of its key: each) is refused, and each size but the right one', () => {
-    const { initiator, answer } = ends({ tries: 10_000 });
-    const responder = answer(initiator.m1);
-    for (const [i, bad] of [...flips(responder.m2, 32)].entries()) {
+    const { chip, answer } = sealedEnds();
+    const { m2 } = answer(chip().m1);
+    for (const [i, bad] of [...flips(m2, 32)].entries()) {
+      const initiator = chip();
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(bad), `bit ${i}`);
+      assert.equal(initiator.state, 'dead');
     }
     for (const size of [0, 31, 127, 129]) {
-      refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(new Uint8Array(size)));
+      refuses('BF-STUB-AUTHENTICATION', () => chip().receiveM2(new Uint8Array(size)));
     }
-    initiator.receiveM2(responder.m2);
+    for (const size of [104, 135, 137]) refuses('BF-STUB-AUTHENTICATION', () => answer(new Uint8Array(size).fill(9)));
+    chip().receiveM2(m2);
   }).timeout(120_000);
 
   it('every flipped bit of M3 is refused', () => {
-    const { initiator, answer } = ends();
-    const { m3 } = initiator.receiveM2(answer(initiator.m1).m2);
+    const { chip, answer } = sealedEnds();
+    const { m1 } = chip();
+    const { m3 } = chip().receiveM2(answer(m1).m2);
     for (const bad of flips(m3)) {
-      const responder = answer(initiator.m1);
+      const responder = answer(m1);
       refuses('BF-STUB-AUTHENTICATION', () => responder.receiveM3(bad));
       refuses('BF-STUB-AUTHENTICATION', () => responder.receiveM3(m3), 'dead after the failure');
     }
   }).timeout(120_000);
 
   const wrongs: [string, Changes][] = [
-    ['another psk', { responderPsk: new Uint8Array(32).fill(6) }],
     ['another static key behind the right public key', { otherKey: true }],
-    ['another context', { responderContexts: [contexts[0], new Uint8Array(64)] }],
-    ['a missing context', { responderContexts: [contexts[0]] }],
-    ['exchanged contexts', { responderContexts: [contexts[1], contexts[0]] }],
+    ['another stub hash', { contexts: [new Uint8Array(64), contexts[1]] }],
+    ['another plan hash', { contexts: [contexts[0], new Uint8Array(64)] }],
+    ['exchanged contexts', { contexts: [contexts[1], contexts[0]] }],
   ];
   for (const [name, changes] of wrongs) {
     it(`${name} is refused`, () => {
-      const { initiator, answer } = ends(changes);
+      const { chip, answer } = sealedEnds(changes);
+      const initiator = chip();
       refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(answer(initiator.m1).m2));
     });
   }
 
-  it('points of low order are refused on both sides', () => {
+  it('who shows D without having d gets an answer that it can read, and cannot confirm', () => {
+    const { answer } = sealedEnds();
+    const claims = (m1: Uint8Array) => {
+      const claimed = m1.slice();
+      claimed.set(nacl.scalarMult.base(deviceSecret), 104);
+      return claimed;
+    };
+    const thief = ownSchedule();
+    const responder = answer(claims(thief.m1));
+    const { confirmRFits, m3 } = thief.finish(claims(thief.m1), responder.m2);
+    assert.equal(confirmRFits, true, 'everything but d is right');
+    refuses('BF-STUB-AUTHENTICATION', () => responder.receiveM3(m3));
+  });
+
+  it('D is mixed in after confirm r and into everything behind it', () => {
+    const schedule = () =>
+      new KeySchedule(SEALED_PROTOCOL, new Uint8Array(64), [
+        new Uint8Array(32),
+        new Uint8Array(32),
+        new Uint8Array(32),
+      ]);
+    const [without, with1, with2] = [schedule(), schedule(), schedule()];
+    with1.mixDevice(new Uint8Array(32).fill(1));
+    with2.mixDevice(new Uint8Array(32).fill(2));
+    const all = [without, with1, with2];
+    assert.equal(new Set(all.map((one) => hex(one.confirmR()))).size, 1);
+    assert.equal(new Set(all.map((one) => hex(one.confirmI()))).size, 3);
+    assert.equal(new Set(all.map((one) => hex(one.result('i').exporter))).size, 3);
+    assert.equal(new Set(all.map((one) => hex(one.result('i').session.seal(new Uint8Array(9)).box))).size, 3);
+  });
+
+  it('points of low order are refused on both sides, as ephemeral, as static key and as D', () => {
     const lowOrder = lowOrderPoints();
     assert.ok(lowOrder.length >= 5);
+    const { chip, answer } = sealedEnds();
     for (const point of lowOrder) {
-      const { initiator, answer } = ends();
-      const m1 = initiator.m1.slice();
-      m1.set(point);
-      refuses('BF-STUB-AUTHENTICATION', () => answer(m1));
-      const m2 = answer(initiator.m1).m2.slice();
+      for (const at of [0, 104]) {
+        const m1 = chip().m1.slice();
+        m1.set(point, at);
+        refuses('BF-STUB-AUTHENTICATION', () => answer(m1));
+      }
+      const m2 = answer(chip().m1).m2.slice();
       m2.set(point);
-      refuses('BF-STUB-AUTHENTICATION', () => initiator.receiveM2(m2));
-      const misled = startInitiator({
-        protocol: SEALED_PROTOCOL,
+      refuses('BF-STUB-AUTHENTICATION', () => chip().receiveM2(m2));
+      const misled = startSealedInitiator({
         responderPublic: exchangePublic('sealed', point),
         contexts,
-        psk: noPsk(),
-        payload1: new Uint8Array(40),
+        deviceSecret,
+        facts: new Uint8Array(40),
         random: seeded('misled'),
       });
       refuses('BF-STUB-AUTHENTICATION', () => misled.receiveM2(answer(misled.m1).m2));
     }
   });
 
-  it('a psk the responder does not have is refused before anything is drawn', () => {
-    const { initiator } = ends();
-    refuses('BF-STUB-AUTHENTICATION', () =>
-      respond({
-        protocol: SEALED_PROTOCOL,
-        staticKey: exchangeKeyPair('sealed', seeded('static')),
-        contexts,
-        pskFor: () => undefined,
-        payload2: new Uint8Array(32),
-        random: { bytes: () => assert.fail('chance was asked') },
-        m1: initiator.m1,
-      }),
-    );
+  it('D that is not canonical, zero, the ephemeral or the vendor’s key is refused before anything is drawn', () => {
+    const { m1 } = sealedEnds().chip();
+    const p = (low: number, top = 0x7f) => Uint8Array.of(low, ...new Uint8Array(30).fill(0xff), top);
+    const refused: [string, Uint8Array][] = [
+      ['zero', new Uint8Array(32)],
+      ['p', p(0xed)],
+      ['p + 9', p(0xf6)],
+      ['2^255 − 1', p(0xff)],
+      ['bit 255 set', Uint8Array.of(9, ...new Uint8Array(30), 0x80)],
+      ['e_i', m1.slice(0, 32)],
+      ['S_r', staticKey.publicKey],
+    ];
+    const refuse = (key: Uint8Array, note: string) => {
+      const bad = m1.slice();
+      bad.set(key, 104);
+      const random = { bytes: () => assert.fail('chance was asked') };
+      const payload2 = new Uint8Array(32);
+      refuses('BF-STUB-AUTHENTICATION', () => respondSealed({ staticKey, contexts, payload2, random, m1: bad }), note);
+    };
+    for (const [note, key] of refused) refuse(key, note);
+    assert.equal(isCanonical(p(0xec)), true, 'p − 1 is a number below p');
+    assert.equal(isCanonical(Uint8Array.of(...new Uint8Array(31).fill(0xff), 0x7e)), true);
   });
 });
+
+/** An initiator who knows everything public and his own ephemeral, and takes 0 for X25519(d, e_r). */
+function ownSchedule() {
+  const secret = new Uint8Array(32).fill(0x21);
+  const m1 = Uint8Array.of(...nacl.scalarMult.base(secret), ...new Uint8Array(104).fill(3));
+  const finish = (sent: Uint8Array, m2: Uint8Array) => {
+    const transcript = transcriptOf(SEALED_PROTOCOL, [staticKey.publicKey, ...contexts], sent, m2.slice(0, 96));
+    const [e, none] = [m2.slice(0, 32), new Uint8Array(32)];
+    const shared = [nacl.scalarMult(secret, e), nacl.scalarMult(secret, staticKey.publicKey), none] as const;
+    const schedule = new KeySchedule(SEALED_PROTOCOL, transcript, shared);
+    const confirmRFits = hex(schedule.confirmR()) === hex(m2.slice(96));
+    schedule.mixDevice(new Uint8Array(32));
+    return { confirmRFits, m3: schedule.confirmI() };
+  };
+  return { m1, finish };
+}
 
 /** Wycheproof's low-order inputs: those whose shared secret is zero. */
 function lowOrderPoints(): Uint8Array[] {

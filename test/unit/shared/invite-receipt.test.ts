@@ -1,12 +1,14 @@
 // Invites and receipts: what is written is what is read, and what was altered is refused (docs/protocol.md).
 import assert from 'node:assert/strict';
 import { fromHex, toHex } from '../../../shared/codec/bytes.ts';
-import { exchangeKeyPair, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, psk, signBytes, signingKeyPair } from '../../../shared/crypto/keys.ts';
 import {
   decodeInvite,
   encodeInvite,
   isCutShort,
   publicInviteBytes,
+  publicInviteHash,
+  vendorFingerprint,
   type Invite,
 } from '../../../shared/tunnel/invite.ts';
 import {
@@ -29,7 +31,8 @@ const NOW = 1_700_000_000;
 const invite: Invite = {
   expires: NOW + 3600,
   tunnelPublic: exchangeKeyPair('tunnel', seeded('invite')).publicKey,
-  relayUrl: 'wss://relay.example/v1/link',
+  vendor: vendorFingerprint(bytes(32, 1), bytes(32, 2)),
+  relayUrl: 'wss://relay.example/v2/link',
   ticket: bytes(200),
   secret: psk(bytes(32, 0x33)),
 };
@@ -69,11 +72,25 @@ describe('invite', () => {
 
   it('age, version, trash', () => {
     refuses('BF-INVITE-EXPIRED', () => decodeInvite(line, NOW + 3600));
-    refuses('BF-INVITE-VERSION', () => decodeInvite(line.replace('bf1.', 'bf2.'), NOW));
+    refuses('BF-INVITE-VERSION', () => decodeInvite(line.replace('bf2.', 'bf1.'), NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite(`${line}AAAA`, NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite('hello', NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite('', NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite('x'.repeat(1_000_000), NOW));
+  });
+
+  it('V is of both keys of the vendor, in their order', () => {
+    const [sealed, receipt] = [bytes(32, 1), bytes(32, 2)];
+    const said = Buffer.from('blindflash/2 vendor\0', 'latin1');
+    assert.equal(hex(invite.vendor), hex(sha512(Buffer.concat([said, sealed, receipt])).subarray(0, 32)));
+    for (const [a, b] of [
+      [receipt, sealed],
+      [sealed, sealed],
+      [bytes(32, 3), receipt],
+    ] as const)
+    // prettier-ignore
+    {assert.notDeepEqual(vendorFingerprint(a, b), invite.vendor);}
+    assert.notDeepEqual(publicInviteHash({ ...invite, vendor: bytes(32) }), publicInviteHash(invite));
   });
 
   it('only relay addresses without credentials fit, and the public part holds no secret', () => {
@@ -87,7 +104,7 @@ describe('invite', () => {
 describe('receipt', () => {
   const key = signingKeyPair('receipt', seeded('receipt'));
   const receipt: Receipt = {
-    version: 'blindflash receipt 1',
+    version: 'blindflash receipt 2',
     job: '01'.repeat(16),
     planHash: '02'.repeat(64),
     mode: 'host-blind',
@@ -97,6 +114,9 @@ describe('receipt', () => {
     flashKiB: 2048,
     imageDigest: '04'.repeat(64),
     salt: '05'.repeat(16),
+    source: 'stub',
+    sectorsByEqual: 3,
+    code: 'typed',
     ranges: 2,
     bytes: 4096,
     wordsProgrammed: 1000,
@@ -111,8 +131,32 @@ describe('receipt', () => {
 
   it('verifies under OpenSSL, from its file, with the expected key', () => {
     assert.deepEqual(verifyReceipt(parseSigned(formatSigned(signed)), verify, key.publicKey), receipt);
+    assert.equal(formatSigned(signed), `${signed.text}\n${signed.signature}\n`);
+    assert.match(signed.signature, /^[0-9a-f]{128}$/);
     assert.equal(signed.text.includes('\n'), false);
-    assert.deepEqual(Object.keys(JSON.parse(signed.text) as object).slice(0, 3), ['version', 'job', 'planHash']);
+    const order =
+      'version job planHash mode outcome uid devId flashKiB imageDigest salt source sectorsByEqual code ranges bytes ' +
+      'wordsProgrammed psize stubHash sealedAt lock statement vendorKey';
+    assert.deepEqual(Object.keys(JSON.parse(signed.text) as object), order.split(' '));
+  });
+
+  it('says where its digest comes from, how many sectors rest on equal, and how the code was had; nothing else fits', () => {
+    for (const good of [{ source: 'vendor' }, { sectorsByEqual: 32 }, { code: 'waived' }] as const) {
+      assert.deepEqual(verifyReceipt(signReceipt({ ...receipt, ...good }, key), verify), { ...receipt, ...good });
+    }
+    for (const bad of [
+      ...[{ source: 'agent' }, { source: undefined }, { sectorsByEqual: 33 }, { sectorsByEqual: -1 }],
+      ...[{ code: 'once' }, { code: undefined }, { statement: '' }, { statement: 'x'.repeat(601) }, { ranges: 65 }],
+    ]) {
+      refuses('BF-INTERNAL-ARGUMENT', () => signReceipt({ ...receipt, ...bad } as Receipt, key), JSON.stringify(bad));
+    }
+  });
+
+  it('a receipt of version 1 is refused by both readers', () => {
+    const old = JSON.stringify({ ...receipt, version: 'blindflash receipt 1' });
+    const signature = hex(signBytes(key.secretKey, Buffer.from(`blindflash/1 receipt\0${old}`)));
+    refuses('BF-JOB-RECEIPT', () => verifyReceipt({ text: old, signature }, verify));
+    refuses('BF-JOB-RECEIPT', () => verifyCustomerCopy({ text: old, signature }, verify));
   });
 
   it('the customer’s copy verifies and carries a salted digest only', () => {

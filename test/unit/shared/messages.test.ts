@@ -16,7 +16,13 @@ import { isForeignText, rawText } from '../../../shared/codec/foreign-text.ts';
 import { isoTime } from '../../../shared/codec/iso-time.ts';
 import { satisfiesPolicy } from '../../../shared/plan/modes.ts';
 import type { OwnHello } from '../../../shared/tunnel/bodies.ts';
-import { decodeMessage, encodeMessage, MESSAGES, type OwnMessage } from '../../../shared/tunnel/messages.ts';
+import {
+  decodeMessage,
+  encodeMessage,
+  MESSAGES,
+  type MessageOf,
+  type OwnMessage,
+} from '../../../shared/tunnel/messages.ts';
 import { decodeWire, encodeWire, type Wire } from '../../../shared/tunnel/wire.ts';
 import { onlyCoded, refuses, verify } from './support.ts';
 
@@ -38,18 +44,15 @@ const hello: OwnHello = {
 const samples: readonly OwnMessage[] = [
   { name: 'ACK' },
   { name: 'HELLO', hello },
-  { name: 'JOB', sealedPublic: bytes(32), hostEntropy: bytes(32, 8), plan: bytes(120) },
+  { name: 'JOB', sealedPublic: bytes(32), receiptPublic: bytes(32, 9), hostEntropy: bytes(32, 8), plan: bytes(120) },
   { name: 'CONSENT', yes: true, planHash: bytes(64) },
-  { name: 'SEALED1', stubHash: bytes(64), m1: bytes(104) },
+  { name: 'SEALED1', stubHash: bytes(64), m1: bytes(136) },
   { name: 'SEALED2', m2: bytes(128) },
   { name: 'SEALED3', m3: bytes(32) },
   { name: 'FRAME', sequence: 1, box: bytes(4064) },
   { name: 'REPLY', sequence: 0xffffffff, box: bytes(192) },
   { name: 'CREDIT', upTo: 40 },
-  {
-    name: 'PROGRESS',
-    progress: { state: 'active', accepted: 7, replies: 2, damaged: true, wordsProgrammed: 5 },
-  },
+  { name: 'PROGRESS', accepted: 7, wordsProgrammed: 5 },
   { name: 'PROBLEM', problem: { code: 'BF-PROBE-UNPLUGGED', detail: 'gone', board: 'unknown' } },
   { name: 'RESTART' },
   { name: 'BYE', done: true, customer: { receipt: '{}', signature: 'ab'.repeat(64) } },
@@ -88,18 +91,21 @@ describe('tunnel messages', () => {
     });
   }
 
-  it('PROGRESS carries the low bits of its counts in a word laid out as STATUS, and takes any word', () => {
-    const progress = {
-      state: 'written',
-      accepted: 0x12345,
-      replies: 0x203,
-      damaged: true,
-      wordsProgrammed: 9,
-    } as const;
-    assert.equal(Buffer.from(encodeMessage({ name: 'PROGRESS', progress })).toString('hex'), '0a4523038409000000');
-    const read = decodeMessage('agent', Uint8Array.of(0x0a, 0, 0, 0, 0x7f, 0, 0, 0, 0));
-    const unknown = { state: undefined, accepted: 0, replies: 0, damaged: false, wordsProgrammed: 0 };
-    assert.deepEqual(read, { name: 'PROGRESS', progress: unknown });
+  it('JOB and PROGRESS lie as §6 spells them', () => {
+    const job = encodeMessage(samples.find(({ name }) => name === 'JOB')!);
+    const fields = [[7, 32], [9, 32], [8, 32], [120, 1], [0, 1], [7, 120]] as const; // prettier-ignore
+    assert.deepEqual([...job], [2, ...fields.flatMap(([value, count]) => [...bytes(count, value)])]);
+    const progress = encodeMessage({ name: 'PROGRESS', accepted: 0x12345, wordsProgrammed: 9 });
+    assert.equal(Buffer.from(progress).toString('hex'), '0a4523010009000000');
+  });
+
+  it('a plan of more than 1536 bytes fits no JOB', () => {
+    const job = samples.find(({ name }) => name === 'JOB') as MessageOf<'JOB'>;
+    assert.deepEqual(decodeMessage('controller', encodeMessage({ ...job, plan: bytes(1536) })), {
+      ...job,
+      plan: bytes(1536),
+    });
+    refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('controller', encodeMessage({ ...job, plan: bytes(1537) })));
   });
 
   it('JSON bodies: unknown fields, wrong types, double meaning and excess are refused', () => {
@@ -116,23 +122,71 @@ describe('tunnel messages', () => {
       '{"board":"running"} x',
       '{"board":"running","__proto__":{"x":1}}',
       '{"board":"running","constructor":1}',
+      '{"board":"running","board":"running"}',
+      '{"board":"untouched", "bo\\u0061rd" :"running"}',
       `{"board":"running"}${' '.repeat(4096)}`,
     ]) {
       refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', body(bad)), JSON.stringify(bad));
     }
     refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', Uint8Array.of(0x0e, 0xff, 0xfe)));
-    for (const change of [{ uid: 'AB'.repeat(12) }, { rdp: 3 }, { optcr: -1 }, { optcr: 1.5 }, { devId: 0x1000 }]) {
+    const hellos = [
+      JSON.stringify(hello).replace('"rdp":0', '"rdp":1,"rdp":0'),
+      JSON.stringify(hello).replace('"kind"', '"serial":"","kind"'),
+    ];
+    for (const text of hellos) {
+      refuses('BF-TUNNEL-MESSAGE', () => decodeMessage('agent', Uint8Array.of(0x01, ...Buffer.from(text))), text);
+    }
+    const changes = [
+      ...[{ uid: 'AB'.repeat(12) }, { uid: '00'.repeat(11) }, { rdp: 3 }, { optcr: -1 }, { optcr: 1.5 }],
+      ...[{ devId: 0x1000 }, { revId: 0x10000 }, { flashKiB: 0x10000 }, { optcr: 2 ** 32 }],
+    ];
+    for (const change of changes) {
       refuses('BF-INTERNAL-ARGUMENT', () =>
         encodeMessage({ name: 'HELLO', hello: { ...hello, target: { ...hello.target, ...change } as never } }),
       );
     }
   });
 
+  it('texts and numbers keep the bounds of §6, one more is refused', () => {
+    const probe = (change: object) => ({ name: 'HELLO', hello: { ...hello, probe: { ...hello.probe, ...change } } });
+    const problem = (detail: string) => ({ name: 'PROBLEM', problem: { code: 'BF-USAGE', detail, board: 'unknown' } });
+    const failure = (code: string) => ({ name: 'BYE', done: false, failure: { code, detail: '' } });
+    const customer = (length: number) => ({
+      name: 'BYE',
+      done: true,
+      customer: { receipt: 'x'.repeat(length), signature: 'ab'.repeat(64) },
+    });
+    const rows: [good: object, bad: object][] = [
+      [probe({ kind: 'x'.repeat(64) }), probe({ kind: 'x'.repeat(65) })],
+      [probe({ serial: 'é'.repeat(64) }), probe({ serial: 'é'.repeat(65) })],
+      [probe({ millivolts: 100_000 }), probe({ millivolts: 100_001 })],
+      [probe({ millivolts: null }), probe({ millivolts: undefined })],
+      [
+        { name: 'HELLO', hello: { ...hello, stubs: Array(16).fill('ab'.repeat(64)) } },
+        { name: 'HELLO', hello: { ...hello, stubs: Array(17).fill('ab'.repeat(64)) } },
+      ],
+      [problem('x'.repeat(300)), problem('x'.repeat(301))],
+      [failure(`BF-${'A'.repeat(40)}`), failure(`BF-${'A'.repeat(41)}`)],
+      [failure('BF-0-9'), failure('BF-a')],
+      [customer(3000), customer(3001)],
+      [
+        { name: 'BYE', done: true, customer: { receipt: null, signature: null } },
+        { name: 'BYE', done: true, customer: { receipt: '{}', signature: null } },
+      ],
+    ];
+    for (const [good, bad] of rows) {
+      const from = sender(good as OwnMessage);
+      assert.deepEqual(plain(decodeMessage(from, encodeMessage(good as OwnMessage))), good);
+      refuses('BF-INTERNAL-ARGUMENT', () => encodeMessage(bad as OwnMessage), JSON.stringify(bad));
+    }
+  });
+
   it('wire items survive the round trip and refuse other sizes', () => {
     const items: Wire[] = [
-      { tag: 'T1', message: bytes(80) },
+      { tag: 'T1', message: bytes(96) },
       { tag: 'T2', message: bytes(112) },
-      { tag: 'T3', message: bytes(32) },
+      { tag: 'T3', message: bytes(64) },
+      { tag: 'SPENT', message: bytes(16) },
       { tag: 'BOX', sequence: 9, box: bytes(21) },
       { tag: 'RESUME', session: bytes(8), have: 77 },
     ];
@@ -179,19 +233,25 @@ describe('sealed messages', () => {
   });
 
   it('payloads: reserved bytes, versions and sizes', () => {
-    const facts = encodeStubFacts({
-      uid: bytes(12),
-      idcode: 1,
-      flashKiB: 2,
-      stubVersion: 3,
-      optcr: 4,
-      optcr1: 5,
-      handshake: 1,
-      widest: 'x8',
-    });
+    const facts = Uint8Array.of(
+      ...encodeStubFacts({
+        uid: bytes(12),
+        idcode: 1,
+        flashKiB: 2,
+        stubVersion: 3,
+        optcr: 4,
+        optcr1: 5,
+        keyKind: 'ram',
+        handshake: 1,
+        widest: 'x8',
+      }),
+      ...bytes(32, 0x44),
+    );
     const change = (offset: number, value: number) =>
       Uint8Array.from(facts, (byte, i) => (i === offset ? value : byte));
-    refuses('BF-VERSION-MISMATCH', () => decodeStubFacts(change(28, 1)));
+    assert.deepEqual(decodeStubFacts(facts).deviceKey, bytes(32, 0x44));
+    assert.equal(decodeStubFacts(change(28, 2)).keyKind, 'device');
+    for (const kind of [0, 3, 0xff]) refuses('BF-VERSION-MISMATCH', () => decodeStubFacts(change(28, kind)));
     refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(29, 0)));
     refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(30, 3)));
     refuses('BF-TUNNEL-MESSAGE', () => decodeStubFacts(change(39, 1)));
@@ -199,7 +259,7 @@ describe('sealed messages', () => {
     const choice = encodeSessionChoice(bytes(16));
     assert.deepEqual(decodeSessionChoice(choice), bytes(16));
     refuses('BF-VERSION-MISMATCH', () =>
-      decodeSessionChoice(Uint8Array.from(choice, (byte, i) => (i === 16 ? 2 : byte))),
+      decodeSessionChoice(Uint8Array.from(choice, (byte, i) => (i === 16 ? 1 : byte))),
     );
     refuses('BF-TUNNEL-MESSAGE', () =>
       decodeSessionChoice(Uint8Array.from(choice, (byte, i) => (i === 31 ? 1 : byte))),
@@ -267,7 +327,7 @@ describe('decoders and garbage', () => {
     reply: decodeReply,
     facts: decodeStubFacts,
     choice: decodeSessionChoice,
-    invite: (input) => decodeInvite(`bf1.${toBase64url(input)}`, 0),
+    invite: (input) => decodeInvite(`bf2.${toBase64url(input)}`, 0),
     'invite as text': (input) => decodeInvite(Buffer.from(input).toString('latin1'), 0),
     receipt: (input) => verifyReceipt(parseSigned(Buffer.from(input).toString('utf8')), verify),
   };

@@ -3,70 +3,133 @@ import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
+import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
+import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
+import { newInviteState, type InviteState, type SpentReason } from '../../../shared/tunnel/invite-state.ts';
 import type { OwnMessage, TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
-import { Tunnel, type TunnelConfirmed, type TunnelEvents } from '../../../shared/tunnel/tunnel.ts';
 import { ManualClock, seeded } from './support.ts';
 
-const keyPair = exchangeKeyPair('tunnel', seeded('tunnel key'));
-const publicInviteHash = new Uint8Array(64).fill(9);
+export const keyPair = exchangeKeyPair('tunnel', seeded('tunnel key'));
+export const publicInviteHash = new Uint8Array(64).fill(9);
 export const inviteSecret = () => psk(new Uint8Array(32).fill(0x51));
 
-/** One end with everything it was told. */
-export class End {
-  readonly tunnel: Tunnel;
-  readonly confirmed: TunnelConfirmed[] = [];
+/** What both kinds of end have in common: everything the owner was told. */
+abstract class End {
+  abstract readonly tunnel: AgentTunnel | ControllerTunnel;
   readonly messages: TunnelMessage[] = [];
   readonly failures: BlindflashError[] = [];
-  readonly refusals: BlindflashError[] = [];
   drained = 0;
   onMessage: (message: TunnelMessage) => void = () => {};
-  onConfirmed: () => void = () => {};
-  readonly #events: TunnelEvents;
+  protected readonly common: {
+    publicInviteHash: Uint8Array;
+    clock: ManualClock;
+    random: ReturnType<typeof seeded>;
+    log: typeof silentLog;
+  };
 
-  constructor(role: TunnelSide, clock: ManualClock, seed: string, secrets: { invite?: Psk; resume?: Psk }) {
-    this.#events = {
-      onConfirmed: (confirmed: TunnelConfirmed) => {
-        this.confirmed.push(confirmed);
-        this.onConfirmed();
-      },
+  constructor(clock: ManualClock, seed: string) {
+    this.common = { publicInviteHash, clock, random: seeded(seed), log: silentLog };
+  }
+
+  /** Tunnels confirmed in this process. */
+  abstract get tunnels(): number;
+
+  get words(): number[] {
+    return this.messages.map((message) =>
+      message.name === 'CREDIT' ? message.upTo : message.name === 'FRAME' ? message.sequence : -1,
+    );
+  }
+
+  protected get heard() {
+    return {
       onMessage: (message: TunnelMessage) => {
         this.messages.push(message);
         this.onMessage(message);
       },
       onFailed: (error: BlindflashError) => void this.failures.push(error),
       onDrained: () => void this.drained++,
-      onSecondUse: (error: BlindflashError) => void this.refusals.push(error),
     };
-    const common = {
-      publicInviteHash,
-      inviteSecret: secrets.invite,
-      resumeSecret: secrets.resume,
-      clock,
-      random: seeded(seed),
-      log: silentLog,
-      events: this.#events,
-    };
-    this.tunnel =
-      role === 'agent'
-        ? new Tunnel({ role, controllerPublic: keyPair.publicKey, ...common })
-        : new Tunnel({ role, keyPair, ...common });
+  }
+}
+
+export class AgentEnd extends End {
+  readonly tunnel: AgentTunnel;
+  readonly codes: string[] = [];
+  /** What is on disk, newest first. */
+  disk: readonly Psk[];
+  /** How often the disk was written. */
+  writes = 0;
+  onOpened: () => void = () => {};
+  /** Called before a write takes effect. */
+  onWrite: () => void = () => {};
+
+  constructor(clock: ManualClock, seed: string, secrets: readonly Psk[]) {
+    super(clock, seed);
+    this.disk = secrets;
+    this.tunnel = new AgentTunnel({
+      ...this.common,
+      controllerPublic: keyPair.publicKey,
+      secrets,
+      events: {
+        ...this.heard,
+        onOpened: ({ code }) => {
+          this.codes.push(code);
+          this.onOpened();
+        },
+        keepSecrets: (secrets) => {
+          this.onWrite();
+          this.writes++;
+          this.disk = secrets.map((secret) => psk(secret));
+        },
+      },
+    });
   }
 
-  /** This end's owner takes his time to store what he is told; returns what to call when he has. */
+  get tunnels(): number {
+    return this.codes.length;
+  }
+}
+
+export class ControllerEnd extends End {
+  readonly tunnel: ControllerTunnel;
+  /** Numbers of the tunnels confirmed. */
+  readonly numbers: number[] = [];
+  readonly spent: SpentReason[] = [];
+  /** What is on disk. */
+  disk: InviteState;
+  /** Writes a state down; resolves when it is there. */
+  keepsBy: (state: InviteState) => Promise<void> = () => Promise.resolve();
+
+  constructor(clock: ManualClock, seed: string, state: InviteState) {
+    super(clock, seed);
+    this.disk = state;
+    this.tunnel = new ControllerTunnel({
+      ...this.common,
+      keyPair,
+      state,
+      events: {
+        ...this.heard,
+        onOpened: ({ number }) => void this.numbers.push(number),
+        keep: async (state) => {
+          await this.keepsBy(state);
+          this.disk = state;
+        },
+        onSpent: (why) => void this.spent.push(why),
+      },
+    });
+  }
+
+  get tunnels(): number {
+    return this.numbers.length;
+  }
+
+  /** The owner takes his time to store the way back (the counts he stores at once); returns what to call when he has. */
   slowDisk(): () => void {
+    const before = this.disk.tunnels;
     let stored = (): void => {};
-    this.keepsBy(() => new Promise((resolve) => (stored = resolve)));
-    return () => stored();
-  }
-
-  keepsBy(kept: () => Promise<void>): void {
-    this.#events.kept = kept;
-  }
-
-  get words(): number[] {
-    return this.messages.map((message) =>
-      message.name === 'CREDIT' ? message.upTo : message.name === 'FRAME' ? message.sequence : -1,
-    );
+    const slow = new Promise<void>((resolve) => (stored = resolve));
+    this.keepsBy = (state) => (state.tunnels === before ? Promise.resolve() : slow);
+    return stored;
   }
 }
 
@@ -77,13 +140,15 @@ export const fair: Weather = () => [0];
 /** A relay that carries bodies between the ends that are attached, step by step. */
 class Carrier {
   readonly carried: { from: TunnelSide; body: Uint8Array }[] = [];
-  readonly #ends: Partial<Record<TunnelSide, End>> = {};
+  readonly #ends: { agent?: AgentEnd; controller?: ControllerEnd } = {};
   #queue: { due: number; to: TunnelSide; body: Uint8Array }[] = [];
   #step = 0;
   weather: Weather = fair;
 
-  join(side: TunnelSide, end: End): void {
-    this.#ends[side] = end;
+  join(end: AgentEnd | ControllerEnd): void {
+    const side = end instanceof AgentEnd ? 'agent' : 'controller';
+    if (end instanceof AgentEnd) this.#ends.agent = end;
+    else this.#ends.controller = end;
     this.#queue = this.#queue.filter((item) => item.to !== side);
     if (this.#ends.agent !== undefined && this.#ends.controller !== undefined) this.relink();
   }
@@ -97,24 +162,29 @@ class Carrier {
   /** PEER(1) on both sides. */
   relink(): void {
     for (const side of ['controller', 'agent'] as const) {
-      this.#ends[side]?.tunnel.attachLink((body) => this.#carry(side, body));
+      const end = this.#ends[side];
+      end?.tunnel.attachLink((body) => {
+        if (this.#ends[side] === end) this.#carry(side, body);
+      });
     }
   }
 
-  /** Delivers until nothing is under way. */
-  run(): void {
+  /** Delivers until nothing is under way, and what waited for a disk has gone on. */
+  async run(): Promise<void> {
+    await stored();
     for (let guard = 0; this.#queue.length > 0; guard++) {
       assert.ok(guard < 200_000, 'the two ends never come to rest');
       this.#step++;
       const due = this.#queue.filter((item) => item.due <= this.#step);
       this.#queue = this.#queue.filter((item) => item.due > this.#step);
       for (const { to, body } of due) this.#ends[to]?.tunnel.receive(body);
+      if (this.#queue.length === 0) await stored();
     }
   }
 
-  inject(to: TunnelSide, body: Uint8Array): void {
+  inject(to: TunnelSide, body: Uint8Array): Promise<void> {
     this.#ends[to]?.tunnel.receive(body);
-    this.run();
+    return this.run();
   }
 
   #carry(from: TunnelSide, body: Uint8Array): void {
@@ -126,31 +196,40 @@ class Carrier {
   }
 }
 
-export function ends(
-  secrets: { agent?: { invite?: Psk; resume?: Psk }; controller?: { invite?: Psk; resume?: Psk } } = {},
-) {
+/** Lets what waits for a disk that is quick go on. */
+async function stored(): Promise<void> {
+  for (let turn = 0; turn < 6; turn++) await Promise.resolve();
+}
+
+/** Both ends of an invite that is new unless told otherwise, not yet on the link. */
+export function ends(disks: { agent?: readonly Psk[]; controller?: InviteState } = {}) {
   const clock = new ManualClock();
   const carrier = new Carrier();
-  const agent = new End('agent', clock, 'agent', secrets.agent ?? { invite: inviteSecret() });
-  const controller = new End('controller', clock, 'controller', secrets.controller ?? { invite: inviteSecret() });
+  const agent = new AgentEnd(clock, 'agent', disks.agent ?? [inviteSecret()]);
+  const controller = new ControllerEnd(clock, 'controller', disks.controller ?? newInviteState(inviteSecret()));
   return { clock, carrier, agent, controller };
 }
 
-export function opened() {
-  const all = ends();
-  all.carrier.join('controller', all.controller);
-  all.carrier.join('agent', all.agent);
-  all.carrier.run();
+export type Ends = ReturnType<typeof ends>;
+
+export async function opened(all: Ends = ends()): Promise<Ends> {
+  all.carrier.join(all.controller);
+  all.carrier.join(all.agent);
+  await all.carrier.run();
   return all;
 }
 
 /** Lets time and deliveries take turns. */
-export function settle({ clock, carrier }: { clock: ManualClock; carrier: Carrier }, ms: number, step = 50): void {
+export async function settle(
+  { clock, carrier }: Pick<Ends, 'clock' | 'carrier'>,
+  ms: number,
+  step = 50,
+): Promise<void> {
   for (let t = 0; t < ms; t += step) {
-    carrier.run();
+    await carrier.run();
     clock.advance(step);
   }
-  carrier.run();
+  await carrier.run();
 }
 
 export const credit = (upTo: number): OwnMessage => ({ name: 'CREDIT', upTo });

@@ -47,7 +47,12 @@ function ends(name: string) {
   };
 }
 
-function handshakeVector(purpose: 'tunnel' | 'sealed', input: ReturnType<typeof ends>, more: object, output: Output) {
+function handshakeVector<More extends object>(
+  purpose: 'tunnel' | 'sealed',
+  input: ReturnType<typeof ends>,
+  more: More,
+  output: Output,
+) {
   return {
     purpose,
     input: {

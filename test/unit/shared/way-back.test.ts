@@ -226,31 +226,35 @@ describe('the way back', () => {
     assert.ok(pair.controllerDisk.replaced.some(({ armed }) => armed));
   });
 
-  for (const side of ['agent', 'controller'] as const)
+  for (const side of ['agent', 'controller'] as const) {
     it(`one crash of the ${side} before or after any of its writes and messages locks nobody out and alarms nobody`, async () => {
       let reached = 0;
-      for (const kind of ['write', 'send'] as const)
-        for (const when of ['before', 'after'] as const)
+      for (const kind of ['write', 'send'] as const) {
+        for (const when of ['before', 'after'] as const) {
           for (let at = 1; at <= (kind === 'write' ? 10 : 24); at++) {
             const pair = new Pair([{ side, kind, at, when }]);
             await course(pair);
             reached += pair.crashesLeft === 0 ? 1 : 0;
             await requireWhole(pair, `${side} dies ${when} ${kind} ${at}`);
           }
+        }
+      }
       assert.ok(reached > 40, `${reached} crashes took place`);
     });
+  }
 
   it('two crashes, one of each side, in all combinations around the first tunnels', async () => {
     const points = (side: Side): Crash[] =>
       (['write', 'send'] as const).flatMap((kind) =>
         (['before', 'after'] as const).flatMap((when) => [1, 2, 3, 4].map((at): Crash => ({ side, kind, at, when }))),
       );
-    for (const first of points('agent'))
+    for (const first of points('agent')) {
       for (const second of points('controller')) {
         const pair = new Pair([first, second]);
         await course(pair);
         await requireWhole(pair, `${JSON.stringify(first)} ${JSON.stringify(second)}`);
       }
+    }
   });
 
   it('a T3 that arrives behind a newer T1 confirms nothing and harms nothing', async () => {
