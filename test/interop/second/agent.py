@@ -69,7 +69,7 @@ class Agent:
         self.chip = Chip(args.chip, flash_kib=args.flash_kib)
         self.stub_hash = bytes.fromhex(args.stub_hash) if args.stub_hash else emulated_stub.STUB_HASH
         self.stub = EmulatedStub.found(self.chip)
-        self.new_process = True  # the board's state is only known to the process that changed it
+        # The state of the board is known to the process that changed it, and to no other.
         self.board = "unknown" if self.state["job"] else "untouched"
         self.active = self.candidate = None
         self.attempts = []
@@ -105,7 +105,8 @@ class Agent:
                     self.finish("BF-INVITE-SPENT", False)
             elif tag == tunnel.RESUME:
                 for live in self.lives():
-                    live.channel.take_resume(rest)
+                    if live.channel.take_resume(rest):
+                        self.heard(live)
             elif tag == tunnel.BOX:
                 self.take_box(rest)
         except Exception as problem:  # a fault of this program must not look like silence
@@ -181,13 +182,18 @@ class Agent:
             if live is self.candidate:
                 self.active, self.candidate = live, None
                 event("tunnel")
-            self.attempts = []
-            self.want_tunnel = False
+            self.heard(live)
             try:
                 self.handle(live, *message)
             except tunnel.TunnelBroken as problem:
                 self.drop(live, str(problem))
             return
+
+    def heard(self, live: Live) -> None:
+        """A tunnel that lives makes another one needless, unless its chip shows another D."""
+        if live.phase != "stale" and live is self.active:
+            self.attempts = []
+            self.want_tunnel = False
 
     def drop(self, live: Live, why: str) -> None:
         note(f"the tunnel ended: {why}")

@@ -260,7 +260,6 @@ class Controller:
         live.expected = session.code.replace("-", "")
         self.live = live
         event("tunnel", number=opened, at=receipts.now())
-        live.channel.resume()  # asks for the boxes that may have come before T3
         live.task = asyncio.ensure_future(self.serve(live))
 
     def take_box(self, body: bytes) -> None:
@@ -362,6 +361,10 @@ class Controller:
             except tunnel.TunnelBroken:
                 pass
         await asyncio.sleep(0.1)
+        for _ in range(100):  # a link that is away at this moment may come back for REVOKE
+            if self.link.outgoing is not None or self.over.done():
+                break
+            await asyncio.sleep(0.1)
         await self.link.finish(revoke=True)
         self.end(outcome, good)
 
@@ -528,13 +531,12 @@ class Controller:
         if kind == m.PROBLEM or not responder.finish(value["m3"]):
             raise SessionOver("the chip's confirmation is not good")
         live.d_confirmed = d_public
-        if not known:
+        if known:
+            self.change_invite(answers=0)
+        else:
             live.approved = False
             self.state.put(uid=facts.uid.hex(), record=self.state["record"]
                            + [{"d": d_public.hex(), "uid": facts.uid.hex()}])
-        else:
-            self.state.put(uid=facts.uid.hex())
-        self.change_invite(answers=0)
         event("sealed", handshake=facts.handshake, uid=facts.uid.hex())
         return Work(self, live, responder, facts, stub_hash)
 

@@ -120,7 +120,6 @@ class Link:
         delay = 0.5
         lost = time.monotonic()
         while not self.leaving:
-            entered_before = self.ever
             self.entered_now = False
             code = await self._once()
             self.ws = self.outgoing = None
@@ -138,7 +137,6 @@ class Link:
             note(f"the link ended with {code}, trying again")
             await asyncio.sleep(delay * (0.5 + dice.random() / 2))
             delay = min(30.0, delay * 2)
-            del entered_before
         return FINISHED
 
     async def _once(self) -> int:

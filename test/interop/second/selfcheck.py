@@ -33,7 +33,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def same(one, other, what):
     if one != other:
-        raise AssertionError(f"{what} differs")
+        raise AssertionError(f"{what} differs: {one!r:.200} is not {other!r:.200}")
 
 
 def refused(function, *values):
@@ -215,6 +215,26 @@ def unit_plan() -> None:
         refused(plans.parse, other.encode())
     for bad in (raw[:-4], raw + bytes(4), b"BFP1" + raw[4:], raw[:45] + b"\1" + raw[46:]):
         refused(plans.parse, bad)
+
+
+def unit_handshake() -> None:
+    """Both ends of T1, T2 and T3, and what each refuses."""
+    static, secret, public_hash = bytes([5]) * 32, bytes([6]) * 32, bytes(64)
+    attempt = tunnel.Initiator(x25519_public(static), public_hash, secret)
+    pending = tunnel.Pending(static, public_hash, secret, attempt.t1)
+    refused(attempt.answer, pending.t2[:-1] + bytes([pending.t2[-1] ^ 1]))
+    refused(attempt.answer, pending.t2 + b"\0")
+    refused(attempt.answer, bytes(32) + pending.t2[32:])
+    t3, session = attempt.answer(pending.t2)
+    for n in (0, 31, 32, 63):
+        assert pending.finish(t3[:n] + bytes([t3[n] ^ 1]) + t3[n + 1 :]) is None
+    other = pending.finish(t3)
+    same((session.code, session.tag, session.next_secret),
+         (other.code, other.tag, other.next_secret), "what both ends have")
+    refused(tunnel.read_t1, attempt.t1[:72] + b"\1" + attempt.t1[73:])
+    assert not tunnel.good_tag(tunnel.tag_key(bytes(32)), attempt.t1)
+    # A nonce_i that does not fit the commitment is refused although its confirmation is right.
+    assert pending.finish(bytes(32) + pending.schedule.confirm_i(bytes(32))) is None
 
 
 def unit_channel() -> None:
@@ -577,6 +597,93 @@ def frames_of(scene) -> int:
             count += piece.count(0xFF) != room
             at += room
     return count
+
+
+async def job_older_secret(scene) -> None:
+    """T3 never left, so only the older one of the two secrets on disk opens a tunnel."""
+    await scene.relay()
+    controller = await scene.controller("info", "--no-code")
+    with open(scene.path("invite")) as file:
+        one = invites.parse(file.readline())
+    os.makedirs(scene.path("agent"))
+    with open(scene.path("agent", "agent.json"), "w") as file:
+        json.dump({"secrets": [one.secret.hex(), "ab" * 32]}, file)
+    agent = await scene.agent()
+    await done(agent, controller)
+
+
+async def job_stolen(scene) -> None:
+    """A copy of the way back is noticed when it is used, and spends the invite."""
+    await scene.relay()
+    scene.image()
+    controller = await scene.controller("flash", "--no-code", "--image", scene.path("image"))
+    for n in range(3):
+        seen = len(controller.events)
+        agent = await scene.agent("--consent-delay", 100)
+        await controller.until("sheet", seen)
+        await agent.until("tunnel")
+        if n == 0:
+            shutil.copytree(scene.path("agent"), scene.path("copy"))
+        if n < 2:
+            await agent.kill()
+    thief = await scene.start("agent", scene.path("invite"), "--state", scene.path("copy"))
+    await controller.until("two-hold-the-way-back")
+    same((await thief.gone(), await agent.gone(), await controller.gone()), (1, 1, 1), "the ends")
+    same((await thief.until("end"))["outcome"], "BF-INVITE-SPENT", "what the thief was told")
+    same((await agent.until("end"))["outcome"], "link closed with 4000", "the agent's end")
+
+
+async def job_relay_rules(scene) -> None:
+    """Which requests and tickets the relay refuses, and how."""
+    import websockets
+    tenant, holder = SigningKey.generate(), SigningKey.generate()
+    relay = link.Relay([bytes(tenant.verify_key)], "127.0.0.1")
+    port = await relay.start("127.0.0.1", 0)
+    for path, more, status in (
+            ("/v2/link", dict(origin="http://x"), 403), ("/v1/link", {}, 404),
+            ("/v2/link", dict(subprotocols=["blindflash.1"]), 400)):
+        try:
+            await websockets.connect(f"ws://127.0.0.1:{port}{path}",
+                                     **{"subprotocols": ["blindflash.2"], **more})
+            raise AssertionError("the relay took a request it should refuse")
+        except websockets.InvalidStatusCode as answer:
+            same(answer.status_code, status, "the status")
+
+    async def come(signer=tenant, name="127.0.0.1", expires=2**40, proof=holder, cap=100, side=1,
+                   spoil=False, then=None):
+        raw = tickets.make(signer, bytes(16), side, bytes(16), int(expires), cap,
+                           bytes(holder.verify_key), name)
+        raw = raw[:-1] + bytes([raw[-1] ^ spoil])
+        async with websockets.connect(f"ws://127.0.0.1:{port}/v2/link", ping_interval=None,
+                                      subprotocols=["blindflash.2"], compression=None) as ws:
+            challenge = await ws.recv()
+            same((challenge[:2], challenge[34:]), (b"\1\2", b"\x09127.0.0.1"), "CHALLENGE")
+            await ws.send(b"\2" + link.lp(raw) + tickets.prove(proof, challenge[2:34], raw))
+            try:
+                same((await ws.recv())[0], 3, "WELCOME")
+                for one in then or []:
+                    await ws.send(one)
+                while then is not None:
+                    await ws.recv()
+                return 0
+            except websockets.ConnectionClosed:
+                return ws.close_code
+
+    same([await come(), await come(SigningKey.generate()), await come(name="other"),
+          await come(expires=time.time() - 1), await come(proof=SigningKey.generate()),
+          await come(spoil=True), await come(expires=time.time() + 1, then=[])],
+         [0, 4006, 4005, 4007, 4004, 4004, 4007], "the close codes")
+    same([await come(then=["text"]), await come(then=[b"\x05"]), await come(then=[b"\x10"]),
+          await come(then=[b"\x20abc"]), await come(then=[b"\x10" + bytes(8192)])],
+         [1003, 4011, 4011, 4011, 1009], "the close codes of messages")
+    older = asyncio.ensure_future(come(then=[]))
+    await asyncio.sleep(0.1)
+    newer = asyncio.ensure_future(come(then=[]))
+    same(await older, 4000, "the older link")
+    revoker = asyncio.ensure_future(come(side=2, then=[b"\x05"]))
+    same((await newer, await come()), (4014, 4014), "the revoked room")
+    await relay.stop()
+    same(await revoker, 4002, "a relay that is stopped")
 
 
 async def job_power(scene) -> None:

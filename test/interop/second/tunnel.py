@@ -204,6 +204,8 @@ class Channel:
         if kind != ACK:
             self.unanswered += 1
             self.received_at = time.monotonic()
+            if self.unanswered >= 32:
+                self.send(ACK)
         return kind, plain[5:]
 
     def _not_opened(self, why: str):
@@ -237,7 +239,7 @@ class Channel:
 
     def tick(self) -> None:
         now = time.monotonic()
-        if self.unanswered >= 32 or (self.received_at and now - self.received_at >= 0.1):
+        if self.received_at and now - self.received_at >= 0.1:
             self.send(ACK)
         if self.stored and now - self.progress_at >= self.patience:
             self.progress_at = now
