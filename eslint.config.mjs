@@ -11,6 +11,11 @@ const TIME = ['setTimeout', 'setInterval', 'setImmediate', 'Date', 'performance'
   name,
   message: 'Time is an argument: take a Clock (shared/ports.ts).',
 }));
+const STREAMS = ['stdout', 'stderr'].map((property) => ({
+  object: 'process',
+  property,
+  message: 'What goes to a terminal is cleaned: say, print, printJson (cli/terminal/output.ts).',
+}));
 const CHANCE = [
   { object: 'Math', property: 'random', message: 'Chance is an argument: take a Random (shared/ports.ts).' },
 ];
@@ -71,7 +76,15 @@ export default tseslint.config(
   {
     files: ['shared/**/*.ts', 'agent/**/*.ts', 'relay/**/*.ts', 'controller/**/*.ts', 'sim/**/*.ts'],
     ignores: EDGES,
-    rules: { 'no-restricted-globals': ['error', ...TIME], 'no-restricted-properties': ['error', ...CHANCE] },
+    rules: {
+      'no-restricted-globals': ['error', ...TIME],
+      'no-restricted-properties': ['error', ...CHANCE, ...STREAMS],
+    },
+  },
+  {
+    files: EDGES.filter((path) => /^(shared|agent|relay|controller|cli)\//.test(path)),
+    ignores: ['cli/terminal/output.ts'],
+    rules: { 'no-restricted-properties': ['error', ...STREAMS], 'no-console': 'error' },
   },
   {
     ...layer(

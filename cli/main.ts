@@ -6,6 +6,7 @@ import { fail, isBlindflashError, type Audience } from '../shared/errors/errors.
 import { asYargsCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { runReported, surviveClosedPipes } from './terminal/cli.ts';
+import { helpColumns } from './terminal/output.ts';
 import { LOG_LEVELS } from '../shared/platform/node/logger.ts';
 
 const EPILOGUE = [
@@ -30,7 +31,7 @@ function commandLine(words: readonly string[]): Argv {
     .recommendCommands()
     .version(version())
     .alias('help', 'h')
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .wrap(helpColumns())
     .epilogue(EPILOGUE)
     .exitProcess(false)
     .fail(asUsageError);

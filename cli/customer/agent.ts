@@ -40,10 +40,9 @@ export async function runAgent(args: AgentArguments): Promise<void> {
   const expected = args.yes === undefined ? undefined : parseExpectedHash(args.yes);
   const json = args.json ?? false;
   const log = createLog(args['log-level'] ?? 'silent', 'agent');
-  const prompt = createPrompt();
-  const progress = createProgress(progressMode(json, process.stderr), systemClock);
-  const write = (text: string): void => void process.stderr.write(text);
-  const customer = new TerminalCustomer({ prompt, progress, json, expected, write });
+  const prompt = createPrompt({ program: json });
+  const progress = createProgress(progressMode(json), systemClock);
+  const customer = new TerminalCustomer({ prompt, progress, json, expected });
   try {
     const ticket = await chooseJob(args['invite-file'], prompt);
     const outcome = await runJob(args, ticket, customer, log);
@@ -53,7 +52,7 @@ export async function runAgent(args: AgentArguments): Promise<void> {
     if (outcome.result === 'declined') throw fail('BF-JOB-DECLINED');
   } finally {
     progress.stop();
-    prompt.close();
+    await prompt.close();
   }
 }
 

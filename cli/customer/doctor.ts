@@ -1,6 +1,6 @@
 // `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: docs/product.md §4.
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson } from '../terminal/output.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { bad, examine, type Finding } from '../../agent/target/doctor.ts';
@@ -27,7 +27,7 @@ async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefine
   const listings = await listProbes(args.probe, environment);
   let worst: ErrorCode | undefined;
   const tell = (finding: Finding): void => {
-    print(finding, args.json ?? false);
+    tellFinding(finding, args.json ?? false);
     worst ??= finding.verdict === 'bad' ? finding.code : undefined;
   };
   try {
@@ -38,11 +38,11 @@ async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefine
   return worst;
 }
 
-function print(finding: Finding, json: boolean): void {
+function tellFinding(finding: Finding, json: boolean): void {
   if (json) {
     printJson({ event: 'finding', ...finding });
     return;
   }
   const remedy = finding.remedy === undefined ? '' : `\n      → ${finding.remedy}`;
-  process.stdout.write(`${MARKS[finding.verdict]}  ${finding.what.padEnd(10)} ${finding.text}${remedy}\n`);
+  print(`${MARKS[finding.verdict]}  ${finding.what.padEnd(10)} ${finding.text}${remedy}`);
 }

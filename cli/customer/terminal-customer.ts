@@ -2,7 +2,7 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import { wordingFor } from '../../shared/errors/errors.ts';
 import type { EventOf } from '../json-events.ts';
-import { printJson } from '../terminal/cli.ts';
+import { printJson, say } from '../terminal/output.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
@@ -18,8 +18,6 @@ export interface TerminalOptions {
   readonly json: boolean;
   /** From parseExpectedHash: consent given beforehand to this plan. */
   readonly expected?: string | undefined;
-  /** Where a person reads; stderr. */
-  readonly write: (text: string) => void;
 }
 
 const PHASE_LABELS = {
@@ -85,7 +83,7 @@ export class TerminalCustomer implements Customer {
 
   #tell(record: EventOf<'agent'>, text: string): void {
     if (this.#options.json) printJson(record);
-    else this.#options.write(`${text}\n`);
+    else say(text);
   }
 }
 

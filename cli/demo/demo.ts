@@ -11,6 +11,7 @@ import { concat } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { DEFAULT_MODE, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
+import { print } from '../terminal/output.ts';
 import { leakScanner, type LeakScanner } from './leak-scan.ts';
 import { Actor, type Told } from './processes.ts';
 import { openTap } from './tap.ts';
@@ -22,7 +23,7 @@ interface DemoArguments {
 
 /** How long the board is listened to after a start, ms of wall time. */
 const LISTEN_MS = 1500;
-const say = (text = ''): void => void process.stdout.write(`${text}\n`);
+const say = (text = ''): void => print(text);
 const step = (text: string): void => say(`\n▸ ${text}`);
 
 /** Plays the whole job and tells it on standard output. */

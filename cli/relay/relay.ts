@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Log } from '../../shared/ports.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson } from '../terminal/output.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
@@ -30,7 +30,7 @@ export async function runRelay(args: RelayArguments): Promise<void> {
   const log = createLog(args['log-level'] ?? 'info', 'relay');
   const server = await startRelay(args, log);
   if (args.json) printJson({ event: 'listening', url: server.url });
-  else process.stdout.write(`relay listening on ${server.url}\n`);
+  else print(`relay listening on ${server.url}`);
   await untilSignal();
   await server.stop();
 }

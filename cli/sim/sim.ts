@@ -10,7 +10,7 @@ import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
 import { listenUsbSocket } from '../../sim/edge/usb-socket.ts';
 import { WallDriver } from '../../sim/edge/wall-driver.ts';
 import type { EventOf } from '../json-events.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson, printPiece, say } from '../terminal/output.ts';
 import { obeyLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
@@ -84,9 +84,10 @@ function makeBoard(args: SimArguments): Board {
   return board;
 }
 
-/** Raw bytes for people; whole lines for machines. */
+/** As they come for people, without what could drive their terminal; whole lines for machines. */
 function uartPrinter(args: SimArguments): (byte: number) => void {
-  if (!args.json) return (byte) => void process.stdout.write(Uint8Array.of(byte));
+  const utf8 = new TextDecoder();
+  if (!args.json) return (byte) => printPiece(utf8.decode(Uint8Array.of(byte), { stream: true }).replace('\r', ''));
   let line = '';
   return (byte) => {
     if (byte !== 0x0a) {
@@ -117,13 +118,13 @@ function announce(args: SimArguments, stlink: VirtualStlink, port: number): void
   const chip = args.board.toUpperCase();
   const url = `tcp://${HOST}:${port}`;
   if (args.json) printJson({ event: 'ready', probe: name, firmware, serial, chip, host: HOST, port, url });
-  else process.stdout.write(`virtual ${name} (${firmware}) with ${chip} on ${url}\n`);
+  else print(`virtual ${name} (${firmware}) with ${chip} on ${url}`);
 }
 
 /** An event of one text: an object for programs, a line of stderr for people. */
 function report(args: SimArguments, event: Exclude<EventOf<'sim'>['event'], 'ready'>, text: string): void {
   if (args.json) printJson({ event, text });
-  else process.stderr.write(`${event}: ${text}\n`);
+  else say(`${event}: ${text}`);
 }
 
 function stopSignal(): Promise<void> {

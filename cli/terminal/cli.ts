@@ -1,6 +1,8 @@
 // Edge: what a person or a program sees when a command fails, and the exit status. Design: docs/product.md §4.
 import { asBlindflashError, wordingFor, type Audience, type BlindflashError } from '../../shared/errors/errors.ts';
-import type { EventOf, JsonEvent } from '../json-events.ts';
+import { asciiJson, cleanLines } from '../../shared/codec/foreign-text.ts';
+import type { EventOf } from '../json-events.ts';
+import { STREAMS, type TextSink } from './output.ts';
 
 export interface ReportOptions {
   /** One JSON object for a program instead of lines for a person. */
@@ -11,16 +13,18 @@ export interface ReportOptions {
   readonly reader?: Audience;
 }
 
-/** Where a report goes; `process` fits. */
+/** Where a report goes. */
 export interface ReportStreams {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
 }
 
-/** An error as text: `error BF-…: sentence`, the detail, `→ remedy`; or one line of JSON. Ends with a newline. */
+/** An error as text: `error BF-…: sentence`, the detail, `→ remedy`; or one line of JSON. Clean; ends with a newline. */
 export function describeError(error: unknown, options: ReportOptions = {}): string {
   const known = asBlindflashError(error);
-  return options.json ? `${JSON.stringify(asRecord(known, options))}\n` : `${asLines(known, options).join('\n')}\n`;
+  return options.json
+    ? `${asciiJson(asRecord(known, options))}\n`
+    : cleanLines(`${asLines(known, options).join('\n')}\n`);
 }
 
 function asRecord(error: BlindflashError, options: ReportOptions): EventOf<'everybody'> {
@@ -54,7 +58,7 @@ function stackOf(error: BlindflashError): string {
 }
 
 /** Writes the report (JSON to stdout, text to stderr) and returns the exit status. */
-export function reportError(error: unknown, options: ReportOptions = {}, streams: ReportStreams = process): number {
+export function reportError(error: unknown, options: ReportOptions = {}, streams: ReportStreams = STREAMS): number {
   (options.json ? streams.stdout : streams.stderr).write(describeError(error, options));
   return asBlindflashError(error).exitStatus;
 }
@@ -63,7 +67,7 @@ export function reportError(error: unknown, options: ReportOptions = {}, streams
 export async function runReported(
   work: () => Promise<unknown>,
   options: ReportOptions = {},
-  streams: ReportStreams = process,
+  streams: ReportStreams = STREAMS,
 ): Promise<number> {
   try {
     await work();
@@ -75,15 +79,10 @@ export async function runReported(
 
 /** A reader that went away (`blindflash … | head`) ends the program quietly instead of with a stack. */
 export function surviveClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+  for (const stream of [STREAMS.stdout, STREAMS.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
       throw error;
     });
   }
-}
-
-/** Writes one declared event as a line of stdout: the `--json` voice of every command (cli/json-events.ts). */
-export function printJson(event: JsonEvent, stream: ReportStreams['stdout'] = process.stdout): void {
-  stream.write(`${JSON.stringify(event)}\n`);
 }

@@ -1,7 +1,8 @@
 // Edge: progress in bytes, with speed and time left: a bar on a terminal, a line per tenth elsewhere, JSON with --json.
 import cliProgress from 'cli-progress';
 import type { Clock } from '../../shared/ports.ts';
-import { printJson } from './cli.ts';
+import { cleanText } from '../../shared/codec/foreign-text.ts';
+import { STREAMS, writeJson, writeLines } from './output.ts';
 
 export interface Progress {
   /** Begins work on `totalBytes`; what is unfinished is closed. */
@@ -15,7 +16,7 @@ export interface Progress {
 export type ProgressMode = 'bar' | 'lines' | 'json' | 'none';
 
 /** The mode a command should use: JSON when asked for, a bar where somebody sees it, lines elsewhere. */
-export function progressMode(json: boolean, stream: { isTTY?: boolean }): ProgressMode {
+export function progressMode(json: boolean, stream: { isTTY?: boolean } = STREAMS.stderr): ProgressMode {
   return json ? 'json' : stream.isTTY ? 'bar' : 'lines';
 }
 
@@ -23,13 +24,13 @@ export function progressMode(json: boolean, stream: { isTTY?: boolean }): Progre
 export function createProgress(
   mode: ProgressMode,
   clock: Clock,
-  person: NodeJS.WritableStream = process.stderr,
-  machine: NodeJS.WritableStream = process.stdout,
+  person: NodeJS.WritableStream = STREAMS.stderr,
+  machine: NodeJS.WritableStream = STREAMS.stdout,
 ): Progress {
   if (mode === 'bar') return barProgress(clock, person);
-  if (mode === 'lines') return steppedProgress(clock, byTenths, (now) => person.write(`${inWords(now)}\n`));
+  if (mode === 'lines') return steppedProgress(clock, byTenths, (now) => writeLines(person, inWords(now)));
   if (mode === 'json') {
-    return steppedProgress(clock, byTime, (now) => printJson({ event: 'progress', ...now }, machine));
+    return steppedProgress(clock, byTime, (now) => writeJson(machine, { event: 'progress', ...now }));
   }
   return { start: () => {}, update: () => {}, stop: () => {} };
 }
@@ -125,7 +126,7 @@ function barProgress(clock: Clock, stream: NodeJS.WritableStream): Progress {
         { format: '{label} [{bar}] {percentage} % | {speed} | {left} left', stream, hideCursor: true, barsize: 30 },
         cliProgress.Presets.shades_classic,
       );
-      bar.start(totalBytes, 0, { label, speed: '-', left: '-:--' });
+      bar.start(totalBytes, 0, { label: cleanText(label), speed: '-', left: '-:--' });
     },
     update: (doneBytes) => {
       if (work === undefined) return;

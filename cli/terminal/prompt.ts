@@ -1,66 +1,130 @@
-// Edge: questions to the person at the terminal. Answers come from a terminal or from stdin, never from arguments;
-// questions go to stderr, so that stdout stays the result.
+// Edge: questions to the person at the terminal. Answers come from a terminal or, for programs, from stdin, never from
+// arguments; questions go to stderr, so that stdout stays the result. A question that decides something takes no answer that
+// was there before it (docs/protocol.md §14).
 import { fail } from '../../shared/errors/errors.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import type { Clock } from '../../shared/ports.ts';
+import { LineSource } from './line-source.ts';
+import { STREAMS, writeText, type TextSink } from './output.ts';
 
-export interface PromptStreams {
+export interface PromptOptions {
   readonly input: NodeJS.ReadStream | NodeJS.ReadableStream;
-  readonly output: NodeJS.WritableStream;
+  readonly output: TextSink;
+  readonly clock: Clock;
+  /** A program reads what we say (`--json`): it answers with one line of stdin a question. */
+  readonly program: boolean;
+  /** Ctrl-C while the terminal does not turn it into a signal itself. */
+  readonly interrupt: () => void;
 }
 
 export interface Prompt {
   /** True when a person can answer at a terminal. */
   readonly interactive: boolean;
-  /** One line, trimmed. @throws BF-USAGE-NOT-INTERACTIVE when the input has ended. */
+  /** One line, trimmed; it may have been typed ahead. @throws BF-USAGE-NOT-INTERACTIVE when the input has ended. */
   ask(question: string): Promise<string>;
-  /** yes/no; an empty answer takes `preset`, anything unclear asks again (without a terminal: no). */
+  /**
+   * One line, trimmed, that was typed after the question: what was typed before, and in its first half second, is thrown away.
+   * @returns undefined when `voided` fires first: the question is void
+   * @throws BF-USAGE-NOT-INTERACTIVE when the input has ended, or is neither a terminal nor a program's (`--json`)
+   */
+  askFresh(question: string, voided?: AbortSignal): Promise<string | undefined>;
+  /** yes/no, asked as askFresh does; an empty answer takes `preset`, anything unclear asks again (a program's: no). */
   confirm(question: string, preset?: boolean): Promise<boolean>;
+  /** True for exactly this word, asked as askFresh does; `no` is no, anything else asks again (a program's: no). */
+  askWord(question: string, word: string): Promise<boolean>;
   /** One line that is not shown while it is typed, not trimmed. */
   askHidden(question: string): Promise<string>;
-  /** Stops reading the input, so that the process can end. */
-  close(): void;
+  /** Stops reading; what is still coming in at a terminal is thrown away and does not reach the shell. */
+  close(): Promise<void>;
 }
 
-/** Longest answer kept; invites are a few hundred characters. */
-const LONGEST_LINE = 8192;
+/** What is typed in this first time of a question is no answer to it, milliseconds. */
+const IGNORED_MS = 500;
 
 const KEY = { enter: '\r', newline: '\n', interrupt: '\x03', end: '\x04', backspace: '\x7f', erase: '\b' } as const;
+const LONGEST_HIDDEN = 8192;
 
-/** Questions over the given streams; the process's own unless told otherwise. */
-export function createPrompt(streams: PromptStreams = { input: process.stdin, output: process.stderr }): Prompt {
-  const lines = new LineSource(streams.input);
-  const interactive = isTerminal(streams.input);
+/** Questions over the process's own streams unless told otherwise. */
+export function createPrompt(options: Partial<PromptOptions> = {}): Prompt {
+  return new TerminalPrompt({
+    input: process.stdin,
+    output: STREAMS.stderr,
+    clock: systemClock,
+    program: false,
+    interrupt: () => void process.kill(process.pid, 'SIGINT'),
+    ...options,
+  });
+}
 
-  const ask = async (question: string): Promise<string> => {
-    streams.output.write(question);
-    const line = await lines.next();
-    if (line === undefined) throw fail('BF-USAGE-NOT-INTERACTIVE', question.trim());
-    return line.trim();
-  };
+class TerminalPrompt implements Prompt {
+  readonly interactive: boolean;
+  readonly #options: PromptOptions;
+  readonly #lines: LineSource;
 
-  const confirm = async (question: string, preset?: boolean): Promise<boolean> => {
+  constructor(options: PromptOptions) {
+    const { input, clock, interrupt } = options;
+    this.#options = options;
+    this.interactive = isTerminal(input);
+    this.#lines = new LineSource(input, isTerminal(input) ? { terminal: input, clock, interrupt } : undefined);
+  }
+
+  async ask(question: string): Promise<string> {
+    this.#write(question);
+    return required(await this.#lines.next(), question).trim();
+  }
+
+  async askFresh(question: string, voided?: AbortSignal): Promise<string | undefined> {
+    if (!this.interactive && !this.#options.program) throw fail('BF-USAGE-NOT-INTERACTIVE', question);
+    this.#write(question);
+    await this.#lines.dropTypedAhead(IGNORED_MS);
+    const line = await this.#lines.next(voided);
+    return voided?.aborted === true ? undefined : required(line, question).trim();
+  }
+
+  async confirm(question: string, preset?: boolean): Promise<boolean> {
     const choices = preset === undefined ? 'y/n' : preset ? 'Y/n' : 'y/N';
     for (;;) {
-      const answer = (await ask(`${question} [${choices}] `)).toLowerCase();
+      const answer = (await this.askFresh(`${question} [${choices}] `))?.toLowerCase();
       if (answer === 'y' || answer === 'yes') return true;
       if (answer === 'n' || answer === 'no') return false;
       if (answer === '' && preset !== undefined) return preset;
-      if (!interactive) return false;
-      streams.output.write('Please answer yes or no.\n');
+      if (!this.interactive) return false;
+      this.#write('Please answer yes or no.\n');
     }
-  };
+  }
 
-  const askHidden = async (question: string): Promise<string> => {
-    streams.output.write(question);
-    const line = isTerminal(streams.input) ? await readHidden(streams.input, lines) : await lines.next();
-    streams.output.write('\n');
-    if (line === undefined) throw fail('BF-USAGE-NOT-INTERACTIVE', question.trim());
-    return line;
-  };
+  async askWord(question: string, word: string): Promise<boolean> {
+    for (;;) {
+      const answer = (await this.askFresh(question))?.toLowerCase();
+      if (answer === word.toLowerCase()) return true;
+      if (answer === 'n' || answer === 'no' || !this.interactive) return false;
+      this.#write(`Type ${word} to agree, or no.\n`);
+    }
+  }
 
-  return { interactive, ask, confirm, askHidden, close: () => lines.stop() };
+  async askHidden(question: string): Promise<string> {
+    const { input } = this.#options;
+    this.#write(question);
+    const line = isTerminal(input) ? await readHidden(input, this.#lines) : await this.#lines.next();
+    this.#write('\n');
+    return required(line, question);
+  }
+
+  close(): Promise<void> {
+    return this.#lines.close();
+  }
+
+  #write(text: string): void {
+    writeText(this.#options.output, text);
+  }
 }
 
-function isTerminal(input: PromptStreams['input']): input is NodeJS.ReadStream {
+function required(line: string | undefined, question: string): string {
+  if (line === undefined) throw fail('BF-USAGE-NOT-INTERACTIVE', question);
+  return line;
+}
+
+function isTerminal(input: PromptOptions['input']): input is NodeJS.ReadStream {
   return 'isTTY' in input && input.isTTY === true;
 }
 
@@ -75,73 +139,9 @@ async function readHidden(input: NodeJS.ReadStream, lines: LineSource): Promise<
       if (key === KEY.enter || key === KEY.newline) return typed;
       if (key === KEY.interrupt) throw fail('BF-JOB-INTERRUPTED', 'no answer given');
       if (key === KEY.backspace || key === KEY.erase) typed = typed.slice(0, -1);
-      else if (key >= ' ' && typed.length < LONGEST_LINE) typed += key;
+      else if (key >= ' ' && typed.length < LONGEST_HIDDEN) typed += key;
     }
   } finally {
     input.setRawMode(false);
-  }
-}
-
-/** Input cut in lines or characters on demand; what was read too far waits for the next question. */
-class LineSource {
-  readonly #input: NodeJS.ReadableStream;
-  #held = '';
-  #ended = false;
-  #started = false;
-  #wake: () => void = () => {};
-
-  constructor(input: NodeJS.ReadableStream) {
-    this.#input = input;
-  }
-
-  /** The next line without its end; undefined when the input has ended. */
-  async next(): Promise<string | undefined> {
-    for (;;) {
-      const end = this.#held.indexOf('\n');
-      if (end >= 0) return this.#take(end, 1).replace(/\r$/, '');
-      if (this.#held.length > LONGEST_LINE) throw fail('BF-USAGE', 'the answer is too long');
-      if (this.#ended) return this.#held === '' ? undefined : this.#take(this.#held.length, 0);
-      await this.#more();
-    }
-  }
-
-  async nextCharacter(): Promise<string | undefined> {
-    while (this.#held === '' && !this.#ended) await this.#more();
-    return this.#held === '' ? undefined : this.#take(1, 0);
-  }
-
-  stop(): void {
-    this.#input.pause();
-  }
-
-  #take(count: number, separator: number): string {
-    const part = this.#held.slice(0, count);
-    this.#held = this.#held.slice(count + separator);
-    return part;
-  }
-
-  async #more(): Promise<void> {
-    this.#start();
-    this.#input.resume();
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    this.#input.pause();
-  }
-
-  #start(): void {
-    if (this.#started) return;
-    this.#started = true;
-    this.#input.setEncoding('utf8');
-    this.#input.on('data', (text: string | Buffer) => {
-      this.#held += text.toString();
-      this.#wake();
-    });
-    for (const event of ['end', 'close', 'error']) {
-      this.#input.on(event, () => {
-        this.#ended = true;
-        this.#wake();
-      });
-    }
   }
 }

@@ -19,6 +19,6 @@ export async function runErase(args: EraseArguments): Promise<void> {
       compileErase(chip, { ...planOptions(args, job, flashKiB), ...(sectors === undefined ? {} : { sectors }) });
     await terminal.run({ kind: 'erase', image: undefined, chip, plan, fixedSize: args['flash-kib'] !== undefined });
   } finally {
-    terminal.close();
+    await terminal.close();
   }
 }

@@ -22,7 +22,7 @@ export async function runFlash(args: FlashArguments): Promise<void> {
     const fixedSize = args['flash-kib'] !== undefined;
     await terminal.run({ kind: 'flash', image, chip, plan, fixedSize, delta: args.delta === true });
   } finally {
-    terminal.close();
+    await terminal.close();
   }
 }
 

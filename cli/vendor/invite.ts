@@ -6,6 +6,6 @@ export async function runInvite(args: VendorArguments): Promise<void> {
   try {
     await terminal.invite();
   } finally {
-    terminal.close();
+    await terminal.close();
   }
 }

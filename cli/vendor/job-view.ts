@@ -4,7 +4,7 @@ import type { ServiceEvent } from '../../controller/service/job-service.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { cleanText, isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
-import { printJson } from '../terminal/cli.ts';
+import { printJson, say } from '../terminal/output.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { BOARD, type Hello } from '../../shared/tunnel/bodies.ts';
@@ -18,12 +18,12 @@ export class JobView {
 
   constructor(json: boolean) {
     this.#json = json;
-    this.#progress = createProgress(json ? 'none' : progressMode(false, process.stderr), systemClock);
+    this.#progress = createProgress(json ? 'none' : progressMode(false), systemClock);
   }
 
   /** A line for a person; programs do not get it. */
   say(...lines: readonly string[]): void {
-    if (!this.#json) for (const line of lines) process.stderr.write(`${line}\n`);
+    if (!this.#json) say(...lines);
   }
 
   /** A record for a program; persons do not get it. */

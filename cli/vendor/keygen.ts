@@ -2,7 +2,7 @@
 import { homeFolder } from '../../controller/store/home.ts';
 import { newPassphrase, storeKeys } from '../../controller/store/keys-file.ts';
 import { makeKeys, publicHalves } from '../../controller/store/keys.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson, say } from '../terminal/output.ts';
 import { createPrompt } from '../terminal/prompt.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 
@@ -28,12 +28,12 @@ export async function runKeygen(args: KeygenArguments): Promise<void> {
     await storeKeys(path, keys, passphrase, systemRandom);
     report(args, path, publicHalves(keys), passphrase !== undefined);
   } finally {
-    prompt.close();
+    await prompt.close();
   }
 }
 
 function report(args: KeygenArguments, path: string, halves: ReturnType<typeof publicHalves>, safe: boolean): void {
-  if (!safe) process.stderr.write(`${UNPROTECTED}\n`);
+  if (!safe) say(UNPROTECTED);
   if (args.json === true) return printJson({ event: 'keys', file: path, protected: safe, public: halves });
   const lines = [
     `Keys written to ${path}. Make a backup; they cannot be restored otherwise.`,
@@ -41,5 +41,5 @@ function report(args: KeygenArguments, path: string, halves: ReturnType<typeof p
     'For the relay operator’s tenants file:',
     `tenant.pub   ${JSON.stringify({ name: args.name, key: halves.tenant })}`,
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  print(...lines);
 }

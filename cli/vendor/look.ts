@@ -2,13 +2,14 @@
 import type { JobResult } from '../../controller/job/ports.ts';
 import { compileInfo, compileReset } from '../../controller/plan/compile.ts';
 import { VendorTerminal } from './vendor-terminal.ts';
+import { print } from '../terminal/output.ts';
 import { helloLines } from './job-view.ts';
 import { chipNamed, planOptions, type JobArguments } from './options.ts';
 
 /** Says what is connected: to people on standard output, to programs in the events. */
 export async function runInfo(args: JobArguments): Promise<void> {
   const { hello } = await look('info', compileInfo, args);
-  if (args.json !== true) process.stdout.write(`${helloLines(hello).join('\n')}\n`);
+  if (args.json !== true) print(...helloLines(hello));
 }
 
 export async function runReset(args: JobArguments): Promise<void> {
@@ -22,6 +23,6 @@ async function look(kind: 'info' | 'reset', compile: typeof compileInfo, args: J
     const plan = (job: Uint8Array) => compile(chip, planOptions(args, job, undefined));
     return await terminal.run({ kind, image: undefined, chip, plan, fixedSize: true });
   } finally {
-    terminal.close();
+    await terminal.close();
   }
 }

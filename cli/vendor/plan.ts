@@ -4,7 +4,7 @@ import { estimate } from '../../controller/plan/estimate.ts';
 import { imageHash } from '../../controller/image/image.ts';
 import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { encodePlan, planHash } from '../../shared/plan/plan.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson } from '../terminal/output.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { requireRandom } from '../../controller/job/checks.ts';
 import { flashPlan, type FlashArguments } from './flash.ts';
@@ -34,5 +34,5 @@ export async function runPlan(args: DryRunArguments): Promise<void> {
     '',
     ...describeTrust(plan),
   ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  print(...lines);
 }

@@ -8,7 +8,7 @@ import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { parseSigned, verifyCustomerCopy, verifyReceipt } from '../../shared/plan/receipt.ts';
 import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
-import { printJson } from '../terminal/cli.ts';
+import { print, printJson } from '../terminal/output.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 
 interface ReceiptListArguments {
@@ -29,7 +29,7 @@ export async function verifyReceiptFile(args: ReceiptFileArguments): Promise<voi
     printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
     return;
   }
-  process.stdout.write(`${verdict(receipt, key).join('\n')}\n`);
+  print(...verdict(receipt, key));
 }
 
 export async function listReceipts(args: ReceiptListArguments): Promise<void> {
@@ -41,7 +41,7 @@ export async function listReceipts(args: ReceiptListArguments): Promise<void> {
     return;
   }
   const lines = [...jobs.map((id) => `job      ${id}`), ...receipts.map((file) => `receipt  ${file}`)];
-  process.stdout.write(lines.length === 0 ? 'nothing here yet\n' : `${lines.join('\n')}\n`);
+  print(...(lines.length === 0 ? ['nothing here yet'] : lines));
 }
 
 /** A vendor's receipt or a customer's copy; the error of the one it claims to be. */

@@ -60,7 +60,7 @@ export class VendorTerminal {
   constructor(args: VendorArguments) {
     this.#args = args;
     this.#home = homeFolder(args.home);
-    this.#prompt = createPrompt();
+    this.#prompt = createPrompt({ program: args.json ?? false });
     this.#view = new JobView(args.json ?? false);
     this.#service = new JobService({
       clock: systemClock,
@@ -72,9 +72,9 @@ export class VendorTerminal {
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#view.stop();
-    this.#prompt.close();
+    await this.#prompt.close();
   }
 
   /** Makes an invite for a job that is begun later, and hands it out. */

@@ -13,6 +13,6 @@ export async function runVerify(args: JobArguments & ImageArguments): Promise<vo
       compileVerify(image, chip, planOptions(args, job, flashKiB));
     await terminal.run({ kind: 'verify', image, chip, plan, fixedSize: args['flash-kib'] !== undefined });
   } finally {
-    terminal.close();
+    await terminal.close();
   }
 }

@@ -1,6 +1,7 @@
-// Edge: the Log port (shared/ports.ts) over pino, to stderr, one JSON object a line.
+// Edge: the Log port (shared/ports.ts) over pino, to stderr, one JSON object a line in printable ASCII: a log is read on terminals.
 // Bodies and keys are never handed to a log; redaction is the second fence, for fields whose very name is a warning.
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { escapeBeyondAscii } from '../../codec/foreign-text.ts';
 import { silentLog, type Log } from '../../ports.ts';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
@@ -39,7 +40,8 @@ export function createLog(level: LogLevel, component: string, destination?: Dest
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return overPino(pino(options, destination ?? pino.destination({ dest: 2, sync: true })));
+  const sink = destination ?? pino.destination({ dest: 2, sync: true });
+  return overPino(pino(options, { write: (line) => sink.write(escapeBeyondAscii(line)) }));
 }
 
 function overPino(logger: Logger): Log {

@@ -134,7 +134,7 @@ describe('prompts', () => {
     const typed = new PassThrough();
     typed.end(input);
     const out = sink();
-    return { prompt: createPrompt({ input: typed, output: out.stream }), out };
+    return { prompt: createPrompt({ input: typed, output: out.stream, program: true }), out };
   };
   it('take one line a question and keep the rest for the next', async () => {
     const { prompt, out } = ask('  bf2.abc \r\nsecond\nlast');
