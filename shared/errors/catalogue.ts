@@ -250,6 +250,14 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-INVITE-OLD': {
+    sentence: 'This invite was made by an older version of Blindflash.',
+    remedy: 'Ask the vendor to update Blindflash and to send a new invite.',
+    vendor: { remedy: 'Make a new invite with this version and send it to the customer.' },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-INVITE-REVOKED': {
     sentence: 'The vendor has ended this invite.',
     remedy: NEW_INVITE,

@@ -15,6 +15,7 @@ import { exchangePublic, psk, signingKeyPairFrom } from '../crypto/keys.ts';
 import type { ExchangePublic, Psk, SigningKeyPair } from '../crypto/keys.ts';
 import { fail, isBlindflashError } from '../errors/errors.ts';
 
+const VERSION = 2;
 const PREFIX = 'bf2.';
 const MAGIC = 'BFI2';
 const CHECK_BYTES = 4;
@@ -80,8 +81,8 @@ export function holderKey(secret: Psk): SigningKeyPair<'holder'> {
 /**
  * Reads a pasted line; blanks, line breaks and quotes around it are forgiven.
  * @param nowSeconds seconds since 1970, for the expiry.
- * Throws BF-INVITE-MALFORMED (the detail says whether the end is missing or a character is wrong), BF-INVITE-VERSION,
- * BF-INVITE-EXPIRED.
+ * Throws BF-INVITE-MALFORMED (the detail says whether the end is missing or a character is wrong), BF-INVITE-OLD,
+ * BF-INVITE-VERSION, BF-INVITE-EXPIRED.
  */
 export function decodeInvite(pasted: string, nowSeconds: number): Invite {
   const invite = parse(bytesOf(tidy(pasted)));
@@ -106,8 +107,9 @@ function tidy(pasted: string): string {
 }
 
 function bytesOf(line: string): Uint8Array {
-  if (/^bf\d+\./.test(line) && !line.startsWith(PREFIX)) {
-    throw fail('BF-INVITE-VERSION', line.slice(0, line.indexOf('.')));
+  const version = /^bf(\d+)\./.exec(line)?.[1];
+  if (version !== undefined && !line.startsWith(PREFIX)) {
+    throw fail(Number(version) < VERSION ? 'BF-INVITE-OLD' : 'BF-INVITE-VERSION', `version ${version.slice(0, 9)}`);
   }
   if (!line.startsWith(PREFIX)) throw fail(MALFORMED, `it does not begin with ${PREFIX}`);
   if (line.length > LIMITS.line) throw fail(MALFORMED, 'it is too long');

@@ -63,7 +63,7 @@ describe('invite', () => {
     for (let at = 0; at < line.length; at++) {
       const other = line[at] === 'A' ? 'B' : 'A';
       refuses(
-        ['BF-INVITE-MALFORMED', 'BF-INVITE-VERSION'],
+        ['BF-INVITE-MALFORMED', 'BF-INVITE-OLD', 'BF-INVITE-VERSION'],
         () => decodeInvite(line.slice(0, at) + other + line.slice(at + 1), NOW),
         String(at),
       );
@@ -72,7 +72,10 @@ describe('invite', () => {
 
   it('age, version, trash', () => {
     refuses('BF-INVITE-EXPIRED', () => decodeInvite(line, NOW + 3600));
-    refuses('BF-INVITE-VERSION', () => decodeInvite(line.replace('bf2.', 'bf1.'), NOW));
+    refuses('BF-INVITE-OLD', () => decodeInvite(line.replace('bf2.', 'bf1.'), NOW));
+    for (const newer of ['bf3.', 'bf10.']) {
+      refuses('BF-INVITE-VERSION', () => decodeInvite(line.replace('bf2.', newer), NOW));
+    }
     refuses('BF-INVITE-MALFORMED', () => decodeInvite(`${line}AAAA`, NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite('hello', NOW));
     refuses('BF-INVITE-MALFORMED', () => decodeInvite('', NOW));
