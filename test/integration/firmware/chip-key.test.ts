@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
 import { controlAddress } from '../../fixtures/f42x.ts';
-import { watchLoads } from './bus-watch.ts';
+import { watchLoads, watchStores } from './bus-watch.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { active, smallPlan } from './sample-jobs.ts';
-import { SealedController } from './sealed-controller.ts';
+import { SealedController, testRandom } from './sealed-controller.ts';
 import { chipKey } from './session-secrets.ts';
 import { strike } from './session-starts.ts';
 
@@ -114,6 +114,30 @@ describe('the chip key', () => {
     controller.answer();
     fixture.runUntil(() => fixture.state === 'active', 1000, 'M3');
     assert.throws(() => controller.confirm(), { code: 'BF-STUB-AUTHENTICATION' });
+  });
+});
+
+describe('the chip key and time', () => {
+  it('M3 comes after the same number of cycles whatever d is', () => {
+    const random = testRandom(5);
+    const secrets = [
+      new Uint8Array(32),
+      new Uint8Array(32).fill(0xff),
+      ...Array.from({ length: 6 }, () => random.bytes(32)),
+    ];
+    const taken = secrets.map((secret) => {
+      const { fixture, controller } = offered();
+      fixture.write(chipKey(fixture).address, secret);
+      const M3 = fixture.addressOf('M3');
+      let cycles = 0;
+      watchStores(fixture.board, M3, M3 + 32, () => (cycles = fixture.board.time.cycles));
+      const began = fixture.board.time.cycles;
+      controller.answer();
+      fixture.runUntil(() => fixture.state === 'active', 1000, 'M3');
+      return cycles - began;
+    });
+    assert.ok(taken[0]! > 3e6, 'three multiplications');
+    assert.equal(new Set(taken).size, 1, taken.join(' '));
   });
 });
 

@@ -9,7 +9,7 @@ import { SealedController } from '../../integration/firmware/sealed-controller.t
 import nacl from 'tweetnacl';
 import { type BoardMachine } from './board-machine.ts';
 import { Program, type Step } from './program.ts';
-import type { Shipped } from './shipped.ts';
+import { variablesOf, type Shipped } from './shipped.ts';
 
 export interface Figure {
   readonly what: string;
@@ -23,6 +23,7 @@ export interface Figure {
 
 const FRAME = 4096;
 const STACK = { top: 0x10010000, limit: 0x1000e000, faults: 1024 } as const;
+const PRIVATE = 0x10000000;
 const SP = 13;
 
 const byCounter = "virtual core's cycle counter, code and data without wait states";
@@ -121,6 +122,35 @@ export function sessionStack(): number {
   return STACK.top - lowest;
 }
 
+/** Cycles of a handshake's parts, from the command to the message and the state: sums of what the core did, waits for nothing in them. */
+export function handshakeCycles(): Record<'first' | 'again' | 'confirm', number> {
+  const fixture = new FirmwareFixture();
+  fixture.boot();
+  const vendor = new SealedController(fixture, encodePlan(smallPlan()));
+  const { time } = fixture.board;
+  const last = { at: 0 };
+  watchStores(
+    fixture.board,
+    fixture.addressOf('STATUS'),
+    fixture.addressOf('STATUS') + 4,
+    () => (last.at = time.cycles),
+  );
+  const from = (give: () => void): number => {
+    const began = time.cycles;
+    give();
+    fixture.runUntil(() => last.at > began && fixture.control('COMMAND') === 0, 1000, 'handshake');
+    return last.at - began;
+  };
+  const first = from(() => vendor.giveJob());
+  const again = from(() => fixture.command('handshake'));
+  const m2 = vendor.respond();
+  const confirm = from(() => {
+    fixture.write(fixture.addressOf('M2'), m2);
+    fixture.command('m2');
+  });
+  return { first, again, confirm };
+}
+
 const round = (value: number) => Math.round(value * 100) / 100;
 
 /** Every figure of the shipped stub. */
@@ -128,6 +158,8 @@ export function figures(shipped: Shipped, board: BoardMachine): Figure[] {
   const cycles = (what: Measured) => cyclesOf(board, what);
   const perByte = (what: Measured) => round(cyclesOf(board, what) / FRAME);
   const stack = (what: Measured) => stackOf(board, what);
+  const handshake = handshakeCycles();
+  const byStatus = 'virtual board, 160 MHz: from the command to the STATUS that answers it';
   return [
     {
       what: 'image',
@@ -135,6 +167,13 @@ export function figures(shipped: Shipped, board: BoardMachine): Figure[] {
       unit: 'bytes',
       budget: 14 * 1024,
       how: 'size of the prebuilt file',
+    },
+    {
+      what: 'private memory but the stack',
+      measured: variablesOf(shipped.elf).get('bss_end')! - PRIVATE,
+      unit: 'bytes',
+      budget: STACK.limit - PRIVATE,
+      how: 'where the linker ends the variables; the budget is where the stack may begin',
     },
     {
       what: 'X25519',
@@ -166,6 +205,9 @@ export function figures(shipped: Shipped, board: BoardMachine): Figure[] {
       aim: 95,
       how: byCounter,
     },
+    { what: 'job to M1, d drawn', measured: handshake.first, unit: 'cycles', how: byStatus },
+    { what: 'COMMAND 4 to M1', measured: handshake.again, unit: 'cycles', how: byStatus },
+    { what: 'M2 to M3', measured: handshake.confirm, unit: 'cycles', how: byStatus },
     { what: 'HMAC-SHA-512, 100 bytes', measured: cycles(hmac(shipped)), unit: 'cycles', how: byCounter },
     { what: 'stack of X25519', measured: stack(x25519(shipped)), unit: 'bytes', budget: 1536, how: byPaint },
     { what: 'stack of secretbox open', measured: stack(open(shipped)), unit: 'bytes', budget: 1536, how: byPaint },

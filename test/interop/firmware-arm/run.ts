@@ -24,6 +24,7 @@ import { SECRET_CASES, variantCase, VARIANTS } from './secret-cases.ts';
 import { type Shipped, shipped } from './shipped.ts';
 import { type Played, playSequences } from './state-machine.ts';
 import { constantTimeTable, figureTable, type Judged, pitfallTable, quote, quoted, withinBudget } from './tables.ts';
+import { playVector } from './vector-session.ts';
 import { Tally } from './tally.ts';
 import { TracingCore } from './tracing-core.ts';
 
@@ -187,6 +188,8 @@ function judge(stub: Shipped): void {
   if (!quick) {
     tally.check('100,000 differential cases', differential < DIFFERENTIAL_CASES ? `${differential}` : undefined);
   }
+  tally.part('sealed session');
+  tally.check('sealed handshake of protocol.json on the shipped stub', playVector(stub));
   tally.part('constant time');
   const functions = judgeFunctions(stub, core, qemu);
   const variants = judgeVariants(core, qemu);

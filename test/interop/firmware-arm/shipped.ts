@@ -51,6 +51,16 @@ export function functionsOf(file: string): Map<string, Sym> {
   return symbols;
 }
 
+/** Addresses of the variables and linker's marks in the private memory, by name. */
+export function variablesOf(file: string): Map<string, number> {
+  const symbols = new Map<string, number>();
+  for (const line of text('arm-none-eabi-nm', [file]).split('\n')) {
+    const match = /^([0-9a-f]{8}) [bB] ([A-Za-z_]\w*)$/.exec(line);
+    if (match !== null) symbols.set(match[2]!, parseInt(match[1]!, 16));
+  }
+  return symbols;
+}
+
 /** Copies the stub's sources away, so that nobody changes them meanwhile, and builds them. */
 function rebuild(): void {
   rmSync(SOURCES, { recursive: true, force: true });

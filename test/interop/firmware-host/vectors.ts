@@ -46,6 +46,21 @@ interface NaclKat {
   readonly secretbox_generated: readonly Generated[];
 }
 
+/** The sealed session of protocol.json: what both ends draw, and what they arrive at. */
+interface SealedVector {
+  readonly input: Readonly<Record<'static_secret' | 'e_i_secret' | 'e_r_secret' | 'd_secret', string>> & {
+    readonly contexts: readonly [stubHash: string, planHash: string];
+  };
+  readonly static_public: string;
+  readonly m1: string;
+  readonly m2: string;
+  readonly m3: string;
+  readonly th: string;
+  readonly prk: string;
+  readonly chain_i2r: string;
+  readonly chain_r2i: string;
+}
+
 interface Sha512Kat {
   readonly fips180_4: readonly { readonly msg: string; readonly digest: string }[];
   readonly lengths: readonly string[];
@@ -213,6 +228,64 @@ function hkdf(): Suite {
   return { name: 'hkdf-sha512, Wycheproof', cases: testGroups.flatMap((g) => g.tests).flatMap(hkdfCases) };
 }
 
+const ascii = (text: string): string => Buffer.from(text, 'ascii').toString('hex');
+const hmacOf = (key: string, data: string): string =>
+  createHmac('sha512', bytes(key)).update(bytes(data)).digest('hex');
+const agreed = (secret: string, point: string): string => hex(nacl.scalarMult(bytes(secret), bytes(point)));
+const prefixed = (text: string): string => hex(Uint8Array.of((text.length / 2) & 0xff, text.length >> 9)) + text;
+
+/**
+ * The stub's half of the sealed handshake (docs/protocol.md §4), one primitive after the other: every value that protocol.json has is
+ * its own, what lies between comes from tweetnacl and node:crypto.
+ */
+function sealedHandshake(): Suite {
+  const { sealed } = read<{ sealed: SealedVector }>('protocol.json');
+  const { input, static_public, m1, m2, m3, th, prk, chain_i2r, chain_r2i } = sealed;
+  const [e_r, unconfirmed, confirm_r, D] = [m2.slice(0, 64), m2.slice(0, 192), m2.slice(192), m1.slice(208)];
+  const [ee, es, se] = [
+    agreed(input.e_i_secret, e_r),
+    agreed(input.e_i_secret, static_public),
+    agreed(input.d_secret, e_r),
+  ];
+  const prk0 = hmacOf(ascii('blindflash/2 extract'), ee + es + ZERO);
+  const expanded = (from: string, label: string): string => hmacOf(from, `${ascii(label)}${th}01`).slice(0, 64);
+  const expand = (from: string, label: string, want: string): Case => ({
+    ask: `hkdf-expand ${from} 32 ${ascii(label)} ${th}`,
+    want: `0 ${want}`,
+  });
+  const start = (want: string) => (answer: string) => answer.slice(0, want.length);
+  const confirm = (from: string, label: string, parts: string, want: string): Case[] => [
+    expand(from, label, expanded(from, label)),
+    { ask: `hmac ${expanded(from, label)} ${parts}`, want, by: start(want) },
+  ];
+  const said = [
+    ascii('blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512'),
+    ascii('sealed'),
+    static_public,
+    ...input.contexts,
+    m1,
+    unconfirmed,
+  ];
+  return {
+    name: 'sealed handshake of protocol.json, step by step',
+    cases: [
+      { ask: `x25519-base ${input.e_i_secret}`, want: m1.slice(0, 64) },
+      { ask: `x25519-base ${input.d_secret}`, want: D },
+      { ask: `sha512 ${said.map(prefixed).join(' ')}`, want: th },
+      x25519(input.e_i_secret, e_r, ee),
+      x25519(input.static_secret, m1.slice(0, 64), es),
+      x25519(input.e_r_secret, D, se),
+      { ask: `hmac ${ascii('blindflash/2 extract')} ${ee + es + ZERO}`, want: prk0 },
+      ...confirm(prk0, 'confirm r', th, confirm_r),
+      expand(prk0, 'device', expanded(prk0, 'device')),
+      { ask: `hmac ${ascii('blindflash/2 device')} ${expanded(prk0, 'device')} ${se}`, want: prk },
+      ...confirm(prk, 'confirm i', `${th} ${confirm_r}`, m3),
+      expand(prk, 'chain i2r', chain_i2r),
+      expand(prk, 'chain r2i', chain_r2i),
+    ],
+  };
+}
+
 /** All suites that come from files. */
 export function vectorSuites(): Suite[] {
   const kat = read<NaclKat>('nacl/nacl-kat.json');
@@ -227,5 +300,6 @@ export function vectorSuites(): Suite[] {
     sha512(),
     hmac(),
     hkdf(),
+    sealedHandshake(),
   ];
 }
