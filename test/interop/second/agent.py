@@ -157,6 +157,9 @@ class Agent:
             channel = tunnel.Channel(session, self.link.send, t3)
             channel.before_first_ack = lambda: self.state.put(secrets=[session.next_secret.hex()])
             self.candidate = Live(channel)
+            if self.active:
+                # A box of the old tunnel behind T3 would end the new one at the controller.
+                self.active.channel.transmit = lambda data: None
             self.link.send(bytes([tunnel.T3]) + t3)
             event("code", code=session.code)
             channel.send(m.HELLO, m.hello(self.hello()))
@@ -200,6 +203,8 @@ class Agent:
         event("tunnel-ended", why=why)
         if live is self.candidate:
             self.candidate = None
+            if self.active:
+                self.active.channel.transmit = self.link.send
         if live is self.active:
             self.active = None
         if not self.lives():

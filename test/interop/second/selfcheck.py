@@ -719,6 +719,102 @@ async def job_expired(scene) -> None:
     same(scene.flash()[: len(image)], image, "the flash")
 
 
+async def job_order(scene) -> None:
+    """What ends a tunnel with BF-TUNNEL-ORDER, and what is only dropped, at an agent."""
+    import agent as agents
+    agents.event = agents.note = lambda *_, **__: None  # only checks speak in this process
+    Agent = agents.Agent
+    static, keys, entropy = bytes([5]) * 32, bytes([8]) * 32, bytes(32)
+    receipt_public = bytes(SigningKey(bytes([4]) * 32).verify_key)
+    invite = invites.Invite(2**40, x25519_public(static), invites.vendor_hash(
+        x25519_public(keys), receipt_public), "ws://127.0.0.1:1", b"", bytes([6]) * 32)
+    args = argparse.Namespace(state=None, chip=None, flash_kib=2048, stub_hash=None, ca=None,
+                              consent="yes", consent_delay=0, die_after=None)
+    plan = plans.for_image(plans.FLASH, bytes(16), 0x419, 2048, plans.FLASH_BASE, bytes(2000))
+    job = m.job(x25519_public(keys), receipt_public, entropy, plan.encode())
+
+    class Vendor:
+        """A controller's end whose every message is chosen by the check."""
+
+        def __init__(self):
+            self.agent, self.sent, self.got = Agent(args, invite), [], []
+            self.agent.link.send, self.agent.link.present = self.sent.append, True
+            self.agent.ask()
+            pending = tunnel.Pending(static, invite.public_hash, invite.secret, self.sent[0][1:])
+            self.agent.on_data(bytes([tunnel.T2]) + pending.t2)
+            session = pending.finish(self.sent[1][1:])
+            self.channel = tunnel.Channel(session, self.agent.on_data)
+            self.at = 2
+
+        async def say(self, kind, body=b""):
+            self.channel.send(kind, body)
+            await asyncio.sleep(0.01)
+            new, self.at = self.sent[self.at :], len(self.sent)
+            messages = [self.channel.take_box(one[1:]) for one in new if one[0] == tunnel.BOX]
+            self.got = [(one[0], m.parse(*one)) for one in messages if one and one[0] != m.ACK]
+            return [kind for kind, _ in self.got]
+
+        async def offered(self):
+            same(await self.say(m.JOB, job), [m.HELLO, m.SHEET, m.CONSENT, m.SEALED1], "the start")
+            value = self.got[-1][1]
+            return lambda ident: sealed.SealedResponder(keys, value["stub"], plan.hash(), value["m1"],
+                                                        ident(value["m1"]))
+
+        def ended(self):
+            same([(kind, value["code"]) for kind, value in self.got],
+                 [(m.PROBLEM, "BF-TUNNEL-ORDER")], "how the tunnel ended")
+            assert self.agent.active is None and self.agent.want_tunnel
+
+    one = Vendor()
+    make = await one.offered()
+    await one.say(m.JOB, job)
+    one.ended()
+    one = Vendor()
+    make = await one.offered()
+    same(await one.say(m.FRAME, m.boxed(1, bytes(192))), [], "a FRAME that is dropped")
+    await one.say(m.SEALED2, make(lambda m1: bytes(16)).m2)
+    one.ended()
+    one = Vendor()
+    make = await one.offered()
+    responder = make(one.channel.session.session_id)
+    same(await one.say(m.SEALED2, responder.m2), [m.SEALED3, m.CREDIT], "the session")
+    assert responder.finish(one.got[0][1]["m3"])
+    same(await one.say(m.SEALED2, responder.m2), [], "a SEALED2 that is dropped")
+    await one.say(m.FRAME, m.boxed(2, bytes(192)))
+    one.ended()
+    one = Vendor()
+    same(await one.say(m.RESTART), [m.HELLO], "a RESTART that is dropped")
+    other = m.job(x25519_public(entropy[:31] + b"\1"), receipt_public, entropy, plan.encode())
+    same(await one.say(m.JOB, other), [m.PROBLEM, m.LEFT], "a JOB of another vendor")
+    same(one.got[0][1]["code"], "BF-OTHER-VENDOR", "why")
+    one = Vendor()
+    done_early = m.bye_done(None, None)
+    same(await one.say(m.BYE, done_early), [m.HELLO, m.PROBLEM, m.LEFT], "a BYE without a yes")
+
+
+async def job_lossy(scene) -> None:
+    """A relay that loses three DATA in a hundred: everything travels again until it has arrived."""
+    keys = await scene.start("controller", "keys", "--state", scene.path("keys"))
+    tenant = (await keys.until("keys"))["tenant"]
+    chance = random.Random(11)
+
+    class Lossy(link.Relay):
+        async def _forward(self, seat, body):
+            if chance.random() >= 0.03:
+                await super()._forward(seat, body)
+
+    relay = Lossy([bytes.fromhex(tenant)], "127.0.0.1")
+    scene.port = await relay.start("127.0.0.1", 0)
+    image = scene.image(50000)
+    controller = await scene.controller("flash", "--image", scene.path("image"))
+    agent = await scene.agent()
+    await scene.read_out(agent, controller)
+    await done(agent, controller, 150)
+    same(scene.flash()[: len(image)], image, "the flash")
+    same((controller.has("tunnel"), controller.has("sealed")), (1, 1), "tunnels and sessions")
+    await relay.stop()
+
+
 async def job_relay_dies(scene) -> None:
     """The relay is killed in the middle and comes back: neither tunnel nor session notices."""
     relay = await scene.relay()
