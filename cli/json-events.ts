@@ -149,7 +149,14 @@ export const JSON_EVENTS = {
       },
       sheet: {
         when: 'the plan has come; the question for consent follows',
-        fields: z.strictObject({ planHash: hex(64), kind: plan.kind, lines }),
+        fields: z.strictObject({
+          planHash: hex(64),
+          kind: plan.kind,
+          vendor: hex(32).meta({ doc: 'the vendor’s fingerprint' }),
+          vendorKnown: z.boolean().meta({ doc: 'this computer has said yes to this vendor before' }),
+          word: hex(2).meta({ doc: 'what is typed for yes' }),
+          lines,
+        }),
       },
       progress: {
         when: 'at most four times a second while the image is taken by the chip',

@@ -3,22 +3,22 @@ import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanLock } from '../../shared/plan/plan.ts';
 
-const LEAST_DIGITS = 16;
+/** All of them: a vendor who chooses what is hashed can make two plans agree in fewer. */
 const ALL_DIGITS = 128;
 
 /** Locks a consent given beforehand may cover. RDP 2 and OTP are not among them, and never will be. */
 const COVERED: readonly PlanLock[] = ['none', 'level 1'];
 
-/** The expected hash as typed: 16..128 hex digits, lower case afterwards. @throws BF-USAGE */
+/** The expected hash as typed: 128 hexadecimal digits, lower case afterwards. @throws BF-USAGE */
 export function parseExpectedHash(text: string): string {
   const digits = text.trim().toLowerCase();
-  if (!/^[0-9a-f]+$/.test(digits) || digits.length < LEAST_DIGITS || digits.length > ALL_DIGITS) {
-    throw fail('BF-USAGE', `--yes expects a plan hash of ${LEAST_DIGITS} to ${ALL_DIGITS} hexadecimal digits`);
+  if (!/^[0-9a-f]+$/.test(digits) || digits.length !== ALL_DIGITS) {
+    throw fail('BF-USAGE', `--yes expects a plan hash, all ${ALL_DIGITS} hexadecimal digits`);
   }
   return digits;
 }
 
 /** Whether consent to `expected` (from parseExpectedHash) covers this plan. */
 export function coversPlan(expected: string, planHash: Uint8Array, plan: Plan): boolean {
-  return COVERED.includes(plan.lock) && toHex(planHash).startsWith(expected);
+  return COVERED.includes(plan.lock) && toHex(planHash) === expected;
 }

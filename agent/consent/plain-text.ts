@@ -9,6 +9,13 @@ export function plainText(text: ForeignText | string, most = SHEET_WIDTH): strin
   return quotable(text, most);
 }
 
+/** As plainText, of at most `units` UTF-16 units: what protocol.md calls text(n). */
+export function boundedText(text: string, units: number): string {
+  let line = plainText(text, units);
+  while (line.length > units) line = [...line].slice(0, -1).join('');
+  return line;
+}
+
 /** Our own text in lines of at most `width` characters, broken between words; its indent stays, later lines get `hang`. */
 export function wrapText(text: string, width = SHEET_WIDTH, hang = ''): string[] {
   const lines: string[] = [];

@@ -13,6 +13,12 @@ export interface SheetInput {
   readonly plan: Plan;
   /** SHA-512 of the plan's bytes as they arrived, 64 bytes. */
   readonly planHash: Uint8Array;
+  /** What a yes would be for, 64 bytes (docs/protocol.md §14). */
+  readonly consentHash: Uint8Array;
+  /** V, 32 bytes (§3). */
+  readonly vendor: Uint8Array;
+  /** Somebody at this computer has said yes to a job of this vendor before. */
+  readonly vendorKnown: boolean;
   readonly board: BoardIdentity;
   readonly probe: ProbeInfo;
   /** SHA-512 of the stub that would be run, 64 bytes; undefined for kinds that run none. */
@@ -25,9 +31,15 @@ export interface ConsentSheet {
   readonly lines: readonly string[];
   readonly plan: Plan;
   readonly planHash: Uint8Array;
-  /** First 16 hex digits of the hash, for reading aloud. */
-  readonly shortHash: string;
+  /** V, 32 bytes. */
+  readonly vendor: Uint8Array;
+  readonly vendorKnown: boolean;
+  /** Four hexadecimal digits that stand on this sheet only: typing them is the yes. */
+  readonly word: string;
 }
+
+/** Digits of the consent hash a yes is typed with (docs/protocol.md §14). */
+const WORD_DIGITS = 4;
 
 type Section = readonly [title: string, ...paragraphs: readonly string[]];
 
@@ -35,6 +47,14 @@ const FINAL_TEXTS = {
   run: 'Finally the board is reset and runs what is in its flash.',
   halt: 'Finally the chip is reset and left halted, until the board is switched off and on.',
 } as const satisfies Record<Plan['finalAction'], string>;
+
+const KNOWN_TEXT = 'This computer has said yes to this vendor before.';
+const NEW_TEXT =
+  'This computer meets this vendor for the first time: let him read the fingerprint to you, by voice, and compare.';
+const QUESTIONS_TEXT =
+  'the vendor’s guesses at what is there are answered with “equal” or “not equal”, at most 256 times in all; a right guess tells him ' +
+  'that he was right';
+const WRITTEN_TEXT = 'the vendor learns whether what arrived is what he sent';
 
 const UNTOUCHED_TEXT =
   'Nothing has been changed yet: only registers that say which chip this is were read, and it was not stopped.';
@@ -49,20 +69,22 @@ const LOCK_STEP_TEXT =
 
 /** The sheet of a plan that has been checked against its chip. */
 export function consentSheet(input: SheetInput): ConsentSheet {
-  const { plan, planHash } = input;
+  const { plan, planHash, vendor, vendorKnown } = input;
   const lines = sections(input).flatMap(sectionLines);
-  return { lines, plan, planHash, shortHash: toHex(planHash).slice(0, 16) };
+  return { lines, plan, planHash, vendor, vendorKnown, word: wordOf(input) };
 }
 
 function sections(input: SheetInput): Section[] {
   const { plan } = input;
   return [
     [`CONSENT SHEET: ${KINDS[plan.kind].customer}`, ...whoLines(plan)],
+    ['The vendor', ...vendorLines(input)],
     ['Your board', ...boardLines(input)],
     ['What will be done, and nothing else', ...numbered(stepLines(input))],
     ...trustSections(plan),
     ['So far', ...soFarLines(input)],
     ['Plan hash (the vendor can compare it)', ...hashLines(input.planHash)],
+    ['The word of this sheet', `${wordOf(input)}: it stands for this plan, vendor, board and program together.`],
   ];
 }
 
@@ -84,6 +106,19 @@ function whoLines(plan: Plan): string[] {
       ? ['The vendor gave this job no name.']
       : ['The vendor calls this job (his words, unchecked):', `  "${label}"`];
   return [...name, `Job ${toHex(plan.job)}`];
+}
+
+/** @param vendor V, 32 bytes: its first 80 bits, as people read them to each other */
+export function fingerprintText(vendor: Uint8Array): string {
+  return toHex(vendor.slice(0, 10)).replace(/(....)(?=.)/g, '$1 ');
+}
+
+function vendorLines({ vendor, vendorKnown }: SheetInput): string[] {
+  return [`Fingerprint ${fingerprintText(vendor)}`, vendorKnown ? KNOWN_TEXT : NEW_TEXT];
+}
+
+function wordOf({ consentHash }: SheetInput): string {
+  return toHex(consentHash).slice(0, WORD_DIGITS);
 }
 
 function boardLines({ board, probe }: SheetInput): string[] {
@@ -139,17 +174,17 @@ function sectorLine(sector: Sector): string {
   return `  sector ${String(sector.index).padStart(2)}  ${spanText(sector.base, sector.bytes)}  ${sector.bytes / 1024} KiB`;
 }
 
-const RANGE_TITLES = {
-  program: 'Program and check',
-  digest: 'Check without changing',
-} as const satisfies Record<RangeUse, string>;
+const RANGE_TEXTS = {
+  program: { title: 'Program and check', told: WRITTEN_TEXT },
+  digest: { title: 'Compare without changing', told: QUESTIONS_TEXT },
+} as const satisfies Record<RangeUse, { readonly title: string; readonly told: string }>;
 
 function rangeStep(plan: Plan, use: RangeUse): string[] {
   const ranges = plan.ranges.filter((range) => range.use === use);
   if (ranges.length === 0) return [];
   const total = ranges.reduce((sum, range) => sum + range.length, 0);
-  const told = 'the vendor is told a digest of each, never the content';
-  return [`${RANGE_TITLES[use]} ${count(ranges.length, 'range')}, ${total} bytes; ${told}:`, ...ranges.map(rangeLine)];
+  const { title, told } = RANGE_TEXTS[use];
+  return [`${title} ${count(ranges.length, 'range')}, ${total} bytes; ${told}:`, ...ranges.map(rangeLine)];
 }
 
 function rangeLine(range: PlanRange): string {

@@ -1,42 +1,41 @@
-// Edge: the way back to an interrupted job, in a file only its owner can read; gone when the job is over (docs/protocol.md §4
-// "Resume secret", §11). Written synchronously: the secret has to be on disk before the tunnel's T3 leaves.
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+// Edge: the way back to an interrupted job, in a file only its owner can read; gone when the job is over (docs/protocol.md §4 "The way
+// back", §11, §14). Written synchronously: secrets have to be on disk before the tunnel's T3 leaves.
+import { rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { copyOf, fromBase64url, fromHex, toBase64url, toHex } from '../../shared/codec/bytes.ts';
+import { parseJson } from '../../shared/codec/json.ts';
 import { exchangePublic, psk, type Psk } from '../../shared/crypto/keys.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { holderKey, publicInviteHash, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
-import type { AgentMemory } from '../session/ports.ts';
+import type { AgentMemory, Consent } from '../session/ports.ts';
+import { KnownVendors } from './known-vendors.ts';
+import { listOwned, readOwned, writeOwned, writtenAt } from './owned-file.ts';
 
-const OWNER_ONLY = { file: 0o600, folder: 0o700, others: 0o077 } as const;
+const VERSION = 2;
 const NAME = /^[0-9a-f]{16}\.json$/;
 const LARGEST_BYTES = 64 * 1024;
+const CODE = 'BF-JOB-STATE';
 
 const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 const FileSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(VERSION),
   expires: z.int().min(0),
   tunnelPublic: hex(32),
+  /** V. */
+  vendor: hex(32),
   relayUrl: z.string().max(512),
   ticket: z.string().max(1024),
   /** Ed25519 seed of the ticket's holder. */
   holderSeed: hex(32),
-  resumeSecret: hex(32).optional(),
-  consented: hex(64).optional(),
+  /** The way back, newest first. */
+  secrets: z.array(hex(32)).max(2),
+  consent: z
+    .strictObject({ hash: hex(64), plan: z.string().max(2048), receiptPublic: hex(32), uid: hex(12) })
+    .optional(),
+  /** Loads of a stub since that consent. */
+  loads: z.int().min(0),
   stubLoaded: z.boolean(),
 });
 type FileContent = z.infer<typeof FileSchema>;
@@ -46,7 +45,7 @@ export function resumeFolder(environment: NodeJS.ProcessEnv = process.env): stri
   return join(environment['BLINDFLASH_HOME'] ?? join(homedir(), '.blindflash'), 'agent');
 }
 
-/** An agent's memory on disk. Nothing is written before there is a resume secret to keep. */
+/** An agent's memory on disk. Nothing is written before there is a way back to keep. */
 export class ResumeFile implements AgentMemory {
   readonly path: string;
   #content: FileContent;
@@ -56,18 +55,24 @@ export class ResumeFile implements AgentMemory {
     this.#content = content;
   }
 
-  /** The memory of a fresh invite; one that is on disk already (the same invite, pasted again) is gone on with. */
+  /**
+   * The memory of a fresh invite; one that is on disk already (the same invite, pasted again) is gone on with.
+   * @throws BF-KEYS-PERMISSIONS
+   */
   static forInvite(folder: string, invite: Invite): ResumeFile {
     const path = join(folder, `${toHex(publicInviteHash(invite)).slice(0, 16)}.json`);
     const known = readResumeFile(path);
     if (known !== undefined) return known;
     return new ResumeFile(path, {
-      version: 1,
+      version: VERSION,
       expires: invite.expires,
       tunnelPublic: toHex(invite.tunnelPublic),
+      vendor: toHex(invite.vendor),
       relayUrl: invite.relayUrl,
       ticket: toBase64url(invite.ticket),
       holderSeed: toHex(copyOf(holderKey(invite.secret).secretKey, 0, 32)),
+      secrets: [],
+      loads: 0,
       stubLoaded: false,
     });
   }
@@ -78,9 +83,9 @@ export class ResumeFile implements AgentMemory {
   }
 
   get invite(): PublicInvite {
-    const { expires, tunnelPublic, relayUrl, ticket } = this.#content;
+    const { expires, tunnelPublic, vendor, relayUrl, ticket } = this.#content;
     const key = exchangePublic('tunnel', fromHex(tunnelPublic));
-    return { expires, tunnelPublic: key, relayUrl, ticket: fromBase64url(ticket, 'BF-JOB-STATE') };
+    return { expires, tunnelPublic: key, vendor: fromHex(vendor), relayUrl, ticket: fromBase64url(ticket, CODE) };
   }
 
   /** 32 bytes. */
@@ -88,102 +93,121 @@ export class ResumeFile implements AgentMemory {
     return fromHex(this.#content.holderSeed);
   }
 
-  get resumeSecret(): Psk | undefined {
-    const { resumeSecret } = this.#content;
-    return resumeSecret === undefined ? undefined : psk(fromHex(resumeSecret));
+  get secrets(): readonly Psk[] {
+    return this.#content.secrets.map((secret) => psk(fromHex(secret)));
   }
 
-  get consented(): Uint8Array | undefined {
-    const { consented } = this.#content;
-    return consented === undefined ? undefined : fromHex(consented);
+  get consent(): Consent | undefined {
+    const { consent } = this.#content;
+    if (consent === undefined) return undefined;
+    const { hash, plan, receiptPublic, uid } = consent;
+    return {
+      hash: fromHex(hash),
+      plan: fromBase64url(plan, CODE),
+      receiptPublic: fromHex(receiptPublic),
+      uid: fromHex(uid),
+    };
+  }
+
+  get loads(): number {
+    return this.#content.loads;
   }
 
   get stubLoaded(): boolean {
     return this.#content.stubLoaded;
   }
 
-  saveSecret(secret: Psk): void {
-    this.#save({ resumeSecret: toHex(secret) });
+  get vendorKnown(): boolean {
+    return this.#vendors().has(this.#content.vendor);
   }
 
-  saveConsent(planHash: Uint8Array): void {
-    this.#save({ consented: toHex(planHash) });
+  keepSecrets(secrets: readonly Psk[]): void {
+    this.#save({ secrets: secrets.map(toHex) });
   }
 
-  saveStubLoaded(loaded: boolean): void {
-    if (loaded !== this.stubLoaded) this.#save({ stubLoaded: loaded });
+  keepConsent({ hash, plan, receiptPublic, uid }: Consent): void {
+    const consent = {
+      hash: toHex(hash),
+      plan: toBase64url(plan),
+      receiptPublic: toHex(receiptPublic),
+      uid: toHex(uid),
+    };
+    this.#save({ consent, loads: 0 });
+    this.#vendors().add(this.#content.vendor);
+  }
+
+  countLoad(): void {
+    this.#save({ loads: this.loads + 1, stubLoaded: true });
+  }
+
+  noteStubGone(): void {
+    if (this.stubLoaded) this.#save({ stubLoaded: false });
   }
 
   forget(): void {
     rmSync(this.path, { force: true });
   }
 
+  #vendors(): KnownVendors {
+    return new KnownVendors(dirname(this.path));
+  }
+
   #save(change: Partial<FileContent>): void {
     this.#content = { ...this.#content, ...change };
-    writeWhole(this.path, JSON.stringify(this.#content));
+    writeOwned(this.path, JSON.stringify(this.#content));
   }
 }
 
-/** Jobs that can be gone on with, newest first; files of expired invites are removed. @param nowSeconds since 1970 */
-export function resumableJobs(folder: string, nowSeconds: number): ResumeFile[] {
-  const files = listFolder(folder).map((name) => join(folder, name));
-  const known = files.flatMap((path) => readResumeFile(path) ?? []);
-  for (const file of known) if (file.invite.expires <= nowSeconds) file.forget();
-  return known
-    .filter((file) => file.invite.expires > nowSeconds && file.resumeSecret !== undefined)
-    .sort((a, b) => statSync(b.path).mtimeMs - statSync(a.path).mtimeMs);
+export interface ResumableJobs {
+  /** Newest first. */
+  readonly jobs: readonly ResumeFile[];
+  /** Files of another version, which cannot be gone on with: why, one each. */
+  readonly foreign: readonly string[];
 }
 
-/** A stored memory, or undefined when there is none that is whole. @throws BF-KEYS-PERMISSIONS when others may read it */
+/** Jobs that can be gone on with; files of expired invites are removed. @param nowMs since 1970 @throws BF-KEYS-PERMISSIONS */
+export function resumableJobs(folder: string, nowMs: number): ResumableJobs {
+  const paths = listOwned(folder, nowMs)
+    .filter((name) => NAME.test(name))
+    .map((name) => join(folder, name));
+  const foreign: string[] = [];
+  const known = paths.flatMap((path) => {
+    try {
+      return readResumeFile(path) ?? [];
+    } catch (error) {
+      if (!isBlindflashError(error, 'BF-VERSION-FILE')) throw error;
+      foreign.push(path);
+      return [];
+    }
+  });
+  const isOver = (file: ResumeFile): boolean => file.invite.expires * 1000 <= nowMs;
+  for (const file of known) if (isOver(file)) file.forget();
+  const jobs = known
+    .filter((file) => !isOver(file) && file.secrets.length > 0)
+    .sort((a, b) => writtenAt(b.path) - writtenAt(a.path));
+  return { jobs, foreign };
+}
+
+/**
+ * A stored memory, or undefined when there is none that is whole.
+ * @throws BF-KEYS-PERMISSIONS when somebody else could have written or may read it, BF-VERSION-FILE for one of another version
+ */
 export function readResumeFile(path: string): ResumeFile | undefined {
-  const text = readOwned(path);
+  const text = readOwned(path, LARGEST_BYTES);
   if (text === undefined) return undefined;
-  const content = FileSchema.safeParse(parseJson(text));
+  const value = tryJson(text);
+  const version = z.looseObject({ version: z.int() }).safeParse(value).data?.version;
+  if (version !== undefined && version !== VERSION) {
+    throw fail('BF-VERSION-FILE', `${path} is of version ${version}, this is version ${VERSION}`);
+  }
+  const content = FileSchema.safeParse(value);
   return content.success ? ResumeFile.of(path, content.data) : undefined;
 }
 
-function listFolder(folder: string): string[] {
+function tryJson(text: string): unknown {
   try {
-    return readdirSync(folder).filter((name) => NAME.test(name));
-  } catch {
-    return [];
-  }
-}
-
-function readOwned(path: string): string | undefined {
-  try {
-    const { mode, size } = statSync(path);
-    if (process.platform !== 'win32' && (mode & OWNER_ONLY.others) !== 0) throw fail('BF-KEYS-PERMISSIONS', path);
-    return size > LARGEST_BYTES ? undefined : readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text, CODE, 'the file');
   } catch {
     return undefined;
-  }
-}
-
-/** After a crash the file is either the old or the new one, and never anybody else's to read. */
-function writeWhole(path: string, text: string): void {
-  try {
-    mkdirSync(join(path, '..'), { recursive: true, mode: OWNER_ONLY.folder });
-    const draft = `${path}.new`;
-    rmSync(draft, { force: true });
-    const file = openSync(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, OWNER_ONLY.file);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(draft, path);
-  } catch (error) {
-    throw fail('BF-USAGE-FILE', path, error);
   }
 }

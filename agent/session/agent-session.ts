@@ -1,25 +1,28 @@
 // One job on the customer's side, from the first look at the board to the last word (docs/protocol.md §6, §11;
-// docs/product.md §2). The controller's verbs are the rows of `#handle`; there is no other way in. Nothing is written
+// docs/product.md §2). The controller's verbs end in the handlers of session-table.ts; there is no other way in. Nothing is written
 // to the board before the customer's yes, and every way out puts the debug unit back.
-import { KINDS } from '../../shared/plan/kinds.ts';
-import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import type { ForeignText } from '../../shared/codec/foreign-text.ts';
+import { equalBytes } from '../../shared/codec/bytes.ts';
+import { cleanText, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';
-import type { Psk } from '../../shared/crypto/keys.ts';
+import type { Psk, Verify } from '../../shared/crypto/keys.ts';
+import type { SignedText } from '../../shared/plan/receipt.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
-import type { Board, Customer as CustomerCopy, OwnHello } from '../../shared/tunnel/bodies.ts';
-import type { MessageOf } from '../../shared/tunnel/messages.ts';
+import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
+import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { boardAfter, finalStateOf } from './board-state.ts';
-import { plainText } from '../consent/plain-text.ts';
-import { consentSheet } from '../consent/sheet.ts';
-import { TunnelEventQueue, type Event, type Room } from './tunnel-event-queue.ts';
+import { helloOf } from './hello.ts';
+import { acceptEnd } from './job-end.ts';
 import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
+import { isSameConsent, Questions } from './questions.ts';
+import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
 import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from '../target/stubs.ts';
 import { TargetSession } from '../target/target-session.ts';
+import { TunnelEventQueue, type Event, type Room } from './tunnel-event-queue.ts';
 
 export interface AgentJobOptions {
   /** Not yet opened; closed again when the job is over. */
@@ -27,7 +30,7 @@ export interface AgentJobOptions {
   /** Not yet started; left when the job is over. */
   readonly room: Room;
   readonly invite: PublicInvite;
-  /** The invite's one-time secret; undefined when only the memory's resume secret is left. */
+  /** The invite's secret; not needed once the memory has a way back. */
   readonly inviteSecret?: Psk | undefined;
   readonly memory: AgentMemory;
   readonly stubs: StubRegistry;
@@ -39,18 +42,25 @@ export interface AgentJobOptions {
   readonly keepSpeed?: boolean | undefined;
   /** Version of this agent, for HELLO. */
   readonly version: string;
+  /** Checks signatures of receipts. */
+  readonly verify: Verify;
   /** Aborted when the customer wants to stop. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** How long the last words may take to be acknowledged, milliseconds. */
 const FAREWELL_MS = 3000;
+/** Fixed by the specification (§4): then a person has to start the agent again. */
+const MOST_CODES = 16;
+
+/** The phase something leads to, or the end. */
+type Next = SessionPhase | Ending;
 
 interface Ending {
   readonly result: AgentOutcome['result'];
   readonly error?: BlindflashError;
   readonly byVendor?: boolean;
-  readonly receipt?: CustomerCopy;
+  readonly receipt?: SignedText;
 }
 
 /**
@@ -65,35 +75,30 @@ class AgentSession {
   readonly #target: TargetSession;
   readonly #events: TunnelEventQueue;
   readonly #work: StubWork;
+  readonly #questions: Questions;
+  #phase: SessionPhase = 'opened';
   #peerPresent: boolean | undefined;
+  /** The code of this tunnel, and how many were shown. */
+  #code = '';
+  #codes = 0;
+  /** The job of this tunnel; `told`: CONSENT has left for it. */
+  #proposed: { readonly job: Job; readonly told: boolean } | undefined;
 
   constructor(options: AgentJobOptions) {
     this.#options = options;
     const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
       options;
-    this.#target = new TargetSession({
-      probe,
-      clock,
-      log,
-      stubs,
-      tag: publicInviteHash(invite).slice(0, 8),
-      keepSpeed,
-    });
-    const { resumeSecret } = memory;
-    const onSecret = (secret: Psk): void => memory.saveSecret(secret);
-    this.#events = new TunnelEventQueue({
-      room,
-      invite,
-      inviteSecret,
-      resumeSecret,
-      clock,
-      random,
-      log,
-      signal,
-      onSecret,
-    });
-    const send: TunnelEventQueue['send'] = (message) => this.#events.send(message);
-    this.#work = new StubWork({ target: this.#target, memory, customer, clock, log, send });
+    const tag = publicInviteHash(invite).slice(0, 8);
+    this.#target = new TargetSession({ probe, clock, log, stubs, tag, keepSpeed });
+    const first = inviteSecret === undefined ? [] : [inviteSecret];
+    const secrets = memory.secrets.length > 0 ? memory.secrets : first;
+    const keepSecrets: AgentMemory['keepSecrets'] = (kept) => memory.keepSecrets(kept);
+    this.#events = new TunnelEventQueue({ room, invite, secrets, keepSecrets, clock, random, log, signal });
+    const { vendor } = invite;
+    const tunnel = this.#events;
+    this.#work = new StubWork({ target: this.#target, memory, stubs, vendor, customer, clock, log, tunnel });
+    const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
+    this.#questions = new Questions({ customer, memory, target: this.#target, vendor, expectAnswer });
   }
 
   async run(): Promise<AgentOutcome> {
@@ -112,7 +117,7 @@ class AgentSession {
     const found = await this.#target.attach(this.#options.memory.stubLoaded);
     if (found === undefined) return;
     this.#options.customer.say('Our program is still running in the RAM of the chip; going on from there.');
-    await this.#work.adopt(found);
+    this.#work.adopt(found);
   }
 
   // ── events ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,27 +132,38 @@ class AgentSession {
   }
 
   async #handle(event: Event): Promise<Ending | undefined> {
-    if (event.kind === 'peer') return this.#peer(event.present);
-    if (event.kind === 'opened') return this.#opened(event.confirmed.code, event.confirmed.resumed);
-    const { message } = event;
+    switch (event.kind) {
+      case 'peer':
+        return this.#peer(event.present);
+      case 'opened':
+        return this.#on('opened', { greet: () => this.#greet(event.opened) });
+      case 'answer':
+        return this.#answer(event.yes);
+      case 'message':
+        return this.#receive(event.message);
+    }
+  }
+
+  #receive(message: TunnelMessage): Promise<Ending | undefined> {
     switch (message.name) {
       case 'JOB':
-        return this.#takeJob(message);
-      case 'SEALED2':
-        await this.#work.takeM2(message.m2);
-        return undefined;
-      case 'FRAME':
-        await this.#work.takeCommand(message);
-        return undefined;
-      case 'RESTART':
-        await this.#work.restart();
-        return undefined;
+        return this.#on('JOB', { propose: () => this.#propose(message), refuse: () => this.#refuse() });
       case 'BYE':
-        return this.#bye(message);
+        return this.#on('BYE', { end: () => this.#bye(message) });
       default:
-        this.#options.log.warn({ name: message.name }, 'a message that is not for an agent was dropped');
-        return undefined;
+        return this.#on('work', { work: () => this.#doWork(message), drop: () => this.#drop(message) });
     }
+  }
+
+  async #on<Input extends SessionInput>(
+    input: Input,
+    handlers: Readonly<Record<SessionHandler<Input>, () => Next | Promise<Next>>>,
+  ): Promise<Ending | undefined> {
+    const handler: SessionHandler<Input> = AGENT_SESSION[this.#phase][input];
+    const next = await handlers[handler]();
+    if (typeof next !== 'string') return next;
+    this.#phase = next;
+    return undefined;
   }
 
   #peer(present: boolean): undefined {
@@ -160,67 +176,130 @@ class AgentSession {
     else customer.say('The connection to the vendor is interrupted; leave everything as it is.');
   }
 
-  async #opened(code: string, again: boolean): Promise<undefined> {
+  // ── handlers: each returns the phase it leads to, or the end ───────────────────────────────────────────────────────
+
+  async #greet({ code, again }: AgentTunnelOpened): Promise<Next> {
+    if (++this.#codes > MOST_CODES) throw fail('BF-INVITE-CODES', `${MOST_CODES} were shown`);
+    this.#code = code;
+    this.#proposed = undefined;
     await this.#work.opened();
     this.#options.customer.showCode(code, again);
-    this.#events.send({ name: 'HELLO', hello: this.#hello() });
+    const { stubs, version } = this.#options;
+    const { probe, millivolts, identity } = this.#target;
+    const hello = helloOf({ version, stubs, probe: probe.info, millivolts, board: identity });
+    this.#events.send({ name: 'HELLO', hello });
+    return 'opened';
   }
 
-  #hello(): OwnHello {
-    const { stubs, version } = this.#options;
-    const { kind, firmware, serial } = this.#target.probe.info;
-    const { devId, revId, uid, flashKiB, rdp, optcr } = this.#target.identity;
-    const { millivolts } = this.#target;
-    const text = (value: string): string => plainText(value, 64);
-    return {
-      agent: text(version),
-      stubs: [...stubs.hashes],
-      probe: { kind: text(kind), firmware: text(firmware), serial: text(serial ?? ''), millivolts },
-      target: { devId, revId, uid: toHex(uid), flashKiB, rdp, optcr },
-    };
+  /** Asks, unless the customer has said yes to just this before. */
+  async #propose(message: MessageOf<'JOB'>): Promise<Next> {
+    const { invite, stubs, memory, customer } = this.#options;
+    const job = readJob(message, { board: this.#target.identity, vendor: invite.vendor, stubs });
+    if (memory.consent !== undefined && equalBytes(memory.consent.hash, job.consentHash)) {
+      customer.say('The vendor goes on with the plan you agreed to.');
+      return this.#agree(job);
+    }
+    this.#proposed = { job, told: false };
+    this.#questions.put(job, this.#code);
+    this.#events.send({ name: 'SHEET' });
+    return 'asked';
+  }
+
+  async #agree(job: Job): Promise<Next> {
+    this.#events.send({ name: 'CONSENT', yes: true, planHash: job.hash });
+    this.#proposed = { job, told: true };
+    await this.#work.begin(job);
+    return this.#afterWork();
+  }
+
+  /** What one yes covers may be used up: then the same question is put again, and the vendor waits for the offer. */
+  #afterWork(): SessionPhase {
+    if (!this.#work.loadsSpent || this.#proposed === undefined) return 'agreed';
+    this.#options.customer.say(
+      'Our program was started in the chip as often as one yes covers. The vendor waits; you are asked once more.',
+    );
+    this.#questions.put(this.#proposed.job, this.#code);
+    return 'asked';
+  }
+
+  #answer(yes: boolean): Promise<Ending | undefined> {
+    const answered = this.#questions.answered();
+    if (answered === undefined) return Promise.resolve(undefined);
+    return this.#on('answer', {
+      settle: () => this.#settle(answered, yes),
+      remember: () => this.#remember(answered, yes),
+      ignore: () => this.#phase,
+    });
+  }
+
+  async #settle(answered: Job, yes: boolean): Promise<Next> {
+    const { job, told } = this.#proposed ?? { job: answered, told: false };
+    if (!isSameConsent(answered, job)) {
+      this.#questions.put(job, this.#code);
+      return 'asked';
+    }
+    if (!yes) return this.#decline(told ? undefined : job);
+    this.#keepConsent(job);
+    if (!told) return this.#agree(job);
+    await this.#work.begin(job);
+    return this.#afterWork();
+  }
+
+  #remember(answered: Job, yes: boolean): Next {
+    if (!yes) return this.#decline(undefined);
+    this.#keepConsent(answered);
+    return this.#phase;
+  }
+
+  /** @param waiting the job the vendor waits for an answer about */
+  #decline(waiting: Job | undefined): Ending {
+    if (waiting === undefined) this.#work.report(fail('BF-JOB-DECLINED'));
+    else this.#events.send({ name: 'CONSENT', yes: false, planHash: waiting.hash });
+    return { result: 'declined' };
+  }
+
+  #keepConsent({ consentHash, planBytes, receiptPublic }: Job): void {
+    const { uid } = this.#target.identity;
+    this.#options.memory.keepConsent({ hash: consentHash, plan: planBytes, receiptPublic, uid });
+  }
+
+  async #doWork(message: TunnelMessage): Promise<Next> {
+    switch (message.name) {
+      case 'SEALED2':
+        await this.#work.takeM2(message.m2);
+        break;
+      case 'FRAME':
+        await this.#work.takeCommand(message);
+        break;
+      case 'RESTART':
+        await this.#work.restart();
+        break;
+      default:
+        return this.#drop(message);
+    }
+    return this.#afterWork();
+  }
+
+  #drop({ name }: TunnelMessage): SessionPhase {
+    this.#options.log.warn({ name, phase: this.#phase }, 'a message that does not belong here was dropped');
+    return this.#phase;
+  }
+
+  #refuse(): never {
+    throw fail('BF-TUNNEL-ORDER', 'a second job in one tunnel');
   }
 
   #bye(message: MessageOf<'BYE'>): Ending {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
+    const { memory, verify } = this.#options;
     // A job that an earlier process of this agent served may end in this one; what nobody agreed to cannot be done.
-    if (this.#work.job === undefined && this.#options.memory.consented === undefined) {
+    if (memory.consent === undefined) {
       return { result: 'failed', error: fail('BF-JOB-REFUSED', 'the vendor ended no job') };
     }
-    return message.customer.receipt === null ? { result: 'done' } : { result: 'done', receipt: message.customer };
-  }
-
-  // ── consent ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  async #takeJob(message: MessageOf<'JOB'>): Promise<Ending | undefined> {
-    const job = readJob(message, this.#target.identity);
-    const yes = await this.#consent(job);
-    this.#events.send({ name: 'CONSENT', yes, planHash: job.hash });
-    if (!yes) return { result: 'declined' };
-    await this.#work.begin(job);
-    return undefined;
-  }
-
-  /** Asks, unless the customer has said yes to these very bytes before. */
-  async #consent(job: Job): Promise<boolean> {
-    const { memory, customer, stubs } = this.#options;
-    if (memory.consented !== undefined && equalBytes(memory.consented, job.hash)) {
-      customer.say('The vendor goes on with the plan you agreed to.');
-      return true;
-    }
-    const stub = KINDS[job.plan.kind].stub ? stubs.forDevice(job.plan.devId) : undefined;
-    const sheet = consentSheet({
-      plan: job.plan,
-      planHash: job.hash,
-      board: this.#target.identity,
-      probe: this.#target.probe.info,
-      stubHash: stub?.hash,
-      stubRuns: this.#target.transport !== undefined,
-    });
-    customer.showSheet(sheet);
-    this.#events.send({ name: 'SHEET' });
-    const yes = await this.#events.race(customer.askConsent(sheet));
-    if (yes) memory.saveConsent(job.hash);
-    return yes;
+    const { reached, job } = this.#work;
+    const end = { consent: memory.consent, customer: message.customer, reached, begun: job !== undefined, verify };
+    const receipt = acceptEnd(end);
+    return receipt === undefined ? { result: 'done' } : { result: 'done', receipt };
   }
 
   // ── going away ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,7 +322,7 @@ class AgentSession {
     const finalState = finalStateOf(facts, done);
     try {
       await this.#target.finish(finalState);
-      if (finalState !== 'none') this.#options.memory.saveStubLoaded(false);
+      if (finalState !== 'none') this.#options.memory.noteStubGone();
       return boardAfter(facts, finalState, done);
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
@@ -255,14 +334,12 @@ class AgentSession {
   #forget(ending: Ending, board: Board): void {
     const unfinished = board === 'incomplete' || board === 'waiting';
     const otherBoard = ending.error?.code === 'BF-JOB-OTHER-BOARD';
-    const over = ending.result !== 'failed' || (ending.byVendor === true && !unfinished && !otherBoard);
-    if (over) this.#options.memory.forget();
+    const ended = ending.result === 'declined' || ending.byVendor === true;
+    if (ending.result === 'done' || (ended && !unfinished && !otherBoard)) this.#options.memory.forget();
   }
 }
 
 /** The vendor's reason; a code of a newer version is told as what it is. */
 function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
-  return isErrorCode(code)
-    ? fail(code, detail)
-    : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${plainText(detail)}`);
+  return isErrorCode(code) ? fail(code, detail) : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${cleanText(detail)}`);
 }

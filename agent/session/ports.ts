@@ -1,8 +1,9 @@
 // The ports of the agent's session: the customer who is asked and told, and the memory that outlives the process.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
-import type { Psk } from '../../shared/crypto/keys.ts';
+import { psk, type Psk } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import type { Board, Customer as CustomerCopy } from '../../shared/tunnel/bodies.ts';
+import type { SignedText } from '../../shared/plan/receipt.ts';
+import type { Board } from '../../shared/tunnel/bodies.ts';
 import type { ConsentSheet } from '../consent/sheet.ts';
 import type { Phase } from '../transport/port.ts';
 
@@ -19,11 +20,11 @@ export interface JobProgress {
 export interface Customer {
   /** A sentence about what goes on. */
   say(text: string): void;
-  /** The code to be read to the vendor. `again`: of a later connection, after one that was confirmed. */
+  /** The code to be read to the vendor, who types it. `again`: of a later connection. */
   showCode(code: string, again: boolean): void;
   showSheet(sheet: ConsentSheet): void;
-  /** True only for a yes to exactly this sheet. */
-  askConsent(sheet: ConsentSheet): Promise<boolean>;
+  /** True only for a yes to exactly this sheet. `code`: of the tunnel the plan came by, to be shown beside the question. */
+  askConsent(sheet: ConsentSheet, code: string): Promise<boolean>;
   progress(progress: JobProgress): void;
 }
 
@@ -35,45 +36,74 @@ export interface AgentOutcome {
   readonly error: BlindflashError | undefined;
   /** The vendor gave it up (true), or this side did. */
   readonly byVendor: boolean;
-  /** The customer's copy of the receipt, when the job earned one. */
-  readonly receipt: CustomerCopy | undefined;
+  /** The customer's copy of the receipt, checked, when the job earned one. */
+  readonly receipt: SignedText | undefined;
   /** The plan the customer said yes to. */
   readonly plan: Plan | undefined;
 }
 
+/** What the customer said yes to, and what is needed to check the end of it. */
+export interface Consent {
+  /** 64 bytes (docs/protocol.md §14). */
+  readonly hash: Uint8Array;
+  /** Canonical bytes. */
+  readonly plan: Uint8Array;
+  /** The key the vendor signs receipts with, 32 bytes. */
+  readonly receiptPublic: Uint8Array;
+  /** 12 bytes; zeros where the chip did not tell it. */
+  readonly uid: Uint8Array;
+}
+
 /** What has to survive this process: kept in a file only its owner can read (agent/node/resume-file.ts). */
 export interface AgentMemory {
-  /** Of an earlier tunnel of this invite. */
-  readonly resumeSecret: Psk | undefined;
-  /** Hash of the plan the customer said yes to, 64 bytes. */
-  readonly consented: Uint8Array | undefined;
+  /** The way back, newest first: one or two; none before the first tunnel. */
+  readonly secrets: readonly Psk[];
+  readonly consent: Consent | undefined;
+  /** How often a stub was loaded since that yes. */
+  readonly loads: number;
   /** A stub of ours may be running on the board. */
   readonly stubLoaded: boolean;
-  /** Each returns when it is stored. */
-  saveSecret(secret: Psk): void;
-  saveConsent(planHash: Uint8Array): void;
-  saveStubLoaded(loaded: boolean): void;
+  /** Somebody at this computer has said yes to a job of this vendor before. */
+  readonly vendorKnown: boolean;
+  /** Each returns when it is stored; a set of secrets in one write. */
+  keepSecrets(secrets: readonly Psk[]): void;
+  /** Loads are counted from 0 again, and the vendor is known from now on. */
+  keepConsent(consent: Consent): void;
+  /** A stub is about to be loaded. */
+  countLoad(): void;
+  /** The stub is gone from the board. */
+  noteStubGone(): void;
   /** The job is over: nothing of it is kept. */
   forget(): void;
 }
 
 /** A memory that lasts as long as the process. */
 export class ShortMemory implements AgentMemory {
-  resumeSecret: Psk | undefined;
-  consented: Uint8Array | undefined;
+  secrets: readonly Psk[] = [];
+  consent: Consent | undefined;
+  loads = 0;
   stubLoaded = false;
+  vendorKnown = false;
 
-  saveSecret(secret: Psk): void {
-    this.resumeSecret = secret;
+  keepSecrets(secrets: readonly Psk[]): void {
+    this.secrets = secrets.map((secret) => psk(secret));
   }
-  saveConsent(planHash: Uint8Array): void {
-    this.consented = planHash;
+  keepConsent(consent: Consent): void {
+    this.consent = consent;
+    this.loads = 0;
+    this.vendorKnown = true;
   }
-  saveStubLoaded(loaded: boolean): void {
-    this.stubLoaded = loaded;
+  countLoad(): void {
+    this.loads++;
+    this.stubLoaded = true;
+  }
+  noteStubGone(): void {
+    this.stubLoaded = false;
   }
   forget(): void {
-    this.resumeSecret = this.consented = undefined;
+    this.secrets = [];
+    this.consent = undefined;
+    this.loads = 0;
     this.stubLoaded = false;
   }
 }

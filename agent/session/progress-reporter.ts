@@ -1,7 +1,7 @@
 // How far the stub is, told to vendor (PROGRESS, docs/protocol.md §6) and customer at a measured pace, and only when it has changed.
 import type { Clock } from '../../shared/ports.ts';
 import { IMAGE_DATA_BYTES } from '../../shared/sealed/messages.ts';
-import type { OwnMessage, Progress } from '../../shared/tunnel/messages.ts';
+import type { MessageFields, OwnMessage } from '../../shared/tunnel/messages.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
 import type { Customer } from './ports.ts';
 import type { Transport } from '../transport/port.ts';
@@ -15,9 +15,11 @@ export interface ProgressReporterOptions {
   readonly send: (message: OwnMessage) => void;
 }
 
+type Told = MessageFields['PROGRESS'];
+
 export class ProgressReporter {
   readonly #options: ProgressReporterOptions;
-  #last: Progress | undefined;
+  #last: Told | undefined;
   #at = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProgressReporterOptions) {
@@ -33,14 +35,14 @@ export class ProgressReporter {
     this.#at = clock.now();
     this.#last = progress;
     if (!changed) return true;
-    send({ name: 'PROGRESS', progress });
+    send({ name: 'PROGRESS', ...progress });
     customer.progress({ phase, number, ...amounts(transport, facts) });
     return true;
   }
 }
 
-function differs(one: Progress, other: Progress): boolean {
-  return (Object.keys(one) as (keyof Progress)[]).some((name) => one[name] !== other[name]);
+function differs(one: Told, other: Told): boolean {
+  return one.accepted !== other.accepted || one.wordsProgrammed !== other.wordsProgrammed;
 }
 
 /** Image bytes taken and to be taken; by sealed commands, so the last one may overshoot. */

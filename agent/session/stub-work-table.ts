@@ -3,30 +3,32 @@
 
 /**
  * idle: no sealed session and no offer. offered: SEALED1 went out on this tunnel and is not answered. serving: a sealed session runs and
- * is pumped. paused: a sealed session runs, but whoever is at the other end has yet to say whether it goes on.
+ * is pumped. reopening: the chip shows another key than it did in this tunnel, and a new tunnel was asked for.
  */
-export type WorkPhase = 'idle' | 'offered' | 'serving' | 'paused';
+export type WorkPhase = 'idle' | 'offered' | 'serving' | 'reopening';
 
 /** `job`: the customer said yes to one. `opened`: a tunnel was confirmed, maybe to another controller. `turn`: nothing else is to do. */
 export type WorkInput = 'job' | 'RESTART' | 'SEALED2' | 'FRAME' | 'opened' | 'turn';
 
 /**
  * What is done, and the phase it leads to:
- * - begin: take the job. One that needs the stub goes on as `offer`; otherwise what was served is paused.
- * - offer: a new handshake, from the stub that has this job or from one loaded anew (counted) → offered. Without a job that needs a stub
- *   it is dropped.
- * - shake: M2 to the stub, M3 and credit to the vendor → serving.
- * - take: queue the sealed command → serving.
- * - pump: one turn of the transport → serving; paused or idle when the stub has ended, stopped or made trouble.
- * - rest: → paused if a sealed session runs, else idle. Trouble in any of the above ends here too, counted and told to the vendor.
+ * - begin: take the job. One that needs the stub goes on as `offer`; otherwise there is nothing to do → idle.
+ * - offer: a new handshake, from the stub that has this job or from one loaded anew (counted) → offered, or → reopening when its key is
+ *   not the one offered in this tunnel before. Without a job that needs a stub it is dropped. When the loads of one yes are used up the
+ *   customer is asked again → idle.
+ * - shake: M2 to the stub, M3 and credit to the vendor → serving. An M2 of another session than this tunnel's ends the session.
+ * - take: queue the sealed command → serving. One whose number is not the next ends the session.
+ * - pump: one turn of the transport → serving; idle when the stub has ended, stopped or made trouble.
+ * - leave: what was under way belonged to the tunnel before → idle.
  * - stay: nothing; an offer nobody has answered is as good as a new one.
  * - drop: nothing, and a line in the log.
+ * Trouble with the board in any of these is counted, told to the vendor, and ends in idle.
  */
 export const STUB_WORK = {
-  idle: { job: 'begin', RESTART: 'offer', SEALED2: 'drop', FRAME: 'drop', opened: 'stay', turn: 'stay' },
-  offered: { job: 'begin', RESTART: 'stay', SEALED2: 'shake', FRAME: 'drop', opened: 'rest', turn: 'stay' },
-  serving: { job: 'begin', RESTART: 'offer', SEALED2: 'drop', FRAME: 'take', opened: 'rest', turn: 'pump' },
-  paused: { job: 'begin', RESTART: 'offer', SEALED2: 'drop', FRAME: 'take', opened: 'stay', turn: 'stay' },
+  idle: { job: 'begin', RESTART: 'offer', SEALED2: 'drop', FRAME: 'drop', opened: 'leave', turn: 'stay' },
+  offered: { job: 'begin', RESTART: 'stay', SEALED2: 'shake', FRAME: 'drop', opened: 'leave', turn: 'stay' },
+  serving: { job: 'begin', RESTART: 'offer', SEALED2: 'drop', FRAME: 'take', opened: 'leave', turn: 'pump' },
+  reopening: { job: 'begin', RESTART: 'stay', SEALED2: 'drop', FRAME: 'drop', opened: 'leave', turn: 'stay' },
 } as const satisfies Record<WorkPhase, Record<WorkInput, string>>;
 
 /** What the table has for an input, over all phases. */

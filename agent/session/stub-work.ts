@@ -2,38 +2,62 @@
 // (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an address. What is done in
 // which phase is a table: stub-work-table.ts.
 import { KINDS } from '../../shared/plan/kinds.ts';
-import { asBlindflashError, endsAgent, fail, tell, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, endsAgent, tell, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
-import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
+import { decodePlan, type Plan } from '../../shared/plan/plan.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Board } from '../../shared/tunnel/bodies.ts';
+import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageName, OwnMessage } from '../../shared/tunnel/messages.ts';
+import { boundedText } from '../consent/plain-text.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
 import { readJob, sameJob, type Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 import { ProgressReporter } from './progress-reporter.ts';
+import { deviceKeyIn, requireOwnSession, requireSameUnit } from './sealed-offer.ts';
 import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './stub-work-table.ts';
+import type { StubRegistry } from '../target/stubs.ts';
 import type { TargetSession } from '../target/target-session.ts';
 import { isServing, isStopped } from '../transport/program-states.ts';
 import type { FoundStub, NumberedBox, Offer, StubJob, Transport, Turn } from '../transport/port.ts';
 
+/** What the work with the stub needs of the tunnel. */
+export interface WorkTunnel {
+  send(message: OwnMessage): void;
+  /** The id of the sealed session that this M1 leads to, 16 bytes. */
+  sealedSessionId(m1: Uint8Array): Uint8Array;
+  /** Asks for another tunnel; `opened` is called when it stands. */
+  reopen(): void;
+}
+
 export interface StubWorkOptions {
   readonly target: TargetSession;
   readonly memory: AgentMemory;
+  readonly stubs: StubRegistry;
+  /** V of the invite, 32 bytes. */
+  readonly vendor: Uint8Array;
   readonly customer: Customer;
   readonly clock: Clock;
   readonly log: Log;
-  readonly send: (message: OwnMessage) => void;
+  readonly tunnel: WorkTunnel;
 }
 
-/** Chosen: how often a stub is loaded in one session, and how often trouble with the board is reported before it is given up. */
-const MOST = { loads: 8, troubles: 32 } as const;
+/** Loads of one yes, text of a PROBLEM: fixed by the specification (§11, §6). Trouble reported before the board is given up: chosen. */
+const MOST = { loads: 8, troubles: 32, detail: 300 } as const;
+
+/** What went out as SEALED1 in this tunnel. */
+interface Offered {
+  /** D, 32 bytes. */
+  readonly deviceKey: Uint8Array;
+  /** The session id its SEALED2 has to name, 16 bytes. */
+  readonly sessionId: Uint8Array;
+}
 
 export class StubWork {
   readonly #options: StubWorkOptions;
   readonly #progress: ProgressReporter;
-  readonly #counters = { loads: 0, troubles: 0 };
+  #troubles = 0;
   #phase: WorkPhase = 'idle';
   /** The job the customer said yes to. */
   #job: Job | undefined;
@@ -41,14 +65,18 @@ export class StubWork {
   #stubJob: StubJob | undefined;
   /** The plan of a stub that was found running, agreed to or not. */
   #foundPlan: Plan | undefined;
-  /** The transport a sealed session was begun or adopted on. */
+  /** The transport a sealed session was begun on. */
   #served: Transport | undefined;
+  #offered: Offered | undefined;
   #touched = false;
   #state: StubState | undefined;
+  readonly #reached = new Set<StubState>();
+  #loadsSpent = false;
 
   constructor(options: StubWorkOptions) {
     this.#options = options;
-    this.#progress = new ProgressReporter(options);
+    const { clock, customer, tunnel } = options;
+    this.#progress = new ProgressReporter({ clock, customer, send: (message) => tunnel.send(message) });
   }
 
   /** There is something to pump: `pump` is to be called whenever no message waits. */
@@ -60,6 +88,16 @@ export class StubWork {
     return this.#job;
   }
 
+  /** States the stub was seen in, of the sealed session served last or as it was found. */
+  get reached(): ReadonlySet<StubState> {
+    return this.#reached;
+  }
+
+  /** The stub would have to be loaded once more than one yes covers: the customer is to be asked again. */
+  get loadsSpent(): boolean {
+    return this.#loadsSpent;
+  }
+
   get facts(): BoardFacts {
     const stubLoaded = this.#options.target.transport !== undefined;
     return { plan: this.#job?.plan ?? this.#foundPlan, stubLoaded, touched: this.#touched, state: this.#state };
@@ -67,18 +105,15 @@ export class StubWork {
 
   // ── what comes ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A stub of an earlier agent works on: with the customer's yes to its plan, its sealed session can be served on. */
-  async adopt(found: FoundStub): Promise<void> {
+  /** A stub of an earlier agent is there: it can be asked for another handshake. */
+  adopt(found: FoundStub): void {
     this.#state = found.state;
+    this.#reached.add(found.state);
     this.#stubJob = found.job;
     if (found.job === undefined) return;
     this.#foundPlan = decodePlan(found.job.planBytes);
     this.#touched = KINDS[this.#foundPlan.kind].writes;
-    this.#job = this.#consentedJob(found.job, this.#options.memory.consented);
-    if (this.#job === undefined) return;
-    this.#served = found.transport;
-    await found.transport.adopt();
-    this.#phase = this.#rest();
+    this.#job = this.#consentedJob(found.job);
   }
 
   /** The customer said yes: from here on this is the job. */
@@ -86,9 +121,9 @@ export class StubWork {
     return this.#on('job', { begin: () => this.#begin(job) });
   }
 
-  /** Another tunnel: whoever is at its other end has yet to say which sealed session it goes on with. */
+  /** Another tunnel: whoever is at its other end begins anew. */
   opened(): Promise<void> {
-    return this.#on('opened', { rest: () => this.#rest(), stay: () => this.#phase });
+    return this.#on('opened', { leave: () => this.#leaveTunnel() });
   }
 
   restart(): Promise<void> {
@@ -109,7 +144,7 @@ export class StubWork {
     let pauseMs = 0;
     const pump = async (): Promise<WorkPhase> => {
       const turn = await this.#attempt((served) => served.turn());
-      if (turn === undefined) return this.#rest();
+      if (turn === undefined) return 'idle';
       const next = await this.#afterTurn(turn);
       if (isServing(turn.state)) pauseMs = turn.pauseMs;
       return next;
@@ -130,33 +165,57 @@ export class StubWork {
 
   #begin(job: Job): WorkPhase | Promise<WorkPhase> {
     this.#job = job;
-    if (this.#needsStub()) return this.#offer();
-    return this.#phase === 'serving' ? 'paused' : this.#phase;
+    this.#loadsSpent = false;
+    return this.#needsStub() ? this.#offer() : 'idle';
   }
 
-  /** RESTART is this transition too: the counter of loads bounds it. */
+  #leaveTunnel(): WorkPhase {
+    this.#offered = undefined;
+    return 'idle';
+  }
+
+  /** RESTART is this transition too: the count of loads and the stub's own count of handshakes bound it. */
   async #offer(): Promise<WorkPhase> {
     const job = this.#job;
     if (job === undefined || !this.#needsStub()) return this.#drop('RESTART');
     const offer = await this.#guard(() => this.#makeOffer(job));
-    if (offer === undefined) return this.#rest();
+    if (offer === undefined) return 'idle';
     this.#state = 'offered';
-    this.#options.send({ name: 'SEALED1', stubHash: offer.stubHash, m1: offer.m1 });
+    return this.#send1(offer);
+  }
+
+  /** The chip's key may not change within a tunnel: the vendor's yes to it, the code, was for one. */
+  #send1({ stubHash, m1 }: Offer): WorkPhase {
+    const { tunnel, customer } = this.#options;
+    const deviceKey = deviceKeyIn(m1);
+    if (this.#offered !== undefined && !equalBytes(deviceKey, this.#offered.deviceKey)) {
+      customer.say('The chip was started anew: a new connection to the vendor is made for it.');
+      tunnel.reopen();
+      return 'reopening';
+    }
+    this.#offered = { deviceKey, sessionId: tunnel.sealedSessionId(m1) };
+    tunnel.send({ name: 'SEALED1', stubHash, m1 });
     return 'offered';
   }
 
-  /** M1 from the stub that has this job, or from a new one. */
-  async #makeOffer(job: Job): Promise<Offer> {
-    const { memory, customer, target } = this.#options;
+  /** M1 from the stub that has this job, or from a new one; undefined when a new one takes another yes. */
+  async #makeOffer(job: Job): Promise<Offer | undefined> {
+    const { target } = this.#options;
     const { transport } = target;
-    if (transport !== undefined && sameJob(job, this.#stubJob) && (await transport.canOfferAgain())) {
-      return transport.offerAgain();
+    const again = transport !== undefined && sameJob(job, this.#stubJob) && (await transport.canOfferAgain());
+    const offer = again ? await transport.offerAgain() : await this.#loadAndOffer(job);
+    if (offer !== undefined) requireSameUnit(offer, target.identity.uid);
+    return offer;
+  }
+
+  async #loadAndOffer(job: Job): Promise<Offer | undefined> {
+    const { memory, customer, target } = this.#options;
+    if (memory.loads >= MOST.loads) {
+      this.#loadsSpent = true;
+      return undefined;
     }
-    const { loads } = this.#counters;
-    if (loads === MOST.loads) throw fail('BF-STUB-SILENT', `loaded ${loads} times`);
-    this.#counters.loads++;
     customer.say('Starting our program in the RAM of the chip.');
-    memory.saveStubLoaded(true);
+    memory.countLoad();
     this.#stubJob = undefined;
     const fresh = await target.startStub(job);
     this.#stubJob = job;
@@ -164,13 +223,17 @@ export class StubWork {
   }
 
   async #shake(m2: Uint8Array): Promise<WorkPhase> {
-    const { transport } = this.#options.target;
-    if (transport === undefined) return this.#drop('SEALED2');
+    const { target, tunnel } = this.#options;
+    const { transport } = target;
+    const offered = this.#offered;
+    if (transport === undefined || offered === undefined) return this.#drop('SEALED2');
+    requireOwnSession(m2, offered.sessionId);
     const m3 = await this.#guard(() => transport.giveM2(m2));
-    if (m3 === undefined) return this.#rest();
+    if (m3 === undefined) return 'idle';
     this.#served = transport;
     this.#state = 'active';
-    this.#options.send({ name: 'SEALED3', m3 });
+    this.#reached.clear();
+    tunnel.send({ name: 'SEALED3', m3 });
     this.#tellCredit(transport);
     return 'serving';
   }
@@ -183,23 +246,20 @@ export class StubWork {
   async #afterTurn(turn: Turn): Promise<WorkPhase> {
     const served = this.#served as Transport;
     this.#state = turn.state;
+    this.#reached.add(turn.state);
     this.#touched ||= served.accepted > 0 && this.#writes();
-    for (const reply of turn.replies) this.#options.send({ name: 'REPLY', ...reply });
+    for (const reply of turn.replies) this.#options.tunnel.send({ name: 'REPLY', ...reply });
     this.#tellCredit(served);
     const told = await this.#attempt(() => this.#progress.tell(served, this.facts));
-    if (isServing(turn.state)) return told === undefined ? this.#rest() : 'serving';
+    if (isServing(turn.state)) return told === undefined ? 'idle' : 'serving';
     if (isStopped(turn.state)) await this.#stopped(turn.state);
-    return this.#rest();
+    return 'idle';
   }
 
   /** The stub gave up: its reason is told as any other trouble. */
   async #stopped(state: StubState): Promise<void> {
     const reason = await this.#attempt((served) => served.stopReason(state));
     if (reason !== undefined) await this.#trouble(reason);
-  }
-
-  #rest(): WorkPhase {
-    return this.#served !== undefined && isServing(this.#state) ? 'paused' : 'idle';
   }
 
   #drop(name: MessageName): WorkPhase {
@@ -214,16 +274,16 @@ export class StubWork {
 
   #tellCredit(transport: Transport): void {
     const upTo = transport.credit();
-    if (upTo !== undefined) this.#options.send({ name: 'CREDIT', upTo });
+    if (upTo !== undefined) this.#options.tunnel.send({ name: 'CREDIT', upTo });
   }
 
   // ── trouble ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** PROBLEM, as far as there is a tunnel to send it through. */
   report(error: BlindflashError, board: Board = boardNow(this.facts)): void {
-    const problem = { code: error.code, detail: error.detail ?? '', board };
+    const problem = { code: error.code, detail: boundedText(error.detail ?? '', MOST.detail), board };
     try {
-      this.#options.send({ name: 'PROBLEM', problem });
+      this.#options.tunnel.send({ name: 'PROBLEM', problem });
     } catch (failure) {
       this.#options.log.info({ code: error.code, why: String(failure) }, 'the vendor cannot be told');
     }
@@ -256,8 +316,8 @@ export class StubWork {
   /** Counts trouble and tells it; the controller decides what comes. @throws the trouble itself when it ends the session */
   async #trouble(error: BlindflashError): Promise<void> {
     const { log, customer } = this.#options;
-    this.#counters.troubles++;
-    if (endsAgent(error.code) || this.#counters.troubles > MOST.troubles) throw error;
+    this.#troubles++;
+    if (endsAgent(error.code) || this.#troubles > MOST.troubles) throw error;
     await this.#lookAgain();
     log.warn({ code: error.code, detail: error.detail }, 'trouble with the board');
     customer.say(tell(error, 'customer'));
@@ -274,10 +334,16 @@ export class StubWork {
 
   // ── the job ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #consentedJob(found: StubJob, consented: Uint8Array | undefined): Job | undefined {
-    if (consented === undefined || !equalBytes(planHash(found.planBytes), consented)) return undefined;
-    const { sealedPublic, hostEntropy, planBytes } = found;
-    return readJob({ name: 'JOB', sealedPublic, hostEntropy, plan: planBytes }, this.#options.target.identity);
+  /** The job of a stub that was found, if it is the one the customer said yes to. */
+  #consentedJob({ sealedPublic, hostEntropy, planBytes }: StubJob): Job | undefined {
+    const { memory, target, vendor, stubs } = this.#options;
+    const { consent } = memory;
+    if (consent === undefined || !equalBytes(planBytes, consent.plan)) return undefined;
+    const { receiptPublic } = consent;
+    if (!equalBytes(vendorFingerprint(sealedPublic, receiptPublic), vendor)) return undefined;
+    const message = { name: 'JOB', sealedPublic, receiptPublic, hostEntropy, plan: planBytes } as const;
+    const job = readJob(message, { board: target.identity, vendor, stubs });
+    return equalBytes(job.consentHash, consent.hash) ? job : undefined;
   }
 
   #needsStub(): boolean {

@@ -4,7 +4,7 @@ import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.
 import type { Psk } from '../../shared/crypto/keys.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { OwnMessage, TunnelMessage } from '../../shared/tunnel/messages.ts';
-import { Tunnel, type TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
+import { AgentTunnel, type AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
 
 /** The agent's place in a room; shared/link/room-client.ts is one, an in-memory pair in tests another. */
 export interface Room {
@@ -20,22 +20,24 @@ export interface Room {
 
 /** What comes out of room and tunnel, in order. */
 export type Event =
-  | { readonly kind: 'opened'; readonly confirmed: TunnelConfirmed }
+  | { readonly kind: 'opened'; readonly opened: AgentTunnelOpened }
   | { readonly kind: 'peer'; readonly present: boolean }
-  | { readonly kind: 'message'; readonly message: TunnelMessage };
+  | { readonly kind: 'message'; readonly message: TunnelMessage }
+  /** The customer has answered the question that was put last. */
+  | { readonly kind: 'answer'; readonly yes: boolean };
 
 export interface TunnelEventQueueOptions {
   readonly room: Room;
   readonly invite: PublicInvite;
-  readonly inviteSecret?: Psk | undefined;
-  readonly resumeSecret?: Psk | undefined;
+  /** The way back, newest first, or the invite's secret alone. */
+  readonly secrets: readonly Psk[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** Aborted when the customer wants to stop. */
   readonly signal?: AbortSignal | undefined;
-  /** Stores the resume secret; returns when it is stored (it precedes T3). */
-  readonly onSecret: (secret: Psk) => void;
+  /** As AgentTunnelEvents has it. */
+  readonly keepSecrets: (secrets: readonly Psk[]) => void;
 }
 
 /** Events held at most before the session has taken them; the tunnel's window is smaller. */
@@ -43,8 +45,10 @@ export const MOST_EVENTS = 8192;
 
 export class TunnelEventQueue {
   readonly #options: TunnelEventQueueOptions;
-  readonly #tunnel: Tunnel;
-  readonly #events: Event[] = [];
+  readonly #tunnel: AgentTunnel;
+  #events: Event[] = [];
+  /** Tunnels confirmed so far, and those whose `opened` was taken: what is said meanwhile belongs to the one before. */
+  readonly #tunnels = { confirmed: 0, taken: 0 };
   #end: BlindflashError | undefined;
   #over = false;
   #wake: () => void = () => {};
@@ -52,21 +56,17 @@ export class TunnelEventQueue {
 
   constructor(options: TunnelEventQueueOptions) {
     this.#options = options;
-    const { invite, inviteSecret, resumeSecret, clock, random, log } = options;
-    this.#tunnel = new Tunnel({
-      role: 'agent',
+    const { invite, secrets, keepSecrets, clock, random, log } = options;
+    this.#tunnel = new AgentTunnel({
       controllerPublic: invite.tunnelPublic,
       publicInviteHash: publicInviteHash(invite),
-      inviteSecret,
-      resumeSecret,
+      secrets,
       clock,
       random,
       log,
       events: {
-        onConfirmed: (confirmed) => {
-          this.#keep(confirmed.resumeSecret);
-          this.#push({ kind: 'opened', confirmed });
-        },
+        keepSecrets,
+        onOpened: (opened) => this.#opened(opened),
         onMessage: (message) => this.#push({ kind: 'message', message }),
         onFailed: (error) => this.#finish(error),
         onDrained: () => this.#drained(),
@@ -74,14 +74,11 @@ export class TunnelEventQueue {
     });
   }
 
-  /** A secret that cannot be stored is the end before T3 leaves: the invite is still good for another try. */
-  #keep(secret: Psk): void {
-    try {
-      this.#options.onSecret(secret);
-    } catch (error) {
-      this.#finish(asBlindflashError(error));
-      throw error;
-    }
+  /** Messages of the tunnel before that nobody has taken are of no use in this one. */
+  #opened(opened: AgentTunnelOpened): void {
+    this.#tunnels.confirmed++;
+    this.#events = this.#events.filter(({ kind }) => kind !== 'message');
+    this.#push({ kind: 'opened', opened });
   }
 
   /** Events nobody has taken yet. */
@@ -123,6 +120,7 @@ export class TunnelEventQueue {
     if (this.#end?.code === 'BF-JOB-INTERRUPTED') throw this.#end;
     const event = this.#events.shift();
     if (event === undefined && this.#end !== undefined) throw this.#end;
+    if (event?.kind === 'opened') this.#tunnels.taken++;
     return event;
   }
 
@@ -135,22 +133,32 @@ export class TunnelEventQueue {
     cancel();
   }
 
-  /** `work`, or the end of room and tunnel if that comes first (the work is then on its own). */
-  race<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      work.then(resolve, reject);
-      const watch = (): void => {
-        if (this.#end !== undefined) reject(this.#end);
-        else void this.#waiting().then(watch);
-      };
-      watch();
-    });
+  /** The answer becomes an event; a question that fails is the end. */
+  expectAnswer(answer: Promise<boolean>): void {
+    answer.then(
+      (yes) => this.#push({ kind: 'answer', yes }),
+      (error: unknown) => this.#finish(asBlindflashError(error)),
+    );
   }
 
-  /** Sends a message, now or when the peer is back. @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT */
+  /**
+   * Sends a message, now or when the peer is back. One for a tunnel that another has replaced meanwhile is dropped.
+   * @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT
+   */
   send(message: OwnMessage): void {
     if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
+    if (this.#tunnels.taken !== this.#tunnels.confirmed) return;
     this.#tunnel.send(message);
+  }
+
+  /** The id of the sealed session that an M1 sent now leads to, 16 bytes. @throws BF-TUNNEL-CLOSED */
+  sealedSessionId(m1: Uint8Array): Uint8Array {
+    return this.#tunnel.sealedSessionId(m1);
+  }
+
+  /** Asks for another tunnel; `opened` comes when it stands. */
+  reopen(): void {
+    this.#tunnel.reopen();
   }
 
   /** Sends as a last word: a tunnel that is no more does not matter. False when nothing could be sent. */

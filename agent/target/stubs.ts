@@ -6,6 +6,9 @@ import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { findLayout, HEADER, type Layout } from '../../shared/mailbox/layout.ts';
 
+/** The one major version of stubs this agent speaks with (docs/protocol.md §12). */
+export const STUB_MAJOR = 2;
+
 /** A stub that may be run. */
 export interface KnownStub {
   /** As the chip rows name it. */
@@ -77,6 +80,8 @@ function readStub({ name, image }: StubFile): KnownStub {
   const length = header('length');
   if (header('magic') !== HEADER.magic) refuse('no header');
   if (header('control') !== control.address) refuse('it speaks of another mailbox');
+  const version = header('version');
+  if (version >>> 8 !== STUB_MAJOR) refuse(`its version is ${version >>> 8}.${version & 0xff}, not ${STUB_MAJOR}`);
   if (length > image.length || image.length > stub.size) refuse('its length is impossible');
   const padded = new Uint8Array(Math.ceil(image.length / 4) * 4);
   padded.set(image);
@@ -85,7 +90,7 @@ function readStub({ name, image }: StubFile): KnownStub {
     layout,
     image: padded,
     hash: sha512(copyOf(image, 0, length)),
-    version: header('version'),
+    version,
     stackPointer: word(0),
     entry: word(4),
   };

@@ -4,7 +4,6 @@
 // sealed commands and replies pass as they are.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
-import type { Progress } from '../../shared/tunnel/messages.ts';
 
 /** What the program on the chip needs to know of a job. */
 export interface StubJob {
@@ -16,7 +15,7 @@ export interface StubJob {
   readonly planBytes: Uint8Array;
 }
 
-/** An offered handshake: M1 (104 bytes) and the hash the program computed over itself (64 bytes). */
+/** An offered handshake: M1 (136 bytes) and the hash the program computed over itself (64 bytes). */
 export interface Offer {
   readonly m1: Uint8Array;
   readonly stubHash: Uint8Array;
@@ -40,8 +39,12 @@ export interface Turn {
 /** What is going on in the chip, by its own unauthenticated words: for a bar, not for decisions. */
 export type Phase = 'waiting' | 'erasing' | 'programming' | 'checking' | 'locking';
 
-/** How far the program is, and what it is doing. */
-export interface ChipProgress extends Progress {
+/** How far the program is, and what it is doing: by its own unauthenticated words. */
+export interface ChipProgress {
+  /** Sealed commands of this session it has accepted. */
+  readonly accepted: number;
+  /** Words it says it programmed. */
+  readonly wordsProgrammed: number;
   readonly phase: Phase;
   /** Sector or range the phase is about. */
   readonly number: number;
@@ -65,11 +68,9 @@ export interface Transport {
 
   // ── sealed session ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Goes on with the sealed session an earlier agent served. */
-  adopt(): Promise<void>;
   /**
-   * Takes a sealed command for the program. One that is here already is dropped.
-   * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size no sealed command has
+   * Takes a sealed command for the program.
+   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size no sealed command has
    */
   queue(command: NumberedBox): void;
   /** Highest number of a sealed command there is room for, when it is time to tell it, else undefined. */

@@ -1,9 +1,10 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { readFile, writeFile } from 'node:fs/promises';
-import { asBlindflashError, exitStatusOf, fail } from '../../shared/errors/errors.ts';
+import { asBlindflashError, exitStatusOf, fail, tell } from '../../shared/errors/errors.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Log } from '../../shared/ports.ts';
+import { formatSigned } from '../../shared/plan/receipt.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';
 import { RoomClient } from '../../shared/link/room-client.ts';
 import { askInvite } from '../terminal/ask-invite.ts';
@@ -12,6 +13,7 @@ import { createProgress, progressMode } from '../terminal/progress.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { parseExpectedHash } from '../../agent/consent/answer.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
@@ -44,7 +46,7 @@ export async function runAgent(args: AgentArguments): Promise<void> {
   const progress = createProgress(progressMode(json), systemClock);
   const customer = new TerminalCustomer({ prompt, progress, json, expected });
   try {
-    const ticket = await chooseJob(args['invite-file'], prompt);
+    const ticket = await chooseJob(args['invite-file'], prompt, customer);
     const outcome = await runJob(args, ticket, customer, log);
     customer.finish(outcome);
     await keepReceipt(args['receipt-out'], outcome);
@@ -71,15 +73,20 @@ interface ChosenJob {
 }
 
 /** An interrupted job, if there is one and the customer wants it; else the job of the invite that is pasted. */
-async function chooseJob(inviteFile: string | undefined, prompt: Prompt): Promise<ChosenJob> {
+async function chooseJob(
+  inviteFile: string | undefined,
+  prompt: Prompt,
+  customer: TerminalCustomer,
+): Promise<ChosenJob> {
   const folder = resumeFolder();
-  const nowSeconds = Math.floor(systemClock.wall() / 1000);
-  const [interrupted] = inviteFile === undefined ? resumableJobs(folder, nowSeconds) : [];
+  const { jobs, foreign } = resumableJobs(folder, systemClock.wall());
+  for (const path of foreign) customer.say(tell(fail('BF-VERSION-FILE', path), 'customer'));
+  const [interrupted] = inviteFile === undefined ? jobs : [];
   if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true))) {
     return { invite: interrupted.invite, fresh: undefined, memory: interrupted };
   }
   const text = await readInvite(inviteFile, prompt);
-  const fresh = decodeInvite(text, nowSeconds);
+  const fresh = decodeInvite(text, Math.floor(systemClock.wall() / 1000));
   return { invite: fresh, fresh, memory: ResumeFile.forInvite(folder, fresh) };
 }
 
@@ -127,6 +134,7 @@ async function runJob(
       random,
       log,
       version,
+      verify: verifyEd25519,
       keepSpeed: args.speed !== undefined,
       signal,
     });
@@ -150,7 +158,7 @@ function onInterrupt(customer: TerminalCustomer, stop: AbortController): () => v
 
 async function keepReceipt(path: string | undefined, { receipt }: AgentOutcome): Promise<void> {
   if (path === undefined || receipt === undefined) return;
-  await writeFile(path, `${JSON.stringify(receipt)}\n`).catch((error: unknown) => {
+  await writeFile(path, formatSigned(receipt)).catch((error: unknown) => {
     throw fail('BF-USAGE-FILE', `${path}: ${asBlindflashError(error).detail ?? ''}`, error);
   });
 }

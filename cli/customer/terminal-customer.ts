@@ -42,21 +42,22 @@ export class TerminalCustomer implements Customer {
 
   showCode(code: string, again: boolean): void {
     const text = again
-      ? `Connected again. Should the vendor ask: the code is now ${code}`
-      : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by). He sends nothing before he\n` +
-        'has confirmed that it is the one he sees. If he sees another one, press Ctrl-C: somebody else is in between.\n';
+      ? `Connected again. If the vendor asks for the code: it is now ${code}`
+      : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by): he types what he hears, and\n` +
+        'nothing is sent before it was right. If he tells you that it is wrong, press Ctrl-C: somebody may be in between.\n';
     this.#tell({ event: 'code', code, again }, text);
   }
 
-  showSheet({ lines, plan, planHash }: ConsentSheet): void {
+  showSheet({ lines, plan, planHash, vendor, vendorKnown, word }: ConsentSheet): void {
     const rule = '─'.repeat(100);
-    const record = { event: 'sheet', planHash: toHex(planHash), kind: plan.kind, lines } as const;
+    const hashes = { planHash: toHex(planHash), vendor: toHex(vendor), vendorKnown, word };
+    const record = { event: 'sheet', kind: plan.kind, ...hashes, lines: [...lines] } as const;
     this.#tell(record, ['', rule, ...lines, rule].join('\n'));
   }
 
-  async askConsent({ plan, planHash, shortHash }: ConsentSheet): Promise<boolean> {
+  async askConsent({ plan, planHash, word }: ConsentSheet, code: string): Promise<boolean> {
     const { expected, prompt } = this.#options;
-    if (expected === undefined) return prompt.confirm(`Do you agree to this plan (${shortHash})?`);
+    if (expected === undefined) return prompt.askWord(questionOf(code, word), word);
     const covered = coversPlan(expected, planHash, plan);
     const { sentence } = wordingFor('BF-PLAN-HASH', 'customer');
     this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : `${sentence} The answer is no.`);
@@ -76,7 +77,7 @@ export class TerminalCustomer implements Customer {
   /** The last words: how it ended and in what state the board is. The error itself is reported by the caller. */
   finish({ result, board, receipt, plan, byVendor, error }: AgentOutcome): void {
     this.#options.progress.stop();
-    const record = { event: 'end', result, board, byVendor, code: error?.code, ...(receipt ?? {}) } as const;
+    const record = { event: 'end', result, board, byVendor, code: error?.code, ...copyOf(receipt) } as const;
     const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
     this.#tell(record, [ENDINGS[result], `Board: ${BOARD[board]}.`, ...locked].join('\n'));
   }
@@ -85,6 +86,18 @@ export class TerminalCustomer implements Customer {
     if (this.#options.json) printJson(record);
     else say(text);
   }
+}
+
+/** The code is said once more: a right one is what the vendor's voice stands for. */
+function questionOf(code: string, word: string): string {
+  return (
+    `The code is ${code}. Say yes only when the vendor has told you, by voice, that the code is right.\n` +
+    `Do you agree to this plan? Type the word of this sheet, ${word}, for yes, or no: `
+  );
+}
+
+function copyOf(receipt: AgentOutcome['receipt']): { receipt?: string; signature?: string } {
+  return receipt === undefined ? {} : { receipt: receipt.text, signature: receipt.signature };
 }
 
 const ENDINGS = {

@@ -224,6 +224,18 @@ export const ERRORS = {
   },
 
   // ── INVITE: what the customer pastes ────────────────────────────────────────────────────────────────────────────
+  'BF-INVITE-CODES': {
+    sentence: 'Too many codes were shown for this invite.',
+    remedy:
+      'Somebody between you and the vendor may be trying. Call the vendor; if he knows of nothing, ask for a new invite, otherwise start again.',
+    vendor: {
+      remedy:
+        'Somebody between you and the customer may be trying. Call him; go on under a new invite if neither knows why.',
+    },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-INVITE-EXPIRED': {
     sentence: 'This invite has expired.',
     remedy: NEW_INVITE,
@@ -364,11 +376,30 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-JOB-NOT-DONE': {
+    sentence: 'The job was called done, but the chip has not done it.',
+    remedy: 'Continue with --resume; if it happens again, report it with code and log.',
+    customer: {
+      sentence: 'The vendor’s side says that the job is done, but the chip on this board has not done it.',
+      remedy: 'Call the vendor; he can continue the job.',
+    },
+    part: 'job',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-JOB-OTHER-BOARD': {
     sentence: 'The board was exchanged for another one in the middle of the job.',
     remedy: 'Connect the first board again, or start a new job for this one.',
     customer: { remedy: 'Connect the first board again, or ask the vendor for a new job for this one.' },
     vendor: { remedy: 'Ask the customer to connect the first board again, or start a new job for this one.' },
+    part: 'job',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-JOB-OTHER-VENDOR': {
+    sentence: 'The job comes from another vendor than the one the invite names.',
+    remedy: `Do not go on. ${NEW_INVITE}`,
+    vendor: { remedy: 'Run the job with the keys the invite was made with, or make a new invite.' },
     part: 'job',
     retry: 'never',
     endsJob: true,
@@ -1096,6 +1127,14 @@ export const ERRORS = {
   },
 
   // ── VERSION ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  'BF-VERSION-FILE': {
+    sentence: 'This file was written by another version of Blindflash, and this one does not go on with it.',
+    remedy: 'Finish the job with the version that began it, or start a new one.',
+    customer: { remedy: `Finish the job with the version that began it, or: ${NEW_INVITE}` },
+    part: 'version',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-VERSION-MISMATCH': {
     sentence: 'The two sides run versions of Blindflash that do not fit together.',
     remedy: 'Update Blindflash on the side with the older version.',

@@ -4,7 +4,7 @@
 // Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the replies that
 // moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1 to 5 ms, and after ten
 // quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no pause here is felt by the stub.
-import { copyOf, equalBytes } from '../../../shared/codec/bytes.ts';
+import { copyOf } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { BOX_SIZES, MAILBOX_MAGIC, stateName, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
@@ -51,28 +51,12 @@ export class MailboxHost {
   #progressAt: number;
   #lookedAt: number;
   #state: StubState | undefined;
-  #damaged = false;
 
   constructor(mailbox: Mailbox, clock: Clock, log: Log) {
     this.#mailbox = mailbox;
     this.#clock = clock;
     this.#log = log;
     this.#progressAt = this.#lookedAt = clock.now();
-  }
-
-  /** The stub's state as the last turn found it; undefined before the first. */
-  get state(): StubState | undefined {
-    return this.#state;
-  }
-
-  /** The stub asked in the last turn for a slot that arrived damaged. */
-  get damaged(): boolean {
-    return this.#damaged;
-  }
-
-  /** Replies fetched. */
-  get fetched(): number {
-    return this.#fetched;
   }
 
   /** IMAGE commands the stub has accepted. */
@@ -91,32 +75,16 @@ export class MailboxHost {
     this.#received = this.#written = this.#accepted = this.#acceptedImages = this.#fetched = this.#toldCredit = 0;
     this.#rewritten = { sequence: 0, at: 0, times: 0 };
     this.#state = undefined;
-    this.#damaged = false;
     this.#moved();
   }
 
   /**
-   * Goes on with a session an earlier agent served: what that one fetched is in REPLY_ACK, what the stub took in STATUS. Both fit
-   * the words they are in, because a session is far shorter than 65536 commands.
-   */
-  async adopt(): Promise<void> {
-    this.begin();
-    const { accepted } = await this.#mailbox.status();
-    this.#received = this.#written = this.#accepted = accepted;
-    this.#fetched = await this.#mailbox.readWord('REPLY_ACK');
-  }
-
-  /**
-   * Takes a sealed command from the tunnel. One that is here already is dropped.
-   * @throws BF-TUNNEL-ORDER beyond the next number or the credit, BF-TUNNEL-MESSAGE for a size none has.
+   * Takes a sealed command from the tunnel, which loses and repeats nothing.
+   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size none has.
    */
   queue({ sequence, box }: NumberedBox): void {
     if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command) {
       throw fail('BF-TUNNEL-MESSAGE', `a frame of ${box.length} bytes`);
-    }
-    if (sequence <= this.#received) {
-      this.#requireSame(sequence, box);
-      return;
     }
     if (sequence !== this.#received + 1) {
       throw fail('BF-TUNNEL-ORDER', `frame ${sequence} after ${this.#received}`);
@@ -154,7 +122,6 @@ export class MailboxHost {
     }
     const moved = this.#accepted + this.#written + this.#fetched !== before || state !== this.#state;
     this.#state = state;
-    this.#damaged = word.nak;
     if (moved) this.#moved();
     else await this.#watch(state);
     return { state, replies, pauseMs: this.#pauseMs };
@@ -204,14 +171,6 @@ export class MailboxHost {
     this.#log.warn({ sequence, times }, 'a sealed command arrived damaged, writing it again');
     await this.#put(sequence);
     this.#rewritten = { sequence, at: now, times };
-  }
-
-  /** A repeated number must be the stored ciphertext again. */
-  #requireSame(sequence: number, box: Uint8Array): void {
-    const held = this.#commands.get(sequence);
-    if (held !== undefined && !equalBytes(held, box)) {
-      throw fail('BF-TUNNEL-ORDER', `two different frames ${sequence}`);
-    }
   }
 
   // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -73,10 +73,6 @@ export class MailboxTransport implements Transport {
     return m3;
   }
 
-  adopt(): Promise<void> {
-    return this.#host.adopt();
-  }
-
   queue(command: NumberedBox): void {
     this.#host.queue(command);
   }
@@ -99,16 +95,8 @@ export class MailboxTransport implements Transport {
 
   async progress(): Promise<ChipProgress> {
     const { words, activity, argument } = await this.#mailbox.words();
-    const { state, accepted, fetched, damaged } = this.#host;
-    return {
-      state,
-      accepted,
-      replies: fetched,
-      damaged,
-      wordsProgrammed: words,
-      phase: PHASES[activity] ?? 'waiting',
-      number: argument,
-    };
+    const { accepted } = this.#host;
+    return { accepted, wordsProgrammed: words, phase: PHASES[activity] ?? 'waiting', number: argument };
   }
 
   async state(): Promise<StubState | undefined> {

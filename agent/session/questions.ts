@@ -1,0 +1,58 @@
+// The one question of a session: may this be done? Shown as a sheet, answered by an event; a question that is on the customer's screen
+// stays there whatever the connection does (docs/protocol.md §14).
+import { equalBytes } from '../../shared/codec/bytes.ts';
+import { consentSheet } from '../consent/sheet.ts';
+import type { TargetSession } from '../target/target-session.ts';
+import type { Job } from './job.ts';
+import type { AgentMemory, Customer } from './ports.ts';
+
+export interface QuestionsOptions {
+  readonly customer: Customer;
+  readonly memory: AgentMemory;
+  readonly target: TargetSession;
+  /** V of the invite, 32 bytes. */
+  readonly vendor: Uint8Array;
+  /** Takes the answer that will come. */
+  readonly expectAnswer: (answer: Promise<boolean>) => void;
+}
+
+export class Questions {
+  readonly #options: QuestionsOptions;
+  #pending: Job | undefined;
+
+  constructor(options: QuestionsOptions) {
+    this.#options = options;
+  }
+
+  /** Shows the sheet of a job and asks, unless another question, or this one, waits for its answer. @param code of this tunnel */
+  put(job: Job, code: string): void {
+    if (this.#pending !== undefined) return;
+    const { customer, memory, target, vendor, expectAnswer } = this.#options;
+    this.#pending = job;
+    const sheet = consentSheet({
+      plan: job.plan,
+      planHash: job.hash,
+      consentHash: job.consentHash,
+      vendor,
+      vendorKnown: memory.vendorKnown,
+      board: target.identity,
+      probe: target.probe.info,
+      stubHash: job.stubHash,
+      stubRuns: target.transport !== undefined,
+    });
+    customer.showSheet(sheet);
+    expectAnswer(customer.askConsent(sheet, code));
+  }
+
+  /** An answer came: the job it is about. */
+  answered(): Job | undefined {
+    const job = this.#pending;
+    this.#pending = undefined;
+    return job;
+  }
+}
+
+/** True when a yes to one is a yes to the other. */
+export function isSameConsent(one: Job, other: Job): boolean {
+  return equalBytes(one.consentHash, other.consentHash);
+}
