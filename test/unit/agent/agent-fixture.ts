@@ -1,7 +1,10 @@
 // A board with its probe, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
 import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
 import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
+import { psk } from '../../../shared/crypto/keys.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog } from '../../../shared/ports.ts';
+import type { InviteState } from '../../../shared/tunnel/invite-state.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
@@ -36,6 +39,7 @@ export class AgentFixture {
   peer!: ControllerPeer;
   #controllerRoom: MemoryRoom;
   #agentRoom: MemoryRoom;
+  #agents = 0;
 
   constructor(options: BoardOptions = {}) {
     this.hardware = new BoardFixture({ flash: imageOf(4096), ...options });
@@ -55,7 +59,7 @@ export class AgentFixture {
   }
 
   /** The controller, or the next process of it. */
-  controller(resumeSecret?: Uint8Array): ControllerPeer {
+  controller(state?: InviteState): ControllerPeer {
     if (this.#controllerRoom.started) {
       this.#controllerRoom.close();
       this.#controllerRoom = new MemoryRoom(this.clock);
@@ -64,8 +68,8 @@ export class AgentFixture {
     this.peer = new ControllerPeer({
       clock: this.clock,
       room: this.#controllerRoom,
-      resumeSecret,
-      seed: resumeSecret === undefined ? 21 : 22,
+      state,
+      seed: state === undefined ? 21 : 22,
     });
     return this.peer;
   }
@@ -79,19 +83,20 @@ export class AgentFixture {
       this.stop = new AbortController();
       this.#join();
     }
-    const known = this.memory.resumeSecret;
+    const process = this.#agents++;
     return runAgentJob({
       probe: this.probe,
       room: this.#agentRoom,
       invite: INVITE,
-      inviteSecret: known === undefined ? INVITE.secret : undefined,
+      inviteSecret: psk(INVITE.secret),
       memory: this.memory,
       stubs: STUBS,
       customer: this.customer,
       clock: this.clock,
-      random: seededRandom(known === undefined ? 40 : 41),
+      random: seededRandom(40 + process),
       log: silentLog,
       version: 'test',
+      verify: verifyEd25519,
       signal: this.stop.signal,
       ...change,
     });

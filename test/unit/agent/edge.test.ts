@@ -1,6 +1,19 @@
 // What the agent keeps on disk, brings along, and tells as a doctor.
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAgent } from '../../../cli/customer/agent.ts';
@@ -20,10 +33,19 @@ describe('resume file', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
   const NOW = 1_800_000_000;
 
+  const secret = (value: number) => psk(new Uint8Array(32).fill(value));
+  const CONSENT = {
+    hash: new Uint8Array(64).fill(9),
+    plan: new Uint8Array(48).fill(8),
+    receiptPublic: new Uint8Array(32).fill(6),
+    uid: new Uint8Array(12).fill(5),
+  };
+  const jobsIn = (where: string) => resumableJobs(where, NOW * 1000).jobs;
+
   it('writes nothing before there is something to keep, then a file of its owner alone, then nothing again', () => {
     const file = ResumeFile.forInvite(join(folder, 'agent'), INVITE);
     assert.equal(existsSync(file.path), false);
-    file.saveSecret(psk(new Uint8Array(32).fill(7)));
+    file.keepSecrets([secret(7)]);
     if (process.platform !== 'win32') {
       assert.equal(statSync(file.path).mode & 0o777, 0o600);
       assert.equal(statSync(join(folder, 'agent')).mode & 0o777, 0o700);
@@ -33,39 +55,108 @@ describe('resume file', () => {
     assert.equal(existsSync(file.path), false);
   });
 
-  it('gives back what was kept, and never holds the invite’s secret', () => {
+  it('gives back what was kept, and holds no more than the way back', () => {
     const file = ResumeFile.forInvite(folder, INVITE);
-    file.saveSecret(psk(new Uint8Array(32).fill(7)));
-    file.saveConsent(new Uint8Array(64).fill(9));
-    file.saveStubLoaded(true);
-    const [again] = resumableJobs(folder, NOW);
-    assert.deepEqual(again?.resumeSecret, new Uint8Array(32).fill(7));
-    assert.deepEqual(again?.consented, new Uint8Array(64).fill(9));
-    assert.equal(again?.stubLoaded, true);
+    file.keepSecrets([secret(7), secret(8)]);
+    file.keepConsent(CONSENT);
+    file.countLoad();
+    const [again] = jobsIn(folder);
+    assert.deepEqual(again?.secrets, [secret(7), secret(8)], 'newest first');
+    assert.deepEqual(again?.consent, CONSENT);
+    assert.deepEqual([again?.stubLoaded, again?.loads], [true, 1]);
     assert.deepEqual(publicInviteHash(again!.invite), publicInviteHash(INVITE));
     assert.deepEqual(again?.holderSeed, holderKey(INVITE.secret).secretKey.slice(0, 32));
     assert.equal(readFileSync(file.path, 'utf8').includes(Buffer.from(INVITE.secret).toString('hex')), false);
+    file.keepSecrets([secret(7)]);
+    assert.deepEqual(jobsIn(folder)[0]?.secrets, [secret(7)], 'the older one is gone');
+  });
+
+  it('counts loads over processes, from 0 again with another yes', () => {
+    const file = ResumeFile.forInvite(folder, INVITE);
+    file.keepSecrets([secret(7)]);
+    for (let load = 0; load < 3; load++) jobsIn(folder)[0]!.countLoad();
+    assert.equal(jobsIn(folder)[0]?.loads, 3);
+    jobsIn(folder)[0]!.keepConsent(CONSENT);
+    assert.equal(jobsIn(folder)[0]?.loads, 0);
   });
 
   it('finds the same job when the same invite is pasted again', () => {
-    ResumeFile.forInvite(folder, INVITE).saveSecret(psk(new Uint8Array(32).fill(7)));
-    assert.notEqual(ResumeFile.forInvite(folder, INVITE).resumeSecret, undefined);
+    ResumeFile.forInvite(folder, INVITE).keepSecrets([secret(7)]);
+    assert.deepEqual(ResumeFile.forInvite(folder, INVITE).secrets, [secret(7)]);
+  });
+
+  it('knows a vendor from the first yes on, in other jobs too, and no other one', () => {
+    const file = ResumeFile.forInvite(folder, INVITE);
+    assert.equal(file.vendorKnown, false);
+    file.keepSecrets([secret(7)]);
+    assert.equal(file.vendorKnown, false);
+    file.keepConsent(CONSENT);
+    file.forget();
+    assert.equal(ResumeFile.forInvite(folder, { ...INVITE, expires: NOW + 5 }).vendorKnown, true);
+    assert.equal(ResumeFile.forInvite(folder, { ...INVITE, vendor: new Uint8Array(32) }).vendorKnown, false);
   });
 
   it('removes expired jobs and passes over damaged files', () => {
     const file = ResumeFile.forInvite(folder, { ...INVITE, expires: NOW - 1 });
-    file.saveSecret(psk(new Uint8Array(32)));
-    assert.deepEqual(resumableJobs(folder, NOW), []);
+    file.keepSecrets([secret(0)]);
+    assert.deepEqual(jobsIn(folder), []);
     assert.equal(existsSync(file.path), false);
-    assert.deepEqual(resumableJobs(join(folder, 'none'), NOW), []);
+    writeFileSync(join(folder, '0123456789abcdef.json'), '{"version":2,"version":2}', { mode: 0o600 });
+    assert.deepEqual(jobsIn(folder), []);
+    assert.deepEqual(jobsIn(join(folder, 'none')), []);
   });
 
-  it('refuses a file others can read', function () {
-    if (process.platform === 'win32') this.skip();
-    const file = ResumeFile.forInvite(folder, INVITE);
-    file.saveSecret(psk(new Uint8Array(32)));
-    chmodSync(file.path, 0o644);
-    assert.throws(() => readResumeFile(file.path), { code: 'BF-KEYS-PERMISSIONS' });
+  it('does not go on with a file of version 1, and says which', () => {
+    const path = join(folder, '0123456789abcdef.json');
+    writeFileSync(path, JSON.stringify({ version: 1, resumeSecret: '07'.repeat(32) }), { mode: 0o600 });
+    assert.deepEqual(resumableJobs(folder, NOW * 1000), { jobs: [], foreign: [path] });
+    assert.throws(() => readResumeFile(path), { code: 'BF-VERSION-FILE' });
+  });
+
+  it('removes drafts that a crash left behind, and not one that is being written', () => {
+    const [old, fresh] = [join(folder, 'a.json.new'), join(folder, 'b.json.new')];
+    for (const path of [old, fresh]) writeFileSync(path, 'draft', { mode: 0o600 });
+    utimesSync(old, NOW - 120, NOW - 120);
+    utimesSync(fresh, NOW, NOW);
+    jobsIn(folder);
+    assert.deepEqual([existsSync(old), existsSync(fresh)], [false, true]);
+  });
+
+  describe('what somebody else could read or have written', function () {
+    before(function () {
+      if (process.platform === 'win32') this.skip();
+    });
+    let file: ResumeFile;
+    beforeEach(() => {
+      file = ResumeFile.forInvite(folder, INVITE);
+      file.keepSecrets([secret(7)]);
+    });
+    const refuses = (): void => assert.throws(() => readResumeFile(file.path), { code: 'BF-KEYS-PERMISSIONS' });
+
+    for (const mode of [0o644, 0o640, 0o602]) {
+      it(`refuses a file of mode ${mode.toString(8)}`, () => {
+        chmodSync(file.path, mode);
+        refuses();
+      });
+    }
+
+    it('refuses a folder others may write to', () => {
+      chmodSync(folder, 0o720);
+      refuses();
+      assert.throws(() => file.keepSecrets([secret(8)]), { code: 'BF-KEYS-PERMISSIONS' });
+    });
+
+    it('follows no symbolic link', () => {
+      renameSync(file.path, join(folder, 'elsewhere'));
+      symlinkSync(join(folder, 'elsewhere'), file.path);
+      refuses();
+    });
+
+    it('waits for no pipe', () => {
+      rmSync(file.path);
+      execFileSync('mkfifo', ['-m', '600', file.path]);
+      refuses();
+    });
   });
 });
 
@@ -89,7 +180,7 @@ describe('bundled stubs', () => {
 
 describe('agent command', () => {
   it('refuses an invite on the command line and says that it is spent', async () => {
-    await assert.rejects(runAgent({ words: ['bf1.AAAA'] }), { code: 'BF-USAGE-SECRET-ARGUMENT' });
+    await assert.rejects(runAgent({ words: ['bf2.AAAA'] }), { code: 'BF-USAGE-SECRET-ARGUMENT' });
     await assert.rejects(runAgent({ words: ['hello'] }), { code: 'BF-USAGE' });
   });
 });

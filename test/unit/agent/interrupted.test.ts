@@ -54,7 +54,7 @@ describe('agent session, interrupted', function () {
       });
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
       assert.equal(fixture.customer.sheets.length, asked, 'the customer is not asked twice for one plan');
-      assert.equal(fixture.memory.resumeSecret, undefined, 'nothing is kept of a job that is over');
+      assert.equal(fixture.memory.consent, undefined, 'nothing is kept of a job that is over');
     });
 
     it('an unplugged probe ends the job with its own code and keeps the way back', async () => {
@@ -66,7 +66,7 @@ describe('agent session, interrupted', function () {
         assert.deepEqual([problem.code, problem.board], ['BF-PROBE-UNPLUGGED', 'incomplete']);
       });
       assert.deepEqual([outcome.error?.code, outcome.board], ['BF-PROBE-UNPLUGGED', 'waiting']);
-      assert.notEqual(fixture.memory.resumeSecret, undefined);
+      assert.notEqual(fixture.memory.secrets.length, 0);
       assert.equal(fixture.memory.stubLoaded, true);
     });
   });
@@ -117,29 +117,13 @@ describe('agent session, interrupted', function () {
       assert.deepEqual(fixture.hardware.board.flash.bytes.slice(0, 32768), imageOf(32768).slice(0, 32768));
     });
 
-    it('a killed agent is followed by one that serves the same sealed session on, if the controller goes on', async () => {
-      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
-      void fixture.agent();
-      await fixture.drive(vendor.beginErasing());
-      fixture.killAgent();
-      const pong = await fixture.drive(
-        (async () => {
-          void fixture.agent();
-          await peer.expect('HELLO');
-          return vendor.ask({ name: 'PING' });
-        })(),
-      );
-      assert.equal(pong.name, 'PONG');
-    });
-
     it('a new controller process gets a new sealed session without another question', async () => {
       const fixture = new AgentFixture();
       const plan = smallPlan(TWO_SECTORS);
       const lost = new SealedVendor(fixture.controller(), plan);
       const agent = fixture.agent();
       await fixture.drive(lost.beginErasing());
-      const secret = fixture.peer.resumeSecret;
-      const peer = fixture.controller(secret);
+      const peer = fixture.controller(fixture.peer.state);
       const vendor = new SealedVendor(peer, plan);
       const outcome = await fixture.drive(
         (async () => {
@@ -160,14 +144,16 @@ describe('agent session, interrupted', function () {
       const outcome = await fixture.play(async () => {
         await vendor.begin();
         fixture.customer.answer = () => Promise.resolve(false);
-        peer.sendJob(smallPlan({ label: 'another' }));
-        assert.equal((await peer.expect('CONSENT')).yes, false);
+        const next = fixture.controller(peer.state);
+        await next.expect('HELLO');
+        next.sendJob(smallPlan({ label: 'another' }));
+        assert.equal((await next.expect('CONSENT')).yes, false);
       });
       assert.equal(fixture.customer.sheets.length, 2);
       assert.deepEqual([outcome.result, outcome.board], ['declined', 'running']);
     });
 
-    it('a board that lost its power is given a new stub on RESTART', async () => {
+    it('a board that lost its power is given a new stub on RESTART, and its new key is told in a new tunnel', async () => {
       const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
       const outcome = await fixture.play(async () => {
         await vendor.beginErasing();
@@ -176,12 +162,18 @@ describe('agent session, interrupted', function () {
         assert.match(problem.code, /^BF-(TARGET|STUB)-/);
         assert.equal(problem.board, 'incomplete');
         fixture.hardware.board.powerOn();
+        const before = peer.received.filter(({ name }) => name === 'SEALED1').length;
         peer.send({ name: 'RESTART' });
+        assert.equal(await vendor.propose(), true, 'HELLO of another tunnel');
+        assert.equal(peer.tunnels, 2);
+        assert.equal(peer.received.filter(({ name }) => name === 'SEALED1').length, before, 'no other key in the first');
         await vendor.shake();
         await vendor.finish(imageOf(8192));
       });
       assert.deepEqual([outcome.result, outcome.board], ['done', 'running']);
-      assert.equal(fixture.customer.sheets.length, 1);
+      assert.equal(fixture.customer.sheets.length, 1, 'the yes covers the same unit');
+      assert.equal(new Set(fixture.customer.codes).size, 2, 'the code of the new tunnel is shown');
+      assert.equal(new Set(vendor.deviceKeys).size, 2);
     });
 
     it('a reset button pressed in the middle is noticed and told', async () => {
@@ -192,7 +184,7 @@ describe('agent session, interrupted', function () {
         fixture.hardware.board.releaseNrst();
         const { problem } = await peer.expect('PROBLEM');
         assert.deepEqual([problem.code, problem.board], ['BF-STUB-SILENT', 'untouched']);
-        peer.bye(false);
+        peer.giveUp();
       });
       assert.equal(outcome.result, 'failed');
       assert.equal(isDebugOn(fixture), false);
@@ -220,7 +212,7 @@ describe('agent session, interrupted', function () {
         await vendor.begin();
         const { problem } = await peer.expect('PROBLEM');
         assert.deepEqual([problem.code, problem.board], ['BF-JOB-EXPIRED', 'waiting']);
-        peer.bye(false);
+        peer.giveUp();
       });
     });
   });

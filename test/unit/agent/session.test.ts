@@ -1,6 +1,7 @@
 // The session's promises, on a virtual board: nothing before the yes, only the mailbox during the run, everything put back
 // (docs/protocol.md §11).
 import assert from 'node:assert/strict';
+import { cleanText } from '../../../shared/codec/foreign-text.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
@@ -82,7 +83,7 @@ describe('agent session', function () {
         peer.send({ name: 'FRAME', sequence: 1, box: new Uint8Array(192) });
         peer.send({ name: 'SEALED2', m2: new Uint8Array(128) });
         peer.send({ name: 'RESTART' });
-        peer.bye(false);
+        peer.giveUp();
         await peer.expect('LEFT');
       });
       assert.equal(outcome.result, 'failed');
@@ -98,7 +99,7 @@ describe('agent session', function () {
       const fixture = new AgentFixture();
       const peer = fixture.controller();
       const { memory } = fixture;
-      memory.saveSecret = () => {
+      memory.keepSecrets = () => {
         throw fail('BF-USAGE-FILE', 'the disk is full');
       };
       const outcome = await fixture.drive(fixture.agent());
@@ -115,10 +116,10 @@ describe('agent session', function () {
         const peer = fixture.controller();
         const outcome = await fixture.play(async () => {
           await peer.expect('HELLO');
-          peer.bye(false, code);
+          peer.giveUp(code);
         });
         assert.equal(outcome.error?.code, code);
-        assert.equal(fixture.memory.resumeSecret !== undefined, kept, code);
+        assert.equal(fixture.memory.secrets.length > 0, kept, code);
       }
     });
 
@@ -153,7 +154,7 @@ describe('agent session', function () {
       const outcome = await fixture.drive(fixture.agent());
       assert.match(outcome.error?.code ?? '', /^BF-TARGET-NO/);
       assert.equal(fixture.probe.closed, 1);
-      assert.equal(fixture.memory.resumeSecret, undefined);
+      assert.deepEqual(fixture.memory.secrets, []);
     });
   });
 
@@ -194,7 +195,7 @@ describe('agent session', function () {
         await vendor.write(imageOf(32768));
         await vendor.ask({ name: 'END' });
         outside = fixture.probe.outside(...MAILBOX);
-        peer.bye();
+        peer.bye(vendor.receipt());
       });
       assert.deepEqual(outside, []);
       assert.equal(
@@ -214,7 +215,7 @@ describe('agent session', function () {
         peer.send({ name: 'FRAME', sequence: 1, box: new Uint8Array(192) });
         const { problem } = await peer.expect('PROBLEM');
         assert.equal(problem.code, 'BF-STUB-AUTHENTICATION');
-        assert.match(problem.detail, /box did not open/);
+        assert.match(cleanText(problem.detail), /box did not open/);
         assert.equal(problem.board, 'waiting');
         peer.send({ name: 'RESTART' });
         await vendor.shake();
@@ -232,7 +233,7 @@ describe('agent session', function () {
         await vendor.answer((m2) => (m2[100]! ^= 1));
         const { problem } = await peer.expect('PROBLEM');
         assert.deepEqual([problem.code, problem.board], ['BF-STUB-AUTHENTICATION', 'waiting']);
-        peer.bye(false);
+        peer.giveUp();
       });
       assert.deepEqual([outcome.result, outcome.board], ['failed', 'running']);
     });

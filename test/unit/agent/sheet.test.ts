@@ -21,11 +21,14 @@ const PROBE = { kind: 'ST-LINK/V2', firmware: 'V2J37S7', serial: 'ABC', path: 'u
 
 function sheetOf(
   plan: Plan,
-  change: { board?: Partial<BoardIdentity>; stubRuns?: boolean; serial?: string } = {},
+  change: { board?: Partial<BoardIdentity>; stubRuns?: boolean; serial?: string; vendorKnown?: boolean } = {},
 ): string {
   const { lines } = consentSheet({
     plan,
     planHash: planHash(encodePlan(plan)),
+    consentHash: new Uint8Array(64).fill(0x5e),
+    vendor: Uint8Array.from({ length: 32 }, (_, at) => at * 7),
+    vendorKnown: change.vendorKnown ?? false,
     board: { ...BOARD, ...change.board },
     probe: { ...PROBE, serial: change.serial ?? PROBE.serial },
     stubHash: plan.kind === 'info' ? undefined : new Uint8Array(64).fill(0xab),
@@ -56,7 +59,7 @@ describe('consent sheet', () => {
     assert.match(text, /Erase 3 sectors, 96 KiB/);
     assert.match(text, /0x08010000\.\.0x0801ffff +65536 bytes/);
     assert.match(text, /Program and check 2 ranges, 69632 bytes/);
-    assert.match(text, /Check without changing 1 range, 512 bytes/);
+    assert.match(text, /Compare without changing 1 range, 512 bytes/);
     assert.match(text, /0x08000200, are written last/);
     assert.match(text, /Read protection level 1 is set/);
     assert.match(text, /left halted/);
@@ -65,7 +68,7 @@ describe('consent sheet', () => {
 
   it('shows the hash node computes, short and whole, and the job id', () => {
     const plan = smallPlan();
-    const hash = createHash('sha512').update('blindflash/1 plan\0').update(encodePlan(plan)).digest('hex');
+    const hash = createHash('sha512').update('blindflash/2 plan\0').update(encodePlan(plan)).digest('hex');
     const text = sheetOf(plan);
     assert.equal(text.includes(`short  ${hash.slice(0, 16)}`), true);
     assert.equal(text.includes(hash.slice(0, 64)) && text.includes(hash.slice(64)), true);
@@ -89,6 +92,27 @@ describe('consent sheet', () => {
     const found = sheetOf(smallPlan(), { stubRuns: true });
     assert.match(found, /earlier attempt left our program/);
     assert.doesNotMatch(found, /Nothing has been changed yet/);
+  });
+
+  it('shows 80 bits of the vendor, in groups, and whether he is known here', () => {
+    const stranger = sheetOf(smallPlan());
+    assert.match(stranger, /Fingerprint 0007 0e15 1c23 2a31 383f\n/);
+    assert.match(stranger, /for the first time: let him read the fingerprint to you/);
+    const known = sheetOf(smallPlan(), { vendorKnown: true });
+    assert.match(known, /has said yes to this vendor before/);
+    assert.doesNotMatch(known, /for the first time/);
+  });
+
+  it('ends with the word that is typed for yes', () => {
+    assert.match(sheetOf(smallPlan()), /The word of this sheet\n +5e5e:/);
+  });
+
+  it('says what the vendor learns by asking about flash that is only compared', () => {
+    const ranges = [{ address: FLASH, length: 4096, use: 'digest' }] as const;
+    const plan = smallPlan({ kind: 'verify', sectors: [], ranges, bootAddress: undefined });
+    const text = sheetOf(plan).replace(/\s+/g, ' ');
+    assert.match(text, /answered with “equal” or “not equal”, at most 256 times/);
+    assert.doesNotMatch(text, /never the content/);
   });
 
   it('promises nothing to be done for info', () => {
@@ -154,17 +178,14 @@ describe('--yes', () => {
   const hash = planHash(encodePlan(plan));
   const digits = Buffer.from(hash).toString('hex');
 
-  it('covers the plan with that hash, whole or by 16 digits or more', () => {
-    assert.equal(coversPlan(parseExpectedHash(digits), hash, plan), true);
-    assert.equal(coversPlan(parseExpectedHash(digits.slice(0, 16).toUpperCase()), hash, plan), true);
-    assert.equal(
-      coversPlan(parseExpectedHash(`${digits.slice(0, 15)}${digits[15] === '0' ? '1' : '0'}`), hash, plan),
-      false,
-    );
+  it('covers the plan with that hash, to its last digit', () => {
+    assert.equal(coversPlan(parseExpectedHash(digits.toUpperCase()), hash, plan), true);
+    const other = `${digits.slice(0, 127)}${digits[127] === '0' ? '1' : '0'}`;
+    assert.equal(coversPlan(parseExpectedHash(other), hash, plan), false);
   });
 
   it('refuses what is too short, too long or not a hash', () => {
-    for (const text of ['', 'yes', digits.slice(0, 15), `${digits}0`, `0x${digits}`]) {
+    for (const text of ['', 'yes', digits.slice(0, 16), digits.slice(0, 127), `${digits}0`, `0x${digits}`]) {
       assert.throws(() => parseExpectedHash(text), { code: 'BF-USAGE' });
     }
   });

@@ -1,11 +1,13 @@
 // Benches for the agent's tests: two ends of a room in memory, a controller that plays a script, a customer who notes everything.
-import { exchangeKeyPair, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, exchangeKeyPairFrom, exchangePublic, psk, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
-import { publicInviteHash, type Invite } from '../../../shared/tunnel/invite.ts';
+import { publicInviteHash, vendorFingerprint, type Invite } from '../../../shared/tunnel/invite.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog, type Clock } from '../../../shared/ports.ts';
 import type { MessageName, MessageOf, OwnMessage, TunnelMessage } from '../../../shared/tunnel/messages.ts';
-import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
+import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
+import { newInviteState, type InviteState } from '../../../shared/tunnel/invite-state.ts';
+import type { SignedText } from '../../../shared/plan/receipt.ts';
 import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
 import type { Room } from '../../../agent/session/tunnel-event-queue.ts';
 import type { Customer, JobProgress } from '../../../agent/session/ports.ts';
@@ -21,10 +23,17 @@ export function quietPlan(kind: 'info' | 'reset', change: Partial<Plan> = {}): P
 
 const keys = exchangeKeyPair('tunnel', seededRandom(7));
 
+/** The vendor's key pairs for sealed sessions and receipts. */
+export const VENDOR = {
+  sealed: exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32)),
+  receipt: signingKeyPairFrom('receipt', seededRandom(78).bytes(32)),
+} as const;
+
 /** An invite whose tunnel key the scripted controller owns. */
 export const INVITE: Invite = {
   expires: 4_000_000_000,
   tunnelPublic: exchangePublic('tunnel', keys.publicKey),
+  vendor: vendorFingerprint(VENDOR.sealed.publicKey, VENDOR.receipt.publicKey),
   relayUrl: 'ws://127.0.0.1:8787',
   ticket: seededRandom(9).bytes(180),
   secret: psk(seededRandom(8).bytes(32)),
@@ -87,36 +96,38 @@ export function roomPair(clock: Clock): { agent: MemoryRoom; controller: MemoryR
 export interface PeerOptions {
   readonly clock: Clock;
   readonly room: MemoryRoom;
-  /** Of an earlier tunnel: this is a controller that comes back. */
-  readonly resumeSecret?: Uint8Array | undefined;
+  /** What an earlier process of this controller kept: this is one that comes back. */
+  readonly state?: InviteState | undefined;
   readonly seed?: number;
 }
 
 /** The controller's end of the tunnel: what arrived, and a way to wait for it. */
 export class ControllerPeer {
   readonly received: TunnelMessage[] = [];
-  readonly tunnel: Tunnel;
-  code: string | undefined;
-  resumeSecret: Uint8Array | undefined;
+  readonly tunnel: ControllerTunnel;
+  /** Of each tunnel, as the customer was shown them. */
+  tunnels = 0;
+  state: InviteState;
   failed: BlindflashError | undefined;
   #taken = 0;
   #wake: () => void = () => {};
 
-  constructor({ clock, room, resumeSecret, seed = 21 }: PeerOptions) {
-    this.tunnel = new Tunnel({
-      role: 'controller',
+  constructor({ clock, room, state = newInviteState(psk(INVITE.secret)), seed = 21 }: PeerOptions) {
+    this.state = state;
+    this.tunnel = new ControllerTunnel({
       keyPair: keys,
       publicInviteHash: publicInviteHash(INVITE),
-      inviteSecret: resumeSecret === undefined ? INVITE.secret : undefined,
-      resumeSecret: resumeSecret === undefined ? undefined : psk(resumeSecret),
+      state,
       clock,
       random: seededRandom(seed),
       log: silentLog,
       events: {
-        onConfirmed: ({ code, resumeSecret: secret }) => {
-          this.code = code;
-          this.resumeSecret = secret;
+        onOpened: () => void this.tunnels++,
+        keep: (kept) => {
+          this.state = kept;
+          return Promise.resolve();
         },
+        onSpent: () => {},
         onMessage: (message) => {
           this.received.push(message);
           this.#wake();
@@ -155,20 +166,30 @@ export class ControllerPeer {
     return this.received.map(({ name }) => name);
   }
 
-  sendJob(plan: Plan | Uint8Array, sealedPublic: Uint8Array = seededRandom(5).bytes(32)): void {
+  /** The JOB of the vendor the invite names; `change` makes it another's. */
+  sendJob(plan: Plan | Uint8Array, change: Partial<MessageOf<'JOB'>> = {}): void {
     const bytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
-    this.send({ name: 'JOB', sealedPublic, hostEntropy: seededRandom(6).bytes(32), plan: bytes });
+    const [sealedPublic, receiptPublic] = [VENDOR.sealed.publicKey, VENDOR.receipt.publicKey];
+    const hostEntropy = seededRandom(6).bytes(32);
+    this.send({ name: 'JOB', sealedPublic, receiptPublic, hostEntropy, plan: bytes, ...change });
   }
 
-  bye(done = true, code = 'BF-JOB-CODE-REFUSED'): void {
-    if (done) this.send({ name: 'BYE', done, customer: { receipt: null, signature: null } });
-    else this.send({ name: 'BYE', done, failure: { code, detail: 'no' } });
+  /** BYE, done: with this receipt, or without one. */
+  bye(receipt?: SignedText): void {
+    const customer = { receipt: receipt?.text ?? null, signature: receipt?.signature ?? null };
+    this.send({ name: 'BYE', done: true, customer });
+  }
+
+  giveUp(code = 'BF-JOB-CODE-REFUSED'): void {
+    this.send({ name: 'BYE', done: false, failure: { code, detail: 'no' } });
   }
 }
 
 export class NotingCustomer implements Customer {
   readonly said: string[] = [];
   readonly codes: string[] = [];
+  /** The code beside each question. */
+  readonly asked: string[] = [];
   readonly sheets: ConsentSheet[] = [];
   readonly progresses: JobProgress[] = [];
   answer: (sheet: ConsentSheet) => Promise<boolean> = () => Promise.resolve(true);
@@ -182,7 +203,8 @@ export class NotingCustomer implements Customer {
   showSheet(sheet: ConsentSheet): void {
     this.sheets.push(sheet);
   }
-  askConsent(sheet: ConsentSheet): Promise<boolean> {
+  askConsent(sheet: ConsentSheet, code: string): Promise<boolean> {
+    this.asked.push(code);
     return this.answer(sheet);
   }
   progress(progress: JobProgress): void {

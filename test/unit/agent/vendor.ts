@@ -1,7 +1,7 @@
 // The vendor's half of a sealed session over the tunnel, written for these tests from docs/protocol.md §8 and §9.
 import { createHash } from 'node:crypto';
-import { respond, type Responder } from '../../../shared/crypto/handshake.ts';
-import { exchangeKeyPairFrom, noPsk } from '../../../shared/crypto/keys.ts';
+import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
+import { toHex } from '../../../shared/codec/bytes.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import {
@@ -14,17 +14,19 @@ import {
 } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { FLASH, type ControllerPeer } from './support.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { signCustomerCopy, type Receipt, type SignedText } from '../../../shared/plan/receipt.ts';
+import { FLASH, VENDOR, type ControllerPeer } from './support.ts';
 
 export const sha512 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha512').update(bytes).digest());
 
 export class SealedVendor {
-  readonly keys = exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32));
   readonly planBytes: Uint8Array;
   readonly #peer: ControllerPeer;
   readonly #plan: Plan;
   session: BoxSession | undefined;
+  /** D of each SEALED1 answered, hexadecimal. */
+  readonly deviceKeys: string[] = [];
+  #uid = '00'.repeat(12);
 
   constructor(peer: ControllerPeer, plan: Plan) {
     this.#peer = peer;
@@ -34,8 +36,9 @@ export class SealedVendor {
 
   /** HELLO, JOB, CONSENT. */
   async propose(): Promise<boolean> {
-    await this.#peer.expect('HELLO');
-    this.#peer.sendJob(this.planBytes, this.keys.publicKey);
+    const { hello } = await this.#peer.expect('HELLO');
+    this.#uid = hello.target.uid;
+    this.#peer.sendJob(this.planBytes);
     return (await this.#peer.expect('CONSENT')).yes;
   }
 
@@ -62,18 +65,48 @@ export class SealedVendor {
   async finish(image: Uint8Array): Promise<void> {
     await this.write(image);
     await this.ask({ name: 'END' });
-    this.#peer.bye();
+    this.#peer.bye(this.receipt());
   }
 
-  /** Answers the next SEALED1; `change` may damage M2 first. */
-  async answer(change: (m2: Uint8Array) => void = () => {}): Promise<Responder> {
+  /** The customer's copy of this job's receipt; `change` makes it another's. */
+  receipt(change: Partial<Receipt> = {}): SignedText {
+    const plan = this.#plan;
+    const receipt: Receipt = {
+      version: 'blindflash receipt 2',
+      job: toHex(plan.job),
+      planHash: toHex(planHash(this.planBytes)),
+      mode: plan.mode,
+      outcome: 'written',
+      uid: this.#uid,
+      devId: plan.devId,
+      flashKiB: plan.flashKiB,
+      imageDigest: '11'.repeat(64),
+      salt: '22'.repeat(16),
+      source: 'stub',
+      sectorsByEqual: 0,
+      code: 'typed',
+      ranges: plan.ranges.length,
+      bytes: 0,
+      wordsProgrammed: 0,
+      psize: 'x32',
+      stubHash: '33'.repeat(64),
+      sealedAt: '2026-11-30T12:00:00Z',
+      lock: { asked: false, optcr: null },
+      statement: 'Whoever completed this session reported this.',
+      vendorKey: toHex(VENDOR.receipt.publicKey),
+      ...change,
+    };
+    return signCustomerCopy(receipt, VENDOR.receipt);
+  }
+
+  /** Answers the next SEALED1; `change` may damage M2 first, `sessionId` be another tunnel's. */
+  async answer(change: (m2: Uint8Array) => void = () => {}, sessionId?: Uint8Array): Promise<SealedResponder> {
     const { m1, stubHash } = await this.#peer.expect('SEALED1');
-    const responder = respond({
-      protocol: SEALED_PROTOCOL,
-      staticKey: this.keys,
+    this.deviceKeys.push(toHex(m1.slice(-32)));
+    const responder = respondSealed({
+      staticKey: VENDOR.sealed,
       contexts: [stubHash, planHash(this.planBytes)],
-      pskFor: () => noPsk(),
-      payload2: encodeSessionChoice(seededRandom(m1[0] ?? 0).bytes(16)),
+      payload2: encodeSessionChoice(sessionId ?? this.#peer.tunnel.sealedSessionId(m1)),
       random: seededRandom(m1[1] ?? 0),
       m1,
     });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
 import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { ControllerPeer, FLASH, INVITE, NotingCustomer, roomPair, smallPlan } from './support.ts';
@@ -30,6 +31,7 @@ function agentOptions(hardware: BoardFixture, change: Partial<AgentJobOptions>):
     random: seededRandom(40),
     log: silentLog,
     version: 'test',
+    verify: verifyEd25519,
     ...change,
   };
 }
@@ -58,7 +60,7 @@ describe('agent with a virtual board', function () {
       const written = await vendor.write(image);
       assert.equal(written.name, 'WRITTEN');
       assert.equal((await vendor.ask({ name: 'END' })).name, 'ENDED');
-      peer.bye();
+      peer.bye(vendor.receipt());
       assert.equal((await peer.expect('LEFT')).left.board, 'running');
       return agent;
     };
@@ -66,7 +68,7 @@ describe('agent with a virtual board', function () {
     assert.equal(outcome.result, 'done');
     assert.equal(outcome.board, 'running');
     assert.deepEqual(hardware.board.flash.bytes.slice(0, 24576), image.slice(0, 24576));
-    assert.equal(customer.codes[0], peer.code);
+    assert.equal(await peer.tunnel.checkCode(customer.codes[0] ?? ''), 'right');
     if (process.env['AGENT_TIMES'] !== undefined) {
       console.log(hardware.queue.now(), peer.names().join(' '), customer.said);
     }
