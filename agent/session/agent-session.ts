@@ -341,5 +341,7 @@ class AgentSession {
 
 /** The vendor's reason; a code of a newer version is told as what it is. */
 function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
-  return isErrorCode(code) ? fail(code, detail) : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${cleanText(detail)}`);
+  return isErrorCode(code)
+    ? fail(code, detail)
+    : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${cleanText(detail)}`);
 }

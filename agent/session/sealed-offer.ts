@@ -26,7 +26,8 @@ export function deviceKeyIn(m1: Uint8Array): Uint8Array {
  */
 export function requireSameUnit({ m1 }: Offer, uid: Uint8Array): void {
   const facts = factsOf(m1);
-  if (facts.stubVersion >>> 8 !== STUB_MAJOR) throw fail('BF-STUB-UNKNOWN', `its version is ${facts.stubVersion >>> 8}`);
+  if (facts.stubVersion >>> 8 !== STUB_MAJOR)
+    throw fail('BF-STUB-UNKNOWN', `its version is ${facts.stubVersion >>> 8}`);
   if (!isZero(uid) && !equalBytes(facts.uid, uid)) {
     throw fail('BF-JOB-OTHER-BOARD', 'the program in the RAM reads another unique id than the probe did');
   }
@@ -41,6 +42,9 @@ export function requireSameUnit({ m1 }: Offer, uid: Uint8Array): void {
 export function requireOwnSession(m2: Uint8Array, own: Uint8Array): void {
   const named = decodeSessionChoice(copyOf(m2, PAYLOAD_AT, PAYLOAD_AT + 32));
   if (!equalBytes(named, own)) {
-    throw fail('BF-TUNNEL-ORDER', 'the answer to the chip is for another session: somebody may sit between you and the vendor');
+    throw fail(
+      'BF-TUNNEL-ORDER',
+      'the answer to the chip is for another session: somebody may sit between you and the vendor',
+    );
   }
 }

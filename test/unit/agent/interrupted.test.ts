@@ -166,7 +166,11 @@ describe('agent session, interrupted', function () {
         peer.send({ name: 'RESTART' });
         assert.equal(await vendor.propose(), true, 'HELLO of another tunnel');
         assert.equal(peer.tunnels, 2);
-        assert.equal(peer.received.filter(({ name }) => name === 'SEALED1').length, before, 'no other key in the first');
+        assert.equal(
+          peer.received.filter(({ name }) => name === 'SEALED1').length,
+          before,
+          'no other key in the first',
+        );
         await vendor.shake();
         await vendor.finish(imageOf(8192));
       });

@@ -1,5 +1,11 @@
 // Benches for the agent's tests: two ends of a room in memory, a controller that plays a script, a customer who notes everything.
-import { exchangeKeyPair, exchangeKeyPairFrom, exchangePublic, psk, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
+import {
+  exchangeKeyPair,
+  exchangeKeyPairFrom,
+  exchangePublic,
+  psk,
+  signingKeyPairFrom,
+} from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { publicInviteHash, vendorFingerprint, type Invite } from '../../../shared/tunnel/invite.ts';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
