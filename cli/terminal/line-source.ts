@@ -67,9 +67,9 @@ export class LineSource {
     if (this.#terminal === undefined || this.#ended) return;
     const { terminal, clock } = this.#terminal;
     this.#start();
-    terminal.setRawMode(true);
     this.#dropping++;
     this.#waiting++;
+    terminal.setRawMode(true);
     this.#input.resume();
     await new Promise<void>((resolve) => void clock.after(forMs, resolve));
     this.#waiting--;

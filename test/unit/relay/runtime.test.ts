@@ -6,13 +6,9 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { fail, isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import { describeError, reportError, runReported } from '../../../cli/terminal/cli.ts';
-import { exchangePublic, psk } from '../../../shared/crypto/keys.ts';
-import { encodeInvite } from '../../../shared/tunnel/invite.ts';
-import { askInvite } from '../../../cli/terminal/ask-invite.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
 import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../../shared/platform/node/private-file.ts';
 import { createProgress, progressMode, RateMeter, speedText, timeText } from '../../../cli/terminal/progress.ts';
-import { createPrompt } from '../../../cli/terminal/prompt.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { ManualClock } from './support.ts';
@@ -126,66 +122,6 @@ describe('private files', () => {
     await assert.rejects(readPrivateFile(path, { missing: 'BF-JOB-UNKNOWN' }), coded('BF-JOB-UNKNOWN'));
     if (process.platform !== 'win32') await assert.rejects(readPrivateFile(folder), coded('BF-USAGE-FILE'));
     await removePrivateFile(path);
-  });
-});
-
-describe('prompts', () => {
-  const ask = (input: string) => {
-    const typed = new PassThrough();
-    typed.end(input);
-    const out = sink();
-    return { prompt: createPrompt({ input: typed, output: out.stream, program: true }), out };
-  };
-  it('take one line a question and keep the rest for the next', async () => {
-    const { prompt, out } = ask('  bf2.abc \r\nsecond\nlast');
-    assert.equal(await prompt.ask('Invite: '), 'bf2.abc');
-    assert.equal(await prompt.askHidden('Passphrase: '), 'second');
-    assert.equal(await prompt.ask('More: '), 'last');
-    await assert.rejects(prompt.ask('And: '), coded('BF-USAGE-NOT-INTERACTIVE'));
-    assert.ok(!out.text().includes('second'));
-    assert.equal(prompt.interactive, false);
-  });
-  it('take only a clear yes for a yes', async () => {
-    const answers: readonly [string, boolean | undefined, boolean][] = [
-      ['y\n', undefined, true],
-      ['YES\n', false, true],
-      ['n\n', true, false],
-      ['\n', true, true],
-      ['\n', false, false],
-      ['maybe\n', true, false],
-    ];
-    for (const [typed, preset, meant] of answers) {
-      assert.equal(await ask(typed).prompt.confirm('Go on?', preset), meant, JSON.stringify(typed));
-    }
-  });
-  it('take an invite that was cut into lines, and leave what follows it', async () => {
-    const line = encodeInvite({
-      expires: 2_000_000_000,
-      tunnelPublic: exchangePublic('tunnel', new Uint8Array(32).fill(7)),
-      vendor: new Uint8Array(32).fill(8),
-      relayUrl: 'wss://relay.example.com',
-      ticket: new Uint8Array(170).fill(3),
-      secret: psk(new Uint8Array(32).fill(9)),
-    });
-    const cut = line.replace(/.{76}/g, '$&\r\n');
-    const { prompt } = ask(`${cut}\nyes\n`);
-    assert.equal(await askInvite(prompt, 'Invite: '), line);
-    assert.equal(await prompt.ask('Agree? '), 'yes');
-    assert.equal(await askInvite(ask(`${line.slice(0, 90)}\n\nyes\n`).prompt, ''), line.slice(0, 90));
-    assert.equal(await askInvite(ask(line.slice(0, 90)).prompt, ''), line.slice(0, 90));
-    assert.equal(await askInvite(ask('nonsense\nyes\n').prompt, ''), 'nonsense');
-  });
-  it('hide a passphrase on a terminal, with corrections, and let Ctrl-C out', async () => {
-    const raw: boolean[] = [];
-    const terminal = (keys: string) => {
-      const typed = Object.assign(new PassThrough(), { isTTY: true, setRawMode: (on: boolean) => raw.push(on) });
-      typed.write(keys);
-      return createPrompt({ input: typed as unknown as NodeJS.ReadStream, output: sink().stream });
-    };
-    assert.equal(await terminal('secrex\x7ft word\r').askHidden('Passphrase: '), 'secret word');
-    assert.deepEqual(raw, [true, false]);
-    await assert.rejects(terminal('half\x03').askHidden('Passphrase: '), coded('BF-JOB-INTERRUPTED'));
-    assert.deepEqual(raw, [true, false, true, false]);
   });
 });
 

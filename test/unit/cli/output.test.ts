@@ -1,0 +1,107 @@
+// Every line, event, report and log entry comes out clean, whatever it was made of.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { ESLint } from 'eslint';
+import fc from 'fast-check';
+import { describeError } from '../../../cli/terminal/cli.ts';
+import { writeJson, writeLines, writeText } from '../../../cli/terminal/output.ts';
+import { createProgress } from '../../../cli/terminal/progress.ts';
+import { foreignText } from '../../../shared/codec/foreign-text.ts';
+import { fail } from '../../../shared/errors/errors.ts';
+import { createLog } from '../../../shared/platform/node/logger.ts';
+import { ManualClock } from '../relay/support.ts';
+
+const HOSTILE = '\u001b[2J\u009b1A\u001b]0;x\u0007\r\b\0\u007f\u202e\u2066\u2028\u200b\ufeff';
+const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
+function sink() {
+  const pieces: string[] = [];
+  return { write: (text: string | Uint8Array) => pieces.push(String(text)) > 0, text: () => pieces.join('') };
+}
+
+/** A stream that remembers. */
+function stream() {
+  const through = new PassThrough();
+  let text = '';
+  through.on('data', (piece: Buffer) => void (text += piece.toString()));
+  return { through, text: () => text };
+}
+
+const clean = (text: string): void => {
+  assert.ok(text.length > 0);
+  assert.doesNotMatch(text.replaceAll('\n', ''), FORBIDDEN);
+};
+
+describe('what goes to a terminal', () => {
+  it('is clean in lines and questions', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const out = sink();
+        writeLines(out, `before ${text} ${HOSTILE} behind`, `  ${HOSTILE}`);
+        writeText(out, `${HOSTILE}? `);
+        clean(out.text());
+        assert.match(out.text(), /^before [^]* behind\n {2}·.*\n·.*\? $/);
+      }),
+    );
+  });
+
+  it('is printable ASCII with --json, and foreign text in it is clean when it is read back', () => {
+    const out = sink();
+    const problem = { code: 'BF-USAGE', detail: foreignText(`a${HOSTILE}`), board: 'untouched' } as const;
+    writeJson(out, { event: 'problem', problem, restarting: false });
+    assert.match(out.text(), /^[ -~]+\n$/);
+    clean((JSON.parse(out.text()) as { problem: { detail: string } }).problem.detail);
+  });
+
+  it('is clean when it reports an error, to people and to programs', () => {
+    const error = fail('BF-USAGE', HOSTILE, new Error(HOSTILE));
+    clean(describeError(error, { debug: true }));
+    assert.match(describeError(error, { json: true, debug: true }), /^[ -~]+\n$/);
+    clean(describeError(fail('BF-USAGE', foreignText(HOSTILE))));
+    clean(describeError(new Error(HOSTILE), { debug: true }));
+  });
+
+  it('is clean in progress without a terminal, and a bar passes nothing of its label through', () => {
+    const clock = new ManualClock();
+    for (const mode of ['lines', 'bar'] as const) {
+      const person = stream();
+      const progress = createProgress(mode, clock, Object.assign(person.through, { isTTY: true }));
+      progress.start(HOSTILE, 10);
+      progress.update(10);
+      progress.stop();
+      assert.doesNotMatch(person.text(), /\u001b\[2J|\u001b\]|[\u0080-\u009f\u202e\u2066\u2028\u0000\u0007\u0008]/u);
+      assert.match(person.text(), /\[2J/);
+    }
+  });
+
+  it('is printable ASCII in logs', () => {
+    const out = stream();
+    createLog('info', 'agent', out.through).info({ what: `ü${HOSTILE}` }, HOSTILE);
+    assert.match(out.text(), /^[ -~]+\n$/);
+    assert.equal((JSON.parse(out.text()) as { what: string }).what, `ü${HOSTILE}`);
+  });
+});
+
+describe('lint', () => {
+  const refused: readonly [path: string, text: string][] = [
+    ['cli/customer/sample.ts', "process.stdout.write('x');\n"],
+    ['cli/terminal/sample.ts', "process.stderr.write('x');\n"],
+    ['cli/vendor/sample.ts', "console.log('x');\n"],
+    ['agent/session/sample.ts', "process.stdout.write('x');\n"],
+    ['agent/node/sample.ts', "process.stderr.write('x');\n"],
+    ['controller/store/home.ts', "process.stderr.write('x');\n"],
+    ['relay/server.ts', "console.error('x');\n"],
+    ['relay/core/sample.ts', "console.error('x');\n"],
+  ];
+
+  it('refuses every other way to a terminal', async () => {
+    const eslint = new ESLint();
+    const found = await Promise.all(refused.map(([filePath, text]) => eslint.lintText(text, { filePath })));
+    for (const [index, [result]] of found.entries()) {
+      const rules = result!.messages.map(({ ruleId }) => ruleId);
+      assert.match(rules.join(' '), /no-restricted-properties|no-console/, refused[index]![0]);
+    }
+    const [writer] = await eslint.lintText("process.stdout.write('x');\n", { filePath: 'cli/terminal/output.ts' });
+    assert.deepEqual(writer!.messages, []);
+  }).timeout(60_000);
+});

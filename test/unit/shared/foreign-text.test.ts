@@ -1,0 +1,195 @@
+// Foreign text: it turns into a string only through the cleaning function; the compiler refuses everything else.
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import ts from 'typescript';
+import {
+  asciiJson,
+  cleanLines,
+  cleanText,
+  escapeBeyondAscii,
+  foreignText,
+  isClean,
+  isForeignText,
+  quotable,
+  rawText,
+} from '../../../shared/codec/foreign-text.ts';
+
+const ESC = '\u001b';
+const RUIN = [
+  ESC,
+  '\u009b',
+  '\u009d',
+  '\u0007',
+  '\r',
+  '\0',
+  '\u007f',
+  '\u0085',
+  '\u061c',
+  '\u200b',
+  '\u200e',
+  '\u2028',
+  '\u2029',
+  '\u202a',
+  '\u202e',
+  '\u2066',
+  '\u2069',
+  '\ufeff',
+  '\u{e0041}',
+  '\u00ad',
+  '\ud800',
+];
+/** As bytes of the wire could hold it: any code units. */
+const anything = fc.array(
+  fc.oneof(
+    fc.constantFrom(...RUIN),
+    fc.string({ unit: 'binary', maxLength: 8 }),
+    fc.integer({ min: 0, max: 0xffff }).map((u) => String.fromCharCode(u)),
+  ),
+  { maxLength: 40 },
+);
+
+describe('foreign text', () => {
+  it('is not printed by accident where the compiler does not look', () => {
+    const text = foreignText(`a${ESC}[2J`) as unknown as string;
+    assert.throws(() => `${text}`, TypeError);
+    assert.throws(() => String(text), TypeError);
+    assert.throws(() => [text].join(''), TypeError);
+    assert.equal(inspect(text), 'ForeignText "a·[2J"');
+    assert.equal(JSON.stringify({ text }), '{"text":"a·[2J"}');
+  });
+
+  it('is compared and sent on as it came', () => {
+    assert.equal(rawText(foreignText('a\r')), 'a\r');
+    assert.equal(isForeignText(foreignText('')), true);
+    assert.equal(isForeignText('a'), false);
+    assert.notDeepEqual(foreignText('a'), foreignText('b'));
+    assert.deepEqual(foreignText('a'), foreignText('a'));
+  });
+
+  it('does not compile where a string is meant', () => {
+    const uses = [
+      '`${foreign}`',
+      "'' + foreign",
+      "foreign + ''",
+      'foreign satisfies string',
+      'process.stdout.write(foreign)',
+      'say(foreign)',
+      'print(foreign)',
+      "['a'].concat(foreign)",
+      'foreign.slice(1)',
+      'problem.detail satisfies string',
+      '`${problem.detail}`',
+      '`${failure.detail}`',
+      '`${hello.agent} ${hello.probe.kind} ${hello.probe.firmware} ${hello.probe.serial}`',
+      '`${customer.receipt}`',
+      '`${plan.label}`',
+    ];
+    const good = [
+      'cleanText(foreign)',
+      '`${cleanText(problem.detail)}`',
+      'say(cleanText(foreign))',
+      '`${problem.code}`',
+    ];
+    const failed = linesThatFail([...uses, ...good]);
+    assert.deepEqual(failed, uses);
+  }).timeout(60_000);
+});
+
+/** Which of these expressions the compiler refuses. */
+function linesThatFail(expressions: readonly string[]): string[] {
+  const path = fileURLToPath(new URL('./sample-of-foreign-text.ts', import.meta.url));
+  const head = [
+    `import { cleanText, type ForeignText } from '../../../shared/codec/foreign-text.ts';`,
+    `import { decodePlan } from '../../../shared/plan/plan.ts';`,
+    `import type { Customer, Failure, Hello, Problem } from '../../../shared/tunnel/bodies.ts';`,
+    `import { print, say } from '../../../cli/terminal/output.ts';`,
+    `declare const foreign: ForeignText, problem: Problem, failure: Failure, hello: Hello, customer: Customer;`,
+    `const plan = decodePlan(new Uint8Array());`,
+  ];
+  const text = [...head, ...expressions.map((expression) => `void (${expression});`)].join('\n');
+  const options = compilerOptions();
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists } = host;
+  host.fileExists = (name) => name === path || fileExists(name);
+  host.getSourceFile = (name, ...rest) =>
+    name === path ? ts.createSourceFile(name, text, ts.ScriptTarget.ES2023) : getSourceFile(name, ...rest);
+  const program = ts.createProgram([path], options, host);
+  const source = program.getSourceFile(path)!;
+  const lines = program
+    .getSemanticDiagnostics(source)
+    .map(({ start = 0 }) => source.getLineAndCharacterOfPosition(start).line - head.length);
+  return expressions.filter((_, line) => lines.includes(line));
+}
+
+function compilerOptions(): ts.CompilerOptions {
+  const path = fileURLToPath(new URL('../../../tsconfig.json', import.meta.url));
+  const { options } = ts.getParsedCommandLineOfConfigFile(
+    path,
+    { noEmit: true },
+    {
+      ...ts.sys,
+      onUnRecoverableConfigFileDiagnostic: () => {},
+    },
+  )!;
+  return options;
+}
+
+describe('the cleaning function', () => {
+  it('takes out controls, bidirectional and format characters, separators and halves, and says that it did', () => {
+    for (const bad of RUIN.filter((text) => !/\s/.test(text))) assert.equal(cleanText(`a${bad}b`), 'a·b', inspect(bad));
+    for (const blank of ['\r', '\n', '\t', '\u2028', '\u2029', '\u00a0', '\u3000', '  ']) {
+      assert.equal(cleanText(`a${blank}b`), 'a b', inspect(blank));
+    }
+    assert.equal(cleanText(`${ESC}]0;title\u0007x`), '·]0;title·x');
+  });
+
+  it('leaves words of any language', () => {
+    for (const text of ['Prüfstand 7', 'Плата № 4', '基板七号', 'لوحة', 'e\u0301', '❄ “x”']) {
+      assert.equal(cleanText(text), text);
+    }
+  });
+
+  it('bounds the length and the height', () => {
+    assert.equal(cleanText('x'.repeat(5000)).length, 300);
+    assert.equal(cleanText('x'.repeat(5000), 10), `${'x'.repeat(9)}…`);
+    assert.equal(cleanText('𝄞'.repeat(20), 10), `${'𝄞'.repeat(9)}…`);
+    assert.equal(cleanText(`a${'\u0301'.repeat(30)}b`), 'a\u0301\u0301b');
+  });
+
+  it('keeps a quotation closed', () => assert.equal(quotable('a” b" «c'), 'a’ b’ ’c'));
+
+  it('knows what is clean', () => {
+    assert.equal(isClean('What this proves: “x”, as the stub read it.'), true);
+    for (const bad of [...RUIN, ' ', 'a  b', 'a\nb'].filter((text) => text !== 'a b')) {
+      assert.equal(isClean(`a${bad}`), false, inspect(bad));
+    }
+  });
+
+  it('lets nothing through, whatever the text; and once is enough', () => {
+    fc.assert(
+      fc.property(anything, (parts) => {
+        const cleaned = cleanText(foreignText(parts.join('')));
+        assert.doesNotMatch(cleaned, /[\p{C}\p{Zl}\p{Zp}]/u);
+        assert.equal(cleanText(cleaned), cleaned);
+        const lines = cleanLines(parts.join('\n'));
+        assert.doesNotMatch(lines.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u);
+        const json = asciiJson({ raw: parts.join(''), text: foreignText(parts.join('')) });
+        assert.match(json, /^[ -~]*$/);
+        assert.equal((JSON.parse(json) as { text: string }).text, cleaned);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('leaves the lines and indents of our own text', () => {
+    assert.equal(cleanLines(`a\n  b “c” ─\n${ESC}[1A`), 'a\n  b “c” ─\n·[1A');
+  });
+
+  it('writes JSON that reads back the same', () => {
+    const text = 'ü\u007f\u2028😀"\\';
+    assert.equal(escapeBeyondAscii(JSON.stringify(text)), '"\\u00fc\\u007f\\u2028\\ud83d\\ude00\\"\\\\"');
+    assert.equal(JSON.parse(asciiJson(text)), text);
+  });
+});
