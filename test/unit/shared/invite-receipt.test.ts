@@ -1,6 +1,7 @@
 // Invites and receipts: what is written is what is read, and what was altered is refused (docs/protocol.md).
 import assert from 'node:assert/strict';
 import { fromHex, toHex } from '../../../shared/codec/bytes.ts';
+import { foreignText } from '../../../shared/codec/foreign-text.ts';
 import { exchangeKeyPair, psk, signBytes, signingKeyPair } from '../../../shared/crypto/keys.ts';
 import {
   decodeInvite,
@@ -170,7 +171,8 @@ describe('receipt', () => {
     refuses('BF-JOB-RECEIPT', () => verifyReceipt(copy, verify), 'a copy is no receipt');
     refuses('BF-JOB-RECEIPT', () => verifyCustomerCopy(signed, verify), 'and the other way round');
     const message = { name: 'BYE', done: true, customer: { receipt: copy.text, signature: copy.signature } } as const;
-    assert.deepEqual(decodeMessage('controller', encodeMessage(message)), message);
+    const customer = { ...message.customer, receipt: foreignText(copy.text) };
+    assert.deepEqual(decodeMessage('controller', encodeMessage(message)), { ...message, customer });
   });
 
   it('another text, order, key or signature is refused', () => {
