@@ -35,6 +35,8 @@ export interface BlockStart {
   readonly first: Op;
   /** The decoded instruction at a byte offset of the view. */
   readonly decoded: (offset: number) => Op;
+  /** Called where the block was left before its end: another one may begin there. */
+  readonly left: (pc: number) => void;
 }
 
 /** A compiled block of one core. */
@@ -59,8 +61,23 @@ interface Kept {
 const kept = new Map<number, Kept[]>();
 let count = 0;
 
+/** Sizes by half-words, as `sizeAt` found them. */
+const sizes = new Map<number, number>();
+
+/** Bytes of the instruction at byte `offset` of `view` when a block may hold it, else 0. */
+export function sizeAt(view: View, offset: number): number {
+  const from = offset >>> 1;
+  const key = view.u16[from]! * 0x10000 + (view.u16[from + 1] ?? 0);
+  const known = sizes.get(key);
+  if (known !== undefined) return known;
+  if (sizes.size >= MOST_KEPT) sizes.clear();
+  const size = pieceAt(view, offset)?.size ?? 0;
+  sizes.set(key, size);
+  return size;
+}
+
 /** The instruction at byte `offset` of `view`, as a block would hold it. */
-export function pieceAt(view: View, offset: number): Piece | undefined {
+function pieceAt(view: View, offset: number): Piece | undefined {
   const first = view.u16[offset >>> 1]!;
   if (first >>> 11 < 0x1d) return piece16(first, view.base + offset);
   return offset + 2 < view.size ? piece32(first, view.u16[(offset + 2) >>> 1]!) : undefined;
@@ -117,11 +134,11 @@ function keep(address: number, entry: Kept): void {
   else others.push(entry);
 }
 
-function bind(entry: Kept, { s, time, port, bus }: BlockParts, { first, offset, decoded }: BlockStart): Block {
+function bind(entry: Kept, { s, time, port, bus }: BlockParts, { first, offset, decoded, left }: BlockStart): Block {
   const { factory, branch, halfwords } = entry;
   const ending = branch === undefined ? undefined : decoded(offset + branch);
   return {
-    op: factory(s, s.r, time, port, bus.readPages, bus.writePages, first, ending),
+    op: factory(s, s.r, time, port, bus.readPages, bus.writePages, first, ending, left),
     length: 2 * halfwords.length,
     standsAt: (view, at) => standsAt(halfwords, view, at),
   };
@@ -148,9 +165,9 @@ function compile(pieces: readonly Piece[], start: number, branches: boolean): Fa
   /** Address behind the last memory access of the block, undefined before the first. */
   let after: number | undefined;
   for (const [index, { size, text, extra, access }] of pieces.entries()) {
-    lines.push(
-      text.replaceAll(LEAVE, index === 0 ? 'return first();' : `{ ${standing(cycles, after, pc)} break block; }`),
-    );
+    const leave =
+      index === 0 ? `${tell(pc + size)} return first();` : `${standing(cycles, after, pc)} ${tell(pc)} break block;`;
+    lines.push(text.replaceAll(LEAVE, `{ ${leave} }`));
     if (access === 'load' && after === undefined) lines.push(`if (m !== ${pc}) x = ${EXTRA.firstLoad};`);
     else if (access === 'load' && after !== pc) cycles += EXTRA.firstLoad;
     cycles += 1 + extra;
@@ -164,7 +181,13 @@ function compile(pieces: readonly Piece[], start: number, branches: boolean): Fa
   return new Function(...PARAMETERS, text) as Factory;
 }
 
-const PARAMETERS = ['s', 'r', 'time', 'port', 'readPages', 'writePages', 'first', 'ending'];
+const PARAMETERS = ['s', 'r', 'time', 'port', 'readPages', 'writePages', 'first', 'ending', 'left'];
+
+/** Tells of the first few times that a block is left early. */
+const TOLD = 2 * HOT;
+function tell(pc: number): string {
+  return `if (told < ${TOLD}) { told++; left(${pc | 0}); }`;
+}
 
 /** What is to be stored when the block is left here. */
 function standing(cycles: number, after: number | undefined, pc: number): string {
@@ -177,7 +200,8 @@ function localized(instructions: string, most: number): string {
   const written = registers.filter((n) => new RegExp(`\\br\\[${n}\\] = `).test(instructions));
   const flags = ['n', 'z', 'c', 'v'].filter((flag) => instructions.includes(`s.${flag}`));
   const locals = instructions.replace(/\br\[(\d+)\]/g, 'r$1').replace(/\bs\.([nzcv])\b/g, 'f$1');
-  return `return () => {
+  return `let told = 0;
+  return () => {
     if (!port.direct || time.cycles + ${most} > time.limit) return first();
     let a = 0, b = 0, c = 0, d = 0, x = 0, pc = 0, m = s.afterMemory, branch = false, w;
     ${registers.map((n) => `let r${n} = r[${n}];`).join(' ')}

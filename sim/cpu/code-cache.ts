@@ -18,6 +18,8 @@ export class CodePage {
   /** The two half-words each slot was decoded from; the second counts also where the instruction has one only. */
   readonly #origin = new Int32Array(SLOTS);
   readonly #blocks = new Map<number, Block>();
+  /** Every slot that holds an instruction; some may have been dropped since. */
+  #filled: number[] = [];
 
   constructor(view: View, base: number) {
     this.view = view;
@@ -27,6 +29,7 @@ export class CodePage {
     return (pc - this.base) >>> 0 < 1 << PAGE_SHIFT && pc >>> 0 < this.view.base + this.view.size;
   }
   keep(slot: number, op: Op, inIt: boolean): void {
+    if (this.#isEmpty(slot)) this.#filled.push(slot);
     this.#origin[slot] = this.#bytesAt(slot);
     if (inIt) this.itOps[slot] = op;
     else this.ops[slot] = op;
@@ -53,11 +56,12 @@ export class CodePage {
   }
   /** Drops every instruction whose bytes are no longer those it was decoded from. */
   dropStale(): void {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if (this.ops[slot] === undefined && this.itOps[slot] === undefined) continue;
-      if (this.#origin[slot] !== this.#bytesAt(slot)) this.drop(slot);
-    }
+    for (const slot of this.#filled) if (this.#origin[slot] !== this.#bytesAt(slot)) this.drop(slot);
+    this.#filled = [...new Set(this.#filled)].filter((slot) => !this.#isEmpty(slot));
     for (const [slot, block] of this.#blocks) if (!block.standsAt(this.view, this.#offset(slot))) this.drop(slot);
+  }
+  #isEmpty(slot: number): boolean {
+    return this.ops[slot] === undefined && this.itOps[slot] === undefined;
   }
   /** Bytes from the start of the view to a slot. */
   #offset(slot: number): number {
@@ -155,13 +159,14 @@ export class CodeCache implements CodeWatcher {
   #head(page: CodePage, slot: number, first: Op): Op {
     const { view, base } = page;
     const decoded = (offset: number): Op => this.single(page, (view.base + offset) | 0, false);
-    const start = { view, offset: ((base - view.base) >>> 0) + 2 * slot, first, decoded };
+    const left = (pc: number): void => this.branchTarget(pc);
+    const start = { view, offset: ((base - view.base) >>> 0) + 2 * slot, first, decoded, left };
     page.heads.set(slot, first);
     const known = this.#maker.known(start);
     if (known !== undefined) return this.#install(page, slot, known);
-    let left = HOT;
+    let entries = HOT;
     const counting = (): number => {
-      if (--left === 0 && page.ops[slot] === counting) {
+      if (--entries === 0 && page.ops[slot] === counting) {
         const block = this.#maker.compile(start);
         if (block === undefined) page.ops[slot] = first;
         else this.#install(page, slot, block);

@@ -3,7 +3,7 @@
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { BusMap } from './bus-map.ts';
-import { type BlockParts, compileBlock, knownBlock, pieceAt } from './blocks.ts';
+import { type BlockParts, compileBlock, knownBlock, sizeAt } from './blocks.ts';
 import { CodeCache, type CodePage, conditional, type Decoder } from './code-cache.ts';
 import { type DebugUnit, DFSR } from './debug-unit.ts';
 import type { DecodeContext } from './decode-context.ts';
@@ -178,7 +178,7 @@ export class InstructionRunner {
     const { s, time, port } = this.#context;
     const parts: BlockParts = { s, time, port, bus, special };
     return new CodeCache(bus, s, decode, {
-      sizeAt: (view, offset) => pieceAt(view, offset)?.size ?? 0,
+      sizeAt,
       known: (start) => knownBlock(parts, start),
       compile: (start) => compileBlock(parts, start),
     });

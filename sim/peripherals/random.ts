@@ -27,11 +27,20 @@ export function nextWord(state: RandomState): number {
 
 /** Fills `bytes` with noise. */
 export function fillNoise(state: RandomState, bytes: Uint8Array): void {
-  let word = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    word = (i & 3) === 0 ? nextWord(state) : word >>> 8;
-    bytes[i] = word & 0xff;
+  let { x, y, z, w } = state;
+  for (let i = 0; i < bytes.length; i += 4) {
+    // nextWord, with the state in local variables: a power-up fills all of RAM.
+    const t = x ^ (x << 11);
+    x = y;
+    y = z;
+    z = w;
+    w = (w ^ (w >>> 19) ^ t ^ (t >>> 8)) >>> 0;
+    bytes[i] = w;
+    bytes[i + 1] = w >>> 8;
+    bytes[i + 2] = w >>> 16;
+    bytes[i + 3] = w >>> 24;
   }
+  Object.assign(state, { x, y, z, w });
 }
 
 function mix(value: number): number {
