@@ -2,10 +2,11 @@
 // called when it was too long (docs/protocol.md §6).
 import { Inbox } from './inbox.ts';
 import { TIMEOUTS } from './ports.ts';
-import type { JobOptions, Timeouts } from './ports.ts';
+import type { JobOptions, Timeouts, Transport } from './ports.ts';
 import { WaitQueue, type Limit } from './wait-queue.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
+import type { CodeVerdict } from '../../shared/tunnel/controller-tunnel.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 
 export class AgentChannel {
@@ -13,28 +14,43 @@ export class AgentChannel {
   readonly waits: WaitQueue;
   readonly timeouts: Timeouts;
   readonly #clock: Clock;
-  readonly #transmit: (message: OwnMessage) => void;
-  #code: string | undefined;
+  readonly #transport: () => Transport;
+  #tunnel: number | undefined;
   #trouble: BlindflashError | undefined;
   #cancelPeerTimer: () => void = () => {};
 
-  /** @param transmit hands a message to the transport; throws as Transport.send does. */
-  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transmit: (message: OwnMessage) => void) {
+  /** @param transport once it is opened */
+  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transport: () => Transport) {
     this.timeouts = { ...TIMEOUTS, ...options.timeouts };
     this.waits = new WaitQueue(options.clock);
     this.#clock = options.clock;
-    this.#transmit = transmit;
+    this.#transport = transport;
   }
 
-  /** Of the tunnel in use; undefined until the first one is confirmed. */
-  get code(): string | undefined {
-    return this.#code;
+  /** Number of the tunnel in use; undefined until one is confirmed. */
+  get tunnel(): number | undefined {
+    return this.#tunnel;
   }
 
   /** A tunnel is confirmed, the first or another one. */
-  opened(code: string): void {
-    this.#code = code;
+  opened(tunnel: number): void {
+    this.#tunnel = tunnel;
     this.inbox.clear();
+  }
+
+  /** Holds a typed code against the tunnel's. Rejects when the consequence cannot be stored. */
+  checkCode(typed: string): Promise<CodeVerdict> {
+    return this.#transport().checkCode(typed);
+  }
+
+  /** The id of the sealed session this M1 leads to in the tunnel in use, 16 bytes. */
+  sealedSessionId(m1: Uint8Array): Uint8Array {
+    return this.#transport().sealedSessionId(m1);
+  }
+
+  /** A chip on record has proved its key. */
+  proved(): void {
+    this.#transport().proved().catch((error: unknown) => this.waits.fail(error));
   }
 
   /** The latest bad news that nothing has healed: the reason of a silence after it. */
@@ -55,7 +71,7 @@ export class AgentChannel {
   /** Queues a message. A transport that has failed says why, not only that it is closed. */
   send(message: OwnMessage): void {
     try {
-      this.#transmit(message);
+      this.#transport().send(message);
     } catch (error) {
       throw this.waits.failure ?? error;
     }
@@ -63,7 +79,7 @@ export class AgentChannel {
 
   /** The agent is in the room, or not. One that has been met has `timeouts.peer` to come back; meanwhile no limit runs. */
   peer(present: boolean): void {
-    const away = !present && this.#code !== undefined;
+    const away = !present && this.#tunnel !== undefined;
     this.#cancelPeerTimer();
     this.waits.suspend(away);
     this.waits.alive();
@@ -89,6 +105,7 @@ const WAITED: Readonly<Record<keyof Timeouts, string>> = {
   meet: 'no agent came with this invite',
   peer: 'the agent did not come back',
   hello: 'the agent did not introduce itself',
+  code: 'nobody typed the code',
   consent: 'nobody answered',
   sealed: 'the chip did not begin a sealed session',
   ownHandshake: 'the chip did not begin a sealed session by itself',

@@ -1,5 +1,5 @@
-// What has to be settled before any sealed byte: the board fits the plan, the customer's yes to exactly this plan, the
-// vendor's yes to the code (docs/protocol.md §4, §6, §7).
+// What has to be settled with the customer before any sealed byte: the board fits the plan, and the yes is to exactly this plan
+// (docs/protocol.md §6, §7).
 import { planOf } from './job-record.ts';
 import { checkHello } from './checks.ts';
 import type { AgentChannel } from './agent-channel.ts';
@@ -16,9 +16,6 @@ export class Authorization {
   readonly #channel: AgentChannel;
   readonly #recorder: JobRecorder;
   #plan: Plan;
-  /** To the latest question for the code. */
-  #answer: boolean | undefined;
-  #questions = 0;
 
   constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
     this.#options = options;
@@ -38,7 +35,8 @@ export class Authorization {
     this.#checkHello(hello);
     const { keys, random } = this.#options;
     const { plan } = this.#recorder.record;
-    this.#channel.send({ name: 'JOB', sealedPublic: keys.sealed.publicKey, hostEntropy: random.bytes(32), plan });
+    const [sealedPublic, receiptPublic] = [keys.sealed.publicKey, keys.receipt.publicKey];
+    this.#channel.send({ name: 'JOB', sealedPublic, receiptPublic, hostEntropy: random.bytes(32), plan });
     this.#emit({ type: 'job', plan: this.#plan, planHash: planHash(plan) });
   }
 
@@ -49,39 +47,6 @@ export class Authorization {
     }
     if (!consent.yes) throw fail('BF-JOB-DECLINED');
     this.#emit({ type: 'consent' });
-  }
-
-  /** No image leaves before the vendor has confirmed the code of a tunnel of this invite, or has waived it. True once he has. */
-  get codeSettled(): boolean {
-    if (this.#recorder.record.room.codeConfirmed) return true;
-    if (this.#options.waiveCode !== true) return false;
-    this.#recorder.updateRoom({ codeConfirmed: true });
-    return true;
-  }
-
-  /** Asks the vendor to compare the code; an answer to an earlier question does not count any more. */
-  askCode(): void {
-    const { waits, code } = this.#channel;
-    const question = ++this.#questions;
-    this.#answer = undefined;
-    this.#options.callbacks.confirmCode(code as string).then(
-      (yes) => {
-        if (question === this.#questions) this.#answer = yes;
-        waits.notify();
-      },
-      (error: unknown) => waits.fail(error),
-    );
-  }
-
-  /** The vendor's answer to the latest question, once there is one. */
-  get answer(): boolean | undefined {
-    return this.#answer;
-  }
-
-  /** @throws BF-JOB-CODE-REFUSED */
-  settleCode(yes: boolean): void {
-    if (!yes) throw fail('BF-JOB-CODE-REFUSED');
-    this.#recorder.updateRoom({ codeConfirmed: true });
   }
 
   /** Another flash size than the plan was made for: the plan is made again, unless it was fixed or work has begun. */
@@ -98,7 +63,7 @@ export class Authorization {
     try {
       checkHello(hello, this.#plan, this.#options.allowedStubs);
     } catch (error) {
-      const lockSent = this.#recorder.record.board === 'written' && this.#plan.lock !== 'none';
+      const lockSent = this.#recorder.record.chipProved === 'written' && this.#plan.lock !== 'none';
       if (!lockSent || !isBlindflashError(error, 'BF-TARGET-RDP1')) throw error;
       throw fail(
         'BF-TARGET-RDP1',

@@ -5,7 +5,8 @@ import type { Chip } from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
-import type { StubFacts } from '../../shared/sealed/payloads.ts';
+import { modeRow } from '../../shared/plan/modes.ts';
+import { KEY_KINDS, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
 /** Kinds that put a stub on the chip; info and reset do without. */
@@ -33,8 +34,19 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   }
 }
 
-/** What the stub says it read on its chip; authentic once the handshake is confirmed. @param uid of the job's first unit. */
-export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined): void {
+/** Stubs of this major version are spoken to. */
+const STUB_MAJOR = 2;
+
+/**
+ * What the stub says it read on its chip; authentic once the handshake is confirmed.
+ * @param uid of the job's first unit @param hello what the agent said of the same chip
+ */
+export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined, { target }: Hello): void {
+  const version = facts.stubVersion >>> 8;
+  if (version !== STUB_MAJOR) throw fail('BF-VERSION-MISMATCH', `a stub of version ${version}; this is ${STUB_MAJOR}`);
+  if (KEY_KINDS[facts.keyKind] !== modeRow(plan.mode).keyKind) {
+    throw fail('BF-STUB-AUTHENTICATION', `a key of the chip that does not go with the mode ${plan.mode}`);
+  }
   requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
   const level = protectionLevel(facts.optcr);
   if (level !== 0) throw fail(RDP_REFUSALS[level], `OPTCR 0x${facts.optcr.toString(16)}`);
@@ -42,6 +54,18 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   if (uid !== undefined && toHex(facts.uid) !== uid) {
     throw fail('BF-JOB-OTHER-BOARD', `unit ${toHex(facts.uid)} instead of ${uid}`);
   }
+  requireSameChip(facts, target);
+}
+
+/** What the agent said before must be what the chip says now, where the agent could tell it. @throws BF-JOB-OTHER-BOARD */
+function requireSameChip(facts: StubFacts, told: Hello['target']): void {
+  const require = (what: string, before: string, now: string): void => {
+    if (before === now || /^0*$/.test(before)) return;
+    throw fail('BF-JOB-OTHER-BOARD', `the agent told ${what} ${before}, the chip says ${now}`);
+  };
+  require('DEV_ID', told.devId.toString(16), (facts.idcode & 0xfff).toString(16));
+  require('the UID', told.uid, toHex(facts.uid));
+  require('a flash size of', String(told.flashKiB), String(facts.flashKiB));
 }
 
 /** OPTCR bits 15:8: AA level 0, CC level 2, anything else level 1 (RM0090 §3.9.10, "RDP"). */

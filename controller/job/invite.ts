@@ -1,6 +1,7 @@
 // Making an invite: a room, two tickets, a tunnel key and a one-time secret, all fresh (docs/protocol.md §2, §3).
 import type { RoomRecord } from './job-record.ts';
 import { publicInviteOf } from './job-record.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom, type SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { encodeInvite, holderKey, publicInviteHash } from '../../shared/tunnel/invite.ts';
@@ -69,6 +70,12 @@ export function inviteLine(room: RoomRecord): string {
   const { secret } = room.invite;
   if (!isUnused(room) || secret === undefined) throw fail('BF-INVITE-SECRET-DEAD');
   return encodeInvite({ ...publicInviteOf(room), secret });
+}
+
+/** What people call an invite by, which is not secret: eight digits of its hash. */
+export function inviteName(room: RoomRecord): string {
+  const digits = toHex(roomHash(room)).slice(0, 8);
+  return `${digits.slice(0, 4)}-${digits.slice(4)}`;
 }
 
 /** SHA-512 of the public invite; 64 bytes. */

@@ -32,11 +32,18 @@ export class JobClosing {
     return this.#customerCopy;
   }
 
-  /** The agent has let go of the board. */
-  agentLeft(board: Board): void {
-    this.#left = board;
-    this.#options.callbacks.onEvent?.({ type: 'left', board });
-    if (board === 'written' || board === 'erased' || board === 'incomplete') this.#recorder.update({ board });
+  /** True when the agent has heard that the job is over and has let go of the board: nobody has to come back. */
+  get over(): boolean {
+    return this.#begun && this.#left !== undefined;
+  }
+
+  /** The agent has let go of the board: what it says of it is its own word. The first one counts. */
+  agentLeft(agentSays: Board): void {
+    if (this.#left !== undefined) return;
+    this.#left = agentSays;
+    this.#recorder.update({ agentSays });
+    const { chipProved } = this.#recorder.record;
+    this.#options.callbacks.onEvent?.({ type: 'left', agentSays, chipProved });
   }
 
   /** The job is done whatever happens now; resolves when that is on disk, with the good news for the agent. */

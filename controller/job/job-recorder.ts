@@ -1,12 +1,12 @@
 // The record of a job and its one receipt, kept through the port RunStore in the order of the changes.
-import { jobId, type JobRecord, type RoomRecord } from './job-record.ts';
-import { toHex } from '../../shared/codec/bytes.ts';
+import { jobId, type ChipProved, type JobRecord } from './job-record.ts';
+import { toHex, wipe } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 import type { JobOptions } from './ports.ts';
-import { makeReceipt, saysDigest, withLock, type Evidence } from './receipts.ts';
+import { codeEvidence, makeReceipt, saysDigest, withLock, type Evidence } from './receipts.ts';
 import type { SealedPeer } from './sealed-session.ts';
 
 export class JobRecorder {
@@ -42,8 +42,12 @@ export class JobRecorder {
       .catch((error: unknown) => this.#notSaved(error));
   }
 
-  updateRoom(changes: Partial<RoomRecord>): void {
-    this.update({ room: { ...this.#record.room, ...changes } });
+  /** Resolves once this state of the invite is on disk; the secret it replaces is wiped then. @throws BF-JOB-STATE */
+  async keepInvite(invite: InviteState): Promise<void> {
+    const { secret } = this.#record.room.invite;
+    this.update({ room: { ...this.#record.room, invite } });
+    await this.kept();
+    if (secret !== invite.secret) wipe(secret);
   }
 
   /** The stub has confirmed the digests of this sector. */
@@ -52,9 +56,9 @@ export class JobRecorder {
     this.update({ acknowledged });
   }
 
-  /** The state of the board, on disk before anybody goes on. */
-  async changed(board: Board): Promise<void> {
-    this.update({ board });
+  /** What follows for the board from what the chip said or is about to be told, on disk before anybody goes on. */
+  async changed(chipProved: ChipProved): Promise<void> {
+    this.update({ chipProved });
     await this.saved();
   }
 
@@ -78,7 +82,8 @@ export class JobRecorder {
     if (earlier !== undefined && !saysDigest(earlier, evidence.root)) {
       throw fail('BF-JOB-STATE', 'there is a receipt of this job for another image');
     }
-    const context = { plan, planBytes: this.#record.plan, facts, stubHash, clock, random, key: keys.receipt };
+    const code = codeEvidence(this.#record);
+    const context = { plan, planBytes: this.#record.plan, facts, stubHash, code, clock, random, key: keys.receipt };
     const receipt = earlier ?? makeReceipt(context, evidence);
     if (earlier === undefined) await store.storeReceipt(job, uid, receipt);
     if (evidence.outcome === 'written' || evidence.outcome === 'erased') await this.changed(evidence.outcome);

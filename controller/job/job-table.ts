@@ -6,11 +6,12 @@ export const PHASES = {
   waiting: 'no tunnel yet: the agent comes when it comes',
   hello: 'a tunnel is confirmed; the agent introduces itself and its board',
   recalling: 'an earlier process had finished the job and could not say so: its receipt is read',
+  code: 'no key of the chip is on record: the vendor types the code of this tunnel, before JOB',
   consent: 'JOB is sent; the customer reads the plan',
-  code: 'the vendor compares the code',
   pausing: 'after trouble with the board, a moment before a new sealed session is asked for',
   ownOffer: 'a resumed job gives the agent a moment to offer a sealed session (M1) by itself',
   offer: 'an M1 is due',
+  deviceCode: 'the chip showed a new key, in a tunnel whose code was not asked for: the vendor types it, and M2 waits',
   confirmation: 'M2 is sent; M3 is due, or another M1',
   working: 'the plan’s work, inside the sealed session',
   finishing: 'the job is over, done or failed: BYE, and LEFT is due',
@@ -21,7 +22,7 @@ export const PHASES = {
 export type Phase = keyof typeof PHASES;
 
 /** Phases in which no sealed work has begun since the last HELLO. */
-export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'recalling', 'consent', 'code']);
+export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'recalling', 'code', 'consent']);
 
 /** What a phase may hear. Names in capitals are messages of the agent. */
 export const INPUTS = {
@@ -32,7 +33,7 @@ export const INPUTS = {
   SEALED3: 'M3 of the chip',
   LEFT: 'the agent has let go of the board',
   recalled: 'the receipt is read',
-  answer: 'the vendor’s answer for the code',
+  answer: 'the vendor has typed the code right',
   trouble: 'what a new sealed session may heal: a PROBLEM, an ABORT, a box that does not open',
   timeout: 'the time of the phase is over',
   workDone: 'the stub has authenticated the work, and it is stored',
@@ -45,14 +46,15 @@ export type Input = keyof typeof INPUTS;
 export const STEPS = {
   begin: ['hello'],
   beginAgain: ['hello'],
-  present: ['consent', 'recalling'],
+  present: ['code', 'consent', 'recalling'],
+  settleCode: ['consent'],
   sayFarewell: ['farewell'],
-  compareConsent: ['code', 'pausing', 'ownOffer', 'offer', 'farewell'],
-  settleCode: ['pausing', 'ownOffer', 'offer', 'farewell'],
+  compareConsent: ['pausing', 'ownOffer', 'offer', 'farewell'],
   restart: ['pausing', 'offer'],
   requestOffer: ['offer'],
   takeNewOffer: ['ownOffer'],
-  answerOffer: ['confirmation'],
+  answerOffer: ['confirmation', 'deviceCode'],
+  answerWaiting: ['confirmation', 'deviceCode'],
   confirmSession: ['working', 'pausing', 'offer'],
   finish: ['finishing'],
   end: ['finishing', 'farewell', 'closed'],
@@ -66,7 +68,7 @@ export type After<Name extends Step> = (typeof STEPS)[Name][number];
 /**
  * What an input does.
  * take: it is what the phase waits for. keep: it may come early and waits for its turn. leave: it interrupts the phase at its
- * next wait. remember, refuse: noted, or an error, whatever the phase waits for. An input without a cell changes nothing.
+ * next wait. remember, refuse: noted, or an error, whatever the phase waits for. An input without a cell is dropped.
  */
 export type Cell =
   { readonly does: 'take' | 'leave'; readonly step: Step } | { readonly does: 'keep' | 'remember' | 'refuse' };
@@ -85,14 +87,15 @@ const SEALING: Row = { ...ANEW, trouble: leave('restart'), ...OPEN };
 const OVER: Row = { tunnel: leave('close'), HELLO: keep, LEFT: take('close'), failure: take('close') };
 
 export const JOB_TABLE: Readonly<Record<Phase, Row>> = {
-  waiting: { tunnel: take('begin'), HELLO: keep, SEALED1: refuse, ...OPEN },
-  hello: { tunnel: leave('beginAgain'), HELLO: take('present'), SEALED1: refuse, trouble: remember, ...OPEN },
+  waiting: { tunnel: take('begin'), HELLO: keep, ...OPEN },
+  hello: { tunnel: leave('beginAgain'), HELLO: take('present'), trouble: remember, ...OPEN },
   recalling: { recalled: take('sayFarewell'), failure: take('end') },
+  code: { ...ANEW, answer: take('settleCode'), trouble: remember, ...OPEN },
   consent: { ...ANEW, CONSENT: take('compareConsent'), SEALED1: keep, trouble: remember, ...OPEN },
-  code: { ...ANEW, answer: take('settleCode'), SEALED1: keep, trouble: remember, ...OPEN },
   pausing: { ...SEALING, timeout: take('requestOffer'), SEALED1: keep },
   ownOffer: { ...SEALING, SEALED1: take('answerOffer'), timeout: take('requestOffer') },
   offer: { ...SEALING, SEALED1: take('answerOffer') },
+  deviceCode: { ...SEALING, answer: take('answerWaiting'), SEALED1: keep },
   confirmation: { ...SEALING, SEALED1: take('answerOffer'), SEALED3: take('confirmSession') },
   working: { ...SEALING, SEALED1: leave('takeNewOffer'), workDone: take('finish') },
   finishing: { ...OVER, SEALED1: leave('close'), trouble: leave('close') },

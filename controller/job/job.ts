@@ -3,33 +3,33 @@
 // authenticate.
 import { AgentChannel } from './agent-channel.ts';
 import { Authorization } from './authorization.ts';
+import { CodeQuestion } from './code-question.ts';
+import { DeviceApproval } from './device-approval.ts';
+import { FloodGuard } from './flood.ts';
 import { usesStub } from './checks.ts';
 import { JobClosing } from './job-closing.ts';
 import type { JobRecord } from './job-record.ts';
 import { JobRecorder } from './job-recorder.ts';
-import { isAwaitable, JobMachine, type JobEntries, type JobSteps } from './job-machine.ts';
+import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobSteps } from './job-machine.ts';
 import { UNSEALED, type After, type Input } from './job-table.ts';
 import { MOST_BEGINNINGS, MOST_UNACKNOWLEDGED } from './ports.ts';
-import type { JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
-import { isResumable, problemError, troubleOf, withBoard, type Trouble } from './problems.ts';
+import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
+import { isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { SealedSessionManager } from './sealed-session-manager.ts';
 import type { Limit } from './wait-queue.ts';
-import { doWork, type WorkOptions } from './work.ts';
+import { doWork, type QuestionBudget, type WorkOptions } from './work.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
-import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, OwnMessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
-import type { TunnelConfirmed } from '../../shared/tunnel/tunnel.ts';
+import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 
 /** Begins a job over the transport that `openTransport` opens. */
 export function startJob(options: JobOptions, openTransport: OpenTransport): RunningJob {
   const job = new Job(options, openTransport);
   return {
     done: job.done,
-    get board() {
-      return job.record.board;
-    },
     get resumable() {
       return job.resumable;
     },
@@ -37,6 +37,7 @@ export function startJob(options: JobOptions, openTransport: OpenTransport): Run
       return job.record;
     },
     interrupt: () => job.interrupt(),
+    answerCode: (typed, tunnel) => job.answerCode(typed, tunnel),
   };
 }
 
@@ -47,6 +48,9 @@ class Job {
   readonly #channel: AgentChannel;
   readonly #recorder: JobRecorder;
   readonly #authorization: Authorization;
+  readonly #devices: DeviceApproval;
+  readonly #question: CodeQuestion;
+  readonly #flood: FloodGuard;
   readonly #sessions: SealedSessionManager;
   readonly #closing: JobClosing;
   readonly #chip: Chip;
@@ -64,22 +68,25 @@ class Job {
 
   constructor(options: JobOptions, openTransport: OpenTransport) {
     this.#options = options;
-    this.#channel = new AgentChannel(options, (message) => this.#transport.send(message));
+    this.#channel = new AgentChannel(options, () => this.#transport);
     this.#recorder = new JobRecorder(options, (error) => this.#channel.waits.fail(error));
     this.#authorization = new Authorization(options, this.#channel, this.#recorder);
-    this.#sessions = new SealedSessionManager(options, this.#channel, this.#recorder);
+    this.#devices = new DeviceApproval(this.#recorder);
+    this.#question = new CodeQuestion(options, this.#channel, this.#recorder, this.#devices);
+    this.#flood = new FloodGuard(options.clock);
+    this.#sessions = new SealedSessionManager(options, this.#channel, this.#recorder, this.#devices);
     this.#closing = new JobClosing(options, this.#channel, this.#recorder);
     this.#chip = chipOf(this.#authorization.plan.devId);
     this.#started = options.clock.now();
     this.#machine = new JobMachine(this.#channel, this.#steps, this.#entries);
     this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
     this.#transport = openTransport({
-      onConfirmed: (confirmed) => this.#confirmed(confirmed),
-      kept: () => this.#recorder.kept(),
+      onOpened: ({ number }) => this.#opened(number),
+      keep: (state) => this.#recorder.keepInvite(state),
+      onSpent: (why) => this.#spent(why),
       onMessage: (message) => this.#received(message),
       onFailed: (error) => this.#channel.waits.fail(error),
       onDrained: () => this.#channel.waits.notify(),
-      onSecondUse: () => this.#emit({ type: 'secondUse' }),
       onPeer: (present) => {
         this.#emit({ type: 'peer', present });
         this.#channel.peer(present);
@@ -97,15 +104,29 @@ class Job {
     this.#channel.waits.fail(fail('BF-JOB-INTERRUPTED'));
   }
 
+  /** What the vendor typed for the question about this tunnel. */
+  answerCode(typed: string, tunnel: number): Promise<CodeAnswer> {
+    return this.#question.answer(typed, tunnel);
+  }
+
   // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #confirmed({ code, resumeSecret, resumed }: TunnelConfirmed): void {
-    this.#channel.opened(code);
+  #opened(number: number): void {
+    this.#channel.opened(number);
     this.#sessions.drop();
-    this.#recorder.updateRoom({ inviteSecret: undefined, resumeSecret: new Uint8Array(resumeSecret) });
-    this.#emit({ type: 'tunnel', code, resumed });
+    this.#flood.opened();
+    this.#question.drop();
+    this.#devices.opened();
+    this.#emit({ type: 'tunnel', number, at: this.#options.clock.wall() });
     this.#channel.waits.alive();
     this.#hear('tunnel');
+  }
+
+  /** The invite is of no use any more; the job goes on under another one. */
+  #spent(why: SpentReason): void {
+    const error = spentError(why);
+    this.#emit({ type: 'spent', why });
+    if (error !== undefined) this.#channel.waits.fail(error);
   }
 
   /** One message of the agent. Whatever is wrong with it ends a wait of the job, not the tunnel. */
@@ -122,11 +143,12 @@ class Job {
   #dispatch(message: TunnelMessage): void {
     switch (message.name) {
       case 'SHEET':
+        this.#flood.take();
         return this.#emit({ type: 'sheet' });
       case 'CREDIT':
         return this.#sessions.grant(message.upTo);
       case 'PROGRESS':
-        return this.#sessions.session?.accepted(message.progress.accepted);
+        return this.#sessions.session?.accepted(message.accepted);
       case 'REPLY':
         return this.#troubled(this.#sessions.session?.receive(message.sequence, message.box));
       case 'PROBLEM':
@@ -135,12 +157,19 @@ class Job {
         this.#closing.agentLeft(message.left.board);
         return this.#hear('LEFT');
       default:
-        this.#channel.inbox.keep(message);
-        if (isAwaitable(message)) this.#hear(message.name);
+        if (isAwaitable(message)) this.#await(message);
     }
   }
 
+  /** A message that may be awaited; one that does not belong to the phase is dropped. */
+  #await(message: AwaitableMessage): void {
+    if (this.#machine.does(message.name) === undefined) return;
+    this.#channel.inbox.keep(message);
+    this.#hear(message.name);
+  }
+
   #problem({ problem }: MessageOf<'PROBLEM'>): void {
+    this.#flood.take();
     const error = problemError(problem);
     const trouble = troubleOf(error);
     this.#emit({ type: 'problem', problem, restarting: trouble !== undefined });
@@ -158,15 +187,15 @@ class Job {
   /** What this input does besides being there for whoever waits for it. */
   #hear(input: Input): void {
     const does = this.#machine.does(input);
-    if (does === 'refuse') throw this.#refusal(input);
+    if (does === 'refuse') throw this.#refusal();
     if (does !== 'leave') return;
     this.#sessions.drop();
+    this.#question.drop();
     this.#machine.leave(input);
   }
 
-  #refusal(input: Input): BlindflashError {
-    if (input === 'LEFT') return this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
-    return fail('BF-TUNNEL-ORDER', 'a sealed session was offered before its turn');
+  #refusal(): BlindflashError {
+    return this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
   }
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,12 +206,9 @@ class Job {
     present: (message: MessageOf<'HELLO'>) => this.#present(message),
     compareConsent: (message: MessageOf<'CONSENT'>) => {
       this.#authorization.compareConsent(message);
-      return this.#authorization.codeSettled ? this.#afterAuthorization() : 'code';
+      return this.#afterConsent();
     },
-    settleCode: (yes: boolean) => {
-      this.#authorization.settleCode(yes);
-      return this.#afterAuthorization();
-    },
+    settleCode: () => this.#sayJob(),
     restart: (trouble: Trouble) => this.#restart(trouble),
     requestOffer: () => {
       this.#sessions.request();
@@ -190,10 +216,8 @@ class Job {
     },
     takeNewOffer: () => 'ownOffer',
     sayFarewell: () => 'farewell',
-    answerOffer: (message: MessageOf<'SEALED1'>) => {
-      this.#sessions.answer(message, this.#authorization.plan);
-      return 'confirmation';
-    },
+    answerOffer: (message: MessageOf<'SEALED1'>) => this.#answerOffer(message),
+    answerWaiting: () => this.#answerWaiting(),
     confirmSession: (message: MessageOf<'SEALED3'>) => {
       const trouble = this.#sessions.confirm(message);
       return trouble === undefined ? 'working' : this.#restart(trouble);
@@ -210,18 +234,36 @@ class Job {
     this.#hello = hello;
     this.#emit({ type: 'hello', hello });
     const { finished, uid } = this.record;
-    if (!finished) {
-      this.#authorization.present(hello);
-      return 'consent';
-    }
+    if (!finished) return this.#devices.settled ? this.#sayJob() : 'code';
     if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid) {
       throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
     }
     return 'recalling';
   }
 
+  /** JOB, once it is settled whom it is told. */
+  #sayJob(): After<'settleCode'> {
+    this.#authorization.present(this.#hello as Hello);
+    return 'consent';
+  }
+
+  #answerOffer(message: MessageOf<'SEALED1'>): After<'answerOffer'> {
+    const answered = this.#sessions.answer(message, this.#authorization.plan, this.#hello as Hello);
+    return answered ? 'confirmation' : 'deviceCode';
+  }
+
+  /** The latest M1 gets the answer: the chip may have begun anew while the vendor typed. */
+  #answerWaiting(): After<'answerWaiting'> {
+    const { inbox } = this.#channel;
+    let latest: MessageOf<'SEALED1'> | undefined;
+    for (let next = inbox.take(['SEALED1']); next !== undefined; next = inbox.take(['SEALED1'])) latest = next;
+    if (latest !== undefined) return this.#answerOffer(latest);
+    this.#sessions.answerWaiting();
+    return 'confirmation';
+  }
+
   /** Everybody has agreed: the first sealed session, for kinds that need one. A resumed job's agent may begin it by itself. */
-  #afterAuthorization(): After<'settleCode'> {
+  #afterConsent(): After<'compareConsent'> {
     if (!usesStub(this.#authorization.plan)) return 'farewell';
     const trouble = this.#sessions.takeEarlyTrouble();
     if (trouble !== undefined) return this.#restart(trouble);
@@ -230,6 +272,7 @@ class Job {
 
   /** A new sealed session, of which there is a bounded number; a board in trouble is given a moment first. */
   #restart(trouble: Trouble): After<'restart'> {
+    this.#question.drop();
     this.#sessions.countRestart(trouble);
     if (trouble.cure === 'board') return 'pausing';
     this.#sessions.request();
@@ -242,7 +285,10 @@ class Job {
     this.#error = known;
     this.resumable = !this.record.finished && isResumable(known);
     this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
-    if (isResumable(known) || this.#channel.code === undefined) return 'closed';
+    // A spent invite ends it for this agent, though not for the job.
+    const told = !isResumable(known) || isBlindflashError(known, 'BF-INVITE-SPENT');
+    this.#question.drop();
+    if (!told || this.#channel.tunnel === undefined) return 'closed';
     return UNSEALED.has(this.#machine.phase) ? 'farewell' : 'finishing';
   }
 
@@ -250,7 +296,7 @@ class Job {
 
   /** What is done on entering a phase; most only wait for what the table says. */
   readonly #entries: JobEntries = {
-    waiting: () => this.#machine.await('tunnel', () => this.#channel.code, this.#meeting()),
+    waiting: () => this.#machine.await('tunnel', () => this.#channel.tunnel, this.#meeting()),
     hello: () => {
       if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
       this.#sessions.beginAgain();
@@ -259,11 +305,8 @@ class Job {
     recalling: () =>
       void this.#recorder.recallReceipt().then(() => this.#machine.take('recalled'), this.#machine.failed),
     consent: () => this.#machine.awaitMessage(this.#channel.limit('consent', 'BF-TUNNEL-TIMEOUT')),
-    code: () => {
-      this.#authorization.askCode();
-      const limit = this.#channel.limit('consent', 'BF-JOB-CODE-REFUSED');
-      this.#machine.await('answer', () => this.#authorization.answer, limit);
-    },
+    code: () => this.#askCode(),
+    deviceCode: () => this.#askCode(),
     pausing: () => this.#pause(),
     ownOffer: () =>
       this.#machine.awaitMessage(this.#channel.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'), () => this.#noOffer()),
@@ -284,6 +327,11 @@ class Job {
         'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done',
       );
     return { ms: this.#channel.timeouts.hello, since: 'start', error };
+  }
+
+  #askCode(): void {
+    this.#question.ask();
+    this.#machine.await('answer', () => this.#question.right, this.#channel.limit('code', 'BF-JOB-CODE-REFUSED'));
   }
 
   #pause(): void {
@@ -325,6 +373,8 @@ class Job {
       image: this.#options.image,
       acknowledged: this.record.acknowledged,
       delta: this.#options.delta === true,
+      where: this.#options.where === true,
+      budget: this.#budget(),
       room: () => until(() => this.#sessions.hasCredit && this.#transport.unacknowledged < MOST_UNACKNOWLEDGED),
       answered: (left = 0) => until(() => session.unanswered <= left),
       emit: (event) => this.#emit(event),
@@ -333,6 +383,21 @@ class Job {
       evidence: async (evidence) =>
         this.#emit({ type: 'receipt', receipt: await recorder.keepReceipt(session.peer, plan, evidence) }),
       lock: async (optcr, level1) => this.#emit({ type: 'receipt', receipt: await recorder.keepLock(optcr, level1) }),
+    };
+  }
+
+  /** Questions are off on record before they are asked, so that no process asks one too many. */
+  #budget(): QuestionBudget {
+    const devices = this.#devices;
+    return {
+      get left() {
+        return devices.questionsLeft;
+      },
+      reserve: (questions) => {
+        devices.setQuestionsLeft(devices.questionsLeft - questions);
+        return this.#recorder.kept();
+      },
+      told: (left) => devices.setQuestionsLeft(left),
     };
   }
 
@@ -349,26 +414,33 @@ class Job {
   }
 
   async #close(): Promise<void> {
-    const error = this.#error === undefined ? undefined : withBoard(this.#error, this.record.board);
     const durationMs = this.#options.clock.now() - this.#started;
     this.#closing.warnIfUnanswered();
     this.#channel.close();
     this.#sessions.drop();
+    await this.#endRoom();
     this.#transport.close();
     await this.#recorder.saved();
-    if (error === undefined) this.#resolve(this.#result(durationMs));
-    else this.#reject(error);
+    if (this.#error === undefined) this.#resolve(this.#result(durationMs));
+    else this.#reject(withBoard(this.#error, this.record));
+  }
+
+  /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
+  async #endRoom(): Promise<void> {
+    if (this.#closing.over) await this.#transport.spend('vendor').catch(() => {});
+    if (this.record.room.invite.spent !== undefined) this.#transport.revoke();
   }
 
   #result(durationMs: number): JobResult {
-    const { left: board, customerCopy } = this.#closing;
+    const { left: agentSays, customerCopy } = this.#closing;
     const { receipt, record } = this.#recorder;
     return {
       hello: this.#hello as Hello,
       uid: record.uid,
       receipt,
       customerCopy,
-      board,
+      chipProved: record.chipProved,
+      agentSays,
       skipped: this.#skipped,
       durationMs,
     };

@@ -1,6 +1,6 @@
 // What a job is handed and what it tells: the ports of controller/job/job.ts. Nothing here prints or stores by itself.
 import type { Image } from '../image/image.ts';
-import type { JobRecord } from './job-record.ts';
+import type { ChipProved, JobRecord } from './job-record.ts';
 import type { RunStore } from '../store/port.ts';
 import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
@@ -8,11 +8,12 @@ import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { Board, Hello, Problem } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
-import type { TunnelEvents } from '../../shared/tunnel/tunnel.ts';
+import type { CodeVerdict, ControllerTunnelEvents } from '../../shared/tunnel/controller-tunnel.ts';
+import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 
 // ── the channel to the agent ──────────────────────────────────────────────────────────────────────────────────────────
 
-export interface TransportEvents extends Required<TunnelEvents> {
+export interface TransportEvents extends Required<ControllerTunnelEvents> {
   /** The agent is in the room, or not. */
   onPeer(present: boolean): void;
 }
@@ -23,6 +24,13 @@ export interface Transport {
   send(message: OwnMessage): void;
   /** Messages the agent has not acknowledged. */
   readonly unacknowledged: number;
+  /** As ControllerTunnel has it, like the next three. */
+  checkCode(typed: string): Promise<CodeVerdict>;
+  proved(): Promise<void>;
+  sealedSessionId(m1: Uint8Array): Uint8Array;
+  spend(why: SpentReason): Promise<void>;
+  /** Ends the room for the agent's side at the relay. */
+  revoke(): void;
   close(): void;
 }
 
@@ -40,10 +48,13 @@ export interface SessionKeys {
 
 export type JobEvent =
   | { readonly type: 'peer'; readonly present: boolean }
-  /** resumed: by the resume secret, not by the invite. */
-  | { readonly type: 'tunnel'; readonly code: string; readonly resumed: boolean }
-  /** Somebody came with the dead secret of the invite. */
-  | { readonly type: 'secondUse' }
+  /** number: of all tunnels of this invite, 1..; at: milliseconds since 1970. */
+  | { readonly type: 'tunnel'; readonly number: number; readonly at: number }
+  | CodeAsked
+  /** The question for the code of this tunnel is void: there is another tunnel, or the chip has to begin anew. */
+  | { readonly type: 'codeVoid'; readonly tunnel: number }
+  /** The invite is of no use any more. */
+  | { readonly type: 'spent'; readonly why: SpentReason }
   | { readonly type: 'hello'; readonly hello: Hello }
   /** planHash: 64 bytes. Sent with every JOB, also when the plan was made anew for the flash size found. */
   | { readonly type: 'job'; readonly plan: Plan; readonly planHash: Uint8Array }
@@ -63,11 +74,28 @@ export type JobEvent =
   | { readonly type: 'locked'; readonly optcr: number }
   /** The agent reported a problem; restarting: a new sealed session is asked for. */
   | { readonly type: 'problem'; readonly problem: Problem; readonly restarting: boolean }
-  | { readonly type: 'left'; readonly board: Board };
+  /** The agent has let go of the board, and says how it left it. */
+  | { readonly type: 'left'; readonly agentSays: Board; readonly chipProved: ChipProved };
+
+/** The vendor is to type the code that the customer reads to him: to be answered with `answerCode`. It is not in here. */
+export interface CodeAsked {
+  readonly type: 'code';
+  /** Number of the tunnel it belongs to. */
+  readonly tunnel: number;
+  /** Names the invite (inviteName). */
+  readonly invite: string;
+  /** The label of the plan; may be empty. */
+  readonly customer: string;
+  /** Why it is asked again. */
+  readonly again: 'wrong' | 'malformed' | undefined;
+  /** Wrong codes until the invite is spent. */
+  readonly triesLeft: number;
+}
+
+/** void: not the tunnel that is asked about now. */
+export type CodeAnswer = CodeVerdict | 'void';
 
 export interface JobCallbacks {
-  /** The vendor compares the code with the one the customer reads to him. Not asked when `waiveCode` is set. */
-  confirmCode(code: string): Promise<boolean>;
   onEvent?(event: JobEvent): void;
 }
 
@@ -86,10 +114,10 @@ export interface JobOptions {
   /** Hashes of the stubs the vendor trusts, 128 digits each. */
   readonly allowedStubs: readonly string[];
   readonly callbacks: JobCallbacks;
-  /** No image leaves before the code is confirmed, unless this is set. */
-  readonly waiveCode?: boolean;
   /** Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which. */
   readonly delta?: boolean;
+  /** A verify job that finds another content asks sector by sector where. */
+  readonly where?: boolean;
   /** Makes the plan again for the flash size the agent reports; without it another size is refused. */
   readonly planFor?: ((flashKiB: number) => Plan) | undefined;
   readonly timeouts?: Partial<Timeouts>;
@@ -102,6 +130,8 @@ export interface Timeouts {
   /** For it to come back. */
   readonly peer: number;
   readonly hello: number;
+  /** For the code to be typed. */
+  readonly code: number;
   /** For the customer's yes. */
   readonly consent: number;
   /** For the stub's handshake. */
@@ -129,7 +159,8 @@ export const TIMEOUTS: Timeouts = {
   meet: 24 * 3_600_000,
   peer: 15 * 60_000,
   hello: 60_000,
-  consent: 30 * 60_000,
+  code: 30 * 60_000,
+  consent: 60 * 60_000,
   sealed: 120_000,
   ownHandshake: 5_000,
   work: 90_000,
@@ -144,8 +175,9 @@ export interface JobResult {
   readonly receipt: SignedText | undefined;
   /** The customer's copy. */
   readonly customerCopy: SignedText | undefined;
-  /** How the agent left the board; undefined if it did not say. */
-  readonly board: Board | undefined;
+  readonly chipProved: ChipProved;
+  /** How the agent says it left the board; undefined if it did not say. */
+  readonly agentSays: Board | undefined;
   /** Sectors that were not written again. */
   readonly skipped: readonly number[];
   readonly durationMs: number;
@@ -155,12 +187,12 @@ export interface JobResult {
 export interface RunningJob {
   /** Rejects with the coded error that ended the job; its detail says in what state the board is. */
   readonly done: Promise<JobResult>;
-  /** What is known of the board now. */
-  readonly board: Board;
   /** True if `flash --resume` can go on after the error that ended the job. */
   readonly resumable: boolean;
   /** The job's record as it is now. */
   readonly record: JobRecord;
   /** Leaves the job where it is: the agent keeps waiting, nothing is sent. */
   interrupt(): void;
+  /** What the vendor has typed for the question about this tunnel (event `code`). Resolves when the consequence is on record. */
+  answerCode(typed: string, tunnel: number): Promise<CodeAnswer>;
 }

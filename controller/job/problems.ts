@@ -2,8 +2,10 @@
 // attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
 import { cleanText } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
+import { CHIP_PROVED, type JobRecord } from './job-record.ts';
 import { BlindflashError, errorRow, fail, isErrorCode, restartAfter } from '../../shared/errors/errors.ts';
-import { BOARD, type Board, type Problem } from '../../shared/tunnel/bodies.ts';
+import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
+import { BOARD, type Problem } from '../../shared/tunnel/bodies.ts';
 
 /** Bad news that a new sealed session may heal; after `board` the board is given a moment first. */
 export interface Trouble {
@@ -28,13 +30,23 @@ export function troubleOf(error: BlindflashError): Trouble | undefined {
   return cure === undefined ? undefined : { error, cure };
 }
 
+/** Why the job stops when its invite is spent; undefined where that is no trouble. */
+export function spentError(why: SpentReason): BlindflashError | undefined {
+  return { answers: fail('BF-INVITE-SPENT', 'it was answered 32 times and nobody proved anything'),
+    codes: fail('BF-INVITE-SPENT', 'three wrong codes were typed'),
+    'second holder': fail('BF-INVITE-SECOND-HOLDER'),
+    vendor: undefined,
+  }[why];
+}
+
 /** True if the same agent can be met again with --resume after this error. */
 export function isResumable(error: BlindflashError): boolean {
   return !errorRow(error.code).endsJob;
 }
 
-/** The same error, its detail ending with the state of the board. */
-export function withBoard(error: BlindflashError, board: Board): BlindflashError {
-  const detail = error.detail === undefined ? BOARD[board] : `${error.detail}; ${BOARD[board]}`;
-  return new BlindflashError(error.code, detail, error.cause ?? error);
+/** The same error, its detail ending with what the chip has proved and, apart, what the agent says of the board. */
+export function withBoard(error: BlindflashError, { chipProved, agentSays }: JobRecord): BlindflashError {
+  const proved = CHIP_PROVED[chipProved];
+  const board = agentSays === undefined ? proved : `${proved}; the agent says: ${BOARD[agentSays]}`;
+  return new BlindflashError(error.code, error.detail === undefined ? board : `${error.detail}; ${board}`, error.cause ?? error);
 }

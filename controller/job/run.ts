@@ -3,12 +3,13 @@ import type { JobRecord } from './job-record.ts';
 import { publicInviteOf } from './job-record.ts';
 import { startJob } from './job.ts';
 import type { JobOptions, JobResult, OpenTransport, RunningJob, TransportEvents } from './ports.ts';
-import { exchangeKeyPairFrom, psk, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
+import { wipe } from '../../shared/codec/bytes.ts';
+import { exchangeKeyPairFrom, signingKeyPairFrom, type ExchangeKeyPair, type SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { publicInviteHash } from '../../shared/tunnel/invite.ts';
 import type { Link } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';
 import { RoomClient } from '../../shared/link/room-client.ts';
-import { Tunnel } from '../../shared/tunnel/tunnel.ts';
+import { ControllerTunnel } from '../../shared/tunnel/controller-tunnel.ts';
 
 export interface ControllerJobOptions extends JobOptions {
   /** Opens one link to the relay; an in-memory one will do. */
@@ -30,8 +31,10 @@ export function runControllerJob(options: ControllerJobOptions): Promise<JobResu
 /** The transport over a relay: room client below, tunnel above. */
 function transportThroughRoom(options: ControllerJobOptions): OpenTransport {
   return (events) => {
-    const room = roomFor(options);
-    const tunnel = tunnelFor(options, events);
+    const { tunnelSecret, holderSeed } = options.record.room;
+    const [keyPair, holder] = [exchangeKeyPairFrom('tunnel', tunnelSecret), signingKeyPairFrom('holder', holderSeed)];
+    const room = roomFor(options, holder);
+    const tunnel = tunnelFor(options, keyPair, events);
     const peer = (present: boolean): void => {
       if (present) tunnel.attachLink((body) => void room.send(body));
       else tunnel.linkLost();
@@ -47,17 +50,23 @@ function transportThroughRoom(options: ControllerJobOptions): OpenTransport {
       get unacknowledged() {
         return tunnel.unacknowledged;
       },
+      checkCode: (typed) => tunnel.checkCode(typed),
+      proved: () => tunnel.proved(),
+      sealedSessionId: (m1) => tunnel.sealedSessionId(m1),
+      spend: (why) => tunnel.spend(why),
+      revoke: () => room.revoke(),
       close: () => {
         tunnel.close();
         room.close();
+        wipe(keyPair.secretKey, holder.secretKey);
       },
     };
   };
 }
 
-function roomFor(options: ControllerJobOptions): RoomClient {
+function roomFor(options: ControllerJobOptions, holder: SigningKeyPair<'holder'>): RoomClient {
   const { record, dial, clock, random, log, roomPatienceMs } = options;
-  const { relayUrl, controllerTicket, holderSeed } = record.room;
+  const { relayUrl, controllerTicket } = record.room;
   return new RoomClient({
     dial,
     dialledHost: relayNameOf(relayUrl),
@@ -65,19 +74,21 @@ function roomFor(options: ControllerJobOptions): RoomClient {
     random,
     log,
     ticket: controllerTicket,
-    holderSecretKey: signingKeyPairFrom('holder', holderSeed).secretKey,
+    holderSecretKey: holder.secretKey,
     ...(roomPatienceMs === undefined ? {} : { patienceMs: roomPatienceMs }),
   });
 }
 
-function tunnelFor({ record, clock, random, log }: ControllerJobOptions, events: TransportEvents): Tunnel {
+function tunnelFor(
+  { record, clock, random, log }: ControllerJobOptions,
+  keyPair: ExchangeKeyPair<'tunnel'>,
+  events: TransportEvents,
+): ControllerTunnel {
   const { room } = record satisfies JobRecord;
-  return new Tunnel({
-    role: 'controller',
-    keyPair: exchangeKeyPairFrom('tunnel', room.tunnelSecret),
+  return new ControllerTunnel({
+    keyPair,
     publicInviteHash: publicInviteHash(publicInviteOf(room)),
-    inviteSecret: room.inviteSecret === undefined ? undefined : psk(room.inviteSecret),
-    resumeSecret: room.resumeSecret === undefined ? undefined : psk(room.resumeSecret),
+    state: room.invite,
     clock,
     random,
     log,

@@ -6,16 +6,19 @@ import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
 import type { JobOptions } from './ports.ts';
 import type { Trouble } from './problems.ts';
-import { SealedHandshake, SealedSession } from './sealed-session.ts';
+import type { DeviceApproval } from './device-approval.ts';
+import { readOffer, SealedHandshake, SealedSession, type Offer } from './sealed-session.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { planHash, type Plan } from '../../shared/plan/plan.ts';
+import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
 export class SealedSessionManager {
   readonly #options: JobOptions;
   readonly #channel: AgentChannel;
   readonly #recorder: JobRecorder;
+  readonly #devices: DeviceApproval;
   #handshake: SealedHandshake | undefined;
   #session: SealedSession | undefined;
   /** Sealed commands of this session the agent takes in all. */
@@ -26,11 +29,14 @@ export class SealedSessionManager {
   #restarting = false;
   /** Trouble before there was a sealed session: a new one is asked for when its turn comes. */
   #earlyTrouble: Trouble | undefined;
+  /** An M1 whose M2 waits for the code. */
+  #waiting: Offer | undefined;
 
-  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
+  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder, devices: DeviceApproval) {
     this.#options = options;
     this.#channel = channel;
     this.#recorder = recorder;
+    this.#devices = devices;
   }
 
   /** The confirmed session, if there is one. */
@@ -49,12 +55,12 @@ export class SealedSessionManager {
   drop(): void {
     this.#handshake?.wipe();
     this.#session?.wipe();
-    this.#handshake = this.#session = undefined;
+    this.#handshake = this.#session = this.#waiting = undefined;
   }
 
-  /** The agent takes sealed commands up to and including this sequence. */
+  /** The agent takes sealed commands up to and including this sequence; it never takes that back within a session. */
   grant(upTo: number): void {
-    this.#credit = upTo;
+    this.#credit = Math.max(this.#credit, upTo);
   }
 
   /** The agent takes another command of the session. */
@@ -96,13 +102,31 @@ export class SealedSessionManager {
     this.#channel.send({ name: 'RESTART' });
   }
 
-  /** M2 for an M1; a session ends with it. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, and what does not fit the plan */
-  answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan): void {
+  /**
+   * An M1 has come; a session ends with it. True: M2 is sent. False: the code of this tunnel has to be asked for first, then `answerWaiting`.
+   * @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, BF-STUB-SECOND-KEY, and what does not fit the plan
+   */
+  answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan, hello: Hello): boolean {
     if (++this.#offers > MOST_BEGINNINGS) throw fail('BF-STUB-AUTHENTICATION', 'too many handshakes');
+    const { keys, allowedStubs } = this.#options;
     this.#restarting = false;
-    this.#credit = 0;
-    this.#handshake ??= this.#newHandshake(plan);
-    this.#channel.send({ name: 'SEALED2', m2: this.#handshake.answer(stubHash, m1) });
+    const offer = readOffer(stubHash, m1, {
+      keyPair: keys.sealed,
+      allowedStubs,
+      checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid, hello),
+    });
+    const approval = this.#devices.judge(offer);
+    if (approval === 'refuse') throw fail('BF-STUB-SECOND-KEY');
+    if (approval === 'ask') this.#waiting = offer;
+    else this.#answer(offer);
+    return approval !== 'ask';
+  }
+
+  /** M2 for the M1 that waited for the code. */
+  answerWaiting(): void {
+    const offer = this.#waiting as Offer;
+    this.#waiting = undefined;
+    this.#answer(offer);
   }
 
   /** M3: what the stub said about its chip is its own word now. Returns the trouble if it fits no answer. */
@@ -111,7 +135,8 @@ export class SealedSessionManager {
     if ('cure' in confirmed) return confirmed;
     const { stubVersion, handshake } = confirmed.facts;
     const uid = toHex(confirmed.facts.uid);
-    this.#recorder.update({ uid });
+    if (this.#devices.confirm(confirmed)) this.#channel.proved();
+    this.#credit = 0;
     this.#session = new SealedSession(confirmed, (sequence, box) =>
       this.#channel.send({ name: 'FRAME', sequence, box }),
     );
@@ -120,14 +145,14 @@ export class SealedSessionManager {
     return undefined;
   }
 
-  #newHandshake(plan: Plan): SealedHandshake {
-    const { keys, allowedStubs, random } = this.#options;
-    return new SealedHandshake({
-      keyPair: keys.sealed,
-      planHash: planHash(this.#recorder.record.plan),
-      allowedStubs,
-      random,
-      checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid),
-    });
+  #answer(offer: Offer): void {
+    this.#handshake ??= this.#newHandshake();
+    const m2 = this.#handshake.answer(offer, this.#channel.sealedSessionId(offer.m1));
+    this.#channel.send({ name: 'SEALED2', m2 });
+  }
+
+  #newHandshake(): SealedHandshake {
+    const { keys, random } = this.#options;
+    return new SealedHandshake({ keyPair: keys.sealed, planHash: planHash(this.#recorder.record.plan), random });
   }
 }

@@ -1,15 +1,15 @@
 // The controller's end of one sealed session: handshake as responder, numbered commands out, replies in order back
 // (docs/protocol.md §4, §8). One object a handshake; a new handshake is a new object.
-import { toHex } from '../../shared/codec/bytes.ts';
-import { respond, type Responder } from '../../shared/crypto/handshake.ts';
-import { noPsk, type ExchangeKeyPair } from '../../shared/crypto/keys.ts';
+import { toHex, wipe } from '../../shared/codec/bytes.ts';
+import type { ExchangeKeyPair } from '../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../shared/crypto/session.ts';
 import { fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
 import { decodeReply, encodeCommand, type Command, type Reply, type ReplyName } from '../../shared/sealed/messages.ts';
+import { respondSealed, deviceKeyOf, type SealedResponder } from '../../shared/sealed/handshake.ts';
 import { decodeStubFacts, encodeSessionChoice, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { SEALED_BYTES } from '../../shared/sealed/protocol.ts';
 import { abortError, troubleOf, type Trouble } from './problems.ts';
-import { SEALED_PROTOCOL } from '../../shared/sealed/protocol.ts';
 
 /** Answered M1 that wait for their M3. */
 const PENDING = 3;
@@ -18,43 +18,62 @@ export interface HandshakeOptions {
   readonly keyPair: ExchangeKeyPair<'sealed'>;
   /** 64 bytes. */
   readonly planHash: Uint8Array;
-  readonly allowedStubs: readonly string[];
   readonly random: Random;
-  /** Throws unless the stub's chip is the one this job is for. */
-  readonly checkFacts: (facts: StubFacts) => void;
+}
+
+/** An M1 that was read and found to be of a stub and a chip this job is for; nothing of it is authenticated yet. */
+export interface Offer {
+  readonly stubHash: Uint8Array;
+  readonly m1: Uint8Array;
+  readonly facts: StubFacts;
+  /** D, 32 bytes. */
+  readonly deviceKey: Uint8Array;
 }
 
 export interface SealedPeer {
   readonly facts: StubFacts;
   readonly stubHash: Uint8Array;
+  readonly deviceKey: Uint8Array;
   readonly session: BoxSession;
+}
+
+export interface OfferRules {
+  readonly keyPair: ExchangeKeyPair<'sealed'>;
+  /** 128 digits each. */
+  readonly allowedStubs: readonly string[];
+  /** Throws unless the stub's chip is the one this job is for. */
+  readonly checkFacts: (facts: StubFacts) => void;
+}
+
+/** Reads an M1. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION for a D no chip makes, and what `checkFacts` throws */
+export function readOffer(stubHash: Uint8Array, m1: Uint8Array, rules: OfferRules): Offer {
+  if (!rules.allowedStubs.includes(toHex(stubHash))) throw fail('BF-STUB-UNKNOWN', toHex(stubHash).slice(0, 16));
+  const deviceKey = deviceKeyOf(m1, rules.keyPair.publicKey);
+  const facts = decodeStubFacts(m1.subarray(SEALED_BYTES.m1 - SEALED_BYTES.payload1));
+  rules.checkFacts(facts);
+  return { stubHash, m1, facts, deviceKey };
 }
 
 /** Answers M1 until an M3 confirms one of the answers. */
 export class SealedHandshake {
   readonly #options: HandshakeOptions;
-  #pending: { readonly responder: Responder; readonly facts: StubFacts; readonly stubHash: Uint8Array }[] = [];
+  #pending: { readonly responder: SealedResponder; readonly offer: Offer }[] = [];
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
   }
 
-  /** M2 for an M1. Throws BF-STUB-UNKNOWN for a stub that is not trusted, and what `checkFacts` throws. */
-  answer(stubHash: Uint8Array, m1: Uint8Array): Uint8Array {
-    const { keyPair, planHash, allowedStubs, random, checkFacts } = this.#options;
-    if (!allowedStubs.includes(toHex(stubHash))) throw fail('BF-STUB-UNKNOWN', toHex(stubHash).slice(0, 16));
-    const responder = respond({
-      protocol: SEALED_PROTOCOL,
+  /** M2 for an M1. @param sessionId as the tunnel has it for this M1, 16 bytes */
+  answer(offer: Offer, sessionId: Uint8Array): Uint8Array {
+    const { keyPair, planHash, random } = this.#options;
+    const responder = respondSealed({
       staticKey: keyPair,
-      contexts: [stubHash, planHash],
-      pskFor: () => noPsk(),
-      payload2: encodeSessionChoice(random.bytes(16)),
+      contexts: [offer.stubHash, planHash],
+      payload2: encodeSessionChoice(sessionId),
       random,
-      m1,
+      m1: offer.m1,
     });
-    const facts = decodeStubFacts(responder.payload1);
-    checkFacts(facts);
-    this.#pending.unshift({ responder, facts, stubHash });
+    this.#pending.unshift({ responder, offer });
     for (const old of this.#pending.splice(PENDING)) old.responder.wipe();
     return responder.m2;
   }
@@ -62,11 +81,13 @@ export class SealedHandshake {
   /** The confirmed session, newest answer first; trouble when M3 fits none. @throws BF-TUNNEL-MESSAGE when there was no M1 */
   confirm(m3: Uint8Array): SealedPeer | Trouble {
     let refusal: unknown;
-    for (const { responder, facts, stubHash } of this.#pending) {
+    for (const { responder, offer } of this.#pending) {
       try {
-        const { session } = responder.receiveM3(m3);
+        const { session, exporter } = responder.receiveM3(m3);
+        wipe(exporter);
         this.wipe();
-        return { facts, stubHash, session };
+        const { facts, stubHash, deviceKey } = offer;
+        return { facts, stubHash, deviceKey, session };
       } catch (error) {
         refusal = error;
       }
@@ -129,10 +150,10 @@ export class SealedSession {
   /** Told how many image bytes are in the commands the stub is said to have accepted; for the bar. */
   onAccepted: (imageBytes: number) => void = () => {};
 
-  /** The stub has accepted the commands up to the one with these low 16 bits of its sequence, says the agent. */
-  accepted(low16: number): void {
-    const back = (this.sent - low16) & 0xffff;
-    this.onAccepted(this.#imageBytes[this.sent - back] ?? 0);
+  /** The stub has accepted so many commands of this session, says the agent. */
+  accepted(count: number): void {
+    const bytes = this.#imageBytes[count];
+    if (bytes !== undefined) this.onAccepted(bytes);
   }
 
   /**

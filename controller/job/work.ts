@@ -4,22 +4,23 @@ import type { Image } from '../image/image.ts';
 import {
   bootSector,
   coversSector,
-  digestSteps,
   eraseStep,
   expectedDigests,
   finalStep,
   imageBytes,
   imageSteps,
-  type ExpectedRange,
+  mayAsk,
+  planQuestion,
+  sectorQuestion,
+  sectorsOfRanges,
   type Expectation,
+  type Question,
 } from '../plan/steps.ts';
-import { hexAddress } from '../image/segments.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import { rootDigest } from '../../shared/sealed/messages.ts';
 import type { JobEvent } from './ports.ts';
 import { protectionLevel } from './checks.ts';
 import type { SealedSession } from './sealed-session.ts';
@@ -35,6 +36,10 @@ export interface WorkOptions {
   readonly acknowledged: readonly number[];
   /** Sectors that are on no record are skipped, too, when the stub's digests cover and confirm all of them. */
   readonly delta: boolean;
+  /** A verify job whose digest is not equal asks sector by sector where. */
+  readonly where: boolean;
+  /** What the stub still answers about what this session has not erased. */
+  readonly budget: QuestionBudget;
   /** Resolves when the agent and the tunnel take another sealed command. */
   readonly room: () => Promise<void>;
   /** Resolves when at most `left` commands, none unless given, have not been answered. */
@@ -42,12 +47,21 @@ export interface WorkOptions {
   readonly emit: (event: JobEvent) => void;
   /** Flash is about to change: resolves when that is on record. */
   readonly beforeChange: () => Promise<void>;
-  /** All of a sector's digests are right. */
+  /** The chip says *equal* for all of a sector. */
   readonly acknowledge: (sector: number) => void;
   /** The stub has authenticated this: resolves when the receipt is stored. */
   readonly evidence: (evidence: Evidence) => Promise<void>;
   /** What OPTCR read after LOCK: resolves when the receipt says so. */
   readonly lock: (optcr: number, level1: boolean) => Promise<void>;
+}
+
+/** Questions about what a session has not erased: counted in the stub's life, over all sessions and processes (docs/protocol.md §8). */
+export interface QuestionBudget {
+  readonly left: number;
+  /** So many are about to be asked: resolves when they are off on record. */
+  reserve(questions: number): Promise<void>;
+  /** What the stub says is left. */
+  told(left: number): void;
 }
 
 /** Does the plan's work. Returns the sectors that were skipped. */
@@ -84,26 +98,59 @@ async function end(options: WorkOptions): Promise<number> {
 
 // ── verify and erase ──────────────────────────────────────────────────────────────────────────────────────────────
 
+/** One question over all ranges. */
 async function verify(options: WorkOptions, image: Image): Promise<readonly number[]> {
-  const { session, plan, chip, emit } = options;
+  const { plan, chip, emit } = options;
   const expected = expectedDigests(plan, image, chip);
-  const digests: Uint8Array[] = [];
   const totalBytes = expected.ranges.reduce((sum, { length }) => sum + length, 0);
-  let doneBytes = 0;
-  for (const range of expected.ranges) {
+  const [equal] = await askAll(options, [planQuestion(expected)]);
+  if (equal !== true) throw fail('BF-JOB-VERIFY', options.where ? await whereItDiffers(options, expected) : NO_PLACE);
+  emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
+  await end(options);
+  const sectorsByEqual = sectorsOfRanges(expected).length;
+  const evidence = { source: 'vendor', root: expected.rootAfter, sectorsByEqual, wordsProgrammed: 0 } as const;
+  await options.evidence({ outcome: KINDS.verify.outcome, width: undefined, ...evidence });
+  return [];
+}
+
+const NO_PLACE = 'what is in flash is not the image; --where asks in which sectors';
+
+/** In words; sectors about whose few bytes the stub answers nothing cannot be told apart. */
+async function whereItDiffers(options: WorkOptions, expected: Expectation): Promise<string> {
+  const asked: { readonly sector: number; readonly question: Question }[] = [];
+  const untold: number[] = [];
+  for (const sector of sectorsOfRanges(expected)) {
+    const question = sectorQuestion(expected, sector, 'after') as Question;
+    const may = mayAsk(expected, question) && asked.length < options.budget.left;
+    if (may) asked.push({ sector, question });
+    else untold.push(sector);
+  }
+  const answers = await askAll(
+    options,
+    asked.map(({ question }) => question),
+  );
+  const differing = asked.filter((_, index) => answers[index] !== true).map(({ sector }) => sector);
+  const places = differing.length === 0 ? 'no sector that can be asked about differs' : `in ${sectorList(differing)}`;
+  return untold.length === 0 ? places : `${places}; ${sectorList(untold)} cannot be asked about alone`;
+}
+
+function sectorList(sectors: readonly number[]): string {
+  return `${sectors.length === 1 ? 'sector' : 'sectors'} ${sectors.join(', ')}`;
+}
+
+/** Asks about what this session has not erased; resolves with the answers in the order of the questions. */
+async function askAll(options: WorkOptions, questions: readonly Question[]): Promise<boolean[]> {
+  const answers: boolean[] = [];
+  await options.budget.reserve(questions.length);
+  for (const question of questions) {
     await options.room();
-    session.ask({ name: 'DIGEST', range: range.index }, 'DIGEST', (reply) => {
-      requireDigest(range, range.after, reply);
-      digests[range.index] = reply.digest;
-      doneBytes += range.length;
-      emit({ type: 'progress', doneBytes, totalBytes });
+    options.session.ask(question, 'DIGEST', ({ equal, questionsLeft }) => {
+      options.budget.told(questionsLeft);
+      answers.push(equal);
     });
   }
   await options.answered();
-  const root = rootDigest(expected.ranges.map((range) => ({ ...range, digest: digests[range.index] as Uint8Array })));
-  await end(options);
-  await options.evidence({ outcome: KINDS.verify.outcome, root, wordsProgrammed: 0, width: undefined });
-  return [];
+  return answers;
 }
 
 async function erase(options: WorkOptions): Promise<readonly number[]> {
@@ -123,13 +170,12 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   }
   await options.answered();
   await end(options);
-  await options.evidence({ outcome: KINDS.erase.outcome, root: undefined, wordsProgrammed: 0, width: undefined });
+  const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
+  await options.evidence({ outcome: KINDS.erase.outcome, source: 'stub', ...nothing });
   return [];
 }
 
 // ── flash ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type DigestStep = ReturnType<typeof digestSteps>[number];
 
 class FlashWork {
   readonly #options: WorkOptions;
@@ -141,6 +187,7 @@ class FlashWork {
   readonly #written = new Set<number>();
   #skippedBytes = 0;
   #acceptedBytes = 0;
+  #toldBytes = 0;
 
   constructor(options: WorkOptions, image: Image) {
     this.#options = options;
@@ -162,7 +209,7 @@ class FlashWork {
     const next = writing.find((sector) => !this.#erased.has(sector));
     if (next !== undefined) await this.#erase(next);
     for (const sector of writing) await this.#writeSector(sector);
-    await this.#finalize();
+    await this.#finalize(skipped.size);
     if (plan.lock !== 'none') await this.#lock();
     return [...skipped];
   }
@@ -171,6 +218,8 @@ class FlashWork {
   #progress(acceptedBytes: number): void {
     this.#acceptedBytes = Math.max(this.#acceptedBytes, acceptedBytes);
     const doneBytes = Math.min(this.#skippedBytes + this.#acceptedBytes, this.#totalBytes);
+    if (doneBytes <= this.#toldBytes) return;
+    this.#toldBytes = doneBytes;
     this.#options.emit({ type: 'progress', doneBytes, totalBytes: this.#totalBytes });
   }
 
@@ -186,32 +235,38 @@ class FlashWork {
     });
   }
 
-  /** Sectors that may be skipped if their digests agree; the one of the boot words is not even asked about. */
-  #candidates(): number[] {
-    const { plan, chip, acknowledged, delta } = this.#options;
+  /** Sectors that may be skipped if the chip says *equal*; the one of the boot words is not even asked about. */
+  #candidates(): { readonly sector: number; readonly question: Question }[] {
+    const { plan, chip, acknowledged, delta, budget } = this.#options;
     const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
     const may = (sector: number) =>
       acknowledged.includes(sector) || (delta && coversSector(this.#expected, sector, bytesOf(sector)));
-    return plan.sectors.filter((sector) => sector !== this.#boot && may(sector));
+    return plan.sectors
+      .filter((sector) => sector !== this.#boot && may(sector))
+      .flatMap((sector) => {
+        const question = sectorQuestion(this.#expected, sector, 'before');
+        return question !== undefined && mayAsk(this.#expected, question) ? [{ sector, question }] : [];
+      })
+      .slice(0, budget.left);
   }
 
-  /** Candidates whose digests agree now. Where addresses may only ascend, the boot sector is written while the answers travel. */
+  /** Candidates that hold their part now. Where addresses may only ascend, the boot sector is written while the answers travel. */
   async #alreadyThere(): Promise<ReadonlySet<number>> {
-    const { plan } = this.#options;
+    const { plan, budget, answered } = this.#options;
     const candidates = this.#candidates();
-    const wrong = new Set<number>();
-    for (const sector of candidates) {
-      for (const step of digestSteps(this.#expected, sector)) {
-        await this.#digest(step, (range, digest) => {
-          if (!equalBytes(digest, range.before)) wrong.add(sector);
-        });
-      }
-    }
     if (candidates.length === 0) return new Set();
+    const equals = new Set<number>();
+    await budget.reserve(candidates.length);
+    for (const { sector, question } of candidates) {
+      await this.#ask(question, (equal, left) => {
+        budget.told(left);
+        if (equal) equals.add(sector);
+      });
+    }
     const bootFirst = plan.sectors[0] === this.#boot;
     if (bootFirst) await this.#writeSector(this.#boot);
-    await this.#options.answered(bootFirst ? digestSteps(this.#expected, this.#boot).length : 0);
-    return new Set(candidates.filter((sector) => !wrong.has(sector)));
+    await answered(bootFirst ? 1 : 0);
+    return equals;
   }
 
   #skip(sector: number): void {
@@ -234,38 +289,33 @@ class FlashWork {
 
   async #confirmSector(sector: number): Promise<void> {
     const { emit, acknowledge } = this.#options;
-    const steps = digestSteps(this.#expected, sector);
-    let left = steps.length;
-    for (const step of steps) {
-      await this.#digest(step, (range, digest) => {
-        requireDigest(range, range.before, { range: range.index, digest });
-        if (--left > 0) return;
-        acknowledge(sector);
-        emit({ type: 'sector', sector, skipped: false });
-      });
-    }
+    const question = sectorQuestion(this.#expected, sector, 'before');
+    if (question === undefined) return;
+    await this.#ask(question, (equal) => {
+      if (!equal) throw fail('BF-JOB-VERIFY', `sector ${sector} does not hold what was written to it`);
+      acknowledge(sector);
+      emit({ type: 'sector', sector, skipped: false });
+    });
   }
 
-  async #digest(step: DigestStep, take: (range: ExpectedRange, digest: Uint8Array) => void): Promise<void> {
+  async #ask(question: Question, take: (equal: boolean, questionsLeft: number) => void): Promise<void> {
     await this.#options.room();
-    this.#options.session.ask(step, 'DIGEST', (reply) => {
-      if (reply.range !== step.range) throw fail('BF-TUNNEL-ORDER', `digest of range ${reply.range}`);
-      take(this.#expected.ranges[step.range] as ExpectedRange, reply.digest);
-    });
+    this.#options.session.ask(question, 'DIGEST', ({ equal, questionsLeft }) => take(equal, questionsLeft));
   }
 
   /**
    * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the root before it
    * writes a boot word, and a digest that is wrong ends the job here whatever has been sent. Without a lock so does END.
    */
-  async #finalize(): Promise<void> {
+  async #finalize(sectorsByEqual: number): Promise<void> {
     const { session, plan, emit, room, answered } = this.#options;
     let evidence: Evidence | undefined;
     await room();
     session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
       if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       const { root, wordsProgrammed, width } = reply;
-      evidence = { outcome: KINDS.flash.outcome, root, wordsProgrammed, width: width satisfies Width };
+      const proved = { root, wordsProgrammed, width: width satisfies Width };
+      evidence = { outcome: KINDS.flash.outcome, source: 'stub', sectorsByEqual, ...proved };
       this.#progress(this.#totalBytes);
       emit({ type: 'written', root, wordsProgrammed });
     });
@@ -291,13 +341,6 @@ class FlashWork {
   async #askEnd(): Promise<void> {
     await this.#options.room();
     this.#options.session.ask({ name: 'END' }, 'ENDED', () => {});
-  }
-}
-
-function requireDigest(range: ExpectedRange, wanted: Uint8Array, reply: { range: number; digest: Uint8Array }): void {
-  if (reply.range !== range.index) throw fail('BF-TUNNEL-ORDER', `digest of range ${reply.range}`);
-  if (!equalBytes(reply.digest, wanted)) {
-    throw fail('BF-JOB-VERIFY', `${range.length} bytes at ${hexAddress(range.address)}`);
   }
 }
 

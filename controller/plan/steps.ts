@@ -6,7 +6,7 @@ import { sectorAt, type Chip } from '../../shared/chips/index.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { BOOT_WORDS_BYTES, type Plan, type PlanRange } from '../../shared/plan/plan.ts';
-import { IMAGE_DATA_BYTES, rootDigest, type Command } from '../../shared/sealed/messages.ts';
+import { IMAGE_DATA_BYTES, QUESTIONS, rootDigest, type Command } from '../../shared/sealed/messages.ts';
 
 /** A range of the plan with what its flash must hold. */
 export interface ExpectedRange extends PlanRange {
@@ -26,7 +26,7 @@ export interface Expectation {
   readonly rootAfter: Uint8Array;
 }
 
-/** Which digests the chip must report for this plan once it holds this image. */
+/** What the chip must hold for this plan once the image is written, as digests. */
 export function expectedDigests(plan: Plan, image: Image, chip: Chip): Expectation {
   const ranges = plan.ranges.map((range, index): ExpectedRange => {
     const bytes = bytesAt(image.segments, range.address, range.length);
@@ -34,8 +34,11 @@ export function expectedDigests(plan: Plan, image: Image, chip: Chip): Expectati
     const before = sha512(withoutBootWords(bytes, range, plan.bootAddress));
     return { ...range, index, sector: sectorOf(range, chip, plan), before, after };
   });
-  const rootOf = (which: 'before' | 'after') => rootDigest(ranges.map((range) => ({ ...range, digest: range[which] })));
-  return { ranges, rootBefore: rootOf('before'), rootAfter: rootOf('after') };
+  return { ranges, rootBefore: rootOver(ranges, 'before'), rootAfter: rootOver(ranges, 'after') };
+}
+
+function rootOver(ranges: readonly ExpectedRange[], which: 'before' | 'after'): Uint8Array {
+  return rootDigest(ranges.map((range) => ({ ...range, digest: range[which] })));
 }
 
 /** The sector of the boot words: erased first, never skipped. Undefined for every kind but flash. */
@@ -54,11 +57,45 @@ export function eraseStep(sector: number): Command {
   return { name: 'ERASE', sector };
 }
 
-/** DIGEST of each range of a sector. */
-export function digestSteps(expected: Expectation, sector: number): (Command & { readonly name: 'DIGEST' })[] {
-  return expected.ranges
-    .filter((range) => range.sector === sector)
-    .map(({ index }) => ({ name: 'DIGEST', range: index }));
+/** A question whether a run of ranges holds what it must. */
+export type Question = Command & { readonly name: 'DIGEST' };
+
+/** Whether all ranges of a sector hold what they must; undefined for a sector without any. `before`: boot words still erased. */
+export function sectorQuestion(
+  expected: Expectation,
+  sector: number,
+  which: 'before' | 'after',
+): Question | undefined {
+  return questionOf(
+    expected.ranges.filter((range) => range.sector === sector),
+    which,
+  );
+}
+
+/** Whether all ranges of the plan hold what they must. */
+export function planQuestion(expected: Expectation): Question {
+  const question = questionOf(expected.ranges, 'after');
+  if (question === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'a plan without ranges has no digest');
+  return question;
+}
+
+/** True when the stub answers this question about what the session has not erased (docs/protocol.md §8, "Questions"). */
+export function mayAsk(expected: Expectation, { first, count }: Question): boolean {
+  const ranges = expected.ranges.slice(first, first + count);
+  const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
+  return count === expected.ranges.length || bytes >= QUESTIONS.leastBytes;
+}
+
+/** Sectors that hold a range, ascending. */
+export function sectorsOfRanges(expected: Expectation): number[] {
+  return [...new Set(expected.ranges.map(({ sector }) => sector))].sort((a, b) => a - b);
+}
+
+/** @param ranges consecutive in the plan */
+function questionOf(ranges: readonly ExpectedRange[], which: 'before' | 'after'): Question | undefined {
+  const [first] = ranges;
+  if (first === undefined) return undefined;
+  return { name: 'DIGEST', first: first.index, count: ranges.length, expected: rootOver(ranges, which) };
 }
 
 /** IMAGE commands of a sector in ascending addresses, without the boot words; runs of FF travel like all else. */

@@ -4,8 +4,9 @@ import { imageHash, type Image } from '../image/image.ts';
 import { requireRandom } from '../job/checks.ts';
 import { makeRoom } from '../job/invite.ts';
 import { jobId, newRecord, planAgain, planOf } from '../job/job-record.ts';
-import type { JobRecord, PlanMaker, RoomRecord } from '../job/job-record.ts';
-import type { JobEvent, RunningJob } from '../job/ports.ts';
+import type { CodePolicy, JobRecord, PlanMaker, RoomRecord } from '../job/job-record.ts';
+import type { CodeAnswer, JobEvent, RunningJob } from '../job/ports.ts';
+import { spentError } from '../job/problems.ts';
 import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
 import type { VendorKeys } from '../store/keys.ts';
@@ -14,7 +15,7 @@ import type { Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
-import { decodeInvite, publicInviteHash } from '../../shared/tunnel/invite.ts';
+import { decodeInvite, publicInviteHash, vendorFingerprint } from '../../shared/tunnel/invite.ts';
 
 export interface JobServiceOptions {
   readonly clock: Clock;
@@ -37,6 +38,10 @@ export interface JobRequest {
   readonly fixedSize: boolean;
   /** Skip what the chip proves to hold already (JobOptions.delta). */
   readonly delta?: boolean;
+  /** A verify job says in which sectors another content lies (JobOptions.where). */
+  readonly where?: boolean;
+  /** How the vendor makes sure of the customer's computer; as the job was begun, or a code for each key of the chip, unless given. */
+  readonly codePolicy?: CodePolicy | undefined;
 }
 
 /** For whom an invite is made and how long it holds. */
@@ -53,14 +58,10 @@ export interface StartRequest {
   readonly record: JobRecord;
   readonly request: JobRequest;
   readonly keys: VendorKeys;
-  /** The code is not compared. */
-  readonly waiveCode: boolean;
 }
 
-/** What a follower of a job hears: its events, and the question for the code, which `confirm` answers. */
-export type ServiceEvent = JobEvent | { readonly type: 'code'; readonly code: string };
-
-export type JobListener = (event: ServiceEvent) => void;
+/** Hears the events of a job; `code` is a question that `answerCode` answers. */
+export type JobListener = (event: JobEvent) => void;
 
 export interface JobListing {
   /** 32 digits. */
@@ -72,6 +73,8 @@ export interface JobListing {
 /** KiB the relay forwards on one link: the largest image some twenty times. */
 const CAP_KIB = 64 * 1024;
 const DEFAULT_VALID_HOURS = 24;
+
+const OVER = 'the job with it was over, and the agent has left';
 
 export class JobService {
   readonly #options: JobServiceOptions;
@@ -99,7 +102,7 @@ export class JobService {
   makeRoom({ keys, relayUrl, validHours }: InviteRequest): RoomRecord {
     const { clock, random } = this.#options;
     const expires = Math.floor(clock.wall() / 1000 + (validHours ?? DEFAULT_VALID_HOURS) * 3600);
-    return makeRoom({ relayUrl, tenant: keys.tenant, expires, capKiB: CAP_KIB, random });
+    return makeRoom({ relayUrl, tenant: keys.tenant, vendor: vendorOf(keys), expires, capKiB: CAP_KIB, random });
   }
 
   /** An invite for a job that is begun later. @throws BF-RELAY-ADDRESS */
@@ -128,10 +131,35 @@ export class JobService {
   }
 
   /**
-   * The stored job, which goes on with its own plan. @param id 32 digits.
-   * @throws BF-JOB-UNKNOWN, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-USAGE for a request of another kind
+   * The stored job, which goes on with its own plan and its own invite. @param id 32 digits.
+   * @throws BF-JOB-UNKNOWN, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and BF-INVITE-SECOND-HOLDER when it needs a new invite,
+   * BF-USAGE for a request of another kind or another policy for the code
    */
   async resume(id: string, request: JobRequest): Promise<JobRecord> {
+    const record = await this.#loadFor(id, request);
+    const { codePolicy } = record;
+    if (request.codePolicy !== undefined && request.codePolicy !== codePolicy) {
+      throw fail('BF-USAGE', 'how the code is asked for changes with a new invite only: add --new-invite');
+    }
+    const { spent } = record.room.invite;
+    if (spent !== undefined) throw spentError(spent) ?? fail('BF-INVITE-SPENT', OVER);
+    return record;
+  }
+
+  /**
+   * The stored job under a new invite, with its own code: no key of a chip is approved any more. Resolves once that is stored.
+   * @throws as `resume` does, but for the invite
+   */
+  async resumeUnderNewInvite(id: string, request: JobRequest, invite: InviteRequest): Promise<JobRecord> {
+    const record = await this.#loadFor(id, request);
+    const room = this.makeRoom(invite);
+    const codePolicy = request.codePolicy ?? record.codePolicy;
+    const renewed: JobRecord = { ...record, room, codePolicy, code: undefined, devices: [] };
+    await this.#options.store.save(renewed);
+    return renewed;
+  }
+
+  async #loadFor(id: string, request: JobRequest): Promise<JobRecord> {
     const record = await this.#options.store.load(id);
     const { kind } = planOf(record);
     if (request.image !== undefined && !isImageOf(record, request.image)) throw fail('BF-JOB-IMAGE-CHANGED');
@@ -141,11 +169,12 @@ export class JobService {
 
   // ── a running job ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts a stored job. Its first event comes after the caller's turn, so that `attach` at once misses none. */
-  start({ record, request, keys, waiveCode }: StartRequest): RunningJob {
+  /** Starts a stored job, with the keys its invite names. Its first event comes after the caller's turn, so that `attach` at once misses none. */
+  start({ record, request, keys }: StartRequest): RunningJob {
     const { clock, random, log, store, trustedStubs, dial } = this.#options;
     const id = jobId(record);
     if (this.#active.has(id)) throw fail('BF-INTERNAL-ARGUMENT', `job ${id} is running`);
+    if (!equalBytes(record.room.vendor, vendorOf(keys))) throw fail('BF-USAGE', 'the invite was made with other keys');
     const active = new ActiveJob();
     const running = startControllerJob({
       clock,
@@ -156,16 +185,13 @@ export class JobService {
       record,
       image: request.image,
       allowedStubs: trustedStubs(),
-      waiveCode,
       delta: request.delta === true,
+      where: request.where === true,
       planFor: request.fixedSize ? undefined : (flashKiB) => planAgain(record, request.plan, flashKiB),
       dial: () => dial(record.room.relayUrl),
-      callbacks: {
-        confirmCode: (code) => active.askCode(code),
-        onEvent: (event) => active.tell(event),
-      },
+      callbacks: { onEvent: (event) => active.tell(event) },
     });
-    active.interrupt = () => running.interrupt();
+    active.running = running;
     this.#active.set(id, active);
     const forget = (): void => void this.#active.delete(id);
     running.done.then(forget, forget);
@@ -178,16 +204,17 @@ export class JobService {
   }
 
   /**
-   * Answers an event `code`. The first answer to a code counts; one that rejects ends the job with its error.
-   * @throws BF-JOB-UNKNOWN, BF-INTERNAL-ARGUMENT for a code that is not asked for
+   * What the vendor typed for an event `code`; the event's tunnel says which. A void answer counts for nothing.
+   * Resolves when the consequence is on record. @throws BF-JOB-UNKNOWN, BF-JOB-STATE when it cannot be stored
    */
-  confirm(id: string, code: string, answer: boolean | Promise<boolean>): void {
-    this.#find(id).answer(code, answer);
+  async answerCode(id: string, typed: string, tunnel: number): Promise<CodeAnswer> {
+    const { running } = this.#find(id);
+    return running === undefined ? 'void' : running.answerCode(typed, tunnel);
   }
 
   /** Leaves a running job where it is; its agent keeps waiting. A job that has ended stays as it is. */
   interrupt(id: string): void {
-    this.#active.get(id)?.interrupt();
+    this.#active.get(id)?.running?.interrupt();
   }
 
   #find(id: string): ActiveJob {
@@ -196,39 +223,28 @@ export class JobService {
     return active;
   }
 
-  #newRecord({ image }: JobRequest, plan: Plan, room: RoomRecord): JobRecord {
-    return newRecord(room, plan, image, Math.floor(this.#options.clock.wall()));
+  #newRecord({ image, codePolicy }: JobRequest, plan: Plan, room: RoomRecord): JobRecord {
+    return newRecord(room, plan, image, Math.floor(this.#options.clock.wall()), codePolicy ?? 'each');
   }
 }
 
-/** A job under way: who follows it, and the codes that are asked for. */
+/** A job under way, and who follows it. */
 class ActiveJob {
-  interrupt: () => void = () => {};
+  running: RunningJob | undefined;
   readonly #listeners = new Set<JobListener>();
-  readonly #questions = new Map<string, (answer: boolean | Promise<boolean>) => void>();
 
   follow(listener: JobListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  tell(event: ServiceEvent): void {
+  tell(event: JobEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
 
-  askCode(code: string): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#questions.set(code, resolve);
-      this.tell({ type: 'code', code });
-    });
-  }
-
-  answer(code: string, answer: boolean | Promise<boolean>): void {
-    const resolve = this.#questions.get(code);
-    if (resolve === undefined) throw fail('BF-INTERNAL-ARGUMENT', `the code ${code} is not asked for`);
-    this.#questions.delete(code);
-    resolve(answer);
-  }
+function vendorOf({ sealed, receipt }: VendorKeys): Uint8Array {
+  return vendorFingerprint(sealed.publicKey, receipt.publicKey);
 }
 
 function isImageOf(record: JobRecord, image: Image): boolean {

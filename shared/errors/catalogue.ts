@@ -923,6 +923,14 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-STUB-SECOND-KEY': {
+    sentence: 'The chip showed two different keys in one session, which no honest one does.',
+    remedy: 'Nothing was sent for the second key. Go on with --resume; if it happens again, call the customer.',
+    customer: { remedy: 'Nothing was sent for the second key. Call the vendor, who can continue the job.' },
+    part: 'stub',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-STUB-SILENT': {
     sentence: 'The program in the chip’s RAM does not answer.',
     remedy: 'Switch the board off and on, check the wires, and continue with --resume.',
@@ -1062,6 +1070,13 @@ export const ERRORS = {
     sentence: 'The other side could not prove that it is the one the invite names.',
     remedy: `Do not go on. ${NEW_INVITE}`,
     vendor: { remedy: `Do not go on. ${VENDOR_INVITE}` },
+    part: 'tunnel',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-TUNNEL-FLOOD': {
+    sentence: 'The other side sent far more messages than an honest one has to say.',
+    remedy: 'Update Blindflash on both sides; if it happens again, call them.',
     part: 'tunnel',
     retry: 'never',
     endsJob: false,

@@ -11,8 +11,8 @@ export interface ModeRow {
   readonly setUp: string;
   readonly stops: readonly string[];
   readonly doesNotStop: readonly string[];
-  /** What a receipt of this mode proves, and what not. */
-  readonly receipt: string;
+  /** What a receipt of this mode proves, and what not, by where its digest comes from (docs/protocol.md §10, `source`). */
+  readonly receipt: { readonly stub: string; readonly vendor: string };
 }
 
 /** A mode that a firmware policy may ask for and that this version does not have. */
@@ -36,9 +36,14 @@ export const MODES = {
       'a person or a program, malware included, that can drive the probe: it can stop the chip, read RAM or flash, or pretend to be a chip',
       'anybody with a probe after the job, unless the plan locked the chip and the board was switched off and on',
     ],
-    receipt:
-      'Whoever completed this session reported this digest for this plan. In the mode host-blind this does not prove ' +
-      'that a chip exists, which chip it was, or how many there are.',
+    receipt: {
+      stub:
+        'Whoever completed this session reported this for this plan. In the mode host-blind this does not prove ' +
+        'that a chip exists, which chip it was, or how many there are.',
+      vendor:
+        'Whoever completed this session answered “equal” to the digest of this plan, which is the vendor’s own. In the ' +
+        'mode host-blind this does not prove that a chip exists, which chip it was, or how many there are.',
+    },
   },
   'lock-then-load': { number: undefined },
   seeded: { number: undefined },
@@ -75,6 +80,19 @@ export function modeRow(mode: PlanMode): ModeRow {
 /** True if `mode` is at least as strong as `policy` asks. */
 export function satisfiesPolicy(mode: AnyMode, policy: AnyMode): boolean {
   return MODE_ORDER.indexOf(mode) >= MODE_ORDER.indexOf(policy);
+}
+
+/** What one code for a whole job is worth; on screen, in the help and in the receipt. */
+export const CODE_ONCE_TEXT =
+  'The code was asked for once: until the job is over, the memory and the disk of the customer’s computer are worth the image.';
+
+/** What no code at all is worth. */
+export const CODE_WAIVED_TEXT = 'The code was waived: relay and a replaced invite together then get the image.';
+
+/** The statement of a receipt. @param once one code was asked for the whole job */
+export function receiptStatement(mode: PlanMode, source: 'stub' | 'vendor', once: boolean): string {
+  const statement = modeRow(mode).receipt[source];
+  return once ? `${statement} ${CODE_ONCE_TEXT}` : statement;
 }
 
 export const LOCK_TEXTS = {

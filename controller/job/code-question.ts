@@ -1,0 +1,76 @@
+// The question for the code: the vendor types what the customer reads to him (docs/protocol.md §13). It belongs to one tunnel; an answer
+// that was typed for another one is void. The expected code never leaves the tunnel.
+import type { AgentChannel } from './agent-channel.ts';
+import type { DeviceApproval } from './device-approval.ts';
+import { inviteName } from './invite.ts';
+import type { JobRecorder } from './job-recorder.ts';
+import type { CodeAnswer, JobOptions } from './ports.ts';
+import { planOf } from './job-record.ts';
+import { INVITE_LIMITS } from '../../shared/tunnel/invite-state.ts';
+
+export class CodeQuestion {
+  readonly #callbacks: JobOptions['callbacks'];
+  readonly #channel: AgentChannel;
+  readonly #recorder: JobRecorder;
+  readonly #devices: DeviceApproval;
+  /** Number of the tunnel whose code is asked for. */
+  #tunnel: number | undefined;
+  #right = false;
+
+  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder, devices: DeviceApproval) {
+    this.#callbacks = options.callbacks;
+    this.#channel = channel;
+    this.#recorder = recorder;
+    this.#devices = devices;
+  }
+
+  /** Asks for the code of the present tunnel. */
+  ask(): void {
+    this.#tunnel = this.#channel.tunnel;
+    this.#right = false;
+    this.#tell(undefined);
+  }
+
+  /** True once the latest question was answered right. */
+  get right(): true | undefined {
+    return this.#right ? true : undefined;
+  }
+
+  /** The question is void, if one is open. */
+  drop(): void {
+    if (this.#tunnel === undefined) return;
+    const tunnel = this.#tunnel;
+    this.#tunnel = undefined;
+    this.#callbacks.onEvent?.({ type: 'codeVoid', tunnel });
+  }
+
+  /** Holds what was typed for a tunnel against its code. Resolves when the consequence is on record. */
+  async answer(typed: string, tunnel: number): Promise<CodeAnswer> {
+    if (this.#tunnel === undefined || tunnel !== this.#tunnel) return 'void';
+    const verdict = await this.#channel.checkCode(typed);
+    // Another tunnel may have been confirmed meanwhile: a right code is worth nothing there.
+    if (this.#tunnel !== tunnel) return verdict === 'right' ? 'void' : verdict;
+    if (verdict === 'right') this.#settle();
+    else if (verdict !== 'spent') this.#tell(verdict);
+    return verdict;
+  }
+
+  #settle(): void {
+    this.#tunnel = undefined;
+    this.#right = true;
+    this.#devices.settle('typed');
+    this.#channel.waits.notify();
+  }
+
+  #tell(again: 'wrong' | 'malformed' | undefined): void {
+    const { record } = this.#recorder;
+    this.#callbacks.onEvent?.({
+      type: 'code',
+      tunnel: this.#tunnel as number,
+      invite: inviteName(record.room),
+      customer: planOf(record).label,
+      again,
+      triesLeft: INVITE_LIMITS.wrongCodes - record.room.invite.wrongCodes,
+    });
+  }
+}

@@ -1,0 +1,85 @@
+// Which key of the chip (D) gets an answer in which tunnel (docs/protocol.md §8, "D"). The record knows the keys that need no code any
+// more; what a code that was typed or waived is worth in the tunnel it belongs to lives here, and dies with the process.
+import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from './job-record.ts';
+import type { JobRecorder } from './job-recorder.ts';
+import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
+import { QUESTIONS } from '../../shared/sealed/messages.ts';
+import type { Offer, SealedPeer } from './sealed-session.ts';
+
+/**
+ * known: on record, M2 at once. approved: the first of a tunnel whose code was right. ask: the code of this tunnel first.
+ * refuse: another key than the one this tunnel has confirmed.
+ */
+export type Approval = 'known' | 'approved' | 'ask' | 'refuse';
+
+export class DeviceApproval {
+  readonly #recorder: JobRecorder;
+  /** How the present tunnel's code was settled. */
+  #settled: CodeState | undefined;
+  /** The key this tunnel has confirmed. */
+  #confirmed: Uint8Array | undefined;
+
+  constructor(recorder: JobRecorder) {
+    this.#recorder = recorder;
+  }
+
+  /** A new tunnel: what was approved in the one before is void. */
+  opened(): void {
+    const { codePolicy, code } = this.#recorder.record;
+    this.#confirmed = undefined;
+    this.#settled = undefined;
+    if (codePolicy === 'waived') this.settle('waived');
+    if (codePolicy === 'once' && code === 'typed') this.#settled = 'typed';
+  }
+
+  /** The code of the present tunnel was typed right, or is waived. */
+  settle(code: CodeState): void {
+    this.#settled = code;
+    if (this.#recorder.record.code !== code) this.#recorder.update({ code });
+  }
+
+  /** False when the code has to be asked for before JOB. */
+  get settled(): boolean {
+    return this.#settled !== undefined || this.#recorder.record.devices.length > 0;
+  }
+
+  judge({ deviceKey, facts }: Offer): Approval {
+    if (this.#confirmed !== undefined) return equalBytes(this.#confirmed, deviceKey) ? 'known' : 'refuse';
+    if (recordOf(this.#recorder.record, deviceKey, toHex(facts.uid)) !== undefined) return 'known';
+    return this.#settled === undefined ? 'ask' : 'approved';
+  }
+
+  /** confirm_i was good: (D, UID) go on record. True when they were there already, which proves the chip of the record. */
+  confirm({ deviceKey, facts }: SealedPeer): boolean {
+    const { record } = this.#recorder;
+    const uid = toHex(facts.uid);
+    const known = recordOf(record, deviceKey, uid) !== undefined;
+    this.#confirmed = deviceKey;
+    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: QUESTIONS.most };
+    const devices = known ? record.devices : [...record.devices, device].slice(-MOST_DEVICES);
+    this.#recorder.update({ uid, devices });
+    return known;
+  }
+
+  /** Questions the stub with the confirmed key still answers. */
+  get questionsLeft(): number {
+    return this.#recorder.record.devices.find((device) => this.#isConfirmed(device))?.questionsLeft ?? 0;
+  }
+
+  /** What is left from now on. */
+  setQuestionsLeft(questionsLeft: number): void {
+    const { devices } = this.#recorder.record;
+    if (this.questionsLeft === questionsLeft) return;
+    this.#recorder.update({
+      devices: devices.map((device) => (this.#isConfirmed(device) ? { ...device, questionsLeft } : device)),
+    });
+  }
+
+  #isConfirmed({ key }: DeviceRecord): boolean {
+    return this.#confirmed !== undefined && equalBytes(key, this.#confirmed);
+  }
+}
+
+function recordOf({ devices }: JobRecord, key: Uint8Array, uid: string): DeviceRecord | undefined {
+  return devices.find((device) => device.uid === uid && equalBytes(device.key, key));
+}
