@@ -6,6 +6,7 @@ import { inviteName } from './invite.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { CodeAnswer, JobOptions } from './ports.ts';
 import { planOf } from './job-record.ts';
+import { cleanText } from '../../shared/codec/foreign-text.ts';
 import { INVITE_LIMITS } from '../../shared/tunnel/invite-state.ts';
 
 export class CodeQuestion {
@@ -68,7 +69,7 @@ export class CodeQuestion {
       type: 'code',
       tunnel: this.#tunnel as number,
       invite: inviteName(record.room),
-      customer: planOf(record).label,
+      customer: cleanText(planOf(record).label),
       again,
       triesLeft: INVITE_LIMITS.wrongCodes - record.room.invite.wrongCodes,
     });

@@ -3,17 +3,17 @@ import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import type { Image } from '../../../controller/image/image.ts';
 import { makeRoom } from '../../../controller/job/invite.ts';
-import { newRecord, publicInviteOf, type JobRecord } from '../../../controller/job/job-record.ts';
+import { newRecord, publicInviteOf, type CodePolicy, type JobRecord } from '../../../controller/job/job-record.ts';
 import { startJob } from '../../../controller/job/job.ts';
-import type { JobEvent, JobOptions, OpenTransport, RunningJob } from '../../../controller/job/ports.ts';
+import type { CodeAnswer, CodeAsked, JobEvent, JobOptions, OpenTransport, RunningJob } from '../../../controller/job/ports.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
-import { exchangeKeyPair, exchangePublic, psk, signingKeyPair } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, exchangePublic, signingKeyPair, type Psk } from '../../../shared/crypto/keys.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
-import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
-import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
+import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
+import { publicInviteHash, vendorFingerprint } from '../../../shared/tunnel/invite.ts';
 import { ManualClock, seeded } from '../shared/support.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { FLASH, ScriptedAgent, ScriptedBoard, STUB_HASH, type Faults } from './scripted-agent.ts';
@@ -38,24 +38,27 @@ export const KEYS = {
 };
 
 /** A fresh record for a plan. */
-export function recordFor(plan: Plan, image?: Image): JobRecord {
+export function recordFor(plan: Plan, image?: Image, codePolicy: CodePolicy = 'each'): JobRecord {
   const room = makeRoom({
     relayUrl: 'wss://relay.test',
     tenant: signingKeyPair('tenant', seeded('tenant')),
+    vendor: vendorFingerprint(KEYS.sealed.publicKey, KEYS.receipt.publicKey),
     expires: 2_000_000_000,
     capKiB: 0,
     random: seeded('room'),
   });
-  return newRecord(room, plan, image, 1_700_000_000_000);
+  return newRecord(room, plan, image, 1_700_000_000_000, codePolicy);
 }
 
 export interface JobFixtureOptions extends Partial<Omit<JobOptions, 'callbacks'>> {
   readonly plan?: Plan;
   readonly faults?: Faults;
   readonly board?: ScriptedBoard;
-  readonly code?: (code: string) => Promise<boolean>;
-  /** The agent's resume secret, when it comes back. */
-  readonly resume?: Uint8Array;
+  readonly codePolicy?: CodePolicy;
+  /** What the vendor types; what the customer's screen shows unless given, nothing for undefined. */
+  readonly type?: (asked: CodeAsked, shown: string) => string | undefined;
+  /** The agent's way back, when it comes back. */
+  readonly resume?: readonly Psk[];
 }
 
 /** A job of the controller and its agent, joined by two queues. */
@@ -64,11 +67,15 @@ export class JobFixture {
   readonly store: MemoryJobStore;
   readonly board: ScriptedBoard;
   readonly events: JobEvent[] = [];
-  readonly codes: string[] = [];
+  /** Every question for the code. */
+  readonly asked: CodeAsked[] = [];
+  readonly answers: CodeAnswer[] = [];
+  /** How often the relay was told to end the room. */
+  revoked = 0;
   readonly record: JobRecord;
   readonly running: RunningJob;
   agent: ScriptedAgent;
-  #controllerTunnel!: Tunnel;
+  #controllerTunnel!: ControllerTunnel;
   #onPeer!: (present: boolean) => void;
   #inFlight: (() => void)[] = [];
   #options: JobFixtureOptions;
@@ -77,7 +84,7 @@ export class JobFixture {
     this.#options = options;
     const image = options.image ?? sampleImage();
     const plan = options.plan ?? compileFlash(image, STM32F42X, { job: JOB, label: 'test' });
-    this.record = options.record ?? recordFor(plan, image);
+    this.record = options.record ?? recordFor(plan, image, options.codePolicy);
     this.store = (options.store as MemoryJobStore | undefined) ?? new MemoryJobStore();
     this.board = options.board ?? new ScriptedBoard();
     this.agent = new ScriptedAgent(this.board, this.record, this.clock, options.faults, options.resume);
@@ -92,13 +99,7 @@ export class JobFixture {
         ...options,
         store: this.store,
         record: this.record,
-        callbacks: {
-          confirmCode: (code) => {
-            this.codes.push(code);
-            return options.code?.(code) ?? Promise.resolve(true);
-          },
-          onEvent: (event) => this.events.push(event),
-        },
+        callbacks: { onEvent: (event) => this.#heard(event) },
       },
       this.#openTransport(),
     );
@@ -121,13 +122,29 @@ export class JobFixture {
     this.agent.tunnel.linkLost();
   }
 
-  /** The agent's process is gone; another one comes. */
-  replaceAgent(faults: Faults = {}): void {
-    const { resumeSecret } = this.agent;
+  /** The agent's process is gone; another one comes, with its way back or with another one. */
+  replaceAgent(faults: Faults = {}, secrets = this.agent.secrets): void {
     this.disconnect();
     this.agent.tunnel.close();
-    this.agent = new ScriptedAgent(this.board, this.record, this.clock, faults, resumeSecret);
+    this.agent = new ScriptedAgent(this.board, this.record, this.clock, faults, secrets);
     this.connect();
+  }
+
+  /** The vendor types what the customer's screen shows, or something else, for the latest question or for an earlier one. */
+  async type(text = this.agent.codes.at(-1)!, { tunnel } = this.asked.at(-1)!): Promise<CodeAnswer> {
+    const answer = await this.running.answerCode(text, tunnel);
+    this.answers.push(answer);
+    return answer;
+  }
+
+  #heard(event: JobEvent): void {
+    this.events.push(event);
+    if (event.type !== 'code') return;
+    this.asked.push(event);
+    const shown = this.agent.codes.at(-1)!;
+    const typed = this.#options.type === undefined ? shown : this.#options.type(event, shown);
+    // The question must be asked before it is answered.
+    if (typed !== undefined) void Promise.resolve().then(() => this.type(typed, event));
   }
 
   /** Lets everything happen until `done`, at most `limitMs` of virtual time. */
@@ -164,18 +181,28 @@ export class JobFixture {
     const { room } = this.record;
     return (events) => {
       this.#onPeer = (present) => events.onPeer(present);
-      this.#controllerTunnel = new Tunnel({
-        role: 'controller',
+      const tunnel = new ControllerTunnel({
         keyPair: { publicKey: exchangePublic('tunnel', room.tunnelPublic), secretKey: room.tunnelSecret as never },
         publicInviteHash: publicInviteHash(publicInviteOf(room)),
-        inviteSecret: room.inviteSecret === undefined ? undefined : psk(room.inviteSecret),
-        resumeSecret: room.resumeSecret === undefined ? undefined : psk(room.resumeSecret),
+        state: room.invite,
         clock: this.clock,
         random: seeded(`controller tunnel ${this.#options.resume === undefined}`),
         log: silentLog,
         events,
       });
-      return this.#controllerTunnel;
+      this.#controllerTunnel = tunnel;
+      return {
+        send: (message) => tunnel.send(message),
+        get unacknowledged() {
+          return tunnel.unacknowledged;
+        },
+        checkCode: (typed) => tunnel.checkCode(typed),
+        proved: () => tunnel.proved(),
+        sealedSessionId: (m1) => tunnel.sealedSessionId(m1),
+        spend: (why) => tunnel.spend(why),
+        revoke: () => void this.revoked++,
+        close: () => tunnel.close(),
+      };
     };
   }
 }

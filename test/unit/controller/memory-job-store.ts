@@ -21,7 +21,8 @@ export class MemoryJobStore implements JobStore {
   }
 
   async save(record: JobRecord): Promise<void> {
-    this.saved.push(record);
+    // As a disk does: what was saved does not change with what is in memory.
+    this.saved.push(structuredClone(record));
   }
 
   async load(id: string): Promise<JobRecord> {

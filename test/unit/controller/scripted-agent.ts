@@ -4,18 +4,18 @@ import { createHash } from 'node:crypto';
 import { publicInviteOf, type JobRecord } from '../../../controller/job/job-record.ts';
 import { concat, toHex } from '../../../shared/codec/bytes.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
-import { startInitiator, type Initiator } from '../../../shared/crypto/handshake.ts';
-import { exchangePublic, noPsk, psk } from '../../../shared/crypto/keys.ts';
+import { exchangePublic, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { decodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
-import { encodeStubFacts } from '../../../shared/sealed/payloads.ts';
+import { startSealedInitiator, type SealedInitiator } from '../../../shared/sealed/handshake.ts';
+import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
 import type { Board, Hello } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import type { OwnMessage, TunnelMessage } from '../../../shared/tunnel/messages.ts';
-import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
 import { seeded, type ManualClock } from '../shared/support.ts';
 
 export const FLASH = 0x08000000;
@@ -34,6 +34,14 @@ export interface Faults {
   stubHash?: Uint8Array;
   uid?: Uint8Array;
   optcr?: number;
+  /** Changes what M1 says of the chip. */
+  facts?: (facts: StubFacts) => StubFacts;
+  /** d of this chip in place of the board’s. */
+  deviceSecret?: Uint8Array;
+  /** The board the agent says it left. */
+  left?: Board;
+  /** BYE is not answered by LEFT. */
+  keepsBoard?: boolean;
   /** Changes a reply before it is sealed. */
   reply?: (reply: Reply) => Reply;
   /** Does something with a command instead of the stub; true if it did. */
@@ -48,55 +56,68 @@ export class ScriptedBoard {
   readonly flash = new Uint8Array(2048 * 1024).fill(0);
   optcr = LEVEL0;
   uid = UID;
+  /** d: lives as long as the stub in RAM. */
+  deviceSecret = seeded('d').bytes(32);
+  /** Questions about what a session has not erased, in the stub's life. */
+  questions = 0;
+  #lives = 0;
+
+  /** The stub is gone; the next one draws another d. */
+  powerCut(): void {
+    this.deviceSecret = seeded(`d after power cut ${++this.#lives}`).bytes(32);
+    this.questions = 0;
+  }
 }
 
 /** Agent and stub. */
 export class ScriptedAgent {
-  readonly tunnel: Tunnel;
+  readonly tunnel: AgentTunnel;
   readonly received: TunnelMessage[] = [];
   readonly commands: Command[] = [];
-  readonly confirmed: { code: string; resumed: boolean }[] = [];
+  /** What the customer's screen shows, a code a tunnel. */
+  readonly codes: string[] = [];
   faults: Faults;
   credit = 0;
-  left = false;
+  failed: BlindflashError | undefined;
   bye: (TunnelMessage & { name: 'BYE' }) | undefined;
-  resumeSecret: Uint8Array | undefined;
+  /** As kept last: the way back. */
+  secrets: readonly Psk[];
+  /** Of every M2: the one it names, and the one this end of the tunnel has. */
+  readonly sessionIds: [Uint8Array, Uint8Array][] = [];
   readonly #board: ScriptedBoard;
   readonly #random = seeded('agent');
   #plan!: Plan;
   #planBytes!: Uint8Array;
   #sealedPublic!: Uint8Array;
-  #initiator: Initiator | undefined;
+  #initiator: SealedInitiator | undefined;
+  readonly #erased = new Set<number>();
   #session: BoxSession | undefined;
   #handshakes = 0;
   #accepted = 0;
   #words = 0;
 
-  constructor(board: ScriptedBoard, record: JobRecord, clock: ManualClock, faults: Faults = {}, resume?: Uint8Array) {
+  constructor(board: ScriptedBoard, record: JobRecord, clock: ManualClock, faults: Faults = {}, resume?: readonly Psk[]) {
     this.#board = board;
     this.faults = faults;
     const { room } = record;
-    this.tunnel = new Tunnel({
-      role: 'agent',
+    this.secrets = resume ?? [psk(room.invite.secret!)];
+    this.tunnel = new AgentTunnel({
       controllerPublic: exchangePublic('tunnel', room.tunnelPublic),
       publicInviteHash: publicInviteHash(publicInviteOf(room)),
-      inviteSecret: room.inviteSecret === undefined || resume !== undefined ? undefined : psk(room.inviteSecret),
-      resumeSecret: resume === undefined ? undefined : psk(resume),
+      secrets: this.secrets,
       clock,
-      random: seeded('agent tunnel'),
+      random: seeded(`agent tunnel ${resume === undefined ? 'first' : toHex(resume[0]!).slice(0, 8)}`),
       log: silentLog,
       events: {
-        onConfirmed: ({ code, resumed, resumeSecret }) => {
-          this.confirmed.push({ code, resumed });
-          this.resumeSecret = new Uint8Array(resumeSecret);
+        keepSecrets: (secrets) => (this.secrets = secrets.map((secret) => psk(secret))),
+        onOpened: ({ code }) => {
+          this.codes.push(code);
           this.#session = undefined;
           if (this.faults.early !== undefined) this.tunnel.send(this.faults.early);
           this.tunnel.send({ name: 'HELLO', hello: this.#hello() });
         },
         onMessage: (message) => this.#take(message),
-        onFailed: (error) => {
-          throw error;
-        },
+        onFailed: (error) => (this.failed = error),
       },
     });
   }
@@ -118,21 +139,22 @@ export class ScriptedAgent {
 
   offer(): void {
     const { faults } = this;
-    this.#initiator = startInitiator({
-      protocol: SEALED_PROTOCOL,
+    const facts: StubFacts = {
+      uid: faults.uid ?? this.#board.uid,
+      idcode: 0x20036419,
+      flashKiB: 2048,
+      stubVersion: 0x200,
+      optcr: faults.optcr ?? this.#board.optcr,
+      optcr1: 0x0fff0000,
+      keyKind: 'ram',
+      handshake: ++this.#handshakes,
+      widest: 'x32',
+    };
+    this.#initiator = startSealedInitiator({
       responderPublic: exchangePublic('sealed', this.#sealedPublic),
       contexts: [STUB_HASH, planHash(this.#planBytes)],
-      psk: noPsk(),
-      payload1: encodeStubFacts({
-        uid: faults.uid ?? this.#board.uid,
-        idcode: 0x20036419,
-        flashKiB: 2048,
-        stubVersion: 256,
-        optcr: faults.optcr ?? this.#board.optcr,
-        optcr1: 0x0fff0000,
-        handshake: ++this.#handshakes,
-        widest: 'x32',
-      }),
+      deviceSecret: faults.deviceSecret ?? this.#board.deviceSecret,
+      facts: encodeStubFacts(faults.facts?.(facts) ?? facts),
       random: this.#random,
     });
     this.send({ name: 'SEALED1', stubHash: faults.stubHash ?? STUB_HASH, m1: this.#initiator.m1 });
@@ -165,7 +187,8 @@ export class ScriptedAgent {
         return this.offer();
       case 'BYE':
         this.bye = message;
-        this.send({ name: 'LEFT', left: { board: message.done ? 'running' : 'untouched' } });
+        if (this.faults.keepsBoard === true) return;
+        this.send({ name: 'LEFT', left: { board: this.faults.left ?? (message.done ? 'running' : 'untouched') } });
         return;
     }
   }
@@ -182,8 +205,10 @@ export class ScriptedAgent {
   }
 
   #sealed2(m2: Uint8Array): void {
-    const { m3, result } = (this.#initiator as Initiator).receiveM2(m2);
+    const { m3, result, payload2 } = (this.#initiator as SealedInitiator).receiveM2(m2);
+    this.sessionIds.push([payload2.slice(0, 16), this.tunnel.sealedSessionId((this.#initiator as SealedInitiator).m1)]);
     this.#session = result.session;
+    this.#erased.clear();
     this.#accepted = 0;
     this.send({ name: 'SEALED3', m3 });
     this.credit = 8;
@@ -200,14 +225,14 @@ export class ScriptedAgent {
     if (this.faults.command?.(command, this) !== true) this.#run(command, sequence);
     this.credit = sequence + 8;
     this.send({ name: 'CREDIT', upTo: this.credit });
-    const counts = { accepted: this.#accepted, replies: 0, damaged: false, wordsProgrammed: this.#words };
-    this.send({ name: 'PROGRESS', progress: { state: 'boot', ...counts } });
+    this.send({ name: 'PROGRESS', accepted: this.#accepted, wordsProgrammed: this.#words });
   }
 
   #run(command: Command, answers: number): void {
     const { flash } = this.#board;
     switch (command.name) {
       case 'ERASE': {
+        this.#erased.add(command.sector);
         const sector = sectorsOf(STM32F42X).find(({ index }) => index === command.sector)!;
         flash.fill(0xff, sector.base - FLASH, sector.base - FLASH + sector.bytes);
         return this.reply({ name: 'ERASED', answers, sector: command.sector });
@@ -216,7 +241,7 @@ export class ScriptedAgent {
         this.#program(command.address, command.data);
         return;
       case 'DIGEST':
-        return this.reply({ name: 'DIGEST', answers, range: command.range, digest: this.digest(command.range) });
+        return this.#question(command, answers);
       case 'FINAL':
         return this.#final(command, answers);
       case 'LOCK':
@@ -233,6 +258,19 @@ export class ScriptedAgent {
       default:
         throw new Error(command.name);
     }
+  }
+
+  /** As docs/protocol.md §8, "Questions", has it. */
+  #question({ first, count, expected }: Command & { name: 'DIGEST' }, answers: number): void {
+    const ranges = this.#plan.ranges.slice(first, first + count);
+    const outside = ranges.some(({ address }) => !this.#erased.has(sectorOf(address)));
+    const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
+    const allowed = !outside || bytes >= 1024 || count === this.#plan.ranges.length;
+    if (!allowed || (outside && ++this.#board.questions > 256)) {
+      return this.reply({ name: 'ABORT', answers, error: 8, detail: first });
+    }
+    const equal = toHex(this.root(first, count)) === toHex(expected);
+    this.reply({ name: 'DIGEST', answers, equal, questionsLeft: 256 - this.#board.questions });
   }
 
   #program(address: number, data: Uint8Array): void {
@@ -263,11 +301,17 @@ export class ScriptedAgent {
     return sha(this.#board.flash.subarray(address - FLASH, address - FLASH + length));
   }
 
-  root(): Uint8Array {
+  root(first = 0, count = this.#plan.ranges.length): Uint8Array {
     const words = (...values: number[]) => new Uint8Array(Uint32Array.from(values).buffer);
-    const ranges = this.#plan.ranges.map((r, i) => concat(words(r.address, r.length), this.digest(i)));
-    return sha(concat(new TextEncoder().encode('blindflash/1 root'), words(ranges.length), ...ranges));
+    const ranges = this.#plan.ranges
+      .slice(first, first + count)
+      .map((r, i) => concat(words(r.address, r.length), this.digest(first + i)));
+    return sha(concat(new TextEncoder().encode('blindflash/2 root'), words(ranges.length), ...ranges));
   }
+}
+
+function sectorOf(address: number): number {
+  return sectorsOf(STM32F42X).find(({ base, bytes }) => address >= base && address < base + bytes)!.index;
 }
 
 function sha(bytes: Uint8Array): Uint8Array {
