@@ -136,7 +136,6 @@ export class SealedSessionManager {
     const { stubVersion, handshake } = confirmed.facts;
     const uid = toHex(confirmed.facts.uid);
     if (this.#devices.confirm(confirmed)) this.#channel.proved();
-    this.#credit = 0;
     this.#session = new SealedSession(confirmed, (sequence, box) =>
       this.#channel.send({ name: 'FRAME', sequence, box }),
     );
@@ -146,6 +145,8 @@ export class SealedSessionManager {
   }
 
   #answer(offer: Offer): void {
+    // The agent's CREDIT comes right behind SEALED3 and may be heard first.
+    this.#credit = 0;
     this.#handshake ??= this.#newHandshake();
     const m2 = this.#handshake.answer(offer, this.#channel.sealedSessionId(offer.m1));
     this.#channel.send({ name: 'SEALED2', m2 });

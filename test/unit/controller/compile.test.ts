@@ -244,7 +244,7 @@ describe('controller: steps', () => {
     assert.deepEqual(expected.ranges[1].before, expected.ranges[1].after);
     const word = (value: number) => Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24);
     const list = expected.ranges.flatMap((range) => [word(range.address), word(range.length), range.before]);
-    assert.deepEqual(expected.rootBefore, sha(new TextEncoder().encode('blindflash/1 root'), word(3), ...list));
+    assert.deepEqual(expected.rootBefore, sha(new TextEncoder().encode('blindflash/2 root'), word(3), ...list));
     assert.notDeepEqual(expected.rootAfter, expected.rootBefore);
     const final = finalStep(plan, image, expected);
     assert.ok(final.name === 'FINAL');

@@ -33,7 +33,7 @@ describe('controller: other kinds and the lock', () => {
   it('ends unsuccessfully when written but not locked', async () => {
     const plan = compileFlash(image, STM32F42X, { job: JOB, lock: 'level 1' });
     const { fixture, error } = await failing('BF-JOB-NOT-LOCKED', { image, plan, faults: { lockFails: true } });
-    assert.match(error.detail ?? '', /complete image is in flash/);
+    assert.match(error.detail ?? '', /has proved that the complete image is in flash/);
     assert.equal(fixture.agent.bye?.done, false);
     assert.deepEqual(fixture.store.outcomes, ['written', 'written']);
   });
@@ -45,10 +45,17 @@ describe('controller: other kinds and the lock', () => {
     const fixture = new JobFixture({ image, plan, board });
     const result = await fixture.finish();
     assert.deepEqual([...new Set(fixture.agent.commands.map(({ name }) => name))], ['DIGEST', 'END']);
-    assert.equal(verifyReceipt(result.receipt!, verifyEd25519).outcome, 'verified');
+    const { outcome, source, sectorsByEqual, statement } = verifyReceipt(result.receipt!, verifyEd25519);
+    assert.deepEqual({ outcome, source, sectorsByEqual }, { outcome: 'verified', source: 'vendor', sectorsByEqual: 3 });
+    assert.match(statement, /answered .equal. to the digest .* the vendor’s own/);
+    const questions = fixture.agent.commands.filter(({ name }) => name === 'DIGEST');
+    assert.equal(questions.length, 1, 'one question over all ranges');
     board.flash[0x20001] ^= 1;
-    const { error } = await failing('BF-JOB-VERIFY', { image, plan, board });
-    assert.match(error.detail ?? '', /0x08020000.*nothing was changed/);
+    const { fixture: other, error } = await failing('BF-JOB-VERIFY', { image, plan, board });
+    assert.match(error.detail ?? '', /--where.*nothing was sent/);
+    assert.equal(other.agent.commands.length, 1);
+    const where = await failing('BF-JOB-VERIFY', { image, plan, board, where: true });
+    assert.match(where.error.detail ?? '', /in sector 5;/);
   });
 
   it('erases the sectors of the plan and no others', async () => {

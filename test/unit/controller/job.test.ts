@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
+import { rawText } from '../../../shared/codec/foreign-text.ts';
 import { verifyCustomerCopy, verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { failing, JOB, JobFixture, KEYS, sampleImage, stopsAt5, type JobFixtureOptions } from './job-fixture.ts';
@@ -22,49 +23,25 @@ describe('controller: a job', () => {
     assert.equal(receipt.outcome, 'written');
     assert.equal(receipt.imageDigest, toHex(fixture.agent.root()));
     assert.equal(receipt.uid, '404142434445464748494a4b');
-    assert.equal(result.board, 'running');
+    assert.deepEqual([result.chipProved, result.agentSays], ['written', 'running']);
     assert.ok(fixture.agent.bye?.done);
-    const { receipt: text, signature } = fixture.agent.bye.customer;
-    const copy = verifyCustomerCopy({ text: text!, signature: signature! }, verifyEd25519, KEYS.receipt.publicKey);
-    assert.ok(!text!.includes(receipt.imageDigest!));
+    const { receipt: sent, signature } = fixture.agent.bye.customer;
+    const text = rawText(sent!);
+    const copy = verifyCustomerCopy({ text, signature: signature! }, verifyEd25519, KEYS.receipt.publicKey);
+    assert.ok(!text.includes(receipt.imageDigest!));
     assert.equal(copy.job, receipt.job);
-    assert.equal(fixture.codes.length, 1);
-    assert.equal(fixture.codes[0], fixture.agent.confirmed[0].code);
+    assert.deepEqual(fixture.answers, ['right']);
+    const { source, sectorsByEqual, code } = receipt;
+    assert.deepEqual({ source, sectorsByEqual, code }, { source: 'stub', sectorsByEqual: 0, code: 'typed' });
     assert.deepEqual(fixture.store.last.acknowledged, [0, 1, 5]);
     assert.equal(fixture.store.last.finished, true);
     const last = fixture.eventsOf('progress').at(-1)!;
     assert.equal(last.doneBytes, last.totalBytes);
   });
 
-  it('sends no image and no handshake answer before the code is confirmed', async () => {
-    let answer: (yes: boolean) => void = () => {};
-    const fixture = new JobFixture({ code: () => new Promise((resolve) => (answer = resolve)) });
-    await fixture.until(() => fixture.codes.length === 1);
-    fixture.clock.advance(10_000);
-    await fixture.until(() => fixture.clock.now() > 12_000);
-    assert.ok(!fixture.agent.names.includes('SEALED2') && !fixture.agent.names.includes('FRAME'));
-    answer(true);
-    await fixture.finish();
-    assert.ok(fixture.agent.names.includes('FRAME'));
-  });
-
-  it('ends when the code is refused, and the board is untouched', async () => {
-    const { fixture, error } = await failing('BF-JOB-CODE-REFUSED', { code: () => Promise.resolve(false) });
-    assert.match(error.detail ?? '', /nothing was changed/);
-    assert.equal(fixture.agent.commands.length, 0);
-    assert.equal(fixture.agent.bye?.done, false);
-    assert.equal(fixture.running.resumable, false);
-  });
-
-  it('does not ask for the code when it is waived', async () => {
-    const fixture = new JobFixture({ waiveCode: true });
-    await fixture.finish();
-    assert.equal(fixture.codes.length, 0);
-  });
-
   it('obeys a no, and refuses a yes to other bytes', async () => {
     const declined = await failing('BF-JOB-DECLINED', { faults: { decline: true } });
-    assert.equal(declined.fixture.codes.length, 0);
+    assert.equal(declined.fixture.agent.bye?.done, false);
     await failing('BF-PLAN-HASH', { faults: { otherPlan: true } });
   });
 
@@ -83,10 +60,11 @@ describe('controller: a job', () => {
     assert.ok(!fixture.agent.names.includes('JOB'));
   });
 
-  it('ends by name when a sealed session is offered before there is a job', async () => {
-    const early = { name: 'SEALED1', stubHash: new Uint8Array(64), m1: new Uint8Array(104) } as const;
-    const { fixture } = await failing('BF-TUNNEL-ORDER', { faults: { early } });
-    assert.ok(!fixture.agent.names.includes('JOB'));
+  it('drops a sealed session that is offered before there is a job', async () => {
+    const early = { name: 'SEALED1', stubHash: new Uint8Array(64), m1: new Uint8Array(136) } as const;
+    const fixture = new JobFixture({ faults: { early } });
+    await fixture.finish();
+    assert.equal(fixture.agent.names.filter((name) => name === 'SEALED2').length, 1);
   });
 
   it('makes the plan again for another flash size when it may', async () => {
@@ -114,9 +92,9 @@ describe('controller: a job', () => {
   it('stops at a digest or a root that differs', async () => {
     const wrong = new Uint8Array(64);
     const digest = await failing('BF-JOB-VERIFY', {
-      faults: { reply: (reply) => (reply.name === 'DIGEST' ? { ...reply, digest: wrong } : reply) },
+      faults: { reply: (reply) => (reply.name === 'DIGEST' ? { ...reply, equal: false } : reply) },
     });
-    assert.match(digest.error.detail ?? '', /incomplete|not complete/);
+    assert.match(digest.error.detail ?? '', /has not proved that the image in it is complete/);
     assert.ok(!digest.fixture.agent.commands.some(({ name }) => name === 'FINAL'));
     const root = await failing('BF-JOB-VERIFY', {
       faults: { reply: (reply) => (reply.name === 'WRITTEN' ? { ...reply, root: wrong } : reply) },
@@ -210,7 +188,7 @@ describe('controller: a job', () => {
       },
     };
     const { error } = await failing('BF-PROBE-UNPLUGGED', { faults });
-    assert.match(error.detail ?? '', /scripted.*not complete/);
+    assert.match(error.detail ?? '', /scripted.*has not proved/);
     const unknown: JobFixtureOptions['faults'] = {
       command: (_, agent) => {
         agent.problem('BF-NEWER-VERSION');
@@ -244,8 +222,7 @@ describe('controller: a job', () => {
     fixture.replaceAgent();
     const result = await fixture.finish();
     assert.deepEqual(result.skipped, [1]);
-    assert.equal(fixture.agent.confirmed[0].resumed, true);
-    assert.equal(fixture.codes.length, 1);
+    assert.equal(fixture.asked.length, 1, 'the chip proves its key: no second question');
   });
 
   it('never stores a sealed key or a byte of the image', async () => {
@@ -259,17 +236,20 @@ describe('controller: a job', () => {
 
   it('forgets the invite’s secret once the tunnel is confirmed', async () => {
     const fixture = new JobFixture({});
+    const first = toHex(fixture.record.room.invite.secret!);
+    await fixture.until(() => fixture.eventsOf('tunnel').length === 1);
+    const { invite } = fixture.running.record.room;
+    assert.deepEqual([invite.tunnels, invite.replaced.length], [1, 1]);
+    assert.equal(toHex(invite.secret!), toHex(fixture.agent.secrets[0]!), 'both ends have the same way back');
+    assert.notEqual(toHex(invite.secret!), first);
     await fixture.finish();
-    assert.equal(fixture.store.last.room.inviteSecret, undefined);
-    assert.equal(fixture.store.last.room.resumeSecret?.length, 32);
-    assert.ok(fixture.store.last.room.codeConfirmed);
   });
 
   it('leaves quietly when interrupted: no BYE, the agent waits', async () => {
     const fixture = new JobFixture({});
     await fixture.until(() => fixture.agent.commands.some(({ name }) => name === 'IMAGE'));
     fixture.running.interrupt();
-    await assert.rejects(fixture.finish(), { code: 'BF-JOB-INTERRUPTED', detail: /not complete/ });
+    await assert.rejects(fixture.finish(), { code: 'BF-JOB-INTERRUPTED', detail: /has not proved/ });
     assert.equal(fixture.agent.bye, undefined);
     assert.equal(fixture.running.resumable, true);
   });

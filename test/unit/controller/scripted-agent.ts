@@ -12,9 +12,9 @@ import { silentLog } from '../../../shared/ports.ts';
 import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { startSealedInitiator, type SealedInitiator } from '../../../shared/sealed/handshake.ts';
 import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
-import type { Board, Hello } from '../../../shared/tunnel/bodies.ts';
+import type { Board } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
-import type { OwnMessage, TunnelMessage } from '../../../shared/tunnel/messages.ts';
+import type { OwnMessage, OwnMessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
 import { seeded, type ManualClock } from '../shared/support.ts';
 
@@ -24,11 +24,13 @@ const LEVEL1 = 0x0fff55ed;
 const UID = Uint8Array.from({ length: 12 }, (_, i) => 0x40 + i);
 export const STUB_HASH = new Uint8Array(createHash('sha512').update('a stub').digest());
 
+type OwnHello = OwnMessageOf<'HELLO'>['hello'];
+
 /** What goes wrong, by name. */
 export interface Faults {
   decline?: boolean;
   otherPlan?: boolean;
-  hello?: (hello: Hello) => Hello;
+  hello?: (hello: OwnHello) => OwnHello;
   /** Said before HELLO. */
   early?: OwnMessage;
   stubHash?: Uint8Array;
@@ -164,8 +166,8 @@ export class ScriptedAgent {
     return this.received.map(({ name }) => name);
   }
 
-  #hello(): Hello {
-    const hello: Hello = {
+  #hello(): OwnHello {
+    const hello: OwnHello = {
       agent: 'test',
       stubs: [toHex(STUB_HASH)],
       probe: { kind: 'fake', firmware: '1', serial: 'X', millivolts: 3300 },

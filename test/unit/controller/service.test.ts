@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { inviteLine } from '../../../controller/job/invite.ts';
 import { jobId, type JobRecord } from '../../../controller/job/job-record.ts';
-import type { RunningJob } from '../../../controller/job/ports.ts';
+import type { CodeAsked, JobEvent, RunningJob } from '../../../controller/job/ports.ts';
 import { compileFlash } from '../../../controller/plan/compile.ts';
-import { JobService, type JobRequest, type ServiceEvent } from '../../../controller/service/job-service.ts';
+import { JobService, type JobRequest } from '../../../controller/service/job-service.ts';
 import { makeKeys } from '../../../controller/store/keys.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -30,7 +30,7 @@ const REQUEST: JobRequest = {
 class ServiceFixture {
   readonly clock = new ManualClock();
   readonly store = new MemoryJobStore();
-  readonly events: ServiceEvent[] = [];
+  readonly events: JobEvent[] = [];
   readonly service = new JobService({
     clock: this.clock,
     random: seeded('service'),
@@ -45,7 +45,7 @@ class ServiceFixture {
   /** Starts the job against a fresh agent and follows it. */
   start(record: JobRecord): RunningJob {
     this.#agent = new ScriptedAgent(new ScriptedBoard(), record, this.clock);
-    const running = this.service.start({ record, request: REQUEST, keys: KEYS, waiveCode: false });
+    const running = this.service.start({ record, request: REQUEST, keys: KEYS });
     running.done.catch(() => {});
     this.service.attach(jobId(record), (event) => this.events.push(event));
     return running;
@@ -55,8 +55,13 @@ class ServiceFixture {
     return this.service.begin(REQUEST, this.service.propose(REQUEST), this.service.makeRoom(INVITE));
   }
 
-  codeAsked(): string | undefined {
-    return this.events.flatMap((event) => (event.type === 'code' ? [event.code] : []))[0];
+  codeAsked(): CodeAsked | undefined {
+    return this.events.findLast((event) => event.type === 'code');
+  }
+
+  /** What the customer's screen shows. */
+  get shown(): string {
+    return this.#agent.codes.at(-1)!;
   }
 
   /** Lets everything happen until `done`. */
@@ -120,26 +125,54 @@ describe('controller: the job service', () => {
     await fixture.until(() => fixture.codeAsked() !== undefined);
     leave();
     assert.ok(types.includes('hello') && types.includes('code') && !types.includes('sealed'));
-    service.confirm(id, fixture.codeAsked() as string, true);
+    assert.equal(await service.answerCode(id, fixture.shown, fixture.codeAsked()!.tunnel), 'right');
     const result = await fixture.finish(running);
-    assert.equal(result.board, 'running');
+    assert.equal(result.agentSays, 'running');
     assert.ok(!types.includes('sealed') && fixture.events.some(({ type }) => type === 'sealed'));
     assert.deepEqual(await service.list(), [{ id, running: false }]);
     assert.deepEqual(await fixture.store.receipts(), [{ job: id, uid: result.uid }]);
   });
 
-  it('takes an answer to the code that is asked, once, and a no ends the job', async () => {
+  it('takes what is typed for the question that is open, and three wrong codes spend the invite', async () => {
     const fixture = new ServiceFixture();
+    const { service } = fixture;
     const record = await fixture.begin();
     const id = jobId(record);
     const running = fixture.start(record);
     await fixture.until(() => fixture.codeAsked() !== undefined);
-    const code = fixture.codeAsked() as string;
-    assert.throws(() => fixture.service.confirm(id, 'another', true), { code: 'BF-INTERNAL-ARGUMENT' });
-    fixture.service.confirm(id, code, Promise.resolve(false));
-    assert.throws(() => fixture.service.confirm(id, code, true), { code: 'BF-INTERNAL-ARGUMENT' });
-    await assert.rejects(fixture.finish(running), { code: 'BF-JOB-CODE-REFUSED' });
-    assert.equal(running.resumable, false);
+    assert.equal(await service.answerCode(id, fixture.shown, 2), 'void');
+    assert.equal(await service.answerCode(id, 'ABC', 1), 'malformed');
+    for (const left of [2, 1]) {
+      assert.equal(await service.answerCode(id, '000-000', 1), 'wrong');
+      assert.equal(fixture.codeAsked()?.triesLeft, left);
+    }
+    assert.equal(await service.answerCode(id, '000-000', 1), 'spent');
+    await assert.rejects(fixture.finish(running), { code: 'BF-INVITE-SPENT' });
+    assert.equal(running.resumable, true);
+    await assert.rejects(service.resume(id, REQUEST), { code: 'BF-INVITE-SPENT' });
+    const renewed = await service.resumeUnderNewInvite(id, REQUEST, INVITE);
+    assert.notEqual(inviteLine(renewed.room), undefined);
+    const again = fixture.start(renewed);
+    await fixture.until(() => fixture.codeAsked()?.again === undefined && fixture.codeAsked()?.triesLeft === 3);
+    assert.equal(await service.answerCode(id, fixture.shown, 1), 'right');
+    assert.equal((await fixture.finish(again)).chipProved, 'written');
+    await assert.rejects(service.resume(id, REQUEST), { code: 'BF-INVITE-SPENT' });
+  });
+
+  it('another policy for the code goes with a new invite only', async () => {
+    const fixture = new ServiceFixture();
+    const record = await fixture.begin();
+    const waiving: JobRequest = { ...REQUEST, codePolicy: 'waived' };
+    await assert.rejects(fixture.service.resume(jobId(record), waiving), { code: 'BF-USAGE' });
+    const renewed = await fixture.service.resumeUnderNewInvite(jobId(record), waiving, INVITE);
+    assert.equal(renewed.codePolicy, 'waived');
+  });
+
+  it('begins nothing with keys that the invite does not name', async () => {
+    const fixture = new ServiceFixture();
+    const record = await fixture.begin();
+    const start = () => fixture.service.start({ record, request: REQUEST, keys: makeKeys(seeded('other keys')) });
+    assert.throws(start, { code: 'BF-USAGE' });
   });
 
   it('interrupts a job, which goes on when its image and its kind are the same', async () => {
