@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { BOARD, HelloSchema, ProblemSchema, type Board } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
 import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
+import { SPENT_REASONS } from '../shared/tunnel/invite-state.ts';
 import { KINDS } from '../shared/plan/kinds.ts';
 import { PLAN_MODES } from '../shared/plan/modes.ts';
 import { FINAL_ACTIONS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
@@ -30,6 +31,9 @@ const count = z.int().min(0);
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 const lines = z.array(z.string());
 const board = z.enum(keysOf(BOARD) as [Board, ...Board[]]).meta({ shape: 'board' });
+const chipProved = z
+  .enum(['untouched', 'incomplete', 'erased', 'written'])
+  .meta({ doc: 'what the chip itself has proved, or was sent' });
 const code = z
   .string()
   .regex(/^BF-[A-Z0-9-]+$/)
@@ -68,6 +72,7 @@ const span = z.strictObject({ typical: milliseconds, most: milliseconds });
 const invite = {
   invite: z.string().optional().meta({ doc: 'the invite; absent when it went to a file' }),
   file: z.string().optional().meta({ doc: 'the file of --invite-out' }),
+  name: text.meta({ doc: 'what the question for the code calls it' }),
   expires: secondsSince1970,
 };
 
@@ -196,14 +201,28 @@ export const JSON_EVENTS = {
       tunnel: {
         when: 'an encrypted tunnel with the agent stands',
         fields: z.strictObject({
-          code: shortCode,
-          resumed: z.boolean().meta({ doc: 'by the resume secret, not by the invite' }),
+          number: count.meta({ doc: 'of all tunnels of this invite, from 1' }),
+          at: count.meta({ doc: 'milliseconds since 1970' }),
         }),
       },
-      code: { when: 'the code waits to be confirmed: answer yes or no', fields: z.strictObject({ code: shortCode }) },
-      secondUse: {
-        when: 'somebody came with the invite a second time and was refused',
-        fields: z.strictObject({}),
+      code: {
+        when:
+          'the vendor is to type the code that the customer reads to him: answer with one line; the expected code is in no event',
+        fields: z.strictObject({
+          tunnel: count.meta({ doc: 'number of the tunnel whose code is asked for' }),
+          invite: text.meta({ doc: 'name of the invite' }),
+          customer: text.meta({ doc: 'the label of the plan' }),
+          again: z.enum(['wrong', 'malformed']).optional().meta({ doc: 'why it is asked again' }),
+          triesLeft: count.meta({ doc: 'wrong codes until the invite is spent' }),
+        }),
+      },
+      codeVoid: {
+        when: 'the question for the code of this tunnel is void; where there is another tunnel it is asked anew',
+        fields: z.strictObject({ tunnel: count }),
+      },
+      spent: {
+        when: 'the invite is of no use any more; the job goes on with --resume and --new-invite',
+        fields: z.strictObject({ why: z.enum(SPENT_REASONS) }),
       },
       hello: {
         when: 'the agent has said which probe and chip it has',
@@ -244,7 +263,10 @@ export const JSON_EVENTS = {
           restarting: z.boolean().meta({ doc: 'a new sealed session is asked for' }),
         }),
       },
-      left: { when: 'the agent has restored the debug unit', fields: z.strictObject({ board }) },
+      left: {
+        when: 'the agent says it has restored the debug unit, and how it left the board',
+        fields: z.strictObject({ agentSays: board, chipProved }),
+      },
       done: {
         when: 'the job succeeded; the last line',
         fields: z.strictObject({
@@ -252,7 +274,8 @@ export const JSON_EVENTS = {
           uid: hex(12).optional(),
           receipt: signedText.optional(),
           customerCopy: signedText.optional(),
-          board: board.optional(),
+          chipProved,
+          agentSays: board.optional(),
           skipped: z.array(count).meta({ doc: 'sectors that were not written again' }),
           durationMs: milliseconds,
         }),
@@ -261,8 +284,10 @@ export const JSON_EVENTS = {
         when: 'the job failed or was interrupted; `error` follows',
         fields: z.strictObject({
           job: hex(16),
-          board,
+          chipProved,
+          agentSays: board.optional(),
           resumable: z.boolean().meta({ doc: 'the same command with --resume goes on' }),
+          newInvite: z.boolean().meta({ doc: 'and needs --new-invite' }),
         }),
       },
     },

@@ -39,7 +39,18 @@ const JOB_OPTIONS = {
     type: 'string',
     describe: 'go on with this job; its own plan holds, the image must be the same',
   },
-  code: { type: 'boolean', default: true, describe: 'compare the short code (--no-code waives it)' },
+  'new-invite': {
+    type: 'boolean',
+    describe: 'with --resume: go on under a new invite, with its own code; the one before is spent or lost',
+  },
+  code: {
+    type: 'string',
+    describe:
+      'each: type the code the customer reads to you, again after the board lost its power; once: for the whole job, and until it ' +
+      'is over the memory and disk of the customer’s computer are worth the image; --no-code: not at all, and relay and a ' +
+      'replaced invite together get the image',
+    example: 'once',
+  },
   yes: { type: 'boolean', describe: 'do not ask whether to go ahead' },
 } as const satisfies OptionTable;
 
@@ -98,6 +109,7 @@ export const FLASH = command({
   examples: [
     ['$0 flash firmware.elf --relay wss://relay.example.com', 'makes an invite, waits, writes, verifies'],
     ['$0 flash firmware.elf --resume JOB', 'goes on with an interrupted job'],
+    ['$0 flash firmware.elf --resume JOB --new-invite', 'the same under a new invite'],
   ],
   load: async () => (await import('./flash.ts')).runFlash,
 });
@@ -107,7 +119,12 @@ export const VERIFY = command({
   who: 'vendor',
   summary: 'compare the chip with an image, without changing it',
   positionals: IMAGE,
-  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS, ...IMAGE_OPTIONS },
+  options: {
+    ...JOB_OPTIONS,
+    ...PLAN_OPTIONS,
+    ...IMAGE_OPTIONS,
+    where: { type: 'boolean', describe: 'when the content differs, ask sector by sector where' },
+  },
   load: async () => (await import('./verify.ts')).runVerify,
 });
 
@@ -186,7 +203,8 @@ const RECEIPT_VERIFY = command({
   summary: 'check the signature of a receipt or of a customer’s copy, offline',
   positionals: { file: { required: true } },
   options: {
-    key: { type: 'string', describe: 'receipt key it must be signed with, 64 digits' },
+    key: { type: 'string', describe: 'receipt key it must be signed with, 64 digits; your own unless given' },
+    'any-key': { type: 'boolean', describe: 'check the signature whoever made it, and say whose key it is' },
     home: { type: 'string', describe: 'folder with the vendor’s keys, to recognise his own' },
   },
   load: async () => (await import('./receipt.ts')).verifyReceiptFile,

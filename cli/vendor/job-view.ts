@@ -1,12 +1,14 @@
 // Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
-import type { JobResult } from '../../controller/job/ports.ts';
-import type { ServiceEvent } from '../../controller/service/job-service.ts';
+import { CHIP_PROVED } from '../../controller/job/job-record.ts';
+import type { CodeAsked, JobEvent, JobResult } from '../../controller/job/ports.ts';
+import { isoTime } from '../../shared/codec/iso-time.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { cleanText, isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson, say } from '../terminal/output.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD, type Hello } from '../../shared/tunnel/bodies.ts';
 import type { Receipt } from '../../shared/plan/receipt.ts';
 
@@ -31,7 +33,7 @@ export class JobView {
     if (this.#json) printJson(event);
   }
 
-  show(event: ServiceEvent): void {
+  show(event: JobEvent): void {
     if (this.#json) return printJson(asRecord(event));
     // The bar must not move while the vendor is asked.
     if (event.type === 'code') return this.#stopBar();
@@ -46,10 +48,7 @@ export class JobView {
     this.#stopBar();
     if (this.#json) return printJson({ event: 'done', ...printed(result) });
     if (result.receipt !== undefined) this.say('', ...receiptLines(JSON.parse(result.receipt.text) as Receipt));
-    const seconds = (result.durationMs / 1000).toFixed(1);
-    this.say(
-      `Done in ${seconds} s; ${result.board === undefined ? 'the agent has not said how' : BOARD[result.board]}.`,
-    );
+    this.say(`Done in ${(result.durationMs / 1000).toFixed(1)} s.`, ...boardLines(result));
   }
 
   stop(): void {
@@ -73,12 +72,16 @@ export class JobView {
 }
 
 /** Sentences for the events a person wants to hear about. */
-function linesFor(event: ServiceEvent): string[] {
+function linesFor(event: JobEvent): string[] {
   switch (event.type) {
     case 'peer':
       return [event.present ? 'The customer’s computer is there.' : 'Waiting for the customer’s computer.'];
-    case 'secondUse':
-      return ['WARNING: somebody came with this invite a second time and was refused. Was it the customer?'];
+    case 'tunnel':
+      return [`Tunnel ${event.number} with somebody who holds the invite, ${isoTime(event.at)}.`];
+    case 'codeVoid':
+      return ['The question for the code is void.'];
+    case 'spent':
+      return SPENT_LINES[event.why];
     case 'hello':
       return helloLines(event.hello);
     case 'sheet':
@@ -93,6 +96,8 @@ function linesFor(event: ServiceEvent): string[] {
       return ['Written and verified by the chip.'];
     case 'locked':
       return ['Lock programmed. It is effective after the board has been switched off and on.'];
+    case 'left':
+      return [`The agent has let go of the board and says: ${BOARD[event.agentSays]}.`];
     case 'problem':
       return [
         `The agent reports ${event.problem.code}: “${quotable(event.problem.detail)}”${event.restarting ? '; trying again' : ''}`,
@@ -100,6 +105,35 @@ function linesFor(event: ServiceEvent): string[] {
     default:
       return [];
   }
+}
+
+/** Why an invite is spent, in words for the vendor. */
+const SPENT_LINES: Readonly<Record<SpentReason, string[]>> = {
+  answers: [
+    'WARNING: the invite was tried 32 times and nobody showed that he is the customer. It is spent.',
+    'Somebody on the way may be guessing. Send the next invite another way.',
+  ],
+  codes: ['The third code was wrong. The invite is spent: whoever read it to you may not be connected to you.'],
+  'second holder': [
+    'WARNING: two hold the way back to this job: somebody has copied it from the customer’s computer. The invite is spent.',
+  ],
+  vendor: [],
+};
+
+/** The question for the code; names the invite and the customer, never the code. */
+export function codeQuestion({ invite, customer, again, triesLeft }: CodeAsked): string {
+  const left = `${triesLeft} wrong ${triesLeft === 1 ? 'one' : 'ones'} more and the invite is spent`;
+  const why = again === undefined ? '' : again === 'wrong' ? `That is not the code; ${left}.\n` : `${MALFORMED}\n`;
+  const whose = customer === '' ? '' : ` (“${quotable(customer)}”)`;
+  return `${why}Invite ${invite}${whose}: type the code that the customer reads to you: `;
+}
+
+const MALFORMED = 'A code has six characters, such as ABC-DEF.';
+
+/** What the chip has proved and, apart, what the agent says. */
+export function boardLines({ chipProved, agentSays }: Pick<JobResult, 'chipProved' | 'agentSays'>): string[] {
+  const said = agentSays === undefined ? 'has not said how it left the board' : `says: ${BOARD[agentSays]}`;
+  return [`The board: ${CHIP_PROVED[chipProved]}.`, `The agent ${said}.`];
 }
 
 export function helloLines({ probe, target, agent }: Hello): string[] {
@@ -118,6 +152,7 @@ export function receiptLines(receipt: Receipt): string[] {
     `job      ${receipt.job}`,
     `unit     ${receipt.uid}`,
     `digest   ${receipt.imageDigest ?? 'none'}`,
+    `code     ${receipt.code}`,
     receipt.statement,
   ];
 }
@@ -136,8 +171,8 @@ type PrintedEvent<E> = E extends { readonly type: infer Name }
   ? { readonly event: Name } & Printed<Omit<E, 'type'>>
   : never;
 
-function asRecord({ type, ...fields }: ServiceEvent): EventOf<'job'> {
-  return { event: type, ...printed(fields) } as PrintedEvent<ServiceEvent>;
+function asRecord({ type, ...fields }: JobEvent): EventOf<'job'> {
+  return { event: type, ...printed(fields) } as PrintedEvent<JobEvent>;
 }
 
 function printed<T>(value: T): Printed<T> {

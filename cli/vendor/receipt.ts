@@ -19,17 +19,28 @@ interface ReceiptListArguments {
 interface ReceiptFileArguments extends ReceiptListArguments {
   readonly file: string;
   readonly key?: string | undefined;
+  readonly 'any-key'?: boolean | undefined;
 }
 
 export async function verifyReceiptFile(args: ReceiptFileArguments): Promise<void> {
-  const key = args.key === undefined ? await ownKey(args.home) : fromHex(args.key, 'BF-USAGE', '--key');
-  if (key !== undefined && key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
+  const key = await expectedKey(args);
   const receipt = verifyAny(parseSigned(await readText(args.file)), key);
   if (args.json === true) {
     printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
     return;
   }
   print(...verdict(receipt, key));
+}
+
+/** The key a receipt must be signed with; undefined only for --any-key. @throws BF-USAGE when none is known */
+async function expectedKey({ key, home, ...args }: ReceiptFileArguments): Promise<Uint8Array | undefined> {
+  if (args['any-key'] === true) return undefined;
+  const expected = key === undefined ? await ownKey(home) : fromHex(key, 'BF-USAGE', '--key');
+  if (expected === undefined) {
+    throw fail('BF-USAGE', 'whose receipt is it? Name the vendor’s receipt key with --key, or say --any-key');
+  }
+  if (expected.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
+  return expected;
 }
 
 export async function listReceipts(args: ReceiptListArguments): Promise<void> {
@@ -46,6 +57,9 @@ export async function listReceipts(args: ReceiptListArguments): Promise<void> {
 
 /** A vendor's receipt or a customer's copy; the error of the one it claims to be. */
 function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | CustomerReceipt {
+  if (/^\{"version":"blindflash (customer )?receipt 1"/.test(signed.text)) {
+    throw fail('BF-JOB-RECEIPT', 'a receipt of version 1, which only version 0.1 of Blindflash checks');
+  }
   const isCopy = signed.text.startsWith('{"version":"blindflash customer receipt');
   return (isCopy ? verifyCustomerCopy : verifyReceipt)(signed, verifyEd25519, key);
 }
@@ -62,6 +76,8 @@ function verdict(receipt: Receipt | CustomerReceipt, key: Uint8Array | undefined
     `job      ${receipt.job}`,
     `plan     ${receipt.planHash}`,
     `unit     ${receipt.uid} as reported`,
+    `code     ${receipt.code}`,
+    `equal    ${receipt.sectorsByEqual} sectors were not written and rest on the answer “equal”`,
     `${'imageDigest' in receipt ? 'digest ' : 'salted '}  ${digest ?? 'none'}`,
     `What it proves: ${receipt.statement}`,
   ];

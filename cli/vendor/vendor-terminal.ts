@@ -2,12 +2,12 @@
 // alike for every command of the vendor.
 import { readFile } from 'node:fs/promises';
 import { requireRandom } from '../../controller/job/checks.ts';
-import { inviteLine } from '../../controller/job/invite.ts';
-import { jobId, planOf, type JobRecord, type RoomRecord } from '../../controller/job/job-record.ts';
-import type { JobResult, RunningJob } from '../../controller/job/ports.ts';
+import { inviteLine, inviteName, isUnused } from '../../controller/job/invite.ts';
+import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from '../../controller/job/job-record.ts';
+import type { CodeAsked, JobEvent, JobResult, RunningJob } from '../../controller/job/ports.ts';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
 import { JobService } from '../../controller/service/job-service.ts';
-import type { InviteRequest, JobRequest, ServiceEvent } from '../../controller/service/job-service.ts';
+import type { InviteRequest, JobRequest } from '../../controller/service/job-service.ts';
 import { trustedStubs } from '../../controller/service/trusted-stubs.ts';
 import { FileJobStore } from '../../controller/store/file-job-store.ts';
 import { homeFolder, type Home } from '../../controller/store/home.ts';
@@ -16,16 +16,16 @@ import type { VendorKeys } from '../../controller/store/keys.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { toHex, utf8 } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { CODE_ONCE_TEXT, CODE_WAIVED_TEXT } from '../../shared/plan/modes.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
-import { BOARD } from '../../shared/tunnel/bodies.ts';
 import { askInvite } from '../terminal/ask-invite.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
-import { JobView } from './job-view.ts';
+import { boardLines, codeQuestion, JobView } from './job-view.ts';
 
 /** Options all these commands share. */
 export interface VendorArguments {
@@ -37,8 +37,9 @@ export interface VendorArguments {
   readonly 'invite-out'?: string | undefined;
   readonly 'valid-hours'?: number | undefined;
   readonly resume?: string | undefined;
-  /** False for --no-code. */
-  readonly code?: boolean | undefined;
+  readonly 'new-invite'?: boolean | undefined;
+  /** `each`, `once`; false for --no-code. */
+  readonly code?: string | boolean | undefined;
   readonly yes?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly 'log-level'?: LogLevel | undefined;
@@ -47,7 +48,7 @@ export interface VendorArguments {
 /** What the vendor is told with an invite. */
 const INVITE_ADVICE = [
   'Tell the customer: install Blindflash, connect board and ST-LINK, run `blindflash agent`, paste the invite.',
-  'He will read you a short code; compare it with the one shown here. Never accept a code by the way the invite went.',
+  'He will read you a short code by voice: type it here. Never take a code by the way the invite went.',
 ];
 
 export class VendorTerminal {
@@ -56,6 +57,10 @@ export class VendorTerminal {
   readonly #prompt: Prompt;
   readonly #view: JobView;
   readonly #service: JobService;
+  /** Ends the question for the code that is open. */
+  #question = new AbortController();
+  /** Why the vendor could not be asked. */
+  #unasked: unknown;
 
   constructor(args: VendorArguments) {
     this.#args = args;
@@ -84,13 +89,15 @@ export class VendorTerminal {
   }
 
   /** Runs a request to its end, as a new job or as one that goes on (--resume). */
-  async run(request: JobRequest): Promise<JobResult> {
+  async run(wanted: JobRequest): Promise<JobResult> {
     const { resume, code } = this.#args;
+    const request = { ...wanted, codePolicy: codePolicyOf(code) };
     requireRandom(request.kind, request.chip);
     const keys = await this.#loadKeys();
-    const record = resume === undefined ? await this.#begin(request, keys) : await this.#resume(resume, request);
+    const record = resume === undefined ? await this.#begin(request, keys) : await this.#resume(resume, request, keys);
     const id = jobId(record);
-    const running = this.#service.start({ record, request, keys, waiveCode: code === false });
+    this.#sayPolicy(record.codePolicy);
+    const running = this.#service.start({ record, request, keys });
     this.#service.attach(id, (event) => this.#show(id, event));
     return this.#attend(id, running);
   }
@@ -109,12 +116,15 @@ export class VendorTerminal {
     return record;
   }
 
-  async #resume(id: string, request: JobRequest): Promise<JobRecord> {
-    const record = await this.#service.resume(id, request);
+  async #resume(id: string, request: JobRequest, keys: VendorKeys): Promise<JobRecord> {
+    const record =
+      this.#args['new-invite'] === true
+        ? await this.#service.resumeUnderNewInvite(id, request, this.#inviteRequest(keys))
+        : await this.#service.resume(id, request);
     const plan = planOf(record);
     if (record.finished) this.#view.say('This job is finished; its agent is told so, if it still waits.');
     else this.#showPlan(plan, findChip(plan.devId) as Chip);
-    if (record.room.inviteSecret !== undefined) await this.#handOut(record.room);
+    if (isUnused(record.room)) await this.#handOut(record.room);
     return record;
   }
 
@@ -161,9 +171,10 @@ export class VendorTerminal {
     const line = inviteLine(room);
     if (out !== undefined) await writePrivateFile(out, utf8(`${line}\n`));
     const place = out === undefined ? { invite: line } : { file: out };
-    this.#view.record({ event: 'invite', ...place, expires: room.expires });
+    this.#view.record({ event: 'invite', ...place, name: inviteName(room), expires: room.expires });
     this.#view.say(
-      'Send this invite to the customer, and to nobody else: until it is used it is worth as much as the image.',
+      `Send this invite (${inviteName(room)}) to the customer, and to nobody else: whoever has it can come in his place,`,
+      'and then only the code tells you.',
       '',
       out === undefined ? line : `  (it is in ${out})`,
       '',
@@ -174,11 +185,29 @@ export class VendorTerminal {
 
   // ── while it runs ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  #show(id: string, event: ServiceEvent): void {
+  #show(id: string, event: JobEvent): void {
     this.#view.show(event);
+    if (event.type === 'codeVoid') this.#question.abort();
     if (event.type !== 'code') return;
-    const question = `The code is ${event.code}. Is it exactly what the customer reads to you?`;
-    this.#service.confirm(id, event.code, this.#prompt.confirm(question));
+    this.#question.abort();
+    this.#question = new AbortController();
+    this.#ask(id, event, this.#question.signal).catch((error: unknown) => {
+      this.#unasked = error;
+      this.#service.interrupt(id);
+    });
+  }
+
+  /** The vendor types the code he hears; a question that is void takes no answer. */
+  async #ask(id: string, asked: CodeAsked, voided: AbortSignal): Promise<void> {
+    const typed = await this.#prompt.askFresh(codeQuestion(asked), voided);
+    if (typed === undefined || voided.aborted) return;
+    const answer = await this.#service.answerCode(id, typed, asked.tunnel);
+    if (answer === 'right') this.#view.say('The code is right. Tell the customer so, by voice: he waits for it.');
+  }
+
+  #sayPolicy(policy: CodePolicy): void {
+    if (policy === 'once') this.#view.say(CODE_ONCE_TEXT);
+    if (policy === 'waived') this.#view.say(CODE_WAIVED_TEXT);
   }
 
   async #attend(id: string, running: RunningJob): Promise<JobResult> {
@@ -190,17 +219,20 @@ export class VendorTerminal {
     } catch (error) {
       this.#view.stop();
       this.#sayHowToResume(id, running);
-      throw error;
+      throw this.#unasked ?? error;
     } finally {
+      this.#question.abort();
       forget();
     }
   }
 
   #sayHowToResume(id: string, running: RunningJob): void {
-    const unfinished = running.resumable || running.board === 'incomplete';
-    this.#view.record({ event: 'stopped', job: id, board: running.board, resumable: unfinished });
-    this.#view.say(`The board: ${BOARD[running.board]}.`);
-    if (unfinished) this.#view.say(`Go on with the same command and --resume ${id}`);
+    const { chipProved, agentSays, room } = running.record;
+    const resumable = running.resumable || chipProved === 'incomplete';
+    const newInvite = resumable && room.invite.spent !== undefined;
+    this.#view.record({ event: 'stopped', job: id, chipProved, agentSays, resumable, newInvite });
+    this.#view.say(...boardLines({ chipProved, agentSays }));
+    if (resumable) this.#view.say(`Go on with the same command and --resume ${id}${newInvite ? ' --new-invite' : ''}`);
   }
 
   /** Ctrl-C once leaves the job in order and says how; twice ends at once. */
@@ -221,4 +253,12 @@ async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((error: unknown) => {
     throw fail('BF-USAGE-FILE', file, error);
   });
+}
+
+/** What --code and --no-code say; undefined when neither was given. @throws BF-USAGE */
+export function codePolicyOf(code: string | boolean | undefined): CodePolicy | undefined {
+  if (code === undefined) return undefined;
+  if (code === false) return 'waived';
+  if (code === 'each' || code === 'once') return code;
+  throw fail('BF-USAGE', '--code is each or once; --no-code waives it');
 }

@@ -4,14 +4,18 @@ import { VendorTerminal } from './vendor-terminal.ts';
 import { chipNamed, loadImage, planOptions } from './options.ts';
 import type { ImageArguments, JobArguments } from './options.ts';
 
-export async function runVerify(args: JobArguments & ImageArguments): Promise<void> {
+interface VerifyArguments extends JobArguments, ImageArguments {
+  readonly where?: boolean | undefined;
+}
+
+export async function runVerify(args: VerifyArguments): Promise<void> {
   const image = await loadImage(args);
   const chip = chipNamed(args.chip);
   const terminal = new VendorTerminal(args);
   try {
     const plan = (job: Uint8Array, flashKiB: number | undefined) =>
       compileVerify(image, chip, planOptions(args, job, flashKiB));
-    await terminal.run({ kind: 'verify', image, chip, plan, fixedSize: args['flash-kib'] !== undefined });
+    await terminal.run({ kind: 'verify', image, chip, plan, fixedSize: args['flash-kib'] !== undefined, where: args.where === true });
   } finally {
     await terminal.close();
   }

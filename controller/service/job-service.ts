@@ -11,7 +11,7 @@ import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
 import type { VendorKeys } from '../store/keys.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import type { Chip } from '../../shared/chips/index.ts';
+import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
@@ -22,8 +22,8 @@ export interface JobServiceOptions {
   readonly random: Random;
   readonly log: Log;
   readonly store: JobStore;
-  /** Hashes of the stubs the vendor trusts, 128 digits each; asked for when a job starts. */
-  readonly trustedStubs: () => readonly string[];
+  /** Hashes of the stubs the vendor trusts for a chip, 128 digits each; asked for when a job starts. */
+  readonly trustedStubs: (chip: Chip) => readonly string[];
   /** Opens one link to the relay at this address. */
   readonly dial: (relayUrl: string) => Promise<Link>;
 }
@@ -184,7 +184,7 @@ export class JobService {
       keys,
       record,
       image: request.image,
-      allowedStubs: trustedStubs(),
+      allowedStubs: trustedStubs(chipOf(record)),
       delta: request.delta === true,
       where: request.where === true,
       planFor: request.fixedSize ? undefined : (flashKiB) => planAgain(record, request.plan, flashKiB),
@@ -245,6 +245,13 @@ class ActiveJob {
 
 function vendorOf({ sealed, receipt }: VendorKeys): Uint8Array {
   return vendorFingerprint(sealed.publicKey, receipt.publicKey);
+}
+
+function chipOf(record: JobRecord): Chip {
+  const { devId } = planOf(record);
+  const chip = findChip(devId);
+  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
+  return chip;
 }
 
 function isImageOf(record: JobRecord, image: Image): boolean {
