@@ -15,7 +15,14 @@ export async function runVerify(args: VerifyArguments): Promise<void> {
   try {
     const plan = (job: Uint8Array, flashKiB: number | undefined) =>
       compileVerify(image, chip, planOptions(args, job, flashKiB));
-    await terminal.run({ kind: 'verify', image, chip, plan, fixedSize: args['flash-kib'] !== undefined, where: args.where === true });
+    await terminal.run({
+      kind: 'verify',
+      image,
+      chip,
+      plan,
+      fixedSize: args['flash-kib'] !== undefined,
+      where: args.where === true,
+    });
   } finally {
     await terminal.close();
   }

@@ -50,7 +50,9 @@ export class AgentChannel {
 
   /** A chip on record has proved its key. */
   proved(): void {
-    this.#transport().proved().catch((error: unknown) => this.waits.fail(error));
+    this.#transport()
+      .proved()
+      .catch((error: unknown) => this.waits.fail(error));
   }
 
   /** The latest bad news that nothing has healed: the reason of a silence after it. */

@@ -32,7 +32,8 @@ export function troubleOf(error: BlindflashError): Trouble | undefined {
 
 /** Why the job stops when its invite is spent; undefined where that is no trouble. */
 export function spentError(why: SpentReason): BlindflashError | undefined {
-  return { answers: fail('BF-INVITE-SPENT', 'it was answered 32 times and nobody proved anything'),
+  return {
+    answers: fail('BF-INVITE-SPENT', 'it was answered 32 times and nobody proved anything'),
     codes: fail('BF-INVITE-SPENT', 'three wrong codes were typed'),
     'second holder': fail('BF-INVITE-SECOND-HOLDER'),
     vendor: undefined,
@@ -48,5 +49,9 @@ export function isResumable(error: BlindflashError): boolean {
 export function withBoard(error: BlindflashError, { chipProved, agentSays }: JobRecord): BlindflashError {
   const proved = CHIP_PROVED[chipProved];
   const board = agentSays === undefined ? proved : `${proved}; the agent says: ${BOARD[agentSays]}`;
-  return new BlindflashError(error.code, error.detail === undefined ? board : `${error.detail}; ${board}`, error.cause ?? error);
+  return new BlindflashError(
+    error.code,
+    error.detail === undefined ? board : `${error.detail}; ${board}`,
+    error.cause ?? error,
+  );
 }

@@ -4,7 +4,12 @@ import { publicInviteOf } from './job-record.ts';
 import { startJob } from './job.ts';
 import type { JobOptions, JobResult, OpenTransport, RunningJob, TransportEvents } from './ports.ts';
 import { wipe } from '../../shared/codec/bytes.ts';
-import { exchangeKeyPairFrom, signingKeyPairFrom, type ExchangeKeyPair, type SigningKeyPair } from '../../shared/crypto/keys.ts';
+import {
+  exchangeKeyPairFrom,
+  signingKeyPairFrom,
+  type ExchangeKeyPair,
+  type SigningKeyPair,
+} from '../../shared/crypto/keys.ts';
 import { publicInviteHash } from '../../shared/tunnel/invite.ts';
 import type { Link } from '../../shared/ports.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';

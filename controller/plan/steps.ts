@@ -61,11 +61,7 @@ export function eraseStep(sector: number): Command {
 export type Question = Command & { readonly name: 'DIGEST' };
 
 /** Whether all ranges of a sector hold what they must; undefined for a sector without any. `before`: boot words still erased. */
-export function sectorQuestion(
-  expected: Expectation,
-  sector: number,
-  which: 'before' | 'after',
-): Question | undefined {
+export function sectorQuestion(expected: Expectation, sector: number, which: 'before' | 'after'): Question | undefined {
   return questionOf(
     expected.ranges.filter((range) => range.sector === sector),
     which,

@@ -5,7 +5,14 @@ import type { Image } from '../../../controller/image/image.ts';
 import { makeRoom } from '../../../controller/job/invite.ts';
 import { newRecord, publicInviteOf, type CodePolicy, type JobRecord } from '../../../controller/job/job-record.ts';
 import { startJob } from '../../../controller/job/job.ts';
-import type { CodeAnswer, CodeAsked, JobEvent, JobOptions, OpenTransport, RunningJob } from '../../../controller/job/ports.ts';
+import type {
+  CodeAnswer,
+  CodeAsked,
+  JobEvent,
+  JobOptions,
+  OpenTransport,
+  RunningJob,
+} from '../../../controller/job/ports.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { exchangeKeyPair, exchangePublic, signingKeyPair, type Psk } from '../../../shared/crypto/keys.ts';

@@ -98,7 +98,13 @@ export class ScriptedAgent {
   #accepted = 0;
   #words = 0;
 
-  constructor(board: ScriptedBoard, record: JobRecord, clock: ManualClock, faults: Faults = {}, resume?: readonly Psk[]) {
+  constructor(
+    board: ScriptedBoard,
+    record: JobRecord,
+    clock: ManualClock,
+    faults: Faults = {},
+    resume?: readonly Psk[],
+  ) {
     this.#board = board;
     this.faults = faults;
     const { room } = record;
