@@ -1,6 +1,7 @@
 // The agent's declared machines and the tables of docs/state-machines.md say the same.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { AGENT_SESSION } from '../../agent/session/session-table.ts';
 import { STUB_WORK } from '../../agent/session/stub-work-table.ts';
 import { TARGET_SESSION } from '../../agent/target/target-session.ts';
 
@@ -25,8 +26,12 @@ function tableUnder(heading: string): Record<string, Record<string, string>> {
 }
 
 describe('machines of the agent', () => {
-  it('the work with the stub is the table of §8', () => {
-    assert.deepEqual(tableUnder("## 8. The agent's work with the stub"), STUB_WORK);
+  it('the session is the first table of §8', () => {
+    assert.deepEqual(tableUnder("## 8. The agent's session"), AGENT_SESSION);
+  });
+
+  it('the work with the stub is the second table of §8', () => {
+    assert.deepEqual(tableUnder('### Work with the stub'), STUB_WORK);
   });
 
   it('the target session is the table of §9', () => {
