@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<number, MessageKind>> = {
   32: 'sealed3',
   65: 'consent',
   128: 'sealed2',
-  168: 'sealed1',
+  200: 'sealed1',
   [4 + 4064]: 'image',
 };
 const NUMBERED_BOX = 4 + 192;

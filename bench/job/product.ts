@@ -6,7 +6,6 @@ import type { JobRecord } from '../../controller/job/job-record.ts';
 import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { requireChip } from '../../shared/chips/index.ts';
-import { psk } from '../../shared/crypto/keys.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Link } from '../../shared/ports.ts';
@@ -57,6 +56,8 @@ export class MeasuredProduct extends ProductFixture {
   /** When the customer said yes, ms. */
   yesAt = Number.NaN;
   readonly #memory = new ShortMemory();
+  /** What the customer reads out, without taking time for it. */
+  #code = '';
 
   constructor({ seed, probe, flash, commandMs, network }: MeasuredOptions) {
     super({
@@ -100,23 +101,24 @@ export class MeasuredProduct extends ProductFixture {
     { delta = false }: JobWays = {},
     onEvent: (event: JobEvent) => void = () => {},
   ): RunningJob {
-    return this.controller({
+    const job = this.controller({
       record,
       image,
       delta,
       callbacks: {
-        confirmCode: () => Promise.resolve(true),
         onEvent: (event) => {
           this.events.push({ at: this.queue.now(), event });
+          if (event.type === 'code') void job.answerCode(this.#code, event.tunnel);
           onEvent(event);
         },
       },
     });
+    return job;
   }
 
   /** The customer's side; an agent started again has the memory of the one before. */
   startAgent(record: JobRecord): Promise<AgentOutcome> {
-    return this.agent(record.room, psk(record.room.inviteSecret ?? new Uint8Array(32)), { memory: this.#memory });
+    return this.agent(record.room, { memory: this.#memory });
   }
 
   override async dial(side: SideName): Promise<Link> {
@@ -126,7 +128,7 @@ export class MeasuredProduct extends ProductFixture {
   override customer(): Customer {
     return {
       say: () => {},
-      showCode: () => {},
+      showCode: (code) => void (this.#code = code),
       showSheet: () => {},
       askConsent: () => {
         this.yesAt = this.queue.now();

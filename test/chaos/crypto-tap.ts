@@ -5,10 +5,20 @@ import nacl from 'tweetnacl';
 const AGENT_TO_CONTROLLER = 1;
 const TUNNEL = 0x54;
 
+export interface SealedBox {
+  /** 1 from the initiator, 2 from the responder. */
+  readonly direction: number;
+  /** 0x54 tunnel, 0x53 sealed session. */
+  readonly purpose: number;
+  readonly plaintext: Uint8Array;
+}
+
 export interface CryptoTap {
   /** Nonces met twice under one key. */
   readonly repeats: string[];
   readonly sealed: number;
+  /** Sees what is sealed, as it is sealed. */
+  onSealed: (box: SealedBox) => void;
   /** Changes what the agent is about to seal for the controller. */
   lie: ((plaintext: Uint8Array) => Uint8Array) | undefined;
   remove(): void;
@@ -21,6 +31,7 @@ export function tapCrypto(): CryptoTap {
   const tap: CryptoTap & { sealed: number } = {
     repeats: [],
     sealed: 0,
+    onSealed: () => {},
     lie: undefined,
     remove: () => void (nacl.secretbox = honest),
   };
@@ -29,8 +40,11 @@ export function tapCrypto(): CryptoTap {
     if (seen.has(place)) tap.repeats.push(Buffer.from(nonce).toString('hex'));
     seen.add(place);
     tap.sealed++;
-    const lies = nonce[0] === AGENT_TO_CONTROLLER && nonce[1] === TUNNEL;
-    return honest(lies && tap.lie !== undefined ? tap.lie(message) : message, nonce, key);
+    const [direction = 0, purpose = 0] = nonce;
+    const lies = direction === AGENT_TO_CONTROLLER && purpose === TUNNEL;
+    const plaintext = lies && tap.lie !== undefined ? tap.lie(message) : message;
+    tap.onSealed({ direction, purpose, plaintext });
+    return honest(plaintext, nonce, key);
   }) as typeof nacl.secretbox;
   nacl.secretbox = Object.assign(watched, honest);
   return tap;

@@ -86,6 +86,7 @@ export const CHECKS = {
     if (crypto.repeats.length > 0) return `nonce ${crypto.repeats[0]} twice under one key`;
     return replies.repeats.length > 0 ? `two boxes of the chip under one number: ${replies.repeats[0]}` : undefined;
   },
+  codeQuestions: ({ questions }) => questions.breaches[0],
   plaintext: ({ captures, chaos }) => {
     const scanner = scannerFor(Buffer.concat(chaos.image.segments.map(({ bytes }) => bytes)));
     const words = new Uint8Array(Uint32Array.from(captures.swd).buffer);

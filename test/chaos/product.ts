@@ -3,10 +3,12 @@
 import { createHash } from 'node:crypto';
 import type { AgentMemory, AgentOutcome } from '../../agent/session/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { formatJob, jobId, parseJob, type RoomRecord } from '../../controller/job/job-record.ts';
-import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
+import { jobId, type RoomRecord } from '../../controller/job/job-record.ts';
+import { formatJob, parseJob } from '../../controller/store/job-form.ts';
+import type { CodeAsked, JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';
-import { psk, type Psk } from '../../shared/crypto/keys.ts';
+import { cleanText } from '../../shared/codec/foreign-text.ts';
+import { psk } from '../../shared/crypto/keys.ts';
 import { asBlindflashError } from '../../shared/errors/errors.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
@@ -14,6 +16,7 @@ import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { ExchangeRecord } from '../../sim/stlink/virtual-stlink.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { watchQueues, type QueuePeaks } from '../fixtures/queue-peaks.ts';
+import { CodeQuestions } from './code-questions.ts';
 import { tapCrypto, type CryptoTap } from './crypto-tap.ts';
 import { Dice } from './dice.ts';
 import { Net, type Weather } from './net.ts';
@@ -22,6 +25,8 @@ import { VirtualProcess } from './process.ts';
 
 /** Patience of the two people: how often each starts his program again. */
 const MOST_STARTS = 14;
+/** Life of an invite. */
+const DAYS = 3;
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -35,37 +40,46 @@ export interface ChaosOptions {
   readonly countsSleep: boolean;
 }
 
+/** What a resume file says. */
+type Kept = Pick<AgentMemory, 'secrets' | 'consent' | 'loads' | 'stubLoaded' | 'vendorKnown'>;
+
+const NOTHING: Kept = { secrets: [], consent: undefined, loads: 0, stubLoaded: false, vendorKnown: false };
+
 /** What a disk of the customer keeps. */
 class ResumeFileTwin {
-  resumeSecret: Psk | undefined;
-  consented: Uint8Array | undefined;
-  stubLoaded = false;
+  #kept = NOTHING;
+
+  get hasWayBack(): boolean {
+    return this.#kept.secrets.length > 0;
+  }
 
   /** The file as one process sees it: a dead one writes nothing. */
   seenBy(process: VirtualProcess): AgentMemory {
-    const write = (change: () => void): void => {
-      if (process.alive) change();
+    let seen = this.#kept;
+    const keep = (change: Partial<Kept>): void => {
+      if (process.alive) this.#kept = seen = { ...seen, ...change };
     };
-    const { resumeSecret, consented, stubLoaded } = this;
-    const seen = { resumeSecret, consented, stubLoaded };
     return {
-      get resumeSecret() {
-        return seen.resumeSecret;
+      get secrets() {
+        return seen.secrets;
       },
-      get consented() {
-        return seen.consented;
+      get consent() {
+        return seen.consent;
+      },
+      get loads() {
+        return seen.loads;
       },
       get stubLoaded() {
         return seen.stubLoaded;
       },
-      saveSecret: (secret) => write(() => (this.resumeSecret = seen.resumeSecret = psk(secret))),
-      saveConsent: (hash) => write(() => (this.consented = seen.consented = hash.slice())),
-      saveStubLoaded: (loaded) => write(() => (this.stubLoaded = seen.stubLoaded = loaded)),
-      forget: () =>
-        write(() => {
-          this.resumeSecret = this.consented = undefined;
-          this.stubLoaded = false;
-        }),
+      get vendorKnown() {
+        return seen.vendorKnown;
+      },
+      keepSecrets: (secrets) => keep({ secrets: secrets.map((secret) => psk(secret)) }),
+      keepConsent: (consent) => keep({ consent, loads: 0, vendorKnown: true }),
+      countLoad: () => keep({ loads: seen.loads + 1, stubLoaded: true }),
+      noteStubGone: () => keep({ stubLoaded: false }),
+      forget: () => keep({ ...NOTHING, vendorKnown: seen.vendorKnown }),
     };
   }
 }
@@ -98,15 +112,15 @@ export class ChaosProduct extends ProductFixture {
   mostTimers = 0;
   readonly #people: Dice;
   readonly #trace = createHash('sha256');
-  readonly #disk = new ResumeFileTwin();
+  readonly questions: CodeQuestions;
   readonly #receipts = new Map<string, SignedText>();
-  readonly #firstSecret: Psk;
-  readonly #invited: RoomRecord;
+  #disk = new ResumeFileTwin();
+  #invited: RoomRecord;
   #record: string;
   #running: RunningJob | undefined;
   #stop = new AbortController();
   #starts = { agent: 0, vendor: 0 };
-  #agentCode = '';
+  #agentCode: string | undefined;
 
   constructor(options: ChaosOptions) {
     const { seed, image, flash, weather, lock, idleLimitMs } = options;
@@ -115,10 +129,11 @@ export class ChaosProduct extends ProductFixture {
     this.#people = new Dice(seed, 1);
     this.net = new Net({ queue: this.queue, weather, dice: new Dice(seed, 2), makeRelay: () => this.makeRelay() });
     this.net.onSent = (message, { side, toRelay }) => this.#sent(message, side, toRelay);
-    this.#invited = this.newRoom(3);
-    this.#firstSecret = psk(this.#invited.inviteSecret as Uint8Array);
+    this.#invited = this.newRoom(DAYS);
     this.plan = this.planFor(image, { lock, idleLimitMs });
-    this.#record = formatJob(this.record(image, this.plan, this.#invited));
+    this.#record = formatJob(this.record(image, this.plan, { room: this.#invited }));
+    this.questions = new CodeQuestions(() => parseJob(this.#record));
+    this.crypto.onSealed = (box) => this.questions.sealed(box);
   }
 
   protected override exchanged({ command, dataOut, reply }: ExchangeRecord): void {
@@ -207,12 +222,13 @@ export class ChaosProduct extends ProductFixture {
     const { clock } = process;
     this.customerProcess = process;
     this.#stop = new AbortController();
-    const pasted = memory.resumeSecret === undefined || this.#people.oneIn(4);
-    this.say('agent', `starts${memory.resumeSecret === undefined ? '' : ', with a way back'}`);
-    const work = this.agent(this.#invited, this.#firstSecret, {
+    const pasted = !this.#disk.hasWayBack || this.#people.oneIn(4);
+    this.#agentCode = undefined;
+    this.say('agent', `starts${this.#disk.hasWayBack ? ', with a way back' : ''}`);
+    const work = this.agent(this.#invited, {
       probe: process.probe(tapProbe(this.probe(clock), this.replies, () => this.tampering)),
       dial: () => this.#dial(process, 'agent'),
-      inviteSecret: pasted ? psk(this.#firstSecret) : undefined,
+      inviteSecret: pasted ? this.inviteSecret(this.#invited) : undefined,
       memory,
       customer: {
         say: (text) => process.deliver(() => this.say('agent', `“${text}”`)),
@@ -231,8 +247,7 @@ export class ChaosProduct extends ProductFixture {
     const { result, board, error, byVendor } = outcome;
     this.say('agent', `ends: ${result}, ${board}${error === undefined ? '' : `, ${error.code} ${error.detail ?? ''}`}`);
     this.#bury(process);
-    const over =
-      result !== 'failed' || this.vendorEnd !== undefined || (byVendor && this.#disk.resumeSecret === undefined);
+    const over = result !== 'failed' || this.vendorEnd !== undefined || (byVendor && !this.#disk.hasWayBack);
     if (over) this.agentEnd = outcome;
     else this.agentSoon(this.#people.between(500, 10_000));
   }
@@ -246,6 +261,7 @@ export class ChaosProduct extends ProductFixture {
     }
     const process = new VirtualProcess('vendor', this.queue);
     this.vendorProcess = process;
+    this.#inviteAgain();
     const record = parseJob(this.#record);
     this.say(
       'vendor',
@@ -257,11 +273,7 @@ export class ChaosProduct extends ProductFixture {
       record,
       image: this.chaos.image,
       callbacks: {
-        confirmCode: (code) =>
-          new Promise((answer) =>
-            process.clock.after(this.#people.between(0, 2000), () => answer(code === this.#agentCode)),
-          ),
-        onEvent: (event) => process.deliver(() => this.#vendorEvent(event)),
+        onEvent: (event) => process.deliver(() => this.#vendorEvent(process, event)),
       },
       dial: () => this.#dial(process, 'controller'),
     });
@@ -289,12 +301,40 @@ export class ChaosProduct extends ProductFixture {
     this.vendorEnd ??= end;
   }
 
-  #vendorEvent(event: JobEvent): void {
+  #vendorEvent(process: VirtualProcess, event: JobEvent): void {
     if (event.type === 'progress' || event.type === 'job') return;
+    if (event.type === 'code') this.#askForCode(process, event);
     const { type, ...rest } = event;
     const plain = Object.entries(rest).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
-    const problem = type === 'problem' ? ` ${event.problem.code}: ${event.problem.detail}` : '';
+    const problem = type === 'problem' ? ` ${event.problem.code}: ${cleanText(event.problem.detail)}` : '';
     this.say('vendor', `${type}${plain.map(([name, value]) => ` ${name}=${String(value)}`).join('')}${problem}`);
+  }
+
+  /** The vendor types what the customer has on his screen, and waits while there is nothing. */
+  #askForCode(process: VirtualProcess, { tunnel, again }: CodeAsked): void {
+    if (again === undefined) this.questions.asked(tunnel);
+    const running = this.#running;
+    const type = (): void => {
+      if (this.#agentCode === undefined) return waitAndType();
+      void running?.answerCode(this.#agentCode, tunnel).then((verdict) => {
+        this.say('vendor', `typed for tunnel ${tunnel}: ${verdict}`);
+        if (verdict === 'right') this.questions.answeredRight(tunnel);
+      });
+    };
+    const waitAndType = (): void => void process.clock.after(this.#people.between(0, 2000), type);
+    waitAndType();
+  }
+
+  /** `flash --resume JOB --new-invite`, when the invite was spent: the customer is sent another one. */
+  #inviteAgain(): void {
+    const record = parseJob(this.#record);
+    const { spent } = record.room.invite;
+    if (spent === undefined) return;
+    this.say('vendor', `sends another invite: ${spent}`);
+    this.#invited = this.newRoom(DAYS);
+    this.#disk = new ResumeFileTwin();
+    this.#record = formatJob({ ...record, room: this.#invited, code: undefined, devices: [] });
+    this.questions.newInvite();
   }
 
   /** The vendor's disk: a call takes a moment, on a busy machine a long one, and a dead process writes nothing. */
