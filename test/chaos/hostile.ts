@@ -22,7 +22,13 @@ export const RELAY_TRICKS = {
   reorder: (message, dice) => [soon(message, dice.int(60))],
   replay: (message, dice, kept) => [soon(message), ...(kept.length > 0 ? [soon(dice.pick(kept), dice.int(500))] : [])],
   inject: (message, dice) => [
-    soon(Uint8Array.of(DATA, dice.pick([1, 2, 3, 0x10, 0x11, 0x12, 0x77]), ...dice.bytes(dice.pick([12, 16, 64, 96, 112, 200])))),
+    soon(
+      Uint8Array.of(
+        DATA,
+        dice.pick([1, 2, 3, 0x10, 0x11, 0x12, 0x77]),
+        ...dice.bytes(dice.pick([12, 16, 64, 96, 112, 200])),
+      ),
+    ),
     soon(message),
   ],
   flip: (message, dice) => [soon(Uint8Array.of(message[0]!, ...dice.flipped(message.subarray(1))))],
