@@ -58,6 +58,21 @@ describe('stub handshake', () => {
       assert.equal(fixture.status.reply, 0);
     }
   });
+  for (const [what, at, value, detail] of [
+    ['of version 1', 16, 1, 1],
+    ['of version 3', 16, 3, 3],
+    ['with a set reserved byte', 31, 1, 95],
+  ] as const) {
+    it(`refuses a payload ${what}, though its confirm_r is right`, () => {
+      const { fixture, controller } = offered();
+      const m2 = controller.respond((payload2) => void (payload2[at] = value));
+      fixture.write(controlAddress('M2'), m2);
+      fixture.commandTo('m2', 'aborted');
+      assert.deepEqual([fixture.error, fixture.detail], [6, detail]);
+      assert.deepEqual(fixture.read(controlAddress('M3'), 32), new Uint8Array(32));
+    });
+  }
+
   it('does not know a controller with another sealed key', () => {
     const { fixture } = offered();
     const other = new SealedController(fixture, smallPlan(), 6);

@@ -75,14 +75,16 @@ export class SealedController {
     this.fixture.command('job');
   }
 
-  /** Reads M1 and makes M2 for it. */
-  respond(): Uint8Array {
+  /** Reads M1 and makes M2 for it, of a payload that `change` may make another one. */
+  respond(change: (payload2: Uint8Array) => void = () => {}): Uint8Array {
     const { fixture } = this;
+    const payload2 = encodeSessionChoice(this.#random.bytes(16));
+    change(payload2);
     const m1 = fixture.read(controlAddress('M1'), CONTROL.M1.size);
     this.#responder = respondSealed({
       staticKey: this.keys,
       contexts: [fixture.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
-      payload2: encodeSessionChoice(this.#random.bytes(16)),
+      payload2,
       random: this.#random,
       m1,
     });
