@@ -79,6 +79,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-globals': ['error', ...TIME],
       'no-restricted-properties': ['error', ...CHANCE, ...STREAMS],
+      'no-console': 'error',
     },
   },
   {

@@ -12,6 +12,8 @@ import { createLog } from '../../../shared/platform/node/logger.ts';
 import { ManualClock } from '../relay/support.ts';
 
 const HOSTILE = '\u001b[2J\u009b1A\u001b]0;x\u0007\r\b\0\u007f\u202e\u2066\u2028\u200b\ufeff';
+/** None of them belongs to the bar's own sequences. */
+const HOSTILE_MARKS = ['\u001b[2J', '\u001b]', '\u009b', '\u0007', '\b', '\0', '\u007f', '\u202e', '\u2066', '\u2028'];
 const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 function sink() {
@@ -69,7 +71,7 @@ describe('what goes to a terminal', () => {
       progress.start(HOSTILE, 10);
       progress.update(10);
       progress.stop();
-      assert.doesNotMatch(person.text(), /\u001b\[2J|\u001b\]|[\u0080-\u009f\u202e\u2066\u2028\u0000\u0007\u0008]/u);
+      for (const mark of HOSTILE_MARKS) assert.ok(!person.text().includes(mark), JSON.stringify(mark));
       assert.match(person.text(), /\[2J/);
     }
   });
