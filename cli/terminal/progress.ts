@@ -15,9 +15,14 @@ export interface Progress {
 
 export type ProgressMode = 'bar' | 'lines' | 'json' | 'none';
 
-/** The mode a command should use: JSON when asked for, a bar where somebody sees it, lines elsewhere. */
-export function progressMode(json: boolean, stream: { isTTY?: boolean } = STREAMS.stderr): ProgressMode {
-  return json ? 'json' : stream.isTTY ? 'bar' : 'lines';
+/** The mode a command should use: JSON when asked for, a bar on a terminal that can repaint a line, lines elsewhere. */
+export function progressMode(
+  json: boolean,
+  stream: { isTTY?: boolean } = STREAMS.stderr,
+  term = process.env['TERM'],
+): ProgressMode {
+  if (json) return 'json';
+  return stream.isTTY && term !== 'dumb' ? 'bar' : 'lines';
 }
 
 /** Progress over the given streams: bar and lines to `person` (stderr), JSON to `machine` (stdout). */

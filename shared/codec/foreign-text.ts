@@ -90,17 +90,18 @@ export function isClean(text: string): boolean {
   return cleanText(text, LONGEST_LINE) === text;
 }
 
-/** Lines of ours on their way to a terminal: line feeds and indents stay, everything else that cleanText takes out goes. */
+/** Lines of ours on their way out: line feeds and indents stay, a tab is a blank, everything else that cleanText takes out goes. */
 export function cleanLines(text: string): string {
   return text
     .split('\n')
-    .map((line) => shortened(dotted(line).replace(TOWERS, '$1'), LONGEST_LINE))
+    .map((line) => shortened(dotted(line.replaceAll('\t', ' ')).replace(TOWERS, '$1'), LONGEST_LINE))
     .join('\n');
 }
 
-/** A value as one line of JSON in printable ASCII; undefined for what JSON does not hold. */
-export function asciiJson(value: unknown): string {
-  return escapeBeyondAscii(JSON.stringify(value));
+/** A value as one line of JSON in printable ASCII; its strings are cleaned as lines of ours, foreign text as such. */
+export function asciiJson(value: object): string {
+  const clean = (_name: string, part: unknown): unknown => (typeof part === 'string' ? cleanLines(part) : part);
+  return escapeBeyondAscii(JSON.stringify(value, clean));
 }
 
 /** A line of JSON with everything above 7E as \u escapes. */

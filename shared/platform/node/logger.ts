@@ -1,8 +1,8 @@
 // Edge: the Log port (shared/ports.ts) over pino, to stderr, one JSON object a line in printable ASCII: a log is read on terminals.
 // Bodies and keys are never handed to a log; redaction is the second fence, for fields whose very name is a warning.
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { escapeBeyondAscii } from '../../codec/foreign-text.ts';
-import { silentLog, type Log } from '../../ports.ts';
+import { cleanText, escapeBeyondAscii } from '../../codec/foreign-text.ts';
+import { silentLog, type Log, type LogFields } from '../../ports.ts';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -46,10 +46,20 @@ export function createLog(level: LogLevel, component: string, destination?: Dest
 
 function overPino(logger: Logger): Log {
   return {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
-    child: (fields) => overPino(logger.child(fields)),
+    debug: (fields, message) => logger.debug(clean(fields), cleanText(message)),
+    info: (fields, message) => logger.info(clean(fields), cleanText(message)),
+    warn: (fields, message) => logger.warn(clean(fields), cleanText(message)),
+    error: (fields, message) => logger.error(clean(fields), cleanText(message)),
+    child: (fields) => overPino(logger.child(clean(fields))),
   };
+}
+
+/** Longest text of a field, characters. */
+const FIELD_CHARACTERS = 1000;
+
+/** Whatever a field was made of, who reads the log later reads it on a terminal. */
+function clean(fields: LogFields): LogFields {
+  const cleaned = (value: LogFields[string]): LogFields[string] =>
+    typeof value === 'string' ? cleanText(value, FIELD_CHARACTERS) : value;
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, cleaned(value)]));
 }

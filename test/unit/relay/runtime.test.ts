@@ -167,9 +167,10 @@ describe('progress', () => {
     assert.equal(records.at(-1)?.['secondsLeft'], 0);
   }).timeout(20_000);
   it('chooses its voice and its words', () => {
-    assert.equal(progressMode(true, { isTTY: true }), 'json');
-    assert.equal(progressMode(false, { isTTY: true }), 'bar');
-    assert.equal(progressMode(false, {}), 'lines');
+    assert.equal(progressMode(true, { isTTY: true }, 'xterm'), 'json');
+    assert.equal(progressMode(false, { isTTY: true }, 'xterm'), 'bar');
+    assert.equal(progressMode(false, { isTTY: true }, 'dumb'), 'lines');
+    assert.equal(progressMode(false, {}, 'xterm'), 'lines');
     assert.equal(speedText(12_595), '12.3 KiB/s');
     assert.equal(timeText(65), '1:05');
     assert.equal(timeText(undefined), '-:--');

@@ -177,7 +177,8 @@ describe('the cleaning function', () => {
         assert.doesNotMatch(lines.replaceAll('\n', ''), /[\p{C}\p{Zl}\p{Zp}]/u);
         const json = asciiJson({ raw: parts.join(''), text: foreignText(parts.join('')) });
         assert.match(json, /^[ -~]*$/);
-        assert.equal((JSON.parse(json) as { text: string }).text, cleaned);
+        const read = JSON.parse(json) as { raw: string; text: string };
+        assert.deepEqual(read, { raw: cleanLines(parts.join('')), text: cleaned });
       }),
       { numRuns: 2000 },
     );
@@ -188,8 +189,8 @@ describe('the cleaning function', () => {
   });
 
   it('writes JSON that reads back the same', () => {
-    const text = 'ü\u007f\u2028😀"\\';
-    assert.equal(escapeBeyondAscii(JSON.stringify(text)), '"\\u00fc\\u007f\\u2028\\ud83d\\ude00\\"\\\\"');
-    assert.equal(JSON.parse(asciiJson(text)), text);
+    const text = 'ü\n😀"\\';
+    assert.equal(escapeBeyondAscii('"ü\u007f\u2028😀"'), '"\\u00fc\\u007f\\u2028\\ud83d\\ude00"');
+    assert.deepEqual(JSON.parse(asciiJson({ text, list: [1, null] })), { text, list: [1, null] });
   });
 });
