@@ -39,7 +39,9 @@ function jsonWrongs(line: string): string[] {
   if (!/^[ -~]*$/.test(line)) return [`a line of JSON beyond ASCII: ${line.slice(0, 100)}`];
   try {
     return textsOf(JSON.parse(line)).flatMap((text) =>
-      /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text.replaceAll('\n', '')) ? [`hostile once it is read: ${JSON.stringify(text)}`] : [],
+      /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text.replaceAll('\n', ''))
+        ? [`hostile once it is read: ${JSON.stringify(text)}`]
+        : [],
     );
   } catch {
     return [`a line that begins like JSON and is none: ${line.slice(0, 100)}`];
