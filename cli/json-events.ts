@@ -73,6 +73,7 @@ const invite = {
   invite: z.string().optional().meta({ doc: 'the invite; absent when it went to a file' }),
   file: z.string().optional().meta({ doc: 'the file of --invite-out' }),
   name: text.meta({ doc: 'what the question for the code calls it' }),
+  vendor: hex(32).meta({ doc: 'the vendor’s fingerprint; the customer’s sheet shows its first 20 digits' }),
   expires: secondsSince1970,
 };
 
@@ -330,6 +331,7 @@ export const JSON_EVENTS = {
           file: z.string(),
           protected: z.boolean().meta({ doc: 'by a passphrase' }),
           public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
+          vendor: hex(32).meta({ doc: 'the fingerprint; people compare its first 20 digits' }),
         }),
       },
     },

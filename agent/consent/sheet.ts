@@ -5,6 +5,7 @@ import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chi
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { IMAGE_RULES_TEXT, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
+import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
@@ -106,11 +107,6 @@ function whoLines(plan: Plan): string[] {
       ? ['The vendor gave this job no name.']
       : ['The vendor calls this job (his words, unchecked):', `  "${label}"`];
   return [...name, `Job ${toHex(plan.job)}`];
-}
-
-/** @param vendor V, 32 bytes: its first 80 bits, as people read them to each other */
-export function fingerprintText(vendor: Uint8Array): string {
-  return toHex(vendor.slice(0, 10)).replace(/(....)(?=.)/g, '$1 ');
 }
 
 function vendorLines({ vendor, vendorKnown }: SheetInput): string[] {

@@ -1,5 +1,5 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { asBlindflashError, exitStatusOf, fail, tell } from '../../shared/errors/errors.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
@@ -7,7 +7,7 @@ import type { Log } from '../../shared/ports.ts';
 import { formatSigned } from '../../shared/plan/receipt.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';
 import { RoomClient } from '../../shared/link/room-client.ts';
-import { askInvite } from '../terminal/ask-invite.ts';
+import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { createProgress, progressMode } from '../terminal/progress.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
@@ -93,9 +93,7 @@ async function chooseJob(
 async function readInvite(file: string | undefined, prompt: Prompt): Promise<string> {
   if (file === undefined) return askInvite(prompt, 'Paste the invite of the vendor and press Enter:\n');
   if (file === '-') return askInvite(prompt, '');
-  return readFile(file, 'utf8').catch((error: unknown) => {
-    throw fail('BF-USAGE-FILE', file, error);
-  });
+  return readInviteFile(file);
 }
 
 async function runJob(

@@ -1,6 +1,8 @@
 // Edge: an invite from the prompt. Mail programs cut long lines, and a terminal hands out one line at a time: the rest must not
 // be left to the shell, which would run it and keep it in its history.
+import { fromUtf8 } from '../../shared/codec/bytes.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
+import { readPrivateFile } from '../../shared/platform/node/private-file.ts';
 import { isCutShort } from '../../shared/tunnel/invite.ts';
 import type { Prompt } from './prompt.ts';
 
@@ -19,6 +21,11 @@ export async function askInvite(prompt: Prompt, question: string): Promise<strin
     pasted += more;
   }
   return pasted;
+}
+
+/** An invite from a file, which must be its owner's alone. @throws BF-USAGE-FILE, BF-KEYS-PERMISSIONS */
+export async function readInviteFile(path: string): Promise<string> {
+  return fromUtf8(await readPrivateFile(path, { missing: 'BF-USAGE-FILE' }), 'BF-INVITE-MALFORMED', 'the file');
 }
 
 async function rest(prompt: Prompt): Promise<string> {

@@ -9,6 +9,7 @@ import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { parseSigned, verifyCustomerCopy, verifyReceipt } from '../../shared/plan/receipt.ts';
 import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import { print, printJson } from '../terminal/output.ts';
+import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 
 interface ReceiptListArguments {
@@ -44,7 +45,7 @@ async function expectedKey({ key, home, ...args }: ReceiptFileArguments): Promis
 }
 
 export async function listReceipts(args: ReceiptListArguments): Promise<void> {
-  const store = new FileJobStore(homeFolder(args.home));
+  const store = new FileJobStore(homeFolder(args.home), { homeKey: noKey, random: systemRandom });
   const jobs = await store.jobIds();
   const receipts = (await store.receipts()).map((key) => store.receiptFile(key));
   if (args.json === true) {
@@ -91,6 +92,11 @@ async function ownKey(home: string | undefined): Promise<Uint8Array | undefined>
     if (isBlindflashError(error)) return undefined;
     throw error;
   }
+}
+
+/** Lists and receipts are read without keys. */
+function noKey(): Promise<never> {
+  return Promise.reject(fail('BF-INTERNAL-ARGUMENT', 'a list opens no job'));
 }
 
 async function readText(file: string): Promise<string> {

@@ -1,6 +1,5 @@
 // Edge: the vendor at a terminal: questions, lines, files named on the command line and Ctrl-C around the job service,
 // alike for every command of the vendor.
-import { readFile } from 'node:fs/promises';
 import { requireRandom } from '../../controller/job/checks.ts';
 import { inviteLine, inviteName, isUnused } from '../../controller/job/invite.ts';
 import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from '../../controller/job/job-record.ts';
@@ -11,7 +10,7 @@ import type { InviteRequest, JobRequest } from '../../controller/service/job-ser
 import { trustedStubs } from '../../controller/service/trusted-stubs.ts';
 import { FileJobStore } from '../../controller/store/file-job-store.ts';
 import { homeFolder, type Home } from '../../controller/store/home.ts';
-import { loadKeys } from '../../controller/store/keys-file.ts';
+import { loadKeys, UNPROTECTED_HOME } from '../../controller/store/keys-file.ts';
 import type { VendorKeys } from '../../controller/store/keys.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { toHex, utf8 } from '../../shared/codec/bytes.ts';
@@ -23,7 +22,8 @@ import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
-import { askInvite } from '../terminal/ask-invite.ts';
+import { fingerprintText } from '../../shared/tunnel/invite.ts';
+import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
 import { boardLines, codeQuestion, JobView } from './job-view.ts';
 
@@ -57,6 +57,7 @@ export class VendorTerminal {
   readonly #prompt: Prompt;
   readonly #view: JobView;
   readonly #service: JobService;
+  #keys: Promise<VendorKeys> | undefined;
   /** Ends the question for the code that is open. */
   #question = new AbortController();
   /** Why the vendor could not be asked. */
@@ -71,7 +72,7 @@ export class VendorTerminal {
       clock: systemClock,
       random: systemRandom,
       log: createLog(args['log-level'] ?? 'silent', 'controller'),
-      store: new FileJobStore(this.#home),
+      store: new FileJobStore(this.#home, { homeKey: async () => (await this.#loadKeys()).home, random: systemRandom }),
       trustedStubs,
       dial: (relayUrl) => dialRelay(relayUrl, systemClock),
     });
@@ -128,9 +129,16 @@ export class VendorTerminal {
     return record;
   }
 
+  /** The keys, asked for once. */
   #loadKeys(): Promise<VendorKeys> {
-    const { keys, 'passphrase-file': file } = this.#args;
-    return loadKeys(keys ?? this.#home.keys, { file, prompt: this.#prompt });
+    return (this.#keys ??= this.#openKeys());
+  }
+
+  async #openKeys(): Promise<VendorKeys> {
+    const { keys: path, 'passphrase-file': file } = this.#args;
+    const { keys, isProtected } = await loadKeys(path ?? this.#home.keys, { file, prompt: this.#prompt });
+    if (!isProtected) this.#view.say(UNPROTECTED_HOME, '');
+    return keys;
   }
 
   /** @throws BF-USAGE without a relay address */
@@ -143,7 +151,7 @@ export class VendorTerminal {
   }
 
   #readInvite(file: string): Promise<string> {
-    return file === '-' ? askInvite(this.#prompt, '') : readText(file);
+    return file === '-' ? askInvite(this.#prompt, '') : readInviteFile(file);
   }
 
   async #approve(): Promise<void> {
@@ -171,7 +179,8 @@ export class VendorTerminal {
     const line = inviteLine(room);
     if (out !== undefined) await writePrivateFile(out, utf8(`${line}\n`));
     const place = out === undefined ? { invite: line } : { file: out };
-    this.#view.record({ event: 'invite', ...place, name: inviteName(room), expires: room.expires });
+    const vendor = toHex(room.vendor);
+    this.#view.record({ event: 'invite', ...place, name: inviteName(room), vendor, expires: room.expires });
     this.#view.say(
       `Send this invite (${inviteName(room)}) to the customer, and to nobody else: whoever has it can come in his place,`,
       'and then only the code tells you.',
@@ -179,6 +188,7 @@ export class VendorTerminal {
       out === undefined ? line : `  (it is in ${out})`,
       '',
       ...INVITE_ADVICE,
+      `His sheet shows your fingerprint; read it to him when he asks: ${fingerprintText(room.vendor)}`,
       '',
     );
   }
@@ -247,12 +257,6 @@ export class VendorTerminal {
     process.on('SIGINT', stop);
     return () => void process.off('SIGINT', stop);
   }
-}
-
-async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error: unknown) => {
-    throw fail('BF-USAGE-FILE', file, error);
-  });
 }
 
 /** What --code and --no-code say; undefined when neither was given. @throws BF-USAGE */

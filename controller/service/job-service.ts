@@ -9,13 +9,13 @@ import type { CodeAnswer, JobEvent, RunningJob } from '../job/ports.ts';
 import { spentError } from '../job/problems.ts';
 import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
-import type { VendorKeys } from '../store/keys.ts';
+import { vendorOf, type VendorKeys } from '../store/keys.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
-import { decodeInvite, publicInviteHash, vendorFingerprint } from '../../shared/tunnel/invite.ts';
+import { decodeInvite, publicInviteHash } from '../../shared/tunnel/invite.ts';
 
 export interface JobServiceOptions {
   readonly clock: Clock;
@@ -241,10 +241,6 @@ class ActiveJob {
   tell(event: JobEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function vendorOf({ sealed, receipt }: VendorKeys): Uint8Array {
-  return vendorFingerprint(sealed.publicKey, receipt.publicKey);
 }
 
 function chipOf(record: JobRecord): Chip {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 /** Paths below the vendor's folder. */
 export interface Home {
+  readonly folder: string;
   readonly keys: string;
   readonly jobs: string;
   readonly receipts: string;
@@ -13,6 +14,7 @@ export interface Home {
 export function homeFolder(given: string | undefined): Home {
   const folder = given ?? process.env['BLINDFLASH_HOME'] ?? join(homedir(), '.blindflash');
   return {
+    folder,
     keys: join(folder, 'keys.json'),
     jobs: join(folder, 'jobs'),
     receipts: join(folder, 'receipts'),

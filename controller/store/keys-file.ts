@@ -1,11 +1,11 @@
 // Edge: the vendor's key file, its passphrase, and scrypt.
 import { scrypt } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { formatKeys, needsPassphrase, parseKeys, type Kdf, type VendorKeys } from './keys.ts';
 import { fromUtf8, utf8 } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
-import { readPrivateFile, writePrivateFile } from '../../shared/platform/node/private-file.ts';
+import { readPrivateFile, requirePrivateFolder, writePrivateFile } from '../../shared/platform/node/private-file.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,15 +30,28 @@ export interface PassphraseSource {
   readonly prompt: HiddenPrompt;
 }
 
-/** Reads keys. @throws BF-KEYS-MISSING, BF-KEYS-PERMISSIONS, BF-KEYS-DAMAGED, BF-KEYS-PASSPHRASE */
-export async function loadKeys(path: string, source: PassphraseSource): Promise<VendorKeys> {
+/** What keys without a passphrase are worth, said whenever they are made or used. */
+export const UNPROTECTED_HOME =
+  'WARNING: these keys have no passphrase: whoever can read this folder can sign invites and receipts as you, and take your place in ' +
+  'every unfinished job.';
+
+export interface LoadedKeys {
+  readonly keys: VendorKeys;
+  /** A passphrase protects them. */
+  readonly isProtected: boolean;
+}
+
+/** Reads keys. @throws BF-KEYS-MISSING, BF-KEYS-PERMISSIONS, BF-KEYS-OLD, BF-KEYS-DAMAGED, BF-KEYS-PASSPHRASE */
+export async function loadKeys(path: string, source: PassphraseSource): Promise<LoadedKeys> {
   const text = await readKeyText(path);
-  const passphrase = needsPassphrase(text) ? await askPassphrase(source) : undefined;
-  return parseKeys(text, passphrase, scryptKdf);
+  const isProtected = needsPassphrase(text);
+  const passphrase = isProtected ? await askPassphrase(source) : undefined;
+  return { keys: await parseKeys(text, passphrase, scryptKdf), isProtected };
 }
 
 /** The text of a key file; its public half needs no passphrase. */
 export async function readKeyText(path: string): Promise<string> {
+  await requirePrivateFolder(dirname(path));
   return fromUtf8(await readPrivateFile(path, { missing: 'BF-KEYS-MISSING' }), 'BF-KEYS-DAMAGED', 'the key file');
 }
 
@@ -49,6 +62,7 @@ export async function storeKeys(
   passphrase: string | undefined,
   random: Random,
 ): Promise<void> {
+  await requirePrivateFolder(dirname(path));
   const text = await formatKeys(keys, passphrase, scryptKdf, random);
   await writePrivateFile(path, utf8(text), { replace: false, exists: 'BF-KEYS-EXIST' });
 }
@@ -65,10 +79,9 @@ export async function newPassphrase(source: PassphraseSource): Promise<string> {
 
 async function askPassphrase({ file, prompt }: PassphraseSource): Promise<string> {
   if (file === undefined || file === '-') return prompt.askHidden(file === '-' ? '' : 'Passphrase of the keys: ');
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fail('BF-USAGE-FILE', file, error);
-  });
-  return text.replace(/\r?\n$/, '');
+  // Whoever types the passphrase in the file's place has shown it to this computer already; errors and logs do not repeat it.
+  const bytes = await readPrivateFile(file, { missing: 'BF-USAGE-FILE', shownAs: 'the passphrase file' });
+  return fromUtf8(bytes, 'BF-USAGE-FILE', 'the passphrase file').replace(/\r?\n$/, '');
 }
 
 function requireSome(passphrase: string): string {

@@ -2,11 +2,14 @@
 // passphrase are controller/store/keys-file.ts.
 import nacl from 'tweetnacl';
 import { z } from 'zod';
+import { homeKey, type HomeKey } from './sealed-file.ts';
 import { concat, copyOf, equalBytes, fromHex, toHex, wipe } from '../../shared/codec/bytes.ts';
+import { parseJson } from '../../shared/codec/json.ts';
 import { exchangeKeyPairFrom, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
+import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 
 export interface VendorKeys {
   /** Signs tickets; its public half is what a relay operator enters. */
@@ -15,6 +18,13 @@ export interface VendorKeys {
   readonly receipt: SigningKeyPair<'receipt'>;
   /** The vendor's end of sealed sessions. */
   readonly sealed: ExchangeKeyPair<'sealed'>;
+  /** Seals unfinished jobs and open invites (controller/store/sealed-file.ts). */
+  readonly home: HomeKey;
+}
+
+/** V of these keys: what invites lead to and people compare; 32 bytes (docs/protocol.md §3). */
+export function vendorOf({ sealed, receipt }: Pick<VendorKeys, 'sealed' | 'receipt'>): Uint8Array {
+  return vendorFingerprint(sealed.publicKey, receipt.publicKey);
 }
 
 /** Cost of turning a passphrase into a key: scrypt's N (log2), r, p. */
@@ -29,9 +39,11 @@ export type Kdf = (passphrase: string, salt: Uint8Array, cost: ScryptCost) => Pr
 const COST: ScryptCost = { logN: 17, r: 8, p: 1 };
 /** Costs a file may ask for: not too cheap to resist, not so dear that reading it is an attack. */
 const COST_BOUNDS = { logN: { least: 15, most: 20 }, r: 8, p: 1 } as const;
-const SECRETS_BYTES = 96;
+const SECRETS_BYTES = 128;
+const VERSION = 'blindflash keys 2';
+const OLD_VERSION = 'blindflash keys 1';
 
-/** Three fresh pairs. */
+/** Three fresh pairs and a home key. */
 export function makeKeys(random: Random): VendorKeys {
   const secrets = random.bytes(SECRETS_BYTES);
   const keys = keysFrom(secrets);
@@ -39,24 +51,26 @@ export function makeKeys(random: Random): VendorKeys {
   return keys;
 }
 
-/** tenant seed 32 ‖ receipt seed 32 ‖ sealed secret 32. */
+/** tenant seed 32 ‖ receipt seed 32 ‖ sealed secret 32 ‖ home key 32. */
 function keysFrom(secrets: Uint8Array): VendorKeys {
   return {
     tenant: signingKeyPairFrom('tenant', copyOf(secrets, 0, 32)),
     receipt: signingKeyPairFrom('receipt', copyOf(secrets, 32, 64)),
     sealed: exchangeKeyPairFrom('sealed', copyOf(secrets, 64, 96)),
+    home: homeKey(copyOf(secrets, 96, 128)),
   };
 }
 
 function secretsOf(keys: VendorKeys): Uint8Array {
-  return concat(keys.tenant.secretKey.subarray(0, 32), keys.receipt.secretKey.subarray(0, 32), keys.sealed.secretKey);
+  const { tenant, receipt, sealed, home } = keys;
+  return concat(tenant.secretKey.subarray(0, 32), receipt.secretKey.subarray(0, 32), sealed.secretKey, home);
 }
 
 // ── as JSON ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`));
 const KeysSchema = z.strictObject({
-  version: z.literal('blindflash keys 1'),
+  version: z.literal(VERSION),
   public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
   secret: z.union([
     z.strictObject({ protection: z.literal('none'), keys: hex(SECRETS_BYTES) }),
@@ -71,6 +85,8 @@ const KeysSchema = z.strictObject({
     }),
   ]),
 });
+/** Keys of protocol 1 are not read: they have no home key. */
+const OldSchema = z.looseObject({ version: z.literal(OLD_VERSION) });
 type KeysFile = z.infer<typeof KeysSchema>;
 
 /** The file form, sealed with the passphrase; undefined leaves the secrets in clear (the caller has warned). */
@@ -82,7 +98,7 @@ export async function formatKeys(
 ): Promise<string> {
   const secrets = secretsOf(keys);
   const file: KeysFile = {
-    version: 'blindflash keys 1',
+    version: VERSION,
     public: publicHalves(keys),
     secret:
       passphrase === undefined
@@ -108,12 +124,12 @@ async function sealed(secrets: Uint8Array, passphrase: string, kdf: Kdf, random:
 }
 const COST_FIELDS = { logN: COST.logN, r: 8, p: 1 } as const;
 
-/** True if the file asks for a passphrase. Throws BF-KEYS-DAMAGED. */
+/** True if the file asks for a passphrase. Throws BF-KEYS-OLD, BF-KEYS-DAMAGED. */
 export function needsPassphrase(text: string): boolean {
   return parse(text).secret.protection !== 'none';
 }
 
-/** The public halves, which need no passphrase; hexadecimal. Throws BF-KEYS-DAMAGED. */
+/** The public halves, which need no passphrase; hexadecimal. Throws BF-KEYS-OLD, BF-KEYS-DAMAGED. */
 export function publicKeysOf(text: string): KeysFile['public'] {
   return parse(text).public;
 }
@@ -126,7 +142,7 @@ export function publicHalves(keys: VendorKeys): KeysFile['public'] {
   };
 }
 
-/** The keys of a file. Throws BF-KEYS-PASSPHRASE for a wrong (or missing) passphrase, BF-KEYS-DAMAGED. */
+/** The keys of a file. Throws BF-KEYS-PASSPHRASE for a wrong (or missing) passphrase, BF-KEYS-OLD, BF-KEYS-DAMAGED. */
 export async function parseKeys(text: string, passphrase: string | undefined, kdf: Kdf): Promise<VendorKeys> {
   const file = parse(text);
   const secrets = await openSecrets(file.secret, passphrase, kdf);
@@ -152,9 +168,9 @@ async function openSecrets(secret: KeysFile['secret'], passphrase: string | unde
 }
 
 function parse(text: string): KeysFile {
-  try {
-    return KeysSchema.parse(JSON.parse(text));
-  } catch (error) {
-    throw fail('BF-KEYS-DAMAGED', error instanceof z.ZodError ? error.issues[0]?.path.join('.') : 'not JSON');
-  }
+  const value = parseJson(text, 'BF-KEYS-DAMAGED', 'the file');
+  if (OldSchema.safeParse(value).success) throw fail('BF-KEYS-OLD');
+  const checked = KeysSchema.safeParse(value);
+  if (!checked.success) throw fail('BF-KEYS-DAMAGED', checked.error.issues[0]?.path.join('.'));
+  return checked.data;
 }

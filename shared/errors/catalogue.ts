@@ -482,6 +482,15 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-KEYS-OLD': {
+    sentence: 'These keys were made by an older version of Blindflash, which this one does not read.',
+    remedy:
+      'Finish open jobs with the old version, move the old key file away (keep it: old receipts are checked with it), run ' +
+      '`blindflash keygen`, and give the relay operator the new tenant.pub.',
+    part: 'keys',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-KEYS-PASSPHRASE': {
     sentence: 'The passphrase does not open the keys.',
     remedy: 'Try again; check the keyboard layout and caps lock.',
@@ -490,8 +499,8 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-KEYS-PERMISSIONS': {
-    sentence: 'Other users of this computer can read the key files.',
-    remedy: 'Make them private, for example `chmod 600` on each file and `chmod 700` on the folder, then repeat.',
+    sentence: 'Other users of this computer can read or replace a file that holds secrets.',
+    remedy: 'Make it yours alone, for example `chmod 600` on the file and `chmod 700` on its folder, then repeat.',
     part: 'keys',
     retry: 'never',
     endsJob: true,
@@ -602,6 +611,15 @@ export const ERRORS = {
   'BF-PROBE-COMMAND': {
     sentence: 'The ST-LINK refused a command.',
     remedy: `${REPLUG} If it happens again, update its firmware with ST’s STSW-LINK007.`,
+    part: 'probe',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-PROBE-ADDON': {
+    sentence: 'The USB library on this computer is not the one this version of Blindflash was made with.',
+    remedy:
+      'Install Blindflash again in an empty folder, without building packages from source. If that does not help, something on this ' +
+      'computer replaces it: use another one.',
     part: 'probe',
     retry: 'never',
     endsJob: false,

@@ -8,6 +8,7 @@ import {
   fromUtf8,
   Reader,
   toBase64url,
+  toHex,
   Writer,
 } from '../codec/bytes.ts';
 import { hkdfExpand, hmacSha512, sha512, withDomain } from '../crypto/hash.ts';
@@ -65,6 +66,11 @@ export function publicInviteBytes(invite: PublicInvite): Uint8Array {
 /** V of a vendor: SHA-512("blindflash/2 vendor" ‖ 00 ‖ sealed public key ‖ receipt public key), its first 32 bytes (§3). */
 export function vendorFingerprint(sealedPublic: Uint8Array, receiptPublic: Uint8Array): Uint8Array {
   return copyOf(sha512(withDomain('blindflash/2 vendor', sealedPublic, receiptPublic)), 0, 32);
+}
+
+/** The first 80 bits of V, as people read them to each other: five groups of four digits. @param vendor V, 32 bytes */
+export function fingerprintText(vendor: Uint8Array): string {
+  return toHex(vendor.slice(0, 10)).replace(/(....)(?=.)/g, '$1 ');
 }
 
 /** SHA-512 of the public invite: second context of the tunnel's handshake. 64 bytes. */

@@ -1,14 +1,20 @@
-// Edge: files only their owner may read (keys, resume secrets, job state), replaced whole or not at all.
-import { constants } from 'node:fs';
-import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises';
+// Edge: files only their owner may read (keys, passphrases, invites, job state), replaced whole or not at all. What somebody else could
+// have put there, or could read, is refused (docs/threat-model.md).
+import { constants, type Stats } from 'node:fs';
+import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { fail, isBlindflashError, type ErrorCode } from '../../errors/errors.ts';
 
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
-const OTHERS = 0o077;
+/** Group and others: may not touch a file at all, may not put anything into a folder. */
+const FORBIDDEN = { file: 0o077, folder: 0o022 } as const;
 const LARGEST_BYTES = 16 * 1024 * 1024;
+/** A file that is not whole yet; nothing but this module makes names like it. */
+const DRAFT = /^\..+\.draft-[0-9a-f]{12}$/;
+/** A draft this much older than a new file belongs to a process that is no more. Chosen. */
+const DRAFT_MS = 3_600_000;
 
 export interface PrivateFileCodes {
   /** Thrown when the file is not there. */
@@ -17,22 +23,23 @@ export interface PrivateFileCodes {
   readonly exists?: ErrorCode;
   /** False refuses to touch a file that exists. */
   readonly replace?: boolean;
+  /** The path as errors name it, where what was named may be a secret in a path's place. */
+  readonly shownAs?: string;
 }
 
 /**
- * Reads a file that must belong to its owner alone.
- * @throws BF-KEYS-PERMISSIONS when group or others may touch it (POSIX), `missing` (BF-KEYS-MISSING) when it is not
- *   there, BF-USAGE-FILE for anything else that goes wrong.
+ * Reads a file that must be a plain one and its owner's alone. A pipe or device is refused at once, not waited for.
+ * @throws BF-KEYS-PERMISSIONS when it is another user's, or group or others may touch it (POSIX), `missing` (BF-KEYS-MISSING) when it
+ *   is not there, BF-USAGE-FILE for anything else that goes wrong.
  */
 export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}): Promise<Uint8Array> {
   return guarded(path, codes, async () => {
-    const file = await open(path, 'r');
+    const { O_RDONLY, O_NONBLOCK = 0 } = constants;
+    const file = await open(path, O_RDONLY | O_NONBLOCK);
     try {
-      const { mode, size } = await file.stat();
-      if (process.platform !== 'win32' && (mode & OTHERS) !== 0) {
-        throw fail('BF-KEYS-PERMISSIONS', `${path} has mode ${(mode & 0o777).toString(8)}`);
-      }
-      if (size > LARGEST_BYTES) throw fail('BF-USAGE-FILE', `${path} is too large`);
+      const stats = await file.stat();
+      requireOwn(codes.shownAs ?? path, stats, 'file');
+      if (stats.size > LARGEST_BYTES) throw fail('BF-USAGE-FILE', `${codes.shownAs ?? path} is too large`);
       return new Uint8Array(await file.readFile());
     } finally {
       await file.close();
@@ -41,22 +48,26 @@ export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}
 }
 
 /**
- * Writes a file that is its owner's alone (0600), making its folder (0700) if need be. The new content takes the place
- * of the old in one step; after a crash the file is either old or new.
+ * Writes a file that is its owner's alone (0600), making its folder (0700) if need be. The new content takes the place of the old in
+ * one step; after a crash the file is either old or new. Once this has resolved, file and folder are on disk. Drafts that a crash left
+ * in the folder are removed.
  * @throws `exists` (BF-KEYS-EXIST) when it must not be replaced, BF-USAGE-FILE for anything else that goes wrong.
  */
 export async function writePrivateFile(path: string, bytes: Uint8Array, codes: PrivateFileCodes = {}): Promise<void> {
   await guarded(path, codes, async () => {
-    await mkdir(dirname(path), { recursive: true, mode: OWNER_ONLY_FOLDER });
-    if (codes.replace === false) await writeNew(path, bytes);
-    else await replaceWhole(path, bytes);
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
+    const writtenAt = codes.replace === false ? await writeNew(path, bytes) : await replaceWhole(path, bytes);
+    await syncFolder(folder);
+    await removeDrafts(folder, writtenAt);
   });
 }
 
-/** Removes a file. False when it is not there; of several callers one hears true. @throws BF-USAGE-FILE */
+/** Removes a file, on disk too. False when it is not there; of several callers one hears true. @throws BF-USAGE-FILE */
 export async function removePrivateFile(path: string): Promise<boolean> {
   try {
     await unlink(path);
+    await syncFolder(dirname(path));
     return true;
   } catch (error) {
     if (errno(error) === 'ENOENT') return false;
@@ -64,25 +75,72 @@ export async function removePrivateFile(path: string): Promise<boolean> {
   }
 }
 
-async function replaceWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+/**
+ * Refuses a folder that is another user's (not root's), or to which others may write (POSIX): they could put their files in place of
+ * ours. One that is not there is nobody's. @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
+ */
+export async function requirePrivateFolder(path: string): Promise<void> {
+  await guarded(path, {}, async () => {
+    const stats = await stat(path).catch((error: unknown) => {
+      if (errno(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (stats !== undefined) requireOwn(path, stats, 'folder');
+  });
+}
+
+function requireOwn(path: string, stats: Stats, what: keyof typeof FORBIDDEN): void {
+  const isKind = what === 'file' ? stats.isFile() : stats.isDirectory();
+  if (!isKind) throw fail('BF-USAGE-FILE', `${path} is no plain ${what}`);
+  if (process.platform === 'win32') return;
+  const isRoots = what === 'folder' && stats.uid === 0;
+  if (!isRoots && stats.uid !== process.getuid?.()) throw fail('BF-KEYS-PERMISSIONS', `${path} belongs to another user`);
+  if ((stats.mode & FORBIDDEN[what]) !== 0) {
+    throw fail('BF-KEYS-PERMISSIONS', `${path} has mode ${(stats.mode & 0o777).toString(8)}`);
+  }
+}
+
+/** @returns when the new file was written, milliseconds since 1970 */
+async function replaceWhole(path: string, bytes: Uint8Array): Promise<number> {
+  const draft = join(dirname(path), `.${basename(path)}.draft-${randomBytes(6).toString('hex')}`);
   try {
-    await writeNew(draft, bytes);
+    const writtenAt = await writeNew(draft, bytes);
     await rename(draft, path);
+    return writtenAt;
   } catch (error) {
     await unlink(draft).catch(() => {});
     throw error;
   }
 }
 
-async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
+async function writeNew(path: string, bytes: Uint8Array): Promise<number> {
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
-  const file: FileHandle = await open(path, O_CREAT | O_EXCL | O_WRONLY, OWNER_ONLY_FILE);
+  const file = await open(path, O_CREAT | O_EXCL | O_WRONLY, OWNER_ONLY_FILE);
   try {
     await file.writeFile(bytes);
     await file.sync();
+    return (await file.stat()).mtimeMs;
   } finally {
     await file.close();
+  }
+}
+
+/** A new name, or one that is gone, is on disk only once its folder is. Windows has no such call. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const file = await open(folder, constants.O_RDONLY);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function removeDrafts(folder: string, writtenAt: number): Promise<void> {
+  for (const name of (await readdir(folder)).filter((each) => DRAFT.test(each))) {
+    const path = join(folder, name);
+    const stats = await stat(path).catch(() => undefined);
+    if (stats !== undefined && writtenAt - stats.mtimeMs > DRAFT_MS) await unlink(path).catch(() => {});
   }
 }
 
@@ -91,10 +149,12 @@ async function guarded<T>(path: string, codes: PrivateFileCodes, work: () => Pro
     return await work();
   } catch (error) {
     if (isBlindflashError(error)) throw error;
-    const kind = errno(error);
-    if (kind === 'ENOENT') throw fail(codes.missing ?? 'BF-KEYS-MISSING', path, error);
-    if (kind === 'EEXIST') throw fail(codes.exists ?? 'BF-KEYS-EXIST', path, error);
-    throw fail('BF-USAGE-FILE', `${path}: ${kind}`, error);
+    const [kind, shown] = [errno(error), codes.shownAs ?? path];
+    // What the system says names the path.
+    const cause = codes.shownAs === undefined ? error : undefined;
+    if (kind === 'ENOENT') throw fail(codes.missing ?? 'BF-KEYS-MISSING', shown, cause);
+    if (kind === 'EEXIST') throw fail(codes.exists ?? 'BF-KEYS-EXIST', shown, cause);
+    throw fail('BF-USAGE-FILE', `${shown}: ${kind}`, cause);
   }
 }
 

@@ -44,7 +44,7 @@ describe('what commands print with --json', function () {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'blindflash-json-'));
-    await writeFile(join(folder, 'passphrase'), 'correct horse battery staple\n');
+    await writeFile(join(folder, 'passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
   });
   after(async () => {
     for (const actor of actors) actor.stop();
