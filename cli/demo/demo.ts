@@ -127,18 +127,19 @@ async function bringTogether(
   await vendor.hear(isEvent('invite'));
   say('  an invite for the customer lies ready (a file here; a mail in life)');
 
-  step('The customer pastes the invite and reads the sheet');
+  step('The customer pastes the invite; his screen shows a code');
   const agent = start(
     'agent',
     ['agent', '--probe', probe.replace(/^tcp:\/\//, 'tcp:'), '--invite-file', invite],
     customerHome,
   );
-  agent.type('yes');
+  const [{ code }] = await Promise.all([agent.hear(isEvent('code')), vendor.hear(isEvent('code'))]);
+  step(`He reads it out: ${String(code)}. The vendor, who has not seen it, types what he hears`);
+  vendor.type(String(code));
   const sheet = await agent.hear(isEvent('sheet'));
   for (const line of sheet['lines'] as readonly string[]) say(`  │ ${line}`);
-  const [theirs, ours] = await Promise.all([agent.hear(isEvent('code')), vendor.hear(isEvent('code'))]);
-  step(`The customer says yes and reads the code out: ${theirs['code']}. The vendor sees ${ours['code']}`);
-  vendor.type(theirs['code'] === ours['code'] ? 'yes' : 'no');
+  step(`The vendor says that the code was right. The customer types the word of this sheet: ${String(sheet['word'])}`);
+  agent.type(String(sheet['word']));
   return { vendor, agent };
 }
 
