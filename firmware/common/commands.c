@@ -168,8 +168,8 @@ static void answer(reply_kind kind, uint32_t argument, const sealed_command *com
   sealed_reply(kind, (uint8_t)argument, command->sequence, body, bytes);
 }
 
-/* Bytes of the ranges from `first` to before `end` that lie in sectors not erased in this session. */
-static uint32_t bytes_found(const plan *p, uint32_t first, uint32_t end) {
+/* Bytes of the ranges from `first` to before `end` in sectors not erased in this session. */
+static uint32_t bytes_not_erased(const plan *p, uint32_t first, uint32_t end) {
   uint32_t bytes = 0;
   for (; first < end; first++) {
     const plan_range *r = &p->range[first];
@@ -184,7 +184,7 @@ static uint32_t bytes_found(const plan *p, uint32_t first, uint32_t end) {
  * tries all it may be, and not too often.
  */
 static void count_question(const plan *p, uint32_t first, uint32_t number) {
-  uint32_t bytes = bytes_found(p, first, first + number);
+  uint32_t bytes = bytes_not_erased(p, first, first + number);
   if (bytes == 0) return;
   if ((bytes < QUESTION_LEAST_BYTES && number != p->count) || questions == QUESTION_IN_LIFE)
     session_abort(ERROR_OUTSIDE_PLAN, first);
