@@ -21,8 +21,9 @@ describe('stub wiping', () => {
   it('agreement, old chains and what they came from are gone while the session lives', () => {
     const { fixture, secrets } = busy();
     const inCcm = found(memory(fixture, CCM), secrets);
-    for (const gone of ['ee', 'es', 'se', 'prk0', 'key "device"', 'prk', 'chain i2r 0', 'chain r2i 0'])
-      {assert.ok(!inCcm.includes(gone), gone);}
+    for (const gone of ['ee', 'es', 'se', 'prk0', 'key "device"', 'prk', 'chain i2r 0', 'chain r2i 0']) {
+      assert.ok(!inCcm.includes(gone), gone);
+    }
   });
   for (const ending of ENDINGS) {
     it(`leaves nothing in memory when ${ending.what}`, () => {
