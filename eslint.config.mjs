@@ -25,6 +25,7 @@ const EDGES = [
   'shared/platform/**',
   'agent/node/**',
   'agent/probe/usb/node-usb.ts',
+  'agent/probe/usb/usb-addon.ts',
   'agent/probe/stlink/tcp-socket.ts',
   'relay/server.ts',
   'relay/control/file.ts',

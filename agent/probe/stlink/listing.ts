@@ -2,7 +2,7 @@
 import { fail } from '../../../shared/errors/errors.ts';
 import type { Probe } from '../probe.ts';
 import type { ProbeDriver, ProbeEnvironment, ProbeListing } from '../probe-driver.ts';
-import type { UsbFinding } from '../usb/node-usb.ts';
+import { listUsbDevices, type UsbFinding } from '../usb/node-usb.ts';
 import { PRODUCTS, ST_VENDOR_ID } from './constants.ts';
 import { StlinkDriver } from './driver.ts';
 import { readSerial } from './serial.ts';
@@ -18,10 +18,6 @@ const STLINK_SERVER_PORT = 7184;
 
 /** Opens each ST-LINK for a moment to read its serial; claims nothing, sends no probe command. */
 async function listUsb(_selector: string | undefined, environment: ProbeEnvironment): Promise<ProbeListing[]> {
-  // The native module is loaded only here: a missing library must not break what needs no USB.
-  const { listUsbDevices } = await import('../usb/node-usb.ts').catch((error: unknown) => {
-    throw fail('BF-INTERNAL-BUILD', 'the USB module does not load on this computer', error);
-  });
   const isStlink = (vendorId: number, productId: number): boolean => vendorId === ST_VENDOR_ID && productId in PRODUCTS;
   const listings: ProbeListing[] = [];
   for (const found of await listUsbDevices(isStlink)) listings.push(await usbListing(found, environment));

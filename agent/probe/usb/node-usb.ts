@@ -1,10 +1,11 @@
-// Edge: USB devices of this computer through npm `usb` 2.x (the only importer). Facts: docs/reference/stlink.md §1.4, §7.
+// Edge: USB devices of this computer through npm `usb` 2.x (loaded by usb-addon.ts). Facts: docs/reference/stlink.md §1.4, §7.
 // Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
 // a libusb device with a pending transfer cannot be closed.
-import { usb, WebUSBDevice } from 'usb';
+import type { usb, WebUSBDevice } from 'usb';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import type { UsbControlSetup, UsbDeviceLike, UsbInResult, UsbOutResult } from './usb-device.ts';
+import { loadUsb } from './usb-addon.ts';
 import { usbError } from './usb-errors.ts';
 
 /** One device on USB: usable, or with the reason why not. */
@@ -15,33 +16,35 @@ export interface UsbFinding {
   readonly problem: BlindflashError | undefined;
 }
 
+type UsbModule = Awaited<ReturnType<typeof loadUsb>>;
 type Native = InstanceType<typeof usb.Device>;
 const DIRECTION_IN = 0x80;
 
-/** Every device whose ids are wanted. Opens and claims nothing. @throws BF-PROBE-DRIVER */
+/** Every device whose ids are wanted. Opens and claims nothing. @throws BF-PROBE-DRIVER, BF-PROBE-ADDON, BF-INTERNAL-BUILD */
 export async function listUsbDevices(
   isWanted: (vendorId: number, productId: number) => boolean,
 ): Promise<UsbFinding[]> {
+  const module = await loadUsb();
   const findings: UsbFinding[] = [];
-  for (const native of nativeDevices()) {
+  for (const native of nativeDevices(module)) {
     const { idVendor, idProduct } = native.deviceDescriptor;
-    if (isWanted(idVendor, idProduct)) findings.push(await describe(native));
+    if (isWanted(idVendor, idProduct)) findings.push(await describe(module, native));
   }
   return findings;
 }
 
-function nativeDevices(): Native[] {
+function nativeDevices(module: UsbModule): Native[] {
   try {
-    return usb.getDeviceList();
+    return module.usb.getDeviceList();
   } catch (error) {
     throw fail('BF-PROBE-DRIVER', 'the USB system does not list devices', error);
   }
 }
 
-async function describe(native: Native): Promise<UsbFinding> {
+async function describe(module: UsbModule, native: Native): Promise<UsbFinding> {
   const { idVendor: vendorId, idProduct: productId } = native.deviceDescriptor;
   try {
-    const device = new CancellableDevice(native, await WebUSBDevice.createInstance(native));
+    const device = new CancellableDevice(native, await module.WebUSBDevice.createInstance(native));
     return { vendorId, productId, device, problem: undefined };
   } catch (error) {
     return { vendorId, productId, device: undefined, problem: usbError(error, process.platform) };

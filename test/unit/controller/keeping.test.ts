@@ -1,6 +1,6 @@
 // What the vendor keeps: keys under a passphrase, jobs, invites, receipts. In files only he can read.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { homeFolder } from '../../../controller/store/home.ts';
@@ -9,13 +9,15 @@ import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controll
 import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { inviteLine, makeRoom, roomHash } from '../../../controller/job/invite.ts';
-import { formatJob, jobId, parseJob, parseRoom, formatRoom } from '../../../controller/job/job-record.ts';
+import { jobId } from '../../../controller/job/job-record.ts';
+import { formatJob, formatRoom, parseJob, parseRoom } from '../../../controller/store/job-form.ts';
 import {
   formatKeys,
   makeKeys,
   needsPassphrase,
   parseKeys,
   publicKeysOf,
+  vendorOf,
   type Kdf,
 } from '../../../controller/store/keys.ts';
 import { parseAddress, parseSectors } from '../../../cli/vendor/options.ts';
@@ -29,6 +31,7 @@ import { refuses, seeded } from '../shared/support.ts';
 import { recordFor } from './job-fixture.ts';
 
 const keys = makeKeys(seeded('vendor'));
+const SEALED = { homeKey: async () => keys.home, random: seeded('nonces') };
 /** Quick, for tests only. */
 const quick: Kdf = async (passphrase, salt) => scryptKdf(passphrase, salt, { logN: 4, r: 8, p: 1 });
 const nobody: Prompt = {
@@ -36,7 +39,7 @@ const nobody: Prompt = {
   ask: () => Promise.reject(new Error('asked')),
   confirm: () => Promise.reject(new Error('asked')),
   askHidden: () => Promise.reject(new Error('asked')),
-  close: () => {},
+  close: () => Promise.resolve(),
 };
 
 describe('controller: keys', () => {
@@ -52,19 +55,35 @@ describe('controller: keys', () => {
     for (const wrong of ['Correct horse', '', undefined]) {
       await assert.rejects(parseKeys(text, wrong, quick), { code: 'BF-KEYS-PASSPHRASE' });
     }
-    for (const pair of [keys.tenant, keys.receipt, keys.sealed]) {
-      assert.ok(!text.includes(toHex(pair.secretKey.subarray(0, 32))));
-    }
+    const secrets = [keys.tenant, keys.receipt, keys.sealed].map(({ secretKey }) => secretKey.subarray(0, 32));
+    for (const secret of [...secrets, keys.home]) assert.ok(!text.includes(toHex(secret)));
     assert.equal(publicKeysOf(text).tenant, toHex(keys.tenant.publicKey));
+  });
+
+  it('have a fingerprint of the two that invites lead to, and of no other', () => {
+    const other = makeKeys(seeded('other'));
+    assert.deepEqual(vendorOf({ ...other, sealed: keys.sealed, receipt: keys.receipt }), vendorOf(keys));
+    for (const name of ['sealed', 'receipt'] as const) {
+      assert.notDeepEqual(vendorOf({ ...keys, [name]: other[name] }), vendorOf(keys), name);
+    }
   });
 
   it('say when they are damaged', async () => {
     const text = await formatKeys(keys, undefined, quick, seeded('file'));
     assert.deepEqual(await parseKeys(text, undefined, quick), keys);
     const swapped = text.replace(toHex(keys.tenant.publicKey), toHex(keys.receipt.publicKey));
-    for (const bad of [text.slice(1), swapped, text.replace('keys 1', 'keys 2'), '{}']) {
+    for (const bad of [
+      text.slice(1),
+      swapped,
+      text.replace('keys 2', 'keys 3'),
+      '{}',
+      text.replace('{', '{"version": "blindflash keys 2",'),
+    ]) {
       await assert.rejects(parseKeys(bad, undefined, quick), { code: 'BF-KEYS-DAMAGED' });
     }
+    const old = text.replace('keys 2', 'keys 1').replace(/("keys": "[0-9a-f]{192})[0-9a-f]{64}/, '$1');
+    await assert.rejects(parseKeys(old, undefined, quick), { code: 'BF-KEYS-OLD' });
+    assert.throws(() => publicKeysOf(old), { code: 'BF-KEYS-OLD' });
     const cheap = (await formatKeys(keys, 'x', quick, seeded('file'))).replace('"logN": 17', '"logN": 4');
     await assert.rejects(parseKeys(cheap, 'x', quick), { code: 'BF-KEYS-DAMAGED' });
   });
@@ -80,11 +99,11 @@ describe('controller: files', () => {
     this.timeout(20_000);
     const path = join(folder, 'keys.json');
     const file = join(folder, 'passphrase');
-    writeFileSync(file, 'from a file\n');
+    writeFileSync(file, 'from a file\n', { mode: 0o600 });
     const source = { file, prompt: nobody };
     await storeKeys(path, keys, await newPassphrase(source), seeded('file'));
     if (process.platform !== 'win32') assert.equal(mode(path), 0o600);
-    assert.deepEqual(await loadKeys(path, source), keys);
+    assert.deepEqual(await loadKeys(path, source), { keys, isProtected: true });
     await assert.rejects(storeKeys(path, keys, 'x', seeded('file')), { code: 'BF-KEYS-EXIST' });
     await assert.rejects(loadKeys(join(folder, 'none'), source), { code: 'BF-KEYS-MISSING' });
   });
@@ -100,9 +119,9 @@ describe('controller: files', () => {
   });
 
   it('a job is saved whole and read back', async () => {
-    const store = new FileJobStore(homeFolder(folder));
+    const store = new FileJobStore(homeFolder(folder), SEALED);
     const fresh = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(3) }));
-    const record = { ...fresh, uid: '0'.repeat(24), acknowledged: [1, 5], board: 'incomplete' as const };
+    const record = { ...fresh, uid: '0'.repeat(24), acknowledged: [1, 5], chipProved: 'incomplete' as const };
     await store.save(fresh);
     await store.save(record);
     assert.deepEqual(plain(await store.load(jobId(record))), plain(record));
@@ -110,14 +129,12 @@ describe('controller: files', () => {
     const path = join(folder, 'jobs', `${jobId(record)}.json`);
     if (process.platform !== 'win32') assert.equal(mode(path), 0o600);
     assert.equal(readdirSync(join(folder, 'jobs')).length, 1);
-    writeFileSync(path, readFileSync(path, 'utf8').replace('incomplete', 'perfect'));
-    await assert.rejects(store.load(jobId(record)), { code: 'BF-JOB-STATE' });
     await assert.rejects(store.load('00'.repeat(16)), { code: 'BF-JOB-UNKNOWN' });
     await assert.rejects(store.load('../keys'), { code: 'BF-JOB-UNKNOWN' });
   });
 
   it('keeps one receipt for a job and a unit', async () => {
-    const store = new FileJobStore(homeFolder(folder));
+    const store = new FileJobStore(homeFolder(folder), SEALED);
     const [job, uid] = ['ab'.repeat(16), 'cd'.repeat(12)];
     assert.equal(await store.receipt(job, uid), undefined);
     await store.storeReceipt(job, uid, { text: '{"a":1}', signature: '00' });
@@ -127,7 +144,7 @@ describe('controller: files', () => {
   });
 
   it('an invite belongs to the first job that takes it', async () => {
-    const store = new FileJobStore(homeFolder(folder));
+    const store = new FileJobStore(homeFolder(folder), SEALED);
     const room = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16) })).room;
     await store.saveInvite(room);
     assert.deepEqual(plain(await store.takeInvite(roomHash(room))), plain(room));
@@ -145,6 +162,7 @@ describe('controller: rooms and records', () => {
   const room = makeRoom({
     relayUrl: 'wss://Relay.example.com:8443/',
     tenant: keys.tenant,
+    vendor: vendorOf(keys),
     expires: 2_000_000_000,
     capKiB: 1024,
     random: seeded('room'),
@@ -176,6 +194,7 @@ describe('controller: rooms and records', () => {
       const made = makeRoom({
         relayUrl,
         tenant: keys.tenant,
+        vendor: vendorOf(keys),
         expires: 2_000_000_000,
         capKiB: 1024,
         random: seeded('spelt'),
@@ -185,7 +204,7 @@ describe('controller: rooms and records', () => {
   });
 
   it('a spent invite is not shown again', () => {
-    refuses('BF-INVITE-SECRET-DEAD', () => inviteLine({ ...room, inviteSecret: undefined }));
+    refuses('BF-INVITE-SECRET-DEAD', () => inviteLine({ ...room, invite: { ...room.invite, tunnels: 1 } }));
   });
 
   it('records survive their file form and refuse every missing or foreign field', () => {

@@ -7,10 +7,12 @@ import { roomHash } from '../../../controller/job/invite.ts';
 import { jobId } from '../../../controller/job/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { FileJobStore } from '../../../controller/store/file-job-store.ts';
+import { homeKey } from '../../../controller/store/sealed-file.ts';
 import { homeFolder } from '../../../controller/store/home.ts';
 import type { JobStore } from '../../../controller/store/port.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
+import { seeded } from '../shared/support.ts';
 import { recordFor } from './job-fixture.ts';
 
 const recordOf = (id: number) => recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(id) }));
@@ -19,9 +21,10 @@ const { room: ROOM } = FIRST;
 const [JOB, UID] = ['ab'.repeat(16), 'cd'.repeat(12)];
 const receipt = (outcome: string) => ({ text: JSON.stringify({ outcome }), signature: '00' });
 
+const SEALED = { homeKey: async () => homeKey(seeded('home').bytes(32)), random: seeded('nonces') };
 let folder: string;
 const STORES: Readonly<Record<string, () => JobStore>> = {
-  files: () => new FileJobStore(homeFolder(folder)),
+  files: () => new FileJobStore(homeFolder(folder), SEALED),
   memory: () => new MemoryJobStore(),
 };
 
@@ -38,10 +41,10 @@ for (const [name, open] of Object.entries(STORES)) {
       assert.deepEqual(await store.jobIds(), []);
       await store.save(SECOND);
       await store.save(FIRST);
-      await store.save({ ...FIRST, acknowledged: [1, 5], board: 'incomplete' });
+      await store.save({ ...FIRST, acknowledged: [1, 5], chipProved: 'incomplete' });
       assert.deepEqual(await store.jobIds(), [jobId(FIRST), jobId(SECOND)]);
-      const { acknowledged, board } = await store.load(jobId(FIRST));
-      assert.deepEqual({ acknowledged, board }, { acknowledged: [1, 5], board: 'incomplete' });
+      const { acknowledged, chipProved } = await store.load(jobId(FIRST));
+      assert.deepEqual({ acknowledged, chipProved }, { acknowledged: [1, 5], chipProved: 'incomplete' });
       for (const id of ['00'.repeat(16), '../keys']) await assert.rejects(store.load(id), { code: 'BF-JOB-UNKNOWN' });
     });
 
@@ -120,7 +123,7 @@ describe('controller: the store port, what only files do', () => {
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it('an invite whose job could not be written is there again', async () => {
-    const store = new FileJobStore(homeFolder(folder));
+    const store = new FileJobStore(homeFolder(folder), SEALED);
     await store.saveInvite(ROOM);
     await store.save(SECOND);
     mkdirSync(join(folder, 'jobs', `${jobId(FIRST)}.json`));

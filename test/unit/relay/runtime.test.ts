@@ -1,9 +1,11 @@
 // The runtime edges every app shares: error reports, logs, private files, prompts, progress, timers.
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { inspect } from 'node:util';
 import { fail, isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import { describeError, reportError, runReported } from '../../../cli/terminal/cli.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
@@ -109,6 +111,30 @@ describe('private files', () => {
       await chmod(path, mode);
       await assert.rejects(readPrivateFile(path), coded('BF-KEYS-PERMISSIONS'));
     }
+  });
+  it('are refused when they are another user’s', async function () {
+    if (process.getuid?.() !== 0) return; // Only root can give files away.
+    const path = join(folder, 'foreign');
+    await writePrivateFile(path, Uint8Array.of(1));
+    await chown(path, 1, 1);
+    await assert.rejects(readPrivateFile(path), coded('BF-KEYS-PERMISSIONS'));
+  });
+  it('are refused at once when they are pipes or devices', async function () {
+    if (process.platform === 'win32') return;
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', ['-m', '600', pipe]);
+    for (const path of [pipe, '/dev/null']) await assert.rejects(readPrivateFile(path), coded('BF-USAGE-FILE'));
+  });
+  it('are named as the caller wants them named, also by what caused the error', async () => {
+    const secret = join(folder, 'correct horse');
+    await assert.rejects(
+      readPrivateFile(secret, { missing: 'BF-USAGE-FILE', shownAs: 'the passphrase file' }),
+      (error) => {
+        assert.ok(error instanceof Error);
+        assert.ok(!`${error.stack} ${inspect(error, { depth: 9 })}`.includes('correct horse'));
+        return coded('BF-USAGE-FILE')(error);
+      },
+    );
   });
   it('are not replaced where that is forbidden', async () => {
     const path = join(folder, 'once');
