@@ -3,7 +3,7 @@
 const files = process.argv.slice(2).filter((argument) => argument.endsWith('.ts'));
 
 module.exports = {
-  import: ['tsx/esm'],
+  import: ['tsx/esm', './test/fixtures/remembered.ts'],
   spec: files.length > 0 ? files : ['test/{unit,integration,scenario,repo}/**/*.test.ts'],
   timeout: 60000,
   reporter: 'dot',

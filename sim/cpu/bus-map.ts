@@ -4,7 +4,8 @@ import { BusFault, type Bus, type Device, type Gate, type Master, type Memory, t
 
 /** Fast-path pages are 16 KiB: the largest power of two that divides SRAM1 (112 KiB). */
 export const PAGE_SHIFT = 14;
-const PAGE_COUNT = 2 ** (32 - PAGE_SHIFT);
+/** Pages up to the end of the SRAM region: no part of the family has plain memory above it. */
+const PAGE_COUNT = 0x20040000 >>> PAGE_SHIFT;
 const OPEN_GATE: Gate = { closed: false, check: () => undefined };
 
 /** One memory as it is stored; several views (home address, boot alias) may show it. */
