@@ -156,14 +156,14 @@ describe('a hostile agent', function () {
       agent.hello(STUBS.hashes);
       const job = await agent.expect('JOB');
       agent.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
-      const first = new EmulatedStub(job, stub.hash, 600, new Uint8Array(12).fill(1));
+      const first = new EmulatedStub(job, stub.hash, { uid: new Uint8Array(12).fill(1) });
       agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: first.m1 });
       agent.send({ name: 'SEALED3', m3: first.takeM2((await agent.expect('SEALED2')).m2) });
       agent.send({ name: 'CREDIT', upTo: 1000 });
       await agent.expect('FRAME');
       agent.send({ name: 'PROBLEM', problem: { code: 'BF-STUB-SILENT', detail: '', board: 'incomplete' } });
       await agent.expect('RESTART');
-      const second = new EmulatedStub(job, stub.hash, 601, new Uint8Array(12).fill(2));
+      const second = new EmulatedStub(job, stub.hash, { seed: 601, uid: new Uint8Array(12).fill(2) });
       agent.send({ name: 'SEALED1', stubHash: stub.hash, m1: second.m1 });
       const { m2 } = await agent.expect('SEALED2');
       agent.send({ name: 'SEALED3', m3: second.takeM2(m2) });

@@ -14,6 +14,7 @@ export const PATIENCE = {
   meet: 60_000,
   peer: 10_000,
   hello: 10_000,
+  code: 60_000,
   consent: 15_000,
   sealed: 15_000,
   work: 20_000,
@@ -44,10 +45,12 @@ export async function impostorJob(
   play: (thief: Impostor, events: readonly JobEvent[]) => Promise<void>,
   options: FlashOptions = {},
 ): Promise<{ thief: Impostor; events: JobEvent[]; error: unknown; receipt: unknown }> {
-  const record = product.record(IMAGE, product.planFor(IMAGE));
+  const record = product.record(IMAGE, product.planFor(IMAGE), product.newRoom(), options.codePolicy);
   const events: JobEvent[] = [];
-  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, ...options });
-  const thief = new Impostor(product, record.room, record.room.inviteSecret!.slice());
+  // Somebody who talks the vendor into typing the code on his screen, unless told otherwise.
+  const type = (): string | undefined => thief.code;
+  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, type, ...options });
+  const thief: Impostor = new Impostor(product, record.room);
   let error: unknown;
   const done = job.done.then(
     ({ receipt }) => receipt,

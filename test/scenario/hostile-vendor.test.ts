@@ -17,7 +17,7 @@ describe('a hostile vendor', function () {
   this.timeout(60_000);
 
   const OUTSIDE: Readonly<Record<string, Command>> = {
-    'a digest of a range that is not in the plan': { name: 'DIGEST', range: 1 },
+    'a digest of a range that is not in the plan': { name: 'DIGEST', first: 1, count: 1, expected: new Uint8Array(64) },
     'a sector that is not in the plan': { name: 'ERASE', sector: 1 },
     'a sector no chip has': { name: 'ERASE', sector: 200 },
     'the word behind the range': { name: 'IMAGE', address: FLASH + 8192, data: new Uint8Array(4) },
@@ -66,7 +66,7 @@ describe('a hostile vendor', function () {
   it('unknown plan fields, reserved bits and lengths: refused by agent and controller, and by the real stub', () => {
     const good = encodePlan(smallPlan());
     const changes: Readonly<Record<string, (plan: Uint8Array) => Uint8Array>> = {
-      magic: (plan) => set(plan, 3, 0x32),
+      magic: (plan) => set(plan, 3, 0x31),
       'kind 6': (plan) => set(plan, 6, 6),
       'mode 2': (plan) => set(plan, 7, 2),
       'width 3': (plan) => set(plan, 40, 3),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { ShortMemory } from '../../agent/session/ports.ts';
 import { publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';
+import { isUnused } from '../../controller/job/invite.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { requireChip } from '../../shared/chips/index.ts';
@@ -63,7 +64,7 @@ describe('survival', function () {
         requireRight(product);
         assert.ok(product.links.filter((link) => link.side === side).length >= 2, 'it came back');
         assert.equal(outcome.events.filter(({ type }) => type === 'sealed').length, 1);
-        assert.equal(product.codes.agent.length, 1);
+        assert.equal(product.codes.length, 1);
       });
     }
   }
@@ -146,7 +147,7 @@ describe('survival', function () {
     const options: FlashOptions = {
       patience: PATIENCE,
       memory: new ShortMemory(),
-      confirmCode: () => (asked.push(product.saved.length) === 1 ? new Promise<boolean>(() => {}) : true),
+      type: (_question, shown) => (asked.push(product.saved.length) === 1 ? undefined : shown),
     };
     const first = product.startVendor(WIDE, record, [], options);
     const agent = product.runAgent(record, options);
@@ -154,7 +155,7 @@ describe('survival', function () {
     const stored = structuredClone(product.saved.at(-1)!);
     first.interrupt();
     await assert.rejects(product.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
-    assert.equal(stored.room.codeConfirmed, false);
+    assert.equal(stored.code, undefined);
     await product.queue.runUntil(() => false, product.queue.nowNs + 8e9).catch(() => {});
     const events: JobEvent[] = [];
     const second = product.startVendor(WIDE, { ...stored, room: { ...stored.room } }, events, options);
@@ -190,7 +191,7 @@ describe('survival', function () {
     await assert.rejects(product.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
     assert.ok(first.resumable);
     await product.queue.runUntil(() => false, product.queue.nowNs + 8e9).catch(() => {});
-    assert.equal(stored.room.inviteSecret, undefined, 'the invite is dead');
+    assert.equal(isUnused(stored.room), false, 'the invite is dead');
     const before = erased.length;
     const events: JobEvent[] = [];
     const second = product.startVendor(image, { ...stored, room: { ...stored.room } }, events, options);
@@ -234,7 +235,7 @@ describe('survival', function () {
     requireDone(outcome);
     requireRight(product);
     assert.equal(outcome.agent.board, 'running');
-    assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
+    assert.equal(outcome.agent.receipt?.text.includes('customer receipt'), true);
     assert.equal(outcome.receipt?.text, product.receipts.at(-1)!.text, 'the receipt of the process before');
     assert.equal(product.receipts.length, 1);
     assert.ok(!events.some(({ type }) => type === 'sealed' || type === 'job'), 'nothing is done again');
@@ -262,7 +263,7 @@ describe('survival', function () {
     const outcome = await product.finish(second, product.runAgent(record, options), events);
     requireDone(outcome);
     requireRight(product);
-    assert.equal(outcome.agent.receipt?.receipt?.includes('customer receipt'), true);
+    assert.equal(outcome.agent.receipt?.text.includes('customer receipt'), true);
     assert.equal(outcome.agent.board, 'unknown', 'this agent has seen nothing of it');
     assert.equal(product.receipts.length, 1);
   });
@@ -300,7 +301,6 @@ describe('survival', function () {
     let told = false;
     const outcome = await product.flash(tinyImage(), {
       patience: PATIENCE,
-      confirmCode: () => true,
       ...dropAtReceipt(product, () => (told = true)),
     });
     requireDone(outcome);
