@@ -28,11 +28,11 @@ describe('attacks on the invite', function () {
     const events: JobEvent[] = [];
     let customer: Impostor | undefined;
     // The vendor asks on the telephone; the customer starts, and has no code to read: his tunnel does not open.
-    const type = (): Promise<string | undefined> => {
+    const typeCode = (): Promise<string | undefined> => {
       customer = new Impostor(product, record.room, 501);
       return new Promise((resolve) => product.queue.after(6000, () => resolve(customer?.code)));
     };
-    const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, type });
+    const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, typeCode });
     const thief = new Impostor(product, record.room);
     const script = async (): Promise<void> => {
       await thief.opened();

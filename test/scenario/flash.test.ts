@@ -31,7 +31,7 @@ function signedBy({ text, signature }: SignedText): string {
   const { vendorKey } = JSON.parse(text) as { vendorKey: string };
   const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(vendorKey, 'hex')]);
   const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
-  const message = Buffer.concat([Buffer.from('blindflash/1 receipt\0'), Buffer.from(text)]);
+  const message = Buffer.concat([Buffer.from('blindflash/2 receipt\0'), Buffer.from(text)]);
   assert.ok(verify(null, message, key, Buffer.from(signature, 'hex')), 'the receipt is signed');
   const altered = Buffer.from(message);
   altered[30]! ^= 1;
@@ -87,7 +87,7 @@ describe('a job from end to end', function () {
       requireDone(outcome);
       const wanted = flashAfter(before, image, SECTOR_0);
       assert.equal(Buffer.compare(product.board.flash.bytes, wanted), 0);
-      assert.match(product.codes[0] ?? '', /^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}$/);
+      assert.match(product.codes.agent[0] ?? '', /^[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}$/);
       assert.deepEqual([product.asked.length, product.answers], [1, ['right']]);
       assert.equal(product.board.bus.read(DHCSR, 4, 'debugger') & 1, 0, 'C_DEBUGEN is off');
       assert.deepEqual(debugSettings(product), found);

@@ -48,8 +48,8 @@ export async function impostorJob(
   const record = product.record(IMAGE, product.planFor(IMAGE), product.newRoom(), options.codePolicy);
   const events: JobEvent[] = [];
   // Somebody who talks the vendor into typing the code on his screen, unless told otherwise.
-  const type = (): string | undefined => thief.code;
-  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, type, ...options });
+  const typeCode = (): string | undefined => thief.code;
+  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, typeCode, ...options });
   const thief: Impostor = new Impostor(product, record.room);
   let error: unknown;
   const done = job.done.then(

@@ -155,8 +155,7 @@ describe('bit flips in the sealed handshake, at the controller', function () {
   const keyPair = exchangeKeyPair('sealed', random);
   const stubHash = random.bytes(64);
   const planHash = random.bytes(64);
-  const controller = () =>
-    new SealedHandshake({ keyPair, planHash, random });
+  const controller = () => new SealedHandshake({ keyPair, planHash, random });
   const rules = { keyPair, allowedStubs: [toHex(stubHash)], checkFacts: () => {} };
   const sessionId = random.bytes(16);
   const answer = (vendor: SealedHandshake, hash: Uint8Array, m1: Uint8Array): Uint8Array =>

@@ -128,7 +128,7 @@ describe('receipt', () => {
     stubHash: '06'.repeat(64),
     sealedAt: '2026-11-22T15:00:00Z',
     lock: { asked: true, optcr: 0x0fff55ed },
-    statement: modeRow('host-blind').receipt,
+    statement: modeRow('host-blind').receipt.stub,
     vendorKey: toHex(key.publicKey),
   };
   const signed = signReceipt(receipt, key);
