@@ -45,7 +45,11 @@ export async function impostorJob(
   play: (thief: Impostor, events: readonly JobEvent[]) => Promise<void>,
   options: FlashOptions = {},
 ): Promise<{ thief: Impostor; events: JobEvent[]; error: unknown; receipt: unknown }> {
-  const record = product.record(IMAGE, product.planFor(IMAGE), product.newRoom(), options.codePolicy);
+  const record = product.record(
+    IMAGE,
+    product.planFor(IMAGE),
+    options.codePolicy === undefined ? {} : { codePolicy: options.codePolicy },
+  );
   const events: JobEvent[] = [];
   // Somebody who talks the vendor into typing the code on his screen, unless told otherwise.
   const typeCode = (): string | undefined => thief.code;
