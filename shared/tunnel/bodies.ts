@@ -4,7 +4,13 @@ import { z } from 'zod';
 import { foreignText } from '../codec/foreign-text.ts';
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
-const text = (most: number) => z.string().max(most).transform(foreignText);
+/** zod counts code points, the specification UTF-16 units. */
+const text = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .refine((value) => value.length <= most, `more than ${most} UTF-16 units`)
+    .transform(foreignText);
 const u16 = z.int().min(0).max(0xffff);
 const u32 = z.int().min(0).max(0xffffffff);
 

@@ -87,8 +87,6 @@ export class Handover {
 
   /** As Transport.giveM2. */
   async giveM2(m2: Uint8Array): Promise<Uint8Array> {
-    const state = await this.#stateOrThrow();
-    if (state !== 'offered') throw fail('BF-STUB-MAILBOX', `M2 came in the state ${state}`);
     await this.#mailbox.write('M2', m2);
     await this.#command('m2');
     await this.#untilState('active', LIMITS.answer);

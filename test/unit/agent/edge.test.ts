@@ -17,6 +17,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAgent } from '../../../cli/customer/agent.ts';
+import { helloOf } from '../../../agent/session/hello.ts';
+import { HEADER } from '../../../shared/mailbox/layout.ts';
+import { HelloSchema } from '../../../shared/tunnel/bodies.ts';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import { readResumeFile, resumableJobs, ResumeFile } from '../../../agent/node/resume-file.ts';
 import { examine, type Finding } from '../../../agent/target/doctor.ts';
@@ -25,7 +28,7 @@ import { psk } from '../../../shared/crypto/keys.ts';
 import { holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { INVITE } from './support.ts';
-import { STUBS, BoardFixture } from '../../fixtures/board.ts';
+import { STUB_IMAGE, STUBS, BoardFixture } from '../../fixtures/board.ts';
 
 describe('resume file', () => {
   let folder = '';
@@ -146,6 +149,16 @@ describe('resume file', () => {
       assert.throws(() => file.keepSecrets([secret(8)]), { code: 'BF-KEYS-PERMISSIONS' });
     });
 
+    it('refuses what belongs to another user', () => {
+      const { getuid } = process;
+      process.getuid = () => (getuid?.() ?? 0) + 1;
+      try {
+        refuses();
+      } finally {
+        if (getuid !== undefined) process.getuid = getuid;
+      }
+    });
+
     it('follows no symbolic link', () => {
       renameSync(file.path, join(folder, 'elsewhere'));
       symlinkSync(join(folder, 'elsewhere'), file.path);
@@ -173,8 +186,32 @@ describe('bundled stubs', () => {
     assert.throws(() => new StubRegistry([{ name: 'stm32f42x', image: new Uint8Array(8) }]), {
       code: 'BF-INTERNAL-BUILD',
     });
+    const oldest = STUB_IMAGE.slice();
+    for (const major of [0, 1, 3]) {
+      oldest[HEADER.offset + HEADER.fields.version + 1] = major;
+      assert.throws(() => new StubRegistry([{ name: 'stm32f42x', image: oldest }]), /its version is/, `${major}`);
+    }
     assert.throws(() => new StubRegistry([]).forDevice(0x419), { code: 'BF-STUB-UNKNOWN' });
     assert.throws(() => STUBS.forDevice(0x441), { code: 'BF-TARGET-WRONG-CHIP' });
+  });
+});
+
+describe('HELLO', () => {
+  it('fits its fields, whatever the probe calls itself and measures', () => {
+    const probe = { kind: '\u{1f50c}'.repeat(64), firmware: 'x'.repeat(500), serial: '\u001b[2J\u202e', path: 'usb' };
+    const board = { devId: 0x419, revId: 0x2003, uid: new Uint8Array(12), flashKiB: 2048, rdp: 0, optcr: 1 } as const;
+    for (const [measured, told] of [
+      [3300, 3300],
+      [100_001, null],
+      [-5, null],
+      [null, null],
+    ] as const) {
+      const hello = helloOf({ version: 'v'.repeat(99), stubs: STUBS, probe, millivolts: measured, board });
+      assert.equal(HelloSchema.safeParse(hello).success, true);
+      assert.equal(HelloSchema.safeParse({ ...hello, agent: `${'\u{1f50c}'.repeat(32)}x` }).success, false);
+      assert.equal(hello.probe.millivolts, told);
+      assert.doesNotMatch(hello.probe.serial, /[\p{Cc}\p{Cf}]/u);
+    }
   });
 });
 
