@@ -95,12 +95,20 @@ export class AgentChannel {
     return { ms: this.timeouts[timeout], since, error: () => this.#trouble ?? fail(code, WAITED[timeout]) };
   }
 
+  /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
+  meeting(finished: boolean): Limit {
+    if (!finished) return this.limit('meet', 'BF-RELAY-LONELY');
+    return { ms: this.timeouts.hello, since: 'start', error: () => fail('BF-RELAY-LONELY', NOBODY_WAITS) };
+  }
+
   /** Nobody waits for the agent any more. */
   close(): void {
     this.#cancelPeerTimer();
     this.waits.stop();
   }
 }
+
+const NOBODY_WAITS = 'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done';
 
 /** What had not come when the time was over. */
 const WAITED: Readonly<Record<keyof Timeouts, string>> = {

@@ -66,10 +66,10 @@ export class DeviceApproval {
     return this.#recorder.record.devices.find((device) => this.#isConfirmed(device))?.questionsLeft ?? 0;
   }
 
-  /** What is left from now on. */
-  setQuestionsLeft(questionsLeft: number): void {
+  /** No more than these are left; the number never rises again. */
+  limitQuestions(questionsLeft: number): void {
     const { devices } = this.#recorder.record;
-    if (this.questionsLeft === questionsLeft) return;
+    if (questionsLeft >= this.questionsLeft) return;
     this.#recorder.update({
       devices: devices.map((device) => (this.#isConfirmed(device) ? { ...device, questionsLeft } : device)),
     });

@@ -21,6 +21,12 @@ export class Inbox {
     return message as Extract<TunnelMessage, { name: Name }> | undefined;
   }
 
+  /** Takes all messages of this name; returns the latest. */
+  takeLatest<Name extends MessageName>(name: Name): Extract<TunnelMessage, { name: Name }> | undefined {
+    const next = this.take([name]);
+    return next === undefined ? undefined : (this.takeLatest(name) ?? next);
+  }
+
   /** A new tunnel: what came through the old one is void. */
   clear(): void {
     this.#messages.length = 0;

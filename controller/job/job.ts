@@ -8,18 +8,16 @@ import { DeviceApproval } from './device-approval.ts';
 import { FloodGuard } from './flood.ts';
 import { usesStub } from './checks.ts';
 import { JobClosing } from './job-closing.ts';
+import { JobWork } from './job-work.ts';
 import type { JobRecord } from './job-record.ts';
 import { JobRecorder } from './job-recorder.ts';
 import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobSteps } from './job-machine.ts';
 import { UNSEALED, type After, type Input } from './job-table.ts';
-import { MOST_BEGINNINGS, MOST_UNACKNOWLEDGED } from './ports.ts';
+import { MOST_BEGINNINGS } from './ports.ts';
 import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
 import { isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { SealedSessionManager } from './sealed-session-manager.ts';
-import type { Limit } from './wait-queue.ts';
-import { doWork, type QuestionBudget, type WorkOptions } from './work.ts';
-import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { asBlindflashError, fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, OwnMessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
@@ -53,7 +51,7 @@ class Job {
   readonly #flood: FloodGuard;
   readonly #sessions: SealedSessionManager;
   readonly #closing: JobClosing;
-  readonly #chip: Chip;
+  readonly #jobWork: JobWork;
   readonly #transport: Transport;
   readonly #started: number;
   readonly #machine: JobMachine;
@@ -76,7 +74,13 @@ class Job {
     this.#flood = new FloodGuard(options.clock);
     this.#sessions = new SealedSessionManager(options, this.#channel, this.#recorder, this.#devices);
     this.#closing = new JobClosing(options, this.#channel, this.#recorder);
-    this.#chip = chipOf(this.#authorization.plan.devId);
+    this.#jobWork = new JobWork(options, {
+      channel: this.#channel,
+      recorder: this.#recorder,
+      devices: this.#devices,
+      sessions: this.#sessions,
+      unacknowledged: () => this.#transport.unacknowledged,
+    });
     this.#started = options.clock.now();
     this.#machine = new JobMachine(this.#channel, this.#steps, this.#entries);
     this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
@@ -187,15 +191,11 @@ class Job {
   /** What this input does besides being there for whoever waits for it. */
   #hear(input: Input): void {
     const does = this.#machine.does(input);
-    if (does === 'refuse') throw this.#refusal();
+    if (does === 'refuse') throw this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
     if (does !== 'leave') return;
     this.#sessions.drop();
     this.#question.drop();
     this.#machine.leave(input);
-  }
-
-  #refusal(): BlindflashError {
-    return this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
   }
 
   // ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,9 +254,7 @@ class Job {
 
   /** The latest M1 gets the answer: the chip may have begun anew while the vendor typed. */
   #answerWaiting(): After<'answerWaiting'> {
-    const { inbox } = this.#channel;
-    let latest: MessageOf<'SEALED1'> | undefined;
-    for (let next = inbox.take(['SEALED1']); next !== undefined; next = inbox.take(['SEALED1'])) latest = next;
+    const latest = this.#channel.inbox.takeLatest('SEALED1');
     if (latest !== undefined) return this.#answerOffer(latest);
     this.#sessions.answerWaiting();
     return 'confirmation';
@@ -296,7 +294,8 @@ class Job {
 
   /** What is done on entering a phase; most only wait for what the table says. */
   readonly #entries: JobEntries = {
-    waiting: () => this.#machine.await('tunnel', () => this.#channel.tunnel, this.#meeting()),
+    waiting: () =>
+      this.#machine.await('tunnel', () => this.#channel.tunnel, this.#channel.meeting(this.record.finished)),
     hello: () => {
       if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
       this.#sessions.beginAgain();
@@ -317,17 +316,6 @@ class Job {
     farewell: () => this.#takeLeave(),
     closed: () => void this.#close(),
   };
-
-  /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
-  #meeting(): Limit {
-    if (!this.record.finished) return this.#channel.limit('meet', 'BF-RELAY-LONELY');
-    const error = () =>
-      fail(
-        'BF-RELAY-LONELY',
-        'the job is finished and its receipt stored; nobody waits to hear it, nothing has to be done',
-      );
-    return { ms: this.#channel.timeouts.hello, since: 'start', error };
-  }
 
   #askCode(): void {
     this.#question.ask();
@@ -350,55 +338,13 @@ class Job {
   }
 
   #work(session: SealedSession): void {
-    doWork(this.#workOptions(session))
+    this.#jobWork
+      .run(session, this.#authorization.plan)
       .then(async (skipped) => {
         await this.#recorder.saved();
         this.#machine.take('workDone', skipped);
       })
       .catch(this.#machine.failed);
-  }
-
-  #workOptions(session: SealedSession): WorkOptions {
-    const { plan } = this.#authorization;
-    const { waits } = this.#channel;
-    const recorder = this.#recorder;
-    const limit = this.#channel.limit('work', 'BF-STUB-SILENT', 'life');
-    const until = async (ready: () => boolean): Promise<void> => {
-      await waits.until(() => (ready() ? true : undefined), limit);
-    };
-    return {
-      session,
-      plan,
-      chip: this.#chip,
-      image: this.#options.image,
-      acknowledged: this.record.acknowledged,
-      delta: this.#options.delta === true,
-      where: this.#options.where === true,
-      budget: this.#budget(),
-      room: () => until(() => this.#sessions.hasCredit && this.#transport.unacknowledged < MOST_UNACKNOWLEDGED),
-      answered: (left = 0) => until(() => session.unanswered <= left),
-      emit: (event) => this.#emit(event),
-      beforeChange: () => recorder.changed('incomplete'),
-      acknowledge: (sector) => recorder.acknowledge(sector),
-      evidence: async (evidence) =>
-        this.#emit({ type: 'receipt', receipt: await recorder.keepReceipt(session.peer, plan, evidence) }),
-      lock: async (optcr, level1) => this.#emit({ type: 'receipt', receipt: await recorder.keepLock(optcr, level1) }),
-    };
-  }
-
-  /** Questions are off on record before they are asked, so that no process asks one too many. */
-  #budget(): QuestionBudget {
-    const devices = this.#devices;
-    return {
-      get left() {
-        return devices.questionsLeft;
-      },
-      reserve: (questions) => {
-        devices.setQuestionsLeft(devices.questionsLeft - questions);
-        return this.#recorder.kept();
-      },
-      told: (left) => devices.setQuestionsLeft(left),
-    };
   }
 
   /** BYE, with the customer's copy or with the reason. */
@@ -449,10 +395,4 @@ class Job {
   #emit(event: JobEvent): void {
     this.#options.callbacks.onEvent?.(event);
   }
-}
-
-function chipOf(devId: number): Chip {
-  const chip = findChip(devId);
-  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
-  return chip;
 }

@@ -78,9 +78,23 @@ export function formatJob(record: JobRecord): string {
 
 /** Reads the file form. Throws BF-JOB-STATE for anything else. */
 export function parseJob(text: string): JobRecord {
-  const { version: _, ...record } = parse(JobSchema, text);
-  requirePlan(record.plan);
-  return record;
+  const { room, plan, imageHash, created, uid, acknowledged, codePolicy, code, ...rest } = parse(JobSchema, text);
+  const { devices, chipProved, agentSays, finished } = rest;
+  requirePlan(plan);
+  return {
+    room,
+    plan,
+    imageHash,
+    created,
+    uid,
+    acknowledged,
+    codePolicy,
+    code,
+    devices,
+    chipProved,
+    agentSays,
+    finished,
+  };
 }
 
 function requirePlan(plan: Uint8Array): void {

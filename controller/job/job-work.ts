@@ -1,0 +1,89 @@
+// The work of a job inside its sealed session: what work.ts needs of the channel, the record and the chip's budget of questions.
+import type { AgentChannel } from './agent-channel.ts';
+import type { DeviceApproval } from './device-approval.ts';
+import type { JobRecorder } from './job-recorder.ts';
+import { MOST_UNACKNOWLEDGED } from './ports.ts';
+import type { JobEvent, JobOptions } from './ports.ts';
+import type { SealedSession } from './sealed-session.ts';
+import type { SealedSessionManager } from './sealed-session-manager.ts';
+import { doWork, type QuestionBudget, type WorkOptions } from './work.ts';
+import { findChip, type Chip } from '../../shared/chips/index.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+
+/** The parts of a job that its work goes through. */
+export interface WorkParts {
+  readonly channel: AgentChannel;
+  readonly recorder: JobRecorder;
+  readonly devices: DeviceApproval;
+  readonly sessions: SealedSessionManager;
+  /** Messages the agent has not acknowledged. */
+  readonly unacknowledged: () => number;
+}
+
+export class JobWork {
+  readonly #options: JobOptions;
+  readonly #parts: WorkParts;
+
+  constructor(options: JobOptions, parts: WorkParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Does the plan's work in this session; resolves with the sectors that were skipped. */
+  async run(session: SealedSession, plan: Plan): Promise<readonly number[]> {
+    return doWork(this.#workOptions(session, plan));
+  }
+
+  #workOptions(session: SealedSession, plan: Plan): WorkOptions {
+    const { channel, recorder, sessions, unacknowledged } = this.#parts;
+    const { image, delta, where } = this.#options;
+    const limit = channel.limit('work', 'BF-STUB-SILENT', 'life');
+    const until = async (ready: () => boolean): Promise<void> => {
+      await channel.waits.until(() => (ready() ? true : undefined), limit);
+    };
+    return {
+      session,
+      plan,
+      chip: chipOf(plan.devId),
+      image,
+      acknowledged: recorder.record.acknowledged,
+      delta: delta === true,
+      where: where === true,
+      budget: this.#budget(),
+      room: () => until(() => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED),
+      answered: (left = 0) => until(() => session.unanswered <= left),
+      emit: (event) => this.#emit(event),
+      beforeChange: () => recorder.changed('incomplete'),
+      acknowledge: (sector) => recorder.acknowledge(sector),
+      evidence: async (evidence) =>
+        this.#emit({ type: 'receipt', receipt: await recorder.keepReceipt(session.peer, plan, evidence) }),
+      lock: async (optcr, level1) => this.#emit({ type: 'receipt', receipt: await recorder.keepLock(optcr, level1) }),
+    };
+  }
+
+  /** Questions are off on record before they are asked, so that no process asks one too many. */
+  #budget(): QuestionBudget {
+    const { devices, recorder } = this.#parts;
+    return {
+      get left() {
+        return devices.questionsLeft;
+      },
+      reserve: (questions) => {
+        devices.limitQuestions(devices.questionsLeft - questions);
+        return recorder.kept();
+      },
+      told: (left) => devices.limitQuestions(left),
+    };
+  }
+
+  #emit(event: JobEvent): void {
+    this.#options.callbacks.onEvent?.(event);
+  }
+}
+
+function chipOf(devId: number): Chip {
+  const chip = findChip(devId);
+  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
+  return chip;
+}
