@@ -38,6 +38,8 @@ export interface Faults {
   optcr?: number;
   /** Changes what M1 says of the chip. */
   facts?: (facts: StubFacts) => StubFacts;
+  /** Changes M1 on its way. */
+  m1?: (m1: Uint8Array) => Uint8Array;
   /** d of this chip in place of the board’s. */
   deviceSecret?: Uint8Array;
   /** The board the agent says it left. */
@@ -147,6 +149,7 @@ export class ScriptedAgent {
 
   offer(): void {
     const { faults } = this;
+    this.#session = undefined;
     const facts: StubFacts = {
       uid: faults.uid ?? this.#board.uid,
       idcode: 0x20036419,
@@ -165,7 +168,11 @@ export class ScriptedAgent {
       facts: encodeStubFacts(faults.facts?.(facts) ?? facts),
       random: this.#random,
     });
-    this.send({ name: 'SEALED1', stubHash: faults.stubHash ?? STUB_HASH, m1: this.#initiator.m1 });
+    this.send({
+      name: 'SEALED1',
+      stubHash: faults.stubHash ?? STUB_HASH,
+      m1: faults.m1?.(this.#initiator.m1) ?? this.#initiator.m1,
+    });
   }
 
   get names(): string[] {

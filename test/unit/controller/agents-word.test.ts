@@ -1,0 +1,115 @@
+// What an agent says is its own word: apart from what the chip proved, bounded, and not stored as what we know (docs/protocol.md §6).
+import assert from 'node:assert/strict';
+import { compileFlash } from '../../../controller/plan/compile.ts';
+import { STM32F42X } from '../../../shared/chips/index.ts';
+import { rawText } from '../../../shared/codec/foreign-text.ts';
+import { failing, JOB, JobFixture, sampleImage, type JobFixtureOptions } from './job-fixture.ts';
+import type { ScriptedAgent } from './scripted-agent.ts';
+
+/** An agent that floods at the first IMAGE. */
+const flooding = (flood: (agent: ScriptedAgent) => void): NonNullable<JobFixtureOptions['faults']> => ({
+  command: ({ name }, agent) => {
+    if (name !== 'IMAGE') return false;
+    flood(agent);
+    return true;
+  },
+});
+
+describe('controller: the agent’s word', () => {
+  it('LEFT never says what the chip has proved: a lying agent leaves the record as it was', async () => {
+    const { fixture, error } = await failing('BF-JOB-DECLINED', { faults: { decline: true, left: 'written' } });
+    const { chipProved, agentSays, finished } = fixture.store.last;
+    assert.deepEqual(
+      { chipProved, agentSays, finished },
+      { chipProved: 'untouched', agentSays: 'written', finished: false },
+    );
+    assert.match(error.detail ?? '', /nothing was sent to the chip.*; the agent says: the complete image is in flash/);
+    assert.deepEqual(fixture.eventsOf('left'), [{ type: 'left', agentSays: 'written', chipProved: 'untouched' }]);
+  });
+
+  it('what the chip proved stays when the agent says less', async () => {
+    const fixture = new JobFixture({ faults: { left: 'untouched' } });
+    const { chipProved, agentSays } = await fixture.finish();
+    assert.deepEqual([chipProved, agentSays], ['written', 'untouched']);
+  });
+
+  it('from the erase on flash is not proved to be complete, whatever the agent says', async () => {
+    let aborted = false;
+    const faults: JobFixtureOptions['faults'] = {
+      left: 'written',
+      command: ({ name }, agent) => {
+        if (name !== 'IMAGE') return false;
+        if (aborted) return true;
+        aborted = true;
+        agent.reply({ name: 'ABORT', answers: 1, error: 8, detail: 0 });
+        return true;
+      },
+    };
+    const { fixture } = await failing('BF-JOB-REFUSED', { faults });
+    assert.deepEqual([fixture.store.last.chipProved, fixture.store.last.agentSays], ['incomplete', 'written']);
+  });
+
+  it('the second LEFT is not told', async () => {
+    const fixture = new JobFixture({});
+    await fixture.until(() => fixture.agent.bye !== undefined);
+    fixture.agent.send({ name: 'LEFT', left: { board: 'written' } });
+    await fixture.finish();
+    assert.equal(fixture.eventsOf('left').length, 1);
+  });
+
+  for (const name of ['SHEET', 'PROBLEM'] as const) {
+    const one = (agent: ScriptedAgent): void =>
+      name === 'SHEET' ? agent.send({ name }) : agent.problem('BF-STUB-AUTHENTICATION');
+
+    it(`nine ${name} within a second end the tunnel`, async () => {
+      const { fixture } = await failing('BF-TUNNEL-FLOOD', {
+        faults: flooding((agent) => {
+          for (let i = 0; i < 9; i++) one(agent);
+        }),
+      });
+      assert.ok(fixture.eventsOf(name === 'SHEET' ? 'sheet' : 'problem').length <= 8);
+      assert.equal(fixture.running.resumable, true);
+    });
+  }
+
+  it('65 SHEET in a tunnel end it, however slowly they come', async () => {
+    const fixture = new JobFixture({ faults: { command: () => true } });
+    await fixture.until(() => fixture.agent.commands.length > 0);
+    const sent = fixture.eventsOf('sheet').length;
+    for (let i = sent; i < 64; i++) {
+      fixture.agent.send({ name: 'SHEET' });
+      const later = fixture.clock.now() + 500;
+      await fixture.until(() => fixture.clock.now() > later);
+    }
+    assert.equal(fixture.eventsOf('sheet').length, 64);
+    fixture.agent.send({ name: 'SHEET' });
+    await assert.rejects(fixture.finish(), { code: 'BF-TUNNEL-FLOOD' });
+    assert.equal(fixture.eventsOf('sheet').length, 64);
+  });
+
+  it('a room is ended once its job is over and the agent has left; not before', async () => {
+    const done = new JobFixture({});
+    await done.finish();
+    assert.deepEqual([done.revoked, done.store.last.room.invite.spent], [1, 'vendor']);
+    const waits = new JobFixture({ faults: { keepsBoard: true } });
+    await waits.finish();
+    assert.deepEqual([waits.revoked, waits.store.last.room.invite.spent], [0, undefined]);
+    const interrupted = new JobFixture({});
+    await interrupted.until(() => interrupted.agent.commands.length > 0);
+    interrupted.running.interrupt();
+    await assert.rejects(interrupted.finish());
+    assert.equal(interrupted.revoked, 0);
+  });
+
+  it('JOB carries both keys of the vendor', async () => {
+    const image = sampleImage();
+    const fixture = new JobFixture({ image, plan: compileFlash(image, STM32F42X, { job: JOB }) });
+    await fixture.finish();
+    const job = fixture.agent.received.find((message) => message.name === 'JOB')!;
+    assert.deepEqual([job.sealedPublic.length, job.receiptPublic.length], [32, 32]);
+    assert.match(
+      rawText(fixture.agent.bye?.done === true ? fixture.agent.bye.customer.receipt! : (undefined as never)),
+      /"code":"typed"/,
+    );
+  });
+});
