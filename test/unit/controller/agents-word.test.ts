@@ -38,8 +38,7 @@ describe('controller: the agent’s word', () => {
     const faults: JobFixtureOptions['faults'] = {
       left: 'written',
       command: ({ name }, agent) => {
-        if (name !== 'IMAGE') return false;
-        if (aborted) return true;
+        if (aborted || name !== 'IMAGE') return aborted;
         aborted = true;
         agent.reply({ name: 'ABORT', answers: 1, error: 8, detail: 0 });
         return true;
