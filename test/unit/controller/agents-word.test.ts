@@ -34,17 +34,11 @@ describe('controller: the agent’s word', () => {
   });
 
   it('from the erase on flash is not proved to be complete, whatever the agent says', async () => {
-    let aborted = false;
     const faults: JobFixtureOptions['faults'] = {
       left: 'written',
-      command: ({ name }, agent) => {
-        if (aborted || name !== 'IMAGE') return aborted;
-        aborted = true;
-        agent.reply({ name: 'ABORT', answers: 1, error: 8, detail: 0 });
-        return true;
-      },
+      reply: (reply) => (reply.name === 'DIGEST' ? { ...reply, equal: false } : reply),
     };
-    const { fixture } = await failing('BF-JOB-REFUSED', { faults });
+    const { fixture } = await failing('BF-JOB-VERIFY', { faults });
     assert.deepEqual([fixture.store.last.chipProved, fixture.store.last.agentSays], ['incomplete', 'written']);
   });
 

@@ -37,7 +37,9 @@ const quick: Kdf = async (passphrase, salt) => scryptKdf(passphrase, salt, { log
 const nobody: Prompt = {
   interactive: false,
   ask: () => Promise.reject(new Error('asked')),
+  askFresh: () => Promise.reject(new Error('asked')),
   confirm: () => Promise.reject(new Error('asked')),
+  askWord: () => Promise.reject(new Error('asked')),
   askHidden: () => Promise.reject(new Error('asked')),
   close: () => Promise.resolve(),
 };
