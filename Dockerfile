@@ -1,9 +1,14 @@
 # The relay as a container: `docker build -t blindflash-relay .`
 # It speaks plain ws:// on 8787; TLS is the business of the proxy in front of it (then add --trust-proxy).
-#   docker run -p 8787:8787 -v ./tenants.json:/etc/blindflash/tenants.json:ro blindflash-relay \
-#     --listen 0.0.0.0:8787 --name relay.example.com --tenants /etc/blindflash/tenants.json
+# It writes no file and needs no privilege:
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -p 8787:8787 -v ./tenants.json:/etc/blindflash/tenants.json:ro \
+#     blindflash-relay --listen 0.0.0.0:8787 --name relay.example.com --tenants /etc/blindflash/tenants.json
+#
+# A tag can come to name another image. Who deploys pins the one that was looked at:
+#   docker build --build-arg BASE=node:24-slim@sha256:… -t blindflash-relay .
+ARG BASE=node:24-slim
 
-FROM node:24-slim AS build
+FROM ${BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -17,14 +22,14 @@ COPY controller controller
 COPY sim sim
 RUN npm run build
 
-FROM node:24-slim AS dependencies
+FROM ${BASE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # `usb` belongs to the agent alone: its command is loaded only when called, so the relay never asks for it.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && rm -rf node_modules/usb node_modules/node-addon-api node_modules/node-gyp-build node_modules/@types
 
-FROM node:24-slim
+FROM ${BASE}
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules

@@ -5,6 +5,7 @@ import { hideBin } from 'yargs/helpers';
 import { fail, isBlindflashError, type Audience } from '../shared/errors/errors.ts';
 import { asYargsCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
+import { refuseSecrets } from './secret-words.ts';
 import { runReported, surviveClosedPipes } from './terminal/cli.ts';
 import { helpColumns } from './terminal/output.ts';
 import { LOG_LEVELS } from '../shared/platform/node/logger.ts';
@@ -68,7 +69,11 @@ function readManifest(url: URL): string | undefined {
 export async function main(words: readonly string[]): Promise<number> {
   const has = (flag: string): boolean => words.includes(flag);
   const reader = readerOf(words);
-  return runReported(() => commandLine(words).parseAsync(), { json: has('--json'), debug: has('--debug'), reader });
+  const work = async (): Promise<unknown> => {
+    refuseSecrets(words);
+    return commandLine(words).parseAsync();
+  };
+  return runReported(work, { json: has('--json'), debug: has('--debug'), reader });
 }
 
 /** Who reads what the command among these words has to say: whoever it is for, and the vendor otherwise. */

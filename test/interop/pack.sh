@@ -1,13 +1,24 @@
 #!/usr/bin/env bash
-# The packed package, installed in an empty folder, knows every command and does the main job.
+# The packed package, installed in an empty folder, is what the lock file pins, knows every command and does the main job.
 set -eu
 cd "$(dirname "$0")/../.."
+root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 npm pack --silent --pack-destination "$work" >/dev/null
 cd "$work"
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund ./blindflash-*.tgz
+node - "$root/package-lock.json" <<'CHECK' || exit 1
+const { readFileSync } = require('node:fs');
+const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
+const [locked, installed] = [packagesOf(process.argv[2]), packagesOf('node_modules/.package-lock.json')];
+const inside = 'node_modules/blindflash/';
+const wanted = Object.entries(locked).filter(([path, { dev }]) => path !== '' && !dev);
+const wrong = wanted.filter(([path, { integrity }]) => (installed[inside + path] ?? installed[path])?.integrity !== integrity);
+for (const [path, { version }] of wrong) console.error(`not as pinned: ${path} ${version}`);
+process.exit(wrong.length === 0 ? 0 : 1);
+CHECK
 for command in agent relay sim demo keygen invite plan flash verify info erase reset 'receipt verify' doctor; do
   # shellcheck disable=SC2086
   npx --no-install blindflash $command --help >/dev/null || { echo "no help for $command"; exit 1; }

@@ -66,6 +66,14 @@ describe('repository: the relay’s image', () => {
     assert.ok(removed.includes('usb') && !packages.includes('usb'));
   });
 
+  it('has one base, which whoever builds it can pin, and is documented to run without privileges', () => {
+    const bases = dockerfile.flatMap((line) => /^FROM (\S+)/.exec(line)?.[1] ?? []);
+    assert.ok(bases.length >= 2 && bases.every((base) => base === '${BASE}'));
+    assert.equal(dockerfile.filter((line) => line.startsWith('ARG BASE=')).length, 1);
+    assert.ok(dockerfile.some((line) => /^# +docker run .*--read-only --cap-drop ALL\b/.test(line)));
+    assert.ok(dockerfile.includes('USER node'));
+  });
+
   it('is built from every folder the compiler wants', () => {
     const { include } = JSON.parse(read('tsconfig.build.json')) as { include: string[] };
     assert.deepEqual([...built].sort(), include.map((pattern) => pattern.split('/')[0]!).sort());
