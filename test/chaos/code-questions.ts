@@ -12,6 +12,8 @@ const TYPE_AT = 4;
 const KEY_AT = TYPE_AT + 1 + 64 + 32 + 32 + 40;
 const KEY_BYTES = 32;
 
+type OnRecord = Pick<JobRecord, 'devices' | 'uid'>;
+
 interface Question {
   readonly tunnel: number;
   right: boolean;
@@ -22,11 +24,12 @@ export class CodeQuestions {
   /** Of the present invite. */
   #questions: Question[] = [];
   #invitesBefore = 0;
-  readonly #disk: () => JobRecord;
+  readonly #disk: () => OnRecord;
   /** The chip's key as the agent showed it last in a SEALED1 of this process or tunnel. */
   #shown: string | undefined;
 
-  constructor(disk: () => JobRecord) {
+  /** @param disk what the vendor's disk says now. */
+  constructor(disk: () => OnRecord) {
     this.#disk = disk;
   }
 
@@ -34,9 +37,6 @@ export class CodeQuestions {
   get count(): number {
     return this.#invitesBefore + this.#questions.length;
   }
-
-  /** Keys of chips that image commands went to. */
-  readonly keysWithImage = new Set<string>();
 
   asked(tunnel: number): void {
     if (this.#questions.some((question) => question.tunnel === tunnel)) this.#breach(`asked twice in tunnel ${tunnel}`);
@@ -69,7 +69,6 @@ export class CodeQuestions {
     if (devices.length === 0) this.#breach('an image command was sealed for a chip that is not on record');
     if (devices.length > right) this.#breach(`${devices.length} chips on record after ${right} codes that were right`);
     if (devices.some((device) => device.uid !== uid)) this.#breach('a chip on record is another unit than the job’s');
-    for (const { key } of devices.slice(-1)) this.keysWithImage.add(hex(key));
   }
 
   #breach(sentence: string): void {

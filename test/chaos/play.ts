@@ -38,6 +38,8 @@ export interface Result {
   readonly log: readonly string[];
   readonly hash: string;
   readonly ended: string;
+  /** How often the vendor was asked for the code. */
+  readonly questions: number;
   readonly virtualMs: number;
 }
 
@@ -46,6 +48,10 @@ export interface PlayOptions {
   readonly size?: number | undefined;
   /** Indices of the faults to keep; all otherwise. */
   readonly only?: readonly number[] | undefined;
+  /** In place of what the seed says. */
+  readonly script?: Partial<Script>;
+  /** Is called before anybody starts anything. */
+  readonly prepare?: (product: ChaosProduct) => void;
   /** Spoils something between the run and its judgement: shows that an invariant can fail. */
   readonly sabotage?: (product: ChaosProduct) => void;
 }
@@ -174,7 +180,7 @@ async function playOut(product: ChaosProduct, script: Script): Promise<string | 
 
 /** Plays a seed to its end and judges it. */
 export async function play(seed: number, options: PlayOptions = {}): Promise<Result> {
-  const whole = scriptOf(seed, options);
+  const whole = { ...scriptOf(seed, options), ...options.script };
   const kept = whole.faults
     .map((fault, index) => ({ fault, index }))
     .filter(({ index }) => options.only?.includes(index) ?? true);
@@ -192,6 +198,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
     const optcr = product.board.options.optcr;
     letAttackersIn(product, script);
     schedule(product, script.faults, (index) => new Dice(seed, 100 + kept[index]!.index));
+    options.prepare?.(product);
     product.vendorSoon(dice.int(300));
     product.agentSoon(dice.int(300));
     const hang = await playOut(product, script);
@@ -201,7 +208,8 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
     const mustSucceed = script.cast === 'faults' && hang === undefined;
     const faults = [...(hang === undefined ? [] : [hang]), ...broken(product, { before, optcr, mustSucceed })];
     const ended = product.vendorEnd?.good === true ? 'good' : (product.vendorEnd?.text.split(' ')[0] ?? 'hang');
-    return { script, broken: faults, log: product.told, hash, ended, virtualMs };
+    const questions = product.questions.count;
+    return { script, broken: faults, log: product.told, hash, ended, questions, virtualMs };
   } finally {
     product.customerProcess?.kill();
     product.vendorProcess?.kill();

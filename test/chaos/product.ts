@@ -109,6 +109,8 @@ export class ChaosProduct extends ProductFixture {
   /** Counters that faults may wait for. */
   readonly counted = { agent: 0, vendor: 0, probe: 0 };
   onCount: () => void = () => {};
+  /** Hears what the vendor's program tells, after this object. */
+  onJobEvent: (event: JobEvent) => void = () => {};
   mostTimers = 0;
   readonly #people: Dice;
   readonly #trace = createHash('sha256');
@@ -273,7 +275,11 @@ export class ChaosProduct extends ProductFixture {
       record,
       image: this.chaos.image,
       callbacks: {
-        onEvent: (event) => process.deliver(() => this.#vendorEvent(process, event)),
+        onEvent: (event) =>
+          process.deliver(() => {
+            this.#vendorEvent(process, event);
+            this.onJobEvent(event);
+          }),
       },
       dial: () => this.#dial(process, 'controller'),
     });

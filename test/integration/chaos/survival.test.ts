@@ -104,6 +104,10 @@ describe('chaos itself', function () {
     nonceTwice: () => {
       for (let times = 0; times < 2; times++) nacl.secretbox(new Uint8Array(1), new Uint8Array(24), new Uint8Array(32));
     },
+    codeQuestions: ({ questions }) => {
+      questions.asked(1000);
+      questions.asked(1000);
+    },
     plaintext: ({ captures, chaos }) => captures.relay.push(chaos.image.segments[0]!.bytes.slice(300, 316)),
     memory: (product) => (product.mostTimers = 1000),
     outcome: (product) => (product.vendorEnd = { good: false, text: 'planted' }),
