@@ -67,7 +67,7 @@ describe('what commands print with --json', function () {
     const vendor = start('flash', IMAGE, '--relay', url, ...secret(), '--invite-out', invite, '--yes', '--no-code');
     await vendor.hear(is('invite'));
     const agent = start('agent', '--probe', probe, '--invite-file', invite);
-    agent.type('yes');
+    agent.type(String((await agent.hear(is('sheet')))['word']));
     await Promise.all([vendor.succeeded(), agent.succeeded()]);
 
     const heard = checked('flash', vendor);

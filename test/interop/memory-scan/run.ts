@@ -121,7 +121,7 @@ async function scan(session: ScriptedSession): Promise<void> {
     const vendor = start('controller', words, 'vendor');
     await vendor.hear(event('invite'));
     const agent = start('agent', ['agent', '--probe', probe, '--invite-file', invite], 'customer');
-    await agent.hear(event('sheet'));
+    const { word } = await agent.hear(event('sheet'));
     // What is there before the yes is not from this image's journey: constants of hash functions, words every program knows.
     const stub = concat(...bundledStubs().images);
     const everything = leakScanner(plain, stub);
@@ -130,7 +130,7 @@ async function scan(session: ScriptedSession): Promise<void> {
     console.log(
       `     ${scanner.windows} runs looked for; ${scanner.shared} occur in the public stub or in any node process`,
     );
-    agent.type('yes');
+    agent.type(String(word));
     for (const [when, wanted] of [
       ['mid-job', 'erased'],
       ['image written', 'written'],

@@ -24,8 +24,9 @@ export function wrongs(shown: Buffer, { terminal, bar, json }: Expectation): str
   if (terminal) text = text.replaceAll('\r\n', '\n');
   const found: string[] = [];
   for (const { 0: bad, index } of text.matchAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu)) {
-    if (bad !== '\n')
+    if (bad !== '\n') {
       found.push(`${codeOf(bad)} in ${JSON.stringify(text.slice(Math.max(0, index - 40), index + 20))}`);
+    }
   }
   return json ? [...found, ...text.split('\n').flatMap(jsonWrongs)] : found;
 }

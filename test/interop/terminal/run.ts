@@ -1,8 +1,14 @@
 // `npm run test:terminal [-- --messages N --seed S]`: both sides' programs on real pseudo-terminals, against peers that mean ill.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { STAGES, Program, type Stage } from './programs.ts';
 import { wrongs } from './judge.ts';
+import { blindflash, codeAheadScene, customerScene, typedAheadScene, vendorScene, type World } from './scenes.ts';
 
 const MESSAGES = 2000;
+/** Of one hostile agent. */
+const PROBLEMS = 20;
 const SPEAKER = new URL('./speaker.ts', import.meta.url);
 
 let passed = 0;
@@ -31,6 +37,46 @@ async function fuzzViews(side: 'vendor' | 'customer', stage: Stage, seed: number
   check(`${side}, ${count} messages on ${stage.name}, seed ${seed}`, found);
 }
 
+/** Every scene on every stage, `rounds` times. */
+async function wholePrograms(seed: number, rounds: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'blindflash-terminal-'));
+  const pipe = { name: 'a pipe, --json', term: undefined, json: true };
+  const relay = blindflash({ folder }, 'relay', ['relay', '--open', '--listen', '127.0.0.1:0'], pipe);
+  const board = blindflash({ folder }, 'board', ['sim', '--tcp', '0'], pipe);
+  try {
+    await blindflash({ folder }, 'vendor', ['keygen', '--no-passphrase'], pipe).ended();
+    const world: World = {
+      folder,
+      relay: (await relay.see(/"url":"(ws:[^"]+)"/))[1]!,
+      probe: (await board.see(/"url":"(tcp:[^"]+)"/))[1]!.replace('tcp://', 'tcp:'),
+    };
+    for (let round = 0; round < rounds; round++) await allScenes(world, seed + 100 * round);
+  } finally {
+    relay.stop();
+    board.stop();
+    await Promise.all([relay.ended(), board.ended()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The vendor's scenes beside the customer's, which share the one probe. */
+async function allScenes(world: World, seed: number): Promise<void> {
+  const terminal = STAGES[0]!;
+  const vendors = async (): Promise<void> => {
+    for (const [index, stage] of STAGES.entries()) {
+      check(`flash against a hostile agent on ${stage.name}`, await vendorScene(world, stage, seed + index, PROBLEMS));
+    }
+    check('a code typed before the question is no answer', await codeAheadScene(world, terminal, seed + 50));
+  };
+  const customers = async (): Promise<void> => {
+    for (const [index, stage] of STAGES.entries()) {
+      check(`agent against a hostile vendor on ${stage.name}`, await customerScene(world, stage, seed + index));
+    }
+    check('a word typed ahead is no yes, and nothing is left for the shell', await typedAheadScene(world, terminal));
+  };
+  await Promise.all([vendors(), customers()]);
+}
+
 async function main(): Promise<void> {
   const messages = option('messages', MESSAGES);
   const seed = option('seed', 1);
@@ -38,6 +84,7 @@ async function main(): Promise<void> {
   for (const [index, stage] of STAGES.entries()) {
     await Promise.all((['vendor', 'customer'] as const).map((side) => fuzzViews(side, stage, seed + index, share)));
   }
+  await wholePrograms(seed, Math.max(1, Math.floor(messages / MESSAGES)));
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }

@@ -1,0 +1,174 @@
+// Whole programs on a stage, against a peer in this process that means ill. Each scene says what was wrong; nothing, if all was well.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { seededRandom } from '../../fixtures/seeded.ts';
+import { HostileAgent } from './hostile-agent.ts';
+import { hostileUtf8, hostileText, type Dice } from './hostile-text.ts';
+import { HostileVendor } from './hostile-vendor.ts';
+import { wrongs } from './judge.ts';
+import { Program, type Stage } from './programs.ts';
+
+const MAIN = new URL('../../../cli/main.ts', import.meta.url);
+const IMAGE = new URL('../../../examples/bootloader/prebuilt/combined.elf', import.meta.url).pathname;
+/** Of SHEET and PROBLEM a vendor takes 8 within a second. */
+const BETWEEN_MS = 150;
+/** Longer than the first half second of a question, with room for a slow machine. */
+const UNANSWERED_MS = 1500;
+/** A trouble that a new session may heal: the job goes on, and the question stays. */
+const CURABLE = 'BF-STUB-AUTHENTICATION';
+
+/** What all scenes share. */
+export interface World {
+  readonly relay: string;
+  readonly probe: string;
+  /** A folder for homes and invites; its `vendor` holds keys without a passphrase. */
+  readonly folder: string;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** `blindflash …` on a stage, its home in the world's folder. */
+export function blindflash(
+  world: Pick<World, 'folder'>,
+  home: string,
+  words: readonly string[],
+  stage: Stage,
+): Program {
+  const all = stage.json ? [...words, '--json', '--log-level', 'debug'] : words;
+  return new Program(MAIN, all, stage.term, { BLINDFLASH_HOME: join(world.folder, home) });
+}
+
+function judged(program: Program, stage: Stage): string[] {
+  const terminal = stage.term !== undefined;
+  return wrongs(program.shown, { terminal, bar: terminal && stage.term !== 'dumb' && !stage.json, json: stage.json });
+}
+
+let homes = 0;
+const freshHome = (): string => `home-${++homes}`;
+
+/** The vendor's command and an agent all of whose texts are hostile: while the code is asked for, and behind it. */
+export async function vendorScene(world: World, stage: Stage, seed: number, problems: number): Promise<string[]> {
+  const dice = seededRandom(seed);
+  const file = join(world.folder, `invite-${seed}`);
+  const words = ['flash', IMAGE, '--relay', world.relay, '--invite-out', file, '--yes', '--label', 'Board 7'];
+  const vendor = blindflash(world, 'vendor', words, stage);
+  const found: string[] = [];
+  try {
+    await vendor.see(stage.json ? /"event":"invite"/ : /Send this invite/);
+    const agent = new HostileAgent(readFileSync(file, 'utf8').trim(), dice);
+    try {
+      found.push(...(await play(vendor, agent, stage, problems)));
+    } finally {
+      agent.close();
+    }
+    await vendor.ended();
+  } finally {
+    vendor.stop();
+  }
+  return [...found, ...judged(vendor, stage)];
+}
+
+const QUESTION = /type the code that the customer reads to you: /;
+
+async function play(vendor: Program, agent: HostileAgent, stage: Stage, problems: number): Promise<string[]> {
+  const found: string[] = [];
+  const code = await agent.code();
+  agent.greet();
+  // A person without a terminal is not asked; the command ends.
+  if (stage.term === undefined && !stage.json) {
+    await vendor.see(/BF-USAGE-NOT-INTERACTIVE/);
+    return found;
+  }
+  const question = (await vendor.see(QUESTION)).index;
+  for (let left = Math.floor(problems / 2); left > 0; left--) {
+    agent.complain(CURABLE);
+    await pause(BETWEEN_MS);
+  }
+  if (vendor.shown.includes(code)) found.push('the code was shown before it was typed');
+  if (!QUESTION.test(vendor.shown.toString().slice(question))) found.push('the question is not there any more');
+  await pause(UNANSWERED_MS);
+  vendor.type(`${code}\n`);
+  await agent.agree();
+  for (let left = Math.ceil(problems / 2); left > 0; left--) {
+    agent.complain(CURABLE);
+    await pause(BETWEEN_MS);
+  }
+  agent.complain(`BF-${'Z'.repeat(40)}`);
+  return found;
+}
+
+/** The customer's command and a vendor whose label and reason are hostile. */
+export async function customerScene(world: World, stage: Stage, seed: number): Promise<string[]> {
+  const dice: Dice = seededRandom(seed);
+  const vendor = new HostileVendor(world.relay);
+  const agent = blindflash(world, freshHome(), ['agent', '--probe', world.probe], stage);
+  try {
+    agent.type(`${vendor.invite}\n`);
+    await vendor.propose(hostileUtf8(dice, 64));
+    await vendor.expect('SHEET');
+    await agent.see(stage.json ? /"event":"sheet"/ : /CONSENT SHEET/);
+    vendor.send({
+      name: 'BYE',
+      done: false,
+      failure: { code: `BF-${'Y'.repeat(1 + dice.int(40))}`, detail: hostileText(dice, 300) },
+    });
+    await agent.ended();
+  } finally {
+    agent.stop();
+    vendor.close();
+  }
+  return judged(agent, stage);
+}
+
+/** The word typed ahead, behind the invite and before the sheet: no yes; typed after the question: a yes. Nothing for the shell. */
+export async function typedAheadScene(world: World, stage: Stage): Promise<string[]> {
+  const found: string[] = [];
+  const vendor = new HostileVendor(world.relay);
+  const agent = blindflash(world, freshHome(), ['agent', '--probe', world.probe], stage);
+  try {
+    await agent.see(/Paste the invite/);
+    agent.type(`${vendor.invite}\ny\nyes\n`);
+    const word = await vendor.propose('ahead', (early) => agent.type(`${early}\n${early}\n`));
+    await vendor.expect('SHEET');
+    agent.type(`${word}\n`);
+    await agent.see(/Type the word of this sheet/);
+    await pause(UNANSWERED_MS);
+    if (vendor.heard('CONSENT')) found.push('a yes that was typed ahead counts');
+    agent.type(`${word}\n`);
+    if (!(await vendor.expect('CONSENT')).yes) found.push('the word typed after the question is no yes');
+    agent.type('echo run by the shell\nhalf a li');
+    vendor.send({ name: 'BYE', done: false, failure: { code: 'BF-X', detail: 'over' } });
+    await agent.ended();
+    if (agent.leftForTheShell !== '') found.push(`the shell would get ${JSON.stringify(agent.leftForTheShell)}`);
+  } finally {
+    agent.stop();
+    vendor.close();
+  }
+  return [...found, ...judged(agent, stage)];
+}
+
+/** `y` and a code typed before the vendor is asked: no answer. */
+export async function codeAheadScene(world: World, stage: Stage, seed: number): Promise<string[]> {
+  const found: string[] = [];
+  const file = join(world.folder, `invite-${seed}`);
+  const words = ['flash', IMAGE, '--relay', world.relay, '--invite-out', file, '--yes'];
+  const vendor = blindflash(world, 'vendor', words, stage);
+  let agent: HostileAgent | undefined;
+  try {
+    await vendor.see(/Send this invite/);
+    agent = new HostileAgent(readFileSync(file, 'utf8').trim(), seededRandom(seed));
+    const code = await agent.code();
+    vendor.type(`${code}\ny\n${code}\n`);
+    agent.greet();
+    await vendor.see(QUESTION);
+    await pause(UNANSWERED_MS);
+    if (agent.heard('JOB')) found.push('a code that was typed ahead counts');
+    vendor.type(`${code}\n`);
+    await agent.expect('JOB');
+  } finally {
+    agent?.close();
+    vendor.stop();
+    await vendor.ended();
+  }
+  return [...found, ...judged(vendor, stage)];
+}
