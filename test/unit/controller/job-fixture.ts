@@ -1,4 +1,5 @@
 // A controller's job against a scripted agent, joined by two queues and the real tunnel, time by hand.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import type { Image } from '../../../controller/image/image.ts';
@@ -14,7 +15,7 @@ import type { Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
-import { ManualClock, seeded } from '../shared/support.ts';
+import { seeded } from '../shared/support.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { FLASH, ScriptedAgent, ScriptedBoard, STUB_HASH, type Faults } from './scripted-agent.ts';
 
@@ -60,7 +61,7 @@ export interface JobFixtureOptions extends Partial<Omit<JobOptions, 'callbacks'>
 
 /** A job of the controller and its agent, joined by two queues. */
 export class JobFixture {
-  readonly clock = new ManualClock();
+  readonly clock = new ManualClock(1_700_000_000_000);
   readonly store: MemoryJobStore;
   readonly board: ScriptedBoard;
   readonly events: JobEvent[] = [];
@@ -138,7 +139,7 @@ export class JobFixture {
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#inFlight.length > 0) continue;
       if (this.clock.now() > end) throw new Error(`nothing more happens: ${this.agent.names.join(' ')}`);
-      this.clock.advance(50);
+      this.clock.advanceNow(50);
     }
   }
 

@@ -40,7 +40,7 @@ describe('controller: a job', () => {
     let answer: (yes: boolean) => void = () => {};
     const fixture = new JobFixture({ code: () => new Promise((resolve) => (answer = resolve)) });
     await fixture.until(() => fixture.codes.length === 1);
-    fixture.clock.advance(10_000);
+    fixture.clock.advanceNow(10_000);
     await fixture.until(() => fixture.clock.now() > 12_000);
     assert.ok(!fixture.agent.names.includes('SEALED2') && !fixture.agent.names.includes('FRAME'));
     answer(true);
@@ -225,7 +225,7 @@ describe('controller: a job', () => {
     const fixture = new JobFixture({});
     await fixture.until(() => fixture.agent.commands.length > 3);
     fixture.disconnect();
-    fixture.clock.advance(10 * 60_000);
+    fixture.clock.advanceNow(10 * 60_000);
     fixture.connect();
     await fixture.finish();
   });

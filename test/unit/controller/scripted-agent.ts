@@ -1,5 +1,6 @@
 // An agent and the stub behind it, scripted: the real tunnel below, a stub written a second time in plain words. Faults are
 // switched on by name.
+import type { ManualClock } from '../../fixtures/manual-clock.ts';
 import { createHash } from 'node:crypto';
 import { publicInviteOf, type JobRecord } from '../../../controller/job/job-record.ts';
 import { concat, toHex } from '../../../shared/codec/bytes.ts';
@@ -16,7 +17,7 @@ import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import type { TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { Tunnel } from '../../../shared/tunnel/tunnel.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
-import { seeded, type ManualClock } from '../shared/support.ts';
+import { seeded } from '../shared/support.ts';
 
 export const FLASH = 0x08000000;
 const LEVEL0 = 0x0fffaaed;

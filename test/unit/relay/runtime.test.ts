@@ -1,4 +1,5 @@
 // The runtime edges every app shares: error reports, logs, private files, prompts, progress, timers.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,6 @@ import { createProgress, progressMode, RateMeter, speedText, timeText } from '..
 import { createPrompt } from '../../../cli/terminal/prompt.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
-import { ManualClock } from './support.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 

@@ -1,11 +1,12 @@
 // Two ends of a tunnel and a carrier between them that loses, repeats, delays and exchanges what it carries. Time is turned by hand.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import type { TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
 import { Tunnel, type TunnelConfirmed, type TunnelEvents } from '../../../shared/tunnel/tunnel.ts';
-import { ManualClock, seeded } from './support.ts';
+import { seeded } from './support.ts';
 
 const keyPair = exchangeKeyPair('tunnel', seeded('tunnel key'));
 const publicInviteHash = new Uint8Array(64).fill(9);
@@ -129,7 +130,7 @@ class Carrier {
 export function ends(
   secrets: { agent?: { invite?: Psk; resume?: Psk }; controller?: { invite?: Psk; resume?: Psk } } = {},
 ) {
-  const clock = new ManualClock();
+  const clock = new ManualClock(1_700_000_000_000);
   const carrier = new Carrier();
   const agent = new End('agent', clock, 'agent', secrets.agent ?? { invite: inviteSecret() });
   const controller = new End('controller', clock, 'controller', secrets.controller ?? { invite: inviteSecret() });
@@ -148,7 +149,7 @@ export function opened() {
 export function settle({ clock, carrier }: { clock: ManualClock; carrier: Carrier }, ms: number, step = 50): void {
   for (let t = 0; t < ms; t += step) {
     carrier.run();
-    clock.advance(step);
+    clock.advanceNow(step);
   }
   carrier.run();
 }

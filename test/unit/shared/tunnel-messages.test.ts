@@ -26,13 +26,13 @@ describe('tunnel: messages', () => {
     assert.equal(acks(), 2);
     all.controller.tunnel.send(frame(65));
     all.carrier.run();
-    all.clock.advance(99);
+    all.clock.advanceNow(99);
     assert.equal(acks(), 2);
-    all.clock.advance(1);
+    all.clock.advanceNow(1);
     assert.equal(acks(), 3);
     settle(all, 120_000, 500);
     assert.equal(acks(), 3);
-    assert.equal(all.clock.pending, 0);
+    assert.equal(all.clock.waiting, 0);
   });
 
   const dice = (index: number, seed: number) =>
