@@ -9,7 +9,7 @@ import { createProgress } from '../../../cli/terminal/progress.ts';
 import { foreignText } from '../../../shared/codec/foreign-text.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
-import { ManualClock } from '../relay/support.ts';
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 
 const HOSTILE = '\u001b[2J\u009b1A\u001b]0;x\u0007\r\b\0\u007f\u202e\u2066\u2028\u200b\ufeff';
 /** None of them belongs to the bar's own sequences. */

@@ -6,7 +6,7 @@ import { createPrompt, type Prompt } from '../../../cli/terminal/prompt.ts';
 import { exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import { isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import { encodeInvite } from '../../../shared/tunnel/invite.ts';
-import { ManualClock, settle } from '../relay/support.ts';
+import { ManualClock, settle } from '../../fixtures/manual-clock.ts';
 import { ScriptedTerminal } from './scripted-terminal.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);

@@ -21,7 +21,8 @@ import type { Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { publicInviteHash, vendorFingerprint } from '../../../shared/tunnel/invite.ts';
-import { ManualClock, seeded } from '../shared/support.ts';
+import { ManualClock } from '../../fixtures/manual-clock.ts';
+import { seeded } from '../shared/support.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { FLASH, ScriptedAgent, ScriptedBoard, STUB_HASH, type Faults } from './scripted-agent.ts';
 
@@ -162,7 +163,7 @@ export class JobFixture {
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#inFlight.length > 0) continue;
       if (this.clock.now() > end) throw new Error(`nothing more happens: ${this.agent.names.join(' ')}`);
-      this.clock.advance(50);
+      this.clock.advanceNow(50);
     }
   }
 

@@ -16,7 +16,8 @@ import type { Board } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import type { OwnMessage, OwnMessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
-import { seeded, type ManualClock } from '../shared/support.ts';
+import type { ManualClock } from '../../fixtures/manual-clock.ts';
+import { seeded } from '../shared/support.ts';
 
 export const FLASH = 0x08000000;
 const LEVEL0 = 0x0fffaaed;

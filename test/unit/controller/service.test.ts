@@ -1,4 +1,5 @@
 // The job service as any face of the vendor uses it: invites, begin, start, follow, answer for the code, interrupt, resume.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { inviteLine } from '../../../controller/job/invite.ts';
 import { jobId, type JobRecord } from '../../../controller/job/job-record.ts';
@@ -10,7 +11,7 @@ import { STM32F42X } from '../../../shared/chips/index.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { silentLog, type Link } from '../../../shared/ports.ts';
-import { ManualClock, seeded } from '../shared/support.ts';
+import { seeded } from '../shared/support.ts';
 import { sampleImage } from './job-fixture.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { ScriptedAgent, ScriptedBoard, STUB_HASH } from './scripted-agent.ts';
@@ -28,7 +29,7 @@ const REQUEST: JobRequest = {
 
 /** A service, and a relay in whose room the agent of the latest job waits already. */
 class ServiceFixture {
-  readonly clock = new ManualClock();
+  readonly clock = new ManualClock(1_700_000_000_000);
   readonly store = new MemoryJobStore();
   readonly events: JobEvent[] = [];
   readonly service = new JobService({
@@ -70,7 +71,7 @@ class ServiceFixture {
       if (turn > 5000) assert.fail(`nothing more happens: ${this.events.map(({ type }) => type).join(' ')}`);
       for (const deliver of this.#deliveries.splice(0)) deliver();
       await new Promise((resolve) => setImmediate(resolve));
-      this.clock.advance(10);
+      this.clock.advanceNow(10);
     }
   }
 

@@ -1,4 +1,5 @@
 // A link on its way into a room while other relays are asked: every answer, none, and everything that can happen meanwhile.
+import { ManualClock, settle } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE, type CloseName } from '../../../shared/link/close.ts';
@@ -11,15 +12,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import type { Answer, Neighbours } from '../../../relay/neighbours/neighbours.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import {
-  changeableControl,
-  handMadeTicket,
-  keyPair,
-  linkPair,
-  ManualClock,
-  settle,
-  type TicketParts,
-} from './support.ts';
+import { changeableControl, handMadeTicket, keyPair, linkPair, type TicketParts } from './support.ts';
 
 /** Neighbours whose answers a test gives when it likes. */
 class SlowNeighbours implements Neighbours {

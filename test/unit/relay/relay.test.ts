@@ -1,4 +1,5 @@
 // Relay and rooms over in-memory links and manual time: entering, forwarding, backpressure, limits, endings.
+import { ManualClock, settle } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
@@ -9,16 +10,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant, type FindTenant } from '../../../relay/core/tenants.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import {
-  changeableControl,
-  handMadeTicket,
-  keyPair,
-  linkPair,
-  ManualClock,
-  settle,
-  type MemoryLink,
-  type TicketParts,
-} from './support.ts';
+import { changeableControl, handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
 
 function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
   const clock = new ManualClock();

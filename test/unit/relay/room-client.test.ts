@@ -1,4 +1,5 @@
 // The room client: greeting, passing on, coming back with growing delays, and ending with the right words.
+import { ManualClock, settle } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { CLOSE, type CloseName } from '../../../shared/link/close.ts';
@@ -10,15 +11,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import {
-  handMadeTicket,
-  keyPair,
-  linkPair,
-  ManualClock,
-  settle,
-  type MemoryLink,
-  type TicketParts,
-} from './support.ts';
+import { handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
 
 interface Bench {
   readonly client: RoomClient;

@@ -1,4 +1,5 @@
 // The runtime edges every app shares: error reports, logs, private files, prompts, progress, timers.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chmod, chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -13,7 +14,6 @@ import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../../s
 import { createProgress, progressMode, RateMeter, speedText, timeText } from '../../../cli/terminal/progress.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
-import { ManualClock } from './support.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 

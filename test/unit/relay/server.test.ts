@@ -1,4 +1,5 @@
 // The relay's edge over real sockets on loopback: what it refuses, what it serves, and that it stops.
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
@@ -18,7 +19,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../../relay/server.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
-import { handMadeTicket, keyPair, ManualClock } from './support.ts';
+import { handMadeTicket, keyPair } from './support.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 const FAR_FUTURE = 9_000_000_000n;

@@ -1,55 +1,10 @@
 // A bench for relay tests: time that is advanced by hand, links that are two ends in memory, tickets made by node:crypto.
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import nacl from 'tweetnacl';
-import type { Clock, Link } from '../../../shared/ports.ts';
+import type { Link } from '../../../shared/ports.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
 import type { Control } from '../../../relay/control/control.ts';
 import type { FindTenant } from '../../../relay/core/tenants.ts';
-
-/** Time that stands still until `advance`. */
-export class ManualClock implements Clock {
-  #now = 0;
-  #order = 0;
-  #epoch: number;
-  #timers: { at: number; order: number; run: () => void }[] = [];
-
-  constructor(epochMs = 1_790_000_000_000) {
-    this.#epoch = epochMs;
-  }
-  now(): number {
-    return this.#now;
-  }
-  wall(): number {
-    return this.#epoch + this.#now;
-  }
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, run };
-    this.#timers.push(timer);
-    return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
-  }
-  /** Timers that wait. */
-  get waiting(): number {
-    return this.#timers.length;
-  }
-  /** Runs everything due within `ms`, letting promises settle in between. */
-  async advance(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      const [next] = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at || a.order - b.order);
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#now = Math.max(this.#now, next.at);
-      next.run();
-      await settle();
-    }
-    this.#now = end;
-  }
-}
-
-/** Lets everything that can happen without time passing happen. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 4; i++) await new Promise<void>((resolve) => setImmediate(resolve));
-}
 
 /** One end of an in-memory link. */
 export class MemoryLink implements Link {

@@ -1,7 +1,7 @@
 // Time, chance and a network that misbehaves on request, for the tests of shared/.
 import { createHash, createPublicKey, verify as nodeVerify } from 'node:crypto';
 import type { Verify } from '../../../shared/crypto/keys.ts';
-import type { Clock, Random } from '../../../shared/ports.ts';
+import type { Random } from '../../../shared/ports.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import assert from 'node:assert/strict';
 
@@ -29,44 +29,6 @@ export function scripted(...pieces: readonly Uint8Array[]): Random {
       return new Uint8Array(piece as Uint8Array);
     },
   };
-}
-
-export class ManualClock implements Clock {
-  #now = 0;
-  #timers: { at: number; run: () => void }[] = [];
-
-  get pending(): number {
-    return this.#timers.length;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  wall(): number {
-    return 1_700_000_000_000 + this.#now;
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.#now + delayMs, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Lets time pass, running what falls due in order. */
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#now = due.at;
-      due.run();
-    }
-    this.#now = end;
-  }
 }
 
 /** Asserts that `run` throws a BlindflashError with this code. */

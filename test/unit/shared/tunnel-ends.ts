@@ -7,7 +7,8 @@ import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
 import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { newInviteState, type InviteState, type SpentReason } from '../../../shared/tunnel/invite-state.ts';
 import type { OwnMessage, TunnelMessage, TunnelSide } from '../../../shared/tunnel/messages.ts';
-import { ManualClock, seeded } from './support.ts';
+import { ManualClock } from '../../fixtures/manual-clock.ts';
+import { seeded } from './support.ts';
 
 export const keyPair = exchangeKeyPair('tunnel', seeded('tunnel key'));
 export const publicInviteHash = new Uint8Array(64).fill(9);
@@ -227,7 +228,7 @@ export async function settle(
 ): Promise<void> {
   for (let t = 0; t < ms; t += step) {
     await carrier.run();
-    clock.advance(step);
+    clock.advanceNow(step);
   }
   await carrier.run();
 }

@@ -32,7 +32,7 @@ describe('tunnel: messages', () => {
     assert.equal(acks(), 3);
     await settle(all, 120_000, 500);
     assert.equal(acks(), 3);
-    assert.equal(all.clock.pending, 0);
+    assert.equal(all.clock.waiting, 0);
   });
 
   const dice = (index: number, seed: number) =>

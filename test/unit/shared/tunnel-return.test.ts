@@ -194,7 +194,7 @@ describe('tunnel: coming back, and coming uninvited', () => {
     all.agent.tunnel.send(credit(1));
     all.agent.tunnel.close();
     all.controller.tunnel.close();
-    assert.equal(all.clock.pending, 0);
+    assert.equal(all.clock.waiting, 0);
     await all.carrier.run();
     assert.deepEqual(all.controller.messages, []);
   });

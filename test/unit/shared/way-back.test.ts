@@ -6,7 +6,8 @@ import { silentLog } from '../../../shared/ports.ts';
 import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
 import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { newInviteState, type InviteState, type SpentReason } from '../../../shared/tunnel/invite-state.ts';
-import { ManualClock, seeded } from './support.ts';
+import { ManualClock } from '../../fixtures/manual-clock.ts';
+import { seeded } from './support.ts';
 
 type Side = 'agent' | 'controller';
 /** A process dies at its `at`-th write or message, before it takes effect or right after. */
@@ -83,7 +84,7 @@ class Pair {
   /** Time passes in steps, with everything delivered in between. */
   async pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
-      this.clock.advance(1000);
+      this.clock.advanceNow(1000);
       await this.settle();
     }
   }

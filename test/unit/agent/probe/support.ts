@@ -42,51 +42,6 @@ export class EagerClock implements Clock {
   }
 }
 
-/** Time passes only through `advance`. */
-export class ManualClock implements Clock {
-  #time = 0;
-  #timers: { at: number; run: () => void }[] = [];
-
-  now(): number {
-    return this.#time;
-  }
-  wall(): number {
-    return this.#time;
-  }
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.#time + delayMs, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  get waiting(): number {
-    return this.#timers.length;
-  }
-
-  /** Lets everything settle, moves on, and lets everything settle again. */
-  async advance(ms: number): Promise<void> {
-    await settle();
-    const end = this.#time + ms;
-    for (;;) {
-      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (due === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== due);
-      this.#time = due.at;
-      due.run();
-      await settle();
-    }
-    this.#time = end;
-    await settle();
-  }
-}
-
-/** Every promise that can move on has done so. */
-export async function settle(): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
-}
-
 /** Rejects with this code; the error is given back for a closer look. */
 export async function rejectsWith(work: Promise<unknown>, code: ErrorCode): Promise<BlindflashError> {
   try {

@@ -1,9 +1,10 @@
 // Proves: the stlink-server client says what the docs/reference/stlink.md §4 captured, and reads replies from any pieces.
+import { ManualClock, settle } from '../../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { chooseDevice, TcpTransport, type ByteChannel } from '../../../../agent/probe/stlink/tcp-transport.ts';
 import { ReplyCollector, type ServerDevice } from '../../../../agent/probe/stlink/stlink-server.ts';
 import { fail, type ErrorCode } from '../../../../shared/errors/errors.ts';
-import { bytes, hex, ManualClock, padded, rejectsWith, settle } from './support.ts';
+import { bytes, hex, padded, rejectsWith } from './support.ts';
 
 const SERIAL = '066DFF303230504E43112233';
 const OK = '01 00 00 00';
@@ -63,7 +64,7 @@ interface Bench {
 
 async function opened(replies: readonly string[] = opening(), piece = 1000): Promise<Bench> {
   const server = new FakeServer(replies, piece);
-  const clock = new ManualClock();
+  const clock = new ManualClock(0);
   const transport = new TcpTransport({ clock, path: 'tcp:127.0.0.1:7184', connect: server.connect });
   await transport.open();
   return { server, clock, transport };
@@ -179,14 +180,14 @@ describe('stlink-server client', () => {
 
   it('does not believe a device count, nor connect id 0', async () => {
     const server = new FakeServer([version(2), OK, 'FF FF FF FF', ...Array.from({ length: 60 }, () => info(1, 'X'))]);
-    const transport = new TcpTransport({ clock: new ManualClock(), path: 'tcp:x:1', connect: server.connect });
+    const transport = new TcpTransport({ clock: new ManualClock(0), path: 'tcp:x:1', connect: server.connect });
     await rejectsWith(transport.open(), 'BF-PROBE-SEVERAL');
     await rejectsWith(opened([...opening().slice(0, 4), `${OK} 00 00 00 00`]), 'BF-PROBE-SERVER');
   });
 
   it('passes on that nobody listens', async () => {
     const connect = async (): Promise<ByteChannel> => Promise.reject(fail('BF-PROBE-SERVER'));
-    const transport = new TcpTransport({ clock: new ManualClock(), path: 'tcp:x:1', connect });
+    const transport = new TcpTransport({ clock: new ManualClock(0), path: 'tcp:x:1', connect });
     await rejectsWith(transport.open(), 'BF-PROBE-SERVER');
   });
 

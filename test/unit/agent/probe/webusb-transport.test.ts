@@ -1,4 +1,5 @@
 // Proves: the USB transport asks in whole packets, believes no length, keeps its deadlines and comes back clean.
+import { ManualClock, settle } from '../../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { WebUsbTransport } from '../../../../agent/probe/stlink/webusb-transport.ts';
 import type {
@@ -10,7 +11,7 @@ import type {
 import { serialFromDescriptor } from '../../../../agent/probe/stlink/serial.ts';
 import { usbError } from '../../../../agent/probe/usb/usb-errors.ts';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
-import { bytes, hex, ManualClock, padded, rejectsWith, settle } from './support.ts';
+import { bytes, hex, padded, rejectsWith } from './support.ts';
 
 type Answer = Uint8Array | { readonly status: string } | Error;
 
@@ -107,7 +108,7 @@ interface Bench {
 }
 
 async function opened(device = new FakeDevice()): Promise<Bench> {
-  const clock = new ManualClock();
+  const clock = new ManualClock(0);
   const transport = new WebUsbTransport(device, { clock });
   const opening = transport.open();
   await clock.advance(25);
@@ -259,7 +260,7 @@ describe('ST-LINK over WebUSB: trouble', () => {
   it('gives up on a probe that never stops talking', async () => {
     const device = new FakeDevice();
     for (let count = 0; count < 200; count += 1) device.say(new Uint8Array(64));
-    const transport = new WebUsbTransport(device, { clock: new ManualClock() });
+    const transport = new WebUsbTransport(device, { clock: new ManualClock(0) });
     await rejectsWith(transport.open(), 'BF-PROBE-GARBAGE');
   });
 
@@ -272,7 +273,7 @@ describe('ST-LINK over WebUSB: trouble', () => {
   it('tells a busy interface', async () => {
     const device = new FakeDevice();
     device.failClaim = new Error('claimInterface error: LIBUSB_ERROR_BUSY');
-    const transport = new WebUsbTransport(device, { clock: new ManualClock() });
+    const transport = new WebUsbTransport(device, { clock: new ManualClock(0) });
     await rejectsWith(transport.open(), 'BF-PROBE-BUSY');
     assert.equal(device.calls.at(-1), 'close');
   });
