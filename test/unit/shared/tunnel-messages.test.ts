@@ -26,9 +26,9 @@ describe('tunnel: messages', () => {
     assert.equal(acks(), 2);
     all.controller.tunnel.send(frame(65));
     await all.carrier.run();
-    all.clock.advance(99);
+    all.clock.advanceNow(99);
     assert.equal(acks(), 2);
-    all.clock.advance(1);
+    all.clock.advanceNow(1);
     assert.equal(acks(), 3);
     await settle(all, 120_000, 500);
     assert.equal(acks(), 3);
