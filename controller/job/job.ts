@@ -154,7 +154,7 @@ class Job {
       case 'PROGRESS':
         return this.#sessions.session?.accepted(message.accepted);
       case 'REPLY':
-        return this.#troubled(this.#sessions.session?.receive(message.sequence, message.box));
+        return this.#troubled(this.#sessions.receive(message));
       case 'PROBLEM':
         return this.#problem(message);
       case 'LEFT':
