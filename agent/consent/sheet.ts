@@ -39,6 +39,8 @@ export interface ConsentSheet {
   readonly word: string;
 }
 
+/** What people compare by voice: fewer digits can be made to agree by whoever chooses the plan. */
+const SHORT_DIGITS = 40;
 /** Digits of the consent hash a yes is typed with (docs/protocol.md §14). */
 const WORD_DIGITS = 4;
 
@@ -222,7 +224,7 @@ function soFarLines({ board, stubRuns }: SheetInput): string[] {
 
 function hashLines(hash: Uint8Array): string[] {
   const text = toHex(hash);
-  return [`short  ${text.slice(0, 16)}`, `full   ${text.slice(0, 64)}`, `       ${text.slice(64)}`];
+  return [`short  ${text.slice(0, SHORT_DIGITS)}`, `full   ${text.slice(0, 64)}`, `       ${text.slice(64)}`];
 }
 
 // ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────

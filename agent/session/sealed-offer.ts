@@ -26,8 +26,8 @@ export function deviceKeyIn(m1: Uint8Array): Uint8Array {
  */
 export function requireSameUnit({ m1 }: Offer, uid: Uint8Array): void {
   const facts = factsOf(m1);
-  if (facts.stubVersion >>> 8 !== STUB_MAJOR)
-    throw fail('BF-STUB-UNKNOWN', `its version is ${facts.stubVersion >>> 8}`);
+  const major = facts.stubVersion >>> 8;
+  if (major !== STUB_MAJOR) throw fail('BF-STUB-UNKNOWN', `its major version is ${major}`);
   if (!isZero(uid) && !equalBytes(facts.uid, uid)) {
     throw fail('BF-JOB-OTHER-BOARD', 'the program in the RAM reads another unique id than the probe did');
   }

@@ -19,7 +19,7 @@ export const AGENT = command({
       example: '950',
     },
     'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
-    yes: { type: 'string', describe: 'agree beforehand, but only to the plan with this hash' },
+    yes: { type: 'string', describe: 'agree beforehand, but only to the plan with this hash (all 128 digits)' },
     'receipt-out': { type: 'string', describe: 'file for your copy of the vendor’s receipt' },
   },
   examples: [

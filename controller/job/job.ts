@@ -126,11 +126,12 @@ class Job {
     this.#hear('tunnel');
   }
 
-  /** The invite is of no use any more; the job goes on under another one. */
+  /** No tunnel is opened with this invite any more. One that lives goes on, unless its code or its way back is what failed. */
   #spent(why: SpentReason): void {
     const error = spentError(why);
+    const livesOn = why === 'answers' && this.#channel.tunnel !== undefined;
     this.#emit({ type: 'spent', why });
-    if (error !== undefined) this.#channel.waits.fail(error);
+    if (error !== undefined && !livesOn) this.#channel.waits.fail(error);
   }
 
   /** One message of the agent. Whatever is wrong with it ends a wait of the job, not the tunnel. */
@@ -154,7 +155,7 @@ class Job {
       case 'PROGRESS':
         return this.#sessions.session?.accepted(message.accepted);
       case 'REPLY':
-        return this.#troubled(this.#sessions.session?.receive(message.sequence, message.box));
+        return this.#troubled(this.#sessions.receive(message));
       case 'PROBLEM':
         return this.#problem(message);
       case 'LEFT':

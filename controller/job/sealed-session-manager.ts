@@ -14,6 +14,9 @@ import { planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
+/** As many replies as the chip has room for. */
+const MOST_EARLY = 16;
+
 export class SealedSessionManager {
   readonly #options: JobOptions;
   readonly #channel: AgentChannel;
@@ -31,6 +34,8 @@ export class SealedSessionManager {
   #earlyTrouble: Trouble | undefined;
   /** An M1 whose M2 waits for the code. */
   #waiting: Offer | undefined;
+  /** Replies that came with SEALED3, before its turn came. */
+  #early: MessageOf<'REPLY'>[] = [];
 
   constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder, devices: DeviceApproval) {
     this.#options = options;
@@ -56,6 +61,14 @@ export class SealedSessionManager {
     this.#handshake?.wipe();
     this.#session?.wipe();
     this.#handshake = this.#session = this.#waiting = undefined;
+    this.#early = [];
+  }
+
+  /** A sealed reply; one of a session that is not confirmed yet waits for that. Returns the trouble it tells of. */
+  receive(reply: MessageOf<'REPLY'>): Trouble | undefined {
+    if (this.#session !== undefined) return this.#session.receive(reply.sequence, reply.box);
+    if (this.#handshake !== undefined && this.#early.length < MOST_EARLY) this.#early.push(reply);
+    return undefined;
   }
 
   /** The agent takes sealed commands up to and including this sequence; it never takes that back within a session. */
@@ -141,10 +154,17 @@ export class SealedSessionManager {
     );
     this.#channel.healed();
     this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake });
-    return undefined;
+    return this.#takeEarly();
+  }
+
+  #takeEarly(): Trouble | undefined {
+    const early = this.#early;
+    this.#early = [];
+    return early.map((reply) => this.receive(reply)).find((trouble) => trouble !== undefined);
   }
 
   #answer(offer: Offer): void {
+    this.#early = [];
     // The agent's CREDIT comes right behind SEALED3 and may be heard first.
     this.#credit = 0;
     this.#handshake ??= this.#newHandshake();

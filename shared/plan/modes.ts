@@ -29,11 +29,13 @@ export const MODES = {
     setUp: 'A program in the chip’s RAM makes a fresh key on the chip; read protection is off during the job.',
     stops: [
       'the relay and the network reading along',
-      'recordings: logs, memory and disk of the laptop, captured USB or SWD traffic',
+      'recordings: logs, captured USB or SWD traffic, the disk of the laptop, and its memory but for the moment named below',
       'a curious person at the laptop who only looks',
     ],
     doesNotStop: [
       'a person or a program, malware included, that can drive the probe: it can stop the chip, read RAM or flash, or pretend to be a chip',
+      'whoever reads the live memory of the laptop between the vendor’s “the code is right” and the chip’s first answer; with a vendor who asks for the code only once, its disk and memory until the job is over',
+      'whoever holds the relay and has exchanged the invite, when the vendor waives the code',
       'anybody with a probe after the job, unless the plan locked the chip and the board was switched off and on',
     ],
     receipt: {

@@ -90,8 +90,14 @@ export class ControllerTunnel extends Tunnel {
 
   /** Ends the invite; the tunnel goes on as long as it lives. */
   async spend(why: SpentReason): Promise<void> {
+    await this.#spend(why, () => {});
+  }
+
+  /** @param tell what the agent hears of it, before whoever owns this tunnel may close it */
+  async #spend(why: SpentReason, tell: () => void): Promise<void> {
     if (this.#invite.spent !== undefined) return;
     await this.#keep(spend(this.#invite, why));
+    tell();
     this.#events.onSpent(why);
   }
 
@@ -146,9 +152,11 @@ export class ControllerTunnel extends Tunnel {
   #spendAnd(t1: Uint8Array, why: SpentReason): void {
     const secret = this.#invite.secret;
     const tag = secret === undefined ? undefined : spentTag(tagKey(secret), t1);
-    this.spend(why).then(
+    const tell = (): void => {
+      if (tag !== undefined) this.say({ tag: 'SPENT', message: tag });
+    };
+    this.#spend(why, tell).then(
       () => {
-        if (tag !== undefined) this.say({ tag: 'SPENT', message: tag });
         if (why === 'second holder') this.failed(fail('BF-INVITE-SECOND-HOLDER'));
       },
       () => this.options.log.error({}, 'that the invite is spent could not be stored'),

@@ -70,7 +70,7 @@ describe('consent sheet', () => {
     const plan = smallPlan();
     const hash = createHash('sha512').update('blindflash/2 plan\0').update(encodePlan(plan)).digest('hex');
     const text = sheetOf(plan);
-    assert.equal(text.includes(`short  ${hash.slice(0, 16)}`), true);
+    assert.equal(text.includes(`short  ${hash.slice(0, 40)}\n`), true);
     assert.equal(text.includes(hash.slice(0, 64)) && text.includes(hash.slice(64)), true);
     assert.equal(text.includes(`Job ${Buffer.from(plan.job).toString('hex')}`), true);
   });

@@ -11,6 +11,7 @@ import { STM32F42X } from '../../../shared/chips/index.ts';
 import { verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { failing, JOB, JobFixture, recordFor, stopsAt5 } from './job-fixture.ts';
+import { ScriptedAgent } from './scripted-agent.ts';
 
 const nobodyTypes = (): undefined => undefined;
 
@@ -71,6 +72,27 @@ describe('controller: the code', () => {
     assert.deepEqual([invite.spent, invite.secret, invite.wrongCodes], ['codes', undefined, 3]);
     assert.deepEqual(fixture.eventsOf('spent'), [{ type: 'spent', why: 'codes' }]);
     assert.equal(fixture.revoked, 1);
+  });
+
+  it('the thirty-third T1 gets no answer: the invite is spent, both ends are told, the job needs another', async () => {
+    const fresh = recordFor(compileInfo(STM32F42X, { job: JOB }));
+    const record = { ...fresh, room: { ...fresh.room, invite: { ...fresh.room.invite, answers: 32 } } };
+    const { fixture, error } = await failing('BF-INVITE-SPENT', { record });
+    assert.match(error.detail ?? '', /answered 32 times/);
+    assert.equal(fixture.agent.failed?.code, 'BF-INVITE-SPENT');
+    assert.deepEqual([fixture.store.last.room.invite.spent, fixture.revoked], ['answers', 1]);
+    assert.equal(fixture.running.resumable, true);
+  });
+
+  it('a tunnel that lives goes on when somebody spends the invite beside it', async () => {
+    const fresh = recordFor(compileInfo(STM32F42X, { job: JOB }));
+    const record = { ...fresh, room: { ...fresh.room, invite: { ...fresh.room.invite, answers: 31 } } };
+    const fixture = await asked({ record });
+    fixture.beside(new ScriptedAgent(fixture.board, record, fixture.clock, {}, fixture.agent.secrets));
+    await fixture.until(() => fixture.eventsOf('spent').length === 1);
+    assert.equal(await fixture.type(), 'right');
+    await fixture.finish();
+    assert.deepEqual(fixture.eventsOf('spent'), [{ type: 'spent', why: 'answers' }]);
   });
 
   it('wrong ones are counted over processes: two, then a kill, then one', async () => {

@@ -138,6 +138,11 @@ export class JobFixture {
     this.connect();
   }
 
+  /** Somebody else is in the room beside the agent: what he sends arrives, and he hears nothing. */
+  beside({ tunnel }: ScriptedAgent): void {
+    tunnel.attachLink((body) => this.#inFlight.push(() => this.#controllerTunnel.receive(body)));
+  }
+
   /** The vendor types what the customer's screen shows, or something else, for the latest question or for an earlier one. */
   async type(text = this.agent.codes.at(-1)!, { tunnel } = this.asked.at(-1)!): Promise<CodeAnswer> {
     const answer = await this.running.answerCode(text, tunnel);

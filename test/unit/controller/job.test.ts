@@ -115,6 +115,7 @@ describe('controller: a job', () => {
     const { error } = await failing('BF-STUB-PROGRAM', abort(10));
     assert.match(error.detail ?? '', /flash error/);
     await failing('BF-JOB-REFUSED', abort(8));
+    await failing('BF-STUB-PROGRAM', { faults: { abortAtOnce: 10 } });
     await failing('BF-STUB-ABORTED', abort(77));
   });
 

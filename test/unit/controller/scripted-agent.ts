@@ -54,6 +54,8 @@ export interface Faults {
   /** The agent stays silent after this many sealed commands. */
   silentAfter?: number;
   lockFails?: boolean;
+  /** The stub gives up with this error at once: its ABORT comes with SEALED3. */
+  abortAtOnce?: number;
 }
 
 /** The chip's flash, living longer than any agent. */
@@ -227,6 +229,8 @@ export class ScriptedAgent {
     this.#erased.clear();
     this.#accepted = 0;
     this.send({ name: 'SEALED3', m3 });
+    const error = this.faults.abortAtOnce;
+    if (error !== undefined) this.reply({ name: 'ABORT', answers: 0, error, detail: 0x10 });
     this.credit = 8;
     this.send({ name: 'CREDIT', upTo: this.credit });
   }

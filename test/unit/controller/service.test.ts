@@ -169,6 +169,16 @@ describe('controller: the job service', () => {
     assert.equal(renewed.codePolicy, 'waived');
   });
 
+  it('no key of a chip and no code is on record under a new invite', async () => {
+    const fixture = new ServiceFixture();
+    const record = await fixture.begin();
+    const device = { key: new Uint8Array(32).fill(1), uid: '00'.repeat(12), questionsLeft: 9 };
+    await fixture.store.save({ ...record, code: 'typed', devices: [device] });
+    const { devices, code, room } = await fixture.service.resumeUnderNewInvite(jobId(record), REQUEST, INVITE);
+    assert.deepEqual([devices, code, room.invite.tunnels], [[], undefined, 0]);
+    assert.notEqual(inviteLine(room), inviteLine(record.room));
+  });
+
   it('begins nothing with keys that the invite does not name', async () => {
     const fixture = new ServiceFixture();
     const record = await fixture.begin();
