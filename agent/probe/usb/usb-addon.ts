@@ -4,13 +4,14 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import type * as Usb from 'usb';
 import { fail } from '../../../shared/errors/errors.ts';
 import { USB_ADDONS, USB_VERSION } from './addon-table.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(USB_ADDONS));
 
 /** Loads npm `usb` once its addon is known. @throws BF-PROBE-ADDON, BF-INTERNAL-BUILD when it does not load on this computer */
-export async function loadUsb(): Promise<typeof import('usb')> {
+export async function loadUsb(): Promise<typeof Usb> {
   requireKnownAddon(findAddon());
   try {
     return await import('usb');
