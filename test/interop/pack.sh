@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The packed package, installed in an empty folder, is what the lock file pins, knows every command and does the main job.
+# The packed package, installed in an empty folder, carries what the lock file pins, knows every command and does the main job.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -12,11 +12,10 @@ npm install --silent --no-audit --no-fund ./blindflash-*.tgz
 node - "$root/package-lock.json" <<'CHECK' || exit 1
 const { readFileSync } = require('node:fs');
 const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages;
-const [locked, installed] = [packagesOf(process.argv[2]), packagesOf('node_modules/.package-lock.json')];
-const inside = 'node_modules/blindflash/';
+const [locked, shipped] = [process.argv[2], 'node_modules/blindflash/npm-shrinkwrap.json'].map(packagesOf);
 const wanted = Object.entries(locked).filter(([path, { dev }]) => path !== '' && !dev);
-const wrong = wanted.filter(([path, { integrity }]) => (installed[inside + path] ?? installed[path])?.integrity !== integrity);
-for (const [path, { version }] of wrong) console.error(`not as pinned: ${path} ${version}`);
+const wrong = wanted.filter(([path, { integrity }]) => shipped[path]?.integrity !== integrity);
+for (const [path, { version }] of wrong) console.error(`not pinned in the package: ${path} ${version}`);
 process.exit(wrong.length === 0 ? 0 : 1);
 CHECK
 for command in agent relay sim demo keygen invite plan flash verify info erase reset 'receipt verify' doctor; do
