@@ -14,11 +14,13 @@ export function verdictOf(text, status) {
   const { invalid = [], missing = [], error } = report ?? {};
   const bad = [...invalid, ...missing].map(({ name, version }) => `${name}@${version}`);
   if (bad.length > 0) return { passed: false, says: `bad or missing signatures: ${bad.join(', ')}` };
-  if (report !== undefined && error === undefined && status === 0)
+  if (report !== undefined && error === undefined && status === 0) {
     return { passed: true, says: 'every signature is right' };
+  }
   const { code = '', summary = '' } = error ?? {};
-  if (SILENT.test(code) || UNSUPPORTED.test(summary))
+  if (SILENT.test(code) || UNSUPPORTED.test(summary)) {
     return { passed: true, says: `not checked: no registry answered (${code || summary})` };
+  }
   return { passed: false, says: `npm failed: ${code} ${summary}`.trim() };
 }
 

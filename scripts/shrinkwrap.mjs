@@ -1,4 +1,5 @@
-// The lock file as it goes into the package: npm installs exactly these versions, by hash, wherever Blindflash is installed.
+// The lock file as it goes into the package: npm installs exactly these versions, by hash, wherever Blindflash is installed from a
+// registry (of a bare tarball it does not read the file).
 // `prepack` writes npm-shrinkwrap.json and `postpack` removes it, because npm would take it for the lock file of this folder:
 //   node scripts/shrinkwrap.mjs write | remove
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,8 +19,7 @@ export function shrinkwrapOf(lock) {
 }
 
 function withoutDevelopment(root) {
-  const { devDependencies: _, ...rest } = root;
-  return rest;
+  return Object.fromEntries(Object.entries(root).filter(([name]) => name !== 'devDependencies'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

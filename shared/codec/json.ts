@@ -19,10 +19,13 @@ const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
 function hasKeyTwice(text: string): boolean {
   const open: (Set<string> | undefined)[] = [];
   for (const [token, colon] of text.matchAll(TOKEN)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(undefined);
-    else if (token === '}' || token === ']') open.pop();
-    else if (colon !== undefined) {
+    if (token === '{') {
+      open.push(new Set());
+    } else if (token === '[') {
+      open.push(undefined);
+    } else if (token === '}' || token === ']') {
+      open.pop();
+    } else if (colon !== undefined) {
       const keys = open.at(-1)!;
       const key = JSON.parse(token.slice(0, token.length - colon.length)) as string;
       if (keys.has(key)) return true;

@@ -47,8 +47,9 @@ export interface SealedResponder {
 export function deviceKeyOf(m1: Uint8Array, responderPublic: Uint8Array): Uint8Array {
   const { ephemeral, deviceKey } = splitM1(m1);
   const known = equalBytes(deviceKey, ephemeral) || equalBytes(deviceKey, responderPublic);
-  if (known || isZero(deviceKey) || !isCanonical(deviceKey))
+  if (known || isZero(deviceKey) || !isCanonical(deviceKey)) {
     throw refusal(SEALED_PROTOCOL, 'the key of the chip is none it could have made');
+  }
   return deviceKey;
 }
 
@@ -141,8 +142,9 @@ export function startSealedInitiator(options: SealedInitiatorOptions): SealedIni
       agree(SEALED_PROTOCOL, secret, responderPublic),
       NO_PSK,
     ]);
-    if (!equalBytes(schedule.confirmR(), opened.confirm))
+    if (!equalBytes(schedule.confirmR(), opened.confirm)) {
       throw refusal(SEALED_PROTOCOL, 'the answer does not fit the key it was asked from');
+    }
     schedule.mixDevice(agree(SEALED_PROTOCOL, deviceSecret, opened.ephemeral));
     const done = { m3: schedule.confirmI(), result: schedule.result('i'), payload2: opened.payload };
     schedule.wipe();

@@ -94,8 +94,9 @@ function requireOwn(path: string, stats: Stats, what: keyof typeof FORBIDDEN): v
   if (!isKind) throw fail('BF-USAGE-FILE', `${path} is no plain ${what}`);
   if (process.platform === 'win32') return;
   const isRoots = what === 'folder' && stats.uid === 0;
-  if (!isRoots && stats.uid !== process.getuid?.())
+  if (!isRoots && stats.uid !== process.getuid?.()) {
     throw fail('BF-KEYS-PERMISSIONS', `${path} belongs to another user`);
+  }
   if ((stats.mode & FORBIDDEN[what]) !== 0) {
     throw fail('BF-KEYS-PERMISSIONS', `${path} has mode ${(stats.mode & 0o777).toString(8)}`);
   }

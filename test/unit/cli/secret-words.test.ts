@@ -20,8 +20,9 @@ describe('secrets on the command line', () => {
   });
 
   it('are none when a file is named like one', () => {
-    for (const name of ['bf2.txt', './bf2.invite', 'bf2.', `mails/${INVITE}`, 'invite.txt'])
+    for (const name of ['bf2.txt', './bf2.invite', 'bf2.', `mails/${INVITE}`, 'invite.txt']) {
       refuseSecrets(['agent', '--invite-file', name]);
+    }
   });
 
   it('end the command with a sentence that does not hold them', function () {
