@@ -79,6 +79,7 @@ describe('controller: the code', () => {
     const record = { ...fresh, room: { ...fresh.room, invite: { ...fresh.room.invite, answers: 32 } } };
     const { fixture, error } = await failing('BF-INVITE-SPENT', { record });
     assert.match(error.detail ?? '', /answered 32 times/);
+    await fixture.until(() => fixture.agent.failed !== undefined, 1000);
     assert.equal(fixture.agent.failed?.code, 'BF-INVITE-SPENT');
     assert.deepEqual([fixture.store.last.room.invite.spent, fixture.revoked], ['answers', 1]);
     assert.equal(fixture.running.resumable, true);
