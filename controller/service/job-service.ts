@@ -14,6 +14,7 @@ import { equalBytes } from '../../shared/codec/bytes.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
+import { wipeInviteState } from '../../shared/tunnel/invite-state.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { decodeInvite, publicInviteHash } from '../../shared/tunnel/invite.ts';
 
@@ -156,6 +157,7 @@ export class JobService {
     const codePolicy = request.codePolicy ?? record.codePolicy;
     const renewed: JobRecord = { ...record, room, codePolicy, code: undefined, devices: [] };
     await this.#options.store.save(renewed);
+    wipeInviteState(record.room.invite);
     return renewed;
   }
 

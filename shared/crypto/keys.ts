@@ -78,11 +78,6 @@ export function psk(bytes: Uint8Array): Psk {
   return checkedCopy(bytes, 'psk', 32) as Psk;
 }
 
-/** The empty PSK slot: 32 zero bytes, for `host-blind` sealed sessions. */
-export function noPsk(): Psk {
-  return new Uint8Array(32) as Psk;
-}
-
 function checkedCopy(bytes: Uint8Array, name: string, length: number): Uint8Array {
   assertBytes(bytes, name, length);
   return copyOf(bytes);
