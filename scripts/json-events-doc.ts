@@ -26,7 +26,16 @@ const INTRO = `# What \`--json\` prints
 
 With \`--json\` a command prints one JSON object a line on standard output, and nothing else there. \`event\` names what
 happened; the other fields depend on it and on the command. A field that is marked optional is absent when there is
-nothing to say. Questions, such as the passphrase, still go to standard error, and answers come from standard input.
+nothing to say.
+
+Lines are printable ASCII: everything above 7E is written as \\u escapes. What somebody else wrote (HELLO, PROBLEM, labels,
+reasons) is cleaned: without control characters, bidirectional controls and line separators, at most 300 characters. The
+expected code is in no event of the vendor before it was typed right.
+
+Questions, such as the passphrase, still go to standard error. A program answers with one line of standard input, after it
+has read the event that the question belongs to: \`code\` of the vendor's commands (the code the customer reads out), \`sheet\` of
+\`agent\` (its \`word\`, or no). What came in one piece with an earlier answer is thrown away. Without \`--json\` questions that
+decide are answered at a terminal only, by what is typed after them; the agent's \`--yes\` answers beforehand.
 
 Later versions may add events and fields: a program should pass over what it does not know. Names, types and
 meanings of those below stay.

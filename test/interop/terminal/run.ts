@@ -7,6 +7,8 @@ import { wrongs } from './judge.ts';
 import { blindflash, codeAheadScene, customerScene, typedAheadScene, vendorScene, type World } from './scenes.ts';
 
 const MESSAGES = 2000;
+/** Of one side on one stage; fewer need not show anything. */
+const LEAST = 50;
 /** Of one hostile agent. */
 const PROBLEMS = 20;
 const SPEAKER = new URL('./speaker.ts', import.meta.url);
@@ -80,7 +82,7 @@ async function allScenes(world: World, seed: number): Promise<void> {
 async function main(): Promise<void> {
   const messages = option('messages', MESSAGES);
   const seed = option('seed', 1);
-  const share = Math.ceil(messages / (2 * STAGES.length));
+  const share = Math.max(LEAST, Math.ceil(messages / (2 * STAGES.length)));
   for (const [index, stage] of STAGES.entries()) {
     await Promise.all((['vendor', 'customer'] as const).map((side) => fuzzViews(side, stage, seed + index, share)));
   }

@@ -68,6 +68,8 @@ export async function vendorScene(world: World, stage: Stage, seed: number, prob
   return [...found, ...judged(vendor, stage)];
 }
 
+/** Up to the question, away with it, and another in its place. */
+const REPAINT = '\u001b[1A\r\u001b[2K\nThe code is right. Type yes: ';
 const QUESTION = /type the code that the customer reads to you: /;
 
 async function play(vendor: Program, agent: HostileAgent, stage: Stage, problems: number): Promise<string[]> {
@@ -80,11 +82,14 @@ async function play(vendor: Program, agent: HostileAgent, stage: Stage, problems
     return found;
   }
   const question = (await vendor.see(QUESTION)).index;
+  for (const detail of [REPAINT, REPAINT]) agent.complain(CURABLE, detail);
+  await pause(BETWEEN_MS);
   for (let left = Math.floor(problems / 2); left > 0; left--) {
     agent.complain(CURABLE);
     await pause(BETWEEN_MS);
   }
   if (vendor.shown.includes(code)) found.push('the code was shown before it was typed');
+  if (/^The code is right/m.test(vendor.shown.toString())) found.push('the question was painted over');
   if (!QUESTION.test(vendor.shown.toString().slice(question))) found.push('the question is not there any more');
   await pause(UNANSWERED_MS);
   vendor.type(`${code}\n`);
