@@ -45,7 +45,7 @@ class ForeignTextValue {
 
   /** So it is where Node.js inspects an object: in a failed comparison of a test, in console.log. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `ForeignText ${JSON.stringify(cleanText(this))}`;
+    return `ForeignText ${JSON.stringify(this.toJSON())}`;
   }
 }
 

@@ -63,10 +63,6 @@ export class Program {
     this.#child.stdin!.write(keys);
   }
 
-  endInput(): void {
-    this.#child.stdin!.end();
-  }
-
   /** Resolves with the match, once it is shown. Rejects when the program ends before or the time is over. */
   async see(wanted: RegExp, withinMs = 60_000): Promise<RegExpExecArray> {
     const deadline = Date.now() + withinMs;
