@@ -6,7 +6,6 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import type * as Usb from 'usb';
 import { fail } from '../../../shared/errors/errors.ts';
-import type * as Usb from 'usb';
 import { USB_ADDONS, USB_VERSION } from './addon-table.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(USB_ADDONS));
