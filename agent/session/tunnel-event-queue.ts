@@ -146,14 +146,20 @@ export class TunnelEventQueue {
    * @throws why the tunnel failed, BF-TUNNEL-CLOSED, BF-TUNNEL-TIMEOUT
    */
   send(message: OwnMessage): void {
-    if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
+    this.#requireTunnel();
     if (this.#tunnels.taken !== this.#tunnels.confirmed) return;
     this.#tunnel.send(message);
   }
 
-  /** The id of the sealed session that an M1 sent now leads to, 16 bytes. @throws BF-TUNNEL-CLOSED */
+  /** The id of the sealed session that an M1 sent now leads to, 16 bytes. @throws why the tunnel failed, BF-TUNNEL-CLOSED */
   sealedSessionId(m1: Uint8Array): Uint8Array {
+    this.#requireTunnel();
     return this.#tunnel.sealedSessionId(m1);
+  }
+
+  /** What broke the tunnel is the reason, not that it is broken. */
+  #requireTunnel(): void {
+    if (this.#tunnel.state === 'failed' && this.#end !== undefined) throw this.#end;
   }
 
   /** Asks for another tunnel; `opened` comes when it stands. */
