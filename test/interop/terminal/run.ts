@@ -1,4 +1,4 @@
-// `npm run test:terminal [-- --messages N --seed S]`: both sides' programs on real pseudo-terminals, against peers that mean ill.
+// `npm run test:terminal [-- --messages N --rounds N --seed S]`: both sides' programs on real pseudo-terminals, against peers that mean ill.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +86,7 @@ async function main(): Promise<void> {
   for (const [index, stage] of STAGES.entries()) {
     await Promise.all((['vendor', 'customer'] as const).map((side) => fuzzViews(side, stage, seed + index, share)));
   }
-  await wholePrograms(seed, Math.max(1, Math.floor(messages / MESSAGES)));
+  await wholePrograms(seed, option('rounds', 1));
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
