@@ -252,16 +252,6 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
-  'BF-INVITE-SECRET-DEAD': {
-    sentence: 'The one-time secret of this invite has already been used up.',
-    remedy: `If it was not you who used it, tell the vendor at once. ${NEW_INVITE}`,
-    vendor: {
-      remedy: `If the customer did not use it, somebody else read it on the way: send the next one another way. ${VENDOR_INVITE}`,
-    },
-    part: 'invite',
-    retry: 'never',
-    endsJob: false,
-  },
   'BF-INVITE-OLD': {
     sentence: 'This invite was made by an older version of Blindflash.',
     remedy: 'Ask the vendor to update Blindflash and to send a new invite.',
@@ -284,6 +274,16 @@ export const ERRORS = {
     vendor: {
       remedy:
         'Ask the customer who had access to his computer or its backups. Go on with the job under a new invite: `blindflash flash --resume JOB --new-invite`.',
+    },
+    part: 'invite',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-INVITE-SECRET-DEAD': {
+    sentence: 'The one-time secret of this invite has already been used up.',
+    remedy: `If it was not you who used it, tell the vendor at once. ${NEW_INVITE}`,
+    vendor: {
+      remedy: `If the customer did not use it, somebody else read it on the way: send the next one another way. ${VENDOR_INVITE}`,
     },
     part: 'invite',
     retry: 'never',
@@ -366,16 +366,6 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
-  'BF-JOB-NOT-LOCKED': {
-    sentence: 'The image is written and verified, but read protection could not be set: the image can be read out.',
-    remedy: 'Keep the board under your control and repeat the job, which only has to set the lock.',
-    customer: {
-      remedy: 'Keep the board in your own hands; the vendor repeats the job, which only has to set the lock.',
-    },
-    part: 'job',
-    retry: 'never',
-    endsJob: true,
-  },
   'BF-JOB-NOT-DONE': {
     sentence: 'The job was called done, but the chip has not done it.',
     remedy: 'Continue with --resume; if it happens again, report it with code and log.',
@@ -386,6 +376,16 @@ export const ERRORS = {
     part: 'job',
     retry: 'never',
     endsJob: false,
+  },
+  'BF-JOB-NOT-LOCKED': {
+    sentence: 'The image is written and verified, but read protection could not be set: the image can be read out.',
+    remedy: 'Keep the board under your control and repeat the job, which only has to set the lock.',
+    customer: {
+      remedy: 'Keep the board in your own hands; the vendor repeats the job, which only has to set the lock.',
+    },
+    part: 'job',
+    retry: 'never',
+    endsJob: true,
   },
   'BF-JOB-OTHER-BOARD': {
     sentence: 'The board was exchanged for another one in the middle of the job.',
@@ -593,6 +593,15 @@ export const ERRORS = {
   },
 
   // ── PROBE: the ST-LINK and the way to it ────────────────────────────────────────────────────────────────────────
+  'BF-PROBE-ADDON': {
+    sentence: 'The USB library on this computer is not the one this version of Blindflash was made with.',
+    remedy:
+      'Install Blindflash again in an empty folder, without building packages from source. If that does not help, something on this ' +
+      'computer replaces it: use another one.',
+    part: 'probe',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-PROBE-BUSY': {
     sentence: 'Another program is using the ST-LINK.',
     remedy:
@@ -611,15 +620,6 @@ export const ERRORS = {
   'BF-PROBE-COMMAND': {
     sentence: 'The ST-LINK refused a command.',
     remedy: `${REPLUG} If it happens again, update its firmware with ST’s STSW-LINK007.`,
-    part: 'probe',
-    retry: 'never',
-    endsJob: false,
-  },
-  'BF-PROBE-ADDON': {
-    sentence: 'The USB library on this computer is not the one this version of Blindflash was made with.',
-    remedy:
-      'Install Blindflash again in an empty folder, without building packages from source. If that does not help, something on this ' +
-      'computer replaces it: use another one.',
     part: 'probe',
     retry: 'never',
     endsJob: false,
@@ -1084,17 +1084,17 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
-  'BF-TUNNEL-HANDSHAKE': {
-    sentence: 'The other side could not prove that it is the one the invite names.',
-    remedy: `Do not go on. ${NEW_INVITE}`,
-    vendor: { remedy: `Do not go on. ${VENDOR_INVITE}` },
+  'BF-TUNNEL-FLOOD': {
+    sentence: 'The other side sent far more messages than an honest one has to say.',
+    remedy: 'Update Blindflash on both sides; if it happens again, call them.',
     part: 'tunnel',
     retry: 'never',
     endsJob: false,
   },
-  'BF-TUNNEL-FLOOD': {
-    sentence: 'The other side sent far more messages than an honest one has to say.',
-    remedy: 'Update Blindflash on both sides; if it happens again, call them.',
+  'BF-TUNNEL-HANDSHAKE': {
+    sentence: 'The other side could not prove that it is the one the invite names.',
+    remedy: `Do not go on. ${NEW_INVITE}`,
+    vendor: { remedy: `Do not go on. ${VENDOR_INVITE}` },
     part: 'tunnel',
     retry: 'never',
     endsJob: false,

@@ -228,15 +228,3 @@ export function parseStatus(word: number): Status {
     accepted: field(STATUS_BITS.accepted),
   };
 }
-
-/** The STATUS word of its parts, of which the low bits are taken. */
-export function formatStatus({ state, nak, reply, accepted }: Status): number {
-  const place = (bits: { shift: number; mask: number }, value: number): number => (value & bits.mask) << bits.shift;
-  const parts = [
-    place(STATUS_BITS.state, state),
-    place(STATUS_BITS.nak, nak ? 1 : 0),
-    place(STATUS_BITS.reply, reply),
-    place(STATUS_BITS.accepted, accepted),
-  ];
-  return parts.reduce((word, part) => word | part, 0) >>> 0;
-}

@@ -167,7 +167,7 @@ function usedInside({ identifiers }: Module, { name, declaration }: Export): boo
 }
 
 function usedOutside(path: string, name: string): boolean {
-  if (PUBLIC_API.has(path)) return true;
+  if (PUBLIC_API.has(path) || path.endsWith('.d.mts')) return true;
   return (importers.get(path) ?? []).some((one) => {
     if (one.name !== '*' && one.name !== name) return false;
     if (one.as !== undefined) return usedOutside(one.by.path, one.as === '*' ? name : one.as);

@@ -70,7 +70,7 @@ const ADDITIONS: Readonly<Record<string, Addition>> = {
   'a trust mode': {
     table: 'shared/plan/modes.ts',
     before: "  'lock-then-load': {",
-    row: `  scratch: { number: 99, pskId: 0, setUp: 'x', stops: ['x'], doesNotStop: ['x'], receipt: 'x' },`,
+    row: `  scratch: { number: 99, keyKind: 1, setUp: 'x', stops: ['x'], doesNotStop: ['x'], receipt: { stub: 'x', vendor: 'x' } },`,
     misses: [],
   },
   'an error': {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
+import { rawText } from '../../../shared/codec/foreign-text.ts';
 import { sealBox } from '../../../shared/crypto/box.ts';
 import { consentHash } from '../../../shared/plan/consent.ts';
 import { respondSealed, startSealedInitiator, type SealedContexts } from '../../../shared/sealed/handshake.ts';
@@ -156,7 +157,16 @@ describe('protocol vectors', () => {
     assert.equal(hex(encodePlan(plan)), vectors.plan.bytes);
     assert.equal(hex(planHash(unhex(vectors.plan.bytes))), vectors.plan.hash);
     assert.deepEqual(
-      [plan.kind, plan.label, plan.sectors, plan.bootAddress, plan.widest, plan.lock, plan.finalAction, plan.ranges[3]],
+      [
+        plan.kind,
+        rawText(plan.label),
+        plan.sectors,
+        plan.bootAddress,
+        plan.widest,
+        plan.lock,
+        plan.finalAction,
+        plan.ranges[3],
+      ],
       [
         'flash',
         'Prüfstand 7',

@@ -47,9 +47,9 @@ describe('error table', () => {
 
   it('strips control characters and length from details', () => {
     const error = fail('BF-PROBE-SEVERAL', `a\u001b[31mb\u202ec\n${'x'.repeat(1000)}`);
-    assert.match(error.detail ?? '', /^a \[31mb c x+$/);
+    assert.match(error.detail ?? '', /^a·\[31mb·c x+…$/);
     assert.equal(error.detail?.length, 300);
-    assert.match(error.message, /^More than one ST-LINK is connected\. \(a /);
+    assert.match(error.message, /^More than one ST-LINK is connected\. \(a·/);
   });
 
   it('keeps coded errors and wraps foreign ones with their cause', () => {
