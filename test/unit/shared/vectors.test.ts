@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
-import { rawText } from '../../../shared/codec/foreign-text.ts';
+import { cleanText } from '../../../shared/codec/foreign-text.ts';
 import { sealBox } from '../../../shared/crypto/box.ts';
 import { consentHash } from '../../../shared/plan/consent.ts';
 import { respondSealed, startSealedInitiator, type SealedContexts } from '../../../shared/sealed/handshake.ts';
@@ -159,7 +159,7 @@ describe('protocol vectors', () => {
     assert.deepEqual(
       [
         plan.kind,
-        rawText(plan.label),
+        cleanText(plan.label),
         plan.sectors,
         plan.bootAddress,
         plan.widest,
