@@ -9,8 +9,8 @@ export type Told = Readonly<Record<string, unknown>>;
 /** Our own main file: source under a loader, or compiled. */
 const BINARY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
 
-/** One process of the demo. */
-export class Actor {
+/** A process that tells its story as one JSON object a line. */
+export class JsonProcess {
   readonly name: string;
   readonly #child: ChildProcess;
   readonly #told: Told[] = [];
@@ -18,10 +18,10 @@ export class Actor {
   #wake: (() => void)[] = [];
   #status: number | undefined;
 
-  /** Starts `blindflash ARGUMENTS --json`. Secrets go by file or standard input, never in `words`. */
-  constructor(name: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  /** Starts a program. Secrets go by file or standard input, never in `words`. */
+  constructor(name: string, program: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
     this.name = name;
-    this.#child = spawn(process.execPath, [...process.execArgv, BINARY, ...words, '--json'], {
+    this.#child = spawn(program, words, {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
@@ -94,5 +94,12 @@ export class Actor {
 
   #wakeAll(): void {
     for (const wake of this.#wake.splice(0)) wake();
+  }
+}
+
+/** One process of the demo: `blindflash ARGUMENTS --json`. */
+export class Actor extends JsonProcess {
+  constructor(name: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    super(name, process.execPath, [...process.execArgv, BINARY, ...words, '--json'], env);
   }
 }

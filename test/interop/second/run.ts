@@ -1,0 +1,174 @@
+// `npm run test:second`: the implementation made from docs/protocol.md and docs/mailbox.md alone (Python, this folder) against itself and
+// against the real programs, as controller, agent with an emulated chip, and relay. Needs Debian's python3-nacl and python3-websockets.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
+import { Actor, JsonProcess, type Told } from '../../../cli/demo/processes.ts';
+import { toHex } from '../../../shared/codec/bytes.ts';
+
+const PYTHON = '/usr/bin/python3';
+const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const event = (name: string) => (told: Told) => told['event'] === name;
+
+let passed = 0;
+let failed = 0;
+const check = (title: string, holds: boolean, detail = ''): void => {
+  if (holds) passed++;
+  else failed++;
+  console.log(`${holds ? 'ok  ' : 'FAIL'} ${title}${holds ? '' : `: ${detail}`}`);
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'bf-second-'));
+const processes: JsonProcess[] = [];
+const real = (name: string, words: readonly string[], home: string): Actor => {
+  const actor = new Actor(name, words, { BLINDFLASH_HOME: join(folder, home) });
+  processes.push(actor);
+  return actor;
+};
+const second = (program: string, words: readonly string[]): JsonProcess => {
+  const started = new JsonProcess(program, PYTHON, ['-u', here(program), ...words]);
+  processes.push(started);
+  return started;
+};
+
+/** 1,500 words nobody else has, with a table of vectors that a chip may start from. */
+const image = new Uint8Array(6000).map((_, at) => (at * 73 + (at >> 8) * 31) & 255);
+new DataView(image.buffer).setUint32(0, 0x20020000, true);
+new DataView(image.buffer).setUint32(4, 0x08000201, true);
+const imagePath = join(folder, 'image.bin');
+writeFileSync(imagePath, image);
+
+async function realRelay(): Promise<string> {
+  const relay = real('relay', ['relay', '--open', '--listen', '127.0.0.1:0'], 'relay');
+  return String((await relay.hear(event('listening')))['url']);
+}
+
+async function realBoard(): Promise<string> {
+  const board = real('board', ['sim', '--tcp', '0'], 'board');
+  return String((await board.hear(event('ready')))['url']).replace('tcp://', 'tcp:');
+}
+
+/** Our agent on the virtual board, with the customer's part played: reads the code out, types the word of the sheet. */
+async function realAgent(probe: string, invite: string, home: string): Promise<{ agent: Actor; code: string }> {
+  const agent = real('agent', ['agent', '--probe', probe, '--invite-file', invite], home);
+  agent.onTold = (told) => {
+    if (told['event'] === 'sheet') agent.type(String(told['word']));
+  };
+  return { agent, code: String((await agent.hear(event('code')))['code']) };
+}
+
+async function secondController(relay: string): Promise<void> {
+  const invite = join(folder, 'invite-second');
+  const words = ['flash', '--state', join(folder, 'job'), '--keys', join(folder, 'keys'), '--relay', relay];
+  const controller = second('controller.py', [
+    ...words,
+    '--image',
+    imagePath,
+    '--invite-out',
+    invite,
+    '--allow-stub',
+    'any',
+  ]);
+  await controller.hear(event('invite'));
+  chmodSync(invite, 0o600);
+  const { agent, code } = await realAgent(await realBoard(), invite, 'customer-1');
+  await controller.hear(event('code-asked'));
+  controller.type(code);
+  const receipt = await controller.hear(event('receipt'));
+  const ends = await Promise.all([controller.ended(), agent.ended()]);
+  const why = `${controller.lastWords} / ${agent.lastWords}`;
+  check('their controller, our relay, agent, stub and board: a receipt, and both end well', ends.join() === '0,0', why);
+  check('… whose receipt our agent has checked', receipt['event'] === 'receipt' && ends[1] === 0);
+}
+
+/** Our controller with keys of its own; answers the question for the code with what `codeOf` resolves to. */
+async function realController(
+  relay: string,
+  home: string,
+  options: readonly string[] = [],
+): Promise<{ vendor: Actor; invite: string }> {
+  await real('keygen', ['keygen', '--no-passphrase'], home).succeeded();
+  const invite = join(folder, `invite-${home}`);
+  const words = [
+    'flash',
+    imagePath,
+    '--base',
+    '0x08000000',
+    '--relay',
+    relay,
+    '--invite-out',
+    invite,
+    '--yes',
+    ...options,
+  ];
+  const vendor = real('controller', words, home);
+  await vendor.hear(event('invite'));
+  return { vendor, invite };
+}
+
+async function secondAgent(relay: string): Promise<void> {
+  const { vendor, invite } = await realController(relay, 'vendor-1');
+  const flash = join(folder, 'flash.bin');
+  const hash = toHex(bundledStubs().forDevice(0x419).hash);
+  const agent = second('agent.py', [invite, '--consent', 'yes', '--stub-hash', hash, '--flash-out', flash]);
+  const code = String((await agent.hear(event('code')))['code']);
+  await vendor.hear(event('code'));
+  vendor.type(code);
+  const ends = await Promise.all([vendor.ended(), agent.ended()]);
+  check(
+    'our controller and relay, their agent and emulated chip',
+    ends.join() === '0,0',
+    `${vendor.lastWords} / ${agent.lastWords}`,
+  );
+  const written = new Uint8Array(readFileSync(flash)).subarray(0, image.length);
+  check('… and the emulated flash holds the image', Buffer.compare(written, image) === 0);
+}
+
+async function secondRelay(): Promise<void> {
+  await real('keygen', ['keygen', '--no-passphrase'], 'vendor-2').succeeded();
+  const keys = JSON.parse(readFileSync(join(folder, 'vendor-2', 'keys.json'), 'utf8')) as {
+    public: { tenant: string };
+  };
+  const relay = second('relay.py', ['--tenant', keys.public.tenant]);
+  const url = `ws://127.0.0.1:${String((await relay.hear(event('listening')))['port'])}`;
+  const invite = join(folder, 'invite-3');
+  const words = ['flash', imagePath, '--base', '0x08000000', '--relay', url, '--invite-out', invite, '--yes'];
+  const vendor = real('controller', words, 'vendor-2');
+  await vendor.hear(event('invite'));
+  const { agent, code } = await realAgent(await realBoard(), invite, 'customer-2');
+  await vendor.hear(event('code'));
+  vendor.type(code);
+  const ends = await Promise.all([vendor.ended(), agent.ended()]);
+  check('their relay, everything else ours', ends.join() === '0,0', `${vendor.lastWords} / ${agent.lastWords}`);
+}
+
+function itself(): void {
+  try {
+    const vectors = fileURLToPath(new URL('../../vectors/protocol.json', import.meta.url));
+    execFileSync(PYTHON, [here('selfcheck.py'), '--vectors', vectors], { stdio: ['ignore', 'pipe', 'pipe'] });
+    check('the second implementation against the vectors and against itself', true);
+  } catch (error) {
+    check(
+      'the second implementation against the vectors and against itself',
+      false,
+      String((error as { stdout?: unknown }).stdout).slice(-600),
+    );
+  }
+}
+
+try {
+  itself();
+  const relay = await realRelay();
+  for (const scene of [() => secondController(relay), () => secondAgent(relay), secondRelay]) {
+    await scene().catch((error: unknown) => check('a scene', false, String(error)));
+  }
+} finally {
+  for (const one of processes) one.stop();
+  await Promise.all(processes.map((one) => one.ended()));
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
