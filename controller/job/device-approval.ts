@@ -3,7 +3,7 @@
 import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from './job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import { QUESTIONS } from '../../shared/sealed/messages.ts';
+import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';
 import type { Offer, SealedPeer } from './sealed-session.ts';
 
 /**
@@ -55,7 +55,7 @@ export class DeviceApproval {
     const uid = toHex(facts.uid);
     const known = recordOf(record, deviceKey, uid) !== undefined;
     this.#confirmed = deviceKey;
-    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: QUESTIONS.most };
+    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: QUESTION_LIMITS.inLife };
     const devices = known ? record.devices : [...record.devices, device].slice(-MOST_DEVICES);
     this.#recorder.update({ uid, devices });
     return known;

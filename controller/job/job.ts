@@ -1,4 +1,4 @@
-// The flasher: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of job-table.ts.
+// The vendor's job: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of job-table.ts.
 // Prints nothing, stores through its port, takes time and chance as arguments. Nothing is reported done that the stub did not
 // authenticate.
 import { AgentChannel } from './agent-channel.ts';

@@ -116,7 +116,7 @@ export class SealedSessionManager {
   }
 
   /**
-   * An M1 has come; a session ends with it. True: M2 is sent. False: the code of this tunnel has to be asked for first, then `answerWaiting`.
+   * An M1 has come; the caller has dropped the session before it. True: M2 is sent. False: the code of this tunnel has to be asked for first, then `answerWaiting`.
    * @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, BF-STUB-SECOND-KEY, and what does not fit the plan
    */
   answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan, hello: Hello): boolean {

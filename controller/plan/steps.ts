@@ -6,7 +6,7 @@ import { sectorAt, type Chip } from '../../shared/chips/index.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { BOOT_WORDS_BYTES, type Plan, type PlanRange } from '../../shared/plan/plan.ts';
-import { IMAGE_DATA_BYTES, QUESTIONS, rootDigest, type Command } from '../../shared/sealed/messages.ts';
+import { IMAGE_DATA_BYTES, QUESTION_LIMITS, rootDigest, type Command } from '../../shared/sealed/messages.ts';
 
 /** A range of the plan with what its flash must hold. */
 export interface ExpectedRange extends PlanRange {
@@ -79,7 +79,7 @@ export function planQuestion(expected: Expectation): Question {
 export function mayAsk(expected: Expectation, { first, count }: Question): boolean {
   const ranges = expected.ranges.slice(first, first + count);
   const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
-  return count === expected.ranges.length || bytes >= QUESTIONS.leastBytes;
+  return count === expected.ranges.length || bytes >= QUESTION_LIMITS.leastBytes;
 }
 
 /** Sectors that hold a range, ascending. */

@@ -18,7 +18,7 @@ void digest_forget(const plan *p, chip_sector sector);
 
 /*
  * Takes `bytes` of flash content at `address`, inside one range to program, in ascending order;
- * `boot_prefix` is what flash holds in front of it, LEAD bytes long, or NULL.
+ * `boot_prefix` is what flash holds in front of it, FLASH_BOOT_PREFIX bytes long, or NULL.
  */
 void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_t bytes,
                    const uint8_t *boot_prefix);

@@ -17,8 +17,6 @@ export const ROOT_DOMAIN = 'blindflash/2 root';
 /** Questions about what this session did not erase: how many in a stub's life, and how many such bytes one must cover at least. */
 export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024 } as const;
 export const BOOT_BYTES = 64;
-/** Questions about what a session has not erased (docs/protocol.md §8): so many in a stub's life, each about so many bytes at least. */
-export const QUESTIONS = { most: 256, leastBytes: 1024 } as const;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
 
