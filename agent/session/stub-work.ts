@@ -2,7 +2,13 @@
 // (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an address. What is done in
 // which phase is a table: stub-work-table.ts.
 import { KINDS } from '../../shared/plan/kinds.ts';
-import { asBlindflashError, endsAgent, tell, type BlindflashError } from '../../shared/errors/errors.ts';
+import {
+  asBlindflashError,
+  endsAgent,
+  isBlindflashError,
+  tell,
+  type BlindflashError,
+} from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import { decodePlan, type Plan } from '../../shared/plan/plan.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
@@ -203,9 +209,19 @@ export class StubWork {
     const { target } = this.#options;
     const { transport } = target;
     const again = transport !== undefined && sameJob(job, this.#stubJob) && (await transport.canOfferAgain());
-    const offer = again ? await transport.offerAgain() : await this.#loadAndOffer(job);
+    const offer = again ? await this.#askAgain(transport) : await this.#loadAndOffer(job);
     if (offer !== undefined) requireSameUnit(offer, target.identity.uid);
     return offer;
+  }
+
+  /** A mailbox may outlive its stub in RAM: one that stays silent is not asked a second time, the next offer is a new stub's. */
+  async #askAgain(transport: Transport): Promise<Offer> {
+    try {
+      return await transport.offerAgain();
+    } catch (error) {
+      if (isBlindflashError(error, 'BF-STUB-SILENT')) this.#stubJob = undefined;
+      throw error;
+    }
   }
 
   async #loadAndOffer(job: Job): Promise<Offer | undefined> {

@@ -8,13 +8,18 @@ import { controlAddress } from '../../fixtures/f42x.ts';
 import { TargetSession } from '../../../agent/target/target-session.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { EventQueue } from '../../../sim/event-queue.ts';
+import { ShortMemory } from '../../../agent/session/ports.ts';
+import type { JobEvent } from '../../../controller/job/ports.ts';
 import { BoardFixture, STUBS } from '../../fixtures/board.ts';
+import { bootable, FLASH_BYTES, tinyImage } from '../../fixtures/images.ts';
+import { ProductFixture } from '../../fixtures/product.ts';
 import nacl from 'tweetnacl';
 import { play, scriptOf } from '../../chaos/play.ts';
 import type { ChaosProduct } from '../../chaos/product.ts';
 
 const DEMCR = 0xe000edfc;
 const AIRCR = 0xe000ed0c;
+const DHCSR = 0xe000edf0;
 const TRCENA = 1 << 24;
 
 describe('found by chaos', function () {
@@ -59,6 +64,33 @@ describe('found by chaos', function () {
       60e9,
     );
     assert.equal(CONTROL.MAGIC.offset, 0);
+  });
+
+  it('a mailbox that a stub left in RAM when the board was started is not waited for: the stub is loaded anew', async () => {
+    const flash = new Uint8Array(FLASH_BYTES).fill(0xff);
+    flash.set(bootable(11, 4096));
+    const product = new ProductFixture({ seed: 345, board: { flash } });
+    const image = tinyImage();
+    const memory = new ShortMemory();
+    const record = product.record(image, product.planFor(image));
+    const control = new AbortController();
+    const events: JobEvent[] = [];
+    const job = product.startVendor(image, record, events);
+    const ended = assert.rejects(job.done);
+    const first = product.runAgent(record, { memory, signal: control.signal });
+    await product.queue.runUntil(() => events.some(({ type }) => type === 'sealed'));
+    control.abort();
+    assert.equal((await product.queue.drive(first)).board, 'running');
+    job.interrupt();
+    await product.queue.drive(ended);
+    // An agent that looked at the chip, noted that it loads a stub, and failed before the reset it was about to make.
+    product.board.bus.read(DHCSR, 4, 'debugger');
+    memory.countLoad();
+    const kept = product.saved.at(-1)!;
+    const options = { memory };
+    const second = product.startVendor(image, kept, events, options);
+    const { receipt } = await product.finish(second, product.runAgent(kept, options), events);
+    assert.ok(receipt);
   });
 
   it('a limit begins anew when the other side comes back, and does not run while it is away', async () => {
