@@ -54,7 +54,14 @@ async function withDesk(program: string, face: IdentityName, work: (desk: Desk) 
   }
 }
 
-/** Relay, keys, vendor and customer, until the customer has said yes. */
+/** The customer agrees to whatever sheet is shown. */
+function typesWord(agent: Actor): void {
+  agent.onTold = (told) => {
+    if (told['event'] === 'sheet') agent.type(String(told['word']));
+  };
+}
+
+/** Relay, keys, vendor and customer, until the customer has a sheet to agree to. */
 async function begin({ folder, bridge, start }: Desk, image: string, options: readonly string[]) {
   const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0'], 'relay');
   const url = String((await relay.hear(event('listening')))['url']);
@@ -64,7 +71,7 @@ async function begin({ folder, bridge, start }: Desk, image: string, options: re
   const vendor = start('controller', words, 'vendor');
   await vendor.hear(event('invite'));
   const agent = start('agent', ['agent', '--invite-file', invite], 'customer', bridge.env);
-  agent.type('yes');
+  typesWord(agent);
   return { vendor, agent };
 }
 
@@ -114,7 +121,8 @@ async function unpluggedJob(checks: Checks, desk: Desk, board: 'self-powered' | 
   const resume = ['flash', image, '--base', '0x08000000', '--resume', String(stopped['job']), '--no-code'];
   const vendorAgain = desk.start('controller again', resume, 'vendor');
   const agentAgain = desk.start('agent again', ['agent'], 'customer', desk.bridge.env);
-  agentAgain.type('yes');
+  typesWord(agentAgain);
+  agentAgain.type('yes'); // to “A job was interrupted. Go on with it?”
   const statuses = await Promise.all([vendorAgain.ended(), agentAgain.ended()]);
   const skipped = vendorAgain.told.some((told) => told['event'] === 'sector' && told['skipped'] === true);
   const words = `${statuses.join(' ')}, a good sector was ${skipped ? '' : 'not '}skipped`;
