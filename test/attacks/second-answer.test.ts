@@ -101,7 +101,7 @@ describe('attack: a second T2 for one T1', () => {
 });
 
 describe('attack: a nonce that is committed to twice', () => {
-  it('10,000 handshakes that crash wherever a die says: every nonce_i, e_i and commitment is new', () => {
+  it('10,000 attempts begun and abandoned: every nonce_i, e_i and commitment is new', () => {
     const random = seeded('crashes');
     const options = { controllerPublic: keyPair.publicKey, publicInviteHash, secret: psk(new Uint8Array(32)) };
     const seen = new Set<string>();
