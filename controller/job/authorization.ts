@@ -2,7 +2,7 @@
 // (docs/protocol.md §6, §7).
 import { planOf } from './job-record.ts';
 import { checkHello } from './checks.ts';
-import type { AgentChannel } from './agent-channel.ts';
+import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobEvent, JobOptions } from './ports.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
@@ -13,13 +13,13 @@ import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
 export class Authorization {
   readonly #options: JobOptions;
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   #plan: Plan;
 
-  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder) {
     this.#options = options;
-    this.#channel = channel;
+    this.#line = line;
     this.#recorder = recorder;
     this.#plan = planOf(options.record);
   }
@@ -36,7 +36,7 @@ export class Authorization {
     const { keys, random } = this.#options;
     const { plan } = this.#recorder.record;
     const [sealedPublic, receiptPublic] = [keys.sealed.publicKey, keys.receipt.publicKey];
-    this.#channel.send({ name: 'JOB', sealedPublic, receiptPublic, hostEntropy: random.bytes(32), plan });
+    this.#line.send({ name: 'JOB', sealedPublic, receiptPublic, hostEntropy: random.bytes(32), plan });
     this.#emit({ type: 'job', plan: this.#plan, planHash: planHash(plan) });
   }
 

@@ -1,6 +1,6 @@
 // The question for the code: the vendor types what the customer reads to him (docs/protocol.md §13). It belongs to one tunnel; an answer
 // that was typed for another one is void. The expected code never leaves the tunnel.
-import type { AgentChannel } from './agent-channel.ts';
+import type { AgentLine } from './agent-line.ts';
 import type { DeviceApproval } from './device-approval.ts';
 import { inviteName } from './invite.ts';
 import type { JobRecorder } from './job-recorder.ts';
@@ -11,23 +11,23 @@ import { INVITE_LIMITS } from '../../shared/tunnel/invite-state.ts';
 
 export class CodeQuestion {
   readonly #callbacks: JobOptions['callbacks'];
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #devices: DeviceApproval;
   /** Number of the tunnel whose code is asked for. */
   #tunnel: number | undefined;
   #right = false;
 
-  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder, devices: DeviceApproval) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, devices: DeviceApproval) {
     this.#callbacks = options.callbacks;
-    this.#channel = channel;
+    this.#line = line;
     this.#recorder = recorder;
     this.#devices = devices;
   }
 
   /** Asks for the code of the present tunnel. */
   ask(): void {
-    this.#tunnel = this.#channel.tunnel;
+    this.#tunnel = this.#line.tunnel;
     this.#right = false;
     this.#tell(undefined);
   }
@@ -48,7 +48,7 @@ export class CodeQuestion {
   /** Holds what was typed for a tunnel against its code. Resolves when the consequence is on record. */
   async answer(typed: string, tunnel: number): Promise<CodeAnswer> {
     if (this.#tunnel === undefined || tunnel !== this.#tunnel) return 'void';
-    const verdict = await this.#channel.checkCode(typed);
+    const verdict = await this.#line.checkCode(typed);
     // Another tunnel may have been confirmed meanwhile: a right code is worth nothing there.
     if (this.#tunnel !== tunnel) return verdict === 'right' ? 'void' : verdict;
     if (verdict === 'right') this.#settle();
@@ -60,7 +60,7 @@ export class CodeQuestion {
     this.#tunnel = undefined;
     this.#right = true;
     this.#devices.settle('typed');
-    this.#channel.waits.notify();
+    this.#line.waits.notify();
   }
 
   #tell(again: 'wrong' | 'malformed' | undefined): void {

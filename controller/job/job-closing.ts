@@ -1,5 +1,5 @@
 // How a job takes leave of its agent: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
-import type { AgentChannel } from './agent-channel.ts';
+import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobOptions } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
@@ -10,15 +10,15 @@ import type { OwnMessageOf } from '../../shared/tunnel/messages.ts';
 
 export class JobClosing {
   readonly #options: JobOptions;
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   #begun = false;
   #left: Board | undefined;
   #customerCopy: SignedText | undefined;
 
-  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder) {
     this.#options = options;
-    this.#channel = channel;
+    this.#line = line;
     this.#recorder = recorder;
   }
 
@@ -62,11 +62,11 @@ export class JobClosing {
     return { name: 'BYE', done: false, failure: { code: error.code, detail: error.detail ?? '' } };
   }
 
-  /** Says BYE, unless the agent has left already. Throws as Transport.send does. */
+  /** Says BYE, unless the agent has left already. Throws as JobTunnel.send does. */
   sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#begun = true;
-    this.#channel.waits.renew();
-    if (this.#left === undefined) this.#channel.send(bye);
+    this.#line.waits.renew();
+    if (this.#left === undefined) this.#line.send(bye);
   }
 
   /** For the log: BYE was to be said, and how the board was left is not known. */

@@ -1,7 +1,7 @@
 // Walks the table of job-table.ts: one phase at a time, a step for what it waited for, another one for what interrupts it.
-import type { AgentChannel } from './agent-channel.ts';
+import type { AgentLine } from './agent-line.ts';
 import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Step } from './job-table.ts';
-import type { Limit } from './wait-queue.ts';
+import type { Limit } from './waiting.ts';
 import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
 
 /** Messages of the agent that a phase may wait for. */
@@ -19,13 +19,13 @@ export type JobSteps = { readonly [Name in Step]: (argument: never) => After<Nam
 export type JobEntries = Readonly<Record<Phase, () => void>>;
 
 export class JobMachine {
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #steps: JobSteps;
   readonly #entries: JobEntries;
   #phase: Phase = 'waiting';
 
-  constructor(channel: AgentChannel, steps: JobSteps, entries: JobEntries) {
-    this.#channel = channel;
+  constructor(line: AgentLine, steps: JobSteps, entries: JobEntries) {
+    this.#line = line;
     this.#steps = steps;
     this.#entries = entries;
   }
@@ -47,7 +47,7 @@ export class JobMachine {
   /** The input interrupts the present phase at its next wait. @param argument of the step it causes */
   leave(input: Input, argument?: unknown): void {
     const cell = this.#cell(input);
-    if (cell?.does === 'leave') this.#channel.waits.interrupt(() => this.#perform(cell.step, argument));
+    if (cell?.does === 'leave') this.#line.waits.interrupt(() => this.#perform(cell.step, argument));
   }
 
   /** What the phase waited for is there. @param argument of the step it causes */
@@ -62,15 +62,15 @@ export class JobMachine {
   /** Waits for the value of an input that is no message. */
   await<T>(input: Input, ready: () => T | undefined, limit: Limit): void {
     const then = (value: T): void => this.take(input, value);
-    this.#channel.waits.wait({ ready, limit, then, failed: this.failed });
+    this.#line.waits.wait({ ready, limit, then, failed: this.failed });
   }
 
   /** Waits for the messages the phase takes. @param expired instead of a failure when the time is over */
   awaitMessage(limit: Limit, expired?: () => void): void {
     const names = MESSAGES.filter((name) => this.does(name) === 'take');
-    const ready = (): AwaitableMessage | undefined => this.#channel.inbox.take(names);
+    const ready = (): AwaitableMessage | undefined => this.#line.inbox.take(names);
     const then = (message: AwaitableMessage): void => this.take(message.name, message);
-    this.#channel.waits.wait({ ready, limit, then, failed: this.failed, expired });
+    this.#line.waits.wait({ ready, limit, then, failed: this.failed, expired });
   }
 
   #cell(input: Input): Cell | undefined {

@@ -1,5 +1,5 @@
-// The work of a job inside its sealed session: what work.ts needs of the channel, the record and the chip's budget of questions.
-import type { AgentChannel } from './agent-channel.ts';
+// The work of a job inside its sealed session: what work.ts needs of the line, the record and the chip's budget of questions.
+import type { AgentLine } from './agent-line.ts';
 import type { DeviceApproval } from './device-approval.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { MOST_UNACKNOWLEDGED } from './ports.ts';
@@ -13,7 +13,7 @@ import type { Plan } from '../../shared/plan/plan.ts';
 
 /** The parts of a job that its work goes through. */
 export interface WorkParts {
-  readonly channel: AgentChannel;
+  readonly line: AgentLine;
   readonly recorder: JobRecorder;
   readonly devices: DeviceApproval;
   readonly sessions: SealedSessionManager;
@@ -36,11 +36,11 @@ export class JobWork {
   }
 
   #workOptions(session: SealedSession, plan: Plan): WorkOptions {
-    const { channel, recorder, sessions, unacknowledged } = this.#parts;
+    const { line, recorder, sessions, unacknowledged } = this.#parts;
     const { image, delta, where } = this.#options;
-    const limit = channel.limit('work', 'BF-STUB-SILENT', 'life');
+    const limit = line.limit('work', 'BF-STUB-SILENT', 'life');
     const until = async (ready: () => boolean): Promise<void> => {
-      await channel.waits.until(() => (ready() ? true : undefined), limit);
+      await line.waits.until(() => (ready() ? true : undefined), limit);
     };
     return {
       session,
@@ -51,7 +51,7 @@ export class JobWork {
       delta: delta === true,
       where: where === true,
       budget: this.#budget(),
-      room: () => until(() => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED),
+      untilCredit: () => until(() => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED),
       answered: (left = 0) => until(() => session.unanswered <= left),
       emit: (event) => this.#emit(event),
       beforeChange: () => recorder.changed('incomplete'),

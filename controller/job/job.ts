@@ -1,7 +1,7 @@
 // The vendor's job: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of job-table.ts.
 // Prints nothing, stores through its port, takes time and chance as arguments. Nothing is reported done that the stub did not
 // authenticate.
-import { AgentChannel } from './agent-channel.ts';
+import { AgentLine } from './agent-line.ts';
 import { Authorization } from './authorization.ts';
 import { CodeQuestion } from './code-question.ts';
 import { DeviceApproval } from './device-approval.ts';
@@ -14,7 +14,7 @@ import { JobRecorder } from './job-recorder.ts';
 import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobSteps } from './job-machine.ts';
 import { UNSEALED, type After, type Input } from './job-table.ts';
 import { MOST_BEGINNINGS } from './ports.ts';
-import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenTransport, RunningJob, Transport } from './ports.ts';
+import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnel } from './ports.ts';
 import { isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { SealedSessionManager } from './sealed-session-manager.ts';
@@ -23,9 +23,9 @@ import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, OwnMessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 
-/** Begins a job over the transport that `openTransport` opens. */
-export function startJob(options: JobOptions, openTransport: OpenTransport): RunningJob {
-  const job = new Job(options, openTransport);
+/** Begins a job over the tunnel that `openTunnel` opens. */
+export function startJob(options: JobOptions, openTunnel: OpenJobTunnel): RunningJob {
+  const job = new Job(options, openTunnel);
   return {
     done: job.done,
     get resumable() {
@@ -43,7 +43,7 @@ class Job {
   readonly done: Promise<JobResult>;
   resumable = true;
   readonly #options: JobOptions;
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #authorization: Authorization;
   readonly #devices: DeviceApproval;
@@ -52,7 +52,7 @@ class Job {
   readonly #sessions: SealedSessionManager;
   readonly #closing: JobClosing;
   readonly #jobWork: JobWork;
-  readonly #transport: Transport;
+  readonly #tunnel: JobTunnel;
   readonly #started: number;
   readonly #machine: JobMachine;
   /** Times the agent began at HELLO. */
@@ -64,36 +64,36 @@ class Job {
   #resolve!: (result: JobResult) => void;
   #reject!: (error: BlindflashError) => void;
 
-  constructor(options: JobOptions, openTransport: OpenTransport) {
+  constructor(options: JobOptions, openTunnel: OpenJobTunnel) {
     this.#options = options;
-    this.#channel = new AgentChannel(options, () => this.#transport);
-    this.#recorder = new JobRecorder(options, (error) => this.#channel.waits.fail(error));
-    this.#authorization = new Authorization(options, this.#channel, this.#recorder);
+    this.#line = new AgentLine(options, () => this.#tunnel);
+    this.#recorder = new JobRecorder(options, (error) => this.#line.waits.fail(error));
+    this.#authorization = new Authorization(options, this.#line, this.#recorder);
     this.#devices = new DeviceApproval(this.#recorder);
-    this.#question = new CodeQuestion(options, this.#channel, this.#recorder, this.#devices);
+    this.#question = new CodeQuestion(options, this.#line, this.#recorder, this.#devices);
     this.#flood = new FloodGuard(options.clock);
-    this.#sessions = new SealedSessionManager(options, this.#channel, this.#recorder, this.#devices);
-    this.#closing = new JobClosing(options, this.#channel, this.#recorder);
+    this.#sessions = new SealedSessionManager(options, this.#line, this.#recorder, this.#devices);
+    this.#closing = new JobClosing(options, this.#line, this.#recorder);
     this.#jobWork = new JobWork(options, {
-      channel: this.#channel,
+      line: this.#line,
       recorder: this.#recorder,
       devices: this.#devices,
       sessions: this.#sessions,
-      unacknowledged: () => this.#transport.unacknowledged,
+      unacknowledged: () => this.#tunnel.unacknowledged,
     });
     this.#started = options.clock.now();
-    this.#machine = new JobMachine(this.#channel, this.#steps, this.#entries);
+    this.#machine = new JobMachine(this.#line, this.#steps, this.#entries);
     this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
-    this.#transport = openTransport({
+    this.#tunnel = openTunnel({
       onOpened: ({ number }) => this.#opened(number),
       keep: (state) => this.#recorder.keepInvite(state),
       onSpent: (why) => this.#spent(why),
       onMessage: (message) => this.#received(message),
-      onFailed: (error) => this.#channel.waits.fail(error),
-      onDrained: () => this.#channel.waits.notify(),
+      onFailed: (error) => this.#line.waits.fail(error),
+      onDrained: () => this.#line.waits.notify(),
       onPeer: (present) => {
         this.#emit({ type: 'peer', present });
-        this.#channel.peer(present);
+        this.#line.peer(present);
       },
     });
     this.#machine.start();
@@ -105,7 +105,7 @@ class Job {
 
   /** Leaves the job where it is. */
   interrupt(): void {
-    this.#channel.waits.fail(fail('BF-JOB-INTERRUPTED'));
+    this.#line.waits.fail(fail('BF-JOB-INTERRUPTED'));
   }
 
   /** What the vendor typed for the question about this tunnel. */
@@ -116,31 +116,31 @@ class Job {
   // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #opened(number: number): void {
-    this.#channel.opened(number);
+    this.#line.opened(number);
     this.#sessions.drop();
     this.#flood.opened();
     this.#question.drop();
     this.#devices.opened();
     this.#emit({ type: 'tunnel', number, at: this.#options.clock.wall() });
-    this.#channel.waits.alive();
+    this.#line.waits.alive();
     this.#hear('tunnel');
   }
 
   /** No tunnel is opened with this invite any more. One that lives goes on, unless its code or its way back is what failed. */
   #spent(why: SpentReason): void {
     const error = spentError(why);
-    const livesOn = why === 'answers' && this.#channel.tunnel !== undefined;
+    const livesOn = why === 'answers' && this.#line.tunnel !== undefined;
     this.#emit({ type: 'spent', why });
-    if (error !== undefined && !livesOn) this.#channel.waits.fail(error);
+    if (error !== undefined && !livesOn) this.#line.waits.fail(error);
   }
 
   /** One message of the agent. Whatever is wrong with it ends a wait of the job, not the tunnel. */
   #received(message: TunnelMessage): void {
-    this.#channel.waits.alive();
+    this.#line.waits.alive();
     try {
       this.#dispatch(message);
     } catch (error) {
-      this.#channel.waits.fail(error);
+      this.#line.waits.fail(error);
     }
   }
 
@@ -169,7 +169,7 @@ class Job {
   /** A message that may be awaited; one that does not belong to the phase is dropped. */
   #await(message: AwaitableMessage): void {
     if (this.#machine.does(message.name) === undefined) return;
-    this.#channel.inbox.keep(message);
+    this.#line.inbox.keep(message);
     this.#hear(message.name);
   }
 
@@ -178,7 +178,7 @@ class Job {
     const error = problemError(problem);
     const trouble = troubleOf(error);
     this.#emit({ type: 'problem', problem, restarting: trouble !== undefined });
-    this.#channel.troubled(error);
+    this.#line.troubled(error);
     if (trouble === undefined) throw error;
     this.#troubled(trouble);
   }
@@ -192,7 +192,7 @@ class Job {
   /** What this input does besides being there for whoever waits for it. */
   #hear(input: Input): void {
     const does = this.#machine.does(input);
-    if (does === 'refuse') throw this.#channel.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
+    if (does === 'refuse') throw this.#line.trouble ?? fail('BF-TUNNEL-CLOSED', 'the agent has left the board');
     if (does !== 'leave') return;
     this.#sessions.drop();
     this.#question.drop();
@@ -255,7 +255,7 @@ class Job {
 
   /** The latest M1 gets the answer: the chip may have begun anew while the vendor typed. */
   #answerWaiting(): After<'answerWaiting'> {
-    const latest = this.#channel.inbox.takeLatest('SEALED1');
+    const latest = this.#line.inbox.takeLatest('SEALED1');
     if (latest !== undefined) return this.#answerOffer(latest);
     this.#sessions.answerWaiting();
     return 'confirmation';
@@ -287,7 +287,7 @@ class Job {
     // A spent invite ends it for this agent, though not for the job.
     const told = !isResumable(known) || isBlindflashError(known, 'BF-INVITE-SPENT');
     this.#question.drop();
-    if (!told || this.#channel.tunnel === undefined) return 'closed';
+    if (!told || this.#line.tunnel === undefined) return 'closed';
     return UNSEALED.has(this.#machine.phase) ? 'farewell' : 'finishing';
   }
 
@@ -295,23 +295,22 @@ class Job {
 
   /** What is done on entering a phase; most only wait for what the table says. */
   readonly #entries: JobEntries = {
-    waiting: () =>
-      this.#machine.await('tunnel', () => this.#channel.tunnel, this.#channel.meeting(this.record.finished)),
+    waiting: () => this.#machine.await('tunnel', () => this.#line.tunnel, this.#line.meeting(this.record.finished)),
     hello: () => {
       if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
       this.#sessions.beginAgain();
-      this.#machine.awaitMessage(this.#channel.limit('hello', 'BF-TUNNEL-TIMEOUT'));
+      this.#machine.awaitMessage(this.#line.limit('hello', 'BF-TUNNEL-TIMEOUT'));
     },
     recalling: () =>
       void this.#recorder.recallReceipt().then(() => this.#machine.take('recalled'), this.#machine.failed),
-    consent: () => this.#machine.awaitMessage(this.#channel.limit('consent', 'BF-TUNNEL-TIMEOUT')),
+    consent: () => this.#machine.awaitMessage(this.#line.limit('consent', 'BF-TUNNEL-TIMEOUT')),
     code: () => this.#askCode(),
     deviceCode: () => this.#askCode(),
     pausing: () => this.#pause(),
     ownOffer: () =>
-      this.#machine.awaitMessage(this.#channel.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'), () => this.#noOffer()),
-    offer: () => this.#machine.awaitMessage(this.#channel.limit('sealed', 'BF-STUB-SILENT')),
-    confirmation: () => this.#machine.awaitMessage(this.#channel.limit('sealed', 'BF-STUB-SILENT')),
+      this.#machine.awaitMessage(this.#line.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'), () => this.#noOffer()),
+    offer: () => this.#machine.awaitMessage(this.#line.limit('sealed', 'BF-STUB-SILENT')),
+    confirmation: () => this.#machine.awaitMessage(this.#line.limit('sealed', 'BF-STUB-SILENT')),
     working: () => this.#work(this.#sessions.session as SealedSession),
     finishing: () => this.#takeLeave(),
     farewell: () => this.#takeLeave(),
@@ -320,12 +319,12 @@ class Job {
 
   #askCode(): void {
     this.#question.ask();
-    this.#machine.await('answer', () => this.#question.right, this.#channel.limit('code', 'BF-JOB-CODE-REFUSED'));
+    this.#machine.await('answer', () => this.#question.right, this.#line.limit('code', 'BF-JOB-CODE-REFUSED'));
   }
 
   #pause(): void {
     const { clock } = this.#options;
-    const ms = this.#channel.timeouts.boardPause;
+    const ms = this.#line.timeouts.boardPause;
     const until = clock.now() + ms;
     const over = () => (clock.now() >= until ? true : undefined);
     this.#machine.await('timeout', over, { ms, since: 'start', error: () => fail('BF-INTERNAL') });
@@ -333,7 +332,7 @@ class Job {
 
   /** The agent did not begin a sealed session by itself: it is asked, unless it is known why it cannot. */
   #noOffer(): void {
-    const { trouble } = this.#channel;
+    const { trouble } = this.#line;
     if (trouble === undefined) this.#machine.take('timeout');
     else this.#machine.failed(trouble);
   }
@@ -357,16 +356,16 @@ class Job {
 
   #sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#closing.sayBye(bye);
-    this.#machine.await('LEFT', () => this.#closing.left, this.#channel.limit('left', 'BF-TUNNEL-TIMEOUT'));
+    this.#machine.await('LEFT', () => this.#closing.left, this.#line.limit('left', 'BF-TUNNEL-TIMEOUT'));
   }
 
   async #close(): Promise<void> {
     const durationMs = this.#options.clock.now() - this.#started;
     this.#closing.warnIfUnanswered();
-    this.#channel.close();
+    this.#line.close();
     this.#sessions.drop();
     await this.#endRoom();
-    this.#transport.close();
+    this.#tunnel.close();
     await this.#recorder.saved();
     if (this.#error === undefined) this.#resolve(this.#result(durationMs));
     else this.#reject(withBoard(this.#error, this.record));
@@ -374,8 +373,8 @@ class Job {
 
   /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
   async #endRoom(): Promise<void> {
-    if (this.#closing.over) await this.#transport.spend('vendor').catch(() => {});
-    if (this.record.room.invite.spent !== undefined) this.#transport.revoke();
+    if (this.#closing.over) await this.#tunnel.spend('vendor').catch(() => {});
+    if (this.record.room.invite.spent !== undefined) this.#tunnel.revoke();
   }
 
   #result(durationMs: number): JobResult {

@@ -11,15 +11,15 @@ import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 import type { CodeVerdict, ControllerTunnelEvents } from '../../shared/tunnel/controller-tunnel.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 
-// ── the channel to the agent ──────────────────────────────────────────────────────────────────────────────────────────
+// ── the tunnel to the agent ───────────────────────────────────────────────────────────────────────────────────────────
 
-export interface TransportEvents extends Required<ControllerTunnelEvents> {
+export interface JobTunnelEvents extends Required<ControllerTunnelEvents> {
   /** The agent is in the room, or not. */
   onPeer(present: boolean): void;
 }
 
 /** A tunnel as the job sees it: messages, however they travel. */
-export interface Transport {
+export interface JobTunnel {
   /** Queues a message. Throws as Tunnel.send does. */
   send(message: OwnMessage): void;
   /** Messages the agent has not acknowledged. */
@@ -34,7 +34,7 @@ export interface Transport {
   close(): void;
 }
 
-export type OpenTransport = (events: TransportEvents) => Transport;
+export type OpenJobTunnel = (events: JobTunnelEvents) => JobTunnel;
 
 // ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

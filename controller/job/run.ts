@@ -2,7 +2,7 @@
 import type { JobRecord } from './job-record.ts';
 import { publicInviteOf } from './job-record.ts';
 import { startJob } from './job.ts';
-import type { JobOptions, JobResult, OpenTransport, RunningJob, TransportEvents } from './ports.ts';
+import type { JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnelEvents } from './ports.ts';
 import { wipe } from '../../shared/codec/bytes.ts';
 import {
   exchangeKeyPairFrom,
@@ -25,7 +25,7 @@ export interface ControllerJobOptions extends JobOptions {
 
 /** Begins a job in the room of its record. */
 export function startControllerJob(options: ControllerJobOptions): RunningJob {
-  return startJob(options, transportThroughRoom(options));
+  return startJob(options, tunnelThroughRoom(options));
 }
 
 /** Runs a job to its end. Rejects with a BlindflashError whose detail says in what state the board is. */
@@ -33,8 +33,8 @@ export function runControllerJob(options: ControllerJobOptions): Promise<JobResu
   return startControllerJob(options).done;
 }
 
-/** The transport over a relay: room client below, tunnel above. */
-function transportThroughRoom(options: ControllerJobOptions): OpenTransport {
+/** A job's tunnel over a relay: room client below, tunnel above. */
+function tunnelThroughRoom(options: ControllerJobOptions): OpenJobTunnel {
   return (events) => {
     const { tunnelSecret, holderSeed } = options.record.room;
     const [keyPair, holder] = [exchangeKeyPairFrom('tunnel', tunnelSecret), signingKeyPairFrom('holder', holderSeed)];
@@ -87,7 +87,7 @@ function roomFor(options: ControllerJobOptions, holder: SigningKeyPair<'holder'>
 function tunnelFor(
   { record, clock, random, log }: ControllerJobOptions,
   keyPair: ExchangeKeyPair<'tunnel'>,
-  events: TransportEvents,
+  events: JobTunnelEvents,
 ): ControllerTunnel {
   const { room } = record satisfies JobRecord;
   return new ControllerTunnel({

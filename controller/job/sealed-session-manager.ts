@@ -1,7 +1,7 @@
 // The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how many new ones trouble
 // may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the order of things in job-table.ts.
 import { checkFacts } from './checks.ts';
-import type { AgentChannel } from './agent-channel.ts';
+import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
 import type { JobOptions } from './ports.ts';
@@ -19,7 +19,7 @@ const MOST_EARLY = 16;
 
 export class SealedSessionManager {
   readonly #options: JobOptions;
-  readonly #channel: AgentChannel;
+  readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #devices: DeviceApproval;
   #handshake: SealedHandshake | undefined;
@@ -37,9 +37,9 @@ export class SealedSessionManager {
   /** Replies that came with SEALED3, before its turn came. */
   #early: MessageOf<'REPLY'>[] = [];
 
-  constructor(options: JobOptions, channel: AgentChannel, recorder: JobRecorder, devices: DeviceApproval) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, devices: DeviceApproval) {
     this.#options = options;
-    this.#channel = channel;
+    this.#line = line;
     this.#recorder = recorder;
     this.#devices = devices;
   }
@@ -107,12 +107,12 @@ export class SealedSessionManager {
     this.#restarting = true;
     this.#restarts[cure]++;
     if (this.#restarts[cure] > RESTARTS[cure]) throw error;
-    this.#channel.troubled(error);
+    this.#line.troubled(error);
   }
 
   /** Asks the agent for a new sealed session. */
   request(): void {
-    this.#channel.send({ name: 'RESTART' });
+    this.#line.send({ name: 'RESTART' });
   }
 
   /**
@@ -148,11 +148,9 @@ export class SealedSessionManager {
     if ('cure' in confirmed) return confirmed;
     const { stubVersion, handshake } = confirmed.facts;
     const uid = toHex(confirmed.facts.uid);
-    if (this.#devices.confirm(confirmed)) this.#channel.proved();
-    this.#session = new SealedSession(confirmed, (sequence, box) =>
-      this.#channel.send({ name: 'FRAME', sequence, box }),
-    );
-    this.#channel.healed();
+    if (this.#devices.confirm(confirmed)) this.#line.proved();
+    this.#session = new SealedSession(confirmed, (sequence, box) => this.#line.send({ name: 'FRAME', sequence, box }));
+    this.#line.healed();
     this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake });
     return this.#takeEarly();
   }
@@ -168,8 +166,8 @@ export class SealedSessionManager {
     // The agent's CREDIT comes right behind SEALED3 and may be heard first.
     this.#credit = 0;
     this.#handshake ??= this.#newHandshake();
-    const m2 = this.#handshake.answer(offer, this.#channel.sealedSessionId(offer.m1));
-    this.#channel.send({ name: 'SEALED2', m2 });
+    const m2 = this.#handshake.answer(offer, this.#line.sealedSessionId(offer.m1));
+    this.#line.send({ name: 'SEALED2', m2 });
   }
 
   #newHandshake(): SealedHandshake {

@@ -41,7 +41,7 @@ export interface WorkOptions {
   /** What the stub still answers about what this session has not erased. */
   readonly budget: QuestionBudget;
   /** Resolves when the agent and the tunnel take another sealed command. */
-  readonly room: () => Promise<void>;
+  readonly untilCredit: () => Promise<void>;
   /** Resolves when at most `left` commands, none unless given, have not been answered. */
   readonly answered: (left?: number) => Promise<void>;
   readonly emit: (event: JobEvent) => void;
@@ -90,7 +90,7 @@ function imageOf({ image }: WorkOptions): Image {
 /** END and its reply. */
 async function end(options: WorkOptions): Promise<number> {
   let words = 0;
-  await options.room();
+  await options.untilCredit();
   options.session.ask({ name: 'END' }, 'ENDED', (reply) => (words = reply.wordsProgrammed));
   await options.answered();
   return words;
@@ -143,7 +143,7 @@ async function askAll(options: WorkOptions, questions: readonly Question[]): Pro
   const answers: boolean[] = [];
   await options.budget.reserve(questions.length);
   for (const question of questions) {
-    await options.room();
+    await options.untilCredit();
     options.session.ask(question, 'DIGEST', ({ equal, questionsLeft }) => {
       options.budget.told(questionsLeft);
       answers.push(equal);
@@ -160,7 +160,7 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   let doneBytes = 0;
   await options.beforeChange();
   for (const sector of plan.sectors) {
-    await options.room();
+    await options.untilCredit();
     session.ask(eraseStep(sector), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
       doneBytes += bytesOf(sector);
@@ -225,10 +225,10 @@ class FlashWork {
 
   /** Once a session. */
   async #erase(sector: number): Promise<void> {
-    const { session, room, emit } = this.#options;
+    const { session, untilCredit, emit } = this.#options;
     if (this.#erased.has(sector)) return;
     this.#erased.add(sector);
-    await room();
+    await untilCredit();
     session.ask(eraseStep(sector), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
       emit({ type: 'erased', sector });
@@ -277,11 +277,11 @@ class FlashWork {
   }
 
   async #writeSector(sector: number): Promise<void> {
-    const { plan, session, room } = this.#options;
+    const { plan, session, untilCredit } = this.#options;
     this.#written.add(sector);
     await this.#erase(sector);
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
-      await room();
+      await untilCredit();
       session.image(step);
     }
     await this.#confirmSector(sector);
@@ -299,7 +299,7 @@ class FlashWork {
   }
 
   async #ask(question: Question, take: (equal: boolean, questionsLeft: number) => void): Promise<void> {
-    await this.#options.room();
+    await this.#options.untilCredit();
     this.#options.session.ask(question, 'DIGEST', ({ equal, questionsLeft }) => take(equal, questionsLeft));
   }
 
@@ -308,9 +308,9 @@ class FlashWork {
    * writes a boot word, and a digest that is wrong ends the job here whatever has been sent. Without a lock so does END.
    */
   async #finalize(sectorsByEqual: number): Promise<void> {
-    const { session, plan, emit, room, answered } = this.#options;
+    const { session, plan, emit, untilCredit, answered } = this.#options;
     let evidence: Evidence | undefined;
-    await room();
+    await untilCredit();
     session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
       if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       const { root, wordsProgrammed, width } = reply;
@@ -326,9 +326,9 @@ class FlashWork {
 
   /** LOCK after the receipt is stored; written but not locked is an ending of its own. */
   async #lock(): Promise<void> {
-    const { session, room, answered, emit } = this.#options;
+    const { session, untilCredit, answered, emit } = this.#options;
     let seen = { level1: false, optcr: 0 };
-    await room();
+    await untilCredit();
     session.ask({ name: 'LOCK' }, 'LOCKED', ({ level1, optcr }) => (seen = { level1, optcr }));
     await this.#askEnd();
     await answered();
@@ -339,7 +339,7 @@ class FlashWork {
   }
 
   async #askEnd(): Promise<void> {
-    await this.#options.room();
+    await this.#options.untilCredit();
     this.#options.session.ask({ name: 'END' }, 'ENDED', () => {});
   }
 }

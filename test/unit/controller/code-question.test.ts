@@ -1,7 +1,7 @@
 // The question for the code: asked before JOB, typed by the vendor, worth one tunnel, three wrong ones (docs/protocol.md §13).
 import assert from 'node:assert/strict';
 import { compileInfo } from '../../../controller/plan/compile.ts';
-import type { AgentChannel } from '../../../controller/job/agent-channel.ts';
+import type { AgentLine } from '../../../controller/job/agent-line.ts';
 import { CodeQuestion } from '../../../controller/job/code-question.ts';
 import type { DeviceApproval } from '../../../controller/job/device-approval.ts';
 import type { JobRecorder } from '../../../controller/job/job-recorder.ts';
@@ -130,18 +130,18 @@ describe('controller: the code', () => {
 
   it('a right code whose tunnel was replaced while it went to disk is worth nothing in the new one', async () => {
     let stored: (verdict: 'right') => void = () => {};
-    const channel = { tunnel: 1, checkCode: () => new Promise((resolve) => (stored = resolve)) };
+    const line = { tunnel: 1, checkCode: () => new Promise((resolve) => (stored = resolve)) };
     const settled: string[] = [];
     const question = new CodeQuestion(
       { callbacks: {} } as JobOptions,
-      channel as unknown as AgentChannel,
+      line as unknown as AgentLine,
       { record: recordFor(compileInfo(STM32F42X, { job: JOB })) } as JobRecorder,
       { settle: (code: string) => settled.push(code) } as unknown as DeviceApproval,
     );
     question.ask();
     const answer = question.answer('ABC-DEF', 1);
     question.drop();
-    channel.tunnel = 2;
+    line.tunnel = 2;
     question.ask();
     stored('right');
     assert.equal(await answer, 'void');

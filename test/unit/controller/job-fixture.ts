@@ -10,7 +10,7 @@ import type {
   CodeAsked,
   JobEvent,
   JobOptions,
-  OpenTransport,
+  OpenJobTunnel,
   RunningJob,
 } from '../../../controller/job/ports.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -109,7 +109,7 @@ export class JobFixture {
         record: this.record,
         callbacks: { onEvent: (event) => this.#heard(event) },
       },
-      this.#openTransport(),
+      this.#openTunnel(),
     );
     this.running.done.catch(() => {});
     this.connect();
@@ -190,7 +190,7 @@ export class JobFixture {
     return this.board.flash.slice(address - FLASH, address - FLASH + length);
   }
 
-  #openTransport(): OpenTransport {
+  #openTunnel(): OpenJobTunnel {
     const { room } = this.record;
     return (events) => {
       this.#onPeer = (present) => events.onPeer(present);

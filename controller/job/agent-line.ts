@@ -1,30 +1,30 @@
-// The channel to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that is
+// The line to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that is
 // called when it was too long (docs/protocol.md §6).
 import { Inbox } from './inbox.ts';
 import { TIMEOUTS } from './ports.ts';
-import type { JobOptions, Timeouts, Transport } from './ports.ts';
-import { WaitQueue, type Limit } from './wait-queue.ts';
+import type { JobOptions, Timeouts, JobTunnel } from './ports.ts';
+import { Waiting, type Limit } from './waiting.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 import type { CodeVerdict } from '../../shared/tunnel/controller-tunnel.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 
-export class AgentChannel {
+export class AgentLine {
   readonly inbox = new Inbox();
-  readonly waits: WaitQueue;
+  readonly waits: Waiting;
   readonly timeouts: Timeouts;
   readonly #clock: Clock;
-  readonly #transport: () => Transport;
+  readonly #jobTunnel: () => JobTunnel;
   #tunnel: number | undefined;
   #trouble: BlindflashError | undefined;
   #cancelPeerTimer: () => void = () => {};
 
-  /** @param transport once it is opened */
-  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, transport: () => Transport) {
+  /** @param jobTunnel once it is opened */
+  constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, jobTunnel: () => JobTunnel) {
     this.timeouts = { ...TIMEOUTS, ...options.timeouts };
-    this.waits = new WaitQueue(options.clock);
+    this.waits = new Waiting(options.clock);
     this.#clock = options.clock;
-    this.#transport = transport;
+    this.#jobTunnel = jobTunnel;
   }
 
   /** Number of the tunnel in use; undefined until one is confirmed. */
@@ -40,17 +40,17 @@ export class AgentChannel {
 
   /** Holds a typed code against the tunnel's. Rejects when the consequence cannot be stored. */
   checkCode(typed: string): Promise<CodeVerdict> {
-    return this.#transport().checkCode(typed);
+    return this.#jobTunnel().checkCode(typed);
   }
 
   /** The id of the sealed session this M1 leads to in the tunnel in use, 16 bytes. */
   sealedSessionId(m1: Uint8Array): Uint8Array {
-    return this.#transport().sealedSessionId(m1);
+    return this.#jobTunnel().sealedSessionId(m1);
   }
 
   /** A chip on record has proved its key. */
   proved(): void {
-    this.#transport()
+    this.#jobTunnel()
       .proved()
       .catch((error: unknown) => this.waits.fail(error));
   }
@@ -70,10 +70,10 @@ export class AgentChannel {
     this.#trouble = undefined;
   }
 
-  /** Queues a message. A transport that has failed says why, not only that it is closed. */
+  /** Queues a message. A tunnel that has failed says why, not only that it is closed. */
   send(message: OwnMessage): void {
     try {
-      this.#transport().send(message);
+      this.#jobTunnel().send(message);
     } catch (error) {
       throw this.waits.failure ?? error;
     }

@@ -18,7 +18,7 @@ export interface Wait<T> {
   readonly ready: () => T | undefined;
   readonly limit: Limit;
   readonly then: (value: T) => void;
-  /** The queue has failed; or the limit is over, unless `expired` says otherwise. */
+  /** Something has failed; or the limit is over, unless `expired` says otherwise. */
   readonly failed: (error: unknown) => void;
   readonly expired?: (() => void) | undefined;
 }
@@ -31,7 +31,7 @@ interface Current {
   readonly failed: (error: unknown) => void;
 }
 
-export class WaitQueue {
+export class Waiting {
   readonly #clock: Clock;
   #current: Current | undefined;
   #suspended = false;
