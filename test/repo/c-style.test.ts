@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 
 const COLUMNS = 100;
 const firmware = resolve(import.meta.dirname, '../../firmware');
-const FOLDERS = ['common', 'port', 'ram-stub', 'host'];
+const FOLDERS = ['common', 'port', 'ram-stub', 'pc'];
 
 /** Every source file of firmware/, with its lines. */
 const files = FOLDERS.flatMap((folder) =>

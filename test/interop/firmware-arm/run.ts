@@ -39,8 +39,8 @@ const sequences = number('--sequences', SEQUENCES);
 
 /** Differential cases by machine, in the units of stub-host/differential.ts; X25519 has 1,100 of them in each. */
 const SCALE = quick
-  ? { 'crypto-host': 0.2, 'crypto-host-san': 0.1, qemu: 0.2, board: 0.05 }
-  : { 'crypto-host': 3, 'crypto-host-san': 0.5, qemu: 2, board: 0.5 };
+  ? { 'crypto-lines': 0.2, 'crypto-lines-san': 0.1, qemu: 0.2, board: 0.05 }
+  : { 'crypto-lines': 3, 'crypto-lines-san': 0.5, qemu: 2, board: 0.5 };
 /** What a whole run must try at least. */
 const DIFFERENTIAL_CASES = 100_000;
 const RUNS = { core: 16, qemu: 64 } as const;

@@ -1,4 +1,4 @@
-// The line protocol of crypto-host (firmware/host) spoken with the shipped ARM code: each verb becomes calls of the stub's own
+// The line protocol of crypto-lines (firmware/pc) spoken with the shipped ARM code: each verb becomes calls of the stub's own
 // functions, so that every suite of test/interop/firmware-host can be asked here too.
 
 import { type Answers, type Program, type Ref } from './program.ts';

@@ -1,4 +1,4 @@
-// The `crypto-host` programs of firmware/host: built with make, asked in batches over their line protocol.
+// The `crypto-lines` programs of firmware/pc: built with make, asked in batches over their line protocol.
 
 import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,12 @@ const ARM_CONSOLE = ['-M', 'mps2-an386', '-nographic', '-monitor', 'none', '-ser
  * The same primitives four times: C, the same under the address and undefined-behaviour sanitizers, Cortex-M4 code as it ships, and
  * the C twins of its assembly for the Cortex-M4.
  */
-export const HOSTS = ['crypto-host', 'crypto-host-san', 'crypto-host-arm.elf', 'crypto-host-arm-twins.elf'] as const;
+export const HOSTS = [
+  'crypto-lines',
+  'crypto-lines-san',
+  'crypto-lines-arm.elf',
+  'crypto-lines-arm-twins.elf',
+] as const;
 export type Host = (typeof HOSTS)[number];
 
 /** One request line, the answer it must get, and, when the answer is too long to keep, what to compare instead. */
@@ -29,7 +34,7 @@ export interface Suite {
 }
 
 function make(target: string): void {
-  execFileSync('make', ['-s', '-C', resolve(ROOT, 'firmware/host'), `BUILD=${BUILD}`, target], { stdio: 'inherit' });
+  execFileSync('make', ['-s', '-C', resolve(ROOT, 'firmware/pc'), `BUILD=${BUILD}`, target], { stdio: 'inherit' });
 }
 
 function installed(program: string): boolean {
@@ -58,7 +63,7 @@ export function build(): Host[] {
 /** The emulator has no pipes into the program: requests and answers are files in the build folder. */
 function emulate(elf: string, input: string): { run: SpawnSyncReturns<string>; output: string } {
   const [requests, answers] = [resolve(BUILD, 'requests.txt'), resolve(BUILD, 'answers.txt')];
-  const args = ['crypto-host', requests, answers].map((arg) => `,arg=${arg}`).join('');
+  const args = ['crypto-lines', requests, answers].map((arg) => `,arg=${arg}`).join('');
   writeFileSync(requests, input);
   writeFileSync(answers, '');
   const run = spawnSync(

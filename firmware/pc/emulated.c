@@ -1,5 +1,5 @@
 /*
- * Vector table of crypto-host for an emulated Cortex-M4; a fault ends the run with a failure
+ * Vector table of crypto-lines for an emulated Cortex-M4; a fault ends the run with a failure
  * (semihosting exit).
  */
 #include <stdint.h>
