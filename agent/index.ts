@@ -1,8 +1,8 @@
 // The customer's side as a library: one job over any probe and any room.
 export { runAgentJob, type AgentJobOptions } from './session/agent-session.ts';
 export { ShortMemory, type AgentMemory, type AgentOutcome, type Customer, type JobProgress } from './session/ports.ts';
-export type { Phase } from './transport/port.ts';
-export type { Room } from './session/tunnel-event-queue.ts';
+export type { ChipPhase as Phase } from './transport/port.ts';
+export type { RoomPort as Room } from './session/tunnel-event-queue.ts';
 export { StubRegistry, type KnownStub, type StubFile } from './target/stubs.ts';
 export { consentSheet, type ConsentSheet, type SheetInput } from './consent/sheet.ts';
 export { coversPlan, parseExpectedHash } from './consent/answer.ts';

@@ -2,7 +2,7 @@
 // promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes nothing else.
 // Knows shared/ only: the relay's image has no other folder.
 import { z } from 'zod';
-import { BOARD, HelloSchema, ProblemSchema, type Board } from '../shared/tunnel/bodies.ts';
+import { BOARD_STATES, HelloSchema, ProblemSchema, type BoardState } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
 import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
 import { SPENT_REASONS } from '../shared/tunnel/invite-state.ts';
@@ -30,7 +30,7 @@ const text = z.string().meta({ doc: 'text for people' });
 const count = z.int().min(0);
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
 const lines = z.array(z.string());
-const board = z.enum(keysOf(BOARD) as [Board, ...Board[]]).meta({ shape: 'board' });
+const board = z.enum(keysOf(BOARD_STATES) as [BoardState, ...BoardState[]]).meta({ shape: 'board' });
 const chipProved = z
   .enum(['untouched', 'incomplete', 'erased', 'written'])
   .meta({ doc: 'what the chip itself has proved, or was sent' });

@@ -1,7 +1,7 @@
 // Writes the section "The vendor's job" of docs/state-machines.md from controller/job/job-table.ts:
 // `node --import=tsx scripts/job-table-doc.ts`. A test compares the two.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { INPUTS, JOB_TABLE, PHASES, STEPS } from '../controller/job/job-table.ts';
+import { INPUTS, JOB_TABLE, PHASES, TRANSITIONS } from '../controller/job/job-table.ts';
 import type { Cell, Input, Phase } from '../controller/job/job-table.ts';
 import { MOST_BEGINNINGS, RESTARTS } from '../controller/job/ports.ts';
 import { isStarted, wrap } from './generated-text.ts';
@@ -11,8 +11,8 @@ const PAGE = new URL('../docs/state-machines.md', import.meta.url);
 const HEADING = "## 7. The vendor's job";
 
 const INTRO = `protocol.md §6, §8, §9, §11. Declared in \`controller/job/job-table.ts\`, from which this section is written by
-\`scripts/job-table-doc.ts\`; \`controller/job/job-machine.ts\` walks the table, and \`controller/job/job.ts\` has the steps.
-What an input does is decided when it comes; the step is taken once all messages that came together have been heard, at
+\`scripts/job-table-doc.ts\`; \`controller/job/job-machine.ts\` walks the table, and \`controller/job/job.ts\` has the transitions.
+What an input does is decided when it comes; the transition is made once all messages that came together have been heard, at
 the next wait: work that is writing to the disk is not interrupted before that is done. A failure goes before an
 interruption, an interruption before what was waited for; of several interruptions the last counts, of several failures
 the first. Each restart is counted: ${MOST_BEGINNINGS} beginnings at HELLO, as many offers of a sealed session,
@@ -40,8 +40,10 @@ export function jobTableSection(): string {
   const inputs = Object.entries(INPUTS).map(([input, meaning]) => `\`${input}\`: ${meaning}.`);
   parts.push('Inputs; names in capitals are messages of the agent:', list(inputs), wrap(EVERYWHERE));
   parts.push('What an input does in a phase; one that is not named is kept or changes nothing:', list(phases.map(row)));
-  const steps = Object.entries(STEPS).map(([step, targets]) => `\`${step}\` → ${targets.map(quoted).join(', ')}`);
-  parts.push('Where a step may lead:', list(steps));
+  const transitions = Object.entries(TRANSITIONS).map(
+    ([transition, targets]) => `\`${transition}\` → ${targets.map(quoted).join(', ')}`,
+  );
+  parts.push('Where a transition may lead:', list(transitions));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -57,11 +59,11 @@ function row(phase: Phase): string {
   return `\`${phase}\`: ${cells.length === 0 ? 'nothing' : cells.join('; ')}.`;
 }
 
-const WITHOUT_STEP = { keep: 'is kept for its turn', remember: 'is remembered', refuse: 'is refused' } as const;
+const WITHOUT_TRANSITION = { keep: 'is kept for its turn', remember: 'is remembered', refuse: 'is refused' } as const;
 
 function does(cell: Cell): string {
-  if (!('step' in cell)) return WITHOUT_STEP[cell.does];
-  return `${cell.does === 'take' ? 'is taken by' : 'interrupts, then'} \`${cell.step}\``;
+  if (!('transition' in cell)) return WITHOUT_TRANSITION[cell.does];
+  return `${cell.does === 'take' ? 'is taken by' : 'interrupts, then'} \`${cell.transition}\``;
 }
 
 /** The machine drawn, without beginnings anew and without failures. */
@@ -72,8 +74,8 @@ function diagram(): string {
 }
 
 function edgesOf(phase: Phase, input: Input, cell: Cell): Edge[] {
-  if (!('step' in cell) || input === 'failure' || cell.step === 'beginAgain') return [];
-  return STEPS[cell.step].map((to) => [phase, input, to] as const);
+  if (!('transition' in cell) || input === 'failure' || cell.transition === 'beginAgain') return [];
+  return TRANSITIONS[cell.transition].map((to) => [phase, input, to] as const);
 }
 
 function list(items: readonly string[]): string {

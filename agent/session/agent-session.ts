@@ -9,7 +9,7 @@ import type { SignedText } from '../../shared/plan/receipt.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { boardAfter, finalStateOf } from './board-state.ts';
 import { helloOf } from './hello.ts';
@@ -22,13 +22,13 @@ import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhas
 import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from '../target/stubs.ts';
 import { TargetSession } from '../target/target-session.ts';
-import { TunnelEventQueue, type Event, type Room } from './tunnel-event-queue.ts';
+import { TunnelEventQueue, type Event, type RoomPort } from './tunnel-event-queue.ts';
 
 export interface AgentJobOptions {
   /** Not yet opened; closed again when the job is over. */
   readonly probe: Probe;
   /** Not yet started; left when the job is over. */
-  readonly room: Room;
+  readonly room: RoomPort;
   readonly invite: PublicInvite;
   /** The invite's secret; not needed once the memory has a way back. */
   readonly inviteSecret?: Psk | undefined;
@@ -317,7 +317,7 @@ class AgentSession {
     return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan };
   }
 
-  async #finish(done: boolean): Promise<Board> {
+  async #finish(done: boolean): Promise<BoardState> {
     const { facts } = this.#work;
     const finalState = finalStateOf(facts, done);
     try {
@@ -331,7 +331,7 @@ class AgentSession {
   }
 
   /** A job that may be gone on with keeps its way back; so does one that waits for its own board. */
-  #forget(ending: Ending, board: Board): void {
+  #forget(ending: Ending, board: BoardState): void {
     const unfinished = board === 'incomplete' || board === 'waiting';
     const otherBoard = ending.error?.code === 'BF-JOB-OTHER-BOARD';
     const ended = ending.result === 'declined' || ending.byVendor === true;

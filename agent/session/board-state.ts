@@ -2,7 +2,7 @@
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import { kindRow, KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { FinalState } from '../target/target-session.ts';
 
 /** What the agent knows about the board by watching. */
@@ -17,7 +17,7 @@ export interface BoardFacts {
 }
 
 /** The board as it is now, before anything is done to leave it. */
-export function boardNow({ plan, touched, state }: BoardFacts): Board {
+export function boardNow({ plan, touched, state }: BoardFacts): BoardState {
   const complete = plan === undefined ? undefined : kindRow(plan.kind).complete;
   if (complete === undefined || !touched) return 'untouched';
   return state !== undefined && complete.states.includes(state) ? complete.board : 'incomplete';
@@ -35,7 +35,7 @@ export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
 }
 
 /** The board after `finish(finalState)` succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
-export function boardAfter(facts: BoardFacts, finalState: FinalState, done: boolean): Board {
+export function boardAfter(facts: BoardFacts, finalState: FinalState, done: boolean): BoardState {
   if (done && facts.plan === undefined) return 'unknown';
   return finalState === 'run' ? 'running' : boardNow(facts);
 }

@@ -3,12 +3,12 @@ import type { BlindflashError } from '../../shared/errors/errors.ts';
 import { psk, type Psk } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { ConsentSheet } from '../consent/sheet.ts';
-import type { Phase } from '../transport/port.ts';
+import type { ChipPhase } from '../transport/port.ts';
 
 export interface JobProgress {
-  readonly phase: Phase;
+  readonly phase: ChipPhase;
   /** Sector or range the phase is about. */
   readonly number: number;
   /** Image bytes the chip has taken, of all the plan programs. */
@@ -31,7 +31,7 @@ export interface Customer {
 /** How a job ended for this agent, and in what state the board is. */
 export interface AgentOutcome {
   readonly result: 'done' | 'declined' | 'failed';
-  readonly board: Board;
+  readonly board: BoardState;
   /** Why it failed. */
   readonly error: BlindflashError | undefined;
   /** The vendor gave it up (true), or this side did. */

@@ -3,7 +3,7 @@
 import { copyOf, equalBytes, isZero } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { decodeSessionChoice, decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
-import type { Offer } from '../transport/port.ts';
+import type { OfferedHandshake } from '../transport/port.ts';
 import { STUB_MAJOR } from '../target/stubs.ts';
 
 /** Both handshake messages begin with an ephemeral key and a nonce, 32 bytes each. */
@@ -24,7 +24,7 @@ export function deviceKeyIn(m1: Uint8Array): Uint8Array {
  * @param uid 12 bytes as read at the beginning; zeros where the chip did not tell it
  * @throws BF-JOB-OTHER-BOARD, BF-STUB-UNKNOWN for a stub of another version
  */
-export function requireSameUnit({ m1 }: Offer, uid: Uint8Array): void {
+export function requireSameUnit({ m1 }: OfferedHandshake, uid: Uint8Array): void {
   const facts = factsOf(m1);
   const major = facts.stubVersion >>> 8;
   if (major !== STUB_MAJOR) throw fail('BF-STUB-UNKNOWN', `its major version is ${major}`);

@@ -13,7 +13,7 @@ import type { StubState } from '../../shared/mailbox/layout.ts';
 import { decodePlan, type Plan } from '../../shared/plan/plan.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageName, OwnMessage } from '../../shared/tunnel/messages.ts';
 import { boundedText } from '../consent/plain-text.ts';
@@ -26,7 +26,7 @@ import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './s
 import type { StubRegistry } from '../target/stubs.ts';
 import type { TargetSession } from '../target/target-session.ts';
 import { isServing, isStopped } from '../transport/program-states.ts';
-import type { FoundStub, NumberedBox, Offer, StubJob, Transport, Turn } from '../transport/port.ts';
+import type { FoundStub, NumberedBox, OfferedHandshake, StubJob, Transport, Turn } from '../transport/port.ts';
 
 /** What the work with the stub needs of the tunnel. */
 export interface WorkTunnel {
@@ -191,7 +191,7 @@ export class StubWork {
   }
 
   /** The chip's key may not change within a tunnel: the vendor's yes to it, the code, was for one. */
-  #send1({ stubHash, m1 }: Offer): WorkPhase {
+  #send1({ stubHash, m1 }: OfferedHandshake): WorkPhase {
     const { tunnel, customer } = this.#options;
     const deviceKey = deviceKeyIn(m1);
     if (this.#offered !== undefined && !equalBytes(deviceKey, this.#offered.deviceKey)) {
@@ -205,7 +205,7 @@ export class StubWork {
   }
 
   /** M1 from the stub that has this job, or from a new one; undefined when a new one takes another yes. */
-  async #makeOffer(job: Job): Promise<Offer | undefined> {
+  async #makeOffer(job: Job): Promise<OfferedHandshake | undefined> {
     const { target } = this.#options;
     const { transport } = target;
     const again = transport !== undefined && sameJob(job, this.#stubJob) && (await transport.canOfferAgain());
@@ -215,7 +215,7 @@ export class StubWork {
   }
 
   /** A mailbox may outlive its stub in RAM: one that stays silent is not asked a second time, the next offer is a new stub's. */
-  async #askAgain(transport: Transport): Promise<Offer> {
+  async #askAgain(transport: Transport): Promise<OfferedHandshake> {
     try {
       return await transport.offerAgain();
     } catch (error) {
@@ -224,7 +224,7 @@ export class StubWork {
     }
   }
 
-  async #loadAndOffer(job: Job): Promise<Offer | undefined> {
+  async #loadAndOffer(job: Job): Promise<OfferedHandshake | undefined> {
     const { memory, customer, target } = this.#options;
     if (memory.loads >= MOST.loads) {
       this.#loadsSpent = true;
@@ -296,7 +296,7 @@ export class StubWork {
   // ── trouble ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** PROBLEM, as far as there is a tunnel to send it through. */
-  report(error: BlindflashError, board: Board = boardNow(this.facts)): void {
+  report(error: BlindflashError, board: BoardState = boardNow(this.facts)): void {
     const problem = { code: error.code, detail: boundedText(error.detail ?? '', MOST.detail), board };
     try {
       this.#options.tunnel.send({ name: 'PROBLEM', problem });

@@ -7,7 +7,7 @@ import type { OwnMessage, TunnelMessage } from '../../shared/tunnel/messages.ts'
 import { AgentTunnel, type AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
 
 /** The agent's place in a room; shared/link/room-client.ts is one, an in-memory pair in tests another. */
-export interface Room {
+export interface RoomPort {
   onPeer: (present: boolean) => void;
   onDown: () => void;
   onData: (body: Uint8Array) => void;
@@ -27,7 +27,7 @@ export type Event =
   | { readonly kind: 'answer'; readonly yes: boolean };
 
 export interface TunnelEventQueueOptions {
-  readonly room: Room;
+  readonly room: RoomPort;
   readonly invite: PublicInvite;
   /** The way back, newest first, or the invite's secret alone. */
   readonly secrets: readonly Psk[];

@@ -16,7 +16,7 @@ export interface StubJob {
 }
 
 /** An offered handshake: M1 (136 bytes) and the hash the program computed over itself (64 bytes). */
-export interface Offer {
+export interface OfferedHandshake {
   readonly m1: Uint8Array;
   readonly stubHash: Uint8Array;
 }
@@ -37,7 +37,7 @@ export interface Turn {
 }
 
 /** What is going on in the chip, by its own unauthenticated words: for a bar, not for decisions. */
-export type Phase = 'waiting' | 'erasing' | 'programming' | 'checking' | 'locking';
+export type ChipPhase = 'waiting' | 'erasing' | 'programming' | 'checking' | 'locking';
 
 /** How far the program is, and what it is doing: by its own unauthenticated words. */
 export interface ChipProgress {
@@ -45,7 +45,7 @@ export interface ChipProgress {
   readonly accepted: number;
   /** Words it says it programmed. */
   readonly wordsProgrammed: number;
-  readonly phase: Phase;
+  readonly phase: ChipPhase;
   /** Sector or range the phase is about. */
   readonly number: number;
 }
@@ -55,11 +55,11 @@ export interface Transport {
   // ── handshake ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Hands over the job of a program that waits for one. @throws the program's refusal, BF-STUB-SILENT, BF-STUB-UNKNOWN */
-  giveJob(job: StubJob): Promise<Offer>;
+  giveJob(job: StubJob): Promise<OfferedHandshake>;
   /** True if the program is there, has its job and can be asked for another handshake. Looks, and changes nothing. */
   canOfferAgain(): Promise<boolean>;
   /** Asks for a new handshake for the same job, ending whatever sealed session there is. @throws as giveJob */
-  offerAgain(): Promise<Offer>;
+  offerAgain(): Promise<OfferedHandshake>;
   /**
    * Hands over M2 (128 bytes) and fetches M3 (32 bytes). A sealed session begins: both directions count from 1.
    * @throws the program's reason when it does not believe M2

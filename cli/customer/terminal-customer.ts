@@ -6,11 +6,11 @@ import { printJson, say } from '../terminal/output.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
-import { BOARD } from '../../shared/tunnel/bodies.ts';
+import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
 import { coversPlan } from '../../agent/consent/answer.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';
 import type { AgentOutcome, Customer, JobProgress } from '../../agent/session/ports.ts';
-import type { Phase } from '../../agent/transport/port.ts';
+import type { ChipPhase } from '../../agent/transport/port.ts';
 
 export interface TerminalOptions {
   readonly prompt: Prompt;
@@ -26,7 +26,7 @@ const PHASE_LABELS = {
   programming: 'writing',
   checking: 'checking',
   locking: 'locking',
-} as const satisfies Record<Phase, string>;
+} as const satisfies Record<ChipPhase, string>;
 
 export class TerminalCustomer implements Customer {
   readonly #options: TerminalOptions;
@@ -79,7 +79,7 @@ export class TerminalCustomer implements Customer {
     this.#options.progress.stop();
     const record = { event: 'end', result, board, byVendor, code: error?.code, ...copyOf(receipt) } as const;
     const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
-    this.#tell(record, [ENDINGS[result], `Board: ${BOARD[board]}.`, ...locked].join('\n'));
+    this.#tell(record, [ENDINGS[result], `Board: ${BOARD_STATES[board]}.`, ...locked].join('\n'));
   }
 
   #tell(record: EventOf<'agent'>, text: string): void {

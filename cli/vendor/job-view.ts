@@ -9,7 +9,7 @@ import { printJson, say } from '../terminal/output.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
-import { BOARD, type Hello } from '../../shared/tunnel/bodies.ts';
+import { BOARD_STATES, type Hello } from '../../shared/tunnel/bodies.ts';
 import type { Receipt } from '../../shared/plan/receipt.ts';
 
 export class JobView {
@@ -97,7 +97,7 @@ function linesFor(event: JobEvent): string[] {
     case 'locked':
       return ['Lock programmed. It is effective after the board has been switched off and on.'];
     case 'left':
-      return [`The agent has let go of the board and says: ${BOARD[event.agentSays]}.`];
+      return [`The agent has let go of the board and says: ${BOARD_STATES[event.agentSays]}.`];
     case 'problem':
       return [
         `The agent reports ${event.problem.code}: “${quotable(event.problem.detail)}”${event.restarting ? '; trying again' : ''}`,
@@ -132,7 +132,7 @@ const MALFORMED = 'A code has six characters, such as ABC-DEF.';
 
 /** What the chip has proved and, apart, what the agent says. */
 export function boardLines({ chipProved, agentSays }: Pick<JobResult, 'chipProved' | 'agentSays'>): string[] {
-  const said = agentSays === undefined ? 'has not said how it left the board' : `says: ${BOARD[agentSays]}`;
+  const said = agentSays === undefined ? 'has not said how it left the board' : `says: ${BOARD_STATES[agentSays]}`;
   return [`The board: ${CHIP_PROVED[chipProved]}.`, `The agent ${said}.`];
 }
 

@@ -96,8 +96,8 @@ export class AgentLine {
   }
 
   /** An agent comes when it comes; to a job that is finished it waits already, or nobody does. */
-  meeting(finished: boolean): Limit {
-    if (!finished) return this.limit('meet', 'BF-RELAY-LONELY');
+  limitOfArrival(finished: boolean): Limit {
+    if (!finished) return this.limit('arrival', 'BF-RELAY-LONELY');
     return { ms: this.timeouts.hello, since: 'start', error: () => fail('BF-RELAY-LONELY', NOBODY_WAITS) };
   }
 
@@ -112,7 +112,7 @@ const NOBODY_WAITS = 'the job is finished and its receipt stored; nobody waits t
 
 /** What had not come when the time was over. */
 const WAITED: Readonly<Record<keyof Timeouts, string>> = {
-  meet: 'no agent came with this invite',
+  arrival: 'no agent came with this invite',
   peer: 'the agent did not come back',
   hello: 'the agent did not introduce itself',
   code: 'nobody typed the code',

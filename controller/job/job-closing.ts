@@ -5,7 +5,7 @@ import type { JobOptions } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessageOf } from '../../shared/tunnel/messages.ts';
 
 export class JobClosing {
@@ -13,7 +13,7 @@ export class JobClosing {
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   #begun = false;
-  #left: Board | undefined;
+  #left: BoardState | undefined;
   #customerCopy: SignedText | undefined;
 
   constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder) {
@@ -23,7 +23,7 @@ export class JobClosing {
   }
 
   /** How the agent left the board, once it has said so. */
-  get left(): Board | undefined {
+  get left(): BoardState | undefined {
     return this.#left;
   }
 
@@ -38,7 +38,7 @@ export class JobClosing {
   }
 
   /** The agent has let go of the board: what it says of it is its own word. The first one counts. */
-  agentLeft(agentSays: Board): void {
+  agentLeft(agentSays: BoardState): void {
     if (this.#left !== undefined) return;
     this.#left = agentSays;
     this.#recorder.update({ agentSays });

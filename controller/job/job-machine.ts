@@ -1,6 +1,6 @@
-// Walks the table of job-table.ts: one phase at a time, a step for what it waited for, another one for what interrupts it.
+// Walks the table of job-table.ts: one phase at a time, a transition for what it waited for, another one for what interrupts it.
 import type { AgentLine } from './agent-line.ts';
-import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Step } from './job-table.ts';
+import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Transition } from './job-table.ts';
 import type { Limit } from './waiting.ts';
 import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
 
@@ -13,20 +13,20 @@ export function isAwaitable(message: TunnelMessage): message is AwaitableMessage
   return (MESSAGES as readonly MessageName[]).includes(message.name);
 }
 
-/** What the steps do; each returns the phase it leads to. */
-export type JobSteps = { readonly [Name in Step]: (argument: never) => After<Name> };
+/** What the transitions do; each returns the phase it leads to. */
+export type JobTransitions = { readonly [Name in Transition]: (argument: never) => After<Name> };
 /** What is done on entering a phase: something is sent, something is waited for. */
 export type JobEntries = Readonly<Record<Phase, () => void>>;
 
 export class JobMachine {
   readonly #line: AgentLine;
-  readonly #steps: JobSteps;
+  readonly #transitions: JobTransitions;
   readonly #entries: JobEntries;
   #phase: Phase = 'waiting';
 
-  constructor(line: AgentLine, steps: JobSteps, entries: JobEntries) {
+  constructor(line: AgentLine, transitions: JobTransitions, entries: JobEntries) {
     this.#line = line;
-    this.#steps = steps;
+    this.#transitions = transitions;
     this.#entries = entries;
   }
 
@@ -44,16 +44,16 @@ export class JobMachine {
     return this.#cell(input)?.does;
   }
 
-  /** The input interrupts the present phase at its next wait. @param argument of the step it causes */
+  /** The input interrupts the present phase at its next wait. @param argument of the transition it causes */
   leave(input: Input, argument?: unknown): void {
     const cell = this.#cell(input);
-    if (cell?.does === 'leave') this.#line.waits.interrupt(() => this.#perform(cell.step, argument));
+    if (cell?.does === 'leave') this.#line.waits.interrupt(() => this.#perform(cell.transition, argument));
   }
 
-  /** What the phase waited for is there. @param argument of the step it causes */
+  /** What the phase waited for is there. @param argument of the transition it causes */
   take(input: Input, argument?: unknown): void {
     const cell = this.#cell(input);
-    if (cell?.does === 'take') this.#perform(cell.step, argument);
+    if (cell?.does === 'take') this.#perform(cell.transition, argument);
   }
 
   /** The phase has failed. */
@@ -77,10 +77,10 @@ export class JobMachine {
     return JOB_TABLE[this.#phase][input];
   }
 
-  /** Takes a step and enters the phase it leads to; what either throws is a failure of the phase the job is in then. */
-  #perform(step: Step, argument: unknown): void {
+  /** Makes a transition and enters the phase it leads to; what either throws is a failure of the phase the job is in then. */
+  #perform(transition: Transition, argument: unknown): void {
     try {
-      const phase: Phase = this.#steps[step](argument as never);
+      const phase: Phase = this.#transitions[transition](argument as never);
       this.#phase = phase;
       this.#entries[phase]();
     } catch (error) {

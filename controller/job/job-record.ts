@@ -6,7 +6,7 @@ import { fail } from '../../shared/errors/errors.ts';
 import type { PublicInvite } from '../../shared/tunnel/invite.ts';
 import { exchangePublic } from '../../shared/crypto/keys.ts';
 import { decodePlan, encodePlan, type Plan } from '../../shared/plan/plan.ts';
-import type { Board } from '../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 
 /** How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite. */
@@ -53,7 +53,7 @@ export const CHIP_PROVED = {
   incomplete: 'flash was being changed, and the chip has not proved that the image in it is complete',
   erased: 'the chip has proved that the sectors agreed to are erased',
   written: 'the chip has proved that the complete image is in flash',
-} as const satisfies Partial<Record<Board, string>>;
+} as const satisfies Partial<Record<BoardState, string>>;
 export type ChipProved = keyof typeof CHIP_PROVED;
 
 export interface JobRecord {
@@ -75,7 +75,7 @@ export interface JobRecord {
   readonly devices: readonly DeviceRecord[];
   readonly chipProved: ChipProved;
   /** How the agent said it left the board: its own word. */
-  readonly agentSays: Board | undefined;
+  readonly agentSays: BoardState | undefined;
   readonly finished: boolean;
 }
 

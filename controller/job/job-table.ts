@@ -1,4 +1,4 @@
-// The vendor's job as a declared machine: its phases, what each waits for, what interrupts it, and where each step leads.
+// The vendor's job as a declared machine: its phases, what each waits for, what interrupts it, and where each transition leads.
 // controller/job/job.ts walks this table; docs/state-machines.md ("The vendor's job") is checked against it by a test.
 
 /** Where a job is, and what it does there. */
@@ -42,8 +42,8 @@ export const INPUTS = {
 
 export type Input = keyof typeof INPUTS;
 
-/** A step, and the phases it may lead to. What throws in a step is a `failure`. */
-export const STEPS = {
+/** A transition, and the phases it may lead to. What throws in one is a `failure`. */
+export const TRANSITIONS = {
   begin: ['hello'],
   beginAgain: ['hello'],
   present: ['code', 'consent', 'recalling'],
@@ -61,9 +61,9 @@ export const STEPS = {
   close: ['closed'],
 } as const satisfies Readonly<Record<string, readonly Phase[]>>;
 
-export type Step = keyof typeof STEPS;
-/** The phases a step may lead to. */
-export type After<Name extends Step> = (typeof STEPS)[Name][number];
+export type Transition = keyof typeof TRANSITIONS;
+/** The phases a transition may lead to. */
+export type After<Name extends Transition> = (typeof TRANSITIONS)[Name][number];
 
 /**
  * What an input does.
@@ -71,10 +71,11 @@ export type After<Name extends Step> = (typeof STEPS)[Name][number];
  * next wait. remember, refuse: noted, or an error, whatever the phase waits for. An input without a cell is dropped.
  */
 export type Cell =
-  { readonly does: 'take' | 'leave'; readonly step: Step } | { readonly does: 'keep' | 'remember' | 'refuse' };
+  | { readonly does: 'take' | 'leave'; readonly transition: Transition }
+  | { readonly does: 'keep' | 'remember' | 'refuse' };
 
-const take = (step: Step): Cell => ({ does: 'take', step });
-const leave = (step: Step): Cell => ({ does: 'leave', step });
+const take = (transition: Transition): Cell => ({ does: 'take', transition: transition });
+const leave = (transition: Transition): Cell => ({ does: 'leave', transition: transition });
 const keep: Cell = { does: 'keep' };
 const remember: Cell = { does: 'remember' };
 const refuse: Cell = { does: 'refuse' };

@@ -11,7 +11,7 @@ import { JobClosing } from './job-closing.ts';
 import { JobWork } from './job-work.ts';
 import type { JobRecord } from './job-record.ts';
 import { JobRecorder } from './job-recorder.ts';
-import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobSteps } from './job-machine.ts';
+import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobTransitions } from './job-machine.ts';
 import { UNSEALED, type After, type Input } from './job-table.ts';
 import { MOST_BEGINNINGS } from './ports.ts';
 import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnel } from './ports.ts';
@@ -82,7 +82,7 @@ class Job {
       unacknowledged: () => this.#tunnel.unacknowledged,
     });
     this.#started = options.clock.now();
-    this.#machine = new JobMachine(this.#line, this.#steps, this.#entries);
+    this.#machine = new JobMachine(this.#line, this.#transitions, this.#entries);
     this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
     this.#tunnel = openTunnel({
       onOpened: ({ number }) => this.#opened(number),
@@ -199,9 +199,9 @@ class Job {
     this.#machine.leave(input);
   }
 
-  // ── steps ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── transitions ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  readonly #steps: JobSteps = {
+  readonly #transitions: JobTransitions = {
     begin: () => 'hello',
     beginAgain: () => 'hello',
     present: (message: MessageOf<'HELLO'>) => this.#present(message),
@@ -295,7 +295,8 @@ class Job {
 
   /** What is done on entering a phase; most only wait for what the table says. */
   readonly #entries: JobEntries = {
-    waiting: () => this.#machine.await('tunnel', () => this.#line.tunnel, this.#line.meeting(this.record.finished)),
+    waiting: () =>
+      this.#machine.await('tunnel', () => this.#line.tunnel, this.#line.limitOfArrival(this.record.finished)),
     hello: () => {
       if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
       this.#sessions.beginAgain();

@@ -6,7 +6,7 @@ import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.t
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
-import type { Board, Hello, Problem } from '../../shared/tunnel/bodies.ts';
+import type { BoardState, Hello, Problem } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 import type { CodeVerdict, ControllerTunnelEvents } from '../../shared/tunnel/controller-tunnel.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
@@ -75,7 +75,7 @@ export type JobEvent =
   /** The agent reported a problem; restarting: a new sealed session is asked for. */
   | { readonly type: 'problem'; readonly problem: Problem; readonly restarting: boolean }
   /** The agent has let go of the board, and says how it left it. */
-  | { readonly type: 'left'; readonly agentSays: Board; readonly chipProved: ChipProved };
+  | { readonly type: 'left'; readonly agentSays: BoardState; readonly chipProved: ChipProved };
 
 /** The vendor is to type the code that the customer reads to him: to be answered with `answerCode`. It is not in here. */
 export interface CodeAsked {
@@ -126,7 +126,7 @@ export interface JobOptions {
 /** How long the job waits, milliseconds. */
 export interface Timeouts {
   /** For the agent to come at all. */
-  readonly meet: number;
+  readonly arrival: number;
   /** For it to come back. */
   readonly peer: number;
   readonly hello: number;
@@ -156,7 +156,7 @@ export const MOST_UNACKNOWLEDGED = 1024;
 export const RESTARTS = { session: 3, board: 20 } as const;
 
 export const TIMEOUTS: Timeouts = {
-  meet: 24 * 3_600_000,
+  arrival: 24 * 3_600_000,
   peer: 15 * 60_000,
   hello: 60_000,
   code: 30 * 60_000,
@@ -177,7 +177,7 @@ export interface JobResult {
   readonly customerCopy: SignedText | undefined;
   readonly chipProved: ChipProved;
   /** How the agent says it left the board; undefined if it did not say. */
-  readonly agentSays: Board | undefined;
+  readonly agentSays: BoardState | undefined;
   /** Sectors that were not written again. */
   readonly skipped: readonly number[];
   readonly durationMs: number;

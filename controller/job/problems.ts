@@ -5,7 +5,7 @@ import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from './job-record.ts';
 import { BlindflashError, errorRow, fail, isErrorCode, restartAfter } from '../../shared/errors/errors.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
-import { BOARD, type Problem } from '../../shared/tunnel/bodies.ts';
+import { BOARD_STATES, type Problem } from '../../shared/tunnel/bodies.ts';
 
 /** Bad news that a new sealed session may heal; after `board` the board is given a moment first. */
 export interface Trouble {
@@ -48,7 +48,7 @@ export function isResumable(error: BlindflashError): boolean {
 /** The same error, its detail ending with what the chip has proved and, apart, what the agent says of the board. */
 export function withBoard(error: BlindflashError, { chipProved, agentSays }: JobRecord): BlindflashError {
   const proved = CHIP_PROVED[chipProved];
-  const board = agentSays === undefined ? proved : `${proved}; the agent says: ${BOARD[agentSays]}`;
+  const board = agentSays === undefined ? proved : `${proved}; the agent says: ${BOARD_STATES[agentSays]}`;
   return new BlindflashError(
     error.code,
     error.detail === undefined ? board : `${error.detail}; ${board}`,

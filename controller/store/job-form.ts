@@ -14,7 +14,7 @@ import { parseJson } from '../../shared/codec/json.ts';
 import { psk } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { decodePlan } from '../../shared/plan/plan.ts';
-import { BOARD, type Board } from '../../shared/tunnel/bodies.ts';
+import { BOARD_STATES, type BoardState } from '../../shared/tunnel/bodies.ts';
 import { INVITE_STATE_LIMITS, SPENT_REASONS } from '../../shared/tunnel/invite-state.ts';
 
 const bytes = (least: number, most = least) =>
@@ -64,7 +64,7 @@ const JobSchema = z.strictObject({
     .array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/), questionsLeft: count }))
     .max(MOST_DEVICES),
   chipProved: z.enum(Object.keys(CHIP_PROVED) as [ChipProved, ...ChipProved[]]),
-  agentSays: optional(z.enum(Object.keys(BOARD) as [Board, ...Board[]])),
+  agentSays: optional(z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]])),
   finished: z.boolean(),
   room: RoomSchema,
 });

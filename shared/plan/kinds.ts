@@ -2,7 +2,7 @@
 // a kind does inside a sealed session is its handler in controller/job/work.ts, what its plan is made of its function in
 // controller/plan/compile.ts. The names for the program on the chip are generated from this table.
 import type { StubState } from '../mailbox/layout.ts';
-import type { Board } from '../tunnel/bodies.ts';
+import type { BoardState } from '../tunnel/bodies.ts';
 
 /** How many of something a plan may have: at least one, not one, any number. */
 export type Count = 'some' | 'none' | 'any';
@@ -35,7 +35,7 @@ export interface KindRow {
   /** What the receipt says of it; undefined when it earns none. */
   readonly outcome: string | undefined;
   /** For kinds that write: the states of the stub in which the work is done, and what the board is then. */
-  readonly complete: { readonly states: readonly StubState[]; readonly board: Board } | undefined;
+  readonly complete: { readonly states: readonly StubState[]; readonly board: BoardState } | undefined;
 }
 
 export const KINDS = {

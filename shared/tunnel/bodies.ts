@@ -15,7 +15,7 @@ const u16 = z.int().min(0).max(0xffff);
 const u32 = z.int().min(0).max(0xffffffff);
 
 /** State of the board as the agent leaves or reports it: what a person is told. */
-export const BOARD = {
+export const BOARD_STATES = {
   untouched: 'nothing was changed on the board',
   incomplete: 'flash was changed and the image in it is not complete; the board does not start',
   erased: 'the sectors agreed to were erased; the board starts only if what is left in its flash can',
@@ -24,8 +24,8 @@ export const BOARD = {
   running: 'the board was reset and runs what is in its flash',
   unknown: 'the state of the board is not known',
 } as const;
-export type Board = keyof typeof BOARD;
-const board = z.enum(Object.keys(BOARD) as [Board, ...Board[]]);
+export type BoardState = keyof typeof BOARD_STATES;
+const board = z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]]);
 
 /** HELLO: who the agent is, what it can run, what it is connected to. */
 export const HelloSchema = z.strictObject({

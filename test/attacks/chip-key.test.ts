@@ -8,7 +8,7 @@ import { STUBS } from '../fixtures/board.ts';
 import { EmulatedStub, Impostor, type ChipLife } from '../fixtures/impostor.ts';
 import { FLASH } from '../fixtures/images.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { emulate, IMAGE, impostorJob, PATIENCE, stub } from '../scenario/hostile-jobs.ts';
+import { emulate, IMAGE, impostorJob, TIMEOUTS, stub } from '../scenario/hostile-jobs.ts';
 import { jobWith, type Deeds, type Moment } from './desk.ts';
 
 const OTHER_D: Partial<ChipLife> = { seed: 610, d: new Uint8Array(32).fill(0xd2) };
@@ -100,7 +100,7 @@ describe('attack: the memory of the customer’s computer, after the first confi
           thief.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
           chip = await goOn(thief, job, given ? { seed: 612 } : OTHER_D);
         },
-        { typeCode, patience: { ...PATIENCE, code: 20_000 } },
+        { typeCode, timeouts: { ...TIMEOUTS, code: 20_000 } },
       );
       assert.equal(thief!.names.includes('SEALED2'), given);
       assert.equal(holdsImage(chip), given);

@@ -9,7 +9,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { Impostor } from '../fixtures/impostor.ts';
 import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture, type FlashOptions } from '../fixtures/product.ts';
-import { IMAGE, PATIENCE } from '../scenario/hostile-jobs.ts';
+import { IMAGE, TIMEOUTS } from '../scenario/hostile-jobs.ts';
 
 const never = (): undefined => undefined;
 
@@ -31,7 +31,7 @@ describe('attack: reading the code where it should not be', function () {
       before = review.everything(product, events);
       return shown;
     };
-    const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, typeCode });
+    const job = product.startVendor(IMAGE, record, events, { timeouts: TIMEOUTS, typeCode });
     const outcome = await product.finish(job, product.runAgent(record), events);
     assert.equal(outcome.agent.result, 'done');
     const [code] = product.codes.agent;
@@ -46,7 +46,7 @@ describe('attack: reading the code where it should not be', function () {
   it('JOB has not left while the question is open: a thief learns no plan and no key', async () => {
     const product = new ProductFixture({ seed: 701 });
     const record = product.record(IMAGE, product.planFor(IMAGE));
-    const job = product.startVendor(IMAGE, record, [], { patience: PATIENCE, typeCode: never });
+    const job = product.startVendor(IMAGE, record, [], { timeouts: TIMEOUTS, typeCode: never });
     const thief = new Impostor(product, record.room);
     const played = thief.opened().then(() => thief.hello(STUBS.hashes));
     await product.queue.drive(played, 60e9);
@@ -77,7 +77,7 @@ describe('attack: a code for another tunnel', function () {
       void product.usb.close();
       return new Promise((resolve) => product.queue.after(20_000, () => resolve(shown)));
     };
-    const job = product.startVendor(IMAGE, record, events, { patience: { ...PATIENCE, peer: 60_000 }, typeCode });
+    const job = product.startVendor(IMAGE, record, events, { timeouts: { ...TIMEOUTS, peer: 60_000 }, typeCode });
     void product.agent(record.room, {
       probe: customer.probe(product.probe(customer.clock)),
       dial: async () => customer.link(await product.dial('agent')),
@@ -98,8 +98,8 @@ describe('attack: a code for another tunnel', function () {
     const a = new ProductFixture({ seed: 703 });
     const b = new ProductFixture({ seed: 704 });
     let codeOfB = '';
-    await b.flash(IMAGE, { patience: PATIENCE, typeCode: (shown) => (codeOfB = shown) });
-    const outcome = await a.flash(IMAGE, { patience: PATIENCE, typeCode: (shown, { again }) => (again === undefined ? codeOfB : shown) }); // prettier-ignore
+    await b.flash(IMAGE, { timeouts: TIMEOUTS, typeCode: (shown) => (codeOfB = shown) });
+    const outcome = await a.flash(IMAGE, { timeouts: TIMEOUTS, typeCode: (shown, { again }) => (again === undefined ? codeOfB : shown) }); // prettier-ignore
     assert.deepEqual(a.answers, ['wrong', 'right']);
     assert.equal(outcome.agent.result, 'done');
     assert.equal(b.saved.at(-1)!.room.invite.wrongCodes, 0);
@@ -113,10 +113,10 @@ describe('attack: guessing the code', function () {
     const product = new ProductFixture({ seed: 705 });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const memory = new ShortMemory();
-    const patience = { ...PATIENCE, peer: 60_000 };
+    const timeouts = { ...TIMEOUTS, peer: 60_000 };
     let wrong = 0;
     const twice: FlashOptions['typeCode'] = (shown) => (wrong++ < 2 ? wrongOf(shown) : undefined);
-    const first = product.startVendor(IMAGE, record, [], { patience, typeCode: twice });
+    const first = product.startVendor(IMAGE, record, [], { timeouts, typeCode: twice });
     const agent = product.runAgent(record, { memory });
     await product.queue.runUntil(() => product.asked.length === 3, 600e9);
     agent.catch(() => {});
@@ -126,7 +126,7 @@ describe('attack: guessing the code', function () {
     await assert.rejects(product.queue.drive(first.done), (error) => isBlindflashError(error, 'BF-JOB-INTERRUPTED'));
 
     const events: JobEvent[] = [];
-    const second = product.startVendor(IMAGE, stored, events, { patience, typeCode: wrongOf });
+    const second = product.startVendor(IMAGE, stored, events, { timeouts, typeCode: wrongOf });
     await assert.rejects(product.queue.drive(second.done, 1e13), (error) => isBlindflashError(error));
     assert.equal(product.answers.at(-1), 'spent');
     assert.ok(events.some((event) => event.type === 'spent' && event.why === 'codes'));
@@ -135,7 +135,7 @@ describe('attack: guessing the code', function () {
     assert.notEqual((await product.queue.drive(agent, 1e13)).result, 'done');
     assert.ok(!events.some(({ type }) => type === 'job'), 'no plan has left');
 
-    const third = product.startVendor(IMAGE, structuredClone(product.saved.at(-1)!), [], { patience });
+    const third = product.startVendor(IMAGE, structuredClone(product.saved.at(-1)!), [], { timeouts });
     const back = new Impostor(product, record.room, 777, memory.secrets.length > 0 ? memory.secrets : undefined);
     await assert.rejects(product.queue.drive(third.done, 1e13), (error) => isBlindflashError(error));
     assert.equal(back.code, undefined);
@@ -146,7 +146,7 @@ describe('attack: guessing the code', function () {
     const product = new ProductFixture({ seed: 706 });
     const tries = ['', 'ABC', 'ABC-DE!', 'ABCDEFG'];
     const outcome = await product.flash(IMAGE, {
-      patience: PATIENCE,
+      timeouts: TIMEOUTS,
       typeCode: (shown) =>
         tries.shift() ?? ` ${shown.toLowerCase().replace('-', '  ').replaceAll('0', 'o').replaceAll('1', 'l')} `,
     });

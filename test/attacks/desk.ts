@@ -12,7 +12,7 @@ import { seededRandom } from '../fixtures/seeded.ts';
 
 /** More than the mailbox holds at a time, so that there is something to interrupt. */
 const IMAGE = imageOf([FLASH, bootable(90, 12_000)], [FLASH + 0x10000, seededRandom(91).bytes(60_000)]);
-const PATIENCE = { meet: 60_000, peer: 60_000, sealed: 60_000, work: 60_000, left: 5000, code: 600_000 };
+const TIMEOUTS = { arrival: 60_000, peer: 60_000, sealed: 60_000, work: 60_000, left: 5000, code: 600_000 };
 const TRAILER_BYTES = 16;
 
 /** Something that happens at the desk in the middle of a job. */
@@ -69,7 +69,7 @@ class Desk implements Deeds {
 
   constructor(product: ProductFixture, options: FlashOptions) {
     this.#product = product;
-    this.#options = { patience: PATIENCE, ...options };
+    this.#options = { timeouts: TIMEOUTS, ...options };
     this.#record = product.record(IMAGE, product.planFor(IMAGE, options), {
       ...(options.codePolicy === undefined ? {} : { codePolicy: options.codePolicy }),
     });

@@ -5,7 +5,7 @@ import { exchangeKeyPair, signingKeyPair } from '../../shared/crypto/keys.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { held, IMAGE, PATIENCE, requireUntouched } from '../scenario/hostile-jobs.ts';
+import { held, IMAGE, TIMEOUTS, requireUntouched } from '../scenario/hostile-jobs.ts';
 import { tinyImage } from '../fixtures/images.ts';
 
 const FOREIGN = tinyImage(66, 900);
@@ -24,7 +24,7 @@ describe('attack: a reader of the job file in the vendor’s place', function ()
       };
       const record = product.record(FOREIGN, product.planFor(FOREIGN), { codePolicy: 'waived' });
       let questions = 0;
-      const job = product.controller({ record, image: FOREIGN, keys, callbacks: {}, timeouts: PATIENCE });
+      const job = product.controller({ record, image: FOREIGN, keys, callbacks: {}, timeouts: TIMEOUTS });
       const agent = product.runAgent(record, { askConsent: () => Promise.resolve(++questions > 0) });
       const outcome = await product.finish(job, agent, []);
       assert.equal(outcome.agent.error?.code, 'BF-JOB-OTHER-VENDOR');
@@ -42,7 +42,7 @@ describe('attack: a reader of the job file in the vendor’s place', function ()
     const plan = first.planFor(IMAGE);
     const record = first.record(IMAGE, plan);
     const ask = () => Promise.resolve(++questions > 0);
-    const job = first.startVendor(IMAGE, record, [], { patience: PATIENCE });
+    const job = first.startVendor(IMAGE, record, [], { timeouts: TIMEOUTS });
     const agent = first.runAgent(record, { memory, askConsent: ask });
     await first.queue.runUntil(() => memory.consent !== undefined, 600e9);
     const { consent } = memory;
@@ -54,7 +54,7 @@ describe('attack: a reader of the job file in the vendor’s place', function ()
     const outcome = await other.run(IMAGE, other.record(IMAGE, plan), {
       memory: again,
       askConsent: ask,
-      patience: PATIENCE,
+      timeouts: TIMEOUTS,
     });
     assert.equal(outcome.agent.result, 'done');
     assert.equal(questions, 2, 'the second unit is a question of its own');
@@ -67,14 +67,14 @@ describe('attack: a reader of the job file in the vendor’s place', function ()
     const plan = first.planFor(IMAGE);
     const memory = new ShortMemory();
     const ask = () => Promise.resolve(++questions > 0);
-    const job = first.startVendor(IMAGE, first.record(IMAGE, plan), [], { patience: PATIENCE });
+    const job = first.startVendor(IMAGE, first.record(IMAGE, plan), [], { timeouts: TIMEOUTS });
     const agent = first.runAgent(first.running!.record, { memory, askConsent: ask });
     await first.queue.runUntil(() => memory.consent !== undefined, 600e9);
     const { consent } = memory;
     await first.finish(job, agent, []);
     const again = new ShortMemory();
     again.keepConsent(consent!);
-    await second.run(IMAGE, second.record(IMAGE, plan), { memory: again, askConsent: ask, patience: PATIENCE });
+    await second.run(IMAGE, second.record(IMAGE, plan), { memory: again, askConsent: ask, timeouts: TIMEOUTS });
     assert.equal(questions, 1);
   });
 });

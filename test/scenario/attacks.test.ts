@@ -17,7 +17,7 @@ import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { isUnused } from '../../controller/job/invite.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
-import { PATIENCE, SECTOR_0, IMAGE, held, impostorJob, emulate } from './hostile-jobs.ts';
+import { TIMEOUTS, SECTOR_0, IMAGE, held, impostorJob, emulate } from './hostile-jobs.ts';
 
 describe('attacks on the invite', function () {
   this.timeout(60_000);
@@ -32,7 +32,7 @@ describe('attacks on the invite', function () {
       customer = new Impostor(product, record.room, 501);
       return new Promise((resolve) => product.queue.after(6000, () => resolve(customer?.code)));
     };
-    const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, typeCode });
+    const job = product.startVendor(IMAGE, record, events, { timeouts: TIMEOUTS, typeCode });
     const thief = new Impostor(product, record.room);
     const script = async (): Promise<void> => {
       await thief.opened();
@@ -61,7 +61,7 @@ describe('attacks on the invite', function () {
     const stored = { ...product.saved.at(-1)!, finished: false };
     assert.equal(isUnused(stored.room), false);
     const events: JobEvent[] = [];
-    const again = product.startVendor(IMAGE, stored, events, { patience: { ...PATIENCE, meet: 20_000 } });
+    const again = product.startVendor(IMAGE, stored, events, { timeouts: { ...TIMEOUTS, arrival: 20_000 } });
     const thief = new Impostor(product, stored.room);
     await assert.rejects(product.queue.drive(again.done, 1e13), (error) => isBlindflashError(error));
     assert.equal(thief.code, undefined);
@@ -105,7 +105,7 @@ describe('what host-blind does not stop, and says so', function () {
         return value;
       },
     });
-    const outcome = await product.flash(image, { patience: PATIENCE });
+    const outcome = await product.flash(image, { timeouts: TIMEOUTS });
     assert.equal(outcome.agent.result, 'done');
     assert.ok(found > 0, 'the plaintext is there for milliseconds');
     assert.ok(modeRow('host-blind').receipt, 'and the trust sentence of the mode exists');

@@ -19,8 +19,8 @@ const CHIP = requireChip(0x419);
 const OLD = imageOf([FLASH, seeded(700, 3 * SECTOR + 5000)]);
 const SECTORS = [[FLASH, 4 * SECTOR]] as const;
 const blank = new Uint8Array(FLASH_BYTES).fill(0xff);
-const PATIENCE = { meet: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
-const DELTA = { delta: true, patience: PATIENCE } as const;
+const TIMEOUTS = { arrival: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
+const DELTA = { delta: true, timeouts: TIMEOUTS } as const;
 
 function seeded(seed: number, length: number): Uint8Array {
   const bytes = seededRandom(seed).bytes(length);
@@ -138,7 +138,7 @@ describe('--delta', function () {
   });
 
   it('off by default: the identical image is written in full', async () => {
-    const run = await job(held, OLD, { patience: PATIENCE });
+    const run = await job(held, OLD, { timeouts: TIMEOUTS });
     requireWritten(run, OLD, held);
     assert.deepEqual([...run.journal.erased].sort(), [0, 1, 2, 3]);
     assert.deepEqual(skippedIn(run), []);

@@ -14,7 +14,7 @@ import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
 import {
-  PATIENCE,
+  TIMEOUTS,
   SECTOR_0,
   IMAGE,
   held,
@@ -100,7 +100,7 @@ describe('a hostile agent', function () {
         assert.ok(!equalBytes(other, job.slice(JOB.fields.plan)));
         return Uint8Array.from([...job.slice(0, JOB.fields.plan), ...other]);
       });
-      const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000, label: 'honest' });
+      const outcome = await product.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 5000, label: 'honest' });
       assert.ok(swap.swaps >= 1);
       requireRefused(outcome, product);
       requireUntouched(product);
@@ -114,7 +114,7 @@ describe('a hostile agent', function () {
     const swap = swapInJobArea(product, (job) =>
       job.map((byte, at) => (at === JOB.fields.hostEntropy ? byte ^ 1 : byte)),
     );
-    const outcome = await product.flash(IMAGE, { patience: PATIENCE, label: 'honest' });
+    const outcome = await product.flash(IMAGE, { timeouts: TIMEOUTS, label: 'honest' });
     assert.equal(swap.swaps, 1);
     assert.equal(outcome.agent.result, 'done');
     assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)), 0);
@@ -123,7 +123,7 @@ describe('a hostile agent', function () {
   it("gives the stub another vendor's key: no sealed session", async () => {
     const product = new ProductFixture({ seed: 311, board: { flash: held } });
     swapInJobArea(product, (job) => job.map((byte, at) => (at === JOB.fields.sealedKey ? byte ^ 1 : byte)));
-    const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    const outcome = await product.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 5000 });
     requireRefused(outcome, product);
     requireUntouched(product);
   });
@@ -174,7 +174,7 @@ describe('a hostile agent', function () {
   it('swaps the board before a resumed job, with the real stub', async () => {
     const product = new ProductFixture({ seed: 314, board: { flash: held } });
     const record = { ...product.record(IMAGE, product.planFor(IMAGE)), uid: '00'.repeat(12) };
-    const outcome = await product.run(IMAGE, record, { patience: PATIENCE, givesUpAfterMs: 5000 });
+    const outcome = await product.run(IMAGE, record, { timeouts: TIMEOUTS, givesUpAfterMs: 5000 });
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-OTHER-BOARD'));
     requireRefused(outcome, product);
     requireUntouched(product);
@@ -201,7 +201,7 @@ describe('a hostile agent', function () {
       },
     });
     const image = imageOf([FLASH, bootable(9, 9000)]);
-    const outcome = await product.flash(image, { patience: PATIENCE });
+    const outcome = await product.flash(image, { timeouts: TIMEOUTS });
     assert.equal(outcome.agent.result, 'done');
     assert.ok(rewritten >= 4, `${rewritten} slots rewritten`);
     assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(held, image, SECTOR_0)), 0);
@@ -242,7 +242,7 @@ describe('a hostile agent', function () {
           return (value + lie) >>> 0;
         },
       });
-      const outcome = await product.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 5000 });
+      const outcome = await product.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 5000 });
       assert.ok(lies > 0);
       const right = Buffer.compare(product.board.flash.bytes, flashAfter(held, IMAGE, SECTOR_0)) === 0;
       assert.ok(product.receipts.length === 0 || right);

@@ -10,8 +10,8 @@ import type { ProductFixture } from '../fixtures/product.ts';
 import { type FlashOptions, type Outcome } from '../fixtures/product.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 
-export const PATIENCE = {
-  meet: 60_000,
+export const TIMEOUTS = {
+  arrival: 60_000,
   peer: 10_000,
   hello: 10_000,
   code: 60_000,
@@ -53,7 +53,7 @@ export async function impostorJob(
   const events: JobEvent[] = [];
   // Somebody who talks the vendor into typing the code on his screen, unless told otherwise.
   const typeCode = (): string | undefined => thief.code;
-  const job = product.startVendor(IMAGE, record, events, { patience: PATIENCE, typeCode, ...options });
+  const job = product.startVendor(IMAGE, record, events, { timeouts: TIMEOUTS, typeCode, ...options });
   const thief: Impostor = new Impostor(product, record.room);
   let error: unknown;
   const done = job.done.then(

@@ -19,7 +19,7 @@ const STACK_TOP = 0x20010000;
 
 /** A test that fails must end: the vendor is impatient, and the customer gives up soon after him. */
 const GIVES_UP = {
-  patience: { meet: 20_000, peer: 10_000, hello: 10_000, consent: 15_000, sealed: 15_000, work: 20_000, left: 5000 },
+  timeouts: { arrival: 20_000, peer: 10_000, hello: 10_000, consent: 15_000, sealed: 15_000, work: 20_000, left: 5000 },
   givesUpAfterMs: 5000,
 } as const;
 

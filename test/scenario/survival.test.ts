@@ -12,7 +12,7 @@ import { seededRandom } from '../fixtures/seeded.ts';
 import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
 
 const blank = new Uint8Array(FLASH_BYTES).fill(0xff);
-const PATIENCE = { meet: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
+const TIMEOUTS = { arrival: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
 /** Three sectors, so that there is something to lose and something to keep. */
 const WIDE = imageOf(
   [FLASH, bootable(90, 5000)],
@@ -46,7 +46,7 @@ async function during(
   product.board.flash.onOperation = ({ phase }) => {
     if (phase === 'start' && ++seen === count) product.queue.at(product.queue.nowNs, deed);
   };
-  const outcome = await product.flash(WIDE, { patience: PATIENCE, ...options });
+  const outcome = await product.flash(WIDE, { timeouts: TIMEOUTS, ...options });
   assert.ok(seen >= count, 'the deed was done');
   return outcome;
 }
@@ -94,7 +94,7 @@ describe('survival', function () {
     const product = new ProductFixture({ seed: 230 });
     const journal: string[] = [];
     product.board.flash.onOperation = ({ kind }) => journal.push(kind);
-    const outcome = await product.flash(WIDE, { consent: false, patience: PATIENCE });
+    const outcome = await product.flash(WIDE, { consent: false, timeouts: TIMEOUTS });
     assert.equal(outcome.agent.result, 'declined');
     assert.equal(outcome.agent.board, 'untouched');
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-DECLINED'));
@@ -113,7 +113,7 @@ describe('survival', function () {
       product.queue.after(2000, () => control.abort());
       return new Promise(() => {});
     };
-    const outcome = await product.flash(WIDE, { askConsent, signal: control.signal, patience: PATIENCE });
+    const outcome = await product.flash(WIDE, { askConsent, signal: control.signal, timeouts: TIMEOUTS });
     assert.equal(outcome.agent.error?.code, 'BF-JOB-INTERRUPTED');
     assert.equal(outcome.agent.board, 'untouched');
     assert.ok(isBlindflashError(outcome.error));
@@ -141,7 +141,7 @@ describe('survival', function () {
     const record = product.record(WIDE, product.planFor(WIDE));
     const asked: number[] = [];
     const options: FlashOptions = {
-      patience: PATIENCE,
+      timeouts: TIMEOUTS,
       memory: new ShortMemory(),
       typeCode: (shown) => (asked.push(product.saved.length) === 1 ? undefined : shown),
     };
@@ -167,7 +167,7 @@ describe('survival', function () {
     const record = product.record(image, plan);
     let yeses = 0;
     const options: FlashOptions = {
-      patience: PATIENCE,
+      timeouts: TIMEOUTS,
       memory: new ShortMemory(),
       askConsent: () => Promise.resolve(++yeses > 0),
     };
@@ -218,7 +218,7 @@ describe('survival', function () {
         },
       };
     };
-    const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
+    const options: FlashOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
     const record = product.record(WIDE, product.planFor(WIDE));
     const agent = product.runAgent(record, options);
     const first = product.startVendor(WIDE, record, [], options);
@@ -246,7 +246,7 @@ describe('survival', function () {
       return { ...kept, save: (record) => ((mute = record.finished), kept.save(record)) };
     };
     const ctrlC = new AbortController();
-    const options: FlashOptions = { patience: PATIENCE, memory: new ShortMemory() };
+    const options: FlashOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
     const record = product.record(WIDE, product.planFor(WIDE));
     const agent = product.runAgent(record, { ...options, signal: ctrlC.signal });
     await product.queue.drive(product.startVendor(WIDE, record, [], options).done);
@@ -266,9 +266,9 @@ describe('survival', function () {
 
   it('a finished job whose agent is gone: resuming it says so soon', async () => {
     const product = new ProductFixture({ seed: 246 });
-    requireDone(await product.flash(WIDE, { patience: PATIENCE }));
+    requireDone(await product.flash(WIDE, { timeouts: TIMEOUTS }));
     const began = product.queue.now();
-    const again = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), [], { patience: PATIENCE });
+    const again = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), [], { timeouts: TIMEOUTS });
     await assert.rejects(product.queue.drive(again.done), (error) => isBlindflashError(error, 'BF-RELAY-LONELY'));
     assert.equal(again.resumable, false);
     assert.ok(product.queue.now() - began < 120_000);
@@ -284,7 +284,7 @@ describe('survival', function () {
         product.board.powerOff();
         product.queue.after(4000, () => product.board.powerOn());
       },
-      { askConsent: () => Promise.resolve(++yeses > 0), patience: {} },
+      { askConsent: () => Promise.resolve(++yeses > 0), timeouts: {} },
     );
     requireDone(outcome);
     requireRight(product);
@@ -296,7 +296,7 @@ describe('survival', function () {
     const product = new ProductFixture({ seed: 260 });
     let told = false;
     const outcome = await product.flash(tinyImage(), {
-      patience: PATIENCE,
+      timeouts: TIMEOUTS,
       ...dropAtReceipt(product, () => (told = true)),
     });
     requireDone(outcome);

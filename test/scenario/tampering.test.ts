@@ -11,9 +11,9 @@ import { ProductFixture, type Outcome } from '../fixtures/product.ts';
 
 const IMAGE = tinyImage();
 const SECTOR_0 = [[0x08000000, 0x4000]] as const;
-/** Short patience, so that a job that hangs ends soon. */
-const PATIENCE = {
-  meet: 60_000,
+/** Short timeouts, so that a job that hangs ends soon. */
+const TIMEOUTS = {
+  arrival: 60_000,
   peer: 10_000,
   hello: 10_000,
   consent: 10_000,
@@ -54,7 +54,7 @@ async function recordLeg(leg: Leg, seed: number): Promise<Uint8Array[]> {
     messages.push(message.slice());
     return [message];
   };
-  const outcome = await product(leg, listen, seed).flash(IMAGE, { patience: PATIENCE });
+  const outcome = await product(leg, listen, seed).flash(IMAGE, { timeouts: TIMEOUTS });
   assert.equal(outcome.agent.result, 'done');
   return messages;
 }
@@ -79,7 +79,7 @@ async function attack(leg: Leg, position: number, kind: Attack, foreign: readonl
   const meddler = attackAt(position, kind, foreign);
   const w = product(leg, meddler.meddle);
   const what = `${kind} of message ${position} on the ${leg}'s leg`;
-  const outcome = await w.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 20_000 });
+  const outcome = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 20_000 });
   assert.ok(meddler.done, `${what} did not happen`);
   return requireHarmless(w, outcome, what);
 }
@@ -122,7 +122,7 @@ describe('tampering with every message of a job', function () {
       done = true;
       return [message.slice(0, -1)];
     });
-    const { agent } = await w.flash(IMAGE, { patience: PATIENCE, givesUpAfterMs: 20_000 });
+    const { agent } = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 20_000 });
     assert.ok(done);
     assert.equal(agent.error?.code, 'BF-TUNNEL-AUTHENTICATION');
   });

@@ -14,7 +14,7 @@ import {
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock } from '../../../shared/ports.ts';
 import { pause } from '../../probe/deadline.ts';
-import type { Offer, StubJob } from '../port.ts';
+import type { OfferedHandshake, StubJob } from '../port.ts';
 import { isStopped } from '../program-states.ts';
 import { encodeJob } from './job-area.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -72,14 +72,14 @@ export class Handover {
   }
 
   /** As Transport.giveJob. */
-  async giveJob(job: StubJob): Promise<Offer> {
+  async giveJob(job: StubJob): Promise<OfferedHandshake> {
     if (this.#placed !== job) await this.placeJob(job);
     await this.#command('job');
     return this.#offerAfter(0);
   }
 
   /** As Transport.offerAgain. */
-  async offerAgain(): Promise<Offer> {
+  async offerAgain(): Promise<OfferedHandshake> {
     const before = await this.#mailbox.readWord('HANDSHAKES');
     await this.#command('handshake');
     return this.#offerAfter(before);
@@ -110,7 +110,7 @@ export class Handover {
    * M1 of a handshake later than number `before`. State 2 and COMMAND 0 mean that it is in place; they lie before it and are read
    * before it, in the same transfer.
    */
-  async #offerAfter(before: number): Promise<Offer> {
+  async #offerAfter(before: number): Promise<OfferedHandshake> {
     let page: Uint8Array = new Uint8Array(0);
     const ready = await this.#within(LIMITS.answer, async () => {
       if ((await this.#stateOrThrow()) !== 'offered') return false;

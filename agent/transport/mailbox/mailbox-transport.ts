@@ -5,13 +5,13 @@ import { ACTIVITIES, stateName, STATES, type StubState } from '../../../shared/m
 import type { Clock, Log } from '../../../shared/ports.ts';
 import type { Probe } from '../../probe/probe.ts';
 import type { KnownStub } from '../../target/stubs.ts';
-import type { ChipProgress, NumberedBox, Offer, Phase, StubJob, Transport, Turn } from '../port.ts';
+import type { ChipProgress, NumberedBox, OfferedHandshake, ChipPhase, StubJob, Transport, Turn } from '../port.ts';
 import { Handover } from './handover.ts';
 import { MailboxHost } from './mailbox-host.ts';
 import { Mailbox } from './mailbox.ts';
 import { readStopReason } from './stop-reason.ts';
 
-const PHASES: Readonly<Record<number, Phase>> = {
+const PHASES: Readonly<Record<number, ChipPhase>> = {
   [ACTIVITIES.erasing]: 'erasing',
   [ACTIVITIES.programming]: 'programming',
   [ACTIVITIES.digesting]: 'checking',
@@ -48,7 +48,7 @@ export class MailboxTransport implements Transport {
     return this.#handover.isLive();
   }
 
-  giveJob(job: StubJob): Promise<Offer> {
+  giveJob(job: StubJob): Promise<OfferedHandshake> {
     return this.#handover.giveJob(job);
   }
 
@@ -63,7 +63,7 @@ export class MailboxTransport implements Transport {
     }
   }
 
-  offerAgain(): Promise<Offer> {
+  offerAgain(): Promise<OfferedHandshake> {
     return this.#handover.offerAgain();
   }
 

@@ -9,7 +9,7 @@ import type { Clock } from '../../../shared/ports.ts';
 const SRAM = 0x20000000;
 const IDCODE = 0xe0042000;
 const BLOCK = 60_000;
-const PATIENCE = 100;
+const MOST_TRIES = 100;
 
 const clock: Clock = {
   now: () => performance.now(),
@@ -76,7 +76,7 @@ async function whenBack(): Promise<Probe> {
     try {
       return await attached();
     } catch (error) {
-      if (tries >= PATIENCE) throw error;
+      if (tries >= MOST_TRIES) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

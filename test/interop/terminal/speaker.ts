@@ -18,7 +18,7 @@ import { parseSigned, verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import { BOARD, type Board } from '../../../shared/tunnel/bodies.ts';
+import { BOARD_STATES, type BoardState } from '../../../shared/tunnel/bodies.ts';
 import { decodeInvite } from '../../../shared/tunnel/invite.ts';
 import { decodeMessage, encodeMessage, type MessageOf } from '../../../shared/tunnel/messages.ts';
 import { smallPlan } from '../../fixtures/plans.ts';
@@ -29,7 +29,7 @@ import { hostileReceipt } from './hostile-receipt.ts';
 const [side = '', seed = '1', count = '1'] = process.argv.slice(2);
 const json = process.argv.includes('--json');
 const dice: Dice = seededRandom(Number(seed));
-const boards = Object.keys(BOARD) as Board[];
+const boards = Object.keys(BOARD_STATES) as BoardState[];
 const log = createLog('debug', side);
 
 const text = (most: number): string => hostileText(dice, most);

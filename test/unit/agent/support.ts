@@ -15,7 +15,7 @@ import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { newInviteState, type InviteState } from '../../../shared/tunnel/invite-state.ts';
 import type { SignedText } from '../../../shared/plan/receipt.ts';
 import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
-import type { Room } from '../../../agent/session/tunnel-event-queue.ts';
+import type { RoomPort } from '../../../agent/session/tunnel-event-queue.ts';
 import type { Customer, JobProgress } from '../../../agent/session/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { FLASH, smallPlan } from '../../fixtures/plans.ts';
@@ -46,7 +46,7 @@ export const INVITE: Invite = {
 };
 
 /** One side of a room in memory. Bodies travel through the clock, in order. */
-export class MemoryRoom implements Room {
+export class MemoryRoom implements RoomPort {
   onPeer: (present: boolean) => void = () => {};
   onDown: () => void = () => {};
   onData: (body: Uint8Array) => void = () => {};

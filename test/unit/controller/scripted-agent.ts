@@ -12,7 +12,7 @@ import { silentLog } from '../../../shared/ports.ts';
 import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { startSealedInitiator, type SealedInitiator } from '../../../shared/sealed/handshake.ts';
 import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
-import type { Board } from '../../../shared/tunnel/bodies.ts';
+import type { BoardState } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import type { OwnMessage, OwnMessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
@@ -44,7 +44,7 @@ export interface Faults {
   /** d of this chip in place of the board’s. */
   deviceSecret?: Uint8Array;
   /** The board the agent says it left. */
-  left?: Board;
+  left?: BoardState;
   /** BYE is not answered by LEFT. */
   keepsBoard?: boolean;
   /** Changes a reply before it is sealed. */
@@ -139,7 +139,7 @@ export class ScriptedAgent {
     this.tunnel.send(message);
   }
 
-  problem(code: string, board: Board = 'incomplete'): void {
+  problem(code: string, board: BoardState = 'incomplete'): void {
     this.#session = undefined;
     this.send({ name: 'PROBLEM', problem: { code, detail: 'scripted', board } });
   }
