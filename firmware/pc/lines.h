@@ -1,8 +1,8 @@
 /*
  * One line of the protocol taken apart, and the strings in it.
  *
- * Every string is placed `lines_place` bytes past a 16-byte boundary, so that every misalignment can
- * be tried. Each has its own heap block, so that the address sanitizer sees one byte too many.
+ * Every string is placed `lines_place` bytes past a 16-byte boundary, so that every misalignment
+ * can be tried. Each has its own heap block, so that the address sanitizer sees one byte too many.
  * Whatever is wrong with a request ends the program.
  */
 #ifndef BF_LINES_H
