@@ -1,64 +1,25 @@
 // The virtual board: one chip of the F4 family, its supply, its reset line and its time (docs/simulation.md, "Board";
 // docs/reference/stm32f4.md §8). Core and bus live in sim/cpu, everything else on the chip in sim/peripherals.
-import { BoardTime, type BoardTimer, type BoardTimeSnapshot } from './board-time.ts';
-import { BusFault } from './bus.ts';
-import { CHIPS, type ChipName, type ChipRow } from './chips/stm32f4.ts';
+import { BoardTime, type BoardTimer } from './board-time.ts';
+import { BusFault, BusWait } from './bus.ts';
+import { CHIPS, type ChipRow } from './chips/stm32f4.ts';
 import { BusMap } from './cpu/bus-map.ts';
+import type { ResetKind } from './core-port.ts';
 import { CortexM4 } from './cpu/cortex-m4.ts';
 import type { FlashController } from './peripherals/flash-controller.ts';
-import { DEFAULT_SWITCHES, type DebugEvent, type ModelSwitches } from './peripherals/model-switches.ts';
+import { DEFAULT_SWITCHES, type DebugEvent } from './peripherals/model-switches.ts';
 import { uidFromSeed } from './peripherals/memories.ts';
-import type { OptionBytes, RdpLevel } from './peripherals/option-bytes.ts';
+import type { OptionBytes } from './peripherals/option-bytes.ts';
 import type { Context } from './peripherals/part.ts';
 import type { ResetFlag } from './peripherals/rcc.ts';
 import type { Rng } from './peripherals/rng.ts';
+import type { BoardOptions, BoardSnapshot, BoardState } from './board-options.ts';
 import { Soc } from './peripherals/soc.ts';
+import { StopMode } from './stop-mode.ts';
 import type { BootMode } from './peripherals/syscfg.ts';
 import type { Usart } from './peripherals/usart.ts';
 
-export interface BoardOptions {
-  /** Default stm32f427. */
-  chip?: ChipName;
-  /** Seed of everything left to chance on this board. Default 1. */
-  seed?: number;
-  /** Program errors that only warn otherwise are answered with bus errors. */
-  strict?: boolean;
-  /** Content of main flash from its start; the rest is erased. */
-  flash?: Uint8Array;
-  /** 96-bit unique id, 12 bytes as they lie at 0x1FFF7A10. */
-  uid?: Uint8Array;
-  /** Default 3.3. */
-  supplyVolts?: number;
-  rdp?: RdpLevel;
-  switches?: Partial<ModelSwitches>;
-  flashTiming?: 'typ' | 'max';
-  /** Boot pins. Default flash. */
-  boot?: BootMode;
-  /** Crystal on HSE, Hz; 0: none. Default 8 MHz. */
-  hseHz?: number;
-  /** A battery on V_BAT keeps the backup domain while the board is off. */
-  battery?: boolean;
-}
-
-/** Everything about a board; restoring it into another board of the same options forks the run. */
-export interface BoardSnapshot {
-  readonly time: BoardTimeSnapshot;
-  readonly core: unknown;
-  readonly soc: unknown;
-  readonly board: BoardState;
-  readonly warnings: readonly string[];
-}
-
-interface BoardState {
-  supplied: boolean;
-  powerUps: number;
-  nrst: boolean;
-  brownOut: boolean;
-  /** In Standby: as the domain is off, or kept on by DBG_STANDBY. */
-  standby: 'off' | 'kept' | undefined;
-  supplyVolts: number;
-  boot: BootMode;
-}
+export type { BoardOptions, BoardSnapshot } from './board-options.ts';
 
 const POWER_ON_NS = 1_500_000;
 const RESET_PULSE_NS = 20_000;
@@ -81,6 +42,8 @@ export class Board {
   readonly #battery: boolean;
   readonly #release: BoardTimer;
   readonly #cut: BoardTimer;
+  readonly #stop: StopMode;
+  readonly #nrstRiseNs: number;
   readonly #runner: { readonly runnable: boolean; run(): void };
   #state: BoardState;
   /** Counts resets and power cuts: a bus stall that began before one ends with it. */
@@ -89,10 +52,13 @@ export class Board {
   constructor(options: BoardOptions = {}) {
     this.chip = CHIPS[options.chip ?? 'stm32f427'];
     this.#battery = options.battery ?? false;
+    this.#nrstRiseNs = options.nrstRiseNs ?? 0;
     this.#state = {
       supplied: false,
       powerUps: 0,
-      nrst: false,
+      probePullsNrst: false,
+      buttonPressed: false,
+      stopped: false,
       brownOut: false,
       standby: undefined,
       supplyVolts: options.supplyVolts ?? 3.3,
@@ -118,6 +84,7 @@ export class Board {
       clockChanged: () => this.core.clockChanged(),
       rtcWakeUp: () => this.#wake(true),
     });
+    this.#stop = new StopMode(this.core, this.soc);
     this.#release = this.time.timer('reset release', () => this.#releaseReset());
     this.#cut = this.time.timer('power cut', () => this.powerOff());
     this.#runner = this.#makeRunner();
@@ -125,6 +92,7 @@ export class Board {
     this.soc.scrambleRam();
     this.soc.loseBackupDomain();
     if (options.flash !== undefined) this.flash.bytes.set(options.flash);
+    this.options.load(options.optcr ?? this.options.optcr, options.optcr1 ?? this.options.optcr1);
     if (options.rdp !== undefined) this.options.rdpLevel = options.rdp;
   }
 
@@ -156,13 +124,20 @@ export class Board {
     return this.#state.powerUps;
   }
   get nrstAsserted(): boolean {
-    return this.#state.nrst;
+    return this.#state.probePullsNrst || this.#state.buttonPressed;
   }
   get inReset(): boolean {
     return this.soc.held;
   }
   get inStandby(): boolean {
     return this.#state.standby !== undefined;
+  }
+  get inStop(): boolean {
+    return this.#stop.active;
+  }
+  /** The AHB-AP has no clock: the core sleeps or is in Stop and DBGMCU_CR does not keep it (docs/simulation.md). */
+  get debugBusStopped(): boolean {
+    return this.powered && this.#stop.debugBusStopped;
   }
   /** False at read protection level 2, and while software uses PA13 or PA14 otherwise (docs/reference/cortex-m-debug.md §1). */
   get debugPortEnabled(): boolean {
@@ -202,8 +177,7 @@ export class Board {
     this.#state.supplied = false;
     this.#state.brownOut = false;
     this.#state.standby = undefined;
-    this.core.enterReset('power');
-    this.soc.reset('power');
+    this.#enterReset('power');
     if (!this.#battery) this.soc.loseBackupDomain();
     else if (!this.soc.pwr.backupRegulated) this.soc.loseBackupSram();
   }
@@ -213,23 +187,33 @@ export class Board {
   }
   /** Runs until board time `ns`. An instruction stalled by a busy flash bank may end later. */
   runTo(ns: number): void {
+    this.#stop.follow();
     this.#followHalt();
     this.time.advance(ns, this.#runner);
   }
-  /** Pulls NRST low and keeps it there. */
+  /** The probe pulls NRST low and keeps it there. */
   assertNrst(): void {
-    this.#state.nrst = true;
-    if (this.#state.standby !== undefined) this.#wake(false);
-    else if (this.powered && !this.inReset) this.#beginSystemReset('pin');
+    this.#state.probePullsNrst = true;
+    this.#nrstFell();
   }
-  /** Lets NRST go; the core leaves reset at once unless another reset is still running. */
+  /** The probe lets NRST go; the core leaves reset as soon as the line has risen and no other reset is running. */
   releaseNrst(): void {
-    this.#state.nrst = false;
-    if (this.powered && this.inReset && this.#release.dueNs === Infinity) this.#releaseReset();
+    this.#state.probePullsNrst = false;
+    this.#nrstReleased();
   }
-  /** The AHB-AP is about to make a transaction. */
+  /** Somebody holds the reset button down. */
+  pressButton(): void {
+    this.#state.buttonPressed = true;
+    this.#nrstFell();
+  }
+  releaseButton(): void {
+    this.#state.buttonPressed = false;
+    this.#nrstReleased();
+  }
+  /** The AHB-AP is about to make a transaction. @throws BusWait while it has no clock */
   debugAccess(): void {
     this.debugEvent('ap-transaction');
+    if (this.debugBusStopped) throw new BusWait(Infinity);
   }
   /** The debug port did something the intrusion latch may be sensitive to. */
   debugEvent(event: DebugEvent): void {
@@ -241,7 +225,7 @@ export class Board {
       time: this.time.snapshot(),
       core: this.core.snapshot(),
       soc: this.soc.snapshot(),
-      board: { ...this.#state },
+      board: { ...this.#state, stopped: this.#stop.active },
       warnings: [...this.warnings],
     };
   }
@@ -250,6 +234,7 @@ export class Board {
     this.soc.restore(from.soc);
     this.core.restore(from.core);
     this.#state = { ...from.board };
+    this.#stop.active = from.board.stopped;
     this.warnings.splice(0, Infinity, ...from.warnings);
   }
 
@@ -277,6 +262,7 @@ export class Board {
         return runs();
       },
       run: () => {
+        this.#stop.follow();
         this.core.run();
         this.#followHalt();
         this.#followSleep();
@@ -297,10 +283,23 @@ export class Board {
     this.#state.powerUps++;
     this.#resets++;
     this.soc.scrambleRam();
-    this.core.enterReset('power');
-    this.soc.reset('power');
+    this.#enterReset('power');
     this.soc.protection.reset('power');
     this.#release.set(this.time.now + delayNs);
+  }
+  #enterReset(kind: ResetKind): void {
+    this.#stop.reset();
+    this.core.enterReset(kind);
+    this.soc.reset(kind);
+  }
+  #nrstFell(): void {
+    if (this.#state.standby !== undefined) this.#wake(false);
+    else if (this.powered && !this.inReset) this.#beginSystemReset('pin');
+  }
+  #nrstReleased(): void {
+    if (this.nrstAsserted || !this.powered || !this.inReset || this.#release.dueNs !== Infinity) return;
+    if (this.#nrstRiseNs === 0) this.#releaseReset();
+    else this.#release.set(this.time.now + this.#nrstRiseNs);
   }
   #systemReset(cause: ResetFlag): void {
     if (!this.powered || this.inReset) return;
@@ -309,13 +308,12 @@ export class Board {
   }
   #beginSystemReset(cause: ResetFlag): void {
     this.#resets++;
-    this.core.enterReset('system');
-    this.soc.reset('system');
+    this.#enterReset('system');
     this.soc.protection.reset('system');
     this.soc.rcc.flag(cause);
   }
   #releaseReset(): void {
-    if (!this.powered || this.#state.nrst) return;
+    if (!this.powered || this.nrstAsserted) return;
     this.soc.release(this.#state.boot);
     this.core.leaveReset();
   }
@@ -334,8 +332,7 @@ export class Board {
     this.#resets++;
     this.#state.brownOut = true;
     this.#release.clear();
-    this.core.enterReset('power');
-    this.soc.reset('power');
+    this.#enterReset('power');
     if (volts < RAM_LOST_VOLTS) this.soc.scrambleRam();
   }
   #recovers(): void {
@@ -345,22 +342,21 @@ export class Board {
     this.#release.set(this.time.now + POWER_ON_NS);
   }
 
-  /** A core asleep with SLEEPDEEP and PDDS set is on its way into Standby. Stop mode is not modelled. */
+  /** A core asleep with SLEEPDEEP set is on its way into Stop, or with PDDS into Standby. */
   #followSleep(): void {
     const { core, soc } = this;
     if (!this.powered || this.inReset || core.runnable || core.halted || core.lockedUp) return;
     if ((this.bus.read(SCR, 4, 'debugger') & SLEEPDEEP) === 0) return;
-    if (!soc.pwr.standbySelected) return this.#noStop();
+    if (this.#stop.active) return;
+    if (!soc.pwr.standbySelected) {
+      return this.options.resetOnStop ? this.#systemReset('lowPower') : this.#stop.enter();
+    }
     if (this.options.resetOnStandby) return this.#systemReset('lowPower');
     this.#resets++;
     this.#state.standby = soc.dbgmcu.keepsStandbyPowered ? 'kept' : 'off';
     const kind = this.#state.standby === 'kept' ? 'system' : 'power';
     core.enterReset(kind);
     soc.sleep(kind);
-  }
-  #noStop(): void {
-    const message = 'Stop mode is not modelled: the core sleeps with its clocks on';
-    if (!this.warnings.includes(message)) this.warnings.push(message);
   }
   #wake(byEvent: boolean): void {
     const { standby } = this.#state;
@@ -369,8 +365,7 @@ export class Board {
     this.#resets++;
     const kept = standby === 'kept';
     if (!kept) this.#loseDomain();
-    this.core.enterReset(kept ? 'system' : 'power');
-    this.soc.reset(kept ? 'system' : 'power');
+    this.#enterReset(kept ? 'system' : 'power');
     if (kept) this.soc.protection.reset('system');
     else this.soc.protection.leaveStandby();
     this.soc.pwr.markStandby(byEvent);

@@ -14,6 +14,8 @@ const ACTIONS: Readonly<Record<string, { readonly help: string; readonly act: (b
   'power on': { help: 'switch the supply on', act: (board) => board.powerOn() },
   'power cycle': { help: 'off, 50 ms of board time, on', act: powerCycle },
   reset: { help: 'press and release the reset button', act: pressReset },
+  'reset hold': { help: 'press the reset button and keep it down', act: (board) => board.pressButton() },
+  'reset release': { help: 'let the reset button go', act: (board) => board.releaseButton() },
 };
 
 /** The lines understood, for help texts. */
@@ -48,7 +50,7 @@ function powerCycle(board: Board): void {
 }
 
 function pressReset(board: Board): void {
-  board.assertNrst();
+  board.pressButton();
   board.runTo(board.time.now + RESET_NS);
-  board.releaseNrst();
+  board.releaseButton();
 }

@@ -37,6 +37,20 @@ const BOARD_OPTIONS = {
   stlink: { choices: PROBES, default: 'v2', describe: 'which probe to be', group: GROUP },
   board: { choices: BOARDS, default: 'stm32f427', describe: 'which chip is on the board', group: GROUP },
   rdp: { choices: [0, 1, 2], describe: 'read protection level at start', group: GROUP },
+  optcr: {
+    type: 'string',
+    describe: 'option bytes at start, as FLASH_OPTCR shows them: eight hex digits',
+    group: GROUP,
+  },
+  optcr1: { type: 'string', describe: 'write protection of sectors 12-23, as FLASH_OPTCR1 shows it', group: GROUP },
+  'nrst-rise': {
+    type: 'number',
+    default: 0,
+    least: 0,
+    most: 1000,
+    describe: 'how long the reset line takes to rise once nobody pulls it, ms',
+    group: GROUP,
+  },
   seed: {
     type: 'number',
     default: 1,

@@ -37,6 +37,11 @@ export const PROBE_ROWS: Rows<FirmwareSwitches, Omit<typeof PROBE_DEFAULTS, 'ent
       default: false,
       describe: 'opening an access port sets C_DEBUGEN',
     },
+    'nrst-wired': {
+      switch: 'nrstWired',
+      default: true,
+      describe: "the probe's reset wire is connected; cables of clones often lack it",
+    },
     'start-mode': {
       switch: 'startMode',
       choices: ['mass', 'dfu', 'debug'],
@@ -78,6 +83,11 @@ export const BOARD_ROWS: Rows<ModelSwitches, typeof BOARD_DEFAULTS> = {
     switch: 'otpReadableAtL1',
     default: false,
     describe: 'the OTP area stays readable at level 1',
+  },
+  'sleeping-core-answers': {
+    switch: 'sleepingCoreAnswers',
+    default: false,
+    describe: 'a debugger reaches a sleeping core although DBG_SLEEP is 0',
   },
 };
 

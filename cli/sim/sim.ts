@@ -25,6 +25,9 @@ export interface SimArguments extends Readonly<Record<string, unknown>> {
   readonly stlink: IdentityName;
   readonly board: ChipName;
   readonly rdp: 0 | 1 | 2 | undefined;
+  readonly optcr: string | undefined;
+  readonly optcr1: string | undefined;
+  readonly 'nrst-rise': number;
   readonly seed: number;
   readonly strict: boolean;
   readonly uart: boolean;
@@ -38,10 +41,7 @@ export async function runSim(args: SimArguments): Promise<void> {
   if (!Number.isSafeInteger(args.seed)) throw fail('BF-USAGE', '--seed takes a whole number');
   const board = makeBoard(args);
   const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
-  if (args.rdp !== undefined) {
-    board.options.rdpLevel = args.rdp;
-    file?.touch();
-  }
+  if (setOptions(board, args)) file?.touch();
   file?.save();
   board.powerOn();
   const capture = args.capture === undefined ? undefined : new CaptureFile(args.capture);
@@ -73,11 +73,31 @@ export async function runSim(args: SimArguments): Promise<void> {
   capture?.close();
   for (const warning of board.warnings) report(args, 'warning', warning);
 }
+
+/** Option bytes as the command line wants them; true when it wants any. */
+function setOptions(board: Board, { optcr, optcr1, rdp }: SimArguments): boolean {
+  if (optcr !== undefined || optcr1 !== undefined) {
+    board.options.load(optcr === undefined ? board.options.optcr : hexWord('--optcr', optcr), optcr1Of(board, optcr1));
+  }
+  if (rdp !== undefined) board.options.rdpLevel = rdp;
+  return optcr !== undefined || optcr1 !== undefined || rdp !== undefined;
+}
+
+function optcr1Of(board: Board, text: string | undefined): number {
+  return text === undefined ? board.options.optcr1 : hexWord('--optcr1', text);
+}
+
+function hexWord(option: string, text: string): number {
+  if (!/^(0x)?[0-9a-f]{1,8}$/i.test(text)) throw fail('BF-USAGE', `${option} takes up to eight hex digits`);
+  return Number.parseInt(text.replace(/^0x/i, ''), 16);
+}
+
 function makeBoard(args: SimArguments): Board {
   const board = new Board({
     chip: args.board,
     seed: args.seed,
     strict: args.strict,
+    nrstRiseNs: args['nrst-rise'] * 1e6,
     switches: boardSwitches(args),
   });
   if (args.uart) board.uart.onByte = uartPrinter(args);

@@ -3,7 +3,7 @@
 // how closures and cycles work: docs/simulation.md. The inner loop is in instruction-runner.ts.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
-import type { Core, CoreEvents, ResetKind } from '../core-port.ts';
+import type { Core, ResetKind } from '../core-port.ts';
 import type { BusMap } from './bus-map.ts';
 import { DataPort } from './data-port.ts';
 import { DebugUnit, DFSR } from './debug-unit.ts';
@@ -17,22 +17,13 @@ import { type FloatingPoint, NO_FPU } from './fpu-port.ts';
 import { IdleSkipper } from './idle.ts';
 import { InstructionRunner, Redirected } from './instruction-runner.ts';
 import { Nvic } from './nvic.ts';
+import type { CortexM4Options } from './options.ts';
 import { mapPrivateBus } from './private-bus.ts';
 import { Scs } from './scs.ts';
 import { CpuState, EXC, HFSR, RESET_STATE } from './state.ts';
 import type { CortexM4Snapshot, Sleep } from './snapshot.ts';
 import { systemActions } from './system-actions.ts';
 import { SysTick } from './systick.ts';
-
-export interface CortexM4Options {
-  readonly time: BoardTime;
-  readonly bus: BusMap;
-  readonly events: CoreEvents;
-  /** DBGMCU DEV_ID, shown as part number in the ROM table's peripheral id: 0x419 for F42x. */
-  readonly idcodePart: number;
-  /** Fits the FPv4-SP unit; none by default. */
-  readonly fpu?: boolean;
-}
 
 const CCR_DIV_0_TRP = 1 << 4;
 const SCR_SEVONPEND = 1 << 4;
@@ -197,6 +188,12 @@ export class CortexM4 implements Core {
   /** Call after BoardTime.setClock, so that SysTick's next expiry is placed on the new clock. */
   clockChanged(): void {
     this.#sysTick.clockChanged();
+  }
+
+  /** Stop mode takes SysTick's clock and gives it back. */
+  set clocked(on: boolean) {
+    if (!on) this.#sysTick.pause();
+    else if (!this.#halted) this.#sysTick.resume();
   }
 
   snapshot(): CortexM4Snapshot {

@@ -9,7 +9,9 @@ export interface DebugTarget {
   /** Counts power-ups; another number than before means the debug port has forgotten everything. */
   readonly powerUps?: number;
   readonly bus: Pick<Bus, 'read' | 'write'>;
-  /** Told before each AP transaction, so that read protection can notice the debugger. */
+  /** The access port has no clock, so that nothing it is asked for finishes (a sleeping core); absent means it has. */
+  readonly debugBusStopped?: boolean;
+  /** Told before each AP transaction, so that read protection can notice the debugger. @throws BusWait without a clock */
   debugAccess(): void;
   /** Told of the other signs of a debugger that read protection may go by. */
   debugEvent?(event: 'line-reset' | 'power-up-request' | 'c-debugen'): void;

@@ -42,6 +42,7 @@ const ABORT_CLEARS: readonly (readonly [number, number])[] = [
   [1 << 4, STAT.stickyOverrun],
 ];
 
+const DAP_ABORT = 1;
 const CTRL_WRITABLE = 0x54ffff0d;
 const STICKY = STAT.stickyOverrun | STAT.stickyCompare | STAT.stickyError | STAT.writeDataError;
 
@@ -64,6 +65,8 @@ export class SwDp {
   #dlcr = 0;
   #readBuffer = 0;
   #lastRead = 0;
+  /** An AP transfer is in flight and the access port has no clock to finish it with. */
+  #stuck = false;
 
   constructor(target: DebugTarget, options: AhbApOptions = {}) {
     this.#target = target;
@@ -102,6 +105,7 @@ export class SwDp {
 
   #powerReset(): void {
     this.#line = 'elsewhere';
+    this.#stuck = false;
     this.#control = this.#flags = this.#select = this.#dlcr = this.#readBuffer = this.#lastRead = 0;
     this.#ap.powerReset();
   }
@@ -121,6 +125,7 @@ export class SwDp {
     if (address === DP_REGISTER.dpidr) return reply('ok', DPIDR_F427);
     if (address === DP_REGISTER.ctrlStat) return reply('ok', this.#banked());
     if ((this.#flags & STICKY) !== 0) return FAULT;
+    if (this.#apInFlight) return WAIT;
     return reply('ok', address === DP_REGISTER.resend ? this.#lastRead : (this.#lastRead = this.#readBuffer));
   }
 
@@ -134,6 +139,7 @@ export class SwDp {
     if (address === DP_REGISTER.abort) return this.#abort(value);
     if ((this.#flags & STICKY) !== 0 && address !== DP_REGISTER.ctrlStat) return FAULT;
     if (address === DP_REGISTER.select) {
+      if (this.#apInFlight) return WAIT;
       this.#select = value;
     } else if (address === DP_REGISTER.ctrlStat) {
       if ((this.#select & 0xf) === 0) this.#setControl(value & CTRL_WRITABLE);
@@ -147,7 +153,13 @@ export class SwDp {
     this.#control = value;
   }
 
+  /** What needs the outcome of the AP's last transfer has to wait for it. */
+  get #apInFlight(): boolean {
+    return this.#stuck && this.#target.debugBusStopped === true;
+  }
+
   #abort(value: number): SwdReply {
+    if ((value & DAP_ABORT) !== 0) this.#stuck = false;
     for (const [bit, flag] of ABORT_CLEARS) if ((value & bit) !== 0) this.#flags &= ~flag;
     return OK;
   }
@@ -184,8 +196,12 @@ export class SwDp {
   #onBus(access: () => void): SwdReply {
     try {
       access();
+      this.#stuck = false;
     } catch (error) {
-      if (error instanceof BusWait) return WAIT;
+      if (error instanceof BusWait) {
+        this.#stuck = true;
+        return WAIT;
+      }
       if (!(error instanceof BusFault)) throw error;
       this.#flags |= STAT.stickyError;
     }

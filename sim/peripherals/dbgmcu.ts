@@ -5,7 +5,8 @@ import { bit, RegisterBlock, type Context } from './part.ts';
 
 const REG = { idcode: 0x00, cr: 0x04, apb1: 0x08, apb2: 0x0c } as const;
 const WRITABLE: Readonly<Record<number, number>> = { [REG.cr]: 0xe7, [REG.apb1]: 0x06e01dff, [REG.apb2]: 0x00070003 };
-const STANDBY = 2;
+/** DBGMCU_CR: DBG_SLEEP, DBG_STOP, DBG_STANDBY. */
+const KEEPS = { sleep: 0, stop: 1, standby: 2 } as const;
 const IWDG_STOP = 12;
 /** Bits 15:12 of IDCODE as read on a bench. */
 const IDCODE_FILLER = 0x6000;
@@ -17,8 +18,14 @@ export class Dbgmcu extends RegisterBlock<{ words: Record<number, number> }> {
   reset(kind: ResetKind): void {
     if (kind === 'power') this.state.words = {};
   }
+  get keepsSleepClocked(): boolean {
+    return bit(this.#word(REG.cr), KEEPS.sleep);
+  }
+  get keepsStopClocked(): boolean {
+    return bit(this.#word(REG.cr), KEEPS.stop);
+  }
   get keepsStandbyPowered(): boolean {
-    return bit(this.#word(REG.cr), STANDBY);
+    return bit(this.#word(REG.cr), KEEPS.standby);
   }
   get freezesIwdg(): boolean {
     return bit(this.#word(REG.apb1), IWDG_STOP);

@@ -1,4 +1,5 @@
-// Read-protection behaviour no document settles, as switches with defaults (docs/reference/stm32f4.md §5.5).
+// Behaviour of the chip that no document settles, as switches with defaults (docs/reference/stm32f4.md §5.5;
+// docs/simulation.md lists them with their sources).
 
 /** What the debug port did, in the order a session does it. */
 export type DebugEvent = 'line-reset' | 'power-up-request' | 'ap-transaction' | 'c-debugen';
@@ -15,6 +16,8 @@ export interface ModelSwitches {
   /** Reads of 0x1FFFC000/0x1FFEC000; FLASH_OPTCR stays readable either way. */
   optBytesReadableAtL1: boolean;
   otpReadableAtL1: boolean;
+  /** A debugger reaches a sleeping core although DBG_SLEEP or DBG_STOP is 0 (the letter of RM0090 §38.16.1). */
+  sleepingCoreAnswers: boolean;
 }
 
 export const DEFAULT_SWITCHES = {
@@ -25,4 +28,5 @@ export const DEFAULT_SWITCHES = {
   rtcBkpReadableAtL1: true,
   optBytesReadableAtL1: false,
   otpReadableAtL1: false,
+  sleepingCoreAnswers: false,
 } as const satisfies ModelSwitches;

@@ -54,6 +54,9 @@ export class OptionBytes {
   get resetOnStandby(): boolean {
     return (this.words.user & 0x80) === 0;
   }
+  get resetOnStop(): boolean {
+    return (this.words.user & 0x40) === 0;
+  }
   get sprmod(): boolean {
     return (this.words.wrp1 & 0x8000) !== 0;
   }
@@ -75,6 +78,10 @@ export class OptionBytes {
   }
   get optcr1(): number {
     return ((this.words.wrp2 << 16) & OPTCR1_FIELDS) >>> 0;
+  }
+  /** Sets the programmed bytes to what these register values ask for. */
+  load(optcr: number, optcr1: number): void {
+    this.words = wordsOf(optcr, optcr1);
   }
   /** An option write that did not finish: RDP reads as neither 0xAA nor 0xCC, the rest is old or new by chance. */
   interrupt(next: OptionWords, random: RandomState): void {

@@ -105,6 +105,17 @@ export class Rcc extends RegisterBlock<RccState> {
     for (const name of Object.keys(OSCILLATORS) as Oscillator[]) if (name !== 'lse') this.#timers[name].clear();
     this.context.time.setClock(HSI_HZ);
   }
+  /** Stop mode: HSE and the PLLs go off, and HSI is what runs when it ends. */
+  stop(): void {
+    for (const name of ['hse', 'pll', 'plli2s', 'pllsai'] as const) {
+      this.#stop(name);
+      this.#set(REG.cr, OSCILLATORS[name].on, false);
+    }
+    this.#set(REG.cr, OSCILLATORS.hsi.on, true);
+    this.#set(REG.cr, OSCILLATORS.hsi.ready, true);
+    this.state.words[REG.cfgr] = (this.#word(REG.cfgr) & ~3) >>> 0;
+    this.#switch(false);
+  }
   /** V_DD and V_BAT were both lost. */
   loseBackupDomain(): void {
     this.state.words[REG.bdcr] = 0;

@@ -70,6 +70,7 @@ export class Soc {
   readonly rng: Rng;
   readonly rtc: Rtc;
   readonly iwdg: Iwdg;
+  readonly wwdg: Wwdg;
   readonly usart1: Usart;
   readonly dbgmcu: Dbgmcu;
   readonly exti: Exti;
@@ -120,11 +121,11 @@ export class Soc {
       blocked: () => this.protection.blocking,
     });
     this.gpio = Object.fromEntries(GPIO_LETTERS.map((letter) => [letter, new Gpio(context, letter)]));
-    const wwdg = new Wwdg(context, {
+    this.wwdg = new Wwdg(context, {
       clockHz: () => this.rcc.apbHz(1),
       expired: () => options.watchdogExpired('wwdg'),
     });
-    this.#parts = this.#collect(context, { wwdg, crc: new Crc(context) });
+    this.#parts = this.#collect(context, { wwdg: this.wwdg, crc: new Crc(context) });
     this.#mapMemories();
     this.#mapBlocks(context);
   }
@@ -149,6 +150,12 @@ export class Soc {
     this.#hold(true);
     this.flash.reset(kind);
     for (const part of Object.values(this.#parts)) if (!alive.has(part)) part.reset(kind);
+  }
+  /** Stop mode begins or ends: what lives on the main clocks stands still meanwhile, and HSI drives the chip afterwards. */
+  stop(on: boolean): void {
+    if (on) this.rcc.stop();
+    this.usart1.clocked = !on;
+    this.wwdg.freeze(on);
   }
   /** Lets go: option bytes loaded, boot memory shown at 0. */
   release(mode: BootMode): void {

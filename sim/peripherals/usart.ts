@@ -17,6 +17,7 @@ interface UsartState {
   received: number;
   /** Bytes on their way in. */
   incoming: number[];
+  clocked: boolean;
 }
 
 export class Usart extends RegisterBlock<UsartState> {
@@ -34,6 +35,7 @@ export class Usart extends RegisterBlock<UsartState> {
       waiting: undefined,
       received: 0,
       incoming: [],
+      clocked: true,
     });
     this.#clockHz = clockHz;
     this.#out = context.time.timer('usart1 out', () => this.#shifted());
@@ -42,8 +44,13 @@ export class Usart extends RegisterBlock<UsartState> {
   reset(): void {
     this.#out.clear();
     this.#in.clear();
-    Object.assign(this.state, { words: {}, sr: SR.txe | SR.tc, shifting: undefined, waiting: undefined, incoming: [] });
+    const idle = { shifting: undefined, waiting: undefined, incoming: [], clocked: true };
+    Object.assign(this.state, { words: {}, sr: SR.txe | SR.tc, ...idle });
     this.#update();
+  }
+  /** Stop mode takes its clock and gives it back; what arrives meanwhile is lost. */
+  set clocked(on: boolean) {
+    this.state.clocked = on;
   }
   /** Sends `bytes` to the chip, back to back from now on; lost while the receiver is off. */
   receive(bytes: Uint8Array): void {
@@ -103,7 +110,7 @@ export class Usart extends RegisterBlock<UsartState> {
   #arrived(): void {
     const byte = this.state.incoming.shift();
     if (this.state.incoming.length > 0) this.#in.set(this.context.time.now + this.#byteNs);
-    if (byte === undefined || !this.#cr1(CR1.enable) || !this.#cr1(CR1.re)) return;
+    if (byte === undefined || !this.state.clocked || !this.#cr1(CR1.enable) || !this.#cr1(CR1.re)) return;
     if (this.state.sr & SR.rxne) {
       this.state.sr |= SR.ore;
     } else {

@@ -10,7 +10,11 @@ interface WwdgState {
   cfr: number;
   /** When the counter was last loaded, ns. */
   loadedNs: number;
+  /** Since when it has had no clock, ns. */
+  frozenNs: number | undefined;
 }
+
+const fresh = (): WwdgState => ({ cr: 0x7f, cfr: 0x7f, loadedNs: 0, frozenNs: undefined });
 
 export interface WwdgNeighbours {
   clockHz(): number;
@@ -22,13 +26,23 @@ export class Wwdg extends RegisterBlock<WwdgState> {
   readonly #timer: BoardTimer;
 
   constructor(context: Context, near: WwdgNeighbours) {
-    super(context, { cr: 0x7f, cfr: 0x7f, loadedNs: 0 });
+    super(context, fresh());
     this.#near = near;
     this.#timer = context.time.timer('wwdg', () => near.expired());
   }
   reset(): void {
     this.#timer.clear();
-    this.state = { cr: 0x7f, cfr: 0x7f, loadedNs: 0 };
+    this.state = fresh();
+  }
+  /** Stop mode takes its clock, or gives it back. */
+  freeze(on: boolean): void {
+    const { frozenNs, loadedNs } = this.state;
+    const { now } = this.context.time;
+    this.state.frozenNs = on ? now : undefined;
+    if (on) return this.#timer.clear();
+    if (frozenNs === undefined) return;
+    this.state.loadedNs = loadedNs + now - frozenNs;
+    this.#arm();
   }
   protected override load(offset: number): number {
     if (offset === REG.cr) return (this.state.cr & 0x80) | this.#counter;
@@ -45,7 +59,11 @@ export class Wwdg extends RegisterBlock<WwdgState> {
     this.state.loadedNs = this.context.time.now;
     if (!bit(this.state.cr, ACTIVE)) return;
     if (early || (value & 0x40) === 0) return this.#near.expired();
-    this.#timer.set(this.state.loadedNs + ((value & 0x7f) - 0x3f) * this.#tickNs);
+    this.#arm();
+  }
+  #arm(): void {
+    if (!bit(this.state.cr, ACTIVE)) return;
+    this.#timer.set(this.state.loadedNs + ((this.state.cr & 0x7f) - 0x3f) * this.#tickNs);
   }
   get #tickNs(): number {
     return (4096 * (1 << ((this.state.cfr >>> 7) & 3)) * 1e9) / this.#near.clockHz();

@@ -130,9 +130,10 @@ const coreStatus: CommandRow = {
 function* driveNrst(firmware: Firmware, command: Uint8Array): Steps<Status> {
   const level = command[2]!;
   if (level > NRST.pulse) return STATUS.commandError;
-  if (level !== NRST.high) firmware.board.assertNrst();
+  const board = firmware.switches.nrstWired ? firmware.board : undefined;
+  if (level !== NRST.high) board?.assertNrst();
   if (level === NRST.pulse) yield* firmware.wire.pass(firmware.cost.nrstPulseNs);
-  if (level !== NRST.low) firmware.board.releaseNrst();
+  if (level !== NRST.low) board?.releaseNrst();
   return STATUS.ok;
 }
 

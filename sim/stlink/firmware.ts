@@ -31,6 +31,8 @@ export interface FirmwareSwitches {
   readonly exitClearsDebug: boolean;
   /** INIT_AP sets C_DEBUGEN. */
   readonly initApSetsDebug: boolean;
+  /** The probe's NRST pin is wired to the board. */
+  readonly nrstWired: boolean;
   /** Mode after power-up. */
   readonly startMode: Mode;
 }
@@ -40,6 +42,7 @@ export const DEFAULT_SWITCHES = {
   enterOpensAp: false,
   exitClearsDebug: false,
   initApSetsDebug: false,
+  nrstWired: true,
   startMode: 'mass',
 } as const satisfies FirmwareSwitches;
 

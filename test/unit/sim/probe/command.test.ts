@@ -99,6 +99,25 @@ describe('file of flash and option bytes', () => {
 });
 
 describe('flags of the model switches', () => {
+  /** Each sets one switch to something else than the model's default. */
+  const PROBE_FLAGS = [
+    '--enter-halts',
+    '--enter-opens-ap',
+    '--exit-clears-debug',
+    '--init-ap-sets-debug',
+    '--no-nrst-wired',
+    '--start-mode dfu',
+  ];
+  const BOARD_FLAGS = [
+    '--latch-trip c-debugen',
+    '--latch-on-sram-boot no',
+    '--latch-on-system-boot',
+    '--no-standby-clears',
+    '--no-rtc-readable-at-rdp1',
+    '--options-readable-at-rdp1',
+    '--otp-readable-at-rdp1',
+    '--sleeping-core-answers',
+  ];
   const options = asYargsCommand(SIM).builder as (cli: Argv) => Argv;
   const parse = (line: string): Record<string, unknown> =>
     options(yargs(line.split(' ')).exitProcess(false)).parseSync() as Record<string, unknown>;
@@ -111,20 +130,10 @@ describe('flags of the model switches', () => {
   });
 
   it('reach every switch', () => {
-    const probe = probeSwitches(
-      parse('--enter-halts --enter-opens-ap --exit-clears-debug --init-ap-sets-debug --start-mode dfu'),
-    );
-    assert.deepEqual(probe, {
-      enterHalts: true,
-      enterOpensAp: true,
-      exitClearsDebug: true,
-      initApSetsDebug: true,
-      startMode: 'dfu',
-    });
-    const choices = '--latch-trip c-debugen --latch-on-sram-boot no --latch-on-system-boot --no-standby-clears';
-    const board = boardSwitches(
-      parse(`${choices} --no-rtc-readable-at-rdp1 --options-readable-at-rdp1 --otp-readable-at-rdp1`),
-    );
+    const probe = probeSwitches(parse(PROBE_FLAGS.join(' ')));
+    const probeNames = Object.keys(PROBE_DEFAULTS) as (keyof typeof PROBE_DEFAULTS)[];
+    for (const name of probeNames) assert.notEqual(probe[name], PROBE_DEFAULTS[name], name);
+    const board = boardSwitches(parse(BOARD_FLAGS.join(' ')));
     const names = Object.keys(BOARD_DEFAULTS) as (keyof typeof BOARD_DEFAULTS)[];
     for (const name of names) assert.notEqual(board[name], BOARD_DEFAULTS[name], name);
   });
