@@ -133,7 +133,7 @@ const kindShapes = (): string =>
 
 const PROTOCOL_SECTIONS = [
   counts([
-    'What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3)',
+    'What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §7, §8)',
     [
       ['DOMAIN_PREFIX', DOMAIN_PREFIX],
       ['DOMAIN_PLAN', afterPrefix(PLAN_DOMAIN)],
@@ -153,7 +153,7 @@ const PROTOCOL_SECTIONS = [
       ...rows('DIRECTION', DIRECTION),
       ['M1_SIZE', SEALED_BYTES.m1],
       ['M1_PAYLOAD_SIZE', SEALED_BYTES.payload1],
-      ['DEVICE_KEY_OFFSET', DEVICE_KEY_OFFSET, 'in the payload of M1'],
+      ['CHIP_KEY_OFFSET', DEVICE_KEY_OFFSET, 'of D in the payload of M1'],
       ...rows('KEY_KIND', KEY_KINDS),
       ['M2_SIZE', SEALED_BYTES.m2],
       ['M2_PAYLOAD_SIZE', SEALED_BYTES.payload2],
@@ -189,7 +189,11 @@ const PROTOCOL_SECTIONS = [
     ],
   ]),
   enumeration('plan_kind', 'What a job does', numberRows('KIND', KINDS)),
-  enumeration('plan_count', 'How many', rows('COUNT', { none: 0, some: 1, any: 2 } satisfies Record<Count, number>)),
+  enumeration(
+    'plan_count',
+    'How many of something a plan may have',
+    rows('COUNT', { none: 0, some: 1, any: 2 } satisfies Record<Count, number>),
+  ),
   kindShapes(),
   enumeration(
     'plan_mode',
@@ -198,14 +202,17 @@ const PROTOCOL_SECTIONS = [
   ),
   enumeration('range_use', 'What a range of the plan is for', rows('USE', RANGE_USES)),
   enumeration('flash_width', 'Programming width (PSIZE)', rows('WIDTH', WIDTHS)),
-  enumeration('session_state', 'State of the session, as STATUS and the agent name it', rows('STATE', STATES)),
-  enumeration('host_command', 'What the agent asks', rows('HOST_COMMAND', HOST_COMMANDS)),
+  enumeration('session_state', 'State of the session', rows('STATE', STATES)),
+  enumeration('host_command', 'What the host asks', rows('HOST_COMMAND', HOST_COMMANDS)),
   enumeration('chip_activity', 'What the chip is doing', rows('ACTIVITY', ACTIVITIES)),
-  enumeration('session_error', 'Why a session ended', [['ERROR_NONE', 0], ...errorRows]),
+  enumeration('session_error', 'Why a session ended, or the program refuses to work', [
+    ['ERROR_NONE', 0],
+    ...errorRows,
+  ]),
   counts(['DETAIL of ERROR_RANDOM_FAILED when a test failed', rows('RANDOM_TEST', RANDOM_TESTS)]),
   counts([
-    'Job area, offsets in bytes',
-    [['JOB_MAGIC', JOB.magic], ...rows('JOB', JOB.fields).filter(([name]) => name !== 'JOB_MAGIC')],
+    'The job as the transport brings it: its magic word, offsets in bytes',
+    [['JOB_MAGIC', JOB.magic], ...rows('JOB_AT', JOB.fields)],
   ]),
 ];
 

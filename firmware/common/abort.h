@@ -1,6 +1,7 @@
 /*
  * How a step that cannot go on ends: by session_abort(), which does not return, so that no step has
- * to hand an error on.
+ * to hand an error on. Where a header says that a function "fails", it calls session_abort(); one
+ * that reports instead says what it returns.
  */
 #ifndef BF_ABORT_H
 #define BF_ABORT_H

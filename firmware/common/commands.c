@@ -1,6 +1,6 @@
 /*
- * The sealed commands: see commands.h. One table says where, in which state and when a command may
- * run; then one function each.
+ * The sealed commands: see commands.h. One table says in which state, for which kind of plan and
+ * when a command may run; then one function each.
  */
 #include "commands.h"
 
@@ -27,10 +27,10 @@ static struct {
   flash_width psize;
   uint32_t erased;       /* sectors, a bit each */
   uint32_t next_address; /* of IMAGE: addresses ascend */
-  uint32_t erase_ticket; /* of the erase not yet answered, when `erasing` is set */
+  uint32_t erase_operation; /* of the flash engine: the erase not yet answered */
   uint32_t erase_sequence;
   uint8_t erase_sector;
-  bool erasing;
+  bool erasing; /* there is such an erase */
 } work;
 
 /* Questions about what was not erased in their session, in the stub's life. */
@@ -42,28 +42,28 @@ typedef void handler(sealed_command *command);
 static handler run_image, run_erase, run_digest, run_final, run_lock, run_end, run_ping, run_abort;
 
 #define IN(state) (1u << STATE_##state)
-#define JOB(kind) (1u << KIND_##kind)
-#define ANY_JOB (JOB(FLASH) | JOB(VERIFY) | JOB(ERASE) | JOB(INFO) | JOB(RESET))
+#define OF(kind) (1u << KIND_##kind)
+#define ANY_KIND (OF(FLASH) | OF(VERIFY) | OF(ERASE) | OF(INFO) | OF(RESET))
 #define ANY_STATE (IN(ACTIVE) | IN(WRITTEN) | IN(LOCKED))
 
 typedef struct {
-  uint8_t kind;   /* sealed_command_kind */
-  uint8_t states; /* bit mask of session_state */
-  uint8_t jobs;   /* bit mask of plan_kind */
-  uint8_t used;   /* bytes of the plaintext; the rest of a command is zero */
-  bool answers;   /* waits for the engine to be idle and for room for a reply */
+  uint8_t command; /* sealed_command_kind */
+  uint8_t states;  /* bit mask of session_state */
+  uint8_t kinds;   /* bit mask of plan_kind */
+  uint8_t used;    /* bytes of the plaintext; the rest is zero */
+  bool answers;    /* waits for the engine to be idle and until a reply may be given */
   handler *run;
 } command_rule;
 
 static const command_rule RULES[] = {
-    {SEALED_IMAGE, IN(ACTIVE), JOB(FLASH), 0, false, run_image},
-    {SEALED_ERASE, IN(ACTIVE), JOB(FLASH) | JOB(ERASE), 2, false, run_erase},
-    {SEALED_DIGEST, IN(ACTIVE), JOB(FLASH) | JOB(VERIFY), DIGEST_USED, true, run_digest},
-    {SEALED_FINAL, IN(ACTIVE), JOB(FLASH), FINAL_USED, true, run_final},
-    {SEALED_LOCK, IN(WRITTEN), JOB(FLASH), 1, true, run_lock},
-    {SEALED_END, ANY_STATE, ANY_JOB, 1, true, run_end},
-    {SEALED_PING, ANY_STATE, ANY_JOB, 1, true, run_ping},
-    {SEALED_ABORT, ANY_STATE, ANY_JOB, 1, false, run_abort},
+    {SEALED_IMAGE, IN(ACTIVE), OF(FLASH), 0, false, run_image},
+    {SEALED_ERASE, IN(ACTIVE), OF(FLASH) | OF(ERASE), 2, false, run_erase},
+    {SEALED_DIGEST, IN(ACTIVE), OF(FLASH) | OF(VERIFY), DIGEST_USED, true, run_digest},
+    {SEALED_FINAL, IN(ACTIVE), OF(FLASH), FINAL_USED, true, run_final},
+    {SEALED_LOCK, IN(WRITTEN), OF(FLASH), 1, true, run_lock},
+    {SEALED_END, ANY_STATE, ANY_KIND, 1, true, run_end},
+    {SEALED_PING, ANY_STATE, ANY_KIND, 1, true, run_ping},
+    {SEALED_ABORT, ANY_STATE, ANY_KIND, 1, false, run_abort},
 };
 
 static bool is_zero(const uint8_t *from, const uint8_t *to) {
@@ -80,13 +80,13 @@ void commands_begin(flash_width psize) {
 }
 
 void commands_finish_erase(void) {
-  if (!work.erasing || !flash_done(work.erase_ticket) || !sealed_reply_room()) return;
+  if (!work.erasing || !flash_done(work.erase_operation) || !sealed_can_reply()) return;
   work.erasing = false;
   sealed_reply(REPLY_ERASED, work.erase_sector, work.erase_sequence, 0, 0);
   transport_publish();
 }
 
-/* Sizes are two, and what a command does not use is zero. */
+/* IMAGE has one size, all others another, and what a command does not use is zero. */
 static bool form_good(const command_rule *rule, const sealed_command *command) {
   if (rule->run == run_image) return command->size == IMAGE_PLAIN_SIZE;
   return command->size == COMMAND_PLAIN_SIZE &&
@@ -94,16 +94,16 @@ static bool form_good(const command_rule *rule, const sealed_command *command) {
 }
 
 bool commands_run(sealed_command *command, bool quiet) {
-  uint32_t kind = command->bytes[0];
+  uint32_t command_kind = command->bytes[0];
   const command_rule *rule = RULES;
-  while (rule->kind != kind)
+  while (rule->command != command_kind)
     if (++rule == RULES + sizeof RULES / sizeof RULES[0])
-      session_abort(ERROR_MALFORMED_FRAME, kind);
-  if (!form_good(rule, command)) session_abort(ERROR_MALFORMED_FRAME, kind);
-  if ((rule->states >> session_current() & 1u) == 0 || (rule->jobs >> job_plan()->kind & 1u) == 0)
-    session_abort(ERROR_ORDER, kind);
-  bool ready = rule->answers ? quiet && flash_idle() && !work.erasing && sealed_reply_room()
-                             : flash_room() && !(kind == SEALED_ERASE && work.erasing);
+      session_abort(ERROR_MALFORMED_COMMAND, command_kind);
+  if (!form_good(rule, command)) session_abort(ERROR_MALFORMED_COMMAND, command_kind);
+  if ((rule->states >> session_current() & 1u) == 0 || (rule->kinds >> job_plan()->kind & 1u) == 0)
+    session_abort(ERROR_ORDER, command_kind);
+  bool ready = rule->answers ? quiet && flash_idle() && !work.erasing && sealed_can_reply()
+                             : flash_can_queue() && !(command_kind == SEALED_ERASE && work.erasing);
   if (ready) rule->run(command);
   return ready;
 }
@@ -120,7 +120,7 @@ static void run_image(sealed_command *command) {
   flag form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
               count <= IMAGE_DATA_MOST && ((count | address) & 3u) == 0 &&
               is_zero(data + count, command->bytes + command->size);
-  if (!form) session_abort(ERROR_MALFORMED_FRAME, SEALED_IMAGE);
+  if (!form) session_abort(ERROR_MALFORMED_COMMAND, SEALED_IMAGE);
   if (plan_find_range(p, address, count) == p->count ||
       ranges_overlap(address, count, p->boot, BOOT_BYTES))
     session_abort(ERROR_OUTSIDE_PLAN, address);
@@ -131,7 +131,7 @@ static void run_image(sealed_command *command) {
   command->boot_prefix = address == p->boot + BOOT_BYTES ? (uint8_t *)boot_words : 0;
   command->address = address;
   command->count = count;
-  command->ticket =
+  command->operation =
       flash_program(address, (uint32_t *)(uintptr_t)data, count, command->boot_prefix);
 }
 
@@ -160,12 +160,12 @@ static void run_erase(sealed_command *command) {
   work.erasing = true;
   work.erase_sector = (uint8_t)number;
   work.erase_sequence = command->sequence;
-  work.erase_ticket = flash_erase(number, sector);
+  work.erase_operation = flash_erase(number, sector);
 }
 
-static void answer(reply_kind kind, uint32_t argument, const sealed_command *command,
+static void answer(reply_kind reply, uint32_t argument, const sealed_command *command,
                    const void *body, uint32_t bytes) {
-  sealed_reply(kind, (uint8_t)argument, command->sequence, body, bytes);
+  sealed_reply(reply, (uint8_t)argument, command->sequence, body, bytes);
 }
 
 /* Bytes of the ranges from `first` to before `end` in sectors not erased in this session. */
@@ -197,7 +197,7 @@ static void run_digest(sealed_command *command) {
   uint32_t first = command->bytes[1], number = command->bytes[2];
   uint8_t root[64];
   if (!is_zero(command->bytes + 3, command->bytes + DIGEST_EXPECTED))
-    session_abort(ERROR_MALFORMED_FRAME, SEALED_DIGEST);
+    session_abort(ERROR_MALFORMED_COMMAND, SEALED_DIGEST);
   if (number == 0 || first + number > p->count) session_abort(ERROR_OUTSIDE_PLAN, first);
   count_question(p, first, number);
   digest_root(p, first, number, root);
@@ -231,7 +231,7 @@ static void run_final(sealed_command *command) {
   chip_sector sector = chip_sector_at(&current_job.chip, boot_sector);
   uint8_t body[72];
   if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT))
-    session_abort(ERROR_MALFORMED_FRAME, SEALED_FINAL);
+    session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
   digest_root(p, 0, p->count, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
@@ -256,9 +256,9 @@ static void run_lock(sealed_command *command) {
   session_enter(STATE_LOCKED);
 }
 
-static void answer_words(reply_kind kind, const sealed_command *command) {
+static void answer_words(reply_kind reply, const sealed_command *command) {
   uint32_t words = flash_words();
-  answer(kind, 0, command, &words, sizeof words);
+  answer(reply, 0, command, &words, sizeof words);
 }
 
 static void run_end(sealed_command *command) {

@@ -16,7 +16,7 @@ typedef struct {
   uint8_t *bytes; /* plaintext, word-aligned, private */
   uint32_t size;  /* of the plaintext, bytes */
   uint32_t sequence;
-  uint32_t ticket; /* until which the flash engine needs the bytes; 0 when it does not */
+  uint32_t operation; /* of the flash engine, which needs the bytes until it is done; 0: none */
   /* of an IMAGE under way, with `count` and `boot_prefix` as digest_follow wants them */
   uint32_t address;
   uint32_t count;       /* bytes */
@@ -28,15 +28,16 @@ typedef struct {
 void commands_begin(flash_width psize);
 
 /*
- * Runs a sealed command, or aborts. True when it was run, false when it cannot be run yet: ask
- * again after the next wake. `quiet` says that no command is left whose ticket is set.
+ * Runs a sealed command; fails when it is not allowed. True when it was run, false when it cannot
+ * be run yet: ask again after the next tick or end of a flash operation. `quiet` says that no other
+ * sealed command is in the flash engine's hands.
  */
 bool commands_run(sealed_command *command, bool quiet);
 
-/* Takes the flash content that came back in a sealed command whose ticket is done. */
+/* Takes the flash content that came back in a sealed command whose operation is done. */
 void commands_follow(const sealed_command *command);
 
-/* Answers an erase that has come to its end meanwhile, if there is room. */
+/* Answers an erase that has come to its end meanwhile, if one more reply may be given. */
 void commands_finish_erase(void);
 
 #endif

@@ -58,8 +58,8 @@ void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_
   if (next == r.address + r.length) end_range();
 }
 
-/* The agent may stop a digest, which takes up to 2 s. */
-static void look_at_command(void) {
+/* The host may stop a digest, which takes up to 2 s. */
+static void look_at_host_command(void) {
   host_command command = *transport_host_command();
   if (command == HOST_COMMAND_ABORT || command == HOST_COMMAND_HANDSHAKE)
     session_abort(ERROR_AGENT_STOPPED, 0);
@@ -73,7 +73,7 @@ static void read_range(const plan *p, uint32_t index) {
   while (next != r.address + r.length) {
     uint32_t left = r.address + r.length - next;
     feed((const uint8_t *)next, left < CHUNK ? left : CHUNK);
-    look_at_command();
+    look_at_host_command();
   }
   end_range();
   transport_show_activity(ACTIVITY_IDLE, 0);
@@ -111,5 +111,5 @@ static void check_sector(const plan *p, chip_sector sector) {
 
 void digest_check_blank(const job *j, uint32_t mask) {
   for (uint32_t i = 0; i < CHIP_SECTORS; i++)
-    if ((mask >> i & 1u) != 0) check_sector(&j->area.is.plan, chip_sector_at(&j->chip, i));
+    if ((mask >> i & 1u) != 0) check_sector(&j->content.is.plan, chip_sector_at(&j->chip, i));
 }

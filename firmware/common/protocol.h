@@ -4,7 +4,7 @@
 #ifndef BF_PROTOCOL_H
 #define BF_PROTOCOL_H
 
-/* What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §3) */
+/* What hashes begin with: DOMAIN_PREFIX, then the name (docs/protocol.md §7, §8) */
 #define DOMAIN_PREFIX                "blindflash/2 "
 #define DOMAIN_PLAN                  "plan"
 #define DOMAIN_ROOT                  "root"
@@ -13,12 +13,12 @@
 #define SEALED_SUITE                 "blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512"
 #define SEALED_PURPOSE               "sealed"
 #define EXTRACT_SHARED               "blindflash/2 extract"
-#define EXTRACT_DEVICE               "blindflash/2 device"
+#define EXTRACT_CHIP_KEY             "blindflash/2 device"
 #define LABEL_CONFIRM_R              "confirm r"
 #define LABEL_CONFIRM_I              "confirm i"
 #define LABEL_CHAIN_I2R              "chain i2r"
 #define LABEL_CHAIN_R2I              "chain r2i"
-#define LABEL_DEVICE                 "device"
+#define LABEL_CHIP_KEY               "device"
 #define LABEL_EXPORTER               "exporter"
 #define LABEL_BOX_KEY                "box key"
 #define LABEL_NEXT_CHAIN             "next chain"
@@ -29,7 +29,7 @@
 #define DIRECTION_R2I                2u
 #define M1_SIZE                      136u
 #define M1_PAYLOAD_SIZE              72u
-#define DEVICE_KEY_OFFSET            40u /* in the payload of M1 */
+#define CHIP_KEY_OFFSET              40u /* of D in the payload of M1 */
 #define KEY_KIND_RAM                 1u
 #define KEY_KIND_DEVICE              2u
 #define M2_SIZE                      128u
@@ -94,7 +94,7 @@ typedef enum {
   KIND_RESET = 5,
 } plan_kind;
 
-/* How many */
+/* How many of something a plan may have */
 typedef enum {
   COUNT_NONE = 0,
   COUNT_SOME = 1,
@@ -127,7 +127,7 @@ typedef enum {
   WIDTH_X32 = 2,
 } flash_width;
 
-/* State of the session, as STATUS and the agent name it */
+/* State of the session */
 typedef enum {
   STATE_BOOT = 0,
   STATE_WAITING = 1,
@@ -142,7 +142,7 @@ typedef enum {
   STATE_REFUSED = 10,
 } session_state;
 
-/* What the agent asks */
+/* What the host asks */
 typedef enum {
   HOST_COMMAND_NONE = 0,
   HOST_COMMAND_JOB = 1,
@@ -160,7 +160,7 @@ typedef enum {
   ACTIVITY_OPTIONS = 4,
 } chip_activity;
 
-/* Why a session ended */
+/* Why a session ended, or the program refuses to work */
 typedef enum {
   ERROR_NONE = 0,
   ERROR_PLAN_MALFORMED = 1, /* DETAIL: offset */
@@ -171,7 +171,7 @@ typedef enum {
   ERROR_CONFIRM_WRONG = 6,
   ERROR_BOX_FAILED = 7, /* DETAIL: sequence */
   ERROR_OUTSIDE_PLAN = 8, /* DETAIL: address, sector or index */
-  ERROR_ORDER = 9, /* DETAIL: kind */
+  ERROR_ORDER = 9, /* DETAIL: command kind */
   ERROR_FLASH_ERROR = 10, /* DETAIL: FLASH_SR */
   ERROR_FLASH_TIMEOUT = 11, /* DETAIL: FLASH_SR */
   ERROR_DIGEST_DIFFERS = 12, /* DETAIL: range, FFFFFFFF for the root */
@@ -183,7 +183,7 @@ typedef enum {
   ERROR_CPU_FAULT = 18, /* DETAIL: PC */
   ERROR_TOO_MANY_HANDSHAKES = 19,
   ERROR_ZERO_SECRET = 20,
-  ERROR_MALFORMED_FRAME = 21, /* DETAIL: kind */
+  ERROR_MALFORMED_COMMAND = 21, /* DETAIL: command kind */
   ERROR_NO_RANDOM = 22, /* DETAIL: DEV_ID */
 } session_error;
 
@@ -192,11 +192,12 @@ typedef enum {
 #define RANDOM_TEST_REPETITION       257u
 #define RANDOM_TEST_PROPORTION       258u
 
-/* Job area, offsets in bytes */
+/* The job as the transport brings it: its magic word, offsets in bytes */
 #define JOB_MAGIC                    0x324A4642u
-#define JOB_LENGTH                   4u
-#define JOB_SEALED_KEY               8u
-#define JOB_HOST_ENTROPY             40u
-#define JOB_PLAN                     72u
+#define JOB_AT_MAGIC                 0u
+#define JOB_AT_LENGTH                4u
+#define JOB_AT_SEALED_KEY            8u
+#define JOB_AT_HOST_ENTROPY          40u
+#define JOB_AT_PLAN                  72u
 
 #endif

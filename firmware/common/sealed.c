@@ -11,28 +11,29 @@
 #include "util.h"
 #include "x25519.h"
 
+/* Sizes and offsets in bytes; those of M1 and M2 as in docs/protocol.md section 4. */
 #define KEY 32u
 #define M1_PAYLOAD 64u
-#define M2_UNCONFIRMED 96u
+#define M2_UNCONFIRMED 96u /* what confirm_r, which follows, is computed over */
 #define M2_PAYLOAD 64u
 #define M2_VERSION (M2_PAYLOAD + 16u)
 
-/* One direction: the box key of its epoch, the chain of the next. */
+/* A direction of boxes (docs/protocol.md section 5): key of its epoch, chain of the next. */
 typedef struct {
   uint8_t chain[KEY];
   uint8_t key[KEY];
-  uint32_t last; /* sequence */
-  uint8_t number;
+  uint32_t last; /* sequence of the last box */
+  uint8_t number; /* DIRECTION_..., as nonces have it */
 } direction;
 
-static SECTION_SECRET direction in, out; /* r2i, i2r */
+static SECTION_SECRET direction in, out; /* r2i from the controller, i2r to it */
 static SECTION_SECRET flag keyed;        /* `in` and `out` are set */
 static SECTION_SECRET uint8_t ephemeral[KEY];
-/* The chip's key pair: d; its public half D stays in m1. */
-static SECTION_DEVICE struct {
+/* The chip's key pair (docs/protocol.md section 8): d; its public half D stays in m1. */
+static SECTION_CHIP_KEY struct {
   uint8_t secret[KEY];
   flag drawn;
-} device;
+} chip_key;
 static SECTION_SECRET uint8_t reply_box[BOX_REPLY];
 static SECTION_LARGE uint8_t stub_hash[STUB_HASH_SIZE];
 static SECTION_LARGE uint8_t m1[M1_SIZE];
@@ -47,9 +48,9 @@ void sealed_hash_program(void) {
   transport_give_program_hash(stub_hash);
 }
 
-/* payload1 before D: what the stub itself reads of the chip. */
+/* payload1 of M1 up to D: what the stub itself reads of the chip. */
 static void write_payload1(uint8_t *to, uint32_t handshake, flash_width psize) {
-  bf_wipe(to, DEVICE_KEY_OFFSET);
+  bf_wipe(to, CHIP_KEY_OFFSET);
   bf_copy(to, chip_uid(), CHIP_UID_SIZE);
   bf_store_le32(to + 12, chip_idcode());
   bf_store_le32(to + 16, chip_flash_kib() | (uint32_t)PROGRAM_VERSION << 16);
@@ -61,17 +62,17 @@ static void write_payload1(uint8_t *to, uint32_t handshake, flash_width psize) {
 }
 
 /* Draws d and computes D, once until they are wiped. */
-static void draw_device_key(void) {
-  if (device.drawn) return;
-  rng_draw(device.secret);
-  bf_x25519_base(m1 + M1_PAYLOAD + DEVICE_KEY_OFFSET, device.secret);
-  device.drawn = true;
+static void draw_chip_key(void) {
+  if (chip_key.drawn) return;
+  rng_draw(chip_key.secret);
+  bf_x25519_base(m1 + M1_PAYLOAD + CHIP_KEY_OFFSET, chip_key.secret);
+  chip_key.drawn = true;
 }
 
 void sealed_offer(uint32_t handshake, flash_width psize) {
-  uint32_t failed = rng_seed(current_job.area.is.host_entropy);
+  uint32_t failed = rng_seed(current_job.content.is.host_entropy);
   if (failed) session_abort(ERROR_RANDOM_FAILED, failed);
-  draw_device_key();
+  draw_chip_key();
   rng_draw(ephemeral);
   bf_x25519_base(m1, ephemeral);
   rng_draw(m1 + KEY);
@@ -83,7 +84,7 @@ void sealed_offer(uint32_t handshake, flash_width psize) {
 static const bf_part TRANSCRIPT[] = {
     {(const uint8_t *)SUITE, sizeof SUITE - 1},
     {(const uint8_t *)SEALED_PURPOSE, sizeof SEALED_PURPOSE - 1},
-    {current_job.area.is.sealed_key, KEY},
+    {current_job.content.is.sealed_key, KEY},
     {stub_hash, sizeof stub_hash},
     {current_job.plan_hash, sizeof current_job.plan_hash},
     {m1, M1_SIZE},
@@ -166,22 +167,22 @@ static void check_confirmation(const uint8_t prk[64], const uint8_t th[64]) {
     if (m2[i] != 0) session_abort(ERROR_CONFIRM_WRONG, i);
 }
 
-/* prk0 of section 4, psk being zero in host-blind. The ephemeral is used up. */
+/* prk0 of docs/protocol.md section 4, psk being zero in host-blind. The ephemeral is used up. */
 static void agree_ephemeral(uint8_t prk[64]) {
   uint8_t ikm[3 * KEY];
   bf_wipe(ikm, sizeof ikm);
   agree(ikm, ephemeral, m2);
-  agree(ikm + KEY, ephemeral, current_job.area.is.sealed_key);
+  agree(ikm + KEY, ephemeral, current_job.content.is.sealed_key);
   bf_wipe(ephemeral, sizeof ephemeral);
   extract(prk, EXTRACT_SHARED, ikm, sizeof ikm);
 }
 
 /* prk0 becomes prk: the chip's key goes into all that follows. */
-static void mix_device(uint8_t prk[64], const uint8_t th[64]) {
+static void mix_chip_key(uint8_t prk[64], const uint8_t th[64]) {
   uint8_t ikm[2 * KEY];
-  expand(ikm, prk, 64, LABEL_DEVICE, th, 64);
-  agree(ikm + KEY, device.secret, m2);
-  extract(prk, EXTRACT_DEVICE, ikm, sizeof ikm);
+  expand(ikm, prk, 64, LABEL_CHIP_KEY, th, 64);
+  agree(ikm + KEY, chip_key.secret, m2);
+  extract(prk, EXTRACT_CHIP_KEY, ikm, sizeof ikm);
 }
 
 void sealed_confirm(void) {
@@ -190,7 +191,7 @@ void sealed_confirm(void) {
   hash_transcript(th);
   agree_ephemeral(prk);
   check_confirmation(prk, th);
-  mix_device(prk, th);
+  mix_chip_key(prk, th);
   confirmation(confirm, prk, th, LABEL_CONFIRM_I, KEY);
   transport_give_m3(confirm);
   start_direction(&out, DIRECTION_I2R, prk, th, LABEL_CHAIN_I2R);
@@ -217,20 +218,20 @@ void sealed_open(uint8_t *box, uint32_t length) {
   if (bf_secretbox_open(box, box, length, nonce, in.key)) session_abort(ERROR_BOX_FAILED, in.last);
 }
 
-bool sealed_reply_room(void) {
-  return transport_reply_room(out.last + 1);
+bool sealed_can_reply(void) {
+  return transport_can_reply(out.last + 1);
 }
 
 bool sealed_has_keys(void) {
   return keyed;
 }
 
-void sealed_reply(reply_kind kind, uint8_t argument, uint32_t answered, const void *body,
+void sealed_reply(reply_kind reply, uint8_t argument, uint32_t answered, const void *body,
                   uint32_t body_length) {
   uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
   next_nonce(&out, nonce);
   bf_wipe(plain, REPLY_PLAIN_SIZE);
-  plain[0] = (uint8_t)kind;
+  plain[0] = (uint8_t)reply;
   plain[1] = argument;
   bf_store_le32(plain + 4, answered);
   bf_copy(plain + REPLY_BODY, body, body_length);

@@ -8,7 +8,7 @@
 /* On the list of a session's secrets: wipe_secrets() clears them all. */
 #define SECTION_SECRET __attribute__((section(".secret")))
 
-/* The chip's own key, which outlives a session: wipe_secrets() clears it when that is over, too. */
-#define SECTION_DEVICE __attribute__((section(".device")))
+/* The chip's key, which outlives a session: cleared before states 8, 9 and 10 only. */
+#define SECTION_CHIP_KEY __attribute__((section(".chip_key")))
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The main loop and the state table of docs/mailbox.md. A poll handles a command of the host,
- * serves a sealed command or watches the clock; then the loop waits on words in RAM, so that
- * nothing but the host, a tick or the flash engine moves it.
+ * The main loop and the state table of docs/mailbox.md. A poll handles a host command, serves a
+ * sealed command or watches the clock; then the loop waits on words in RAM, so that nothing but the
+ * host, a tick or the flash engine moves it.
  */
 #include "session.h"
 
@@ -20,23 +20,23 @@
 #include "wipe.h"
 
 #define BUFFERS 3u
-#define BUFFER_WORDS (TRANSPORT_ROOM / 4u)
+#define BUFFER_WORDS (TRANSPORT_BOX_BUFFER / 4u)
 
-/* box, plaintext, then flash content of one command each */
+/* Of a sealed command each: its box, then its plaintext, then what flash holds of it. */
 static SECTION_SECRET uint32_t buffers[BUFFERS][BUFFER_WORDS];
-static SECTION_LARGE sealed_command
-    in_hand[BUFFERS];           /* those with a ticket are in the flash engine's hands */
+/* Those with an operation are in the flash engine's hands. */
+static SECTION_LARGE sealed_command in_hand[BUFFERS];
 static sealed_command *pending; /* opened, not run; or NULL */
 
 static flag have_job;
-static host_command handling; /* the host's command at work, or none */
-static flag refusing;         /* a failure now is for good */
+static host_command handling; /* the host command at work, or none */
+static flag refusing;         /* a failure now ends in refused */
 static uint32_t handshakes;
 static flag box_failed;    /* the last session ended by a box that did not open */
 static uint32_t retries;   /* handshakes after such an end */
-static uint32_t last_sign; /* tick of the last sign of life */
-/* tick at which a slot was found damaged, plus 1; 0 when it was sound */
-static uint32_t damaged_until;
+static uint32_t last_sign; /* tick in which the host or the flash engine last did something */
+/* tick, counted from 1, in which the next sealed command was found damaged; 0: it was not */
+static uint32_t damaged_in_tick;
 
 session_state session_current(void) {
   return transport_state();
@@ -61,7 +61,7 @@ static void close_session(session_state next) {
 
 /* Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT. */
 static void end_session(session_state state, session_error error, uint32_t detail) {
-  if (error != ERROR_NONE && sealed_has_keys() && sealed_reply_room()) {
+  if (error != ERROR_NONE && sealed_has_keys() && sealed_can_reply()) {
     uint32_t body[2] = {error, detail};
     sealed_reply(REPLY_ABORT, 0, transport_next() - (pending == 0), body, sizeof body);
   }
@@ -81,7 +81,7 @@ static void offer_handshake(void) {
   transport_show_handshakes(++handshakes);
   transport_reset();
   transport_show_error(ERROR_NONE, 0);
-  damaged_until = 0;
+  damaged_in_tick = 0;
   flash_width psize = supply_psize(), most = job_plan()->psize;
   commands_begin(psize < most ? psize : most);
   sealed_offer(handshakes, psize);
@@ -89,7 +89,7 @@ static void offer_handshake(void) {
   session_enter(STATE_OFFERED);
 }
 
-static void handle_command(host_command command) {
+static void handle_host_command(host_command command) {
   session_state state = session_current();
   if (command == HOST_COMMAND_JOB && state == STATE_WAITING) {
     job_take();
@@ -110,7 +110,7 @@ static void handle_command(host_command command) {
 /* A place the flash engine does not need, or NULL. */
 static sealed_command *find_free(void) {
   for (uint32_t i = 0; i < BUFFERS; i++)
-    if (in_hand[i].ticket == 0) return &in_hand[i];
+    if (in_hand[i].operation == 0) return &in_hand[i];
   return 0;
 }
 
@@ -118,16 +118,16 @@ static sealed_command *find_free(void) {
 static sealed_command *find_oldest(void) {
   sealed_command *oldest = 0;
   for (uint32_t i = 0; i < BUFFERS; i++)
-    if (in_hand[i].ticket != 0 &&
-        (oldest == 0 || (int32_t)(in_hand[i].ticket - oldest->ticket) < 0))
+    if (in_hand[i].operation != 0 &&
+        (oldest == 0 || (int32_t)(in_hand[i].operation - oldest->operation) < 0))
       oldest = &in_hand[i];
   return oldest;
 }
 
-/* True when a sealed command may be looked for now: a damaged slot is read again a tick later. */
+/* True when a sealed command may be looked for now: a damaged one is read again a tick later. */
 static bool may_receive(void) {
   return is_keyed_state(session_current()) && pending == 0 && find_free() != 0 &&
-         damaged_until != tick_count + 1;
+         damaged_in_tick != tick_count + 1;
 }
 
 /* Receives and opens the next sealed command if it is there; aborts when its box does not open. */
@@ -136,7 +136,7 @@ static void receive_command(void) {
   sealed_command *command = find_free();
   uint8_t *box = (uint8_t *)buffers[command - in_hand];
   uint32_t length = transport_receive(box);
-  damaged_until = length == 0 ? tick_count + 1 : 0;
+  damaged_in_tick = length == 0 ? tick_count + 1 : 0;
   if (length == 0) return;
   bf_wipe(command, sizeof *command);
   command->bytes = box;
@@ -148,14 +148,14 @@ static void receive_command(void) {
 
 static void release(sealed_command *command) {
   bf_wipe(command->bytes, command->size);
-  command->ticket = 0;
+  command->operation = 0;
 }
 
 /* Runs the sealed command that is pending. True when there was something to do. */
 static bool run_pending(void) {
   sealed_command *command = pending;
   if (command == 0 || !commands_run(command, find_oldest() == 0)) return false;
-  if (command->ticket == 0) release(command);
+  if (command->operation == 0) release(command);
   pending = 0;
   last_sign = tick_count;
   transport_accept();
@@ -166,7 +166,7 @@ static bool run_pending(void) {
 /* Hashes what has come back from flash. True when there was something. */
 static bool hash_programmed(void) {
   sealed_command *command = find_oldest();
-  if (command == 0 || !flash_done(command->ticket)) return false;
+  if (command == 0 || !flash_done(command->operation)) return false;
   commands_follow(command);
   release(command);
   return true;
@@ -190,7 +190,7 @@ static void watch_clock(void) {
 }
 
 /*
- * Waits in RAM for a command of the host, the next sealed command, a tick or the end of a flash
+ * Waits in RAM for a host command, the next sealed command, a tick or the end of a flash
  * operation.
  */
 static void wait_for_event(uint32_t seen) {
@@ -202,7 +202,7 @@ static void wait_for_event(uint32_t seen) {
   }
 }
 
-static void command_done(void) {
+static void host_command_done(void) {
   if (*transport_host_command() == handling) *transport_host_command() = HOST_COMMAND_NONE;
   handling = HOST_COMMAND_NONE;
 }
@@ -212,8 +212,8 @@ static void poll(void) {
   handling = *transport_host_command();
   if (handling != HOST_COMMAND_NONE) {
     last_sign = tick_count;
-    handle_command(handling);
-    command_done();
+    handle_host_command(handling);
+    host_command_done();
     return;
   }
   if (is_keyed_state(session_current()) && serve()) return;
@@ -229,6 +229,6 @@ void session_poll_forever(void) {
 void session_aborted(session_error error, uint32_t detail) {
   end_session(refusing || session_current() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error,
               detail);
-  if (handling != HOST_COMMAND_NONE) command_done();
+  if (handling != HOST_COMMAND_NONE) host_command_done();
   session_poll_forever();
 }

@@ -1,6 +1,6 @@
 /*
  * The life of a session (docs/mailbox.md, "States"): host commands, sealed commands in hand, the
- * idle limit, the end. The one file that changes the state is session.c.
+ * idle limit, the end. Its state is set by session_enter() and nowhere else.
  */
 #ifndef BF_SESSION_H
 #define BF_SESSION_H
@@ -13,7 +13,8 @@
 session_state session_current(void);
 
 /*
- * Moves to a state and publishes it: for commands that lead to the next one, the start and a fault.
+ * Moves to a state and publishes it. Called by session.c, by the sealed commands FINAL and LOCK, at
+ * the end of the start and by a CPU fault.
  */
 void session_enter(session_state state);
 

@@ -45,7 +45,7 @@ void transport_give_m3(const uint8_t m3[M3_SIZE]);
 
 /* -- Sealed commands -- */
 
-/* Forgets what a session left: sequences, slots, NAK. */
+/* Forgets what a session left: sequences, sealed commands and replies under way. */
 void transport_reset(void);
 
 /* Sequence of the next sealed command, from 1 on. */
@@ -58,14 +58,14 @@ uint32_t transport_next(void);
 const volatile uint32_t *transport_arrival(void);
 
 /*
- * Copies the box of sealed command transport_next() to `box` (TRANSPORT_ROOM bytes) and checks the
- * copy. Returns its length, or 0 when it was damaged on the way: the host is then asked for it
- * again (NAK).
+ * Copies the box of sealed command transport_next() to `box` (TRANSPORT_BOX_BUFFER bytes) and
+ * checks the copy. Returns its length, or 0 when it was damaged on the way: the host is then asked
+ * for it again.
  */
 uint32_t transport_receive(uint8_t *box);
 
-/* What a transport may write behind a box of BOX_IMAGE bytes. */
-#define TRANSPORT_ROOM (BOX_IMAGE + 16u)
+/* The longest box, and what a transport may write behind it. */
+#define TRANSPORT_BOX_BUFFER (BOX_IMAGE + 16u)
 
 /* Counts sealed command transport_next() as accepted and publishes. */
 void transport_accept(void);
@@ -73,7 +73,7 @@ void transport_accept(void);
 /* -- Replies -- */
 
 /* True when reply `sequence` may be given: the host has fetched enough of those before it. */
-bool transport_reply_room(uint32_t sequence);
+bool transport_can_reply(uint32_t sequence);
 
 /*
  * Gives a sealed reply of BOX_REPLY bytes. The host sees it with the next accept or state, or at
@@ -84,11 +84,11 @@ void transport_publish(void);
 
 /* -- Status and progress -- */
 
-/* The session's state: kept and published. Only session.c sets it. */
+/* The session's state: kept and published. Only session_enter() sets it. */
 session_state transport_state(void);
 void transport_show_state(session_state state);
 
-/* Why the session ended, and the detail that goes with it; to be followed by a state. */
+/* Why the session ended, and the detail that goes with it; a new state is shown after it. */
 void transport_show_error(session_error error, uint32_t detail);
 
 /* What goes on, and on which sector or range. May be called by the flash interrupt. */

@@ -7,10 +7,10 @@
 
 #include "util.h"
 
-extern uint8_t secret_start[], secret_end[], device_end[], stack_limit[];
+extern uint8_t secret_start[], secret_end[], chip_key_end[], stack_limit[];
 
 void wipe_secrets(session_state next) {
-  const uint8_t *end = next >= STATE_EXPIRED ? device_end : secret_end;
+  const uint8_t *end = next >= STATE_EXPIRED ? chip_key_end : secret_end;
   bf_wipe(secret_start, (size_t)(end - secret_start));
   __asm__ volatile("mov r12, sp" ::: "r12");
   uint8_t *here = __builtin_frame_address(

@@ -1,4 +1,4 @@
-/* What must not outlive a session, and its end. */
+/* The end of what must not outlive a session. */
 #ifndef BF_WIPE_H
 #define BF_WIPE_H
 

@@ -11,8 +11,8 @@
 #define CLOCK_FAST_HZ 160000000u
 
 /*
- * Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz, flash at 8 wait states with caches off.
- * True on failure.
+ * Switches to 160 MHz; APB1 /4, APB2 /2, PLL48CLK 45.7 MHz; flash with the wait states the chip
+ * needs for that at any supply (CHIP_LATENCY in target.h), caches off. True on failure.
  */
 flag clock_start(void);
 

@@ -3,8 +3,8 @@
  * opened meanwhile.
  *
  * While an operation runs nothing reads the array and nothing writes the control register.
- * Operations are done in the order they were queued; each has a ticket, and is done once
- * flash_done(ticket) says so.
+ * Operations are numbered as they are queued, from 1 on, and done in that order: number n is done
+ * once flash_done(n) says so.
  */
 #ifndef BF_FLASH_H
 #define BF_FLASH_H
@@ -31,20 +31,20 @@ void flash_begin(flash_width psize);
 void flash_unlock(void);
 
 /* True when one more operation may be queued. */
-bool flash_room(void);
+bool flash_can_queue(void);
 
-/* Queues the erase of a sector. Returns its ticket. */
+/* Queues the erase of a sector. Returns its number. */
 uint32_t flash_erase(uint32_t number, chip_sector sector);
 
 /*
  * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped.
  * The engine clears the source behind itself, and when all is programmed fills it with what flash
  * reads, while no operation runs; `boot_prefix`, unless NULL, takes the FLASH_BOOT_PREFIX bytes in
- * front of `address` then. Returns the ticket; the source is the caller's again once that is done.
+ * front of `address` then. Returns its number; the source is the caller's again once that is done.
  */
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix);
 
-bool flash_done(uint32_t ticket);
+bool flash_done(uint32_t number);
 bool flash_idle(void);
 
 /* Words programmed in this session. */
@@ -65,10 +65,13 @@ void flash_wait(void);
  */
 void flash_drop(void);
 
-/* Drops, waits for the unit or sector that runs (bounded), locks. */
+/* Drops, waits for the store or erase that runs (bounded), locks. */
 void flash_stop(void);
 
-/* Programs read protection level 1, all other options as they are. Fails or waits. */
+/*
+ * Programs read protection level 1, all other options as they are, and waits until that is done;
+ * fails when it is not in time, or with an error flag.
+ */
 void flash_protect(void);
 
 #endif

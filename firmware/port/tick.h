@@ -1,7 +1,7 @@
 /*
- * The stub's only clock: a counter of 100 ms ticks in RAM, and wake_count, raised by every tick and
- * by the flash interrupt at the end of an operation or at an error. What the host writes is polled
- * besides.
+ * The program's only clock: a counter of 100 ms ticks in RAM, and wake_count, raised by every tick
+ * and by the flash interrupt at the end of an operation or at an error. What the host writes is
+ * polled besides.
  */
 #ifndef BF_TICK_H
 #define BF_TICK_H

@@ -11,15 +11,16 @@
 #include "util.h"
 #include "wipe.h"
 
-#define FRAME_PC 6u
-#define FRAME_XPSR 7u
-#define FRAME_BYTES 32u
+/* What the core stacks when it takes an exception (ARMv7-M B1.5.6): indices of words, all bytes. */
+#define STACKED_PC 6u
+#define STACKED_XPSR 7u
+#define STACKED_BYTES 32u
 
 extern uint8_t fault_stack_top[], stack_top[];
 
 static uint32_t stacked(uint32_t sp, uint32_t index) {
   bool readable =
-      (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - FRAME_BYTES;
+      (sp & 3u) == 0 && sp >= MEM_PRIVATE && sp <= MEM_PRIVATE + MEM_PRIVATE_SIZE - STACKED_BYTES;
   return readable ? ((const volatile uint32_t *)sp)[index] : 0;
 }
 
@@ -42,11 +43,11 @@ static void stay(void) {
 
 /* `sp` as the exception left it. */
 void fault_main(uint32_t sp) {
-  uint32_t pc = stacked(sp, FRAME_PC);
+  uint32_t pc = stacked(sp, STACKED_PC);
   volatile uint32_t *fault = mailbox_word(MAILBOX_FAULT);
   fault[0] = pc;
   fault[1] = 0; /* not LR: the primitives keep data in it */
-  fault[2] = stacked(sp, FRAME_XPSR);
+  fault[2] = stacked(sp, STACKED_XPSR);
   fault[3] = SCB_CFSR;
   fault[4] = SCB_HFSR;
   fault[5] = SCB_BFAR;

@@ -60,22 +60,23 @@
 /* Control page, offsets */
 #define MAILBOX_MAGIC_VALUE          0x32584D42u
 #define MAILBOX_MAGIC                0x00u /* written last when the stub is up */
-#define MAILBOX_STATUS               0x04u /* the one word that is polled, see STATUS_BITS */
-#define MAILBOX_ERROR                0x08u /* why it refused, aborted or stopped, see ERRORS */
+/* the one word that is polled: state, NAK and two sequences */
+#define MAILBOX_STATUS               0x04u
+#define MAILBOX_ERROR                0x08u /* why it refused, aborted or stopped */
 /* address, sector, flag word or PC that goes with ERROR */
 #define MAILBOX_DETAIL               0x0Cu
 #define MAILBOX_WORDS                0x10u /* words programmed so far, progress only */
 #define MAILBOX_VERSION              0x14u /* major * 256 + minor */
 #define MAILBOX_HANDSHAKES           0x18u /* handshakes begun */
-/* what goes on, see ACTIVITIES; sector or range in bits 31:8 */
+/* what the chip is doing; its sector or range in bits 31:8 */
 #define MAILBOX_ACTIVITY             0x1Cu
-#define MAILBOX_FAULT                0x20u /* 8 words after a CPU fault, see FAULT_WORDS */
-/* see COMMANDS; the stub sets it to 0 when it has handled it */
+#define MAILBOX_FAULT                0x20u /* 8 words after a CPU fault, the first is the PC */
+/* what the agent asks; the stub sets it to 0 when it has handled it */
 #define MAILBOX_COMMAND              0x80u
-#define MAILBOX_JOB_LENGTH           0x84u /* bytes in the job area */
+#define MAILBOX_JOB_LENGTH           0x84u /* length of the job in bytes */
 /* highest reply fetched; the stub clears it for a new handshake */
 #define MAILBOX_REPLY_ACK            0x88u
-#define MAILBOX_SAVE                 0x90u /* 12 words for the agent alone, see SAVE_WORDS */
+#define MAILBOX_SAVE                 0x90u /* 12 words for the agent alone */
 #define MAILBOX_M1                   0xC0u /* first handshake message */
 #define MAILBOX_M2                   0x150u /* second handshake message */
 #define MAILBOX_M3                   0x1D0u /* third handshake message */

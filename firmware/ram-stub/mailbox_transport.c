@@ -105,7 +105,7 @@ void transport_accept(void) {
   transport_publish();
 }
 
-bool transport_reply_room(uint32_t sequence) {
+bool transport_can_reply(uint32_t sequence) {
   return (int32_t)(sequence - *mailbox_word(MAILBOX_REPLY_ACK)) <= (int32_t)REPLY_SLOTS;
 }
 

@@ -5,11 +5,11 @@ export const KEY_LABELS = {
   confirmI: 'confirm i',
   chainI2r: 'chain i2r',
   chainR2i: 'chain r2i',
-  device: 'device',
+  chipKey: 'device',
   exporter: 'exporter',
   boxKey: 'box key',
   nextChain: 'next chain',
 } as const;
 
 /** Keys of the two extractions of the schedule, ASCII (docs/protocol.md §4). */
-export const EXTRACTION_KEYS = { shared: 'blindflash/2 extract', device: 'blindflash/2 device' } as const;
+export const EXTRACTION_KEYS = { shared: 'blindflash/2 extract', chipKey: 'blindflash/2 device' } as const;

@@ -89,8 +89,8 @@ export class KeySchedule {
 
   /** Mixes X25519(D, e_r), 32 bytes (wiped), into everything that follows. */
   mixDevice(se: Uint8Array): void {
-    const key = deriveKey(this.#prk0, KEY_LABELS.device, this.#transcript);
-    this.#prk = hmacSha512(ascii(EXTRACTION_KEYS.device), key, se);
+    const key = deriveKey(this.#prk0, KEY_LABELS.chipKey, this.#transcript);
+    this.#prk = hmacSha512(ascii(EXTRACTION_KEYS.chipKey), key, se);
     wipe(key, se);
   }
 

@@ -26,7 +26,7 @@ export const CHIP_ERRORS = {
   confirmWrong: { number: 6, what: 'confirmation wrong', detail: '', code: 'BF-STUB-AUTHENTICATION' },
   boxFailed: { number: 7, what: 'box did not open', detail: 'sequence', code: 'BF-STUB-AUTHENTICATION' },
   outsidePlan: { number: 8, what: 'outside plan', detail: 'address, sector or index', code: 'BF-JOB-REFUSED' },
-  order: { number: 9, what: 'order', detail: 'kind', code: 'BF-JOB-REFUSED' },
+  order: { number: 9, what: 'order', detail: 'command kind', code: 'BF-JOB-REFUSED' },
   flashError: { number: 10, what: 'flash error', detail: 'FLASH_SR', code: 'BF-STUB-PROGRAM' },
   flashTimeout: { number: 11, what: 'flash timeout', detail: 'FLASH_SR', code: 'BF-STUB-PROGRAM' },
   digestDiffers: { number: 12, what: 'digest differs', detail: 'range, FFFFFFFF for the root', code: 'BF-JOB-VERIFY' },
@@ -38,7 +38,12 @@ export const CHIP_ERRORS = {
   cpuFault: { number: 18, what: 'CPU fault', detail: 'PC', code: 'BF-STUB-CRASHED' },
   tooManyHandshakes: { number: 19, what: 'too many handshakes', detail: '', code: 'BF-STUB-AUTHENTICATION' },
   zeroSecret: { number: 20, what: 'zero shared secret', detail: '', code: 'BF-STUB-AUTHENTICATION' },
-  malformedFrame: { number: 21, what: 'malformed frame', detail: 'kind', code: 'BF-JOB-REFUSED' },
+  malformedCommand: {
+    number: 21,
+    what: 'malformed sealed command',
+    detail: 'command kind',
+    code: 'BF-JOB-REFUSED',
+  },
   noRandom: { number: 22, what: 'this part has no random generator', detail: 'DEV_ID', code: 'BF-TARGET-NO-RANDOM' },
 } as const satisfies Record<string, ChipErrorRow>;
 

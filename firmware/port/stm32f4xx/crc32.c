@@ -1,5 +1,5 @@
 /*
- * The CRC unit (RM0090 section 4) takes words with their highest bit first; turning words and
+ * The CRC peripheral (RM0090 section 4) takes words with their highest bit first; turning words and
  * result around makes it the usual CRC.
  */
 #include "crc32.h"

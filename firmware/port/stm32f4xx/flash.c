@@ -1,8 +1,9 @@
 /*
  * Flash of the STM32F4 (RM0090 sections 3.5 to 3.9): see flash.h.
  *
- * EOPIE and ERRIE raise the interrupt at the end of each unit of PSIZE bytes; the handler starts
- * the next. PG stays set over a run of units, so CR is written twice an operation only. SNB is the
+ * EOPIE and ERRIE raise the interrupt at the end of each store, which is 1, 2 or 4 bytes wide as
+ * PSIZE says; the handler makes the next. PG stays set over a run of stores, so CR is written twice
+ * an operation only. SNB is the
  * sector number, plus 4 in bank 2 (RM0090 section 3.9.8).
  */
 #include "flash.h"
@@ -24,10 +25,11 @@
 #define CR_IDLE (FLASH_CR_EOPIE | FLASH_CR_ERRIE)
 #define BANK2_SECTOR 12u
 #define BANK2_SNB_GAP 4u
-#define PATIENCE 0x400000u /* turns of a loop on SR at the start: over 2 s at 16 MHz */
+/* Turns of a loop on SR at the start, of at least 10 cycles: 0.26 s or more at 160 MHz. */
+#define PATIENCE 0x400000u
 
 /*
- * Twice the longest times of the data sheet, in tick_count, and one because a tick may be almost
+ * Twice the longest times of the data sheet, in ticks, and one more because a tick may be almost
  * over.
  */
 #define PROGRAM_TICKS 10u
@@ -37,9 +39,9 @@ static const uint8_t ERASE_TICKS[3] = {
 
 #define QUEUE 8u
 
-/* An erase or a run of bytes to program: `source` is the tag. */
+/* An erase or a run of bytes to program: `source` says which. */
 typedef struct {
-  uint32_t address; /* in flash: of the sector, or of the next unit to program */
+  uint32_t address; /* in flash: of the sector, or of the next store */
   uint8_t *source;  /* NULL: erase; else what is still to be programmed */
   union {
     uint32_t sector; /* erase: its number */
@@ -54,8 +56,8 @@ static inline bool is_erase(const operation *op) {
 }
 
 static SECTION_LARGE operation queue[QUEUE];
-static volatile uint32_t tickets_given;
-static volatile uint32_t tickets_done;
+static volatile uint32_t operations_queued;
+static volatile uint32_t operations_done;
 static volatile flag running;
 static volatile uint32_t error_flags;      /* SR at the first error, else 0 */
 static volatile uint32_t started_at;       /* tick at which the running operation began */
@@ -67,14 +69,14 @@ static uint32_t control(uint32_t bits) {
   return bits | FLASH_CR_PSIZE(psize) | CR_IDLE;
 }
 
-/* Value of the unit at `from`. */
-static uint32_t unit_at(const uint8_t *from) {
+/* What a store takes from the source at `from`. */
+static uint32_t value_at(const uint8_t *from) {
   return psize == WIDTH_X32   ? bf_load_le32(from)
          : psize == WIDTH_X16 ? (uint32_t)from[0] | (uint32_t)from[1] << 8
                               : from[0];
 }
 
-static void store_unit(uint32_t to, uint32_t value) {
+static void store(uint32_t to, uint32_t value) {
   if (psize == WIDTH_X32)
     *(volatile uint32_t *)to = value;
   else if (psize == WIDTH_X16)
@@ -83,16 +85,16 @@ static void store_unit(uint32_t to, uint32_t value) {
     *(volatile uint8_t *)to = (uint8_t)value;
 }
 
-/* Clears the source of the unit just done and steps on. */
-BF_INLINE void next_unit(void) {
+/* Clears the source of the store just done and steps on. */
+BF_INLINE void step_over_store(void) {
   uint32_t width = 1u << psize;
-  store_unit((uint32_t)current.source, 0);
+  store((uint32_t)current.source, 0);
   current.source += width;
   current.address += width;
   current.left -= width;
 }
 
-/* Stores the next unit if it is a word of x32 to program: the common case. */
+/* Makes the next store if it is a word at x32 and not all ones: the common case. */
 BF_INLINE bool program_word(void) {
   uint32_t value = *(uint32_t *)(uintptr_t)current.source;
   if (psize != WIDTH_X32 || current.left == 0 || value == 0xFFFFFFFFu) return false;
@@ -101,15 +103,15 @@ BF_INLINE bool program_word(void) {
   return true;
 }
 
-/* Stores the next unit that is not all ones. False when there is none. */
+/* Makes the next store that is not all ones. False when there is none. */
 static bool program_more(void) {
   uint32_t blank = psize == WIDTH_X32 ? 0xFFFFFFFFu : (1u << (8u << psize)) - 1u;
-  for (; current.left > 0; next_unit()) {
+  for (; current.left > 0; step_over_store()) {
     if ((current.address & 3u) == 0 && bf_load_le32(current.source) != 0xFFFFFFFFu)
       transport_show_words(++words_programmed);
-    uint32_t value = unit_at(current.source);
+    uint32_t value = value_at(current.source);
     if (value == blank) continue;
-    store_unit(current.address, value);
+    store(current.address, value);
     return true;
   }
   return false;
@@ -125,19 +127,19 @@ static void start_erase(void) {
 
 /* The array is idle for a moment: reads back what the operation has programmed, for the digests. */
 static void read_back(void) {
-  const operation *op = &queue[tickets_done % QUEUE];
+  const operation *op = &queue[operations_done % QUEUE];
   bf_copy(op->source, (const uint8_t *)op->address, op->left);
   if (op->boot_prefix)
     bf_copy(op->boot_prefix, (const uint8_t *)op->address - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
 }
 
 /*
- * Starts queued operations until one keeps the hardware busy; interrupts must be masked or this be
+ * Starts queued operations until one keeps the hardware busy; called with interrupts masked, or by
  * the handler.
  */
 static void start_next(void) {
-  while (tickets_done != tickets_given) {
-    current = queue[tickets_done % QUEUE];
+  while (operations_done != operations_queued) {
+    current = queue[operations_done % QUEUE];
     started_at = tick_count;
     running = true;
     if (is_erase(&current)) {
@@ -148,7 +150,7 @@ static void start_next(void) {
     FLASH_CR = control(FLASH_CR_PG);
     if (program_more()) return;
     read_back();
-    tickets_done++;
+    operations_done++;
   }
   FLASH_CR = control(0);
   running = false;
@@ -157,7 +159,7 @@ static void start_next(void) {
 
 static void end_operation(void) {
   if (!is_erase(&current)) read_back();
-  tickets_done++;
+  operations_done++;
   wake_count++;
   start_next();
 }
@@ -173,7 +175,7 @@ BF_FAST void flash_irq(void) {
     wake_count++;
   } else if ((sr & FLASH_SR_EOP) != 0 && running) {
     if (!is_erase(&current)) {
-      next_unit();
+      step_over_store();
       if (program_word() || program_more()) return;
     }
     end_operation();
@@ -182,11 +184,11 @@ BF_FAST void flash_irq(void) {
 
 static uint32_t enqueue(operation next) {
   irq_off();
-  queue[tickets_given % QUEUE] = next;
-  tickets_given++;
+  queue[operations_queued % QUEUE] = next;
+  operations_queued++;
   if (!running && error_flags == 0) start_next();
   irq_on();
-  return tickets_given;
+  return operations_queued;
 }
 
 void flash_start(void) {
@@ -209,8 +211,8 @@ void flash_unlock(void) {
   FLASH_KEYR = KEY2;
 }
 
-bool flash_room(void) {
-  return tickets_given - tickets_done < QUEUE;
+bool flash_can_queue(void) {
+  return operations_queued - operations_done < QUEUE;
 }
 
 uint32_t flash_erase(uint32_t number, chip_sector sector) {
@@ -223,12 +225,12 @@ uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8
       .address = address, .source = (uint8_t *)source, .left = bytes, .boot_prefix = boot_prefix});
 }
 
-bool flash_done(uint32_t ticket) {
-  return (int32_t)(tickets_done - ticket) >= 0;
+bool flash_done(uint32_t number) {
+  return (int32_t)(operations_done - number) >= 0;
 }
 
 bool flash_idle(void) {
-  return tickets_done == tickets_given;
+  return operations_done == operations_queued;
 }
 
 uint32_t flash_words(void) {
@@ -255,14 +257,14 @@ void flash_wait(void) {
 
 void flash_drop(void) {
   irq_off();
-  uint32_t first = tickets_done;
+  uint32_t first = operations_done;
   if (running) {
     operation *op = &queue[first++ % QUEUE];
     if (!is_erase(&current)) current.left = 1u << psize;
     op->left = 0; /* nothing is read back */
     op->boot_prefix = 0;
   }
-  tickets_given = first;
+  operations_queued = first;
   irq_on();
 }
 
@@ -272,7 +274,7 @@ void flash_stop(void) {
   }
   /* first: an operation that ends after all must not start what was dropped */
   running = false;
-  tickets_done = tickets_given;
+  operations_done = operations_queued;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
   transport_show_activity(ACTIVITY_IDLE, 0);
 }

@@ -20,7 +20,6 @@
 #define RCC_CR_PLLRDY BIT(25)
 #define RCC_PLLCFGR REG32(0x40023804u)
 #define RCC_CFGR REG32(0x40023808u)
-#define RCC_CFGR_SW 3u
 #define RCC_CFGR_SW_PLL 2u
 #define RCC_CFGR_SWS (3u << 2)
 #define RCC_CFGR_SWS_PLL (2u << 2)
@@ -28,7 +27,6 @@
 #define RCC_CFGR_PPRE2_2 (4u << 13)
 #define RCC_AHB1ENR REG32(0x40023830u)
 #define RCC_AHB1ENR_CRC BIT(12)
-#define RCC_AHB1ENR_CCM BIT(20)
 #define RCC_AHB2ENR REG32(0x40023834u)
 #define RCC_AHB2ENR_RNG BIT(6)
 #define RCC_APB1ENR REG32(0x40023840u)
@@ -41,7 +39,7 @@
 #define PWR_CSR REG32(0x40007004u)
 #define PWR_CSR_PVDO BIT(2)
 
-/* CRC unit */
+/* CRC */
 #define CRC_DR REG32(0x40023000u)
 #define CRC_CR REG32(0x40023008u)
 #define CRC_CR_RESET BIT(0)

@@ -17,7 +17,7 @@ ERRORS = {1: "plan malformed", 2: "wrong chip", 3: "random generator failed", 4:
           8: "outside plan", 9: "order", 10: "flash error", 11: "flash timeout",
           12: "digest differs", 13: "not blank", 14: "option bytes failed", 15: "idle limit",
           16: "agent asked to stop", 17: "controller asked to stop", 18: "CPU fault",
-          19: "too many handshakes", 20: "zero shared secret", 21: "malformed frame",
+          19: "too many handshakes", 20: "zero shared secret", 21: "malformed sealed command",
           22: "no random generator"}
 
 
