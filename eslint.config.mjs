@@ -65,6 +65,8 @@ export default tseslint.config(
       '@typescript-eslint/no-empty-function': 'off',
       'no-constant-condition': ['error', { checkLoops: false }],
       curly: ['error', 'multi-line', 'consistent'],
+      // Prettier breaks code at 120 columns and leaves comments as they are.
+      'max-len': ['error', { code: 1000, comments: 120, ignoreUrls: true, ignorePattern: 'prettier-ignore' }],
       'no-restricted-syntax': [
         'error',
         {

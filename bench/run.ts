@@ -1,4 +1,5 @@
-// `npm run bench`: whole jobs in virtual time, other tools beside them (docs/performance.md). Exit status 1 when a target is missed.
+// `npm run bench`: whole jobs in virtual time, other tools beside them (docs/performance.md). Exit status 1 when a
+// target is missed.
 //   --quick        the small rows only, no other tools
 //   --only TEXT    rows whose name contains TEXT
 //   --no-tools     no OpenOCD, no st-flash
@@ -22,7 +23,10 @@ const quick = flags.includes('--quick');
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const told = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** What the simulation itself costs: processor seconds for each virtual second of the whole job, yes to the agent's leaving. */
+/**
+ * What the simulation itself costs: processor seconds for each virtual second of the whole job,
+ * yes to the agent's leaving.
+ */
 function costLine({ processorSeconds, left }: JobResult): string {
   const each = processorSeconds / (left / 1000);
   return `${processorSeconds.toFixed(1)} s of processor time, ${each.toFixed(2)} s for a virtual second`;

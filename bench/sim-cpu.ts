@@ -1,8 +1,8 @@
 // Speed of the Cortex-M4 interpreter: million emulated instructions per second (MIPS), and the seconds that one
-// virtual second of such a loop takes on a core at 168 MHz (168e6 cycles of it; loops that only wait are skipped and free).
-// Method: four hand-assembled loops with a known number of instructions per turn run from RAM on an otherwise empty chip,
-// two warm-up slices first, then the best of five slices of 30 million cycles. Seconds are the process's CPU time, which on
-// an idle machine is wall time, so that other load does not count. Run: npx tsx bench/sim-cpu.ts
+// virtual second of such a loop takes on a core at 168 MHz (168e6 cycles of it; loops that only wait are skipped and
+// free). Method: four hand-assembled loops with a known number of instructions per turn run from RAM on an otherwise
+// empty chip, two warm-up slices first, then the best of five slices of 30 million cycles. Seconds are the process's
+// CPU time, which on an idle machine is wall time, so that other load does not count. Run: npx tsx bench/sim-cpu.ts
 import { Machine, RAM } from '../test/unit/sim/cpu/machine.ts';
 
 interface Loop {
@@ -21,7 +21,8 @@ const LOOPS: readonly Loop[] = [
   {
     name: 'rotate and exclusive-or (stream cipher)',
     instructions: 7,
-    // eor.w r0,r0,r1,ror #25; add.w r2,r0,r3; eor.w r1,r1,r2,ror #23; add.w r3,r1,r0; eor.w r5,r5,r3,ror #19; subs r6,#1; bne
+    // eor.w r0,r0,r1,ror #25; add.w r2,r0,r3; eor.w r1,r1,r2,ror #23; add.w r3,r1,r0; eor.w
+    // r5,r5,r3,ror #19; subs r6,#1; bne
     code: [0xea80, 0x6071, 0xeb00, 0x0203, 0xea81, 0x51f2, 0xeb01, 0x0300, 0xea85, 0x45f3, 0x3e01, 0xd1f3],
   },
   {

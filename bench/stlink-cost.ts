@@ -1,8 +1,8 @@
 // The cost model of the virtual probe against hardware figures (docs/reference/stlink.md §6.1), in virtual time.
-// Method: the command patterns of three programs (docs/reference/stlink.md §3.3, §5.1) run on the virtual F427 behind the
-// virtual V2; the chip executes real loaders. The command latency, known only as 1 to 3 ms, is fitted on one figure (OpenOCD's dump_image) by
-// bisection; everything else keeps its default. Shares may overlap: the chip programs while the probe transfers.
-// Run: npx tsx bench/stlink-cost.ts
+// Method: the command patterns of three programs (docs/reference/stlink.md §3.3, §5.1) run on the virtual F427 behind
+// the virtual V2; the chip executes real loaders. The command latency, known only as 1 to 3 ms, is fitted on one figure
+// (OpenOCD's dump_image) by bisection; everything else keeps its default. Shares may overlap: the chip programs while
+// the probe transfers. Run: npx tsx bench/stlink-cost.ts
 import { Board } from '../sim/board.ts';
 import { COST_ROWS, costModel, usbNs, wireNs } from '../sim/stlink/cost.ts';
 import type { CostModel } from '../sim/stlink/cost.ts';

@@ -1,6 +1,7 @@
-// How a command of the binary is declared: one value with its name, who runs it, options, positionals and the way to its handler.
-// From it are made what yargs reads, `--help`, the table in README.md and docs/commands.md.
-// A declaration imports no code of agent, controller or sim, so that the relay's image, which has none, can list them all.
+// How a command of the binary is declared: one value with its name, who runs it, options, positionals and the way to
+// its handler. From it are made what yargs reads, `--help`, the table in README.md and docs/commands.md.
+// A declaration imports no code of agent, controller or sim, so that the relay's image, which has
+// none, can list them all.
 import type { Argv, CommandModule, Options, PositionalOptions } from 'yargs';
 
 /** The people a command is for. */

@@ -1,4 +1,5 @@
-// Every command of the binary, in the order of its help. A new one is a declaration in the folder of whoever runs it, and a line here.
+// Every command of the binary, in the order of its help. A new one is a declaration in the folder of whoever runs it,
+// and a line here.
 import type { CommandDeclaration } from './command.ts';
 import { AGENT, DOCTOR } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';

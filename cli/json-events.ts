@@ -1,6 +1,6 @@
-// What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas are the
-// promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes nothing else.
-// Knows shared/ only: the relay's image has no other folder.
+// What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas
+// are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes
+// nothing else. Knows shared/ only: the relay's image has no other folder.
 import { z } from 'zod';
 import { BOARD_STATES, HelloSchema, ProblemSchema, type BoardState } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';

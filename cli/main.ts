@@ -1,4 +1,5 @@
-// The binary (docs/product.md §4): the commands of cli/commands.ts, each loaded only when it is called (a relay image carries no USB library).
+// The binary (docs/product.md §4): the commands of cli/commands.ts, each loaded only when it is called (a relay image
+// carries no USB library).
 import { readFileSync } from 'node:fs';
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';

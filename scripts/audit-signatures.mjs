@@ -1,4 +1,5 @@
-// `npm audit signatures` for the CI: a bad or missing signature fails, a registry (or its keys) that does not answer does not.
+// `npm audit signatures` for the CI: a bad or missing signature fails, a registry (or its keys) that
+// does not answer does not.
 //   node scripts/audit-signatures.mjs
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

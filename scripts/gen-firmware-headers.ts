@@ -1,6 +1,6 @@
-// Writes the two headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h (what chip and
-// controller say to one another) and firmware/ram-stub/mailbox.h (how the stub and the agent pass it on through SRAM).
-// Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
+// Writes the two headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h
+// (what chip and controller say to one another) and firmware/ram-stub/mailbox.h (how the stub and the agent pass it on
+// through SRAM). Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
 // With --check it only compares and exits 1 when a header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -106,7 +106,7 @@ ${body.join('\n\n')}
 `;
 }
 
-// ── protocol.h ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── protocol.h ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** What every hash's name of this protocol begins with; the names in protocol.h are what follows. */
 const DOMAIN_PREFIX = 'blindflash/2 ';
@@ -219,7 +219,7 @@ const PROTOCOL_SECTIONS = [
 /** The text of firmware/common/protocol.h. */
 export const protocolHeader = (): string => guarded('BF_PROTOCOL_H', PROTOCOL_SECTIONS);
 
-// ── mailbox.h ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── mailbox.h ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const MAILBOX_SECTIONS: readonly Section[] = [
   [

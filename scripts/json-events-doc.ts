@@ -1,4 +1,5 @@
-// Writes docs/json-events.md from cli/json-events.ts: `node --import=tsx scripts/json-events-doc.ts`. A test compares the two.
+// Writes docs/json-events.md from cli/json-events.ts: `node --import=tsx scripts/json-events-doc.ts`.
+// A test compares the two.
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { JSON_EVENTS, type JsonEventRow, type JsonSpeaker } from '../cli/json-events.ts';

@@ -1,6 +1,7 @@
-// The lock file as it goes into the package: npm installs exactly these versions, by hash, wherever Blindflash is installed from a
-// registry (of a bare tarball it does not read the file).
-// `prepack` writes npm-shrinkwrap.json and `postpack` removes it, because npm would take it for the lock file of this folder:
+// The lock file as it goes into the package: npm installs exactly these versions, by hash, wherever Blindflash is
+// installed from a registry (of a bare tarball it does not read the file).
+// `prepack` writes npm-shrinkwrap.json and `postpack` removes it, because npm would take it for the
+// lock file of this folder:
 //   node scripts/shrinkwrap.mjs write | remove
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
-// Writes agent/probe/usb/addon-table.ts, the hashes of the addons that npm `usb` carries: node --import=tsx scripts/usb-addons.ts [--check]
-// Run it after `npm ci` with a new version of that package in the lock file, whose hash npm has checked. With --check it only
-// compares and exits 1 when the table is another.
+// Writes agent/probe/usb/addon-table.ts, the hashes of the addons that npm `usb` carries: node --import=tsx
+// scripts/usb-addons.ts [--check] Run it after `npm ci` with a new version of that package in the lock file, whose hash
+// npm has checked. With --check it only compares and exits 1 when the table is another.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,5 +1,6 @@
-// The board's own time: core cycles on a clock that may change, and the timers of its peripherals. One event queue outside
-// (sim/event-queue.ts) tells the board how far to go; inside, the nearest timer bounds how long the core may run.
+// The board's own time: core cycles on a clock that may change, and the timers of its peripherals. One
+// event queue outside (sim/event-queue.ts) tells the board how far to go; inside, the nearest timer bounds
+// how long the core may run.
 
 /** A named, re-armable board timer. Names make snapshots possible: no closure is stored. */
 export interface BoardTimer {

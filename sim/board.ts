@@ -139,7 +139,10 @@ export class Board {
   get debugBusStopped(): boolean {
     return this.powered && this.#stop.debugBusStopped;
   }
-  /** False at read protection level 2, and while software uses PA13 or PA14 otherwise (docs/reference/cortex-m-debug.md §1). */
+  /**
+   * False at read protection level 2, and while software uses PA13 or PA14 otherwise
+   * (docs/reference/cortex-m-debug.md §1).
+   */
   get debugPortEnabled(): boolean {
     return this.soc.protection.debugPortEnabled && this.soc.debugPinsConnected;
   }

@@ -30,8 +30,8 @@ export interface Device {
   read(offset: number, width: Width, master: Master): number;
   write(offset: number, value: number, width: Width, master: Master): void;
   /**
-   * True when a read at `offset` has no side effect and its value can only change by a write or when a board timer fires.
-   * Only then may the core skip a polling loop. Absent means false.
+   * True when a read at `offset` has no side effect and its value can only change by a write or when a board timer
+   * fires. Only then may the core skip a polling loop. Absent means false.
    */
   pure?(offset: number): boolean;
 }

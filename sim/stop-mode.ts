@@ -14,7 +14,9 @@ export class StopMode {
     this.#soc = soc;
   }
 
-  /** The clock of the AHB-AP stands still: the core sleeps and DBGMCU_CR does not keep the clock that its mode stops. */
+  /**
+   * The clock of the AHB-AP stands still: the core sleeps and DBGMCU_CR does not keep the clock that its mode stops.
+   */
   get debugBusStopped(): boolean {
     const { sleeping, runnable } = this.#core;
     if (!sleeping || runnable || this.#soc.held || this.#soc.protection.switches.sleepingCoreAnswers) return false;

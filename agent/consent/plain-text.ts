@@ -4,7 +4,10 @@ import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 /** Widest line of a sheet, characters. */
 export const SHEET_WIDTH = 100;
 
-/** One line of at most `most` characters; quotation marks become apostrophes, so that the text cannot end its own quotation. */
+/**
+ * One line of at most `most` characters; quotation marks become apostrophes, so that the text
+ * cannot end its own quotation.
+ */
 export function plainText(text: ForeignText | string, most = SHEET_WIDTH): string {
   return quotable(text, most);
 }
@@ -16,7 +19,9 @@ export function boundedText(text: string, units: number): string {
   return line;
 }
 
-/** Our own text in lines of at most `width` characters, broken between words; its indent stays, later lines get `hang`. */
+/**
+ * Our own text in lines of at most `width` characters, broken between words; its indent stays, later lines get `hang`.
+ */
 export function wrapText(text: string, width = SHEET_WIDTH, hang = ''): string[] {
   const lines: string[] = [];
   let line = /^ */.exec(text)?.[0] ?? '';

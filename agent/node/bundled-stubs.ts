@@ -1,4 +1,5 @@
-// Edge: the stubs that come with this installation (firmware/prebuilt), checked against their descriptions before anybody sees them.
+// Edge: the stubs that come with this installation (firmware/prebuilt), checked against their descriptions before
+// anybody sees them.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';

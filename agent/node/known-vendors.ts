@@ -1,5 +1,5 @@
-// Edge: the vendors this computer has said yes to, by V (docs/protocol.md §3, §14). It says no more than that: whether the person at the
-// keyboard has seen a fingerprint before.
+// Edge: the vendors this computer has said yes to, by V (docs/protocol.md §3, §14). It says no more than that: whether
+// the person at the keyboard has seen a fingerprint before.
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readOwned, writeOwned } from './owned-file.ts';

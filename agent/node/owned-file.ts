@@ -1,5 +1,5 @@
-// Edge: small files in a folder of this user's alone, read and written at once (the way back has to be on disk before a message leaves).
-// What somebody else could have put there, or could read, is refused (docs/threat-model.md).
+// Edge: small files in a folder of this user's alone, read and written at once (the way back has to be on disk before a
+// message leaves). What somebody else could have put there, or could read, is refused (docs/threat-model.md).
 import {
   closeSync,
   constants,
@@ -45,7 +45,10 @@ export function readOwned(path: string, largestBytes: number): string | undefine
   });
 }
 
-/** Writes a file as a whole: after a crash it is either the old or the new one. @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE */
+/**
+ * Writes a file as a whole: after a crash it is either the old or the new one.
+ * @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
+ */
 export function writeOwned(path: string, text: string): void {
   const folder = dirname(path);
   guarded(path, () => {

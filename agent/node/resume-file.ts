@@ -1,5 +1,6 @@
-// Edge: the way back to an interrupted job, in a file only its owner can read; gone when the job is over (docs/protocol.md §4 "The way
-// back", §11, §14). Written synchronously: secrets have to be on disk before the tunnel's T3 leaves.
+// Edge: the way back to an interrupted job, in a file only its owner can read; gone when the job is over
+// (docs/protocol.md §4 "The way back", §11, §14). Written synchronously: secrets have to be on disk
+// before the tunnel's T3 leaves.
 import { rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -165,7 +166,11 @@ export interface ResumableJobs {
   readonly foreign: readonly string[];
 }
 
-/** Jobs that can be gone on with; files of expired invites are removed. @param nowMs since 1970 @throws BF-KEYS-PERMISSIONS */
+/**
+ * Jobs that can be gone on with; files of expired invites are removed.
+ * @param nowMs since 1970
+ * @throws BF-KEYS-PERMISSIONS
+ */
 export function resumableJobs(folder: string, nowMs: number): ResumableJobs {
   const paths = listOwned(folder, nowMs)
     .filter((name) => NAME.test(name))
@@ -190,7 +195,8 @@ export function resumableJobs(folder: string, nowMs: number): ResumableJobs {
 
 /**
  * A stored memory, or undefined when there is none that is whole.
- * @throws BF-KEYS-PERMISSIONS when somebody else could have written or may read it, BF-VERSION-FILE for one of another version
+ * @throws BF-KEYS-PERMISSIONS when somebody else could have written or may read it, BF-VERSION-FILE
+ * for one of another version
  */
 export function readResumeFile(path: string): ResumeFile | undefined {
   const text = readOwned(path, LARGEST_BYTES);

@@ -1,4 +1,5 @@
-// Waiting with an end, over the Clock port: the WebUSB surface has no time-outs of its own (docs/reference/stlink.md §7).
+// Waiting with an end, over the Clock port: the WebUSB surface has no time-outs of its own
+// (docs/reference/stlink.md §7).
 import type { Clock } from '../../shared/ports.ts';
 
 /**

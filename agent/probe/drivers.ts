@@ -12,7 +12,10 @@ export function driversFor(selector: string | undefined): readonly ProbeDriver[]
   return DRIVERS.filter((driver) => driver.scheme === scheme);
 }
 
-/** Everything that could be meant by `selector`: nothing, a serial number (or its beginning), or `tcp:HOST:PORT[/SERIAL]`. */
+/**
+ * Everything that could be meant by `selector`: nothing, a serial number (or its beginning), or
+ * `tcp:HOST:PORT[/SERIAL]`.
+ */
 export async function listProbes(selector: string | undefined, environment: ProbeEnvironment): Promise<ProbeListing[]> {
   const lists = await Promise.all(driversFor(selector).map((driver) => driver.list(selector, environment)));
   return lists.flat();

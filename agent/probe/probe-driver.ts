@@ -1,4 +1,5 @@
-// What a driver of a kind of probe tells the list in drivers.ts: which selectors it speaks of, and which probes are there.
+// What a driver of a kind of probe tells the list in drivers.ts: which selectors it speaks of,
+// and which probes are there.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from './probe.ts';
@@ -23,8 +24,8 @@ export interface ProbeListing {
 export interface ProbeDriver {
   readonly name: string;
   /**
-   * How `--probe SELECTOR` begins when it names a place this driver's probes are found at (`tcp:`). Undefined: the probes are on
-   * this computer and are selected by their serial number.
+   * How `--probe SELECTOR` begins when it names a place this driver's probes are found at (`tcp:`). Undefined: the
+   * probes are on this computer and are selected by their serial number.
    */
   readonly scheme: string | undefined;
   /** @param selector as given, undefined when none was */

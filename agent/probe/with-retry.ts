@@ -1,4 +1,5 @@
-// Tries an access to the target again that a disturbed wire or a confused probe may have spoilt. For accesses that may be repeated.
+// Tries an access to the target again that a disturbed wire or a confused probe may have spoilt. For
+// accesses that may be repeated.
 import { asBlindflashError, mayRepeatAccess } from '../../shared/errors/errors.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { pause } from './deadline.ts';

@@ -1,6 +1,6 @@
 // One job on the customer's side, from the first look at the board to the last word (docs/protocol.md §6, §11;
-// docs/product.md §2). The controller's verbs end in the handlers of session-table.ts; there is no other way in. Nothing is written
-// to the board before the customer's yes, and every way out puts the debug unit back.
+// docs/product.md §2). The controller's verbs end in the handlers of session-table.ts; there is no other way in.
+// Nothing is written to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { cleanText, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';

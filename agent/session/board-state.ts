@@ -24,9 +24,9 @@ export function boardNow({ plan, touched, state }: BoardFacts): BoardState {
 }
 
 /**
- * What is done to the board at the end. A finished job ends as its plan says. Otherwise a stub is reset away when flash holds
- * something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can go on. What was
- * only erased is left as it is.
+ * What is done to the board at the end. A finished job ends as its plan says. Otherwise a stub is reset away when flash
+ * holds something that can run; over an incomplete image it stays, quiet and without keys, so that the next agent can
+ * go on. What was only erased is left as it is.
  */
 export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
   if (done && facts.plan !== undefined) return KINDS[facts.plan.kind].finishes ? facts.plan.finalAction : 'none';
@@ -34,7 +34,10 @@ export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
   return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'none' : 'run';
 }
 
-/** The board after `finish(finalState)` succeeded. Of a job that is done and was served by an earlier process this one has seen nothing. */
+/**
+ * The board after `finish(finalState)` succeeded. Of a job that is done and was served by an earlier process this one
+ * has seen nothing.
+ */
 export function boardAfter(facts: BoardFacts, finalState: FinalState, done: boolean): BoardState {
   if (done && facts.plan === undefined) return 'unknown';
   return finalState === 'run' ? 'running' : boardNow(facts);

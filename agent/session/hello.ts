@@ -1,5 +1,5 @@
-// What the agent says of itself, probe and board when a tunnel stands (docs/protocol.md §6, HELLO), within the bounds of each field:
-// a probe may call itself anything.
+// What the agent says of itself, probe and board when a tunnel stands (docs/protocol.md §6, HELLO), within the bounds
+// of each field: a probe may call itself anything.
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { OwnHello } from '../../shared/tunnel/bodies.ts';
 import { boundedText } from '../consent/plain-text.ts';

@@ -1,5 +1,5 @@
-// Whether a BYE that says "done" is one (docs/protocol.md §6, §10): the customer's yes came first, the chip is in a state in which the
-// work is done, and the receipt is the vendor's own for this job, plan and unit.
+// Whether a BYE that says "done" is one (docs/protocol.md §6, §10): the customer's yes came first, the chip is in a
+// state in which the work is done, and the receipt is the vendor's own for this job, plan and unit.
 import { equalBytes, fromHex, isZero } from '../../shared/codec/bytes.ts';
 import { rawText } from '../../shared/codec/foreign-text.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';

@@ -13,7 +13,9 @@ import type { StubRegistry } from '../target/stubs.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 import type { StubJob } from '../transport/port.ts';
 
-/** A job worth asking about. The hash is of the bytes that arrived, which are those shown and those handed to the stub. */
+/**
+ * A job worth asking about. The hash is of the bytes that arrived, which are those shown and those handed to the stub.
+ */
 export interface Job extends StubJob {
   readonly plan: Plan;
   readonly chip: Chip;

@@ -23,7 +23,9 @@ export interface Customer {
   /** The code to be read to the vendor, who types it. `again`: of a later connection. */
   showCode(code: string, again: boolean): void;
   showSheet(sheet: ConsentSheet): void;
-  /** True only for a yes to exactly this sheet. `code`: of the tunnel the plan came by, to be shown beside the question. */
+  /**
+   * True only for a yes to exactly this sheet. `code`: of the tunnel the plan came by, to be shown beside the question.
+   */
   askConsent(sheet: ConsentSheet, code: string): Promise<boolean>;
   progress(progress: JobProgress): void;
 }

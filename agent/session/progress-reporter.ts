@@ -1,4 +1,5 @@
-// How far the stub is, told to vendor (PROGRESS, docs/protocol.md §6) and customer at a measured pace, and only when it has changed.
+// How far the stub is, told to vendor (PROGRESS, docs/protocol.md §6) and customer at a measured pace, and
+// only when it has changed.
 import type { Clock } from '../../shared/ports.ts';
 import { IMAGE_DATA_BYTES } from '../../shared/sealed/messages.ts';
 import type { MessageFields, OwnMessage } from '../../shared/tunnel/messages.ts';

@@ -1,5 +1,5 @@
-// The one question of a session: may this be done? Shown as a sheet, answered by an event; a question that is on the customer's screen
-// stays there whatever the connection does (docs/protocol.md §14).
+// The one question of a session: may this be done? Shown as a sheet, answered by an event; a question that is on the
+// customer's screen stays there whatever the connection does (docs/protocol.md §14).
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { consentSheet } from '../consent/sheet.ts';
 import type { TargetSession } from '../target/target-session.ts';
@@ -24,7 +24,10 @@ export class Questions {
     this.#options = options;
   }
 
-  /** Shows the sheet of a job and asks, unless another question, or this one, waits for its answer. @param code of this tunnel */
+  /**
+   * Shows the sheet of a job and asks, unless another question, or this one, waits for its answer.
+   * @param code of this tunnel
+   */
   put(job: Job, code: string): void {
     if (this.#pending !== undefined) return;
     const { customer, memory, target, vendor, expectAnswer } = this.#options;

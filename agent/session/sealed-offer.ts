@@ -1,5 +1,5 @@
-// What the agent reads of the handshake it carries between chip and vendor: the chip's own word on which unit it is, its key D, and
-// which session an answer is for (docs/protocol.md §8). All else in it is between those two.
+// What the agent reads of the handshake it carries between chip and vendor: the chip's own word on which unit it is,
+// its key D, and which session an answer is for (docs/protocol.md §8). All else in it is between those two.
 import { copyOf, equalBytes, isZero } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { decodeSessionChoice, decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';

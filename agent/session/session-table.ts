@@ -1,13 +1,15 @@
-// One session of the agent as a table: phase × what comes → what is done (docs/protocol.md §6, "Which message when"). Drawn in
-// docs/state-machines.md §8; a test compares the two.
+// One session of the agent as a table: phase × what comes → what is done (docs/protocol.md §6, "Which message when").
+// Drawn in docs/state-machines.md §8; a test compares the two.
 
 /**
- * opened: HELLO went out in this tunnel; what to do is not known yet. asked: the customer reads the sheet. agreed: he said yes to the job
- * of this tunnel, and stub-work-table.ts goes on from there. (Leaving takes nothing and is no row.)
+ * opened: HELLO went out in this tunnel; what to do is not known yet. asked: the customer reads the sheet. agreed: he
+ * said yes to the job of this tunnel, and stub-work-table.ts goes on from there. (Leaving takes nothing and is no row.)
  */
 export type SessionPhase = 'opened' | 'asked' | 'agreed';
 
-/** `opened`: a tunnel was confirmed, the first or another. `answer`: the customer's. `work`: SEALED2, FRAME or RESTART. */
+/**
+ * `opened`: a tunnel was confirmed, the first or another. `answer`: the customer's. `work`: SEALED2, FRAME or RESTART.
+ */
 export type SessionInput = 'opened' | 'JOB' | 'BYE' | 'answer' | 'work';
 
 /**

@@ -1,6 +1,6 @@
-// What a session does with the stub once the customer said yes: offer handshakes, feed the transport, tell what went wrong
-// (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an address. What is done in
-// which phase is a table: stub-work-table.ts.
+// What a session does with the stub once the customer said yes: offer handshakes, feed the transport, tell what went
+// wrong (docs/protocol.md §6 SEALED1..RESTART, §11). The controller's verbs for a stub end here; none carries an
+// address. What is done in which phase is a table: stub-work-table.ts.
 import { KINDS } from '../../shared/plan/kinds.ts';
 import {
   asBlindflashError,
@@ -49,7 +49,10 @@ export interface StubWorkOptions {
   readonly tunnel: WorkTunnel;
 }
 
-/** Loads of one yes, text of a PROBLEM: fixed by the specification (§11, §6). Trouble reported before the board is given up: chosen. */
+/**
+ * Loads of one yes, text of a PROBLEM: fixed by the specification (§11, §6). Trouble reported before the
+ * board is given up: chosen.
+ */
 const MOST = { loads: 8, troubles: 32, detail: 300 } as const;
 
 /** What went out as SEALED1 in this tunnel. */
@@ -214,7 +217,10 @@ export class StubWork {
     return offer;
   }
 
-  /** A mailbox may outlive its stub in RAM: one that stays silent is not asked a second time, the next offer is a new stub's. */
+  /**
+   * A mailbox may outlive its stub in RAM: one that stays silent is not asked a second time, the
+   * next offer is a new stub's.
+   */
   async #askAgain(transport: Transport): Promise<OfferedHandshake> {
     try {
       return await transport.offerAgain();
@@ -319,7 +325,10 @@ export class StubWork {
     return this.#guard(() => step(this.#served as Transport));
   }
 
-  /** Runs a step on the board; undefined after trouble of the board, which was told. @throws trouble that ends the session */
+  /**
+   * Runs a step on the board; undefined after trouble of the board, which was told.
+   * @throws trouble that ends the session
+   */
   async #guard<T>(step: () => Promise<T>): Promise<T | undefined> {
     try {
       return await step();
@@ -329,7 +338,10 @@ export class StubWork {
     }
   }
 
-  /** Counts trouble and tells it; the controller decides what comes. @throws the trouble itself when it ends the session */
+  /**
+   * Counts trouble and tells it; the controller decides what comes.
+   * @throws the trouble itself when it ends the session
+   */
   async #trouble(error: BlindflashError): Promise<void> {
     const { log, customer } = this.#options;
     this.#troubles++;

@@ -1,4 +1,5 @@
-// Room and tunnel as one thing a session can wait on: events in order, one end, one interruption (docs/protocol.md §6, §11).
+// Room and tunnel as one thing a session can wait on: events in order, one end, one interruption
+// (docs/protocol.md §6, §11).
 import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Psk } from '../../shared/crypto/keys.ts';
@@ -151,7 +152,10 @@ export class TunnelEventQueue {
     this.#tunnel.send(message);
   }
 
-  /** The id of the sealed session that an M1 sent now leads to, 16 bytes. @throws why the tunnel failed, BF-TUNNEL-CLOSED */
+  /**
+   * The id of the sealed session that an M1 sent now leads to, 16 bytes.
+   * @throws why the tunnel failed, BF-TUNNEL-CLOSED
+   */
   sealedSessionId(m1: Uint8Array): Uint8Array {
     this.#requireTunnel();
     return this.#tunnel.sealedSessionId(m1);

@@ -1,6 +1,6 @@
-// Attaching to the target without disturbing it: read who it is without stopping it, remember its debug settings, put them back.
-// Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md §4, §5;
-// docs/product.md §2; docs/protocol.md §9.
+// Attaching to the target without disturbing it: read who it is without stopping it, remember its debug settings, put
+// them back. Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md
+// §4, §5; docs/product.md §2; docs/protocol.md §9.
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
@@ -90,8 +90,8 @@ export interface Attachment {
 }
 
 /**
- * Connects and identifies. Nothing is halted, reset or written, and a protected chip's flash is not touched: its level comes
- * from OPTCR.
+ * Connects and identifies. Nothing is halted, reset or written, and a protected chip's flash is not touched: its level
+ * comes from OPTCR.
  * @throws BF-TARGET-NONE, -NO-POWER, -WRONG-CHIP, -RDP2 and what the wire brings.
  */
 export async function attach(probe: Probe, options: AttachOptions): Promise<Attachment> {

@@ -112,7 +112,8 @@ export class CortexM {
   }
 
   /**
-   * Resets the system and stops the core before its first instruction; proves both. SYSRESETREQ is tried first, then NRST.
+   * Resets the system and stops the core before its first instruction; proves both. SYSRESETREQ
+   * is tried first, then NRST.
    * @throws BF-TARGET-NO-RESET when no reset was seen, BF-TARGET-NO-HALT when the core ran on after one.
    */
   async resetHalt(): Promise<void> {

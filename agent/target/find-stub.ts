@@ -1,5 +1,5 @@
-// Looks for a stub that an earlier agent of this invite left running in the chip's RAM. Halts nothing, resets nothing, reads mailbox
-// words and DHCSR (docs/protocol.md §11).
+// Looks for a stub that an earlier agent of this invite left running in the chip's RAM. Halts nothing, resets nothing,
+// reads mailbox words and DHCSR (docs/protocol.md §11).
 import { copyOf, equalBytes } from '../../shared/codec/bytes.ts';
 import { MAILBOX_MAGIC, type Layout } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';

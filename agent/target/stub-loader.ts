@@ -1,5 +1,5 @@
-// Brings the stub into the chip's RAM and lets it run: reset into halt, image written and read back at the fastest clock at which it
-// arrives, an empty control page, registers, go (docs/mailbox.md, "Entry").
+// Brings the stub into the chip's RAM and lets it run: reset into halt, image written and read back at the fastest
+// clock at which it arrives, an empty control page, registers, go (docs/mailbox.md, "Entry").
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { fail, mayRepeatAccess } from '../../shared/errors/errors.ts';
 import { CONTROL } from '../../shared/mailbox/layout.ts';
@@ -10,12 +10,17 @@ import { encodeSave } from '../transport/mailbox/save-words.ts';
 import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
 
-/** Vector catches an earlier debugger may have left: with them a fault would stop the core instead of being reported. */
+/**
+ * Vector catches an earlier debugger may have left: with them a fault would stop the core instead of being reported.
+ */
 const VECTOR_CATCH = 0x7f1;
 const THUMB_STATE = 0x01000000;
 /** What is cleared before the start: the control page up to its last field. */
 const PAGE_BYTES = CONTROL.STUB_HASH.offset + CONTROL.STUB_HASH.size;
-/** SWD clocks tried for loading: the fastest not above the limit, then slower ones. Chosen; faster ones gain nothing (docs/performance.md). */
+/**
+ * SWD clocks tried for loading: the fastest not above the limit, then slower ones. Chosen; faster ones gain nothing
+ * (docs/performance.md).
+ */
 const SPEED = { mostKHz: 8000, attempts: 4 } as const;
 
 export interface StubLoaderOptions {
@@ -32,7 +37,8 @@ export interface StubLoaderOptions {
 }
 
 /**
- * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run. It is not up when this resolves.
+ * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run. It is
+ * not up when this resolves.
  * @throws BF-STUB-LOAD, BF-TARGET-NO-RESET, BF-TARGET-NO-HALT, or what probe and wire bring
  */
 export function loadStub(options: StubLoaderOptions): Promise<void> {

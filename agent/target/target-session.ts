@@ -1,6 +1,7 @@
-// One session with the target: probe opened, target attached to without disturbing it or a running stub found, stub loaded, everything put
-// back on the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes only identification is read.
-// Phases and what may be asked in each: TARGET_SESSION below, drawn in docs/state-machines.md §9.
+// One session with the target: probe opened, target attached to without disturbing it or a running stub found, stub
+// loaded, everything put back on the way out (docs/product.md §2; docs/protocol.md §8, §9). Before the customer's yes
+// only identification is read. Phases and what may be asked in each: TARGET_SESSION below, drawn in
+// docs/state-machines.md §9.
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError, partOf } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';
@@ -48,8 +49,9 @@ export type TargetPhase = 'new' | 'opening' | 'attached' | 'loaded' | 'finished'
 export type TargetCall = 'attach' | 'attached' | 'found' | 'startStub' | 'finish' | 'close';
 
 /**
- * Phase × call → next phase; a call that is not in the row is a mistake of ours (BF-INTERNAL-ARGUMENT). `attached` and `found` are how
- * `attach` succeeds; where it fails the phase stays `opening`, and `finish` puts back what it may have to.
+ * Phase × call → next phase; a call that is not in the row is a mistake of ours (BF-INTERNAL-ARGUMENT).
+ * `attached` and `found` are how `attach` succeeds; where it fails the phase stays `opening`, and `finish` puts
+ * back what it may have to.
  */
 export const TARGET_SESSION = {
   new: { attach: 'opening' },
@@ -98,8 +100,9 @@ export class TargetSession {
   }
 
   /**
-   * Opens the probe and attaches to the target. With `mayHaveStub` (an earlier agent of this invite loaded one) a running stub is
-   * looked for first; it is then neither halted nor reset, and its own report takes the place of identification.
+   * Opens the probe and attaches to the target. With `mayHaveStub` (an earlier agent of this invite loaded
+   * one) a running stub is looked for first; it is then neither halted nor reset, and its own report takes the
+   * place of identification.
    * @throws what probe and wire bring, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP2
    */
   async attach(mayHaveStub: boolean): Promise<FoundStub | undefined> {
@@ -121,7 +124,8 @@ export class TargetSession {
   }
 
   /**
-   * Loads and starts the stub for this chip, on a board that may have lost its power meanwhile, and puts its job in place.
+   * Loads and starts the stub for this chip, on a board that may have lost its power meanwhile,
+   * and puts its job in place.
    * @throws BF-STUB-LOAD, BF-STUB-SILENT, the stub's own refusal, or what probe and wire bring
    */
   async startStub(job: StubJob): Promise<Transport> {
@@ -138,8 +142,8 @@ export class TargetSession {
   }
 
   /**
-   * Debug settings as found, then the final state. While a stub may still run its cycle counter stays on: a reset that fails must
-   * not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
+   * Debug settings as found, then the final state. While a stub may still run its cycle counter stays on: a reset that
+   * fails must not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
    */
   async finish(finalState: FinalState): Promise<void> {
     this.#go('finish');

@@ -1,7 +1,7 @@
-// Port: the way between a session and the program that runs on the chip. A session needs no more than this of it: hand over a job,
-// carry one handshake, carry the sealed session, look how far it is, stop it. The mailbox in the chip's RAM is one way
-// (transport/mailbox, docs/mailbox.md); a serial line to a resident program could be another. Nothing here opens a box: M1, M2, M3,
-// sealed commands and replies pass as they are.
+// Port: the way between a session and the program that runs on the chip. A session needs no more than this of it: hand
+// over a job, carry one handshake, carry the sealed session, look how far it is, stop it. The mailbox in the chip's RAM
+// is one way (transport/mailbox, docs/mailbox.md); a serial line to a resident program could be another. Nothing here
+// opens a box: M1, M2, M3, sealed commands and replies pass as they are.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 
@@ -54,7 +54,10 @@ export interface ChipProgress {
 export interface Transport {
   // ── handshake ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Hands over the job of a program that waits for one. @throws the program's refusal, BF-STUB-SILENT, BF-STUB-UNKNOWN */
+  /**
+   * Hands over the job of a program that waits for one.
+   * @throws the program's refusal, BF-STUB-SILENT, BF-STUB-UNKNOWN
+   */
   giveJob(job: StubJob): Promise<OfferedHandshake>;
   /** True if the program is there, has its job and can be asked for another handshake. Looks, and changes nothing. */
   canOfferAgain(): Promise<boolean>;
@@ -70,7 +73,8 @@ export interface Transport {
 
   /**
    * Takes a sealed command for the program.
-   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size no sealed command has
+   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size no
+   * sealed command has
    */
   queue(command: NumberedBox): void;
   /** Highest number of a sealed command there is room for, when it is time to tell it, else undefined. */

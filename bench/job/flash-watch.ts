@@ -1,4 +1,5 @@
-// What the flash of a virtual board did and when, and why it stood still in between (docs/performance.md, "Where the time goes").
+// What the flash of a virtual board did and when, and why it stood still in between
+// (docs/performance.md, "Where the time goes").
 import { ACTIVITIES, parseStatus } from '../../shared/mailbox/layout.ts';
 import { controlAddress, FRAME_RING } from '../../test/fixtures/f42x.ts';
 import type { Board } from '../../sim/board.ts';

@@ -18,7 +18,10 @@ export function randomImage(kiB: number, seed: number, ff = 0): Image {
   return { format: 'bin', segments: [{ address: FLASH, bytes }], length: bytes.length };
 }
 
-/** A chip that an earlier job has written: the image in its sectors, but for a byte in each of these; something else elsewhere. */
+/**
+ * A chip that an earlier job has written: the image in its sectors, but for a byte in each of these;
+ * something else elsewhere.
+ */
 export function earlierContents({ segments }: Image, plan: Plan, chip: Chip, changed: readonly number[]): Uint8Array {
   const flash = oldContents(true);
   const sectors = plan.sectors.map((index) => sectorNumber(chip, index, plan.flashKiB));

@@ -1,4 +1,5 @@
-// Runs one job and says where its time went (docs/performance.md, "Where the time goes"). All times are virtual milliseconds.
+// Runs one job and says where its time went (docs/performance.md, "Where the time goes"). All times
+// are virtual milliseconds.
 import type { Image } from '../../controller/image/image.ts';
 import { EventQueue } from '../../sim/event-queue.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';

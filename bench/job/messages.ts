@@ -1,5 +1,5 @@
-// The messages between controller and agent as the bench sees them: when each left and arrived at either side, and from their
-// sizes alone, what they were. Round trips are counted here (docs/performance.md, "Round trips").
+// The messages between controller and agent as the bench sees them: when each left and arrived at either side, and from
+// their sizes alone, what they were. Round trips are counted here (docs/performance.md, "Round trips").
 import type { Link } from '../../shared/ports.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 
@@ -113,8 +113,8 @@ export class MessageTrace {
   }
 
   /**
-   * The controller takes no virtual time: what it sends, it sends at the instant of the message that made it, or by a timer. The
-   * agent works in between: whatever it has heard may have made it send.
+   * The controller takes no virtual time: what it sends, it sends at the instant of the message that made it, or by a
+   * timer. The agent works in between: whatever it has heard may have made it send.
    */
   #cause(side: Side, now: number): number {
     if (side === 'agent') return this.#heard.agent;

@@ -1,4 +1,5 @@
-// The network of a bench job: one TCP connection between each side and the relay, the whole round trip split between them.
+// The network of a bench job: one TCP connection between each side and the relay, the whole round
+// trip split between them.
 import type { Link } from '../../shared/ports.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 import type { Path } from '../../sim/network/path.ts';
@@ -63,8 +64,8 @@ function legOf({ agentShare = 0.5, agentBitsPerSecond, ...path }: Network, side:
 }
 
 /**
- * How long the TCP model itself takes to carry messages of these sizes from controller to agent, handed over at once, on
- * connections as young as the job's, ms.
+ * How long the TCP model itself takes to carry messages of these sizes from controller to agent, handed over at once,
+ * on connections as young as the job's, ms.
  */
 export async function transferMs(
   queue: EventQueue,

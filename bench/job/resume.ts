@@ -1,5 +1,5 @@
-// An interrupted job gone on with: the controller is stopped when all sectors but the last are acknowledged, and another one takes
-// over with what is on record. The agent and its stub wait meanwhile.
+// An interrupted job gone on with: the controller is stopped when all sectors but the last are acknowledged, and
+// another one takes over with what is on record. The agent and its stub wait meanwhile.
 import type { JobEvent } from '../../controller/job/ports.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { floorOf, type Floor } from './floor.ts';

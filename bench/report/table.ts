@@ -30,7 +30,10 @@ export function jobTable(results: readonly JobResult[]): string {
   );
 }
 
-/** Jobs on a board that holds most of it already: under `--delta` from the customer's yes, under `--resume` from the new tunnel. */
+/**
+ * Jobs on a board that holds most of it already: under `--delta` from the customer's yes, under
+ * `--resume` from the new tunnel.
+ */
 export function againTable(results: readonly JobResult[], resumed: readonly ResumeResult[]): string {
   const line = (
     name: string,

@@ -1,6 +1,6 @@
-// A virtual probe for other people's tools whose clock is the board's alone: an exchange takes its cost in virtual time, and between two
-// exchanges as much virtual time passes as the tool let pass on its own clock. What our simulation needs to compute an exchange is
-// nobody's time and is not counted (docs/performance.md, "Other tools").
+// A virtual probe for other people's tools whose clock is the board's alone: an exchange takes its cost in virtual
+// time, and between two exchanges as much virtual time passes as the tool let pass on its own clock. What our
+// simulation needs to compute an exchange is nobody's time and is not counted (docs/performance.md, "Other tools").
 import { Board } from '../../sim/board.ts';
 import { listenUsbSocket, type PluggedProbe } from '../../sim/edge/usb-socket.ts';
 import { serverState } from '../../sim/stlink/server-session.ts';

@@ -1,4 +1,5 @@
-// Stock OpenOCD on the bench's virtual board: `flash write_image erase` and `verify_image`, timed by the board's own clock.
+// Stock OpenOCD on the bench's virtual board: `flash write_image erase` and `verify_image`, timed
+// by the board's own clock.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

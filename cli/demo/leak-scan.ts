@@ -1,6 +1,6 @@
-// Looks for plaintext in what an observer holds (docs/threat-model.md, "read along"): any 8 consecutive bytes of the image,
-// except runs of fewer than 4 distinct bytes, which occur by themselves in padding and tables, and runs that something public
-// on the same wires has too (two programs for one chip share a few short instruction sequences).
+// Looks for plaintext in what an observer holds (docs/threat-model.md, "read along"): any 8 consecutive bytes of the
+// image, except runs of fewer than 4 distinct bytes, which occur by themselves in padding and tables, and runs that
+// something public on the same wires has too (two programs for one chip share a few short instruction sequences).
 
 const RUN = 8;
 const LEAST_DISTINCT = 4;

@@ -1,4 +1,5 @@
-// The demo's eavesdropper: a WebSocket pass-through in front of the relay that keeps everything the relay is about to carry.
+// The demo's eavesdropper: a WebSocket pass-through in front of the relay that keeps everything the
+// relay is about to carry.
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { LINK } from '../../shared/link/limits.ts';

@@ -1,5 +1,5 @@
-// A tap on both wires of the virtual probe: what USB and SWD carried, as raw bytes appended to a file, so that anybody can
-// search them for what must not be there (docs/simulation.md, "Driving it").
+// A tap on both wires of the virtual probe: what USB and SWD carried, as raw bytes appended to a file, so that anybody
+// can search them for what must not be there (docs/simulation.md, "Driving it").
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { ExchangeRecord } from '../../sim/stlink/virtual-stlink.ts';
 import type { SwdRecord } from '../../sim/stlink/swd-wire.ts';

@@ -1,5 +1,6 @@
 // The content of a virtual board's flash in a file: main flash from its start, then the three option half-words.
-// A plain image of the flash, shorter or as long as it, is taken too: the rest is erased, the options are the factory's.
+// A plain image of the flash, shorter or as long as it, is taken too: the rest is erased, the
+// options are the factory's.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Board } from '../../sim/board.ts';
@@ -28,8 +29,8 @@ export class FlashFile {
   }
 
   /**
-   * Writes the file if flash or options changed since the last time it could; the old file stays whole until the new one
-   * is. @throws BF-USAGE-FILE
+   * Writes the file if flash or options changed since the last time it could; the old file stays whole until the new
+   * one is. @throws BF-USAGE-FILE
    */
   save(): void {
     if (!this.#changed) return;

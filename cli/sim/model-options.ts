@@ -1,5 +1,6 @@
 // Options for what only silicon can answer: how read protection and the probe's firmware behave where no document tells
-// (docs/reference/stm32f4.md §5.5, docs/reference/stlink.md §9). Each is one row; its default is the model's, but for what a row says other programs need.
+// (docs/reference/stm32f4.md §5.5, docs/reference/stlink.md §9). Each is one row; its default is the model's, but for
+// what a row says other programs need.
 import type { DEFAULT_SWITCHES as BOARD_DEFAULTS, ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import type { DEFAULT_SWITCHES as PROBE_DEFAULTS, FirmwareSwitches } from '../../sim/stlink/firmware.ts';
 import type { OptionRow, OptionTable } from '../command.ts';
@@ -23,7 +24,8 @@ export const PROBE_ROWS: Rows<FirmwareSwitches, Omit<typeof PROBE_DEFAULTS, 'ent
     'enter-halts': { switch: 'enterHalts', default: false, describe: 'entering debug mode halts the core' },
     'enter-opens-ap': {
       switch: 'enterOpensAp',
-      // st-flash and st-util never open it and work on such firmware every day; our own tests keep the stricter reading.
+      // st-flash and st-util never open it and work on such firmware every day; our own tests
+      // keep the stricter reading.
       default: true,
       describe: 'entering debug mode opens access port 0; st-flash and st-util never ask for it',
     },

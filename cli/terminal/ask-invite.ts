@@ -1,5 +1,5 @@
-// Edge: an invite from the prompt. Mail programs cut long lines, and a terminal hands out one line at a time: the rest must not
-// be left to the shell, which would run it and keep it in its history.
+// Edge: an invite from the prompt. Mail programs cut long lines, and a terminal hands out one line at a time: the rest
+// must not be left to the shell, which would run it and keep it in its history.
 import { fromUtf8 } from '../../shared/codec/bytes.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { readPrivateFile } from '../../shared/platform/node/private-file.ts';

@@ -19,7 +19,9 @@ export interface ReportStreams {
   readonly stderr: TextSink;
 }
 
-/** An error as text: `error BF-…: sentence`, the detail, `→ remedy`; or one line of JSON. Clean; ends with a newline. */
+/**
+ * An error as text: `error BF-…: sentence`, the detail, `→ remedy`; or one line of JSON. Clean; ends with a newline.
+ */
 export function describeError(error: unknown, options: ReportOptions = {}): string {
   const known = asBlindflashError(error);
   return options.json

@@ -1,4 +1,5 @@
-// Edge: what is typed, cut in lines or characters on demand, and thrown away when a question is not to be answered by it.
+// Edge: what is typed, cut in lines or characters on demand, and thrown away when a question is
+// not to be answered by it.
 import { fail } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 
@@ -35,7 +36,10 @@ export class LineSource {
     this.#terminal = terminal;
   }
 
-  /** The next line without its end; undefined when the input has ended, or `voided` fires. @throws BF-USAGE beyond 8192 characters */
+  /**
+   * The next line without its end; undefined when the input has ended, or `voided` fires.
+   * @throws BF-USAGE beyond 8192 characters
+   */
   async next(voided?: AbortSignal): Promise<string | undefined> {
     const wake = (): void => this.#wake();
     voided?.addEventListener('abort', wake, { once: true });
@@ -59,8 +63,8 @@ export class LineSource {
   }
 
   /**
-   * Throws away what is held and, at a terminal, whatever arrives within `forMs`: unfinished lines too, which only raw mode
-   * hands out. Of an input that is none only what came in one piece with an earlier answer goes.
+   * Throws away what is held and, at a terminal, whatever arrives within `forMs`: unfinished lines too, which only raw
+   * mode hands out. Of an input that is none only what came in one piece with an earlier answer goes.
    */
   async dropTypedAhead(forMs: number): Promise<void> {
     this.#held = '';

@@ -1,6 +1,6 @@
-// Edge: the only way to a terminal (lint refuses process.stdout and process.stderr elsewhere): whatever a line was made of, no
-// control character, bidirectional control or line separator of anybody's comes out (docs/protocol.md §6). The bar of
-// progress.ts has sequences of its own and passes nothing through.
+// Edge: the only way to a terminal (lint refuses process.stdout and process.stderr elsewhere): whatever a line was made
+// of, no control character, bidirectional control or line separator of anybody's comes out (docs/protocol.md §6). The
+// bar of progress.ts has sequences of its own and passes nothing through.
 import { asciiJson, cleanLines } from '../../shared/codec/foreign-text.ts';
 import type { JsonEvent } from '../json-events.ts';
 

@@ -1,6 +1,6 @@
 // Edge: questions to the person at the terminal. Answers come from a terminal or, for programs, from stdin, never from
-// arguments; questions go to stderr, so that stdout stays the result. A question that decides something takes no answer that
-// was there before it (docs/protocol.md §14).
+// arguments; questions go to stderr, so that stdout stays the result. A question that decides something takes no answer
+// that was there before it (docs/protocol.md §14).
 import { fail } from '../../shared/errors/errors.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import type { Clock } from '../../shared/ports.ts';
@@ -23,7 +23,8 @@ export interface Prompt {
   /** One line, trimmed; it may have been typed ahead. @throws BF-USAGE-NOT-INTERACTIVE when the input has ended. */
   ask(question: string): Promise<string>;
   /**
-   * One line, trimmed, that was typed after the question: what was typed before, and in its first half second, is thrown away.
+   * One line, trimmed, that was typed after the question: what was typed before, and in its first
+   * half second, is thrown away.
    * @returns undefined when `voided` fires first: the question is void
    * @throws BF-USAGE-NOT-INTERACTIVE when the input has ended, or is neither a terminal nor a program's (`--json`)
    */

@@ -1,5 +1,6 @@
-// ELF32 for ARM, little-endian: what is loaded, at the address it is loaded to (System V ABI, "Program Header", "Sections"; ARM IHI
-// 0044, "EM_ARM"). Symbols and relocations are not looked at; sections only say where a program begins behind the headers.
+// ELF32 for ARM, little-endian: what is loaded, at the address it is loaded to (System V ABI, "Program Header",
+// "Sections"; ARM IHI 0044, "EM_ARM"). Symbols and relocations are not looked at; sections only say where a program
+// begins behind the headers.
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { ADDRESS_SPACE, hexAddress, type Segment } from './segments.ts';
@@ -25,8 +26,8 @@ const IDENTITY = [
 
 /**
  * The loadable segments of a linked ARM program at their physical (load) addresses; parts without bytes in the file are
- * left out. A linker that has room below the program puts the headers of the file into its first segment: they are left out too,
- * because what lies there on the chip (a resident loader) is not the program's to erase.
+ * left out. A linker that has room below the program puts the headers of the file into its first segment: they are left
+ * out too, because what lies there on the chip (a resident loader) is not the program's to erase.
  * @throws BF-IMAGE-ELF-KIND for anything but a linked 32-bit little-endian ARM program, BF-IMAGE-ELF-TRUNCATED when the
  *   file ends before what it announces.
  */

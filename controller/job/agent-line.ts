@@ -1,5 +1,5 @@
-// The line to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that is
-// called when it was too long (docs/protocol.md §6).
+// The line to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that
+// is called when it was too long (docs/protocol.md §6).
 import { Inbox } from './inbox.ts';
 import { TIMEOUTS } from './ports.ts';
 import type { JobOptions, Timeouts, JobTunnel } from './ports.ts';
@@ -79,7 +79,9 @@ export class AgentLine {
     }
   }
 
-  /** The agent is in the room, or not. One that has been met has `timeouts.peer` to come back; meanwhile no limit runs. */
+  /**
+   * The agent is in the room, or not. One that has been met has `timeouts.peer` to come back; meanwhile no limit runs.
+   */
   peer(present: boolean): void {
     const away = !present && this.#tunnel !== undefined;
     this.#cancelPeerTimer();

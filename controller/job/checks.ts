@@ -14,7 +14,10 @@ export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
   return KINDS[kind].stub;
 }
 
-/** A chip that cannot make a key is told to the vendor before anybody is invited; the stub would refuse it too. @throws BF-TARGET-NO-RANDOM */
+/**
+ * A chip that cannot make a key is told to the vendor before anybody is invited; the stub would refuse it too.
+ * @throws BF-TARGET-NO-RANDOM
+ */
 export function requireRandom(kind: PlanKind, chip: Chip): void {
   if (usesStub({ kind }) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
 }
@@ -57,7 +60,10 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   requireSameChip(facts, target);
 }
 
-/** What the agent said before must be what the chip says now, where the agent could tell it. @throws BF-JOB-OTHER-BOARD */
+/**
+ * What the agent said before must be what the chip says now, where the agent could tell it.
+ * @throws BF-JOB-OTHER-BOARD
+ */
 function requireSameChip(facts: StubFacts, told: Hello['target']): void {
   const require = (what: string, before: string, now: string): void => {
     if (before === now || /^0*$/.test(before)) return;
@@ -74,7 +80,10 @@ export function protectionLevel(optcr: number): 0 | 1 | 2 {
   return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
 }
 
-/** OPTCR.BFB2 (RM0090 §2.4, §3.9.10): what is in bank 2 would start, and which bank a sector number then means is not known. */
+/**
+ * OPTCR.BFB2 (RM0090 §2.4, §3.9.10): what is in bank 2 would start, and which bank a sector number
+ * then means is not known.
+ */
 const BFB2 = 0x10;
 
 function requireBank1({ kind }: Plan, optcr: number): void {

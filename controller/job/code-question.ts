@@ -1,5 +1,5 @@
-// The question for the code: the vendor types what the customer reads to him (docs/protocol.md §13). It belongs to one tunnel; an answer
-// that was typed for another one is void. The expected code never leaves the tunnel.
+// The question for the code: the vendor types what the customer reads to him (docs/protocol.md §13). It belongs to one
+// tunnel; an answer that was typed for another one is void. The expected code never leaves the tunnel.
 import type { AgentLine } from './agent-line.ts';
 import type { DeviceApproval } from './device-approval.ts';
 import { inviteName } from './invite.ts';

@@ -1,5 +1,6 @@
-// Which key of the chip (D) gets an answer in which tunnel (docs/protocol.md §8, "D"). The record knows the keys that need no code any
-// more; what a code that was typed or waived is worth in the tunnel it belongs to lives here, and dies with the process.
+// Which key of the chip (D) gets an answer in which tunnel (docs/protocol.md §8, "D"). The record knows the keys that
+// need no code any more; what a code that was typed or waived is worth in the tunnel it belongs to lives here, and dies
+// with the process.
 import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from './job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
@@ -7,8 +8,8 @@ import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';
 import type { Offer, SealedPeer } from './sealed-session.ts';
 
 /**
- * known: on record, M2 at once. approved: the first of a tunnel whose code was right. ask: the code of this tunnel first.
- * refuse: another key than the one this tunnel has confirmed.
+ * known: on record, M2 at once. approved: the first of a tunnel whose code was right. ask: the code of this tunnel
+ * first. refuse: another key than the one this tunnel has confirmed.
  */
 export type Approval = 'known' | 'approved' | 'ask' | 'refuse';
 
@@ -49,7 +50,9 @@ export class DeviceApproval {
     return this.#settled === undefined ? 'ask' : 'approved';
   }
 
-  /** confirm_i was good: (D, UID) go on record. True when they were there already, which proves the chip of the record. */
+  /**
+   * confirm_i was good: (D, UID) go on record. True when they were there already, which proves the chip of the record.
+   */
   confirm({ deviceKey, facts }: SealedPeer): boolean {
     const { record } = this.#recorder;
     const uid = toHex(facts.uid);

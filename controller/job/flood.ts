@@ -1,4 +1,5 @@
-// How many messages that only tell something a controller takes from an agent (docs/protocol.md §6, "Which message when").
+// How many messages that only tell something a controller takes from an agent (docs/protocol.md
+// §6, "Which message when").
 import { fail } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 

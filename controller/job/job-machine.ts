@@ -1,4 +1,5 @@
-// Walks the table of job-table.ts: one phase at a time, a transition for what it waited for, another one for what interrupts it.
+// Walks the table of job-table.ts: one phase at a time, a transition for what it waited for, another
+// one for what interrupts it.
 import type { AgentLine } from './agent-line.ts';
 import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Transition } from './job-table.ts';
 import type { Limit } from './waiting.ts';
@@ -77,7 +78,10 @@ export class JobMachine {
     return JOB_TABLE[this.#phase][input];
   }
 
-  /** Makes a transition and enters the phase it leads to; what either throws is a failure of the phase the job is in then. */
+  /**
+   * Makes a transition and enters the phase it leads to; what either throws is a failure of the
+   * phase the job is in then.
+   */
   #perform(transition: Transition, argument: unknown): void {
     try {
       const phase: Phase = this.#transitions[transition](argument as never);

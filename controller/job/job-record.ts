@@ -9,7 +9,9 @@ import { decodePlan, encodePlan, type Plan } from '../../shared/plan/plan.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 
-/** How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite. */
+/**
+ * How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite.
+ */
 export interface RoomRecord {
   readonly relayUrl: string;
   /** Seconds since 1970, of the invite and both tickets. */
@@ -27,7 +29,10 @@ export interface RoomRecord {
   readonly invite: InviteState;
 }
 
-/** How the vendor makes sure of the customer's computer: a code for every new key of the chip, one for the job, none (docs/protocol.md §8, §13). */
+/**
+ * How the vendor makes sure of the customer's computer: a code for every new key of the chip, one for the job, none
+ * (docs/protocol.md §8, §13).
+ */
 export const CODE_POLICIES = ['each', 'once', 'waived'] as const;
 export type CodePolicy = (typeof CODE_POLICIES)[number];
 /** What became of it, as the receipt says it. */
@@ -47,7 +52,10 @@ export interface DeviceRecord {
   readonly questionsLeft: number;
 }
 
-/** What is known of the board's flash from what the chip authenticated and from what was sent to it; never from what an agent says. */
+/**
+ * What is known of the board's flash from what the chip authenticated and from what was sent to it; never
+ * from what an agent says.
+ */
 export const CHIP_PROVED = {
   untouched: 'nothing was sent to the chip that changes its flash',
   incomplete: 'flash was being changed, and the chip has not proved that the image in it is complete',
@@ -116,8 +124,8 @@ export function newRecord(
 export type PlanMaker = (job: Uint8Array, flashKiB: number | undefined) => Plan;
 
 /**
- * The job's plan for another flash size. @throws BF-USAGE when `make` would not have made the plan on record: a resumed job must not
- * lose its lock, or erase other sectors, because an option was left out.
+ * The job's plan for another flash size. @throws BF-USAGE when `make` would not have made the plan on record: a resumed
+ * job must not lose its lock, or erase other sectors, because an option was left out.
  */
 export function planAgain(record: JobRecord, make: PlanMaker, flashKiB: number): Plan {
   const { job, flashKiB: before } = planOf(record);

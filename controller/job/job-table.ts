@@ -1,5 +1,6 @@
-// The vendor's job as a declared machine: its phases, what each waits for, what interrupts it, and where each transition leads.
-// controller/job/job.ts walks this table; docs/state-machines.md ("The vendor's job") is checked against it by a test.
+// The vendor's job as a declared machine: its phases, what each waits for, what interrupts it, and where each
+// transition leads. controller/job/job.ts walks this table; docs/state-machines.md ("The vendor's job") is checked
+// against it by a test.
 
 /** Where a job is, and what it does there. */
 export const PHASES = {
@@ -67,8 +68,9 @@ export type After<Name extends Transition> = (typeof TRANSITIONS)[Name][number];
 
 /**
  * What an input does.
- * take: it is what the phase waits for. keep: it may come early and waits for its turn. leave: it interrupts the phase at its
- * next wait. remember, refuse: noted, or an error, whatever the phase waits for. An input without a cell is dropped.
+ * take: it is what the phase waits for. keep: it may come early and waits for its turn. leave: it interrupts
+ * the phase at its next wait. remember, refuse: noted, or an error, whatever the phase waits for. An input
+ * without a cell is dropped.
  */
 export type Cell =
   | { readonly does: 'take' | 'leave'; readonly transition: Transition }

@@ -1,4 +1,5 @@
-// The work of a job inside its sealed session: what work.ts needs of the line, the record and the chip's budget of questions.
+// The work of a job inside its sealed session: what work.ts needs of the line, the record and the
+// chip's budget of questions.
 import type { AgentLine } from './agent-line.ts';
 import type { DeviceApproval } from './device-approval.ts';
 import type { JobRecorder } from './job-recorder.ts';

@@ -1,6 +1,6 @@
-// The vendor's job: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of job-table.ts.
-// Prints nothing, stores through its port, takes time and chance as arguments. Nothing is reported done that the stub did not
-// authenticate.
+// The vendor's job: one job with its agent, from HELLO to BYE (docs/protocol.md §6, §8, §9, §11), walking the table of
+// job-table.ts. Prints nothing, stores through its port, takes time and chance as arguments. Nothing is reported done
+// that the stub did not authenticate.
 import { AgentLine } from './agent-line.ts';
 import { Authorization } from './authorization.ts';
 import { CodeQuestion } from './code-question.ts';
@@ -126,7 +126,7 @@ class Job {
     this.#hear('tunnel');
   }
 
-  /** No tunnel is opened with this invite any more. One that lives goes on, unless its code or its way back is what failed. */
+  /** No tunnel is opened with this invite any more. One that lives goes on, unless its code or way back has failed. */
   #spent(why: SpentReason): void {
     const error = spentError(why);
     const livesOn = why === 'answers' && this.#line.tunnel !== undefined;
@@ -261,7 +261,7 @@ class Job {
     return 'confirmation';
   }
 
-  /** Everybody has agreed: the first sealed session, for kinds that need one. A resumed job's agent may begin it by itself. */
+  /** Everybody has agreed: the first sealed session, for kinds that need one; a resumed job's agent may begin it. */
   #afterConsent(): After<'compareConsent'> {
     if (!usesStub(this.#authorization.plan)) return 'farewell';
     const trouble = this.#sessions.takeEarlyTrouble();

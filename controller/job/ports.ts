@@ -11,7 +11,7 @@ import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 import type { CodeVerdict, ControllerTunnelEvents } from '../../shared/tunnel/controller-tunnel.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 
-// ── the tunnel to the agent ───────────────────────────────────────────────────────────────────────────────────────────
+// ── the tunnel to the agent ──────────────────────────────────────────────────────────────────────────────────────────
 
 export interface JobTunnelEvents extends Required<ControllerTunnelEvents> {
   /** The agent is in the room, or not. */
@@ -36,7 +36,7 @@ export interface JobTunnel {
 
 export type OpenJobTunnel = (events: JobTunnelEvents) => JobTunnel;
 
-// ── keeping ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── keeping ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Keys a session needs; the tenant key stays at home. */
 export interface SessionKeys {
@@ -44,7 +44,7 @@ export interface SessionKeys {
   readonly receipt: SigningKeyPair<'receipt'>;
 }
 
-// ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type JobEvent =
   | { readonly type: 'peer'; readonly present: boolean }
@@ -77,7 +77,9 @@ export type JobEvent =
   /** The agent has let go of the board, and says how it left it. */
   | { readonly type: 'left'; readonly agentSays: BoardState; readonly chipProved: ChipProved };
 
-/** The vendor is to type the code that the customer reads to him: to be answered with `answerCode`. It is not in here. */
+/**
+ * The vendor is to type the code that the customer reads to him: to be answered with `answerCode`. It is not in here.
+ */
 export interface CodeAsked {
   readonly type: 'code';
   /** Number of the tunnel it belongs to. */
@@ -99,7 +101,7 @@ export interface JobCallbacks {
   onEvent?(event: JobEvent): void;
 }
 
-// ── the job ───────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── the job ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface JobOptions {
   readonly clock: Clock;
@@ -114,7 +116,9 @@ export interface JobOptions {
   /** Hashes of the stubs the vendor trusts, 128 digits each. */
   readonly allowedStubs: readonly string[];
   readonly callbacks: JobCallbacks;
-  /** Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which. */
+  /**
+   * Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which.
+   */
   readonly delta?: boolean;
   /** A verify job that finds another content asks sector by sector where. */
   readonly where?: boolean;
@@ -149,7 +153,10 @@ export interface Timeouts {
 /** Tunnels, HELLOs and sealed handshakes of one run: far more than any honest desk needs. */
 export const MOST_BEGINNINGS = 100;
 
-/** Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the tunnel's own limit. */
+/**
+ * Messages the tunnel may hold for the agent before the job waits: more than the largest image is, far below the
+ * tunnel's own limit.
+ */
 export const MOST_UNACKNOWLEDGED = 1024;
 
 /** New sealed sessions asked for in one run, after trouble with a session and with the board. */
@@ -193,6 +200,9 @@ export interface RunningJob {
   readonly record: JobRecord;
   /** Leaves the job where it is: the agent keeps waiting, nothing is sent. */
   interrupt(): void;
-  /** What the vendor has typed for the question about this tunnel (event `code`). Resolves when the consequence is on record. */
+  /**
+   * What the vendor has typed for the question about this tunnel (event `code`). Resolves when the
+   * consequence is on record.
+   */
   answerCode(typed: string, tunnel: number): Promise<CodeAnswer>;
 }

@@ -1,5 +1,5 @@
-// Bad news from the chip (its sealed ABORT) and from the agent (PROBLEM, docs/protocol.md §6) as coded errors, and what a new
-// attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
+// Bad news from the chip (its sealed ABORT) and from the agent (PROBLEM, docs/protocol.md §6) as coded errors, and what
+// a new attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
 import { cleanText } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from './job-record.ts';

@@ -1,5 +1,6 @@
-// The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how many new ones trouble
-// may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the order of things in job-table.ts.
+// The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how
+// many new ones trouble may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the
+// order of things in job-table.ts.
 import { checkFacts } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
@@ -116,7 +117,8 @@ export class SealedSessionManager {
   }
 
   /**
-   * An M1 has come; the caller has dropped the session before it. True: M2 is sent. False: the code of this tunnel has to be asked for first, then `answerWaiting`.
+   * An M1 has come; the caller has dropped the session before it. True: M2 is sent. False: the code of this tunnel has
+   * to be asked for first, then `answerWaiting`.
    * @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, BF-STUB-SECOND-KEY, and what does not fit the plan
    */
   answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan, hello: Hello): boolean {

@@ -78,7 +78,10 @@ export class SealedHandshake {
     return responder.m2;
   }
 
-  /** The confirmed session, newest answer first; trouble when M3 fits none. @throws BF-TUNNEL-MESSAGE when there was no M1 */
+  /**
+   * The confirmed session, newest answer first; trouble when M3 fits none.
+   * @throws BF-TUNNEL-MESSAGE when there was no M1
+   */
   confirm(m3: Uint8Array): SealedPeer | Trouble {
     let refusal: unknown;
     for (const { responder, offer } of this.#pending) {
@@ -157,8 +160,9 @@ export class SealedSession {
   }
 
   /**
-   * Opens a reply and hands it to whoever waits for it. Returns the trouble where a new handshake may help: a reply that does
-   * not open, some of the ABORTs. @throws BF-JOB-…/BF-STUB-… for the other ABORTs, BF-TUNNEL-ORDER for a reply nobody asked for
+   * Opens a reply and hands it to whoever waits for it. Returns the trouble where a new handshake may help: a reply
+   * that does not open, some of the ABORTs. @throws BF-JOB-…/BF-STUB-… for the other ABORTs, BF-TUNNEL-ORDER for a
+   * reply nobody asked for
    */
   receive(sequence: number, box: Uint8Array): Trouble | undefined {
     const plaintext = this.#open(sequence, box);

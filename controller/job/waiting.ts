@@ -1,5 +1,6 @@
-// The one thing a job waits for at a time: until when, what follows, what may take its place. Measured on the Clock port: no
-// polling, no sleeping. Whatever happens is looked at once the messages that arrived together have all been heard.
+// The one thing a job waits for at a time: until when, what follows, what may take its place. Measured on
+// the Clock port: no polling, no sleeping. Whatever happens is looked at once the messages that arrived
+// together have all been heard.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 
@@ -12,7 +13,9 @@ export interface Limit {
   readonly error: () => BlindflashError;
 }
 
-/** What is waited for. Exactly one of `then`, `failed` and `expired` is called, unless something takes the wait's place. */
+/**
+ * What is waited for. Exactly one of `then`, `failed` and `expired` is called, unless something takes the wait's place.
+ */
 export interface Wait<T> {
   /** What was waited for, once it is there. */
   readonly ready: () => T | undefined;
@@ -61,7 +64,10 @@ export class Waiting {
     this.#lookSoon();
   }
 
-  /** The first value of `ready` that is not undefined. Rejects with the failure or the limit's error; an interruption drops it. */
+  /**
+   * The first value of `ready` that is not undefined. Rejects with the failure or the limit's error;
+   * an interruption drops it.
+   */
   until<T>(ready: () => T | undefined, limit: Limit): Promise<T> {
     return new Promise((then, failed) => this.wait({ ready, limit, then, failed }));
   }
@@ -94,7 +100,10 @@ export class Waiting {
     return this.#failure;
   }
 
-  /** This takes the place of the next wait (of the present one, if there is one), unless there is a failure; the latest counts. */
+  /**
+   * This takes the place of the next wait (of the present one, if there is one), unless there is a
+   * failure; the latest counts.
+   */
   interrupt(instead: () => void): void {
     this.#interruption = instead;
     this.#lookSoon();

@@ -55,7 +55,10 @@ export interface WorkOptions {
   readonly lock: (optcr: number, level1: boolean) => Promise<void>;
 }
 
-/** Questions about what a session has not erased: counted in the stub's life, over all sessions and processes (docs/protocol.md §8). */
+/**
+ * Questions about what a session has not erased: counted in the stub's life, over all sessions and processes
+ * (docs/protocol.md §8).
+ */
 export interface QuestionBudget {
   readonly left: number;
   /** So many are about to be asked: resolves when they are off on record. */
@@ -250,7 +253,10 @@ class FlashWork {
       .slice(0, budget.left);
   }
 
-  /** Candidates that hold their part now. Where addresses may only ascend, the boot sector is written while the answers travel. */
+  /**
+   * Candidates that hold their part now. Where addresses may only ascend, the boot sector is written
+   * while the answers travel.
+   */
   async #alreadyThere(): Promise<ReadonlySet<number>> {
     const { plan, budget, answered } = this.#options;
     const candidates = this.#candidates();
@@ -304,8 +310,9 @@ class FlashWork {
   }
 
   /**
-   * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the root before it
-   * writes a boot word, and a digest that is wrong ends the job here whatever has been sent. Without a lock so does END.
+   * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the
+   * root before it writes a boot word, and a digest that is wrong ends the job here whatever has been sent.
+   * Without a lock so does END.
    */
   async #finalize(sectorsByEqual: number): Promise<void> {
     const { session, plan, emit, untilCredit, answered } = this.#options;

@@ -187,8 +187,8 @@ function fillSmallestGaps(spans: readonly Span[]): Span[] {
 }
 
 /**
- * Ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven to its last
- * byte. A sector whose rests do not fit into the plan any more goes without, and `--delta` never skips it.
+ * Ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven to its
+ * last byte. A sector whose rests do not fit into the plan any more goes without, and `--delta` never skips it.
  */
 function withRests(
   ranges: readonly PlanRange[],

@@ -1,4 +1,5 @@
-// A plan in words for the vendor: what will be erased, written and locked, how long it takes, and what the mode is worth.
+// A plan in words for the vendor: what will be erased, written and locked, how long it takes,
+// and what the mode is worth.
 import { hexAddress } from '../image/segments.ts';
 import { estimate, type Span } from './estimate.ts';
 import { toHex } from '../../shared/codec/bytes.ts';

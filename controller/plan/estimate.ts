@@ -15,7 +15,10 @@ export interface Estimate {
   readonly program: Span;
 }
 
-/** Time for erasing and programming at the plan's widest programming; what reads FF is not programmed and not known here. */
+/**
+ * Time for erasing and programming at the plan's widest programming; what reads FF is not
+ * programmed and not known here.
+ */
 export function estimate(plan: Plan, chip: Chip): Estimate {
   const erases = plan.sectors.map((index) => eraseTime(chip, sectorNumber(chip, index, plan.flashKiB), plan.widest));
   const bytes = plan.ranges.filter(({ use }) => use === 'program').reduce((sum, { length }) => sum + length, 0);

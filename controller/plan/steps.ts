@@ -1,5 +1,5 @@
-// The controller's ordered work: plan × image → sealed commands and what the chip must answer (docs/protocol.md §8, §9).
-// How many commands there are and how long each is depends on the plan alone, never on the bytes of the image.
+// The controller's ordered work: plan × image → sealed commands and what the chip must answer (docs/protocol.md §8,
+// §9). How many commands there are and how long each is depends on the plan alone, never on the bytes of the image.
 import { bytesAt, ERASED_BYTE } from '../image/segments.ts';
 import type { Image } from '../image/image.ts';
 import { sectorAt, type Chip } from '../../shared/chips/index.ts';
@@ -60,7 +60,10 @@ export function eraseStep(sector: number): Command {
 /** A question whether a run of ranges holds what it must. */
 export type Question = Command & { readonly name: 'DIGEST' };
 
-/** Whether all ranges of a sector hold what they must; undefined for a sector without any. `before`: boot words still erased. */
+/**
+ * Whether all ranges of a sector hold what they must; undefined for a sector without any. `before`:
+ * boot words still erased.
+ */
 export function sectorQuestion(expected: Expectation, sector: number, which: 'before' | 'after'): Question | undefined {
   return questionOf(
     expected.ranges.filter((range) => range.sector === sector),
@@ -75,7 +78,9 @@ export function planQuestion(expected: Expectation): Question {
   return question;
 }
 
-/** True when the stub answers this question about what the session has not erased (docs/protocol.md §8, "Questions"). */
+/**
+ * True when the stub answers this question about what the session has not erased (docs/protocol.md §8, "Questions").
+ */
 export function mayAsk(expected: Expectation, { first, count }: Question): boolean {
   const ranges = expected.ranges.slice(first, first + count);
   const bytes = ranges.reduce((sum, { length }) => sum + length, 0);

@@ -1,5 +1,6 @@
-// The vendor's jobs as a service: make invites, begin, resume, list, follow, answer for and interrupt jobs. Every face of
-// the vendor (terminal, later others) calls this and adds nothing to it but how it talks to people. No I/O of its own.
+// The vendor's jobs as a service: make invites, begin, resume, list, follow, answer for and interrupt jobs.
+// Every face of the vendor (terminal, later others) calls this and adds nothing to it but how it talks to
+// people. No I/O of its own.
 import { imageHash, type Image } from '../image/image.ts';
 import { requireRandom } from '../job/checks.ts';
 import { makeRoom } from '../job/invite.ts';
@@ -41,7 +42,10 @@ export interface JobRequest {
   readonly delta?: boolean;
   /** A verify job says in which sectors another content lies (JobOptions.where). */
   readonly where?: boolean;
-  /** How the vendor makes sure of the customer's computer; as the job was begun, or a code for each key of the chip, unless given. */
+  /**
+   * How the vendor makes sure of the customer's computer; as the job was begun, or a code for each key
+   * of the chip, unless given.
+   */
   readonly codePolicy?: CodePolicy | undefined;
 }
 
@@ -133,8 +137,8 @@ export class JobService {
 
   /**
    * The stored job, which goes on with its own plan and its own invite. @param id 32 digits.
-   * @throws BF-JOB-UNKNOWN, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and BF-INVITE-SECOND-HOLDER when it needs a new invite,
-   * BF-USAGE for a request of another kind or another policy for the code
+   * @throws BF-JOB-UNKNOWN, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and BF-INVITE-SECOND-HOLDER when it
+   * needs a new invite, BF-USAGE for a request of another kind or another policy for the code
    */
   async resume(id: string, request: JobRequest): Promise<JobRecord> {
     const record = await this.#loadFor(id, request);
@@ -148,7 +152,8 @@ export class JobService {
   }
 
   /**
-   * The stored job under a new invite, with its own code: no key of a chip is approved any more. Resolves once that is stored.
+   * The stored job under a new invite, with its own code: no key of a chip is approved any more.
+   * Resolves once that is stored.
    * @throws as `resume` does, but for the invite
    */
   async resumeUnderNewInvite(id: string, request: JobRequest, invite: InviteRequest): Promise<JobRecord> {
@@ -171,7 +176,10 @@ export class JobService {
 
   // ── a running job ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Starts a stored job, with the keys its invite names. Its first event comes after the caller's turn, so that `attach` at once misses none. */
+  /**
+   * Starts a stored job, with the keys its invite names. Its first event comes after the caller's turn, so that
+   * `attach` at once misses none.
+   */
   start({ record, request, keys }: StartRequest): RunningJob {
     const { clock, random, log, store, trustedStubs, dial } = this.#options;
     const id = jobId(record);

@@ -1,4 +1,5 @@
-// Edge: the hash of the stub that comes with this installation for a chip (firmware/prebuilt): the only one a job is sent to.
+// Edge: the hash of the stub that comes with this installation for a chip (firmware/prebuilt): the
+// only one a job is sent to.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Chip } from '../../shared/chips/index.ts';
@@ -7,7 +8,10 @@ import { fail } from '../../shared/errors/errors.ts';
 /** From the sources (controller/service) and from the compiled program (dist/controller/service). */
 const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];
 
-/** SHA-512 of the bundled stub for a chip, 128 digits, none for a chip that has none. @throws BF-INTERNAL-BUILD when it is missing */
+/**
+ * SHA-512 of the bundled stub for a chip, 128 digits, none for a chip that has none.
+ * @throws BF-INTERNAL-BUILD when it is missing
+ */
 export function trustedStubs({ stub }: Chip): string[] {
   if (stub === undefined) return [];
   const urls = FOLDERS.map((path) => new URL(`${path}stub-${stub}.bin`, import.meta.url));

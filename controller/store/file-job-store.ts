@@ -1,5 +1,6 @@
-// Edge: jobs, receipts and open invites as files only their owner can read, each replaced whole or not at all. Jobs and invites are
-// sealed under the home key: whoever can only read the folder, or a copy of it, neither takes the vendor's place nor learns of a job.
+// Edge: jobs, receipts and open invites as files only their owner can read, each replaced whole or not at all. Jobs and
+// invites are sealed under the home key: whoever can only read the folder, or a copy of it, neither takes the vendor's
+// place nor learns of a job.
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
@@ -26,7 +27,10 @@ const RECEIPT = /([0-9a-f]{32})-([0-9a-f]{24})\.receipt$/;
 
 /** What a store needs beside its folder. */
 export interface FileStoreOptions {
-  /** The key of unfinished jobs and open invites; asked for when the first of them is read or written, never for lists and receipts. */
+  /**
+   * The key of unfinished jobs and open invites; asked for when the first of them is read or written,
+   * never for lists and receipts.
+   */
   readonly homeKey: () => Promise<HomeKey>;
   readonly random: Random;
 }

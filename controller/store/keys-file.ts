@@ -79,7 +79,8 @@ export async function newPassphrase(source: PassphraseSource): Promise<string> {
 
 async function askPassphrase({ file, prompt }: PassphraseSource): Promise<string> {
   if (file === undefined || file === '-') return prompt.askHidden(file === '-' ? '' : 'Passphrase of the keys: ');
-  // Whoever types the passphrase in the file's place has shown it to this computer already; errors and logs do not repeat it.
+  // Whoever types the passphrase in the file's place has shown it to this computer already; errors
+  // and logs do not repeat it.
   const bytes = await readPrivateFile(file, { missing: 'BF-USAGE-FILE', shownAs: 'the passphrase file' });
   return fromUtf8(bytes, 'BF-USAGE-FILE', 'the passphrase file').replace(/\r?\n$/, '');
 }

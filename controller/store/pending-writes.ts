@@ -1,5 +1,5 @@
-// A transaction for a store that has none of its own: writes are held back until the work is done, reads look at them first.
-// Its limits are those of JobStore.transaction for files (controller/store/port.ts).
+// A transaction for a store that has none of its own: writes are held back until the work is done, reads look at them
+// first. Its limits are those of JobStore.transaction for files (controller/store/port.ts).
 import { roomHash } from '../job/invite.ts';
 import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
 import type { ReceiptKey, StoreAccess } from './port.ts';

@@ -1,6 +1,6 @@
-// The store port: everything the vendor's side keeps between two processes, so that another implementation (a database) can
-// take the place of the files. Keys are not in it: they are opened with a passphrase and live in a file of their own
-// (controller/store/keys-file.ts). Every implementation passes test/unit/controller/store.test.ts.
+// The store port: everything the vendor's side keeps between two processes, so that another implementation (a database)
+// can take the place of the files. Keys are not in it: they are opened with a passphrase and live in a file of their
+// own (controller/store/keys-file.ts). Every implementation passes test/unit/controller/store.test.ts.
 import type { JobRecord, RoomRecord } from '../job/job-record.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 
@@ -34,7 +34,8 @@ export interface StoreAccess extends RunStore {
   saveInvite(room: RoomRecord): Promise<void>;
   /**
    * Takes the vendor's half of an invite out of the store. Of all callers, in whatever processes, one gets it.
-   * @param hash of its public part, 64 bytes (publicInviteHash). @throws BF-INVITE-USED when it is not or no longer there
+   * @param hash of its public part, 64 bytes (publicInviteHash). @throws BF-INVITE-USED when it
+   * is not or no longer there
    */
   takeInvite(hash: Uint8Array): Promise<RoomRecord>;
 }
@@ -42,11 +43,12 @@ export interface StoreAccess extends RunStore {
 /** The store. */
 export interface JobStore extends StoreAccess {
   /**
-   * Runs `work`; its writes are kept together once it has resolved, and none of them when it rejects. Transactions of one
-   * store object run one after the other. What `work` reads through its argument includes what it has written.
+   * Runs `work`; its writes are kept together once it has resolved, and none of them when it rejects. Transactions of
+   * one store object run one after the other. What `work` reads through its argument includes what it has written.
    *
    * A database commits in one step. Files cannot: when a process dies while it commits, the writes it had come to are
-   * kept, in the order of the calls, and an invite that was taken is gone. So `work` writes first what must not be lost.
+   * kept, in the order of the calls, and an invite that was taken is gone. So `work` writes
+   * first what must not be lost.
    */
   transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T>;
 }

@@ -1,9 +1,10 @@
 // A job or an open invite as a file that only its vendor's keys open and that nobody else can change. Pure.
 //
-//   key = HKDF-Expand(home key 32, "blindflash/2 file" ‖ kind ‖ id 16, 32);  box = secretbox(content, random nonce 24, key)
+//   key = HKDF-Expand(home key 32, "blindflash/2 file" ‖ kind ‖ id 16, 32)
+//   box = secretbox(content, random nonce 24, key)
 //
-// Outside the box stand version, kind and id, for people: they come from the caller when the file is read, and a file that
-// does not say the same, to the byte, is refused.
+// Outside the box stand version, kind and id, for people: they come from the caller when the file is read, and a file
+// that does not say the same, to the byte, is refused.
 import nacl from 'tweetnacl';
 import { z } from 'zod';
 import { assertBytes, copyOf, fromHex, fromUtf8, toHex, utf8, ascii, wipe } from '../../shared/codec/bytes.ts';
@@ -50,7 +51,10 @@ export function sealFile(key: HomeKey, name: FileName, content: string, random: 
   return formatFile(name, toHex(nonce), toHex(box));
 }
 
-/** What is inside. @throws BF-JOB-STATE for a file that is not exactly as it was sealed, with this key and under this name */
+/**
+ * What is inside.
+ * @throws BF-JOB-STATE for a file that is not exactly as it was sealed, with this key and under this name
+ */
 export function openFile(key: HomeKey, name: FileName, text: string): string {
   const value = parseJson(text, 'BF-JOB-STATE', 'the file');
   if (OldSchema.safeParse(value).success) throw fail('BF-JOB-STATE', 'an older version of Blindflash wrote the file');

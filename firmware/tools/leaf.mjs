@@ -1,4 +1,5 @@
-// Fails unless a function is a leaf without stack (no push, no sp, no call, no branch out of it): node leaf.mjs FILE.elf NAME
+// Fails unless a function is a leaf without stack (no push, no sp, no call, no branch out of it):
+// node leaf.mjs FILE.elf NAME
 import { execFileSync } from 'node:child_process';
 
 const [, , elf, name] = process.argv;

@@ -1,4 +1,5 @@
-// Port: what the operator has decided, as far as a relay obeys it: today the tenants it admits. docs/architecture.md, "Ports".
+// Port: what the operator has decided, as far as a relay obeys it: today the tenants it admits.
+// docs/architecture.md, "Ports".
 import type { FindTenant } from '../core/tenants.ts';
 
 /** What holds at one time; taken over as a whole or not at all. */

@@ -1,4 +1,5 @@
-// Edge: control from a tenants file, read at the start and again whenever the operator says so (`blindflash relay`: SIGHUP).
+// Edge: control from a tenants file, read at the start and again whenever the operator says so
+// (`blindflash relay`: SIGHUP).
 import { readFile } from 'node:fs/promises';
 import { fail } from '../../shared/errors/errors.ts';
 import { isSmallOrderKey } from '../../shared/platform/node/verify-signature.ts';

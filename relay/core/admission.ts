@@ -31,8 +31,8 @@ export type Verdict =
   | ({ readonly admitted: false } & Refusal);
 
 /**
- * Authenticates the first message of a link against the nonce that link was given. Never throws: whatever goes wrong while
- * doing so is a refusal.
+ * Authenticates the first message of a link against the nonce that link was given. Never throws: whatever goes wrong
+ * while doing so is a refusal.
  */
 export function authenticate(message: Uint8Array, nonce: Uint8Array, rules: AdmissionRules): Verdict {
   try {

@@ -1,5 +1,5 @@
-// One link on its way into a room: CHALLENGE out, PRESENT in, perhaps a question to other relays, then the room or the door.
-// A declared machine (docs/state-machines.md, "A relay room and its links"). Pure; time is the Clock.
+// One link on its way into a room: CHALLENGE out, PRESENT in, perhaps a question to other relays, then the room or the
+// door. A declared machine (docs/state-machines.md, "A relay room and its links"). Pure; time is the Clock.
 import type { Clock, Link } from '../../shared/ports.ts';
 import { closeWith } from '../../shared/link/close.ts';
 import { encodeLinkMessage } from '../../shared/link/link-message.ts';
@@ -9,8 +9,8 @@ import type { Answer } from '../neighbours/neighbours.ts';
 import type { Refusal, Verdict } from './admission.ts';
 
 /**
- * greeting: the challenge is out; asking: admitted, where the room is is being asked; in the room: the room owns the link;
- * turned away: closed by the relay; left: closed by the side or by the network.
+ * greeting: the challenge is out; asking: admitted, where the room is is being asked; in the room: the room owns the
+ * link; turned away: closed by the relay; left: closed by the side or by the network.
  */
 export type EntryState = 'greeting' | 'asking' | 'in the room' | 'turned away' | 'left';
 

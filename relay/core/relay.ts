@@ -1,5 +1,5 @@
-// A relay without its sockets: greets links, admits them, puts them into rooms, counts why they leave. Pure; runs over any Link.
-// Spec: docs/protocol.md §1-§2.
+// A relay without its sockets: greets links, admits them, puts them into rooms, counts why they leave. Pure; runs over
+// any Link. Spec: docs/protocol.md §1-§2.
 import nacl from 'tweetnacl';
 import { toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';

@@ -1,4 +1,5 @@
-// The rooms of one relay by their key, opened by the first link that enters and gone with the last. Pure; time is the Clock.
+// The rooms of one relay by their key, opened by the first link that enters and gone with the last.
+// Pure; time is the Clock.
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
 import type { SideName } from '../../shared/link/ticket.ts';

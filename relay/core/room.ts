@@ -1,4 +1,5 @@
-// A room: two sides, at most one live link each, bytes passed on unread. Pure; time is the Clock. Spec: docs/protocol.md §1-§2.
+// A room: two sides, at most one live link each, bytes passed on unread. Pure; time is the Clock. Spec:
+// docs/protocol.md §1-§2.
 import { asBlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import { closeFor, closeWith, type CloseName } from '../../shared/link/close.ts';

@@ -1,5 +1,5 @@
-// Many rooms: how many there may be, how many links a tenant has, how long a ticket holds, and which rooms are shut for good.
-// Pure; time is the Clock.
+// Many rooms: how many there may be, how many links a tenant has, how long a ticket holds, and which rooms are shut for
+// good. Pure; time is the Clock.
 import { concat, toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
@@ -37,7 +37,8 @@ export class Rooms {
   /**
    * Puts an admitted link into its room, until it leaves or its ticket expires.
    * @param onLeft called once when it has left, with the reason if the relay closed it.
-   * @returns the reason to turn it away instead: `revoked` for an agent of a room that was revoked, `busy` when a limit is
+   * @returns the reason to turn it away instead: `revoked` for an agent of a room that was
+   * revoked, `busy` when a limit is
    *   reached.
    */
   enter(

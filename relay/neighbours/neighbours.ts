@@ -1,5 +1,5 @@
-// Port: the other relays of a fleet, asked where a room is before an admitted link enters it. Rooms live in one process each; a
-// fleet would also carry the link there. docs/architecture.md, "Ports".
+// Port: the other relays of a fleet, asked where a room is before an admitted link enters it. Rooms live in one process
+// each; a fleet would also carry the link there. docs/architecture.md, "Ports".
 import type { SideName } from '../../shared/link/ticket.ts';
 
 /**

@@ -1,7 +1,9 @@
 // What a chip is to plan, agent and controller: identity, flash geometry, times, RAM. Rows are in stm32f4.ts.
 import { fail } from '../errors/errors.ts';
 
-/** Widest store the flash controller may be given. The number is the plan's (docs/protocol.md §7) and FLASH_CR.PSIZE's. */
+/**
+ * Widest store the flash controller may be given. The number is the plan's (docs/protocol.md §7) and FLASH_CR.PSIZE's.
+ */
 export const WIDTHS = { x8: 0, x16: 1, x32: 2 } as const;
 export type Width = keyof typeof WIDTHS;
 
@@ -44,7 +46,10 @@ export interface Chip {
   readonly random: boolean;
   readonly uidAddress: number;
   readonly flashSizeAddress: number;
-  /** Name of the stub for it, which is that of its layout (shared/mailbox/layout.ts) and of its file; undefined: there is none. */
+  /**
+   * Name of the stub for it, which is that of its layout (shared/mailbox/layout.ts) and of its file;
+   * undefined: there is none.
+   */
   readonly stub: string | undefined;
 }
 
@@ -60,7 +65,9 @@ export interface Sector {
 
 const KIB = 1024;
 
-/** Sectors of a chip in address order, for the flash size its size register reports (KiB; unless given, the largest). */
+/**
+ * Sectors of a chip in address order, for the flash size its size register reports (KiB; unless given, the largest).
+ */
 export function sectorsOf(chip: Chip, flashKiB: number = largest(chip)): readonly Sector[] {
   const end = chip.flashBase + flashKiB * KIB;
   const sectors: Sector[] = [];

@@ -1,6 +1,6 @@
-// Text that somebody else wrote (docs/protocol.md §6): a type of its own that does not turn into a string by itself, and the
-// one function that makes it harmless for a screen, a log or a file. What is left can neither move the cursor, nor turn the
-// line around, nor hide.
+// Text that somebody else wrote (docs/protocol.md §6): a type of its own that does not turn into a string by itself,
+// and the one function that makes it harmless for a screen, a log or a file. What is left can neither move the cursor,
+// nor turn the line around, nor hide.
 
 /** A property that comparisons of values see, as they do not see a #private one. */
 const RAW = Symbol('raw');
@@ -13,9 +13,9 @@ const MOST_SHOWN = 300;
 const LONGEST_LINE = 8192;
 
 /**
- * Controls (ANSI's ESC among them), format characters (bidi and zero-width marks, tags, soft hyphens), private and unassigned
- * ones, half characters, line and paragraph separators, everything Unicode calls ignorable (fillers, variation selectors), and
- * the empty Braille pattern.
+ * Controls (ANSI's ESC among them), format characters (bidi and zero-width marks, tags, soft hyphens), private and
+ * unassigned ones, half characters, line and paragraph separators, everything Unicode calls ignorable (fillers,
+ * variation selectors), and the empty Braille pattern.
  */
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]+/gu;
 /** More than two combining marks on a letter climb into the neighbouring lines. */
@@ -50,8 +50,8 @@ class ForeignTextValue {
 }
 
 /**
- * Text that somebody else wrote. To the compiler it is a symbol as well (it never is one): those are the only values that it
- * refuses in a template and beside `+`.
+ * Text that somebody else wrote. To the compiler it is a symbol as well (it never is one): those are the only values
+ * that it refuses in a template and beside `+`.
  */
 export type ForeignText = ForeignTextValue & symbol;
 
@@ -70,7 +70,8 @@ export function rawText(text: ForeignTextValue): string {
 }
 
 /**
- * One line for a screen, a log or a file: what is harmful becomes a dot, blanks of any kind one space, longer texts end in `…`.
+ * One line for a screen, a log or a file: what is harmful becomes a dot, blanks of any kind one space,
+ * longer texts end in `…`.
  * @param most characters kept
  */
 export function cleanText(text: ForeignTextValue | string, most = MOST_SHOWN): string {
@@ -90,7 +91,10 @@ export function isClean(text: string): boolean {
   return cleanText(text, LONGEST_LINE) === text;
 }
 
-/** Lines of ours on their way out: line feeds and indents stay, a tab is a blank, everything else that cleanText takes out goes. */
+/**
+ * Lines of ours on their way out: line feeds and indents stay, a tab is a blank, everything else that
+ * cleanText takes out goes.
+ */
 export function cleanLines(text: string): string {
   return text
     .split('\n')

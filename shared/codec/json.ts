@@ -1,4 +1,5 @@
-// JSON from outside: one value, and no key twice in an object (docs/protocol.md §6), which JSON.parse alone would let pass.
+// JSON from outside: one value, and no key twice in an object (docs/protocol.md §6), which
+// JSON.parse alone would let pass.
 import { fail, type ErrorCode } from '../errors/errors.ts';
 
 /** The value of a JSON text. @throws `code` for text that is not JSON or in which an object has a key twice */

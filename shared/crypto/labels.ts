@@ -1,5 +1,5 @@
-// What the keys of the handshake and of the boxes are derived under: the first part of HKDF's `info`, ASCII (docs/protocol.md §4, §5).
-// firmware/common/protocol.h has the same strings, generated from here.
+// What the keys of the handshake and of the boxes are derived under: the first part of HKDF's `info`, ASCII
+// (docs/protocol.md §4, §5). firmware/common/protocol.h has the same strings, generated from here.
 export const KEY_LABELS = {
   confirmR: 'confirm r',
   confirmI: 'confirm i',

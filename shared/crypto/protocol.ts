@@ -1,5 +1,5 @@
-// What the key schedule and the boxes need to know of the protocol that uses them. The tunnel and the sealed session each declare
-// one (shared/tunnel/protocol.ts, shared/sealed/protocol.ts), so that nothing in this folder names either.
+// What the key schedule and the boxes need to know of the protocol that uses them. The tunnel and the sealed session
+// each declare one (shared/tunnel/protocol.ts, shared/sealed/protocol.ts), so that nothing in this folder names either.
 import type { ErrorCode } from '../errors/errors.ts';
 
 export interface HandshakeProtocol {

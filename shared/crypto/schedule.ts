@@ -1,5 +1,6 @@
-// The key schedule of docs/protocol.md §4, the same for every purpose: a hash over the whole transcript, confirmation both ways,
-// two chains and an exporter. The messages themselves belong to shared/tunnel/handshake.ts and shared/sealed/handshake.ts.
+// The key schedule of docs/protocol.md §4, the same for every purpose: a hash over the whole transcript, confirmation
+// both ways, two chains and an exporter. The messages themselves belong to shared/tunnel/handshake.ts and
+// shared/sealed/handshake.ts.
 import nacl from 'tweetnacl';
 import { ascii, concat, copyOf, isZero, wipe, Writer } from '../codec/bytes.ts';
 import { fail, type BlindflashError } from '../errors/errors.ts';

@@ -1,5 +1,5 @@
-// Every error a person or a program can be given: one row here, and docs/errors.md is written from it (scripts/errors-doc.ts).
-// A row says what happened, what to do about it, and what Blindflash itself does about it.
+// Every error a person or a program can be given: one row here, and docs/errors.md is written from it
+// (scripts/errors-doc.ts). A row says what happened, what to do about it, and what Blindflash itself does about it.
 
 /** Who reads an error. */
 export type Audience = 'customer' | 'vendor' | 'operator';
@@ -13,8 +13,8 @@ interface Part {
   /** Who can do what a remedy of this part says, unless the row names somebody else. */
   readonly acts: Audience | 'anybody';
   /**
-   * True when an agent that meets such an error gives up its run. After all others it reports PROBLEM and waits for what
-   * the controller decides (docs/protocol.md §6).
+   * True when an agent that meets such an error gives up its run. After all others it reports PROBLEM and waits for
+   * what the controller decides (docs/protocol.md §6).
    */
   readonly endsAgent: boolean;
 }
@@ -43,7 +43,8 @@ export type PartName = keyof typeof PARTS;
 /**
  * The smallest thing whose repetition may heal an error; Blindflash repeats it by itself, a bounded number of times.
  * - never: nothing; somebody has to act first.
- * - access: one access to probe or chip. When that does not help and the trouble is the chip's, the board is the next try.
+ * - access: one access to probe or chip. When that does not help and the trouble is the chip's,
+ *   the board is the next try.
  * - session: a new sealed session with the stub that runs.
  * - board: a new sealed session, after a pause in which somebody may switch the board on again or hold the wires.
  * - link: another dial to the relay.

@@ -1,5 +1,6 @@
-// What the program on the chip says when it refuses, aborts or stops: the numbers of its ERROR word and of its sealed ABORT, with
-// the code both sides are told (docs/mailbox.md, "Errors"; docs/protocol.md §8). The C names are generated from this table.
+// What the program on the chip says when it refuses, aborts or stops: the numbers of its ERROR word and of its sealed
+// ABORT, with the code both sides are told (docs/mailbox.md, "Errors"; docs/protocol.md §8). The C names are generated
+// from this table.
 import type { ErrorCode } from './catalogue.ts';
 import { fail, type BlindflashError } from './errors.ts';
 

@@ -52,7 +52,10 @@ export function linkMessageName(message: Uint8Array): LinkMessageName {
   return name;
 }
 
-/** Reads a message; bodies are copies. @throws as `linkMessageName`, and BF-LINK-FRAME for a body that breaks its rules. */
+/**
+ * Reads a message; bodies are copies.
+ * @throws as `linkMessageName`, and BF-LINK-FRAME for a body that breaks its rules.
+ */
 export function decodeLinkMessage(message: Uint8Array): LinkMessage {
   const name = linkMessageName(message);
   const reader = new Reader(message, 'BF-LINK-FRAME', name);

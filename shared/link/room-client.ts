@@ -125,8 +125,8 @@ export class RoomClient {
   }
 
   /**
-   * For the controller's side: ends the room for good, its own link apart. REVOKE leaves now, or as soon as this side is in
-   * the room again, and once more after every return. Before it has left, `close` drops it.
+   * For the controller's side: ends the room for good, its own link apart. REVOKE leaves now, or as soon as this side
+   * is in the room again, and once more after every return. Before it has left, `close` drops it.
    */
   revoke(): void {
     this.#revoking = true;
@@ -325,8 +325,8 @@ function requireName(ticket: Ticket, host: string, where: string): void {
 }
 
 /**
- * How many failures count after a link that lived so long, milliseconds: the way back takes at most a quarter of that, or on a line that
- * breaks every few seconds two sides that wait half a minute each would hardly ever meet.
+ * How many failures count after a link that lived so long, milliseconds: the way back takes at most a quarter of that,
+ * or on a line that breaks every few seconds two sides that wait half a minute each would hardly ever meet.
  */
 function mostFailures(livedMs: number): number {
   if (livedMs >= RECONNECT.goodAfterMs) return 0;

@@ -1,5 +1,6 @@
-// The mailbox between agent and stub as data: docs/mailbox.md, table by table. firmware/ram-stub/mailbox.h is generated from this file
-// by scripts/gen-firmware-headers.ts. All numbers are little-endian words; every access of the agent is word-aligned.
+// The mailbox between agent and stub as data: docs/mailbox.md, table by table. firmware/ram-stub/mailbox.h is
+// generated from this file by scripts/gen-firmware-headers.ts. All numbers are little-endian words; every access of
+// the agent is word-aligned.
 
 export interface MemoryArea {
   readonly address: number;
@@ -75,7 +76,10 @@ export function findLayout(name: string): Layout | undefined {
   return Object.hasOwn(LAYOUTS, name) ? LAYOUTS[name as keyof typeof LAYOUTS] : undefined;
 }
 
-/** The stub header, words from `offset` of the image. The stub hash covers exactly the `length` bytes from the load address. */
+/**
+ * The stub header, words from `offset` of the image. The stub hash covers exactly the `length`
+ * bytes from the load address.
+ */
 export const HEADER = {
   offset: 0x1c0,
   magic: 0x32534642, // "BFS2"

@@ -1,4 +1,5 @@
-// What a yes of the customer is for (docs/protocol.md §14): exactly this plan, of this vendor, for this unit, by this stub.
+// What a yes of the customer is for (docs/protocol.md §14): exactly this plan, of this vendor, for
+// this unit, by this stub.
 import { sha512, withDomain } from '../crypto/hash.ts';
 
 export interface ConsentSubject {

@@ -1,6 +1,6 @@
-// What kinds of job there are: one row each (docs/protocol.md §7). Everything that depends on the kind alone is a column here; what
-// a kind does inside a sealed session is its handler in controller/job/work.ts, what its plan is made of its function in
-// controller/plan/compile.ts. The names for the program on the chip are generated from this table.
+// What kinds of job there are: one row each (docs/protocol.md §7). Everything that depends on the kind alone is a
+// column here; what a kind does inside a sealed session is its handler in controller/job/work.ts, what its plan is made
+// of its function in controller/plan/compile.ts. The names for the program on the chip are generated from this table.
 import type { StubState } from '../mailbox/layout.ts';
 import type { BoardState } from '../tunnel/bodies.ts';
 

@@ -1,17 +1,22 @@
-// The trust modes, weakest first, one row each: what a mode stops and what it does not, in the words people are shown by sheet,
-// command line and receipt (docs/product.md, docs/protocol.md §7). The names for the program on the chip are generated from this
-// table.
+// The trust modes, weakest first, one row each: what a mode stops and what it does not, in the words people are shown
+// by sheet, command line and receipt (docs/product.md, docs/protocol.md §7). The names for the program on the chip are
+// generated from this table.
 
 /** A mode this version has. */
 export interface ModeRow {
   /** Its byte in the plan. */
   readonly number: number;
-  /** Where the secret half of the chip's key lies, by the number M1 names (docs/protocol.md §8): 1 in RAM, 2 in the device's flash. */
+  /**
+   * Where the secret half of the chip's key lies, by the number M1 names (docs/protocol.md §8): 1 in RAM,
+   * 2 in the device's flash.
+   */
   readonly keyKind: number;
   readonly setUp: string;
   readonly stops: readonly string[];
   readonly doesNotStop: readonly string[];
-  /** What a receipt of this mode proves, and what not, by where its digest comes from (docs/protocol.md §10, `source`). */
+  /**
+   * What a receipt of this mode proves, and what not, by where its digest comes from (docs/protocol.md §10, `source`).
+   */
   readonly receipt: { readonly stub: string; readonly vendor: string };
 }
 

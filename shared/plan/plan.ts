@@ -1,5 +1,5 @@
-// The plan: one canonical byte string that customer, controller and stub agree on (docs/protocol.md §7). Codec and hash;
-// the rules about chips and kinds are in rules.ts.
+// The plan: one canonical byte string that customer, controller and stub agree on (docs/protocol.md §7). Codec and
+// hash; the rules about chips and kinds are in rules.ts.
 import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../codec/bytes.ts';
 import { foreignText, isForeignText, rawText, type ForeignText } from '../codec/foreign-text.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
@@ -127,7 +127,9 @@ export function decodePlan(bytes: Uint8Array): Plan {
   return { ...head, ranges, label };
 }
 
-/** SHA-512("blindflash/2 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's. */
+/**
+ * SHA-512("blindflash/2 plan" ‖ 00 ‖ plan), 64 bytes. Hash the bytes you hold, not a re-encoding of somebody else's.
+ */
 export function planHash(planBytes: Uint8Array): Uint8Array {
   return sha512(withDomain(PLAN_DOMAIN, planBytes));
 }

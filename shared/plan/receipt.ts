@@ -50,7 +50,10 @@ const tail = {
   sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
   /** optcr: what OPTCR read after the lock; null if none was asked. */
   lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
-  /** What this proves in this mode (shared/plan/modes.ts). A signature proves who wrote it, not that it is fit for a screen. */
+  /**
+   * What this proves in this mode (shared/plan/modes.ts). A signature proves who wrote it, not
+   * that it is fit for a screen.
+   */
   statement: z.string().min(1).max(600).refine(isClean, 'a statement with characters that are not shown'),
   /** Ed25519 key that signed. */
   vendorKey: hex(32),

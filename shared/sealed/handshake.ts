@@ -1,5 +1,5 @@
-// The handshake of the sealed session: M1 from the chip, M2, M3 (docs/protocol.md §4, "Sealed session"). The controller's half is
-// what the product runs; the chip's half stands in firmware/ and, for tests and vectors, here.
+// The handshake of the sealed session: M1 from the chip, M2, M3 (docs/protocol.md §4, "Sealed session"). The
+// controller's half is what the product runs; the chip's half stands in firmware/ and, for tests and vectors, here.
 import nacl from 'tweetnacl';
 import { assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe } from '../codec/bytes.ts';
 import type { ExchangeKeyPair, ExchangePublic } from '../crypto/keys.ts';

@@ -14,7 +14,10 @@ export const IMAGE_DATA_BYTES = 4032;
 export const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
 export const ROOT_DOMAIN = 'blindflash/2 root';
-/** Questions about what this session did not erase: how many in a stub's life, and how many such bytes one must cover at least. */
+/**
+ * Questions about what this session did not erase: how many in a stub's life, and how many such bytes
+ * one must cover at least.
+ */
 export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024 } as const;
 export const BOOT_BYTES = 64;
 

@@ -46,7 +46,9 @@ export function encodeStubFacts(facts: StubFacts): Uint8Array {
     .finish();
 }
 
-/** Reads payload1, 72 bytes. Throws BF-TUNNEL-MESSAGE, or BF-VERSION-MISMATCH for a key kind this version does not know. */
+/**
+ * Reads payload1, 72 bytes. Throws BF-TUNNEL-MESSAGE, or BF-VERSION-MISMATCH for a key kind this version does not know.
+ */
 export function decodeStubFacts(payload: Uint8Array): StubFacts & { readonly deviceKey: Uint8Array } {
   const reader = new Reader(payload, 'BF-TUNNEL-MESSAGE', 'payload of M1');
   const facts = {

@@ -1,4 +1,5 @@
-// The sealed session's use of the key schedule and of boxes (docs/protocol.md §4, §5, §8). The stub's C has the same strings.
+// The sealed session's use of the key schedule and of boxes (docs/protocol.md §4, §5, §8). The
+// stub's C has the same strings.
 import type { HandshakeProtocol } from '../crypto/protocol.ts';
 
 export const SEALED_PROTOCOL = {

@@ -1,5 +1,5 @@
-// The agent's end of a tunnel: it asks with the newest secret of the way back, after a while with the older one as well, and keeps at most
-// those two (docs/protocol.md §4 "The way back", §6).
+// The agent's end of a tunnel: it asks with the newest secret of the way back, after a while with the older one as
+// well, and keeps at most those two (docs/protocol.md §4 "The way back", §6).
 import { equalBytes, wipe } from '../codec/bytes.ts';
 import { psk, type ExchangePublic, type Psk } from '../crypto/keys.ts';
 import { asBlindflashError, fail } from '../errors/errors.ts';
@@ -26,8 +26,8 @@ export interface AgentTunnelOpened {
 export interface AgentTunnelEvents extends TunnelEvents {
   onOpened(opened: AgentTunnelOpened): void;
   /**
-   * From now on these secrets (newest first; one or two, 32 bytes each) are the way back: on disk in one write before this returns.
-   * Throwing ends the tunnel: T3 does not leave, or the box is not acknowledged.
+   * From now on these secrets (newest first; one or two, 32 bytes each) are the way back: on disk in one write before
+   * this returns. Throwing ends the tunnel: T3 does not leave, or the box is not acknowledged.
    */
   keepSecrets(secrets: readonly Psk[]): void;
 }
@@ -105,7 +105,9 @@ export class AgentTunnel extends Tunnel {
     this.after(T1_EVERY_MS, () => this.#ask(true));
   }
 
-  /** The controller came back without the session: a second tunnel is opened; the first lives until that is confirmed. */
+  /**
+   * The controller came back without the session: a second tunnel is opened; the first lives until that is confirmed.
+   */
   #peerIsNew(): void {
     this.options.log.info({}, 'the peer does not know the session, opening a new tunnel');
     this.#ask(false);

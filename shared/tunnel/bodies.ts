@@ -1,5 +1,5 @@
-// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Each has two types: what a side writes holds
-// its own strings (`OwnHello`), what it reads holds foreign text (`Hello`).
+// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Each has two types: what a side writes
+// holds its own strings (`OwnHello`), what it reads holds foreign text (`Hello`).
 import { z } from 'zod';
 import { foreignText } from '../codec/foreign-text.ts';
 
@@ -63,7 +63,10 @@ export type OwnProblem = z.input<typeof ProblemSchema>;
 export const LeftSchema = z.strictObject({ board });
 export type Left = z.infer<typeof LeftSchema>;
 
-/** BYE, done: the customer's copy (text and signature of shared/plan/receipt.ts), or nulls when the job earns no receipt. */
+/**
+ * BYE, done: the customer's copy (text and signature of shared/plan/receipt.ts), or nulls when
+ * the job earns no receipt.
+ */
 export const CustomerSchema = z
   .strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() })
   .refine(

@@ -1,6 +1,6 @@
-// The controller's end of a tunnel: it answers T1 within the counts of the invite, replaces the secret with every tunnel, checks typed codes,
-// and notices a second holder of the way back (docs/protocol.md §4, §6, §13). Every change of the invite's state is kept before
-// anything that rests on it leaves.
+// The controller's end of a tunnel: it answers T1 within the counts of the invite, replaces the secret with every
+// tunnel, checks typed codes, and notices a second holder of the way back (docs/protocol.md §4, §6, §13). Every change
+// of the invite's state is kept before anything that rests on it leaves.
 import type { ExchangeKeyPair } from '../crypto/keys.ts';
 import { fail } from '../errors/errors.ts';
 import type { Channel } from './channel.ts';
@@ -68,7 +68,9 @@ export class ControllerTunnel extends Tunnel {
     return this.#invite;
   }
 
-  /** Holds what was typed against the code of the tunnel that is open now. Resolves when its consequence is on record. */
+  /**
+   * Holds what was typed against the code of the tunnel that is open now. Resolves when its consequence is on record.
+   */
   async checkCode(typed: string): Promise<CodeVerdict> {
     const given = normalizeCode(typed);
     if (given === undefined || this.#code === undefined) return 'malformed';
@@ -179,7 +181,10 @@ export class ControllerTunnel extends Tunnel {
     );
   }
 
-  /** The first box makes the agent forget the secret that opened this tunnel: from here on only the next one opens another. */
+  /**
+   * The first box makes the agent forget the secret that opened this tunnel: from here on only
+   * the next one opens another.
+   */
   #start(channel: Channel): void {
     if (this.#unkept !== channel) return;
     this.#unkept = undefined;

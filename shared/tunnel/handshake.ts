@@ -1,5 +1,5 @@
-// The handshake of the tunnel: T1, T2, T3 (docs/protocol.md §4, "Tunnel"). The initiator commits itself to its nonce before it has seen
-// the responder's, so that neither end nor anybody between them can choose the code.
+// The handshake of the tunnel: T1, T2, T3 (docs/protocol.md §4, "Tunnel"). The initiator commits itself to its nonce
+// before it has seen the responder's, so that neither end nor anybody between them can choose the code.
 import nacl from 'tweetnacl';
 import { assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe } from '../codec/bytes.ts';
 import type { ExchangeKeyPair, ExchangePublic, Psk } from '../crypto/keys.ts';

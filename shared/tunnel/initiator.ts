@@ -1,5 +1,5 @@
-// The agent's half of opening a tunnel: which T1 travel, and what a T2 opens (docs/protocol.md §4). Makes no sound by itself: the tunnel
-// asks for the T1 messages and hands in each T2.
+// The agent's half of opening a tunnel: which T1 travel, and what a T2 opens (docs/protocol.md §4). Makes no sound by
+// itself: the tunnel asks for the T1 messages and hands in each T2.
 import { equalBytes } from '../codec/bytes.ts';
 import type { ExchangePublic, Psk } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';
@@ -39,8 +39,8 @@ export class TunnelInitiator {
   }
 
   /**
-   * A T2: the opened tunnel, or undefined if it fits no attempt, which then stay as they are. All attempts are over once one has
-   * opened: none of their nonces is committed to again.
+   * A T2: the opened tunnel, or undefined if it fits no attempt, which then stay as they are. All attempts are over
+   * once one has opened: none of their nonces is committed to again.
    */
   receiveT2(t2: Uint8Array): Opened | undefined {
     for (const attempt of this.#attempts) {

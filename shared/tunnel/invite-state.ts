@@ -1,6 +1,6 @@
-// What the controller has on record about an invite: the one secret that opens the next tunnel, what it needs to notice that two hold
-// the way back, and the counts that bound guessing (docs/protocol.md §4, §13). Values and pure functions: whoever keeps a state writes
-// it down before anything that rests on it leaves.
+// What the controller has on record about an invite: the one secret that opens the next tunnel, what it needs to notice
+// that two hold the way back, and the counts that bound guessing (docs/protocol.md §4, §13). Values and pure functions:
+// whoever keeps a state writes it down before anything that rests on it leaves.
 import { copyOf, equalBytes, wipe } from '../codec/bytes.ts';
 import { sha512 } from '../crypto/hash.ts';
 import type { Psk } from '../crypto/keys.ts';

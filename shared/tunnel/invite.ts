@@ -63,7 +63,9 @@ export function publicInviteBytes(invite: PublicInvite): Uint8Array {
     .finish();
 }
 
-/** V of a vendor: SHA-512("blindflash/2 vendor" ‖ 00 ‖ sealed public key ‖ receipt public key), its first 32 bytes (§3). */
+/**
+ * V of a vendor: SHA-512("blindflash/2 vendor" ‖ 00 ‖ sealed public key ‖ receipt public key), its first 32 bytes (§3).
+ */
 export function vendorFingerprint(sealedPublic: Uint8Array, receiptPublic: Uint8Array): Uint8Array {
   return copyOf(sha512(withDomain('blindflash/2 vendor', sealedPublic, receiptPublic)), 0, 32);
 }

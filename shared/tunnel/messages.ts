@@ -1,4 +1,5 @@
-// The messages of the tunnel, controller ↔ agent (docs/protocol.md §6): one row each, a codec each, JSON bodies by schema.
+// The messages of the tunnel, controller ↔ agent (docs/protocol.md §6): one row each, a codec
+// each, JSON bodies by schema.
 import { z } from 'zod';
 import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
 import { parseJson } from '../codec/json.ts';
@@ -30,7 +31,9 @@ const CODE = 'BF-TUNNEL-MESSAGE';
 export interface MessageFields {
   ACK: Empty;
   HELLO: { readonly hello: Hello };
-  /** sealedPublic 32, receiptPublic 32, hostEntropy 32 (random, mixed into the stub's generator), plan: canonical bytes. */
+  /**
+   * sealedPublic 32, receiptPublic 32, hostEntropy 32 (random, mixed into the stub's generator), plan: canonical bytes.
+   */
   JOB: {
     readonly sealedPublic: Uint8Array;
     readonly receiptPublic: Uint8Array;
@@ -49,7 +52,10 @@ export interface MessageFields {
   REPLY: NumberedBox;
   /** Highest FRAME sequence the agent has room for. */
   CREDIT: { readonly upTo: number };
-  /** What the agent says the chip has accepted and programmed so far: sealed commands of this session, words. Not authenticated. */
+  /**
+   * What the agent says the chip has accepted and programmed so far: sealed commands of this session,
+   * words. Not authenticated.
+   */
   PROGRESS: { readonly accepted: number; readonly wordsProgrammed: number };
   PROBLEM: { readonly problem: Problem };
   RESTART: Empty;

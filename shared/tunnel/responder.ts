@@ -1,5 +1,5 @@
-// The controller's half of opening a tunnel: which T1 it answers, with what, and which T3 it believes (docs/protocol.md §4). Decides by
-// the invite's state and the one answer that is pending; keeping the state is the tunnel's affair.
+// The controller's half of opening a tunnel: which T1 it answers, with what, and which T3 it believes (docs/protocol.md
+// §4). Decides by the invite's state and the one answer that is pending; keeping the state is the tunnel's affair.
 import { equalBytes } from '../codec/bytes.ts';
 import type { ExchangeKeyPair } from '../crypto/keys.ts';
 import type { Random } from '../ports.ts';

@@ -1,4 +1,5 @@
-// What both ends of a tunnel take from a secret of the way back and from an exporter (docs/protocol.md §4, §6, §8, §13).
+// What both ends of a tunnel take from a secret of the way back and from an exporter
+// (docs/protocol.md §4, §6, §8, §13).
 import { ascii, concat, copyOf, equalBytes } from '../codec/bytes.ts';
 import { deriveKey, hkdfExpand, hmacSha512, sha512 } from '../crypto/hash.ts';
 import { psk, type Psk } from '../crypto/keys.ts';
@@ -55,8 +56,8 @@ export function tunnelCode(exporter: Uint8Array, nonceI: Uint8Array, nonceR: Uin
 }
 
 /**
- * A typed code as the alphabet has it: case, blanks and hyphens do not matter, O is 0, I and L are 1. Undefined when it has not
- * six characters of the alphabet then, which is asked again and not counted.
+ * A typed code as the alphabet has it: case, blanks and hyphens do not matter, O is 0, I and L are 1. Undefined when it
+ * has not six characters of the alphabet then, which is asked again and not counted.
  */
 export function normalizeCode(typed: string): string | undefined {
   const text = typed

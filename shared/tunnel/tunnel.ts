@@ -1,5 +1,5 @@
-// What both ends of a tunnel have in common (docs/protocol.md §6): a link that comes and goes, at most one confirmed channel, one timer.
-// The two ends are agent-tunnel.ts and controller-tunnel.ts.
+// What both ends of a tunnel have in common (docs/protocol.md §6): a link that comes and goes, at most one confirmed
+// channel, one timer. The two ends are agent-tunnel.ts and controller-tunnel.ts.
 import { wipe } from '../codec/bytes.ts';
 import type { BlindflashError } from '../errors/errors.ts';
 import { fail } from '../errors/errors.ts';
@@ -61,8 +61,8 @@ export abstract class Tunnel {
   }
 
   /**
-   * The peer can be reached: to be called on WELCOME(1) and on every PEER(1). `send` takes one DATA body; one that throws
-   * counts as linkLost(). Calling it again without linkLost() between is right when PEER(1) says so.
+   * The peer can be reached: to be called on WELCOME(1) and on every PEER(1). `send` takes one DATA body; one that
+   * throws counts as linkLost(). Calling it again without linkLost() between is right when PEER(1) says so.
    */
   attachLink(send: (body: Uint8Array) => void): void {
     if (this.over) return;
@@ -89,9 +89,9 @@ export abstract class Tunnel {
   }
 
   /**
-   * Sends a message, now or as soon as the link is back. Throws BF-TUNNEL-CLOSED before the tunnel is confirmed and after
-   * its end, BF-TUNNEL-TIMEOUT when 4096 messages or 8 MiB wait for acknowledgement, BF-INTERNAL-ARGUMENT for a message
-   * that is not this side's or does not fit.
+   * Sends a message, now or as soon as the link is back. Throws BF-TUNNEL-CLOSED before the tunnel is confirmed and
+   * after its end, BF-TUNNEL-TIMEOUT when 4096 messages or 8 MiB wait for acknowledgement, BF-INTERNAL-ARGUMENT for a
+   * message that is not this side's or does not fit.
    */
   send(message: OwnMessage): void {
     if (this.channel === undefined || this.over) throw fail('BF-TUNNEL-CLOSED', `the tunnel is ${this.#state}`);

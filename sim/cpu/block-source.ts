@@ -1,6 +1,7 @@
-// Instructions as JavaScript text, for blocks of straight code that run often (blocks.ts). Only the instructions that compiled
-// code is full of have one (block-source16.ts, block-source32.ts); a block ends before any other. Each text does exactly what the closure of the decoders does
-// (decode16.ts, decode32.ts, memory-ops.ts), which remain the one definition: test/unit/sim/cpu/blocks.test.ts holds the two together.
+// Instructions as JavaScript text, for blocks of straight code that run often (blocks.ts). Only the instructions that
+// compiled code is full of have one (block-source16.ts, block-source32.ts); a block ends before any other. Each text
+// does exactly what the closure of the decoders does (decode16.ts, decode32.ts, memory-ops.ts), which remain the one
+// definition: test/unit/sim/cpu/blocks.test.ts holds the two together.
 
 /** Marks the place in a text where a memory access that cannot be made directly leaves the block. */
 export const LEAVE = '@leave;';

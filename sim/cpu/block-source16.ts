@@ -1,4 +1,5 @@
-// Texts of 16-bit Thumb instructions for compiled blocks (block-source.ts), and which branches may end one. Layout: ARMv7-M A5.2.
+// Texts of 16-bit Thumb instructions for compiled blocks (block-source.ts), and which branches may end
+// one. Layout: ARMv7-M A5.2.
 import {
   addition,
   carried,

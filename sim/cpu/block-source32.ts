@@ -21,7 +21,9 @@ import {
 } from './block-source.ts';
 import { EXTRA } from './cycles.ts';
 
-/** The 32-bit instruction whose half-words are `hw1`, `hw2`, outside an IT block; undefined when a block ends before it. */
+/**
+ * The 32-bit instruction whose half-words are `hw1`, `hw2`, outside an IT block; undefined when a block ends before it.
+ */
 export function piece32(hw1: number, hw2: number): Piece | undefined {
   const group = hw1 >>> 9;
   if (group === 0x75) return shiftedRegister(hw1, hw2);
@@ -56,7 +58,9 @@ function immediate32(hw1: number, hw2: number): Piece | undefined {
   return computed(hw1, hw2, `(${value})`, (op) => carry !== undefined && op <= 4);
 }
 
-/** AND … RSB of Rn and an operand. Flag-setting ones whose operand gives a carry of its own are left to the decoders. */
+/**
+ * AND … RSB of Rn and an operand. Flag-setting ones whose operand gives a carry of its own are left to the decoders.
+ */
 function computed(hw1: number, hw2: number, operand: string, givesCarry: (op: number) => boolean): Piece | undefined {
   const op = (hw1 >>> 5) & 15;
   const setFlags = (hw1 & 0x10) !== 0;
@@ -212,13 +216,14 @@ function multiply(hw1: number, hw2: number): Piece | undefined {
 }
 
 /**
- * Rhi:Rlo = Rn · Rm and what is added to each half. The product as a double is at most 2^10 from the true one, and so, the low word
- * taken off, its upper word comes out exactly when rounded.
+ * Rhi:Rlo = Rn · Rm and what is added to each half. The product as a double is at most 2^10 from the true one, and so,
+ * the low word taken off, its upper word comes out exactly when rounded.
  */
 function long(rn: number, rm: number, lo: number, hi: number, addLow: string, addHigh: string): string {
   const factors = `a = ${reg(rn)} >>> 0; b = ${reg(rm)} >>> 0; c = Math.imul(a, b) >>> 0; d = c${addLow};`;
   const product = '(((a * b - c) / 4294967296 + 0.5) >>> 0)';
   const high = `${reg(hi)} = (${addHigh}${product} + ((d / 4294967296) | 0)) | 0;`;
-  // As in decode-dsp.ts a product alone is stored low half first, one that is added to high half first: they may be one register.
+  // As in decode-dsp.ts a product alone is stored low half first, one that is added to high half first:
+  // they may be one register.
   return addLow === '' ? `${factors} ${reg(lo)} = d | 0; ${high}` : `${factors} ${high} ${reg(lo)} = d | 0;`;
 }

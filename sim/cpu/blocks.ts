@@ -1,7 +1,8 @@
-// Straight code that runs often, compiled: one JavaScript function for a block of instructions in place of a closure for each
-// (docs/simulation.md, "Blocks"). A block begins where branches lead to; it ends before a branch and before any instruction that
-// block-source.ts has no text for. It computes what its instructions would and takes as many cycles. Where an access needs the bus,
-// where the time limit could fall inside, or where somebody watches accesses, it gives way to the closures.
+// Straight code that runs often, compiled: one JavaScript function for a block of instructions in place of a closure
+// for each (docs/simulation.md, "Blocks"). A block begins where branches lead to; it ends before a branch and before
+// any instruction that block-source.ts has no text for. It computes what its instructions would and takes as many
+// cycles. Where an access needs the bus, where the time limit could fall inside, or where somebody watches accesses, it
+// gives way to the closures.
 import type { BoardTime } from '../board-time.ts';
 import { type BusMap, PAGE_SHIFT, type View } from './bus-map.ts';
 import { EXTRA } from './cycles.ts';
@@ -57,7 +58,9 @@ interface Kept {
   readonly factory: Factory;
 }
 
-/** By address of the first instruction: texts of every core of this process, told apart by the code they were made of. */
+/**
+ * By address of the first instruction: texts of every core of this process, told apart by the code they were made of.
+ */
 const kept = new Map<number, Kept[]>();
 let count = 0;
 
@@ -156,7 +159,9 @@ function collect(parts: BlockParts, view: View, offset: number): Piece[] {
   return pieces;
 }
 
-/** The function that makes a block's closure for one core. Registers and flags live in local variables inside a block. */
+/**
+ * The function that makes a block's closure for one core. Registers and flags live in local variables inside a block.
+ */
 function compile(pieces: readonly Piece[], start: number, branches: boolean): Factory {
   const lines: string[] = [];
   let pc = start;

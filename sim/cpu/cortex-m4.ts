@@ -1,6 +1,7 @@
-// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together; reset, sleep, lockup,
-// halt. Facts: docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; costs: docs/reference/crypto.md §1;
-// how closures and cycles work: docs/simulation.md. The inner loop is in instruction-runner.ts.
+// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together; reset, sleep,
+// lockup, halt. Facts: docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; costs:
+// docs/reference/crypto.md §1; how closures and cycles work: docs/simulation.md. The inner loop is in
+// instruction-runner.ts.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { Core, ResetKind } from '../core-port.ts';
@@ -96,7 +97,9 @@ export class CortexM4 implements Core {
   get sleeping(): boolean {
     return this.#sleep !== 'no';
   }
-  /** Address ranges [from, to) whose instructions cost no time, for measurements; set before they are first executed. */
+  /**
+   * Address ranges [from, to) whose instructions cost no time, for measurements; set before they are first executed.
+   */
   set freeRanges(ranges: readonly (readonly [from: number, to: number])[]) {
     this.#runner.freeRanges = ranges;
   }

@@ -1,4 +1,5 @@
-// Multiply, divide, saturate and the DSP extension (SIMD, extend-and-add, CLZ/RBIT/REV). ARMv7-M A5.3.12-A5.3.17, A5.3.3.
+// Multiply, divide, saturate and the DSP extension (SIMD, extend-and-add, CLZ/RBIT/REV). ARMv7-M
+// A5.3.12-A5.3.17, A5.3.3.
 import {
   decodeShift,
   reverseBits,

@@ -1,5 +1,5 @@
-// 16-bit Thumb data processing on low registers, ARMv7-M A5.2.1, A5.2.2 and the extends and reversals of A5.2.5. Outside an
-// IT block these instructions set the flags, inside they leave them (`inIt`).
+// 16-bit Thumb data processing on low registers, ARMv7-M A5.2.1, A5.2.2 and the extends and reversals of A5.2.5.
+// Outside an IT block these instructions set the flags, inside they leave them (`inIt`).
 import {
   adcFlags,
   addFlags,

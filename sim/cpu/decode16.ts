@@ -1,5 +1,5 @@
-// 16-bit Thumb instructions, ARMv7-M A5.2: finds the group; builds high-register moves, loads, stores, branches and hints.
-// Each decoder returns a closure with all operands resolved. Arithmetic on low registers is in decode16-data.ts.
+// 16-bit Thumb instructions, ARMv7-M A5.2: finds the group; builds high-register moves, loads, stores, branches and
+// hints. Each decoder returns a closure with all operands resolved. Arithmetic on low registers is in decode16-data.ts.
 import { subFlags } from './alu.ts';
 import { EXTRA } from './cycles.ts';
 import {

@@ -1,5 +1,5 @@
-// 32-bit Thumb-2 data processing with a modified immediate or a shifted register, ARMv7-M A5.3.1 and A5.3.11. The forms that
-// compiled code is full of have closures of their own; the others compute through a function by opcode.
+// 32-bit Thumb-2 data processing with a modified immediate or a shifted register, ARMv7-M A5.3.1 and A5.3.11. The forms
+// that compiled code is full of have closures of their own; the others compute through a function by opcode.
 import {
   adcFlags,
   addFlags,

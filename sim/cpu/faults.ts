@@ -1,4 +1,5 @@
-// The synchronous exceptions an instruction can raise; thrown by decoded instructions, caught by the run loop. ARMv7-M B1.5.
+// The synchronous exceptions an instruction can raise; thrown by decoded instructions, caught by
+// the run loop. ARMv7-M B1.5.
 
 /** `cfsr` holds the fault's CFSR bits; `address` goes to MMFAR or BFAR when given. */
 export class CpuFault extends Error {

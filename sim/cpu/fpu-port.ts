@@ -1,4 +1,5 @@
-// The seam for FPv4-SP: everything the core asks of a floating-point unit. fpu.ts is one; NO_FPU stands in where none is.
+// The seam for FPv4-SP: everything the core asks of a floating-point unit. fpu.ts is one; NO_FPU
+// stands in where none is.
 import type { DecodeContext } from './decode-context.ts';
 import type { Op } from './state.ts';
 

@@ -1,5 +1,5 @@
-// Skips polling loops: an iteration that ends in exactly the state it began with will do so again until a timer fires or
-// somebody else writes. Such a loop is advanced by a whole number of iterations up to the next timer, cycle-exactly.
+// Skips polling loops: an iteration that ends in exactly the state it began with will do so again until a timer fires
+// or somebody else writes. Such a loop is advanced by a whole number of iterations up to the next timer, cycle-exactly.
 import type { BoardTime } from '../board-time.ts';
 import type { Width } from '../bus.ts';
 import type { BusMap } from './bus-map.ts';

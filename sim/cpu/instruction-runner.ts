@@ -1,5 +1,5 @@
-// Fetches, decodes and executes instructions: the inner loop of the simulator. Decoded instructions are closures kept by
-// page (code-cache.ts); breakpoints and free address ranges are built in when an instruction is decoded.
+// Fetches, decodes and executes instructions: the inner loop of the simulator. Decoded instructions are closures kept
+// by page (code-cache.ts); breakpoints and free address ranges are built in when an instruction is decoded.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { BusMap } from './bus-map.ts';

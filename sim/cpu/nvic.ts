@@ -1,4 +1,5 @@
-// Pending, enabled, active and priority of every exception: the NVIC and the system handlers alike. ARMv7-M B1.5.4, B3.4.
+// Pending, enabled, active and priority of every exception: the NVIC and the system handlers
+// alike. ARMv7-M B1.5.4, B3.4.
 import { type CpuState, EXC } from './state.ts';
 
 /** 16 system exceptions and 91 interrupts (HDR: F427), rounded up to whole register words of 32. */

@@ -1,4 +1,5 @@
-// SysTick: a 24-bit down counter on HCLK or HCLK/8, kept as "reached zero at this cycle" plus a board timer. ARMv7-M B3.3.
+// SysTick: a 24-bit down counter on HCLK or HCLK/8, kept as "reached zero at this cycle" plus a
+// board timer. ARMv7-M B3.3.
 import type { BoardTime, BoardTimer } from '../board-time.ts';
 
 const CSR = { enable: 1, tickInt: 2, clkSource: 4, countFlag: 1 << 16 } as const;

@@ -31,11 +31,15 @@ const DEBUG_ENABLE = 0xa05f0001;
 const INCREMENT = { off: 0, single: 1, packed: 2 } as const satisfies Record<string, number>;
 
 export interface AhbApOptions {
-  /** TAR auto-increment wraps inside blocks of this many bytes: 4096 as on silicon, 1024 as the architecture promises. */
+  /**
+   * TAR auto-increment wraps inside blocks of this many bytes: 4096 as on silicon, 1024 as the architecture promises.
+   */
   readonly tarWrap?: 1024 | 4096;
 }
 
-/** One MEM-AP. Reads and writes throw BusFault or BusWait as the bus does; a faulting access leaves TAR on its address. */
+/**
+ * One MEM-AP. Reads and writes throw BusFault or BusWait as the bus does; a faulting access leaves TAR on its address.
+ */
 export class AhbAp {
   readonly #target: DebugTarget;
   readonly #wrapMask: number;

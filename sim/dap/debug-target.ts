@@ -11,7 +11,10 @@ export interface DebugTarget {
   readonly bus: Pick<Bus, 'read' | 'write'>;
   /** The access port has no clock, so that nothing it is asked for finishes (a sleeping core); absent means it has. */
   readonly debugBusStopped?: boolean;
-  /** Told before each AP transaction, so that read protection can notice the debugger. @throws BusWait without a clock */
+  /**
+   * Told before each AP transaction, so that read protection can notice the debugger.
+   * @throws BusWait without a clock
+   */
   debugAccess(): void;
   /** Told of the other signs of a debugger that read protection may go by. */
   debugEvent?(event: 'line-reset' | 'power-up-request' | 'c-debugen'): void;

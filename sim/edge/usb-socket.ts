@@ -1,6 +1,6 @@
 // The virtual probe's USB plug as a unix socket, for the bridge that shows it to libusb (test/interop/clients/bridge).
-// One client. A request is a kind, an endpoint address and a LE32 length, with that many bytes behind it for C and O; each
-// gets one answer, LE32 first:
+// One client. A request is a kind, an endpoint address and a LE32 length, with that many bytes behind it for C and O;
+// each gets one answer, LE32 first:
 //   D     descriptors: length, then device descriptor and configuration as the bus carries them
 //   C     control read: the 8 setup bytes; length or STALL, then data
 //   O     bulk OUT: the length taken

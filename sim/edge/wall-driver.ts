@@ -12,8 +12,8 @@ const REST_MS = 2;
 /** Board time of one step inside a slice, ns. */
 const STEP_NS = 100e3;
 /**
- * Wall time that may be owed, ms; what lies further back is dropped. Enough for a busy machine to leave this process alone
- * for a while without the board falling behind: st-flash gives a block 500 ms.
+ * Wall time that may be owed, ms; what lies further back is dropped. Enough for a busy machine to leave this process
+ * alone for a while without the board falling behind: st-flash gives a block 500 ms.
  */
 const DEBT_MAX_MS = 250;
 

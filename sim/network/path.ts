@@ -11,7 +11,9 @@ export interface Path {
   readonly jitterMs?: number | undefined;
   /** Chance that a packet is lost, 0..1. */
   readonly loss?: number | undefined;
-  /** What the bottleneck's queue holds before it drops, bytes; without a figure one round trip's worth, at least 64 KiB. */
+  /**
+   * What the bottleneck's queue holds before it drops, bytes; without a figure one round trip's worth, at least 64 KiB.
+   */
   readonly queueBytes?: number | undefined;
 }
 
@@ -34,7 +36,10 @@ export function seededChance(seed: number): Chance {
   };
 }
 
-/** One direction: a bottleneck with a drop-tail queue, then distance. Packets that arrive do so in the order they were sent. */
+/**
+ * One direction: a bottleneck with a drop-tail queue, then distance. Packets that arrive do so in
+ * the order they were sent.
+ */
 export class Wire {
   readonly #queue: EventQueue;
   readonly #path: Path;

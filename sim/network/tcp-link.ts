@@ -1,5 +1,6 @@
-// A WebSocket between two hosts as the Link port sees it, over the TCP model: messages become bytes, bytes become segments,
-// and a message arrives when its last byte and everything before it has (docs/performance.md, "The network model").
+// A WebSocket between two hosts as the Link port sees it, over the TCP model: messages become bytes, bytes
+// become segments, and a message arrives when its last byte and everything before it has
+// (docs/performance.md, "The network model").
 import { fail } from '../../shared/errors/errors.ts';
 import type { Link } from '../../shared/ports.ts';
 import type { EventQueue } from '../event-queue.ts';

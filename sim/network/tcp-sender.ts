@@ -1,6 +1,6 @@
 // The sending half of a TCP connection, reduced to what decides when bytes arrive: window, loss, repetition.
-// RFC 5681 and 6675 (NewReno growth with selective acknowledgement), RFC 6298 (timer), loss found as RFC 8985 does: by packets
-// sent later that arrived. What is left out is listed in docs/performance.md, "The network model".
+// RFC 5681 and 6675 (NewReno growth with selective acknowledgement), RFC 6298 (timer), loss found as RFC 8985 does: by
+// packets sent later that arrived. What is left out is listed in docs/performance.md, "The network model".
 import type { EventQueue } from '../event-queue.ts';
 
 /** Bytes of payload in a full segment: 1500 less IPv4, TCP and timestamps. */

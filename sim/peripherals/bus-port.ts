@@ -8,7 +8,10 @@ export interface PortNeighbours {
   clocked(block: Block): boolean;
 }
 
-/** Wraps `device` at `block`: faults while held in reset; unclocked reads give 0, unclocked writes are lost, with a warning. */
+/**
+ * Wraps `device` at `block`: faults while held in reset; unclocked reads give 0, unclocked writes
+ * are lost, with a warning.
+ */
 export function busPort(context: Context, block: Block, device: Device, near: PortNeighbours): Device {
   const admits = (offset: number): boolean => {
     const address = block.base + offset;

@@ -1,5 +1,6 @@
-// Debug support registers on the private bus: identity, low-power debug bits, freeze bits. Cleared by power-on only, and
-// reachable while system reset is asserted (docs/reference/stm32f4.md §1.1, §8.4; docs/reference/cortex-m-debug.md §5).
+// Debug support registers on the private bus: identity, low-power debug bits, freeze bits. Cleared by power-on only,
+// and reachable while system reset is asserted (docs/reference/stm32f4.md §1.1, §8.4;
+// docs/reference/cortex-m-debug.md §5).
 import type { ResetKind } from '../core-port.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
 

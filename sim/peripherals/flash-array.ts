@@ -1,5 +1,5 @@
-// The main flash array: sectors, erase to ones, programming that only clears bits, and what an interrupted operation leaves
-// behind (docs/reference/stm32f4.md §2.2, §3.5).
+// The main flash array: sectors, erase to ones, programming that only clears bits, and what an interrupted operation
+// leaves behind (docs/reference/stm32f4.md §2.2, §3.5).
 import { sectorsOf, type ChipRow, type Sector } from '../chips/stm32f4.ts';
 import { DataCache } from './flash-cache.ts';
 import { nextWord, type RandomState } from './random.ts';

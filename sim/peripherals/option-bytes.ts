@@ -26,7 +26,9 @@ export interface OptionMasks {
   readonly optcr1: number;
 }
 
-/** DB1M, BFB2: parts with two banks; SPRMOD: parts with PCROP; nWRP: existing sectors (docs/reference/stm32f4.md §3.1). */
+/**
+ * DB1M, BFB2: parts with two banks; SPRMOD: parts with PCROP; nWRP: existing sectors (docs/reference/stm32f4.md §3.1).
+ */
 export function optionMasks({ flashRegisters: { secondBank, pcrop, wrpBits } }: ChipRow): OptionMasks {
   const wrp = ((1 << wrpBits) - 1) << 16;
   const dual = secondBank ? 0x40000010 : 0;
@@ -113,7 +115,9 @@ export function dropsPcrop(old: OptionWords, next: OptionWords): boolean {
   return (old.wrp1 & ~next.wrp1 & 0xfff) !== 0 || (old.wrp2 & ~next.wrp2 & 0xfff) !== 0;
 }
 
-/** A 16-byte option area on the bus: two half-words at offsets 0 and 8, ones elsewhere. Reads may be refused by `check`. */
+/**
+ * A 16-byte option area on the bus: two half-words at offsets 0 and 8, ones elsewhere. Reads may be refused by `check`.
+ */
 export function optionArea(
   read: () => readonly [first: number, second: number],
   check: Device['read'],

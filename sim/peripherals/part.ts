@@ -1,4 +1,5 @@
-// What every part of the virtual chip shares: its surroundings, its life cycle, word registers reached by narrow accesses.
+// What every part of the virtual chip shares: its surroundings, its life cycle, word registers
+// reached by narrow accesses.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault, type Device, type Master, type Width } from '../bus.ts';
 import type { ChipRow } from '../chips/stm32f4.ts';

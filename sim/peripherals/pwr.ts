@@ -71,7 +71,10 @@ export class Pwr extends RegisterBlock<PwrState> {
   get backupRegulated(): boolean {
     return bit(this.state.csr, CSR.brr);
   }
-  /** Voltage scale in force as a value of the wide VOS (3 is scale 1): scale 3 while the PLL is off. One bit knows scales 1 and 2. */
+  /**
+   * Voltage scale in force as a value of the wide VOS (3 is scale 1): scale 3 while the PLL is off. One
+   * bit knows scales 1 and 2.
+   */
   scale(): { vos: 1 | 2 | 3; overDrive: boolean } {
     const bits = (this.state.cr & this.#vos) >>> VOS.shift;
     const code = this.#vos === VOS.one ? bits + 2 : bits;

@@ -1,4 +1,5 @@
-// Chance of the virtual chip: a small seeded generator (xorshift128 after Marsaglia 2003), its state saved with the board.
+// Chance of the virtual chip: a small seeded generator (xorshift128 after Marsaglia 2003), its
+// state saved with the board.
 
 export interface RandomState {
   x: number;

@@ -1,5 +1,5 @@
-// Random number generator: one word per 40 clocks of PLL48CLK, clock and seed error flags (docs/reference/stm32f4.md §7).
-// The numbers come from a seeded generator, so runs repeat; faults are set from outside.
+// Random number generator: one word per 40 clocks of PLL48CLK, clock and seed error flags (docs/reference/stm32f4.md
+// §7). The numbers come from a seeded generator, so runs repeat; faults are set from outside.
 import type { BoardTimer } from '../board-time.ts';
 import type { Master } from '../bus.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';

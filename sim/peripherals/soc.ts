@@ -138,7 +138,9 @@ export class Soc {
   get debugPinsConnected(): boolean {
     return DEBUG_PINS.every((pin) => this.gpio['A']!.alternate(pin) === 0);
   }
-  /** Puts every part into reset. Flash goes first, so that a broken-off operation is settled before options are read. */
+  /**
+   * Puts every part into reset. Flash goes first, so that a broken-off operation is settled before options are read.
+   */
   reset(kind: ResetKind): void {
     this.#hold(true);
     this.flash.reset(kind);
@@ -151,7 +153,9 @@ export class Soc {
     this.flash.reset(kind);
     for (const part of Object.values(this.#parts)) if (!alive.has(part)) part.reset(kind);
   }
-  /** Stop mode begins or ends: what lives on the main clocks stands still meanwhile, and HSI drives the chip afterwards. */
+  /**
+   * Stop mode begins or ends: what lives on the main clocks stands still meanwhile, and HSI drives the chip afterwards.
+   */
   stop(on: boolean): void {
     if (on) this.rcc.stop();
     this.usart1.clocked = !on;
@@ -199,7 +203,9 @@ export class Soc {
       parts,
     };
   }
-  /** Takes what `snapshot` gave. The core must be restored afterwards: it drops instructions decoded from other bytes. */
+  /**
+   * Takes what `snapshot` gave. The core must be restored afterwards: it drops instructions decoded from other bytes.
+   */
   restore(from: unknown): void {
     const state = from as SocState;
     this.#random = { ...state.random };

@@ -1,4 +1,5 @@
-// System configuration: which memory shows at address 0, and plain EXTI routing registers (docs/reference/stm32f4.md §2.5).
+// System configuration: which memory shows at address 0, and plain EXTI routing registers
+// (docs/reference/stm32f4.md §2.5).
 import { RegisterBlock, type Context } from './part.ts';
 
 /** What the boot pins choose. */

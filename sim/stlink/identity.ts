@@ -115,7 +115,10 @@ const V2_SWD_KHZ: Readonly<Record<number, number>> = {
 const V2_DIVISOR_MAX = 4000;
 export const V2_JTAG_DIVISORS: readonly number[] = [2, 4, 8, 16, 32, 64, 128, 256];
 
-/** SWD clock of a V2 divisor in kHz, undefined for nonsense. Between table rows it follows about 4000 / (divisor + 1.25). */
+/**
+ * SWD clock of a V2 divisor in kHz, undefined for nonsense. Between table rows it follows about
+ * 4000 / (divisor + 1.25).
+ */
 export function swdKHzOfDivisor(divisor: number): number | undefined {
   if (divisor > V2_DIVISOR_MAX) return undefined;
   return V2_SWD_KHZ[divisor] ?? 4000 / (divisor + 1.25);

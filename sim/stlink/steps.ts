@@ -1,5 +1,5 @@
-// Work that takes board time: a generator that yields the board time it must wait for. Whoever drives it brings the board
-// there, at once (VirtualStlink.exchange) or by events of the virtual run (virtual-usb.ts), and then resumes it.
+// Work that takes board time: a generator that yields the board time it must wait for. Whoever drives it brings the
+// board there, at once (VirtualStlink.exchange) or by events of the virtual run (virtual-usb.ts), and then resumes it.
 
 /** Yields absolute board times, ns, never falling. */
 export type Steps<T> = Generator<number, T, void>;

@@ -148,8 +148,8 @@ export function withBody(status: number, size: number, body: Uint8Array = new Ui
 }
 
 /**
- * The 41 bytes that describe a probe: id, serial[32], VID, PID, in use. The last tells of programs that hold it past this
- * server (ST's STLinkUSBDriver.h), of which there are none: its own clients share it.
+ * The 41 bytes that describe a probe: id, serial[32], VID, PID, in use. The last tells of programs that hold it past
+ * this server (ST's STLinkUSBDriver.h), of which there are none: its own clients share it.
  */
 export function deviceInfo(id: number, identity: ProbeIdentity, serial: string): Uint8Array {
   const bytes = new Uint8Array(INFO_SIZE);

@@ -1,5 +1,5 @@
-// H4: the defence is D. Who has copied the memory of the customer's computer gets nothing by a chip of his own; an honest desk is asked
-// again exactly when its stub is a new one (docs/protocol.md §8 "D").
+// H4: the defence is D. Who has copied the memory of the customer's computer gets nothing by a chip of his own; an
+// honest desk is asked again exactly when its stub is a new one (docs/protocol.md §8 "D").
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { planHash } from '../../shared/plan/plan.ts';

@@ -1,5 +1,5 @@
-// H1, H3: the code before JOB. Nobody but the customer's screen has it until the vendor has typed it, a question is about one tunnel, and
-// three wrong codes are the end of the invite, over tunnels and processes (docs/protocol.md §13).
+// H1, H3: the code before JOB. Nobody but the customer's screen has it until the vendor has typed it, a question is
+// about one tunnel, and three wrong codes are the end of the invite, over tunnels and processes (docs/protocol.md §13).
 import assert from 'node:assert/strict';
 import { codeReview } from './code-places.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';

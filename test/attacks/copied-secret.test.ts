@@ -1,11 +1,15 @@
-// H4: whoever copied what the agent keeps. A copy made at any moment, used before or after the honest agent's next tunnel, ends in an
-// alarm or is a secret that opens nothing; what it may open meanwhile shows another code and no chip (docs/protocol.md §4 "The way back").
+// H4: whoever copied what the agent keeps. A copy made at any moment, used before or after the honest agent's next
+// tunnel, ends in an alarm or is a secret that opens nothing; what it may open meanwhile shows another code and no chip
+// (docs/protocol.md §4 "The way back").
 import assert from 'node:assert/strict';
 import type { Psk } from '../../shared/crypto/keys.ts';
 import { secretId } from '../../shared/tunnel/secrets.ts';
 import { AgentEnd, credit, ends, frame, opened, settle, type Ends } from '../unit/shared/tunnel-ends.ts';
 
-/** The honest course: three agent processes, each of which talks. Stops before step number `until`; `at` is called before each. */
+/**
+ * The honest course: three agent processes, each of which talks. Stops before step number `until`;
+ * `at` is called before each.
+ */
 async function course(all: Ends, until: number, at: (step: number) => void = () => {}): Promise<AgentEnd> {
   let agent = all.agent;
   const talk = () => talking(all, agent);

@@ -1,4 +1,5 @@
-// H1, floods: T1, T2 and T3 that somebody made, copied or bent, and 100,000 of them before the honest agent (docs/protocol.md §4).
+// H1, floods: T1, T2 and T3 that somebody made, copied or bent, and 100,000 of them before the honest agent
+// (docs/protocol.md §4).
 import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { hmacSha512 } from '../../shared/crypto/hash.ts';
@@ -104,7 +105,8 @@ describe('attack: floods of handshakes', () => {
   it('100,000 T1 and T2 of the relay, then the honest agent opens', async () => {
     const all = ends();
     all.carrier.join(all.controller);
-    // Nothing of these gets as far as a key exchange: some name the secret (its id travels in the clear) under no good tag.
+    // Nothing of these gets as far as a key exchange: some name the secret (its id travels in the
+    // clear) under no good tag.
     const named = Uint8Array.of(...secretId(secret), ...new Uint8Array(8));
     const waiting = new AgentEnd(all.clock, 'waiting', [inviteSecret()]);
     waiting.tunnel.attachLink(() => {});

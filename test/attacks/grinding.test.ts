@@ -1,4 +1,5 @@
-// H1: the code cannot be ground. Who replaces an invite has one try a T1, and 32 T1 an invite (docs/protocol.md §4, §13).
+// H1: the code cannot be ground. Who replaces an invite has one try a T1, and 32 T1 an invite
+// (docs/protocol.md §4, §13).
 import assert from 'node:assert/strict';
 import { INVITE_LIMITS, type InviteState } from '../../shared/tunnel/invite-state.ts';
 import { tunnelCode } from '../../shared/tunnel/secrets.ts';

@@ -1,4 +1,5 @@
-// H6: who has read the vendor's job file takes his place at the relay, and gets neither a question nor a sector (docs/protocol.md §3, §14).
+// H6: who has read the vendor's job file takes his place at the relay, and gets neither a question nor a sector
+// (docs/protocol.md §3, §14).
 import assert from 'node:assert/strict';
 import { ShortMemory } from '../../agent/session/ports.ts';
 import { exchangeKeyPair, signingKeyPair } from '../../shared/crypto/keys.ts';

@@ -1,6 +1,6 @@
-// Who replaces an invite plays vendor to the customer and customer to the vendor, and wants both to see the same code. Here he plays that
-// game against codes of 12 bits: against the handshake of the product, and against one with the order of version 1, which a hook of
-// these tests brings back: the nonce of the initiator in the clear in T1.
+// Who replaces an invite plays vendor to the customer and customer to the vendor, and wants both to see the same code.
+// Here he plays that game against codes of 12 bits: against the handshake of the product, and against one with the
+// order of version 1, which a hook of these tests brings back: the nonce of the initiator in the clear in T1.
 import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { exchangeKeyPair, psk, type Psk } from '../../shared/crypto/keys.ts';
@@ -65,8 +65,8 @@ const expand = (key: Uint8Array, label: string, ...context: Uint8Array[]) =>
 const lp = (bytes: Uint8Array) => Buffer.from([bytes.length & 255, bytes.length >> 8, ...bytes]);
 
 /**
- * What the customer's screen will show if the attacker answers a T1 with this nonce_r, for somebody who knows nonce_i: seven
- * compressions a try, the exchange of keys stays the same.
+ * What the customer's screen will show if the attacker answers a T1 with this nonce_r, for somebody who knows nonce_i:
+ * seven compressions a try, the exchange of keys stays the same.
  */
 export function forecaster(t1: Uint8Array): (nonceI: Uint8Array, nonceR: Uint8Array) => number {
   const { keyPair, hash } = REPLACED;

@@ -1,5 +1,5 @@
-// What an agent may offer as a chip, and what it may be answered: keys no chip makes, kinds that do not belong to the mode, an M1 twice,
-// and the session of another tunnel (docs/protocol.md §4, §8).
+// What an agent may offer as a chip, and what it may be answered: keys no chip makes, kinds that do not belong to the
+// mode, an M1 twice, and the session of another tunnel (docs/protocol.md §4, §8).
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { planHash } from '../../shared/plan/plan.ts';
@@ -11,7 +11,9 @@ import { impostorJob, stub } from '../scenario/hostile-jobs.ts';
 const DEVICE_KEY = 104;
 const KEY_KIND = 64 + 28;
 
-/** Everything up to the offer, which `change` makes of an honest M1; resolves with the names of what the vendor said. */
+/**
+ * Everything up to the offer, which `change` makes of an honest M1; resolves with the names of what the vendor said.
+ */
 async function offering(
   seed: number,
   change: (m1: Uint8Array, sealedPublic: Uint8Array) => Uint8Array,

@@ -1,4 +1,5 @@
-// H1: no T1 is answered twice by the agent, and no nonce is committed to twice, whoever crashes when (docs/protocol.md §4).
+// H1: no T1 is answered twice by the agent, and no nonce is committed to twice, whoever crashes
+// when (docs/protocol.md §4).
 import assert from 'node:assert/strict';
 import { psk } from '../../shared/crypto/keys.ts';
 import { newInviteState } from '../../shared/tunnel/invite-state.ts';

@@ -1,5 +1,5 @@
-// M1, M2, M3 and the session's tie to its tunnel: what the other side says is not what is known. A lying LEFT, receipts somebody made,
-// an answer of another session, a hash whose beginning agrees (docs/protocol.md §6, §8, §10, §14).
+// M1, M2, M3 and the session's tie to its tunnel: what the other side says is not what is known. A lying LEFT, receipts
+// somebody made, an answer of another session, a hash whose beginning agrees (docs/protocol.md §6, §8, §10, §14).
 import assert from 'node:assert/strict';
 import { parseExpectedHash, coversPlan } from '../../agent/consent/answer.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';

@@ -1,5 +1,5 @@
-// When the vendor was asked for the code, and whether that was the rules' number of times (docs/protocol.md §8 "D", §13): watched from
-// outside, at the boxes both sides seal and at the vendor's disk. Each breach is a sentence.
+// When the vendor was asked for the code, and whether that was the rules' number of times (docs/protocol.md §8 "D",
+// §13): watched from outside, at the boxes both sides seal and at the vendor's disk. Each breach is a sentence.
 import type { JobRecord } from '../../controller/job/job-record.ts';
 import type { SealedBox } from './crypto-tap.ts';
 
@@ -7,7 +7,10 @@ const [AGENT, CONTROLLER] = [1, 2];
 const [TUNNEL, SEALED] = [0x54, 0x53];
 const SEALED1 = 0x04;
 const IMAGE = 0x01;
-/** Of a tunnel's plaintext: acknowledgement 4, type 1; of SEALED1: stub hash 64; of M1: ephemeral 32, nonce 32; of its payload: 40. */
+/**
+ * Of a tunnel's plaintext: acknowledgement 4, type 1; of SEALED1: stub hash 64; of M1: ephemeral 32,
+ * nonce 32; of its payload: 40.
+ */
 const TYPE_AT = 4;
 const KEY_AT = TYPE_AT + 1 + 64 + 32 + 32 + 40;
 const KEY_BYTES = 32;

@@ -1,5 +1,5 @@
-// Watches every box that is sealed in this process (docs/protocol.md §5: no nonce twice under one key), and lets a hostile agent
-// say other things than the honest program would, inside its own authentic tunnel.
+// Watches every box that is sealed in this process (docs/protocol.md §5: no nonce twice under one key), and lets a
+// hostile agent say other things than the honest program would, inside its own authentic tunnel.
 import nacl from 'tweetnacl';
 
 const AGENT_TO_CONTROLLER = 1;

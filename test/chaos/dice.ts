@@ -1,5 +1,5 @@
-// Chance of a chaos run: everything is drawn from the seed, each part from its own stream, so that leaving one fault out does not
-// change the others.
+// Chance of a chaos run: everything is drawn from the seed, each part from its own stream, so that leaving one fault
+// out does not change the others.
 import { seededRandom } from '../fixtures/seeded.ts';
 
 export class Dice {

@@ -1,4 +1,5 @@
-// The faults of a chaos run, one row each: what breaks, and how it heals by itself or by somebody's hand (docs/reliability.md).
+// The faults of a chaos run, one row each: what breaks, and how it heals by itself or by somebody's hand
+// (docs/reliability.md).
 import type { Dice } from './dice.ts';
 import type { ChaosProduct } from './product.ts';
 

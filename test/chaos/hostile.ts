@@ -1,5 +1,5 @@
-// The attackers of a chaos run: a relay that does with DATA what it likes, and an agent that lies in its tunnel and in the mailbox
-// (docs/threat-model.md, "Attacks"). Each trick is a row; a run switches some of them on.
+// The attackers of a chaos run: a relay that does with DATA what it likes, and an agent that lies in its tunnel and in
+// the mailbox (docs/threat-model.md, "Attacks"). Each trick is a row; a run switches some of them on.
 import { utf8 } from '../../shared/codec/bytes.ts';
 import { controlAddress, FRAME_RING, MEMORY } from '../fixtures/f42x.ts';
 import type { Dice } from './dice.ts';

@@ -1,4 +1,5 @@
-// What must hold after every chaos run (docs/reliability.md, "Invariants"). Each check returns a sentence when it does not.
+// What must hold after every chaos run (docs/reliability.md, "Invariants"). Each check returns a
+// sentence when it does not.
 import { leakScanner } from '../../cli/demo/leak-scan.ts';
 import { overfull } from '../fixtures/queue-peaks.ts';
 import { STUB_IMAGE } from '../fixtures/board.ts';

@@ -1,4 +1,5 @@
-// Where a plan lies in flash, as offsets from its start; computed here from the data sheet's sector table, not by the product.
+// Where a plan lies in flash, as offsets from its start; computed here from the data sheet's sector
+// table, not by the product.
 import type { Plan } from '../../shared/plan/plan.ts';
 
 export const FLASH_BASE = 0x08000000;

@@ -1,5 +1,5 @@
-// The network of a chaos run: links with latency, bandwidth and stalls (a lost segment holds back all that follows), that break at
-// once or without a word; and a relay that can be stopped, killed and started again.
+// The network of a chaos run: links with latency, bandwidth and stalls (a lost segment holds back all that follows),
+// that break at once or without a word; and a relay that can be stopped, killed and started again.
 import type { Relay } from '../../relay/core/relay.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Link } from '../../shared/ports.ts';
@@ -20,7 +20,9 @@ export interface Weather {
   readonly bytesPerMs: number;
 }
 
-/** What somebody on the way makes of a message: what arrives, each with its extra delay; out of order if it is not 0. */
+/**
+ * What somebody on the way makes of a message: what arrives, each with its extra delay; out of order if it is not 0.
+ */
 export type Attacker = (
   message: Uint8Array,
   way: Way,

@@ -1,5 +1,5 @@
-// What goes between agent and probe: the stub's sealed replies are watched (one number, one box), and a hostile agent may write
-// other things into the mailbox than it was given (docs/threat-model.md, "rewrite a slot after the check").
+// What goes between agent and probe: the stub's sealed replies are watched (one number, one box), and a hostile agent
+// may write other things into the mailbox than it was given (docs/threat-model.md, "rewrite a slot after the check").
 import { crc32 } from 'node:zlib';
 import type { Probe } from '../../agent/probe/probe.ts';
 import { CONTROL } from '../../shared/mailbox/layout.ts';

@@ -1,5 +1,5 @@
-// One process of a chaos run: it can be killed (everything it was about to do is gone) and put to sleep with its computer
-// (everything it was about to do waits). Its clock, probe and links are handed out here and die with it.
+// One process of a chaos run: it can be killed (everything it was about to do is gone) and put to sleep with its
+// computer (everything it was about to do waits). Its clock, probe and links are handed out here and die with it.
 import type { Probe } from '../../agent/probe/probe.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';

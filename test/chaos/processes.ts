@@ -1,5 +1,6 @@
-// `npm run test:chaos:processes`: real processes over real sockets, killed with -9 at several points of a job: the customer's agent,
-// the vendor's controller, the relay. The job goes on each time and ends with its receipt (docs/protocol.md §11).
+// `npm run test:chaos:processes`: real processes over real sockets, killed with -9 at several points of a job: the
+// customer's agent, the vendor's controller, the relay. The job goes on each time and ends with its receipt
+// (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,11 +15,16 @@ const IMAGE_BYTES = 300_000;
 type Victim = 'agent' | 'controller' | 'relay';
 interface Round {
   readonly name: string;
-  /** One after the other: kill `victim` when the vendor's process has said `event` so many times since the last kill. */
+  /**
+   * One after the other: kill `victim` when the vendor's process has said `event` so many times since the last kill.
+   */
   readonly kills: readonly { readonly event: string; readonly times: number; readonly victim: Victim }[];
   /** Sectors written before the controller died must not be written again. */
   readonly mustSkip: boolean;
-  /** How often the vendor is asked for the code, at most: a process that dies is no reason to, once the chip is on record. */
+  /**
+   * How often the vendor is asked for the code, at most: a process that dies is no reason to,
+   * once the chip is on record.
+   */
   readonly questions: number;
 }
 

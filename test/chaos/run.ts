@@ -1,5 +1,5 @@
-// `npm run test:chaos`: seeded chaos in virtual time (docs/reliability.md). A failing seed is shrunk to the faults that matter, told as
-// a log, and reproduced by the command it prints.
+// `npm run test:chaos`: seeded chaos in virtual time (docs/reliability.md). A failing seed is shrunk to the faults that
+// matter, told as a log, and reproduced by the command it prints.
 import { parseArgs } from 'node:util';
 import { Pool } from './pool.ts';
 import type { Answer, Task } from './worker.ts';

@@ -1,6 +1,6 @@
 // Nothing is declared that nobody uses: every export is imported somewhere or used in its own file, every method and
-// field of a class or interface is read somewhere. Works on syntax alone, so that it takes a second: imports are followed
-// from file to file; members are matched by name, so a dead one whose name also lives elsewhere is not found.
+// field of a class or interface is read somewhere. Works on syntax alone, so that it takes a second: imports are
+// followed from file to file; members are matched by name, so a dead one whose name also lives elsewhere is not found.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

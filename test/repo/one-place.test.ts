@@ -1,5 +1,5 @@
-// One place for each addition (docs/architecture.md): the table of places names what exists, and what is added to a table in a
-// scratch copy is missed by the compiler exactly where code of its own has to be written.
+// One place for each addition (docs/architecture.md): the table of places names what exists, and what is added to a
+// table in a scratch copy is missed by the compiler exactly where code of its own has to be written.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

@@ -71,7 +71,9 @@ function paragraphs(file: string): string[] {
     .filter((each) => each !== '');
 }
 
-/** Every section a file cites. A § without a source means the paragraph's last one, else the file's own or first page. */
+/**
+ * Every section a file cites. A § without a source means the paragraph's last one, else the file's own or first page.
+ */
 function cited(file: string): { sections: Section[]; pages: string[] } {
   const sections: Section[] = [];
   const pages: string[] = [];

@@ -1,4 +1,5 @@
-// What an installation of the package runs: the versions of the lock file, by hash; signatures as the registry gives them.
+// What an installation of the package runs: the versions of the lock file, by hash; signatures as
+// the registry gives them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { verdictOf } from '../../scripts/audit-signatures.mjs';

@@ -1,5 +1,5 @@
-// The attacks with names (docs/threat-model.md, "Attacks"), with somebody hostile in the place of the customer or the vendor. Those that
-// `host-blind` does not stop are here too, and must succeed: our words say that they do.
+// The attacks with names (docs/threat-model.md, "Attacks"), with somebody hostile in the place of the customer or the
+// vendor. Those that `host-blind` does not stop are here too, and must succeed: our words say that they do.
 import assert from 'node:assert/strict';
 import { leakScanner } from '../../cli/demo/leak-scan.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';

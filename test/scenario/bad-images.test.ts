@@ -1,4 +1,5 @@
-// Images that cannot be flashed (issue 2): each ends in one code, one sentence and one remedy, before anything is sent anywhere.
+// Images that cannot be flashed (issue 2): each ends in one code, one sentence and one remedy, before
+// anything is sent anywhere.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { compileFlash } from '../../controller/plan/compile.ts';

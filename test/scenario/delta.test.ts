@@ -1,5 +1,5 @@
-// `--delta` (docs/protocol.md §11): what the chip proves to hold already is left alone, whoever wrote it; everything else is as in any
-// other job. Off by default. What it shows to others is here, too: our words say so.
+// `--delta` (docs/protocol.md §11): what the chip proves to hold already is left alone, whoever wrote it; everything
+// else is as in any other job. Off by default. What it shows to others is here, too: our words say so.
 import assert from 'node:assert/strict';
 import type { Image } from '../../controller/image/image.ts';
 import { expectedDigests } from '../../controller/plan/steps.ts';
@@ -64,7 +64,9 @@ function skippedIn({ outcome }: Run): number[] {
   return outcome.events.flatMap((event) => (event.type === 'sector' && event.skipped ? [event.sector] : []));
 }
 
-/** The image and nothing else is in its sectors, and the receipt says the digests of exactly that, over whole sectors. */
+/**
+ * The image and nothing else is in its sectors, and the receipt says the digests of exactly that, over whole sectors.
+ */
 function requireWritten({ product, outcome }: Run, image: Image, before: Uint8Array): void {
   assert.equal(outcome.error, undefined);
   assert.equal(outcome.agent.result, 'done');

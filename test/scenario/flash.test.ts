@@ -1,4 +1,5 @@
-// The whole product in one process: image in, board running it, receipt out (docs/architecture.md; docs/protocol.md §9, §10).
+// The whole product in one process: image in, board running it, receipt out (docs/architecture.md;
+// docs/protocol.md §9, §10).
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';

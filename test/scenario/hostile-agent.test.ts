@@ -1,5 +1,5 @@
-// A hostile agent between the vendor and the chip (docs/threat-model.md, "Attacks"): it swaps plans, keys, boards and slots, and lies about
-// what it sees.
+// A hostile agent between the vendor and the chip (docs/threat-model.md, "Attacks"): it swaps plans, keys, boards and
+// slots, and lies about what it sees.
 import assert from 'node:assert/strict';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { BlindflashError, isBlindflashError } from '../../shared/errors/errors.ts';

@@ -1,5 +1,5 @@
-// A vendor with all keys and no good intentions (docs/threat-model.md): what is authentic is still held against the plan, and there is no
-// way around the stub.
+// A vendor with all keys and no good intentions (docs/threat-model.md): what is authentic is still held against the
+// plan, and there is no way around the stub.
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { decodePlan, encodePlan } from '../../shared/plan/plan.ts';

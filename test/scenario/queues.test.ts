@@ -1,5 +1,5 @@
-// No queue grows with the image or with patience (docs/reliability.md, "Queues"): a large image on its way to a customer whose line is
-// slow and loses messages, from a vendor whose line is fast.
+// No queue grows with the image or with patience (docs/reliability.md, "Queues"): a large image on its way to a
+// customer whose line is slow and loses messages, from a vendor whose line is fast.
 import assert from 'node:assert/strict';
 import { MeasuredProduct } from '../../bench/job/product.ts';
 import { oldContents, randomImage } from '../../bench/job/images.ts';

@@ -1,4 +1,5 @@
-// What an invite is still good for at the relay once its job is over, or once it is spent: nothing (docs/protocol.md §2, REVOKE).
+// What an invite is still good for at the relay once its job is over, or once it is spent: nothing
+// (docs/protocol.md §2, REVOKE).
 import assert from 'node:assert/strict';
 import type { JobEvent } from '../../controller/job/ports.ts';
 import { tinyImage } from '../fixtures/images.ts';

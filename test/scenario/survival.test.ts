@@ -1,4 +1,5 @@
-// What is lost and what becomes of it (docs/protocol.md §11): links, the cable, people who stop, a vendor's process that is killed.
+// What is lost and what becomes of it (docs/protocol.md §11): links, the cable, people who stop, a
+// vendor's process that is killed.
 import assert from 'node:assert/strict';
 import { ShortMemory } from '../../agent/session/ports.ts';
 import { CHIP_PROVED, publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';

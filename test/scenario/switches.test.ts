@@ -1,5 +1,5 @@
-// What only silicon can answer is a switch of the model (docs/simulation.md). Under every setting a job either ends well or fails closed, and a
-// chip that was locked gives nothing away after its power cycle.
+// What only silicon can answer is a switch of the model (docs/simulation.md). Under every setting a job either ends
+// well or fails closed, and a chip that was locked gives nothing away after its power cycle.
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';

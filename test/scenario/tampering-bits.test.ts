@@ -1,4 +1,5 @@
-// Every bit of every handshake message and of a box, flipped (docs/threat-model.md, "flip any bit"): refused by whoever reads it.
+// Every bit of every handshake message and of a box, flipped (docs/threat-model.md, "flip any bit"):
+// refused by whoever reads it.
 import assert from 'node:assert/strict';
 import { readOffer, SealedHandshake } from '../../controller/job/sealed-session.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
@@ -23,7 +24,9 @@ import { FirmwareFixture } from '../integration/firmware/firmware-fixture.ts';
 import { active, smallPlan } from '../integration/firmware/sample-jobs.ts';
 import { SealedController } from '../integration/firmware/sealed-controller.ts';
 
-/** The real stub takes a fifth of a second for an M2, so by default it is shown one bit of each byte, another in each. */
+/**
+ * The real stub takes a fifth of a second for an M2, so by default it is shown one bit of each byte, another in each.
+ */
 const M2_STRIDE = process.env['SCENARIO_FULL'] === undefined ? 9 : 1;
 
 function refusedBy(code: RegExp): (error: unknown) => boolean {

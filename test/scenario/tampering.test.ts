@@ -1,6 +1,6 @@
-// Drop, replay, swap, truncate, splice at every message position of a whole job, on both legs (docs/threat-model.md): the honest copy is
-// delivered later and everything is right, or both sides end with a coded error, nothing outside the plan is touched and no
-// receipt says what is not so.
+// Drop, replay, swap, truncate, splice at every message position of a whole job, on both legs (docs/threat-model.md):
+// the honest copy is delivered later and everything is right, or both sides end with a coded error, nothing outside the
+// plan is touched and no receipt says what is not so.
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { FLASH_BYTES, flashAfter, tinyImage } from '../fixtures/images.ts';

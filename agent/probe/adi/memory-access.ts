@@ -1,6 +1,6 @@
-// Port: memory of the target through a memory access port (MEM-AP, ADIv5). Everything above the probe that reads or writes words
-// and bytes needs this and no more. The ST-LINK implements it by memory commands of its own, which drive DP and AP inside the
-// probe; a probe that only carries DP and AP accesses would implement it by CSW, TAR and DRW.
+// Port: memory of the target through a memory access port (MEM-AP, ADIv5). Everything above the probe that reads or
+// writes words and bytes needs this and no more. The ST-LINK implements it by memory commands of its own, which drive
+// DP and AP inside the probe; a probe that only carries DP and AP accesses would implement it by CSW, TAR and DRW.
 // Errors: every rejected promise is a BlindflashError of group PROBE or TARGET.
 
 /** Width of the bus accesses a memory transfer is made of, in bits. */
@@ -8,9 +8,9 @@ export type AccessWidth = 8 | 16 | 32;
 
 export interface MemoryAccess {
   /**
-   * Reads any number of bytes in address order, in pieces no driver limit and no TAR wrap forbids, and checks the status of each.
-   * With `width`, address and length must be its multiples and nothing but accesses of that width is made; without, bytes up to
-   * the first word, words, and bytes after the last one.
+   * Reads any number of bytes in address order, in pieces no driver limit and no TAR wrap forbids, and checks the
+   * status of each. With `width`, address and length must be its multiples and nothing but accesses of that width is
+   * made; without, bytes up to the first word, words, and bytes after the last one.
    * @throws BF-TARGET-ALIGNMENT, -FAULT (detail: address), -WAIT, -WIRE
    */
   readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array>;

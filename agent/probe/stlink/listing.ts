@@ -1,4 +1,5 @@
-// The ST-LINKs there are, as drivers for the list in ../drivers.ts: on this computer's USB, and behind an stlink-server.
+// The ST-LINKs there are, as drivers for the list in ../drivers.ts: on this computer's USB, and
+// behind an stlink-server.
 import { fail } from '../../../shared/errors/errors.ts';
 import type { Probe } from '../probe.ts';
 import type { ProbeDriver, ProbeEnvironment, ProbeListing } from '../probe-driver.ts';
@@ -56,7 +57,10 @@ export interface ServerAddress {
   readonly serial: string | undefined;
 }
 
-/** `tcp:HOST:PORT` with an optional `/SERIAL`; `tcp://` as the virtual probe's ready line has it will do. @throws BF-USAGE */
+/**
+ * `tcp:HOST:PORT` with an optional `/SERIAL`; `tcp://` as the virtual probe's ready line has it will do.
+ * @throws BF-USAGE
+ */
 export function parseServer(selector: string): ServerAddress {
   const match = /^tcp:(?:\/\/)?(?<host>[^/]+?)(?::(?<port>\d{1,5}))?(?:\/(?<serial>[0-9A-Za-z]+))?$/.exec(selector);
   const port = Number(match?.groups?.port ?? STLINK_SERVER_PORT);

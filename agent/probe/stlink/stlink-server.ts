@@ -1,5 +1,5 @@
-// ST's stlink-server protocol, client's side: requests as bytes, replies by size, no socket. docs/reference/stlink.md §4.
-// Little-endian, no length prefix: both ends know every size beforehand; one request outstanding.
+// ST's stlink-server protocol, client's side: requests as bytes, replies by size, no socket. docs/reference/stlink.md
+// §4. Little-endian, no length prefix: both ends know every size beforehand; one request outstanding.
 import { fail, type ErrorCode } from '../../../shared/errors/errors.ts';
 import { COMMAND_LENGTH } from './constants.ts';
 

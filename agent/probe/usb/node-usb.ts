@@ -1,6 +1,6 @@
-// Edge: USB devices of this computer through npm `usb` 2.x (loaded by usb-addon.ts). Facts: docs/reference/stlink.md §1.4, §7.
-// Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be cancelled, because
-// a libusb device with a pending transfer cannot be closed.
+// Edge: USB devices of this computer through npm `usb` 2.x (loaded by usb-addon.ts). Facts: docs/reference/stlink.md
+// §1.4, §7. Its WebUSB class is used as it is except for bulk transfers: those are made here so that they can be
+// cancelled, because a libusb device with a pending transfer cannot be closed.
 import type { usb, WebUSBDevice } from 'usb';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { fail } from '../../../shared/errors/errors.ts';
@@ -20,7 +20,10 @@ type UsbModule = Awaited<ReturnType<typeof loadUsb>>;
 type Native = InstanceType<typeof usb.Device>;
 const DIRECTION_IN = 0x80;
 
-/** Every device whose ids are wanted. Opens and claims nothing. @throws BF-PROBE-DRIVER, BF-PROBE-ADDON, BF-INTERNAL-BUILD */
+/**
+ * Every device whose ids are wanted. Opens and claims nothing.
+ * @throws BF-PROBE-DRIVER, BF-PROBE-ADDON, BF-INTERNAL-BUILD
+ */
 export async function listUsbDevices(
   isWanted: (vendorId: number, productId: number) => boolean,
 ): Promise<UsbFinding[]> {

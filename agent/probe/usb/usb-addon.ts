@@ -1,5 +1,6 @@
-// Edge: the compiled part of npm `usb`. It runs with everything the agent may do, so it is loaded only when it is, to the byte, one
-// that this version of Blindflash was made with (addon-table.ts). One that was built on this computer is none of them.
+// Edge: the compiled part of npm `usb`. It runs with everything the agent may do, so it is loaded only when it is,
+// to the byte, one that this version of Blindflash was made with (addon-table.ts). One that was built on this
+// computer is none of them.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +11,10 @@ import { USB_ADDONS, USB_VERSION } from './addon-table.ts';
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(USB_ADDONS));
 
-/** Loads npm `usb` once its addon is known. @throws BF-PROBE-ADDON, BF-INTERNAL-BUILD when it does not load on this computer */
+/**
+ * Loads npm `usb` once its addon is known.
+ * @throws BF-PROBE-ADDON, BF-INTERNAL-BUILD when it does not load on this computer
+ */
 export async function loadUsb(): Promise<typeof Usb> {
   requireKnownAddon(findAddon());
   try {

@@ -1,5 +1,5 @@
-// Port: a USB device as probe drivers see it, the slice of the WebUSB surface they need. npm `usb` (node-usb.ts), the virtual
-// probe and a browser's own WebUSB are such devices. Shapes: WebUSB draft (W3C), "USBDevice".
+// Port: a USB device as probe drivers see it, the slice of the WebUSB surface they need. npm `usb` (node-usb.ts), the
+// virtual probe and a browser's own WebUSB are such devices. Shapes: WebUSB draft (W3C), "USBDevice".
 
 /** One endpoint as a WebUSB descriptor shows it. */
 export interface UsbEndpointLike {

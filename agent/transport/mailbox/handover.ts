@@ -1,5 +1,5 @@
-// Job and handshake through the mailbox: the job area, COMMAND, M1, M2, M3, and waiting for the stub's states with an end
-// (docs/mailbox.md, "States"). Touches mailbox words and DHCSR only.
+// Job and handshake through the mailbox: the job area, COMMAND, M1, M2, M3, and waiting for the stub's states with an
+// end (docs/mailbox.md, "States"). Touches mailbox words and DHCSR only.
 import { copyOf, equalBytes, Reader } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {
@@ -107,8 +107,8 @@ export class Handover {
   }
 
   /**
-   * M1 of a handshake later than number `before`. State 2 and COMMAND 0 mean that it is in place; they lie before it and are read
-   * before it, in the same transfer.
+   * M1 of a handshake later than number `before`. State 2 and COMMAND 0 mean that it is in place; they lie before it
+   * and are read before it, in the same transfer.
    */
   async #offerAfter(before: number): Promise<OfferedHandshake> {
     let page: Uint8Array = new Uint8Array(0);

@@ -1,9 +1,10 @@
-// The pump between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never more than the
-// mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
+// The pump between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never
+// more than the mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
 //
-// Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the replies that
-// moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1 to 5 ms, and after ten
-// quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no pause here is felt by the stub.
+// Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the
+// replies that moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1
+// to 5 ms, and after ten quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of
+// programming, so no pause here is felt by the stub.
 import { copyOf } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { BOX_SIZES, MAILBOX_MAGIC, stateName, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
@@ -30,7 +31,10 @@ export const HOST_LIMITS = {
   replyReads: 3,
   /** Without progress for this long, DHCSR tells whether the core still runs. */
   lookAfterMs: 2000,
-  /** Without progress for this long although sealed commands wait, the stub is given up: no sector takes longer than 4 s. */
+  /**
+   * Without progress for this long although sealed commands wait, the stub is given up: no
+   * sector takes longer than 4 s.
+   */
   silentAfterMs: 30_000,
 } as const;
 
@@ -80,7 +84,8 @@ export class MailboxHost {
 
   /**
    * Takes a sealed command from the tunnel, which loses and repeats nothing.
-   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size none has.
+   * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit,
+   * BF-TUNNEL-MESSAGE for a size none has.
    */
   queue({ sequence, box }: NumberedBox): void {
     if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command) {

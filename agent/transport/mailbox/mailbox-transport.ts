@@ -1,5 +1,5 @@
-// The mailbox as a transport: handshakes by handover.ts, the sealed session by mailbox-host.ts, progress from the control page
-// (docs/mailbox.md).
+// The mailbox as a transport: handshakes by handover.ts, the sealed session by mailbox-host.ts, progress from the
+// control page (docs/mailbox.md).
 import { isBlindflashError, partOf, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { ACTIVITIES, stateName, STATES, type StubState } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';

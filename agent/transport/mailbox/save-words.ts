@@ -1,5 +1,5 @@
-// SAVE of the control page: the debug settings this agent found, kept in the chip's RAM for whoever comes after (docs/mailbox.md,
-// "Control page"). The stub never reads them.
+// SAVE of the control page: the debug settings this agent found, kept in the chip's RAM for whoever comes after
+// (docs/mailbox.md, "Control page"). The stub never reads them.
 import { Reader, Writer } from '../../../shared/codec/bytes.ts';
 import { SAVE_WORDS } from '../../../shared/mailbox/layout.ts';
 import type { SavedDebugState } from '../../target/attach.ts';

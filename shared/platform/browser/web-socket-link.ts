@@ -1,6 +1,7 @@
 // Edge: a Link (shared/ports.ts) over a browser's WebSocket (WHATWG WebSockets Standard), the client end only. Spec:
-// docs/protocol.md §1. What a browser does not give: it answers the relay's pings unseen and sends none, so a way that died in
-// silence is noticed by the relay and the system only; it does not stop reading, so what comes while paused is kept here.
+// docs/protocol.md §1. What a browser does not give: it answers the relay's pings unseen and sends none, so a
+// way that died in silence is noticed by the relay and the system only; it does not stop reading, so what comes
+// while paused is kept here.
 import { fail } from '../../errors/errors.ts';
 import { CLOSE, closeWith } from '../../link/close.ts';
 import { LINK, RECONNECT } from '../../link/limits.ts';
@@ -34,7 +35,9 @@ const MOST_KEPT_BYTES = 16 * 1024 * 1024;
 /** Codes by which a browser says that the other end gave none (RFC 6455 §7.4.1). */
 const NO_CODE: readonly number[] = [1005, 1006];
 
-/** An open WebSocket as a Link. Messages wait until `onMessage` is assigned; `onClose` is called once, however it ends. */
+/**
+ * An open WebSocket as a Link. Messages wait until `onMessage` is assigned; `onClose` is called once, however it ends.
+ */
 export function linkOverWebSocket(socket: WebSocketLike): Link {
   return new WebSocketLink(socket);
 }

@@ -1,5 +1,6 @@
-// Edge: the Log port (shared/ports.ts) over pino, to stderr, one JSON object a line in printable ASCII: a log is read on terminals.
-// Bodies and keys are never handed to a log; redaction is the second fence, for fields whose very name is a warning.
+// Edge: the Log port (shared/ports.ts) over pino, to stderr, one JSON object a line in printable ASCII: a log
+// is read on terminals. Bodies and keys are never handed to a log; redaction is the second fence, for fields
+// whose very name is a warning.
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { cleanText, escapeBeyondAscii } from '../../codec/foreign-text.ts';
 import { silentLog, type Log, type LogFields } from '../../ports.ts';

@@ -1,5 +1,5 @@
-// Edge: files only their owner may read (keys, passphrases, invites, job state), replaced whole or not at all. What somebody else could
-// have put there, or could read, is refused (docs/threat-model.md).
+// Edge: files only their owner may read (keys, passphrases, invites, job state), replaced whole or not at all. What
+// somebody else could have put there, or could read, is refused (docs/threat-model.md).
 import { constants, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
@@ -29,7 +29,8 @@ export interface PrivateFileCodes {
 
 /**
  * Reads a file that must be a plain one and its owner's alone. A pipe or device is refused at once, not waited for.
- * @throws BF-KEYS-PERMISSIONS when it is another user's, or group or others may touch it (POSIX), `missing` (BF-KEYS-MISSING) when it
+ * @throws BF-KEYS-PERMISSIONS when it is another user's, or group or others may touch it (POSIX), `missing`
+ * (BF-KEYS-MISSING) when it
  *   is not there, BF-USAGE-FILE for anything else that goes wrong.
  */
 export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}): Promise<Uint8Array> {
@@ -48,9 +49,9 @@ export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}
 }
 
 /**
- * Writes a file that is its owner's alone (0600), making its folder (0700) if need be. The new content takes the place of the old in
- * one step; after a crash the file is either old or new. Once this has resolved, file and folder are on disk. Drafts that a crash left
- * in the folder are removed.
+ * Writes a file that is its owner's alone (0600), making its folder (0700) if need be. The new content takes the place
+ * of the old in one step; after a crash the file is either old or new. Once this has resolved, file and folder are on
+ * disk. Drafts that a crash left in the folder are removed.
  * @throws `exists` (BF-KEYS-EXIST) when it must not be replaced, BF-USAGE-FILE for anything else that goes wrong.
  */
 export async function writePrivateFile(path: string, bytes: Uint8Array, codes: PrivateFileCodes = {}): Promise<void> {
@@ -76,8 +77,8 @@ export async function removePrivateFile(path: string): Promise<boolean> {
 }
 
 /**
- * Refuses a folder that is another user's (not root's), or to which others may write (POSIX): they could put their files in place of
- * ours. One that is not there is nobody's. @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
+ * Refuses a folder that is another user's (not root's), or to which others may write (POSIX): they could put their
+ * files in place of ours. One that is not there is nobody's. @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
  */
 export async function requirePrivateFolder(path: string): Promise<void> {
   await guarded(path, {}, async () => {

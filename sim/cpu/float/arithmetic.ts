@@ -1,5 +1,5 @@
-// Single-precision arithmetic on bit patterns with IEEE 754 flags as FPv4-SP keeps them (ARMv7-M A2.5). Each operation has
-// a short way for ordinary numbers rounded to nearest and a long way for everything else.
+// Single-precision arithmetic on bit patterns with IEEE 754 flags as FPv4-SP keeps them (ARMv7-M A2.5). Each operation
+// has a short way for ordinary numbers rounded to nearest and a long way for everything else.
 import { DEFAULT_NAN, type FloatStatus, FPSCR, MODE, roundedToOdd, roundSingle, toBits, toNumber } from './rounding.ts';
 
 const SIGN = 0x80000000 | 0;

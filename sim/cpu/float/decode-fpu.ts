@@ -1,4 +1,5 @@
-// FPv4-SP instructions, ARMv7-M A6.4-A6.7: data processing, loads and stores, transfers. Costs: Cortex-M4 TRM, table 7-1.
+// FPv4-SP instructions, ARMv7-M A6.4-A6.7: data processing, loads and stores, transfers. Costs:
+// Cortex-M4 TRM, table 7-1.
 import type { DecodeContext } from '../decode-context.ts';
 import type { Op } from '../state.ts';
 import { add, compare, divide, fusedMultiplyAdd, multiply, squareRoot } from './arithmetic.ts';

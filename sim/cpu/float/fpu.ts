@@ -72,7 +72,8 @@ export class Fpu implements FloatingPoint {
   }
 
   /**
-   * Before each floating-point instruction: access, then a context that waits to be stacked, then a new context of our own.
+   * Before each floating-point instruction: access, then a context that waits to be stacked, then
+   * a new context of our own.
    * @throws CpuFault NOCP, or what lazy stacking ran into
    */
   prepare(): void {

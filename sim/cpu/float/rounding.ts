@@ -1,6 +1,6 @@
-// Rounding an exact result to single or half precision with the FPSCR's modes and cumulative flags (ARMv7-M A2.5, FPRound).
-// A result arrives as a double "rounded to odd": if it is not exact its last bit is 1. 53 bits are more than twice 24 plus
-// two, so one more rounding to 24 bits or fewer comes out as if the exact value had been rounded.
+// Rounding an exact result to single or half precision with the FPSCR's modes and cumulative flags (ARMv7-M A2.5,
+// FPRound). A result arrives as a double "rounded to odd": if it is not exact its last bit is 1. 53 bits are more than
+// twice 24 plus two, so one more rounding to 24 bits or fewer comes out as if the exact value had been rounded.
 
 /** FPSCR fields. */
 export const FPSCR = {
@@ -57,7 +57,10 @@ export function roundedToOdd(value: number, error: number): number {
   return view.getFloat64(0);
 }
 
-/** True when a magnitude between two neighbours goes to the upper one. `error` is the fraction above the lower, in [0, 1). */
+/**
+ * True when a magnitude between two neighbours goes to the upper one. `error` is the fraction
+ * above the lower, in [0, 1).
+ */
 export function roundsUp(mode: number, negative: boolean, error: number, odd: boolean): boolean {
   switch (mode) {
     case MODE.nearest:

@@ -1,5 +1,6 @@
-// How often the vendor is asked for the code (docs/protocol.md §8 "D", §11): once more when the chip has lost its key, and never because a
-// process died, a link broke or a box did not open. One fault strikes while the chip works, and the whole product goes on to its receipt.
+// How often the vendor is asked for the code (docs/protocol.md §8 "D", §11): once more when the chip has lost its key,
+// and never because a process died, a link broke or a box did not open. One fault strikes while the chip works, and the
+// whole product goes on to its receipt.
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
 import { CodeQuestions } from '../../chaos/code-questions.ts';

@@ -1,5 +1,5 @@
-// Real commands as processes: every line they print with --json is an event of the table (cli/json-events.ts), with exactly its
-// fields. A whole job with the virtual board is among them.
+// Real commands as processes: every line they print with --json is an event of the table (cli/json-events.ts), with
+// exactly its fields. A whole job with the virtual board is among them.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// Watches what the core of a board reads or stores, by address: takes the page off the bus's fast path and listens there.
+// Watches what the core of a board reads or stores, by address: takes the page off the bus's
+// fast path and listens there.
 import type { Board } from '../../../sim/board.ts';
 import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 

@@ -1,5 +1,6 @@
-// The chip's own key pair (docs/mailbox.md "The chip's key pair", docs/protocol.md §4, §8): D is the same in every M1 of one life of d, d
-// outlives what it is to outlive and nothing else, and nobody who does not know the vendor's key makes the stub read it.
+// The chip's own key pair (docs/mailbox.md "The chip's key pair", docs/protocol.md §4, §8): D is the same in every M1
+// of one life of d, d outlives what it is to outlive and nothing else, and nobody who does not know the vendor's key
+// makes the stub read it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';

@@ -1,4 +1,5 @@
-// A board with a prebuilt stub on it (that of the F42x unless another is named), worked through the bus as a debugger would, without a probe (docs/mailbox.md).
+// A board with a prebuilt stub on it (that of the F42x unless another is named), worked through the bus as a debugger
+// would, without a probe (docs/mailbox.md).
 import { readFileSync } from 'node:fs';
 import { Board, type BoardOptions, type BoardSnapshot } from '../../../sim/board.ts';
 import {
@@ -75,7 +76,10 @@ export class FirmwareFixture {
     return FirmwareFixture.at('booted', options, (fixture) => fixture.boot());
   }
 
-  /** Powers the board, halts it after reset unless it is, loads the stub and lets it run. `patch` may change the image first. */
+  /**
+   * Powers the board, halts it after reset unless it is, loads the stub and lets it run. `patch`
+   * may change the image first.
+   */
   start(patch: (image: Uint8Array) => void = () => {}): void {
     const bytes = stubImage(this.stub);
     const { stub, control } = this.layout.memory;

@@ -23,7 +23,10 @@ const IWDG = { kr: 0x40003000, rlr: 0x40003008, open: 0x5555, reload: 0xaaaa };
 /** 4096 counts of an LSI of 47 kHz, the fastest of the data sheet, divided by 4: the least that an option byte arms. */
 const FAST_WATCHDOG_MS = (4096 * 4) / 47;
 
-/** A fixture whose watchdog is armed by option byte and as fast as any: the model's LSI has 32 kHz, so it counts from less. */
+/**
+ * A fixture whose watchdog is armed by option byte and as fast as any: the model's LSI has 32
+ * kHz, so it counts from less.
+ */
 function guarded(options: BoardOptions = {}): FirmwareFixture {
   const fixture = new FirmwareFixture(options);
   fixture.board.options.words.user &= ~0x20;

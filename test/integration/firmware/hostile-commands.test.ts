@@ -1,4 +1,5 @@
-// Frames that are authentic but not allowed, frames that are damaged, forged, repeated or out of turn (docs/protocol.md §5, §8, §9).
+// Frames that are authentic but not allowed, frames that are damaged, forged, repeated or out of turn
+// (docs/protocol.md §5, §8, §9).
 import assert from 'node:assert/strict';
 import { encodeCommand, type Command } from '../../../shared/sealed/messages.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';

@@ -1,6 +1,6 @@
-// Power cut anywhere in a job, the lock included: afterwards the core runs the untouched old image, the complete new one, or nothing of
-// the plan's ranges (docs/protocol.md §9; the two exceptions: docs/threat-model.md "Two things a power cut can do"); WRITTEN has been
-// said of what flash holds only; nothing outside the plan is touched.
+// Power cut anywhere in a job, the lock included: afterwards the core runs the untouched old image, the complete new
+// one, or nothing of the plan's ranges (docs/protocol.md §9; the two exceptions: docs/threat-model.md "Two things a
+// power cut can do"); WRITTEN has been said of what flash holds only; nothing outside the plan is touched.
 import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { concat } from '../../../shared/codec/bytes.ts';
@@ -173,7 +173,10 @@ describe('stub and power cuts', () => {
   const boot = word(4)[0]!.atNs;
   const commit = [word(0)[0]!.atNs, word(1)[1]!.atNs] as const;
 
-  /** What may run after a cut. The two exceptions: half an erase, and between the last two words, which may just have come through. */
+  /**
+   * What may run after a cut. The two exceptions: half an erase, and between the last two words, which
+   * may just have come through.
+   */
   function allowed(at: number): readonly Outcome[] {
     if (at <= erase[0]) return ['old image'];
     if (at < erase[1]) return ['nothing', 'something'];

@@ -1,5 +1,5 @@
-// DIGEST is a question with a yes or a no (docs/protocol.md §8, "Questions"): how short, how often, and that nothing else about flash
-// leaves the stub.
+// DIGEST is a question with a yes or a no (docs/protocol.md §8, "Questions"): how short, how often, and that nothing
+// else about flash leaves the stub.
 import assert from 'node:assert/strict';
 import type { PlanRange } from '../../../shared/plan/plan.ts';
 import type { Reply } from '../../../shared/sealed/messages.ts';

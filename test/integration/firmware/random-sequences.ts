@@ -1,4 +1,5 @@
-// Random sequences of events, each from a snapshot of a board in one of the states, and the stub held against the model after each.
+// Random sequences of events, each from a snapshot of a board in one of the states, and the stub held
+// against the model after each.
 import { STATES } from '../../../shared/mailbox/layout.ts';
 import { controlAddress, FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';

@@ -1,5 +1,6 @@
-// What a session leaves in the core: registers and stack after every ending hold nothing that was secret, nor anything that depends on
-// it; a fault keeps no register of the code it struck; a power cut keeps nothing, a reset only until the next stub's entry.
+// What a session leaves in the core: registers and stack after every ending hold nothing that was secret, nor anything
+// that depends on it; a fault keeps no register of the code it struck; a power cut keeps nothing, a reset only until
+// the next stub's entry.
 import assert from 'node:assert/strict';
 import { controlAddress } from '../../fixtures/f42x.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
@@ -73,9 +74,14 @@ function publicWords({ fixture, controller }: Busy): Set<number> {
 const CYCLES = 0x08000000;
 const within = (value: number, from: number, to: number) => value >= from && value < to;
 
-/** ICSR in the fault state, shifted as its loop shifts it, when the flash interrupt (4) came meanwhile: that is a moment, too. */
+/**
+ * ICSR in the fault state, shifted as its loop shifts it, when the flash interrupt (4) came
+ * meanwhile: that is a moment, too.
+ */
 const FLASH_PENDING = ((1 << 22) | ((16 + 4) << 12) | 3) << 5;
-/** Addresses, counters, stacked flags and the EXC_RETURN of an interrupt: where the work stood, not what it was about. */
+/**
+ * Addresses, counters, stacked flags and the EXC_RETURN of an interrupt: where the work stood, not what it was about.
+ */
 function isPlace(value: number): boolean {
   const address = within(value, 0x08000000, 0x08200000) || within(value, 0x10000000, 0x10010000);
   const flags = (value & 0x01fff000) === 0x01000000;
@@ -133,7 +139,8 @@ function busyProgramming(seed?: number): Busy {
 }
 
 describe('stub residue', () => {
-  // Another handshake has keys of its own on the stack; that nothing of the old session is left, wipe.test.ts looks for.
+  // Another handshake has keys of its own on the stack; that nothing of the old session is
+  // left, wipe.test.ts looks for.
   for (const ending of ENDINGS.filter(({ state }) => state !== 'offered')) {
     it(`no register and no word of the stack depends on the secrets when ${ending.what}`, () => {
       assert.deepEqual(residueOf(1, ending), residueOf(2, ending));

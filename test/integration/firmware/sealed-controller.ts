@@ -1,4 +1,5 @@
-// The controller's side of a sealed session for the stub's tests: job, handshake, frames and replies through the mailbox's RAM.
+// The controller's side of a sealed session for the stub's tests: job, handshake, frames and replies
+// through the mailbox's RAM.
 import { concat } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';

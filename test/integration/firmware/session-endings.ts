@@ -29,7 +29,10 @@ export interface Busy {
   readonly image: Image;
 }
 
-/** An active session in the middle of its work, with what must not be found later. `seed` makes other secrets of the same sizes. */
+/**
+ * An active session in the middle of its work, with what must not be found later. `seed` makes other
+ * secrets of the same sizes.
+ */
 export function busy(seed = 1): Busy {
   const { fixture, controller } = active(plan, { seed });
   const image = new Image(plan, 10 + seed);

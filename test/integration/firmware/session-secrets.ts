@@ -1,5 +1,5 @@
-// The secrets of a sealed session worked out once more, by node:crypto, to look for them in the chip's memory afterwards
-// (docs/protocol.md §4, §5). Independent of shared/crypto on purpose.
+// The secrets of a sealed session worked out once more, by node:crypto, to look for them in the chip's memory
+// afterwards (docs/protocol.md §4, §5). Independent of shared/crypto on purpose.
 import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { controlAddress } from '../../fixtures/f42x.ts';

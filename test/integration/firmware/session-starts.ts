@@ -1,4 +1,5 @@
-// Where the sequences of the state machine test begin: a board in each state of the table, with frames ready for its session.
+// Where the sequences of the state machine test begin: a board in each state of the table, with
+// frames ready for its session.
 import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { concat } from '../../../shared/codec/bytes.ts';
@@ -82,7 +83,10 @@ export function framesOf(fixture: FirmwareFixture, controller: SealedController,
   return new Frames(sessionSecrets(fixture, controller, seed)['box key of chain r2i 0']!, fixture.status.accepted + 1);
 }
 
-/** A place to start: a board's snapshot, the model there, its plan, the frames of its session and of one that it never knew. */
+/**
+ * A place to start: a board's snapshot, the model there, its plan, the frames of its session and
+ * of one that it never knew.
+ */
 export interface Start {
   readonly from: BoardSnapshot;
   readonly model: Model;

@@ -1,5 +1,5 @@
-// The stub against the model of its state table over random sequences of commands, frames, waiting and faults. STUB_SEQUENCES sets how
-// many; `npm run test:stub` plays 20,000 others, or as many as its option --sequences says.
+// The stub against the model of its state table over random sequences of commands, frames, waiting and faults.
+// STUB_SEQUENCES sets how many; `npm run test:stub` plays 20,000 others, or as many as its option --sequences says.
 import assert from 'node:assert/strict';
 import { explore } from './random-sequences.ts';
 

@@ -1,5 +1,5 @@
-// The state table of docs/mailbox.md "States" as a program: what the agent and the controller may do, and what must follow. Knows
-// nothing of the stub's code.
+// The state table of docs/mailbox.md "States" as a program: what the agent and the controller may do, and what must
+// follow. Knows nothing of the stub's code.
 import type { StubState } from '../../../shared/mailbox/layout.ts';
 
 /** What may happen to the stub. Frames are those of FRAMES, placed in the next slot. */
@@ -61,7 +61,9 @@ export const WIPED: readonly StubState[] = ['ended', 'aborted', 'expired', ...FI
 
 type Follows = number | 'stays' | 'ended' | 'erased' | 'imaged' | 'written' | 'locked';
 
-/** What a frame does by state: the error that ends the session, or what follows. The plan is a flash job of one sector. */
+/**
+ * What a frame does by state: the error that ends the session, or what follows. The plan is a flash job of one sector.
+ */
 export const FRAMES = {
   ping: { active: 'stays', written: 'stays', locked: 'stays' },
   end: { active: ORDER, written: 'ended', locked: 'ended' },

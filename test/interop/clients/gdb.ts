@@ -1,5 +1,5 @@
-// gdb-multiarch on the port of OpenOCD or st-util debugs the example bootloader with its source. Line numbers are looked up in the source,
-// values follow from it (examples/bootloader).
+// gdb-multiarch on the port of OpenOCD or st-util debugs the example bootloader with its source. Line numbers are
+// looked up in the source, values follow from it (examples/bootloader).
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

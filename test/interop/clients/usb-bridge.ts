@@ -12,7 +12,10 @@ export interface UsbBridge {
   stop(): Promise<void>;
 }
 
-/** Starts `program` (the built bridge) on the simulator's USB socket, cable in. @throws Error when it does not come up */
+/**
+ * Starts `program` (the built bridge) on the simulator's USB socket, cable in.
+ * @throws Error when it does not come up
+ */
 export async function startBridge(program: string, socket: string): Promise<UsbBridge> {
   const child = spawn('umockdev-wrapper', [program, socket], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));

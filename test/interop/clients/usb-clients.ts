@@ -1,5 +1,5 @@
-// Programs that reach the probe through libusb, unmodified: st-info, st-flash, st-util with gdb, pyOCD, OpenOCD's USB path, and
-// our own driver.
+// Programs that reach the probe through libusb, unmodified: st-info, st-flash, st-util with gdb, pyOCD, OpenOCD's USB
+// path, and our own driver.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { randomFillSync } from 'node:crypto';

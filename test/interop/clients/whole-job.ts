@@ -1,5 +1,5 @@
-// A whole job by the real command line over a real USB stack: `blindflash agent` reaches the virtual probe through npm `usb` and libusb, as
-// V2, V2-1 and V3; once more with the cable pulled in the middle and put back.
+// A whole job by the real command line over a real USB stack: `blindflash agent` reaches the virtual probe through npm
+// `usb` and libusb, as V2, V2-1 and V3; once more with the cable pulled in the middle and put back.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,7 +100,10 @@ async function plainJob(checks: Checks, face: IdentityName, desk: Desk): Promise
   judge(checks, `agent over usb, ${face}`, 'flash equal', same, `${segments.length} segments`);
 }
 
-/** The cable is pulled while the board is being written (a probe-powered one goes dark); plugged again, the job is resumed to its good end. */
+/**
+ * The cable is pulled while the board is being written (a probe-powered one goes dark); plugged again, the job is
+ * resumed to its good end.
+ */
 async function unpluggedJob(checks: Checks, desk: Desk, board: 'self-powered' | 'probe-powered'): Promise<void> {
   const image = join(desk.folder, 'image.bin');
   const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 2654435761) >>> 13);

@@ -1,5 +1,5 @@
-// Every pair of misalignments of source and destination, for each function of the shipped stub that takes bytes: a word access
-// merged into LDRD or LDM would fault on the virtual core.
+// Every pair of misalignments of source and destination, for each function of the shipped stub that takes bytes: a word
+// access merged into LDRD or LDM would fault on the virtual core.
 
 import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';

@@ -1,5 +1,5 @@
-// The virtual board calling functions of the shipped stub, as a debugger would: registers set, core released, BKPT at the
-// end. Counts cycles and stack, and checks that R4-R11 and SP come back (AAPCS).
+// The virtual board calling functions of the shipped stub, as a debugger would: registers set, core released, BKPT at
+// the end. Counts cycles and stack, and checks that R4-R11 and SP come back (AAPCS).
 
 import { Board } from '../../../sim/board.ts';
 import { type Convention, type Machine, SECOND_IMAGE, type Step } from './program.ts';

@@ -102,7 +102,9 @@ const WIPERS = [
   'bf_hkdf_expand',
 ] as const;
 
-/** The wipe is a call or a run of its own volatile stores: here, that it is reached from each function that has secrets. */
+/**
+ * The wipe is a call or a run of its own volatile stores: here, that it is reached from each function that has secrets.
+ */
 function callsWipe(shipped: Shipped): Verdict {
   const reached = new Set([...callersOf(shipped, 'bf_wipe'), ...callersOf(shipped, 'bf_wipe_stack'), 'bf_wipe_stack']);
   for (let before = -1; before !== reached.size;) {
@@ -140,7 +142,10 @@ function typescript(folder: string): string[] {
     .map((name) => `${folder}/${name}`);
 }
 
-/** `nacl.box` nowhere; X25519 with a secret and a point in the key schedule, what makes a public half where keys are drawn. */
+/**
+ * `nacl.box` nowhere; X25519 with a secret and a point in the key schedule, what makes a public
+ * half where keys are drawn.
+ */
 function agreementInOnePlace(): Verdict {
   const allowed = ['shared/crypto/schedule.ts', 'shared/crypto/keys.ts'];
   const drawn = ['shared/sealed/handshake.ts', 'shared/tunnel/handshake.ts'];

@@ -10,7 +10,9 @@ export const SECOND_IMAGE = 0x20008000;
 export const GUARD = 16;
 const GUARD_BYTE = 0xa5;
 
-/** The ARM procedure call standard, or the one of firmware/common/crypto/field.h: all registers but SP are the callee's. */
+/**
+ * The ARM procedure call standard, or the one of firmware/common/crypto/field.h: all registers but SP are the callee's.
+ */
 export type Convention = 'AAPCS' | 'field';
 
 export type Step =

@@ -1,5 +1,6 @@
-// Debian's qemu-system-arm (mps2-an386, Cortex-M4) calling functions of the shipped stub. The .bin file is loaded as it is at
-// the address it runs at on the chip; a small program at 0 (caller/) obeys a list of steps. A plugin can log traces.
+// Debian's qemu-system-arm (mps2-an386, Cortex-M4) calling functions of the shipped stub. The .bin file is
+// loaded as it is at the address it runs at on the chip; a small program at 0 (caller/) obeys a list of steps.
+// A plugin can log traces.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What a finished call leaves on the stack: a search for its secrets there, and the same search in the middle of the call,
-// which must find them, or it would prove nothing.
+// What a finished call leaves on the stack: a search for its secrets there, and the same search in the middle of the
+// call, which must find them, or it would prove nothing.
 
 import nacl from 'tweetnacl';
 import { Chance } from '../firmware-host/random.ts';
@@ -160,8 +160,8 @@ function differing(a: Buffer, b: Buffer): number[] {
 }
 
 /**
- * Every function that promises to leave nothing (firmware/common/crypto/README.md, "Rules"), with several sets of secrets of the same
- * lengths at the same places: what is left on the stack must be the same each time.
+ * Every function that promises to leave nothing (firmware/common/crypto/README.md, "Rules"), with several sets of
+ * secrets of the same lengths at the same places: what is left on the stack must be the same each time.
  */
 export function residues(shipped: Shipped, board: BoardMachine, seed: number): Residue[] {
   const [first, ...others] = Array.from({ length: SETS }, (_, set) => {

@@ -1,5 +1,6 @@
-// `npm run test:stub`: the shipped stub's cryptography is right, takes the same time whatever the secrets, keeps its budgets.
-// Usage: node --import tsx test/interop/firmware-arm/run.ts [--seed N] [--sequences N] [--quick] [--rebuilt] [--write]
+// `npm run test:stub`: the shipped stub's cryptography is right, takes the same time whatever the secrets,
+// keeps its budgets. Usage: node --import tsx test/interop/firmware-arm/run.ts [--seed N] [--sequences N]
+// [--quick] [--rebuilt] [--write]
 //   --sequences so many random sequences of the state machine instead of 20,000
 //   --quick    fewer differential cases, no long vectors on the board: for work on the stub
 //   --rebuilt  judge the bytes just built instead of firmware/prebuilt

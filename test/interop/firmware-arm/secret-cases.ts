@@ -1,4 +1,5 @@
-// Calls of the shipped functions that must look the same whatever the secrets are: same lengths, same places, other bytes.
+// Calls of the shipped functions that must look the same whatever the secrets are: same lengths,
+// same places, other bytes.
 
 import nacl from 'tweetnacl';
 import { Chance } from '../firmware-host/random.ts';

@@ -1,5 +1,5 @@
-// The stub as shipped: firmware/prebuilt, with the addresses of its functions. The addresses come from an ELF file built here;
-// they hold for the prebuilt bytes only because the rebuilt bytes are the same, which `rebuilt` checks.
+// The stub as shipped: firmware/prebuilt, with the addresses of its functions. The addresses come from an ELF file
+// built here; they hold for the prebuilt bytes only because the rebuilt bytes are the same, which `rebuilt` checks.
 
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,6 @@
-// The state machine of the shipped stub against its model (test/integration/firmware/random-sequences.ts), in processes of its own beside the other
-// checks. As a program: state-machine.ts FROM TO SEED plays these sequences and prints what came of it as JSON.
+// The state machine of the shipped stub against its model (test/integration/firmware/random-sequences.ts), in processes
+// of its own beside the other checks. As a program: state-machine.ts FROM TO SEED plays these sequences and prints what
+// came of it as JSON.
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
-// Counts and prints what test:stub checked, and remembers the names, so that the table of pitfalls can be held against them.
+// Counts and prints what test:stub checked, and remembers the names, so that the table of pitfalls
+// can be held against them.
 
 const SHOWN = 3;
 

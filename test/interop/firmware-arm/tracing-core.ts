@@ -1,5 +1,5 @@
-// The virtual core on a chip that is nothing but memory, single-stepped, with every load and store seen on the bus: what an
-// observer of instructions, addresses and time could learn about a call.
+// The virtual core on a chip that is nothing but memory, single-stepped, with every load and store seen on the bus:
+// what an observer of instructions, addresses and time could learn about a call.
 
 import { BoardTime } from '../../../sim/board-time.ts';
 import type { Master, Width } from '../../../sim/bus.ts';

@@ -1,5 +1,5 @@
-// The sealed session of test/vectors/protocol.json on the shipped stub: what it drew is replaced in its private memory by what the file
-// says, the file's M2 is given to it, and it must say the file's M3 and hold the file's box keys.
+// The sealed session of test/vectors/protocol.json on the shipped stub: what it drew is replaced in its private memory
+// by what the file says, the file's M2 is given to it, and it must say the file's M3 and hold the file's box keys.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { FirmwareFixture } from '../../integration/firmware/firmware-fixture.ts';

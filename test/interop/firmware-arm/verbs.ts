@@ -1,5 +1,5 @@
-// The line protocol of crypto-lines (firmware/pc) spoken with the shipped ARM code: each verb becomes calls of the stub's own
-// functions, so that every suite of test/interop/firmware-host can be asked here too.
+// The line protocol of crypto-lines (firmware/pc) spoken with the shipped ARM code: each verb becomes calls of the
+// stub's own functions, so that every suite of test/interop/firmware-host can be asked here too.
 
 import { type Answers, type Program, type Ref } from './program.ts';
 

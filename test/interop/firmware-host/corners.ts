@@ -1,5 +1,5 @@
-// Suites for single corners that other implementations are known to have got wrong (pitfalls of the cryptography reference,
-// section 9), each aimed at one of them.
+// Suites for single corners that other implementations are known to have got wrong (pitfalls of the cryptography
+// reference, section 9), each aimed at one of them.
 
 import { createHash } from 'node:crypto';
 import nacl from 'tweetnacl';
@@ -18,7 +18,9 @@ function times<T>(n: number, make: (i: number) => T): T[] {
   return Array.from({ length: n }, (_, i) => make(i));
 }
 
-/** Where the padding needs a second block, and one less; after 0 to 8 whole blocks, whole and cut before the last bytes. */
+/**
+ * Where the padding needs a second block, and one less; after 0 to 8 whole blocks, whole and cut before the last bytes.
+ */
 function sha512Padding(chance: Chance): Suite {
   const residues = [0, 1, 110, 111, 112, 113, 119, 120, 127];
   const one = (length: number): Case[] => {
@@ -37,8 +39,8 @@ function sha512Padding(chance: Chance): Suite {
 }
 
 /**
- * With r = 1 the accumulator is the plain sum of the blocks, so three blocks can place it at 2^130 - 5 + d exactly. Then every
- * length of a last block of FFs, with r of all ones before clamping.
+ * With r = 1 the accumulator is the plain sum of the blocks, so three blocks can place it at 2^130 - 5 + d exactly.
+ * Then every length of a last block of FFs, with r of all ones before clamping.
  */
 function polyCorners(): Suite {
   const one = (m: Uint8Array, key: Uint8Array): Case => ({

@@ -10,8 +10,8 @@ const BUILD = resolve(ROOT, 'test/interop/build/firmware-host');
 const ARM_CONSOLE = ['-M', 'mps2-an386', '-nographic', '-monitor', 'none', '-serial', 'none'];
 
 /**
- * The same primitives four times: C, the same under the address and undefined-behaviour sanitizers, Cortex-M4 code as it ships, and
- * the C twins of its assembly for the Cortex-M4.
+ * The same primitives four times: C, the same under the address and undefined-behaviour sanitizers, Cortex-M4 code as
+ * it ships, and the C twins of its assembly for the Cortex-M4.
  */
 export const HOSTS = [
   'crypto-lines',

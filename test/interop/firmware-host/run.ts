@@ -1,6 +1,6 @@
 // Runs the stub's cryptography against published vectors and other implementations: plain, under sanitizers, and as
-// Cortex-M4 code in QEMU. Usage: npx tsx test/interop/firmware-host/run.ts [seed [scale]]. Needs make and gcc; the last also
-// arm-none-eabi-gcc with newlib, and qemu-system-arm.
+// Cortex-M4 code in QEMU. Usage: npx tsx test/interop/firmware-host/run.ts [seed [scale]]. Needs make and gcc; the last
+// also arm-none-eabi-gcc with newlib, and qemu-system-arm.
 
 import { cornerSuites } from './corners.ts';
 import { differentialSuites } from './differential.ts';

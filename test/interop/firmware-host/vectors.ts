@@ -235,8 +235,8 @@ const agreed = (secret: string, point: string): string => hex(nacl.scalarMult(by
 const prefixed = (text: string): string => hex(Uint8Array.of((text.length / 2) & 0xff, text.length >> 9)) + text;
 
 /**
- * The stub's half of the sealed handshake (docs/protocol.md §4), one primitive after the other: every value that protocol.json has is
- * its own, what lies between comes from tweetnacl and node:crypto.
+ * The stub's half of the sealed handshake (docs/protocol.md §4), one primitive after the other: every value that
+ * protocol.json has is its own, what lies between comes from tweetnacl and node:crypto.
  */
 function sealedHandshake(): Suite {
   const { sealed } = read<{ sealed: SealedVector }>('protocol.json');

@@ -1,5 +1,6 @@
-// Never the slow part: a job takes the same time when the primitives cost nothing (docs/stub.md). The stub is the committed one; where
-// its primitives lie is asked of an ELF file built from the same sources, so this needs the cross compiler.
+// Never the slow part: a job takes the same time when the primitives cost nothing (docs/stub.md). The stub is
+// the committed one; where its primitives lie is asked of an ELF file built from the same sources, so this
+// needs the cross compiler.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

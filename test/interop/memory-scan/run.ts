@@ -1,5 +1,6 @@
-// What an attacker who can read the memory of relay and agent finds (issue "Nothing leaks"): real processes, the memory of each read
-// through /proc at mid-job and when the image is written. The controller's memory, which must hold the image, is the positive control.
+// What an attacker who can read the memory of relay and agent finds (issue "Nothing leaks"): real processes, the memory
+// of each read through /proc at mid-job and when the image is written. The controller's memory, which must hold the
+// image, is the positive control.
 import { closeSync, openSync, readFileSync, readSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -21,7 +22,9 @@ function check(title: string, good: boolean): void {
   console.log(`${good ? 'ok  ' : 'FAIL'} ${title}`);
 }
 
-/** Every telling 8-byte run of the image in the readable memory of a stopped process: where it begins and what it is. */
+/**
+ * Every telling 8-byte run of the image in the readable memory of a stopped process: where it begins and what it is.
+ */
 function runsIn(pid: number, scanner: LeakScanner): { at: number; run: Uint8Array }[] {
   process.kill(pid, 'SIGSTOP');
   const memory = openSync(`/proc/${pid}/mem`, 'r');
@@ -93,8 +96,8 @@ interface ScriptedSession {
   readonly options: readonly string[];
   readonly plain: Uint8Array;
   /**
-   * How many consecutive bytes are proof. Eight random bytes are; eight of real firmware (two addresses, a jump table) also occur by
-   * chance in a process that never saw it, sixteen do not.
+   * How many consecutive bytes are proof. Eight random bytes are; eight of real firmware (two addresses, a jump table)
+   * also occur by chance in a process that never saw it, sixteen do not.
    */
   readonly proof: number;
   /** Most stretches shorter than that which chance explains. */
@@ -132,7 +135,8 @@ async function scan(session: ScriptedSession): Promise<void> {
     await vendor.hear(event('invite'));
     const agent = start('agent', ['agent', '--probe', probe, '--invite-file', invite], 'customer');
     const { word } = await agent.hear(event('sheet'));
-    // What is there before the yes is not from this image's journey: constants of hash functions, words every program knows.
+    // What is there before the yes is not from this image's journey: constants of hash functions,
+    // words every program knows.
     const stub = concat(...bundledStubs().images);
     const everything = leakScanner(plain, stub);
     const innocent = [agent, relay].flatMap(({ pid }) => runsIn(pid, everything).map(({ run }) => run));

@@ -50,8 +50,8 @@ function isSkipped(xpsr: number): boolean {
 }
 
 /**
- * Runs `image` one instruction at a time up to the address in vector 7; interrupts do not occur. Instructions that an IT
- * block skips are counted apart.
+ * Runs `image` one instruction at a time up to the address in vector 7; interrupts do not occur. Instructions that an
+ * IT block skips are counted apart.
  */
 export function stepToFinish(
   image: Uint8Array,

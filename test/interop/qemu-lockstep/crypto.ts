@@ -1,6 +1,6 @@
-// The stub's own primitives, compiled as the stub compiles them, in lock-step: QEMU and Unicorn must leave the same output
-// and the same registers at every function's return, and Unicorn must need exactly as many instructions as the core.
-// Usage: npx tsx test/interop/qemu-lockstep/crypto.ts
+// The stub's own primitives, compiled as the stub compiles them, in lock-step: QEMU and Unicorn must leave the same
+// output and the same registers at every function's return, and Unicorn must need exactly as many instructions as the
+// core. Usage: npx tsx test/interop/qemu-lockstep/crypto.ts
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

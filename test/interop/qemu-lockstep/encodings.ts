@@ -1,6 +1,6 @@
-// Raw encodings: bit patterns of every class with random bits, so that undefined neighbours are met too. An encoding that
-// the architecture calls UNPREDICTABLE (ARMv7-M A5.1.2), and that the core and QEMU answer differently, is named in a
-// table and left out.
+// Raw encodings: bit patterns of every class with random bits, so that undefined neighbours are met too. An encoding
+// that the architecture calls UNPREDICTABLE (ARMv7-M A5.1.2), and that the core and QEMU answer differently, is named
+// in a table and left out.
 import type { Dice } from './dice.ts';
 
 const REGISTERS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14];

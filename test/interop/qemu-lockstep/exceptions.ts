@@ -9,8 +9,8 @@ export const HANDLER_SETUP: readonly string[] = [
 ];
 
 /**
- * SVC 7 pends PendSV and SysTick, SVC 8 faults in the handler, SVC 9 makes thread mode privileged again, SVC 10 uses the
- * floating-point unit in the handler. A fault skips its instruction, INVSTATE sets the T bit instead.
+ * SVC 7 pends PendSV and SysTick, SVC 8 faults in the handler, SVC 9 makes thread mode privileged again, SVC 10 uses
+ * the floating-point unit in the handler. A fault skips its instruction, INVSTATE sets the T bit instead.
  */
 export const HANDLER: readonly string[] = [
   '.thumb_func',

@@ -1,5 +1,5 @@
-// Floating-point instructions and operand values for the lock-step check; placeholders as in templates.ts, and {fd}{fn}{fm}
-// single registers, {flist}{dlist} register lists, {fimm} a VMOV constant.
+// Floating-point instructions and operand values for the lock-step check; placeholders as in templates.ts, and
+// {fd}{fn}{fm} single registers, {flist}{dlist} register lists, {fimm} a VMOV constant.
 import type { Dice } from './dice.ts';
 
 const THREE = [

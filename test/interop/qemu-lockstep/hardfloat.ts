@@ -1,5 +1,5 @@
-// An ordinary hard-float program with interrupts, against QEMU and against the same arithmetic on the host. The ticks fall
-// at other instructions on each side, so everything but their number must agree.
+// An ordinary hard-float program with interrupts, against QEMU and against the same arithmetic on the host. The ticks
+// fall at other instructions on each side, so everything but their number must agree.
 // Usage: npx tsx test/interop/qemu-lockstep/hardfloat.ts
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

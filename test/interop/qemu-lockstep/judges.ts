@@ -1,5 +1,5 @@
-// The two independent processors: Debian's qemu-system-arm (whole chip, exceptions included) and python3-unicorn (the bare
-// instruction set). Both run the image to its end and hand back the dump area.
+// The two independent processors: Debian's qemu-system-arm (whole chip, exceptions included) and python3-unicorn (the
+// bare instruction set). Both run the image to its end and hand back the dump area.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 

@@ -1,8 +1,8 @@
-// Lock-step check of the core against qemu-system-arm and Unicorn: the same random programs run in all of them, and every
-// block's registers, flags and memory must agree. Needs arm-none-eabi-as/ld/objcopy, qemu-system-arm, python3-unicorn.
-// Usage: npx tsx test/interop/qemu-lockstep/run.ts [--seed N] [--count N] [--kind NAME] [--plant NAME|all]
-// --count is the number of random instructions in all kinds together; exit status 1 on a difference. --plant damages one
-// instruction on the core's side only and expects the difference to be noticed.
+// Lock-step check of the core against qemu-system-arm and Unicorn: the same random programs run in all of them, and
+// every block's registers, flags and memory must agree. Needs arm-none-eabi-as/ld/objcopy, qemu-system-arm,
+// python3-unicorn. Usage: npx tsx test/interop/qemu-lockstep/run.ts [--seed N] [--count N] [--kind NAME] [--plant
+// NAME|all] --count is the number of random instructions in all kinds together; exit status 1 on a difference. --plant
+// damages one instruction on the core's side only and expects the difference to be noticed.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
-// The instructions the lock-step check draws from, in assembler syntax, so that the assembler and not our decoder chooses
-// the encoding. Placeholders: {c} condition; {d}{n}{m}{a}{e} registers; {lo}* low registers; {iN:max} numbers; {mod} a
-// modified immediate; {sh} an immediate shift; {x}{y} B or T. [r10] points at scratch memory and is never a target.
+// The instructions the lock-step check draws from, in assembler syntax, so that the assembler and not our
+// decoder chooses the encoding. Placeholders: {c} condition; {d}{n}{m}{a}{e} registers; {lo}* low registers;
+// {iN:max} numbers; {mod} a modified immediate; {sh} an immediate shift; {x}{y} B or T. [r10] points at scratch
+// memory and is never a target.
 
 export const TEMPLATES: readonly string[] = [
   ...[

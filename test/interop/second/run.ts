@@ -1,5 +1,6 @@
-// `npm run test:second`: the implementation made from docs/protocol.md and docs/mailbox.md alone (Python, this folder) against itself and
-// against the real programs, as controller, agent with an emulated chip, and relay. Needs Debian's python3-nacl and python3-websockets.
+// `npm run test:second`: the implementation made from docs/protocol.md and docs/mailbox.md alone (Python, this folder)
+// against itself and against the real programs, as controller, agent with an emulated chip, and relay. Needs Debian's
+// python3-nacl and python3-websockets.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
-// A vendor who means ill, in this process: an invite of his own, his side of the room, and in his messages whatever he likes.
+// A vendor who means ill, in this process: an invite of his own, his side of the room, and in his
+// messages whatever he likes.
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';

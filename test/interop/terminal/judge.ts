@@ -1,4 +1,5 @@
-// What must not come out of a program, whoever talks to it: the rule that the fuzz of this folder holds everything shown against.
+// What must not come out of a program, whoever talks to it: the rule that the fuzz of this folder holds
+// everything shown against.
 
 /** What cli-progress writes around our bar, and nothing else on a terminal may. */
 const BAR_SEQUENCES = ['\u001b[?25l', '\u001b[?25h', '\u001b[?7l', '\u001b[?7h', '\u001b[0G', '\u001b[0K'] as const;

@@ -1,4 +1,5 @@
-// `npm run test:terminal [-- --messages N --rounds N --seed S]`: both sides' programs on real pseudo-terminals, against peers that mean ill.
+// `npm run test:terminal [-- --messages N --rounds N --seed S]`: both sides' programs on real pseudo-terminals, against
+// peers that mean ill.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

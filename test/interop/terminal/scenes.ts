@@ -1,4 +1,5 @@
-// Whole programs on a stage, against a peer in this process that means ill. Each scene says what was wrong; nothing, if all was well.
+// Whole programs on a stage, against a peer in this process that means ill. Each scene says what was wrong;
+// nothing, if all was well.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRandom } from '../../fixtures/seeded.ts';
@@ -125,7 +126,10 @@ export async function customerScene(world: World, stage: Stage, seed: number): P
   return judged(agent, stage);
 }
 
-/** The word typed ahead, behind the invite and before the sheet: no yes; typed after the question: a yes. Nothing for the shell. */
+/**
+ * The word typed ahead, behind the invite and before the sheet: no yes; typed after the question: a
+ * yes. Nothing for the shell.
+ */
 export async function typedAheadScene(world: World, stage: Stage): Promise<string[]> {
   const found: string[] = [];
   const vendor = new HostileVendor(world.relay);

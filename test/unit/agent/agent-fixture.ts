@@ -1,4 +1,5 @@
-// A board with its probe, a room and a scripted controller, where agents come and go: what the tests of the agent's session play on.
+// A board with its probe, a room and a scripted controller, where agents come and go: what the tests of the agent's
+// session play on.
 import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';
 import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
 import { psk } from '../../../shared/crypto/keys.ts';

@@ -1,5 +1,6 @@
-// What an agent does not put up with, on a virtual board: other keys than the invite's, another session's answer, another key of the chip
-// in one tunnel, ends that are none, more than one yes covers (docs/protocol.md §3, §4, §6, §8, §10, §11, §14).
+// What an agent does not put up with, on a virtual board: other keys than the invite's, another session's
+// answer, another key of the chip in one tunnel, ends that are none, more than one yes covers (docs/protocol.md
+// §3, §4, §6, §8, §10, §11, §14).
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cleanText } from '../../../shared/codec/foreign-text.ts';

@@ -1,4 +1,5 @@
-// The session, interrupted, on a virtual board: everything put back on every way out, and every way back (docs/protocol.md §11).
+// The session, interrupted, on a virtual board: everything put back on every way out, and every way back
+// (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import {
   debugWords,

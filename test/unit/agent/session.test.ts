@@ -1,5 +1,5 @@
-// The session's promises, on a virtual board: nothing before the yes, only the mailbox during the run, everything put back
-// (docs/protocol.md §11).
+// The session's promises, on a virtual board: nothing before the yes, only the mailbox during the run, everything put
+// back (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import { cleanText } from '../../../shared/codec/foreign-text.ts';
 import { fail } from '../../../shared/errors/errors.ts';

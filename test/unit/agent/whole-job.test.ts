@@ -1,4 +1,5 @@
-// The whole customer's side with nothing scripted below the tunnel: driver, virtual ST-LINK, real stub, real flash controller.
+// The whole customer's side with nothing scripted below the tunnel: driver, virtual ST-LINK, real
+// stub, real flash controller.
 import assert from 'node:assert/strict';
 import { runAgentJob, type AgentJobOptions } from '../../../agent/session/agent-session.ts';
 import { ShortMemory, type AgentOutcome } from '../../../agent/session/ports.ts';

@@ -1,4 +1,5 @@
-// The declarations of the commands: README.md and docs/commands.md say the same, and each declaration makes sense in itself.
+// The declarations of the commands: README.md and docs/commands.md say the same, and each
+// declaration makes sense in itself.
 import assert from 'node:assert/strict';
 import { COMMANDS } from '../../../cli/commands.ts';
 import type { CommandDeclaration, OptionRow } from '../../../cli/command.ts';

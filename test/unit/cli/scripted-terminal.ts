@@ -1,5 +1,5 @@
-// A terminal whose keys a test presses: its line discipline as the kernel has it. In cooked mode a line is handed out whole,
-// when it is finished; in raw mode every key is, with those that waited.
+// A terminal whose keys a test presses: its line discipline as the kernel has it. In cooked mode a line is handed out
+// whole, when it is finished; in raw mode every key is, with those that waited.
 import { PassThrough } from 'node:stream';
 
 export class ScriptedTerminal extends PassThrough {

@@ -1,4 +1,5 @@
-// What an agent says is its own word: apart from what the chip proved, bounded, and not stored as what we know (docs/protocol.md §6).
+// What an agent says is its own word: apart from what the chip proved, bounded, and not stored as what we know
+// (docs/protocol.md §6).
 import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';

@@ -1,4 +1,5 @@
-// The question for the code: asked before JOB, typed by the vendor, worth one tunnel, three wrong ones (docs/protocol.md §13).
+// The question for the code: asked before JOB, typed by the vendor, worth one tunnel, three wrong ones
+// (docs/protocol.md §13).
 import assert from 'node:assert/strict';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import type { AgentLine } from '../../../controller/job/agent-line.ts';

@@ -1,4 +1,5 @@
-// Plan compiler and steps: sectors, ranges, boot words, digests, and that nothing but the plan decides how much is sent.
+// Plan compiler and steps: sectors, ranges, boot words, digests, and that nothing but the plan
+// decides how much is sent.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-// D, the key of the chip: which one is answered in which tunnel, and how many codes a job asks for (docs/protocol.md §8, "D").
+// D, the key of the chip: which one is answered in which tunnel, and how many codes a job asks for
+// (docs/protocol.md §8, "D").
 import assert from 'node:assert/strict';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';

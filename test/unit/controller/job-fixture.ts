@@ -143,7 +143,10 @@ export class JobFixture {
     tunnel.attachLink((body) => this.#inFlight.push(() => this.#controllerTunnel.receive(body)));
   }
 
-  /** The vendor types what the customer's screen shows, or something else, for the latest question or for an earlier one. */
+  /**
+   * The vendor types what the customer's screen shows, or something else, for the latest
+   * question or for an earlier one.
+   */
   async type(text = this.agent.codes.at(-1)!, { tunnel } = this.asked.at(-1)!): Promise<CodeAnswer> {
     const answer = await this.running.answerCode(text, tunnel);
     this.answers.push(answer);

@@ -1,4 +1,5 @@
-// A job that goes on: with what its record shows, on another size of chip, after a disk that failed (docs/protocol.md §11).
+// A job that goes on: with what its record shows, on another size of chip, after a disk that
+// failed (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import { compileFlash, type FlashOptions } from '../../../controller/plan/compile.ts';
 import { planAgain } from '../../../controller/job/job-record.ts';

@@ -1,4 +1,5 @@
-// The table of the vendor's job: every phase is reached and left, every transition is made, and the page that draws it agrees.
+// The table of the vendor's job: every phase is reached and left, every transition is made, and the
+// page that draws it agrees.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import {

@@ -1,4 +1,5 @@
-// The course of a job against a scripted agent: what it sends and when, what it refuses, what it signs (docs/protocol.md §6-§10).
+// The course of a job against a scripted agent: what it sends and when, what it refuses, what it signs
+// (docs/protocol.md §6-§10).
 import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';

@@ -1,4 +1,5 @@
-// The store port in memory, for tests: keeps every state a job was saved in, and commits in one step as a database does.
+// The store port in memory, for tests: keeps every state a job was saved in, and commits in one
+// step as a database does.
 import { roomHash } from '../../../controller/job/invite.ts';
 import { jobId, type JobRecord, type RoomRecord } from '../../../controller/job/job-record.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from '../../../controller/store/port.ts';

@@ -1,4 +1,5 @@
-// Questions about flash: one a sector or one a plan, never about a few bytes, never one too many (docs/protocol.md §8, §9, §11).
+// Questions about flash: one a sector or one a plan, never about a few bytes, never one too many
+// (docs/protocol.md §8, §9, §11).
 import assert from 'node:assert/strict';
 import { compileFlash, compileVerify } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';

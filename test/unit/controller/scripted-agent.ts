@@ -1,5 +1,5 @@
-// An agent and the stub behind it, scripted: the real tunnel below, a stub written a second time in plain words. Faults are
-// switched on by name.
+// An agent and the stub behind it, scripted: the real tunnel below, a stub written a second time in plain words. Faults
+// are switched on by name.
 import { createHash } from 'node:crypto';
 import { publicInviteOf, type JobRecord } from '../../../controller/job/job-record.ts';
 import { concat, toHex } from '../../../shared/codec/bytes.ts';

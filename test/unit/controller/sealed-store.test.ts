@@ -1,4 +1,5 @@
-// Jobs and open invites at rest: only the vendor's keys open them, nobody else changes them, and a call that has returned is on disk.
+// Jobs and open invites at rest: only the vendor's keys open them, nobody else changes them, and a call that has
+// returned is on disk.
 import assert from 'node:assert/strict';
 import fsPromises from 'node:fs/promises';
 import {

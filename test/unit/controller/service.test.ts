@@ -1,4 +1,5 @@
-// The job service as any face of the vendor uses it: invites, begin, start, follow, answer for the code, interrupt, resume.
+// The job service as any face of the vendor uses it: invites, begin, start, follow, answer for the
+// code, interrupt, resume.
 import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { inviteLine } from '../../../controller/job/invite.ts';

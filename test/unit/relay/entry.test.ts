@@ -1,4 +1,5 @@
-// A link on its way into a room while other relays are asked: every answer, none, and everything that can happen meanwhile.
+// A link on its way into a room while other relays are asked: every answer, none, and everything
+// that can happen meanwhile.
 import { ManualClock, settle } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { silentLog } from '../../../shared/ports.ts';

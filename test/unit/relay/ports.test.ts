@@ -1,4 +1,5 @@
-// What a relay relies on in its ports, held against each implementation: the neighbours it asks and the operator's control.
+// What a relay relies on in its ports, held against each implementation: the neighbours it asks
+// and the operator's control.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

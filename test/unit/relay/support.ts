@@ -1,4 +1,5 @@
-// A bench for relay tests: time that is advanced by hand, links that are two ends in memory, tickets made by node:crypto.
+// A bench for relay tests: time that is advanced by hand, links that are two ends in memory,
+// tickets made by node:crypto.
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import nacl from 'tweetnacl';
 import type { Link } from '../../../shared/ports.ts';
@@ -104,7 +105,9 @@ export interface TicketParts {
   relay?: string;
 }
 
-/** A ticket spelled out byte by byte from docs/protocol.md §2 and signed by OpenSSL; numbers are seeds and fill bytes. */
+/**
+ * A ticket spelled out byte by byte from docs/protocol.md §2 and signed by OpenSSL; numbers are seeds and fill bytes.
+ */
 export function handMadeTicket(parts: TicketParts = {}): Uint8Array {
   const { tenant = 1, room = 2, side = 1, expires = 1_790_000_600n, cap = 1024, holder = 7, relay = 'r.test' } = parts;
   const numbers = Buffer.alloc(12);

@@ -1,5 +1,5 @@
-// Hash, keys, boxes, sessions, schedule and the sealed handshake: against Wycheproof, RFC 5869's rules in OpenSSL, NaCl, and against an enemy
-// who may alter, drop, repeat, reorder and cut everything (docs/protocol.md §4, §5).
+// Hash, keys, boxes, sessions, schedule and the sealed handshake: against Wycheproof, RFC 5869's rules in OpenSSL,
+// NaCl, and against an enemy who may alter, drop, repeat, reorder and cut everything (docs/protocol.md §4, §5).
 import assert from 'node:assert/strict';
 import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -128,7 +128,7 @@ function word(value: number): Buffer {
   return bytes;
 }
 
-// ── secretbox: XSalsa20 by its definition (no other XSalsa20 is at hand), Poly1305 with BigInt ────────────────────────
+// ── secretbox: XSalsa20 by its definition (no other XSalsa20 is at hand), Poly1305 with BigInt ───────────────────────
 
 export function referenceSecretbox(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Buffer {
   const constants = Buffer.from('expand 32-byte k', 'ascii');

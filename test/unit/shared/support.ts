@@ -59,7 +59,10 @@ export function unhex(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, 'hex'));
 }
 
-/** Copies of `bytes` with one bit flipped: every bit of the first `all` bytes, and one (not the same) of each other byte. */
+/**
+ * Copies of `bytes` with one bit flipped: every bit of the first `all` bytes, and one (not the
+ * same) of each other byte.
+ */
 export function* flips(bytes: Uint8Array, all = bytes.length): Generator<Uint8Array> {
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     if (bit >= 8 * all && bit % 8 !== (bit >> 3) % 8) continue;

@@ -1,4 +1,5 @@
-// Two ends of a tunnel and a carrier between them that loses, repeats, delays and exchanges what it carries. Time is turned by hand.
+// Two ends of a tunnel and a carrier between them that loses, repeats, delays and exchanges what it
+// carries. Time is turned by hand.
 import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
@@ -124,7 +125,9 @@ export class ControllerEnd extends End {
     return this.numbers.length;
   }
 
-  /** The owner takes his time to store the way back (the counts he stores at once); returns what to call when he has. */
+  /**
+   * The owner takes his time to store the way back (the counts he stores at once); returns what to call when he has.
+   */
   slowDisk(): () => void {
     const before = this.disk.tunnels;
     let stored = (): void => {};

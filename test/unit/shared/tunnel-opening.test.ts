@@ -1,4 +1,5 @@
-// How a tunnel opens over a network that loses, repeats, delays and exchanges what it carries (docs/protocol.md §4, §11).
+// How a tunnel opens over a network that loses, repeats, delays and exchanges what it carries
+// (docs/protocol.md §4, §11).
 import assert from 'node:assert/strict';
 import { psk } from '../../../shared/crypto/keys.ts';
 import { refuses } from './support.ts';

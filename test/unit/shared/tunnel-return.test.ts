@@ -1,5 +1,5 @@
-// A tunnel that comes back after its link or a process was lost, and whoever replays T1 (docs/protocol.md §4, §6). Crashes around every
-// write and message are in way-back.test.ts.
+// A tunnel that comes back after its link or a process was lost, and whoever replays T1 (docs/protocol.md §4, §6).
+// Crashes around every write and message are in way-back.test.ts.
 import assert from 'node:assert/strict';
 import { psk } from '../../../shared/crypto/keys.ts';
 import { newInviteState } from '../../../shared/tunnel/invite-state.ts';
@@ -156,7 +156,8 @@ describe('tunnel: coming back, and coming uninvited', () => {
   it('boxes of the old session that come late do not harm the new one', async () => {
     const all = await opened();
     all.carrier.weather = (body, from) => {
-      // The controller goes on in the old session while T3 is under way: its first box arrives after the new session began.
+      // The controller goes on in the old session while T3 is under way: its first box arrives
+      // after the new session began.
       if (from === 'agent' && body[0] === 0x03 && all.controller.words.length === 0) {
         all.controller.tunnel.send(frame(1));
       }

@@ -1,5 +1,6 @@
-// The way back against crashes (docs/protocol.md §4): whichever process dies before or after whichever write or message, and however late
-// a T3 arrives, the two ends find each other again, and nobody is taken for a second holder. The real classes, time turned by hand.
+// The way back against crashes (docs/protocol.md §4): whichever process dies before or after whichever write or
+// message, and however late a T3 arrives, the two ends find each other again, and nobody is taken for a second holder.
+// The real classes, time turned by hand.
 import assert from 'node:assert/strict';
 import { exchangeKeyPair, psk, type Psk } from '../../../shared/crypto/keys.ts';
 import { silentLog } from '../../../shared/ports.ts';

@@ -1,4 +1,5 @@
-// Proves: what the driver asks a probe when it is opened, which probes it refuses, and how it connects and lets go, byte for byte.
+// Proves: what the driver asks a probe when it is opened, which probes it refuses, and how it connects
+// and lets go, byte for byte.
 import assert from 'node:assert/strict';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
 import { CONNECT_V2, OK, OPEN_V2, OPEN_V3, openedV2, scriptedDriver, V3_SPEEDS } from './scripted-driver.ts';

@@ -1,4 +1,5 @@
-// Proves: attaching changes nothing, resets are proven before they are believed, and everything is put back on each exit.
+// Proves: attaching changes nothing, resets are proven before they are believed, and everything
+// is put back on each exit.
 import assert from 'node:assert/strict';
 import { attach, rdpLevel, restoreDebugState } from '../../../../agent/target/attach.ts';
 import { CortexM, decodeStatus } from '../../../../agent/target/cortex-m.ts';

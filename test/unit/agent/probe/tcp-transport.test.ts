@@ -1,4 +1,5 @@
-// Proves: the stlink-server client says what the docs/reference/stlink.md §4 captured, and reads replies from any pieces.
+// Proves: the stlink-server client says what the docs/reference/stlink.md §4 captured, and reads
+// replies from any pieces.
 import { ManualClock, settle } from '../../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { chooseDevice, TcpTransport, type ByteChannel } from '../../../../agent/probe/stlink/tcp-transport.ts';

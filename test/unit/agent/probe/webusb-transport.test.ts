@@ -15,7 +15,9 @@ import { bytes, hex, padded, rejectsWith } from './support.ts';
 
 type Answer = Uint8Array | { readonly status: string } | Error;
 
-/** A device whose IN pipe holds a queue of packets; requests without one stay pending until one comes or it is closed. */
+/**
+ * A device whose IN pipe holds a queue of packets; requests without one stay pending until one comes or it is closed.
+ */
 class FakeDevice implements UsbDeviceLike {
   readonly vendorId = 0x0483;
   readonly productId: number;

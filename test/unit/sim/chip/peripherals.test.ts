@@ -70,7 +70,8 @@ describe('CRC unit', () => {
   it('computes CRC-32/MPEG-2 over words', () => {
     const b = new Bench();
     b.poke(RCC.ahb1enr, 0x1000);
-    // "12345678" big-endian words; CRC-32/MPEG-2 of 8 zero bytes and of this text by an independent bit-serial calculation.
+    // "12345678" big-endian words; CRC-32/MPEG-2 of 8 zero bytes and of this text by an
+    // independent bit-serial calculation.
     for (const word of [0x31323334, 0x35363738]) b.poke(0x40023000, word);
     assert.equal(b.peek(0x40023000), mpeg2(new TextEncoder().encode('12345678')));
     b.poke(0x40023008, 1);

@@ -1,5 +1,6 @@
-// A compiled block must do what its instructions do one by one: registers, flags, memory and cycles. Random blocks of every
-// instruction that may stand in one run in a loop, once compiled and once with a time limit at every instruction, which keeps blocks out.
+// A compiled block must do what its instructions do one by one: registers, flags, memory and cycles. Random blocks of
+// every instruction that may stand in one run in a loop, once compiled and once with a time limit at every instruction,
+// which keeps blocks out.
 import assert from 'node:assert/strict';
 import type { Piece } from '../../../../sim/cpu/block-source.ts';
 import { isBranch, piece16 } from '../../../../sim/cpu/block-source16.ts';

@@ -1,4 +1,5 @@
-// Costs per instruction against the table that was checked with published Cortex-M4 figures (docs/reference/crypto.md §1).
+// Costs per instruction against the table that was checked with published Cortex-M4 figures
+// (docs/reference/crypto.md §1).
 import assert from 'node:assert/strict';
 import { Machine, RAM } from './machine.ts';
 

@@ -1,4 +1,5 @@
-// The network model against figures worked out by hand: propagation, slow start, rate, loss, order, backpressure, repeatability.
+// The network model against figures worked out by hand: propagation, slow start, rate, loss, order,
+// backpressure, repeatability.
 import assert from 'node:assert/strict';
 import { EventQueue } from '../../../../sim/event-queue.ts';
 import type { Path } from '../../../../sim/network/path.ts';

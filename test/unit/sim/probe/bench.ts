@@ -1,4 +1,5 @@
-// A board of a few lines for the probe's tests: SRAM, the debug registers it needs, a hole, a busy page. And hex helpers.
+// A board of a few lines for the probe's tests: SRAM, the debug registers it needs, a hole, a
+// busy page. And hex helpers.
 import { BusFault, BusWait } from '../../../../sim/bus.ts';
 import type { Width } from '../../../../sim/bus.ts';
 import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';

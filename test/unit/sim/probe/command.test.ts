@@ -1,5 +1,5 @@
-// What `blindflash sim` adds around the models: the board's controls, the capture of both wires, flags of the switches, and
-// the USB pipe for hosts outside virtual time.
+// What `blindflash sim` adds around the models: the board's controls, the capture of both wires, flags of the switches,
+// and the USB pipe for hosts outside virtual time.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
-// Seeded noise against every face of the virtual probe: USB packets, TCP messages, DAP accesses. Nothing throws, nothing
-// takes long, every reply has the length it announced. 50,000 inputs; FUZZ=1000000 for more, FUZZ_SEED=n for others.
+// Seeded noise against every face of the virtual probe: USB packets, TCP messages, DAP accesses. Nothing
+// throws, nothing takes long, every reply has the length it announced. 50,000 inputs; FUZZ=1000000 for
+// more, FUZZ_SEED=n for others.
 import assert from 'node:assert/strict';
 import { Board } from '../../../../sim/board.ts';
 import { SwDp } from '../../../../sim/dap/sw-dp.ts';
