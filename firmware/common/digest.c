@@ -9,14 +9,14 @@
 #include "transport.h"
 #include "util.h"
 
-#define CHUNK 1024u
+#define CHUNK 1024u /* bytes between two looks at the host command */
 #define NONE 0xFFFFFFFFu
 
 static SECTION_SECRET uint8_t digests[PLAN_MAX_RANGES][64];
 static SECTION_SECRET bf_sha512 running; /* of range `followed`, up to `next` */
-static uint32_t followed;                /* index, or NONE */
-static uint32_t next;
-static SECTION_LARGE uint8_t known[PLAN_MAX_RANGES]; /* digests hashed on the way */
+static uint32_t followed;                /* index of the range, or NONE */
+static uint32_t next;                    /* address */
+static SECTION_LARGE uint8_t known[PLAN_MAX_RANGES]; /* 1: digests[] has that of the range */
 
 void digest_begin(void) {
   followed = NONE;
@@ -91,13 +91,13 @@ void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]
   bf_sha512_final(&s, root);
 }
 
-/* [from, to) in flash must read FF. */
+/* Fails unless [from, to) in flash reads FF. */
 static void check_span(uint32_t from, uint32_t to) {
   for (; from < to; from += 4)
     if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) session_abort(ERROR_NOT_BLANK, from);
 }
 
-/* The gaps between the plan's ranges, which ascend and lie on 4 bytes. */
+/* Fails unless the gaps between the plan's ranges, which ascend and lie on 4 bytes, are blank. */
 static void check_sector(const plan *p, chip_sector sector) {
   uint32_t from = sector.address, end = sector.address + sector.size;
   for (uint32_t i = 0; i < p->count; i++) {

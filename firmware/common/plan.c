@@ -12,7 +12,7 @@
 
 #define AT(field) offsetof(plan, field)
 
-/* Bytes that stand for themselves, and what they may be. */
+/* Fields of one byte that are checked by themselves: offset, least value, most. */
 static const uint8_t FIELDS[][3] = {
     {AT(kind), KIND_FLASH, KIND_RESET},
     {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},
@@ -52,7 +52,7 @@ void plan_hash(const plan *p, uint8_t hash[64]) {
   bf_sha512_final(&s, hash);
 }
 
-/* Lengths and the fields that stand for themselves. */
+/* Lengths, and the fields that are checked by themselves. */
 static void check_head(const plan *p, uint32_t length) {
   const uint8_t *bytes = (const uint8_t *)p;
   require(length >= PLAN_HEAD_BYTES && p->magic == PLAN_MAGIC, AT(magic));
@@ -71,6 +71,7 @@ static void check_head(const plan *p, uint32_t length) {
 static void check_chip(const plan *p, const chip_geometry *chip) {
   uint32_t id = chip_dev_id();
   if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
+  /* info and reset may leave the size open */
   if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO))
     session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
@@ -80,7 +81,7 @@ static void check_sectors(const plan *p, const chip_geometry *chip) {
     require((p->sectors >> i & 1u) == 0 || chip_sector_at(chip, i).size != 0, AT(sectors));
 }
 
-/* Each range by itself and after the one before; counts the uses. */
+/* Each range by itself and after the one before; counts them by their use (range_use). */
 static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t counts[3]) {
   uint32_t end = 0;
   for (uint32_t i = 0; i < p->count; i++) {
@@ -97,6 +98,7 @@ static void check_ranges(const plan *p, const chip_geometry *chip, uint32_t coun
   }
 }
 
+/* `counts`: sectors to erase, ranges to program, ranges only to digest. */
 static void check_shape(const plan *p, const uint32_t counts[3]) {
   for (uint32_t i = 0; i < 3; i++) {
     uint32_t allowed = SHAPE[p->kind][i];

@@ -122,14 +122,14 @@ static void extract(uint8_t prk[64], const char *key, uint8_t *ikm, uint32_t len
   bf_wipe(ikm, length);
 }
 
-/* to = HKDF-Expand(from, label || more). */
+/* to = HKDF-Expand(from, label || more, KEY); `from` has `length` bytes. */
 static void expand(uint8_t to[KEY], const uint8_t *from, uint32_t length, const char *label,
                    const void *more, uint32_t more_length) {
   bf_part info[] = {text(label), {more, more_length}};
   (void)bf_hkdf_expand(to, KEY, from, length, info, 2);
 }
 
-/* mac = HMAC(K(label), th || more)[0..32]. */
+/* mac = HMAC(K(label), th || the first `more` bytes of confirm_r)[0..32]. */
 static void confirmation(uint8_t mac[KEY], const uint8_t prk[64], const uint8_t th[64],
                          const char *label, uint32_t more) {
   uint8_t key[KEY], whole[64];

@@ -31,7 +31,7 @@ static sealed_command *pending; /* opened, not run; or NULL */
 static flag have_job;
 static host_command handling; /* the host command at work, or none */
 static flag refusing;         /* a failure now ends in refused */
-static uint32_t handshakes;
+static uint32_t handshakes; /* begun, in the life of the program */
 static flag box_failed;    /* the last session ended by a box that did not open */
 static uint32_t retries;   /* handshakes after such an end */
 static uint32_t last_sign; /* tick in which the host or the flash engine last did something */
@@ -59,7 +59,10 @@ static void close_session(session_state next) {
   flash_stop();
 }
 
-/* Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT. */
+/*
+ * Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT,
+ * which answers the pending sealed command or else the last one accepted.
+ */
 static void end_session(session_state state, session_error error, uint32_t detail) {
   if (error != ERROR_NONE && sealed_has_keys() && sealed_can_reply()) {
     uint32_t body[2] = {error, detail};
@@ -202,6 +205,7 @@ static void wait_for_event(uint32_t seen) {
   }
 }
 
+/* Tells the host that its command is done, unless it has written another one meanwhile. */
 static void host_command_done(void) {
   if (*transport_host_command() == handling) *transport_host_command() = HOST_COMMAND_NONE;
   handling = HOST_COMMAND_NONE;

@@ -1,7 +1,7 @@
 /*
- * Wiping: see wipe.h. The list of secrets is the section .secret with the
- * chip's key behind it; the stack is cleared to its
- * limit. r12, which nobody restores, is all that could still hold a word of the last box.
+ * Wiping: see wipe.h. The linker gathers what is secret into one section, the chip's key behind it;
+ * the stack is cleared from its limit up to the frame of this function. r12, which no function
+ * restores, is the one register that could still hold a word of the last box.
  */
 #include "wipe.h"
 
@@ -13,7 +13,7 @@ void wipe_secrets(session_state next) {
   const uint8_t *end = next >= STATE_EXPIRED ? chip_key_end : secret_end;
   bf_wipe(secret_start, (size_t)(end - secret_start));
   __asm__ volatile("mov r12, sp" ::: "r12");
-  uint8_t *here = __builtin_frame_address(
-      0); /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */
+  /* bf_wipe calls nobody and keeps nothing on the stack: `make check` looks */
+  uint8_t *here = __builtin_frame_address(0);
   bf_wipe(stack_limit, (size_t)(here - stack_limit));
 }

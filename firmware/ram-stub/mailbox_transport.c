@@ -70,7 +70,7 @@ const volatile uint32_t *transport_arrival(void) {
   return sequence_word(frame_end(transport_next()));
 }
 
-/* CRC over box || length || sequence; the trailer lies behind the box. */
+/* CRC over box || length || sequence; length is the word behind the box, the trailer's first. */
 static uint32_t slot_crc(const uint8_t *box, uint32_t length) {
   crc32_begin();
   (void)crc32_add(box, length / 4 + 1);

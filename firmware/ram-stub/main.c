@@ -24,7 +24,7 @@ static void quiet_core(void) {
   SCB_VTOR = MEM_STUB;
   SCB_SHCSR |= SCB_SHCSR_FAULTS;
   DEMCR |= DEMCR_TRCENA;
-  DWT_CTRL |= 1u;
+  DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
 /*
@@ -39,9 +39,9 @@ static void refuse_chip(void) {
   session_abort(error, DBGMCU_IDCODE & 0xFFFu);
 }
 
-/* Not inlined: what it needs of the stack is not to lie under the main loop for good. */
+/* Not inlined, so that its part of the stack is free again when the main loop runs. */
 BF_NOINLINE static void start_hardware(void) {
-  flag slow = clock_start();
+  flag slow = clock_start(); /* failed: taken to be at 16 MHz */
   tick_start(slow ? TICK_CYCLES(CLOCK_SLOW_HZ) : TICK_CYCLES(CLOCK_FAST_HZ));
   irq_on();
   sealed_hash_program();

@@ -12,14 +12,14 @@
   .section .vectors, "a"
   .word stack_top
   .word stub_entry
-  .rept 13
+  .rept 13 /* exceptions 2 to 14 */
   .word fault_entry
   .endr
-  .word tick_irq
-  .rept 4
+  .word tick_irq /* 15: SysTick */
+  .rept 4 /* interrupts 0 to 3 */
   .word fault_entry
   .endr
-  .word flash_irq
+  .word flash_irq /* interrupt 4 */
   .word fault_entry /* guard: no later interrupt is ever enabled */
 
   .section .text.stub_entry, "ax"

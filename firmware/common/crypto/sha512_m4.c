@@ -20,12 +20,12 @@ __asm__(
     "  .section .text.bf_sha512_compress, \"ax\"\n"
 
     /*
-     * The frame: 16 places for the window to slide down, the window where it begins, 32 words of
+     * On the stack: 16 places for the window to slide down, the window where it begins, 32 words of
      * schedule.
      */
     "  .equ TOP, 16*8\n"
     "  .equ SCHEDULE, TOP + 8*8\n"
-    "  .equ FRAME, SCHEDULE + 32*8\n"
+    "  .equ LOCALS, SCHEDULE + 32*8\n"
 
     /* r6:r7 += r0:r1. */
     "  .macro PLUS\n"
@@ -53,7 +53,7 @@ __asm__(
     "  .type bf_sha512_compress, %function\n"
     "bf_sha512_compress:\n"
     "  push {r0, r4-r11, lr}\n"
-    "  sub sp, #FRAME\n"
+    "  sub sp, #LOCALS\n"
     "  add r9, sp, #TOP\n"
     "  ldm r0!, {r2-r7, r10, r11}\n"
     "  stm r9!, {r2-r7, r10, r11}\n"
@@ -157,7 +157,7 @@ __asm__(
     "  stm r12, {r0-r7}\n"
     "  subs r11, #1\n"
     "  bne 2b\n"
-    "  ldr r0, [sp, #FRAME]\n"
+    "  ldr r0, [sp, #LOCALS]\n"
     "  movs r1, #8\n"
     "  add r8, sp, #TOP\n"
     "4:\n"
@@ -169,9 +169,9 @@ __asm__(
     "  subs r1, #1\n"
     "  bne 4b\n"
     "  mov r0, sp\n"
-    "  mov r1, #FRAME\n"
+    "  mov r1, #LOCALS\n"
     "  bl bf_wipe\n"
-    "  add sp, #FRAME+4\n"
+    "  add sp, #LOCALS+4\n"
     "  pop {r4-r11, pc}\n"
     "  .pool\n"
     "  .size bf_sha512_compress, . - bf_sha512_compress\n"

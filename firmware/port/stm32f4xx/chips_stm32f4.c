@@ -4,9 +4,10 @@
 #include "protocol.h"
 #include "registers.h"
 
+/* DEV_ID, random generator, two banks, wait states, VOS, error flags. */
 static const chip_facts CHIPS[] = {
-    {0x413, 1, 0, 7, 1,
-     0x0F2}, /* F405, F407, F415, F417: VOS is one bit, LATENCY three, no RDERR */
+    /* F405, F407, F415, F417: VOS is one bit, LATENCY three, no RDERR */
+    {0x413, 1, 0, 7, 1, 0x0F2},
     {0x434, 1, 1, 8, 3, 0x1F2}, /* F469, F479: as the F42x */
     {0x421, 0, 0, 0, 0, 0},     /* F446 */
     {0x423, 0, 0, 0, 0, 0},     /* F401xB, F401xC */

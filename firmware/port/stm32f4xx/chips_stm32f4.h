@@ -13,12 +13,12 @@ typedef struct {
   uint16_t dev_id;
   uint8_t random; /* has a random generator: without one nothing can be kept secret */
   uint8_t two_banks;
-  uint8_t latency; /* wait states */
+  uint8_t latency; /* wait states of flash at 160 MHz */
   uint8_t vos;     /* voltage scale 1, PWR_CR@15:14 */
   uint16_t errors; /* error flags of FLASH_SR */
 } chip_facts;
 
-/* The row of the chip this runs on; valid once chip_refusal() has returned 0. */
+/* The row of the chip this runs on; valid once chip_refusal() has returned ERROR_NONE. */
 extern const chip_facts *chip_here;
 
 #define CHIP_DEV_ID (chip_here->dev_id)
@@ -29,7 +29,7 @@ extern const chip_facts *chip_here;
 
 /*
  * Finds the chip. ERROR_WRONG_CHIP when no row has its DEV_ID, ERROR_NO_RANDOM when it has no
- * random generator, else 0.
+ * random generator, else ERROR_NONE.
  */
 session_error chip_refusal(void);
 

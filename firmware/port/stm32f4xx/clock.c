@@ -6,14 +6,14 @@
 
 #include "registers.h"
 
-#define LATENCY CHIP_LATENCY
+/* 16 MHz / 8 * 160 = 320 MHz: / 2 for the core, / 7 for the random generator. */
 #define PLL_M 8u
 #define PLL_N (160u << 6)
 #define PLL_P_2 (0u << 16)
 #define PLL_FROM_HSI (0u << 22)
 #define PLL_Q (7u << 24)
 #define PLL_RESERVED (2u << 28) /* reset value of bits 31:28 */
-#define PATIENCE 20000u
+#define PATIENCE 20000u /* turns of a loop on a register */
 
 /* Waits until (register & mask) == value. True when that does not happen. */
 static flag settle(volatile uint32_t *reg, uint32_t mask, uint32_t value) {
@@ -46,7 +46,7 @@ flag clock_start(void) {
   (void)RCC_AHB1ENR;
   if (run_on_hsi()) return true;
   PWR_CR = PWR_CR_VOS_SCALE1;
-  FLASH_ACR = LATENCY;
-  if (settle(&FLASH_ACR, FLASH_ACR_LATENCY, LATENCY)) return true;
+  FLASH_ACR = CHIP_LATENCY;
+  if (settle(&FLASH_ACR, FLASH_ACR_LATENCY, CHIP_LATENCY)) return true;
   return run_on_pll();
 }

@@ -22,7 +22,7 @@
 #define OPTKEY2 0x4C5D6E7Fu
 #define OPTCR_RDP_MASK FLASH_OPTCR_RDP(0xFFu)
 #define OPTCR_RDP_LEVEL1 FLASH_OPTCR_RDP(0x55u)
-#define CR_IDLE (FLASH_CR_EOPIE | FLASH_CR_ERRIE)
+#define CR_INTERRUPTS (FLASH_CR_EOPIE | FLASH_CR_ERRIE)
 #define BANK2_SECTOR 12u
 #define BANK2_SNB_GAP 4u
 /* Turns of a loop on SR at the start, of at least 10 cycles: 0.26 s or more at 160 MHz. */
@@ -34,8 +34,8 @@
  */
 #define PROGRAM_TICKS 10u
 #define OPTION_TICKS 41u
-static const uint8_t ERASE_TICKS[3] = {
-    81, 53, 41}; /* 128 KB at x8, x16, x32; shorter sectors are given the same */
+/* Of 128 KB at x8, x16, x32; shorter sectors are given the same. */
+static const uint8_t ERASE_TICKS[3] = {81, 53, 41};
 
 #define QUEUE 8u
 
@@ -63,10 +63,11 @@ static volatile uint32_t error_flags;      /* SR at the first error, else 0 */
 static volatile uint32_t started_at;       /* tick at which the running operation began */
 static volatile uint32_t words_programmed; /* in this session */
 static flash_width psize;
-static operation current;
+static operation current; /* the one that runs, less what is done of it */
 
+/* CR with `bits`, the width and the interrupts. */
 static uint32_t control(uint32_t bits) {
-  return bits | FLASH_CR_PSIZE(psize) | CR_IDLE;
+  return bits | FLASH_CR_PSIZE(psize) | CR_INTERRUPTS;
 }
 
 /* What a store takes from the source at `from`. */
@@ -237,7 +238,7 @@ uint32_t flash_words(void) {
   return words_programmed;
 }
 
-/* ERROR_ of what is wrong, or 0. */
+/* The error that is to end the session, or ERROR_NONE. */
 static session_error trouble(void) {
   if (error_flags) return ERROR_FLASH_ERROR;
   uint32_t limit = is_erase(&current) ? ERASE_TICKS[psize] : PROGRAM_TICKS;
@@ -260,7 +261,7 @@ void flash_drop(void) {
   uint32_t first = operations_done;
   if (running) {
     operation *op = &queue[first++ % QUEUE];
-    if (!is_erase(&current)) current.left = 1u << psize;
+    if (!is_erase(&current)) current.left = 1u << psize; /* the store that runs */
     op->left = 0; /* nothing is read back */
     op->boot_prefix = 0;
   }
@@ -272,13 +273,14 @@ void flash_stop(void) {
   flash_drop();
   while (running && trouble() == ERROR_NONE) {
   }
-  /* first: an operation that ends after all must not start what was dropped */
+  /* before the lock: an operation that ends after all must not start what was dropped */
   running = false;
   operations_done = operations_queued;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
   transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
+/* Waits for the option bytes. True when they failed. */
 static bool options_settle(void) {
   uint32_t begun = tick_count;
   while ((FLASH_SR & FLASH_SR_BSY) != 0)

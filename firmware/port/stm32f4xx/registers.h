@@ -109,6 +109,7 @@
 #define DEMCR REG32(0xE000EDFCu)
 #define DEMCR_TRCENA BIT(24)
 #define DWT_CTRL REG32(0xE0001000u)
+#define DWT_CTRL_CYCCNTENA BIT(0)
 #define DWT_CYCCNT REG32(0xE0001004u)
 
 static inline void irq_off(void) {

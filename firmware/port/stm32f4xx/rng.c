@@ -16,17 +16,18 @@
 #include "sha512.h"
 #include "util.h"
 
-#define START_WORDS 1024u
-#define SEED_WORDS 512u
-#define WINDOW 512u
-#define CUTOFF 70u /* for 4 bits of entropy in a byte and a false alarm in 2^30 */
-#define PATIENCE 20000u
+#define START_WORDS 1024u /* of the start-up test */
+#define SEED_WORDS 512u   /* of each seed */
+#define WINDOW 512u       /* words of the proportion test */
+/* Matches in a window, for 4 bits of entropy in a byte and a false alarm in 2^30. */
+#define CUTOFF 70u
+#define PATIENCE 20000u /* turns of the loop that waits for a word */
 
-static SECTION_SECRET uint8_t state[64];
-static SECTION_SECRET uint32_t previous;
-static SECTION_SECRET uint32_t sample;
-static SECTION_SECRET uint32_t matches;
-static SECTION_SECRET uint32_t in_window;
+static SECTION_SECRET uint8_t state[64];  /* what the next output is made of */
+static SECTION_SECRET uint32_t previous;  /* word */
+static SECTION_SECRET uint32_t sample;    /* low byte of the first word of the window */
+static SECTION_SECRET uint32_t matches;   /* later words of the window with that low byte */
+static SECTION_SECRET uint32_t in_window; /* words so far */
 
 /* Waits for a word. Returns 0, or what failed. */
 static uint32_t next_word(uint32_t *word) {
@@ -80,6 +81,7 @@ static uint32_t collect_once(bf_sha512 *into, uint32_t words) {
   return failed;
 }
 
+/* Hashes `words` tested words, after a restart if need be. Returns 0, or what failed. */
 static uint32_t collect(bf_sha512 *into, uint32_t words) {
   uint32_t failed = collect_once(into, words);
   if (failed)

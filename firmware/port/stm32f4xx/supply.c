@@ -9,10 +9,11 @@
 
 #define LEVEL_X32 7 /* 2.9 V and more */
 #define LEVEL_X16 3 /* 2.5 V and more */
-#define TURNS \
-  4000u /* of at least 4 cycles each: 100 us at 160 MHz and more, in which the detector settles */
-#define LOOKS 16u /* the last turns, whose answers count */
+/* Turns of a loop of at least 4 cycles: 100 us at 160 MHz, in which the detector settles. */
+#define TURNS 4000u
+#define LOOKS 16u /* the last of them, whose answers count */
 
+/* True when the supply is above a level of the detector. */
 static flag above(uint32_t level) {
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;

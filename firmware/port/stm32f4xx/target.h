@@ -2,11 +2,11 @@
  * What differs between the chips the stub is built for, under one set of names: constants where
  * there is one chip, the row of a table where there are many. The names are
  *   CHIP_DEV_ID, CHIP_TWO_BANKS        identity; whether bank 2, OPTCR1 and DB1M exist
- *   CHIP_LATENCY, PWR_CR_VOS_SCALE1    wait states that do at 160 MHz and any supply; voltage scale
- *     1
+ *   CHIP_LATENCY                       wait states of flash that do at 160 MHz and any supply
+ *   PWR_CR_VOS_SCALE1                  voltage scale 1 in PWR_CR
  *   FLASH_SR_ERRORS                    the error flags SR has
- *   chip_refusal()                     ERROR_ of what forbids to work on this chip at all, or 0; to
- *     be asked before anything else
+ *   chip_refusal()                     the error that forbids to work on this chip at all, or
+ *                                      ERROR_NONE; to be asked before anything else
  */
 #ifndef BF_TARGET_H
 #define BF_TARGET_H
