@@ -9,7 +9,7 @@ import type { Offer, SealedPeer } from './sealed-session.ts';
 
 /**
  * known: on record, M2 at once. approved: the first of a tunnel whose code was right. ask: the code of this tunnel
- * first. refuse: another key than the one this tunnel has confirmed.
+ * first. refuse: another key than the one that was offered first in this tunnel.
  */
 export type Approval = 'known' | 'approved' | 'ask' | 'refuse';
 
@@ -17,6 +17,8 @@ export class DeviceApproval {
   readonly #recorder: JobRecorder;
   /** How the present tunnel's code was settled. */
   #settled: CodeState | undefined;
+  /** The first key this tunnel has offered: the only one it may confirm, and the one its code approves. */
+  #offered: Uint8Array | undefined;
   /** The key this tunnel has confirmed. */
   #confirmed: Uint8Array | undefined;
 
@@ -27,8 +29,7 @@ export class DeviceApproval {
   /** A new tunnel: what was approved in the one before is void. */
   opened(): void {
     const { codePolicy, code } = this.#recorder.record;
-    this.#confirmed = undefined;
-    this.#settled = undefined;
+    this.#offered = this.#confirmed = this.#settled = undefined;
     if (codePolicy === 'waived') this.settle('waived');
     if (codePolicy === 'once' && code === 'typed') this.#settled = 'typed';
   }
@@ -45,7 +46,8 @@ export class DeviceApproval {
   }
 
   judge({ deviceKey, facts }: Offer): Approval {
-    if (this.#confirmed !== undefined) return equalBytes(this.#confirmed, deviceKey) ? 'known' : 'refuse';
+    this.#offered ??= deviceKey;
+    if (!equalBytes(this.#offered, deviceKey)) return 'refuse';
     if (recordOf(this.#recorder.record, deviceKey, toHex(facts.uid)) !== undefined) return 'known';
     return this.#settled === undefined ? 'ask' : 'approved';
   }

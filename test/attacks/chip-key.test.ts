@@ -51,7 +51,7 @@ const holdsImage = (chip: EmulatedStub | undefined): boolean =>
       Buffer.compare(chip.flash.slice(address - FLASH, address - FLASH + bytes.length), bytes) === 0,
   );
 
-describe('attack: the memory of the customer’s computer, after the first confirmed D', function () {
+describe('attack: the memory of the customer’s computer, after the first D', function () {
   this.timeout(120_000);
 
   it('continued in the same tunnel with a chip of one’s own: no M2, no image', async () => {
@@ -110,6 +110,46 @@ describe('attack: the memory of the customer’s computer, after the first confi
     });
   }
 
+  for (const own of [false, true]) {
+    it(`the code of a new key is being typed, ${own ? 'and the key that waits goes on (control)' : 'and another chip is offered in the same tunnel: no M2'}`, async () => {
+      const product = new ProductFixture({ seed: 724 });
+      let second: Impostor | undefined;
+      const offers = (life: Partial<ChipLife>): void => {
+        const { m1 } = new EmulatedStub(job!, stub.hash, life);
+        second!.send({ name: 'SEALED1', stubHash: stub.hash, m1 });
+      };
+      let job: MessageOf<'JOB'> | undefined;
+      // The second tunnel's code is typed right: an honest customer read it out, for the chip that waited when he was asked.
+      const typeCode = async (_shown: string, { tunnel }: { tunnel: number }): Promise<string | undefined> => {
+        if (tunnel === 1) return first?.code;
+        if (!own) offers({ seed: 614, d: new Uint8Array(32).fill(0xd4) });
+        return new Promise((resolve) => product.queue.after(3000, () => resolve(second!.code)));
+      };
+      let first: Impostor | undefined;
+      await impostorJob(
+        product,
+        async (agent) => {
+          first = agent;
+          job = await untilRestart(agent);
+          const { secrets } = agent;
+          agent.close();
+          second = new Impostor(product, product.room!, 802, secrets);
+          await second.opened();
+          second.hello(STUBS.hashes);
+          await second.expect('JOB');
+          second.send({ name: 'CONSENT', yes: true, planHash: planHash(job.plan) });
+          offers(OTHER_D);
+          await second.expect('SEALED2');
+        },
+        { typeCode, patience: { ...PATIENCE, code: 20_000 } },
+      );
+      assert.equal(product.asked.length, 2);
+      assert.equal(product.answers.at(-1), 'right');
+      assert.equal(second!.names.includes('SEALED2'), own);
+      second!.close();
+    });
+  }
+
   it('control: the same impostor whom the vendor believes gets the image, so it is the question that stops him', async () => {
     const product = new ProductFixture({ seed: 723 });
     let chip: EmulatedStub | undefined;
@@ -143,6 +183,15 @@ describe('the code is asked for', function () {
     assert.equal(outcome.error, undefined);
     assert.equal(outcome.agent.result, 'done');
     assert.equal(outcome.questions, 2);
+  });
+
+  it('once more again when the vendor takes longer to type than the chip waits for him', async () => {
+    const late = { tunnel: 2, ms: 20_000 };
+    const outcome = await jobWith(742, 700, (deeds) => deeds.cutPower(4000), { idleLimitMs: 5000, late });
+    assert.equal(outcome.error, undefined);
+    assert.equal(outcome.agent.result, 'done');
+    assert.equal(outcome.questions, 3);
+    assert.deepEqual(new Set(outcome.product.answers), new Set(['right']));
   });
 
   it('not again after a power cut when the vendor chose --code once, which says what that is worth', async () => {

@@ -28,15 +28,22 @@ export interface Deeds {
 /** start: before anything; confirmed: the chip's key has gone on record; or once flash has begun so many operations. */
 export type Moment = 'start' | 'confirmed' | number;
 
+export interface DeskOptions extends FlashOptions {
+  /** The vendor types the code of this tunnel so much later, ms. */
+  readonly late?: { readonly tunnel: number; readonly ms: number };
+}
+
 /** One job with a deed; how often was the code asked for? */
 export async function jobWith(
   seed: number,
   moment: Moment,
   deed: (deeds: Deeds) => void,
-  options: FlashOptions = {},
+  { late, ...options }: DeskOptions = {},
 ): Promise<Outcome & { readonly questions: number; readonly product: ProductFixture }> {
   const product = new ProductFixture({ seed });
-  const desk = new Desk(product, options);
+  const typeCode: FlashOptions['typeCode'] = (shown, { tunnel }) =>
+    tunnel === late?.tunnel ? new Promise((resolve) => product.queue.after(late.ms, () => resolve(shown))) : shown;
+  const desk = new Desk(product, { typeCode, ...options });
   let left = typeof moment === 'number' ? moment : 1;
   const reached = (at: Moment): void => {
     if (typeof at === typeof moment && (typeof at === 'number' || at === moment) && --left === 0) {

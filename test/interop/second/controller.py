@@ -66,7 +66,7 @@ class Live:
         self.inbox = asyncio.Queue()
         self.asked = self.typed = False
         self.approved = False  # one D may still be approved by this tunnel's code
-        self.d_confirmed = None
+        self.d_first = None
         self.noisy = []
         self.task = None
         self.offered = None  # a SEALED1 that arrived while another session was at work
@@ -514,10 +514,11 @@ class Controller:
         self.check_facts(facts, stub_hash)
         known = any(one == {"d": d_public.hex(), "uid": facts.uid.hex()}
                     for one in self.state["record"])
+        live.d_first = live.d_first or d_public
+        if live.d_first != d_public:
+            raise TunnelOver("a second D in one tunnel")
         if not known:
-            if live.d_confirmed not in (None, d_public):
-                raise TunnelOver("a second D in one tunnel")
-            if not live.asked and live.d_confirmed is None:
+            if not live.asked:
                 await self.ask_code(live, self.hello)
             if not live.approved:
                 raise TunnelOver("a D that no code approves")
@@ -530,7 +531,6 @@ class Controller:
         kind, value = await self.take(live, (m.SEALED3, m.PROBLEM), CONFIRM_LIMIT)
         if kind == m.PROBLEM or not responder.finish(value["m3"]):
             raise SessionOver("the chip's confirmation is not good")
-        live.d_confirmed = d_public
         if known:
             self.change_invite(answers=0)
         else:

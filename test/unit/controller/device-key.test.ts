@@ -97,6 +97,20 @@ describe('controller: the key of the chip', () => {
     await fixture.finish();
   });
 
+  it('a code that was asked for because of one key is not worth another that is offered while it is typed', async () => {
+    const fixture = await halfway({ type: (asked, shown) => (asked.tunnel === 1 ? shown : undefined) });
+    fixture.board.powerCut();
+    fixture.replaceAgent();
+    await fixture.until(() => fixture.asked.length === 2);
+    fixture.agent.faults.deviceSecret = seeded('an emulated chip').bytes(32);
+    fixture.agent.offer();
+    await fixture.until(() => fixture.agent.tunnel.unacknowledged === 0);
+    await fixture.type();
+    await assert.rejects(fixture.finish(), { code: 'BF-STUB-SECOND-KEY' });
+    assert.ok(!fixture.agent.names.includes('SEALED2'));
+    assert.equal(fixture.store.last.devices.length, 1, 'the first tunnel’s');
+  });
+
   it('a second one in the same tunnel ends it without an M2, asked or not', async () => {
     const policies = ['each', 'once', 'waived'] as const;
     for (const codePolicy of policies) {
