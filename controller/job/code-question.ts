@@ -6,30 +6,38 @@ import { inviteName } from './invite.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { CodeAnswer, JobOptions } from './ports.ts';
 import { planOf } from './job-record.ts';
+import type { Clock } from '../../shared/ports.ts';
 import { cleanText } from '../../shared/codec/foreign-text.ts';
 import { INVITE_LIMITS } from '../../shared/tunnel/invite-state.ts';
 
 export class CodeQuestion {
   readonly #callbacks: JobOptions['callbacks'];
+  readonly #clock: Clock;
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #devices: DeviceApproval;
   /** Number of the tunnel whose code is asked for. */
   #tunnel: number | undefined;
   #right = false;
+  /** The tunnel that was asked about first when: its time for an answer runs from there. */
+  #first: { readonly tunnel: number | undefined; readonly at: number } | undefined;
 
   constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, devices: DeviceApproval) {
     this.#callbacks = options.callbacks;
+    this.#clock = options.clock;
     this.#line = line;
     this.#recorder = recorder;
     this.#devices = devices;
   }
 
-  /** Asks for the code of the present tunnel. */
-  ask(): void {
-    this.#tunnel = this.#line.tunnel;
+  /** Asks for the code of the present tunnel. Returns when that was first asked for, milliseconds of the clock. */
+  ask(): number {
+    const { tunnel } = this.#line;
+    this.#tunnel = tunnel;
+    if (this.#first === undefined || this.#first.tunnel !== tunnel) this.#first = { tunnel, at: this.#clock.now() };
     this.#right = false;
     this.#tell(undefined);
+    return this.#first.at;
   }
 
   /** True once the latest question was answered right. */

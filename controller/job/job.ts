@@ -15,10 +15,10 @@ import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type J
 import { UNSEALED, type After, type Input } from './job-table.ts';
 import { MOST_BEGINNINGS } from './ports.ts';
 import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnel } from './ports.ts';
-import { isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
+import { endsInvite, isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { SealedSessionManager } from './sealed-session-manager.ts';
-import { asBlindflashError, fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, OwnMessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
@@ -284,8 +284,7 @@ class Job {
     this.#error = known;
     this.resumable = !this.record.finished && isResumable(known);
     this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
-    // A spent invite ends it for this agent, though not for the job.
-    const told = !isResumable(known) || isBlindflashError(known, 'BF-INVITE-SPENT');
+    const told = !isResumable(known) || endsInvite(known);
     this.#question.drop();
     if (!told || this.#line.tunnel === undefined) return 'closed';
     return UNSEALED.has(this.#machine.phase) ? 'farewell' : 'finishing';
@@ -319,8 +318,9 @@ class Job {
   };
 
   #askCode(): void {
-    this.#question.ask();
-    this.#machine.await('answer', () => this.#question.right, this.#line.limit('code', 'BF-JOB-CODE-REFUSED'));
+    const endsAt = this.#question.ask() + this.#line.timeouts.code;
+    const limit = { ...this.#line.limit('code', 'BF-JOB-CODE-REFUSED'), endsAt };
+    this.#machine.await('answer', () => this.#question.right, limit);
   }
 
   #pause(): void {
@@ -374,7 +374,8 @@ class Job {
 
   /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
   async #endRoom(): Promise<void> {
-    if (this.#closing.over) await this.#tunnel.spend('vendor').catch(() => {});
+    const over = this.#closing.over || (this.#error !== undefined && endsInvite(this.#error));
+    if (over) await this.#tunnel.spend('vendor').catch(() => {});
     if (this.record.room.invite.spent !== undefined) this.#tunnel.revoke();
   }
 

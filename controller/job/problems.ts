@@ -45,6 +45,11 @@ export function isResumable(error: BlindflashError): boolean {
   return !errorRow(error.code).endsJob;
 }
 
+/** True if the error ends the invite and is told to the agent that came with it; the job goes on under another. */
+export function endsInvite({ code }: BlindflashError): boolean {
+  return code === 'BF-INVITE-SPENT' || code === 'BF-JOB-CODE-REFUSED';
+}
+
 /** The same error, its detail ending with what the chip has proved and, apart, what the agent says of the board. */
 export function withBoard(error: BlindflashError, { chipProved, agentSays }: JobRecord): BlindflashError {
   const proved = CHIP_PROVED[chipProved];

@@ -10,6 +10,8 @@ export interface Limit {
   readonly ms: number;
   /** From the start of the wait, or from the last sign of life. */
   readonly since: 'start' | 'life';
+  /** The clock's time at which it is over instead, whether the other side is there or not. */
+  readonly endsAt?: number;
   readonly error: () => BlindflashError;
 }
 
@@ -57,7 +59,7 @@ export class Waiting {
     const outcome = (): (() => void) | undefined => {
       const value = ready();
       if (value !== undefined) return () => then(value);
-      if (this.#left(limit, start) > 0 || this.#suspended) return undefined;
+      if (this.#left(limit, start) > 0 || this.#stands(limit)) return undefined;
       return expired ?? (() => failed(limit.error()));
     };
     this.#current = { start, limit, outcome, failed };
@@ -72,7 +74,7 @@ export class Waiting {
     return new Promise((then, failed) => this.wait({ ready, limit, then, failed }));
   }
 
-  /** While the other side is away no limit runs; when it is back every limit begins anew. */
+  /** While the other side is away no limit runs but one with an end of its own; when it is back every other begins anew. */
   suspend(away: boolean): void {
     if (this.#suspended && !away) this.#returnedAt = this.#clock.now();
     this.#suspended = away;
@@ -120,7 +122,14 @@ export class Waiting {
     this.#cancelTimer();
   }
 
-  #left({ ms, since }: Limit, start: number): number {
+  /** While the other side is away. */
+  #stands({ endsAt }: Limit): boolean {
+    return this.#suspended && endsAt === undefined;
+  }
+
+  /** Milliseconds. */
+  #left({ ms, since, endsAt }: Limit, start: number): number {
+    if (endsAt !== undefined) return endsAt - this.#clock.now();
     const from = since === 'start' ? start : Math.max(start, this.#lastLife);
     return Math.max(from, this.#returnedAt) + ms - this.#clock.now();
   }
@@ -150,7 +159,7 @@ export class Waiting {
   }
 
   #arm({ limit, start }: Current): void {
-    if (this.#suspended) return;
+    if (this.#stands(limit)) return;
     this.#cancelTimer = this.#clock.after(this.#left(limit, start), () => this.#lookSoon());
   }
 }

@@ -320,16 +320,16 @@ export const ERRORS = {
 
   // ── JOB: the piece of work both sides agreed on ─────────────────────────────────────────────────────────────────
   'BF-JOB-CODE-REFUSED': {
-    sentence: 'The short code was not confirmed, so nothing was sent.',
+    sentence: 'Nobody typed the right code in time, so nothing more was sent, and the invite is spent.',
     remedy:
-      'If the codes really differed, somebody else answered the invite: make a new invite and send it another way.',
+      'Go on with the job under a new invite with its own code: the same command with --resume JOB --new-invite. If the codes differed, somebody else answered the invite: send the new one another way.',
     customer: {
-      remedy:
-        'If the codes really differed, somebody else answered the invite: ask the vendor for a new one, sent another way.',
+      sentence: 'The vendor did not type the code in time, so nothing more was sent.',
+      remedy: 'Ask the vendor for a new invite; if he said that the code was wrong, let him send it another way.',
     },
     part: 'job',
     retry: 'never',
-    endsJob: true,
+    endsJob: false,
   },
   'BF-JOB-DECLINED': {
     sentence: 'The customer looked at the plan and said no; nothing was changed on the board.',

@@ -141,7 +141,7 @@ describe('attack: the memory of the customer’s computer, after the first D', f
           offers(OTHER_D);
           await second.expect('SEALED2');
         },
-        { typeCode, patience: { ...PATIENCE, code: 20_000 } },
+        { typeCode, timeouts: { ...TIMEOUTS, code: 20_000 } },
       );
       assert.equal(product.asked.length, 2);
       assert.equal(product.answers.at(-1), 'right');

@@ -32,7 +32,7 @@ from link import FINISHED, Link, event, note
 from store import Store
 from wire import Malformed
 
-MOST_T2, MOST_WRONG, MOST_RESTARTS = 32, 3, 8
+MOST_T2, MOST_WRONG, MOST_RESTARTS = 32, 3, 3
 OFFER_LIMIT = CONFIRM_LIMIT = 900.0
 
 
@@ -115,7 +115,7 @@ class Controller:
         self.allowed = set(args.allow_stub or [emulated_stub.STUB_HASH.hex()])
         self.pending = None
         self.live = None
-        self.tunnels = 0
+        self.tunnels = self.restarts = 0
         self.seen = set()
         self.lines = asyncio.Queue()
         self.over = asyncio.get_running_loop().create_future()
@@ -434,13 +434,14 @@ class Controller:
             self.state.put(finished=True)
             self.say_done(live)
             return
-        for _ in range(MOST_RESTARTS):
+        while self.restarts <= MOST_RESTARTS:
             try:
                 work = await self.open_session(live)
                 await self.work(work)
                 self.say_done(live)
                 return
             except SessionOver as problem:
+                self.restarts += 1
                 event("session-ended", why=str(problem))
                 if self.state["finished"]:
                     self.say_done(live)  # the receipt is on record, only END went wrong

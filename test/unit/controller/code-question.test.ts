@@ -11,6 +11,7 @@ import { BlindflashError } from '../../../shared/errors/errors.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
+import { ManualClock } from '../../fixtures/manual-clock.ts';
 import { failing, JOB, JobFixture, recordFor, stopsAt5 } from './job-fixture.ts';
 import { ScriptedAgent } from './scripted-agent.ts';
 
@@ -134,7 +135,7 @@ describe('controller: the code', () => {
     const line = { tunnel: 1, checkCode: () => new Promise((resolve) => (stored = resolve)) };
     const settled: string[] = [];
     const question = new CodeQuestion(
-      { callbacks: {} } as JobOptions,
+      { callbacks: {}, clock: new ManualClock() } as unknown as JobOptions,
       line as unknown as AgentLine,
       { record: recordFor(compileInfo(STM32F42X, { job: JOB })) } as JobRecorder,
       { settle: (code: string) => settled.push(code) } as unknown as DeviceApproval,
@@ -149,13 +150,32 @@ describe('controller: the code', () => {
     assert.deepEqual([settled, question.right], [[], undefined]);
   });
 
-  it('is waited for half an hour', async () => {
+  it('is waited for half an hour, and then goes on under a new invite only', async () => {
     const fixture = await asked();
     await wait(fixture, 29 * 60_000);
     assert.deepEqual(fixture.agent.names, []);
     await assert.rejects(fixture.finish(120_000), { code: 'BF-JOB-CODE-REFUSED' });
     assert.equal(fixture.agent.bye?.done, false);
     assert.equal(fixture.agent.commands.length, 0);
+    assert.deepEqual([fixture.running.resumable, fixture.store.last.room.invite.spent], [true, 'vendor']);
+    assert.equal(fixture.revoked, 1);
+  });
+
+  it('the half hour begins with the first question of a tunnel: an agent that comes and goes, or begins anew, does not stretch it', async () => {
+    const fixture = await asked();
+    const began = fixture.clock.now();
+    let over = false;
+    fixture.running.done.catch(() => (over = true));
+    for (let round = 0; round < 8 && !over; round++) {
+      fixture.disconnect();
+      await wait(fixture, 4 * 60_000);
+      fixture.connect();
+      fixture.agent.greet();
+      await wait(fixture, 60_000);
+    }
+    await assert.rejects(fixture.finish(), { code: 'BF-JOB-CODE-REFUSED' });
+    const minutes = (fixture.clock.now() - began) / 60_000;
+    assert.ok(minutes >= 30 && minutes < 36, `${minutes} min`);
   });
 
   it('a disk that cannot count a wrong code ends the job', async () => {

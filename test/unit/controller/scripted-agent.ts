@@ -127,7 +127,7 @@ export class ScriptedAgent {
           this.codes.push(code);
           this.#session = undefined;
           if (this.faults.early !== undefined) this.tunnel.send(this.faults.early);
-          this.tunnel.send({ name: 'HELLO', hello: this.#hello() });
+          this.greet();
         },
         onMessage: (message) => this.#take(message),
         onFailed: (error) => (this.failed = error),
@@ -137,6 +137,10 @@ export class ScriptedAgent {
 
   send(message: OwnMessage): void {
     this.tunnel.send(message);
+  }
+
+  greet(): void {
+    this.send({ name: 'HELLO', hello: this.#hello() });
   }
 
   problem(code: string, board: BoardState = 'incomplete'): void {
