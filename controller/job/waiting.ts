@@ -74,7 +74,7 @@ export class Waiting {
     return new Promise((then, failed) => this.wait({ ready, limit, then, failed }));
   }
 
-  /** While the other side is away no limit runs but one with an end of its own; when it is back every other begins anew. */
+  /** While the other side is away no limit runs but one with an end of its own; the others begin anew afterwards. */
   suspend(away: boolean): void {
     if (this.#suspended && !away) this.#returnedAt = this.#clock.now();
     this.#suspended = away;

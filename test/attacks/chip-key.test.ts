@@ -119,7 +119,7 @@ describe('attack: the memory of the customer’s computer, after the first D', f
         second!.send({ name: 'SEALED1', stubHash: stub.hash, m1 });
       };
       let job: MessageOf<'JOB'> | undefined;
-      // The second tunnel's code is typed right: an honest customer read it out, for the chip that waited when he was asked.
+      // The second code is typed right: an honest customer read it out, for the chip that waited.
       const typeCode = async (_shown: string, { tunnel }: { tunnel: number }): Promise<string | undefined> => {
         if (tunnel === 1) return first?.code;
         if (!own) offers({ seed: 614, d: new Uint8Array(32).fill(0xd4) });
