@@ -240,14 +240,17 @@ const MAILBOX_SECTIONS: readonly Section[] = [
   ['Slots: the trailer', rows('TRAILER', TRAILER)],
 ];
 
+/** What the chip calls an area: a sealed command in its slot is a frame there. */
+const areaName = (name: string): string => `MEM_${name === 'commands' ? 'FRAMES' : upper(name)}`;
+
 /** Where things lie on the chips of one target. */
-const layoutRows = ({ memory, frameRing, replyRing }: Layout): readonly Row[] => [
+const layoutRows = ({ memory, commandRing, replyRing }: Layout): readonly Row[] => [
   ...Object.entries(memory).flatMap(([name, area]): Row[] => [
-    [`MEM_${upper(name)}`, area.address, area.what],
-    [`MEM_${upper(name)}_SIZE`, area.size],
+    [areaName(name), area.address, area.what],
+    [`${areaName(name)}_SIZE`, area.size],
   ]),
-  ['FRAME_SLOTS', frameRing.slots],
-  ['FRAME_SLOT_SIZE', frameRing.slotSize],
+  ['FRAME_SLOTS', commandRing.slots],
+  ['FRAME_SLOT_SIZE', commandRing.slotSize],
   ['REPLY_SLOTS', replyRing.slots],
   ['REPLY_SLOT_SIZE', replyRing.slotSize],
 ];

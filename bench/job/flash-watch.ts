@@ -1,7 +1,7 @@
 // What the flash of a virtual board did and when, and why it stood still in between
 // (docs/performance.md, "Where the time goes").
 import { ACTIVITIES, parseStatus } from '../../shared/mailbox/layout.ts';
-import { controlAddress, FRAME_RING } from '../../test/fixtures/f42x.ts';
+import { controlAddress, COMMAND_RING } from '../../test/fixtures/f42x.ts';
 import type { Board } from '../../sim/board.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 
@@ -128,7 +128,7 @@ export class FlashWatch {
     if (this.#ended === undefined || this.#board.soc.flash.busy) return;
     if (this.#activity() === ACTIVITIES.digesting) this.#sawDigest = true;
     const next = parseStatus(this.#word(controlAddress('STATUS'))).accepted + 1;
-    const slotEnd = FRAME_RING.address + ((next % FRAME_RING.slots) + 1) * FRAME_RING.slotSize;
+    const slotEnd = COMMAND_RING.address + ((next % COMMAND_RING.slots) + 1) * COMMAND_RING.slotSize;
     if (this.#word(slotEnd - 4) !== next) this.#sawEmpty = true;
   }
 

@@ -48,7 +48,7 @@ export class JobWork {
       plan,
       chip: chipOf(plan.devId),
       image,
-      acknowledged: recorder.record.acknowledged,
+      sectorsOnRecord: recorder.record.acknowledged,
       delta: delta === true,
       where: where === true,
       budget: this.#budget(),

@@ -33,7 +33,7 @@ export interface WorkOptions {
   /** For flash and verify. */
   readonly image: Image | undefined;
   /** Sectors this job's record says this unit holds already. */
-  readonly acknowledged: readonly number[];
+  readonly sectorsOnRecord: readonly number[];
   /** Sectors that are on no record are skipped, too, when the stub's digests cover and confirm all of them. */
   readonly delta: boolean;
   /** A verify job whose digest is not equal asks sector by sector where. */
@@ -240,10 +240,10 @@ class FlashWork {
 
   /** Sectors that may be skipped if the chip says *equal*; the one of the boot words is not even asked about. */
   #candidates(): { readonly sector: number; readonly question: Question }[] {
-    const { plan, chip, acknowledged, delta, budget } = this.#options;
+    const { plan, chip, sectorsOnRecord, delta, budget } = this.#options;
     const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
     const may = (sector: number) =>
-      acknowledged.includes(sector) || (delta && coversSector(this.#expected, sector, bytesOf(sector)));
+      sectorsOnRecord.includes(sector) || (delta && coversSector(this.#expected, sector, bytesOf(sector)));
     return plan.sectors
       .filter((sector) => sector !== this.#boot && may(sector))
       .flatMap((sector) => {

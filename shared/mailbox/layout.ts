@@ -20,19 +20,19 @@ export interface Layout {
   readonly memory: {
     readonly stub: MemoryArea;
     readonly replies: MemoryArea;
-    readonly frames: MemoryArea;
+    readonly commands: MemoryArea;
     readonly control: MemoryArea;
     readonly job: MemoryArea;
     readonly private: MemoryArea;
     readonly spare?: MemoryArea;
   };
   /** Sequence `s` lives in slot `s mod slots`. */
-  readonly frameRing: Ring;
+  readonly commandRing: Ring;
   readonly replyRing: Ring;
 }
 
 /** Bytes of a slot, trailer included: boxes are the same whatever the chip. */
-const SLOT_SIZES = { frame: 4096, reply: 256 } as const;
+const SLOT_SIZES = { command: 4096, reply: 256 } as const;
 
 const STUB = 'vectors, header, code, constants';
 
@@ -43,7 +43,7 @@ export const LAYOUTS = {
     memory: {
       stub: { address: 0x20000000, size: 0x4000, what: STUB },
       replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
-      frames: { address: 0x20005000, size: 0x28000, what: 'frame ring' },
+      commands: { address: 0x20005000, size: 0x28000, what: 'frame ring' },
       control: { address: 0x2002d000, size: 0x400, what: 'control page' },
       job: { address: 0x2002d400, size: 0xc00, what: 'job area' },
       spare: { address: 0x2002e000, size: 0x2000, what: 'not used' },
@@ -53,7 +53,7 @@ export const LAYOUTS = {
         what: 'CCM: stack, keys, private copies; the agent never touches it',
       },
     },
-    frameRing: { address: 0x20005000, slots: 40, slotSize: SLOT_SIZES.frame },
+    commandRing: { address: 0x20005000, slots: 40, slotSize: SLOT_SIZES.command },
     replyRing: { address: 0x20004000, slots: 16, slotSize: SLOT_SIZES.reply },
   },
   /** All others: the lowest 64 KB of SRAM, which every part has that can hold a stub at all. */
@@ -63,10 +63,10 @@ export const LAYOUTS = {
       replies: { address: 0x20004000, size: 0x1000, what: 'reply ring' },
       control: { address: 0x20005000, size: 0x400, what: 'control page' },
       job: { address: 0x20005400, size: 0xc00, what: 'job area' },
-      frames: { address: 0x20006000, size: 0x3000, what: 'frame ring' },
+      commands: { address: 0x20006000, size: 0x3000, what: 'frame ring' },
       private: { address: 0x20009000, size: 0x7000, what: 'stack, keys, private copies; the agent never touches it' },
     },
-    frameRing: { address: 0x20006000, slots: 3, slotSize: SLOT_SIZES.frame },
+    commandRing: { address: 0x20006000, slots: 3, slotSize: SLOT_SIZES.command },
     replyRing: { address: 0x20004000, slots: 16, slotSize: SLOT_SIZES.reply },
   },
 } as const satisfies Record<string, Layout>;

@@ -24,6 +24,7 @@ export const PLAN_LIMITS = {
   bytes: 1536,
   idleMs: { least: 1000, most: 3_600_000 },
 } as const;
+/** The boot words: the first 16 words of a vector table. */
 export const BOOT_WORDS_BYTES = 64;
 /** What the hash of a plan begins with. */
 export const PLAN_DOMAIN = 'blindflash/2 plan';

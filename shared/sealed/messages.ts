@@ -4,6 +4,7 @@ import { ascii, Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { sha512 } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
+import { BOOT_WORDS_BYTES } from '../plan/plan.ts';
 
 /** Plaintext sizes: all IMAGE commands have one, all others and all replies another. */
 export const IMAGE_PLAIN_BYTES = 4048;
@@ -19,7 +20,6 @@ export const ROOT_DOMAIN = 'blindflash/2 root';
  * one must cover at least.
  */
 export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024 } as const;
-export const BOOT_BYTES = 64;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
 
@@ -60,7 +60,10 @@ export function encodeCommand(command: Command): Uint8Array {
       writer.u8(command.first, 'first').u8(command.count, 'count').zeros(13);
       return writer.bytes(command.expected, 'expected', DIGEST_BYTES).padTo(COMMAND_PLAIN_BYTES).finish();
     case 'FINAL':
-      writer.zeros(15).bytes(command.root, 'root', DIGEST_BYTES).bytes(command.bootWords, 'bootWords', BOOT_BYTES);
+      writer
+        .zeros(15)
+        .bytes(command.root, 'root', DIGEST_BYTES)
+        .bytes(command.bootWords, 'bootWords', BOOT_WORDS_BYTES);
       return writer.padTo(COMMAND_PLAIN_BYTES).finish();
     default:
       return writer.padTo(COMMAND_PLAIN_BYTES).finish();
@@ -109,7 +112,7 @@ function readCommand(reader: Reader, name: CommandName): Command {
     }
     case 'FINAL':
       reader.zeros(15);
-      return { name, root: reader.bytes(DIGEST_BYTES), bootWords: reader.bytes(BOOT_BYTES) };
+      return { name, root: reader.bytes(DIGEST_BYTES), bootWords: reader.bytes(BOOT_WORDS_BYTES) };
     default:
       return { name };
   }

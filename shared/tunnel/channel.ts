@@ -65,11 +65,13 @@ export class Channel {
   readonly #peer: TunnelSide;
   readonly #stored: StoredBox[] = [];
   #storedBytes = 0;
-  #waiting = 0;
+  /** Of `#stored`, ACK apart. */
+  #unacknowledged = 0;
   #preamble: Uint8Array | undefined;
   #linked = false;
   #closed = false;
-  #unanswered = 0;
+  /** Boxes that came since the last box of ours, which acknowledged those before. */
+  #receivedSinceAck = 0;
   #everAcknowledged = false;
   #leftovers = 0;
   #asked = { received: -1, at: 0 };
@@ -88,7 +90,7 @@ export class Channel {
 
   /** Messages (ACK apart) the peer has not acknowledged yet. */
   get unacknowledged(): number {
-    return this.#waiting;
+    return this.#unacknowledged;
   }
 
   /** Seals, stores and transmits a message. Throws BF-TUNNEL-TIMEOUT when too much waits for acknowledgement. */
@@ -101,7 +103,7 @@ export class Channel {
     const { sequence, box } = session.seal(plaintext);
     const body = encodeWire({ tag: 'BOX', sequence, box });
     this.#store({ sequence, body, isAck: message.name === 'ACK' });
-    this.#acknowledged();
+    this.#ackSent();
     this.#watchStall();
     if (this.#linked) this.#options.transmit(body);
   }
@@ -114,7 +116,7 @@ export class Channel {
     if (this.#preamble !== undefined) this.#options.transmit(this.#preamble);
     this.#sendResume();
     if (this.#preamble !== undefined) this.#resend(0, Number.POSITIVE_INFINITY);
-    if (this.#unanswered > 0) this.#oweAck(0);
+    if (this.#receivedSinceAck > 0) this.#oweAck(0);
     this.#watchStall();
   }
 
@@ -158,7 +160,7 @@ export class Channel {
     this.#linked = false;
     this.#cancelTimers();
     this.#stored.length = 0;
-    this.#storedBytes = this.#waiting = 0;
+    this.#storedBytes = this.#unacknowledged = 0;
     this.#options.session.wipe();
   }
 
@@ -175,7 +177,7 @@ export class Channel {
     if (message.name === 'ACK') return;
     this.#oweAck(1);
     this.#tellOwner(() => this.#options.onMessage(message));
-    if (!this.#closed && this.#unanswered >= CHANNEL_LIMITS.ackAfterBoxes) this.#sendAck();
+    if (!this.#closed && this.#receivedSinceAck >= CHANNEL_LIMITS.ackAfterBoxes) this.#sendAck();
   }
 
   /** Before the first box of a session, one that does not open may be a left-over of the session before. */
@@ -216,13 +218,13 @@ export class Channel {
       this.#everAcknowledged = true;
       this.#options.onAcknowledged();
     }
-    const waiting = this.#waiting;
+    const before = this.#unacknowledged;
     if (!this.#forget(ack)) return;
     this.#stallMs = CHOSEN.stallMs;
     this.#stallTimer?.();
     this.#stallTimer = undefined;
     this.#watchStall();
-    if (waiting > 0 && this.#waiting === 0) this.#tellOwner(() => this.#options.onDrained());
+    if (before > 0 && this.#unacknowledged === 0) this.#tellOwner(() => this.#options.onDrained());
   }
 
   #reportGap(): void {
@@ -237,18 +239,19 @@ export class Channel {
 
   /** Something came (again) that the peer should know of: an ACK goes out unless a message does before. */
   #oweAck(boxes: number): void {
-    this.#unanswered += boxes;
+    this.#receivedSinceAck += boxes;
     this.#ackTimer ??= this.#options.clock.after(CHANNEL_LIMITS.ackAfterMs, () => this.#sendAck());
   }
 
-  #acknowledged(): void {
-    this.#unanswered = 0;
+  /** A box left; whatever it holds, it acknowledges all that came. */
+  #ackSent(): void {
+    this.#receivedSinceAck = 0;
     this.#ackTimer?.();
     this.#ackTimer = undefined;
   }
 
   #sendAck(): void {
-    this.#acknowledged();
+    this.#ackSent();
     if (this.#stored.length < CHANNEL_LIMITS.boxes) this.send({ name: 'ACK' });
   }
 
@@ -262,7 +265,7 @@ export class Channel {
   #store(box: StoredBox): void {
     this.#stored.push(box);
     this.#storedBytes += box.body.length;
-    if (!box.isAck) this.#waiting++;
+    if (!box.isAck) this.#unacknowledged++;
   }
 
   /** Drops the boxes up to `ack`; false if there were none. */
@@ -271,7 +274,7 @@ export class Channel {
     const gone = this.#stored.splice(0, count < 0 ? this.#stored.length : count);
     for (const box of gone) {
       this.#storedBytes -= box.body.length;
-      if (!box.isAck) this.#waiting--;
+      if (!box.isAck) this.#unacknowledged--;
     }
     return gone.length > 0;
   }
@@ -295,7 +298,7 @@ export class Channel {
 
   /** A timer runs exactly while the link is up and something is unacknowledged. */
   #watchStall(): void {
-    const waiting = this.#preamble !== undefined || this.#waiting > 0;
+    const waiting = this.#preamble !== undefined || this.#unacknowledged > 0;
     if (!this.#linked || !waiting || this.#stallTimer !== undefined) return;
     this.#stallTimer = this.#options.clock.after(this.#stallMs, () => this.#stalled());
   }

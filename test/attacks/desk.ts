@@ -145,8 +145,8 @@ class Desk implements Deeds {
   }
 
   #written(address: number, bytes: Uint8Array): Uint8Array {
-    const { frames } = MEMORY;
-    const inRing = address >= frames.address && address < frames.address + frames.size;
+    const { commands } = MEMORY;
+    const inRing = address >= commands.address && address < commands.address + commands.size;
     if (!this.#spoil || !inRing || bytes.length <= TRAILER_BYTES + 20) return bytes;
     this.#spoil = false;
     return spoilt(bytes);

@@ -1,7 +1,7 @@
 // The attackers of a chaos run: a relay that does with DATA what it likes, and an agent that lies in its tunnel and in
 // the mailbox (docs/threat-model.md, "Attacks"). Each trick is a row; a run switches some of them on.
 import { utf8 } from '../../shared/codec/bytes.ts';
-import { controlAddress, FRAME_RING, MEMORY } from '../fixtures/f42x.ts';
+import { controlAddress, COMMAND_RING, MEMORY } from '../fixtures/f42x.ts';
 import type { Dice } from './dice.ts';
 import type { Attacker } from './net.ts';
 import type { Tampering } from './probe-tap.ts';
@@ -149,10 +149,10 @@ export function lyingAgent(dice: Dice, lies: readonly LieName[], oneIn: number, 
 
 // ── the agent's mailbox ───────────────────────────────────────────────────────────────────────────────────────────
 
-const frames = MEMORY.frames;
+const frames = MEMORY.commands;
 const inFrames = (address: number): boolean => address >= frames.address && address < frames.address + frames.size;
 const slotOf = (address: number): number => Math.floor((address - frames.address) / FRAME_SLOT);
-const FRAME_SLOT = frames.size / FRAME_RING.slots;
+const FRAME_SLOT = frames.size / COMMAND_RING.slots;
 const COMMAND = controlAddress('COMMAND');
 const REPLY_ACK = controlAddress('REPLY_ACK');
 const M2 = controlAddress('M2');
@@ -194,7 +194,7 @@ export const MAILBOX_TRICKS = {
   otherSlot: (address, bytes, dice) =>
     inFrames(address)
       ? [
-          [frames.address + (dice.int(FRAME_RING.slots) + 1) * FRAME_SLOT - bytes.length, bytes],
+          [frames.address + (dice.int(COMMAND_RING.slots) + 1) * FRAME_SLOT - bytes.length, bytes],
           [address, bytes],
         ]
       : undefined,

@@ -8,10 +8,10 @@ const KIB = 1024;
 const BANK = [16, 16, 16, 16, 64, 128, 128, 128, 128, 128, 128, 128];
 const SIZES = [...BANK, ...BANK];
 
-type Stretch = readonly [from: number, to: number];
+type AddressRange = readonly [from: number, to: number];
 
 /** Sectors the plan erases, or all others. */
-export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): Stretch[] {
+export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): AddressRange[] {
   let at = 0;
   return SIZES.flatMap((size, sector) => {
     const from = at;
@@ -20,6 +20,6 @@ export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): Stretch[]
   });
 }
 
-export function inPlan(plan: Plan): Stretch[] {
+export function inPlan(plan: Plan): AddressRange[] {
   return sectorBounds(plan, 'inside');
 }

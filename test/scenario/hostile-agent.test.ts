@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { BlindflashError, isBlindflashError } from '../../shared/errors/errors.ts';
 import { JOB, parseStatus } from '../../shared/mailbox/layout.ts';
-import { FRAME_RING, MEMORY, controlAddress } from '../fixtures/f42x.ts';
+import { COMMAND_RING, MEMORY, controlAddress } from '../fixtures/f42x.ts';
 import { decodePlan, encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { takeProbe } from '../fixtures/hostile-probe.ts';
 import { bootable, FLASH, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
@@ -191,7 +191,7 @@ describe('a hostile agent', function () {
         if (state === 3 && accepted > last) {
           for (let s = last + 1; s <= accepted; s++, rewritten++) {
             await probe.writeMemory(
-              FRAME_RING.address + (s % FRAME_RING.slots) * FRAME_RING.slotSize,
+              COMMAND_RING.address + (s % COMMAND_RING.slots) * COMMAND_RING.slotSize,
               seededRandom(s).bytes(4092),
             );
           }
@@ -213,13 +213,13 @@ describe('a hostile agent', function () {
     const data = seededRandom(12).bytes(4032);
     vendor.send({ name: 'IMAGE', address: FLASH + 64, data });
     const from = fixture.board.snapshot();
-    const slot = FRAME_RING.address + (2 % FRAME_RING.slots) * FRAME_RING.slotSize;
+    const slot = COMMAND_RING.address + (2 % COMMAND_RING.slots) * COMMAND_RING.slotSize;
     const noise = seededRandom(13).bytes(64);
     let [taken, refused] = [0, 0];
     for (let us = 0; us < 2600; us += 50) {
       fixture.board.restore(from);
       fixture.board.runTo(fixture.board.time.now + us * 1000);
-      fixture.write(slot + FRAME_RING.slotSize - 16 - 2048, noise);
+      fixture.write(slot + COMMAND_RING.slotSize - 16 - 2048, noise);
       fixture.runMs(60);
       const flash = fixture.board.flash.bytes.slice(64, 64 + data.length);
       const right = Buffer.compare(flash, data) === 0;

@@ -136,7 +136,7 @@ describe('what an observer holds', function () {
     const write = async () => {
       await probe.open();
       await probe.connect();
-      await probe.writeMemory(MEMORY.frames.address, canary);
+      await probe.writeMemory(MEMORY.commands.address, canary);
       await probe.disconnect();
     };
     await product.queue.drive(write());

@@ -1,10 +1,10 @@
 // The pump between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never
 // more than the mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
 //
-// Pace: one `turn` is one STATUS read (a command whose status is in its reply), at most BATCH slot writes, and the
-// replies that moved. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1
-// to 5 ms, and after ten quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of
-// programming, so no pause here is felt by the stub.
+// Pace: one `turn` is one STATUS read (a probe command whose status is in its reply), at most `HOST_LIMITS.batch` slot
+// writes, and the replies that moved. A turn that moved something is followed by the next at once; otherwise the pause
+// doubles from 1 to 5 ms, and after ten quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some
+// 50 ms of programming, so no pause here is felt by the stub.
 import { copyOf } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { BOX_SIZES, MAILBOX_MAGIC, stateName, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
@@ -148,7 +148,7 @@ export class MailboxHost {
 
   /** Fills free slots with waiting commands: slot s is free when s ≤ accepted + slots. */
   async #fill(): Promise<void> {
-    const { slots } = this.#mailbox.layout.frameRing;
+    const { slots } = this.#mailbox.layout.commandRing;
     const last = Math.min(this.#received, this.#accepted + slots, this.#written + HOST_LIMITS.batch);
     while (this.#written < last) {
       await this.#put(this.#written + 1);
@@ -158,7 +158,7 @@ export class MailboxHost {
 
   async #put(sequence: number): Promise<void> {
     const box = this.#commands.get(sequence) as Uint8Array;
-    const { address, bytes } = slotWrite(this.#mailbox.layout.frameRing, sequence, box);
+    const { address, bytes } = slotWrite(this.#mailbox.layout.commandRing, sequence, box);
     await this.#mailbox.writeAt(address, bytes);
   }
 

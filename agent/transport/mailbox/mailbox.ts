@@ -37,9 +37,9 @@ export class Mailbox {
 
   /** @param layout of the stub that is or will be loaded */
   constructor(layout: Layout, probe: Probe, clock: Clock, log: Log) {
-    const { replies, frames, control, job } = layout.memory;
+    const { replies, commands, control, job } = layout.memory;
     this.layout = layout;
-    this.#areas = [replies, frames, control, job];
+    this.#areas = [replies, commands, control, job];
     this.#probe = probe;
     this.#clock = clock;
     this.#log = log;

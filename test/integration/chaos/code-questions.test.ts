@@ -57,11 +57,11 @@ function spoilReply({ crypto }: ChaosProduct): void {
 
 /** The next sealed command arrives in the mailbox with another bit, and a sum that fits it. */
 function spoilCommand(product: ChaosProduct): void {
-  const { frames } = MEMORY;
+  const { commands } = MEMORY;
   product.tampering = {
     read: (_, bytes) => bytes,
     write: (address, bytes) => {
-      if (address < frames.address || address >= frames.address + frames.size) return undefined;
+      if (address < commands.address || address >= commands.address + commands.size) return undefined;
       product.tampering = undefined;
       const other = bytes.slice();
       const end = other.length - TRAILER_BYTES;

@@ -23,7 +23,7 @@ function refusing(chip: ChipName): FirmwareFixture {
 describe('stub layouts', () => {
   for (const name of Object.keys(LAYOUTS) as StubName[]) {
     const layout: Layout = LAYOUTS[name];
-    const { memory, frameRing, replyRing } = layout;
+    const { memory, commandRing, replyRing } = layout;
 
     it(`${name}: the areas do not overlap, lie in RAM of every chip it is for, and the rings fill theirs`, () => {
       const areas = Object.values(memory).sort((a, b) => a.address - b.address);
@@ -39,8 +39,8 @@ describe('stub layouts', () => {
           assert.ok(home !== undefined, `${chip}: 0x${address.toString(16)}`);
         }
       }
-      assert.equal(frameRing.address, memory.frames.address);
-      assert.equal(frameRing.slots * frameRing.slotSize, memory.frames.size);
+      assert.equal(commandRing.address, memory.commands.address);
+      assert.equal(commandRing.slots * commandRing.slotSize, memory.commands.size);
       assert.equal(replyRing.address, memory.replies.address);
       assert.equal(replyRing.slots * replyRing.slotSize, memory.replies.size);
     });

@@ -1,7 +1,7 @@
 // Random sequences of events, each from a snapshot of a board in one of the states, and the stub held
 // against the model after each.
 import { STATES } from '../../../shared/mailbox/layout.ts';
-import { controlAddress, FRAME_RING, MEMORY } from '../../fixtures/f42x.ts';
+import { controlAddress, COMMAND_RING, MEMORY } from '../../fixtures/f42x.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { FRAMES, keyed, next, WIPED, type Event, type FrameName, type Model } from './state-model.ts';
 import { framesOf, IDLE_MS, starts, strike, type Frames, type Start } from './session-starts.ts';
@@ -10,7 +10,7 @@ import { chipKey } from './session-secrets.ts';
 import { SealedController } from './sealed-controller.ts';
 
 const NAMES = Object.keys(FRAMES) as FrameName[];
-const SLOT = FRAME_RING.slotSize;
+const SLOT = COMMAND_RING.slotSize;
 /** Most events of a sequence. */
 const LONGEST = 6;
 /** Other random numbers than those of the starts, whose sessions a fork would otherwise make again. */
@@ -102,7 +102,7 @@ class Run {
     this.#fixture.runMs(101);
   }
   #write(sequence: number, slot: Uint8Array): void {
-    this.#fixture.write(MEMORY.frames.address + (sequence % FRAME_RING.slots) * SLOT + SLOT - slot.length, slot);
+    this.#fixture.write(MEMORY.commands.address + (sequence % COMMAND_RING.slots) * SLOT + SLOT - slot.length, slot);
   }
   #frame(name: FrameName): void {
     const fixture = this.#fixture;

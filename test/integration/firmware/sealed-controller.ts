@@ -4,7 +4,7 @@ import { concat } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { CONTROL, JOB, slotAddress } from '../../../shared/mailbox/layout.ts';
-import { controlAddress, FRAME_RING, MEMORY, REPLY_RING } from '../../fixtures/f42x.ts';
+import { controlAddress, COMMAND_RING, MEMORY, REPLY_RING } from '../../fixtures/f42x.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
 import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
@@ -135,7 +135,7 @@ export class SealedController {
     const trailer = words(box.length, crc32(box, words(box.length), words(sequence)), 0, sequence);
     const slot = concat(box, trailer);
     change(slot);
-    this.fixture.write(slotAddress(FRAME_RING, sequence) + FRAME_RING.slotSize - slot.length, slot);
+    this.fixture.write(slotAddress(COMMAND_RING, sequence) + COMMAND_RING.slotSize - slot.length, slot);
     this.#sent = sequence;
   }
 
@@ -168,7 +168,7 @@ export class SealedController {
     const free = () => {
       const accepted = this.fixture.status.accepted;
       const behind = (sequence - accepted) & 0xffff;
-      return behind <= FRAME_RING.slots;
+      return behind <= COMMAND_RING.slots;
     };
     this.fixture.runUntil(free, 20_000, `room for frame ${sequence}`);
   }
