@@ -34,7 +34,7 @@ export function playVector({ elf }: Shipped): string | undefined {
   fixture.runUntil(() => fixture.state === 'offered', 1000, 'M1');
   const put = (name: string, value: string, offset = 0) => fixture.write(at.get(name)! + offset, bytes(value));
   put('ephemeral', sealed.input.e_i_secret);
-  put('device', sealed.input.d_secret);
+  put('chip_key', sealed.input.d_secret);
   put('m1', sealed.m1);
   put('stub_hash', sealed.input.contexts[0]!);
   put('current_job', sealed.input.contexts[1]!, JOB.planHash);
