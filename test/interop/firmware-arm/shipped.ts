@@ -67,7 +67,7 @@ function rebuild(): void {
   mkdirSync(SOURCES, { recursive: true });
   cpSync(resolve(ROOT, 'firmware'), SOURCES, {
     recursive: true,
-    filter: (path) => !/\/(build|host|prebuilt)$/.test(path),
+    filter: (path) => !/\/(build|pc|prebuilt)$/.test(path),
   });
   execFileSync('make', ['-s', '-C', SOURCES, 'BUILD=out', 'all'], { stdio: ['ignore', 'inherit', 'inherit'] });
 }
