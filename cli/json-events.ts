@@ -46,6 +46,7 @@ const url = z
 const shortCode = z.string().min(1).meta({ doc: 'the code the two people compare' });
 const milliseconds = z.number().min(0).meta({ doc: 'milliseconds' });
 
+const format = z.enum(['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin']);
 const plan = {
   kind: z.enum(keysOf(KINDS)),
   mode: z.enum(PLAN_MODES),
@@ -298,7 +299,11 @@ export const JSON_EVENTS = {
       plan: {
         when: 'the dry run is made; its only line',
         fields: z.strictObject({
-          format: z.enum(['elf', 'hex', 'srec', 'bin']),
+          format: format.meta({ doc: 'of the first file' }),
+          files: z.array(z.strictObject({ name: text, format })),
+          skipped: z
+            .array(z.strictObject({ address: count, length: count, name: text }))
+            .meta({ doc: 'what of the files is left out' }),
           job: hex(16),
           planHash: hex(64),
           imageHash: hex(64),

@@ -4,7 +4,7 @@ import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import { MODE_ORDER, PLAN_MODES } from '../../shared/plan/modes.ts';
 import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
 
-const FORMATS = ['elf', 'hex', 'srec', 'bin'] as const satisfies readonly ImageFormat[];
+const FORMATS = ['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin'] as const satisfies readonly ImageFormat[];
 const SECONDS = 1000;
 
 const KEY_OPTIONS = {
@@ -72,12 +72,25 @@ const PLAN_OPTIONS = {
 } as const satisfies OptionTable;
 
 const IMAGE = {
-  image: { required: true, describe: 'ELF, Intel HEX, S-record or plain binary' },
+  image: {
+    required: true,
+    list: true,
+    describe:
+      'ELF, Intel HEX, S-record, DfuSe, UF2 or plain binary; several files are one image, a plain binary among them with its address, ' +
+      'as app.bin@0x08020000',
+  },
 } as const satisfies PositionalTable;
 
 const IMAGE_OPTIONS = {
   base: { type: 'string', describe: 'address of a plain binary, such as 0x08000000', example: '0x08000000' },
   format: { choices: FORMATS, describe: 'when contents and name do not tell' },
+  skip: {
+    type: 'string',
+    describe:
+      'leave parts of the files out: option-bytes, otp, rom, ccm, ram, backup-ram, fmc, qspi, sdram, outside-flash (all of them), or ' +
+      'addresses as 0x90000000-0x90ffffff or 0x1fffc000+16; several with commas',
+    example: 'option-bytes,otp',
+  },
 } as const satisfies OptionTable;
 
 const WRITING_OPTIONS = {
@@ -88,7 +101,7 @@ const WRITING_OPTIONS = {
   },
   boot: {
     type: 'string',
-    describe: 'address of the boot words; found by itself unless given',
+    describe: 'address of the boot words, written last; found by itself unless given',
     example: '0x08000000',
   },
   delta: {

@@ -1,4 +1,5 @@
 // `blindflash flash IMAGE`: write an image to the chip on the customer's desk.
+import type { BootChoice } from '../../controller/plan/boot.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { VendorTerminal } from './vendor-terminal.ts';
 import type { ImageArguments, JobArguments } from './options.ts';
@@ -14,8 +15,8 @@ export interface FlashArguments extends JobArguments, ImageArguments {
 }
 
 export async function runFlash(args: FlashArguments): Promise<void> {
-  const image = await loadImage(args);
   const chip = chipNamed(args.chip);
+  const image = await loadImage(args, chip);
   const terminal = new VendorTerminal(args);
   try {
     const plan = (job: Uint8Array, flashKiB: number | undefined) => flashPlan(args, image, chip, job, flashKiB);
@@ -37,7 +38,12 @@ export function flashPlan(
   return compileFlash(image, chip, {
     ...planOptions(args, job, flashKiB),
     lock: args.lock === 'rdp1' ? 'level 1' : 'none',
-    boot: args.boot === undefined ? undefined : parseAddress(args.boot, 'BF-USAGE'),
+    boot: bootChoice(args.boot),
     delta: args.delta,
   });
+}
+
+function bootChoice(text: string | undefined): BootChoice {
+  if (text === undefined) return 'found';
+  return text === 'none' ? 'none' : parseAddress(text, 'BF-USAGE');
 }

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ImageFormat } from '../../controller/image/detect.ts';
-import { readImage, type Image } from '../../controller/image/image.ts';
+import { readImages, type ImageFile, type LoadedImage } from '../../controller/image/image.ts';
+import { parseSkip } from '../../controller/image/regions.ts';
 import type { PlanOptions } from '../../controller/plan/compile.ts';
 import type { VendorArguments } from './vendor-terminal.ts';
 import { CHIPS, type Chip } from '../../shared/chips/index.ts';
@@ -20,9 +21,11 @@ export interface PlanArguments {
 }
 
 export interface ImageArguments {
-  readonly image: string;
+  /** Paths; a plain binary may have its address behind it, as FILE@0x08000000. */
+  readonly image: readonly string[];
   readonly base?: string | undefined;
   readonly format?: ImageFormat | undefined;
+  readonly skip?: string | undefined;
 }
 
 /** Arguments of a command that runs a job. */
@@ -56,14 +59,32 @@ export function planOptions(args: PlanArguments, job: Uint8Array, flashKiB: numb
   };
 }
 
-/** Reads the image file. @throws BF-IMAGE-* */
-export async function loadImage(args: ImageArguments): Promise<Image> {
-  const path = args.image;
+/** Reads the image, of one file or of several. @throws BF-IMAGE-* */
+export async function loadImage(args: ImageArguments, chip: Chip): Promise<LoadedImage> {
+  const { image: paths, base, format, skip } = args;
+  if (paths.length > 1 && (base !== undefined || format !== undefined)) {
+    throw fail(
+      'BF-USAGE',
+      '--base and --format are for one file; of several, a plain binary is given as FILE@0x08000000',
+    );
+  }
+  const files: ImageFile[] = [];
+  for (const path of paths) files.push(await readImageFile(path, format, base));
+  return readImages(files, skip === undefined ? [] : parseSkip(skip, chip));
+}
+
+async function readImageFile(
+  given: string,
+  format: ImageFormat | undefined,
+  baseText: string | undefined,
+): Promise<ImageFile> {
+  const [, path = given, address] = /^(.+)@(0x[0-9a-f]+)$/i.exec(given) ?? [];
   const bytes = await readFile(path).catch((error: unknown) => {
     throw fail('BF-IMAGE-READ', path, error);
   });
-  const base = args.base === undefined ? undefined : parseAddress(args.base, 'BF-IMAGE-ADDRESS');
-  return readImage(new Uint8Array(bytes), { name: basename(path), format: args.format, base });
+  const text = address ?? baseText;
+  const base = text === undefined ? undefined : parseAddress(text, 'BF-IMAGE-ADDRESS');
+  return { name: basename(path), bytes: new Uint8Array(bytes), format, base };
 }
 
 /** `0x08000000` or decimal digits. */

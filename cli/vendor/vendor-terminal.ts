@@ -4,6 +4,7 @@ import { requireRandom } from '../../controller/job/checks.ts';
 import { inviteLine, inviteName, isUnused } from '../../controller/job/invite.ts';
 import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from '../../controller/job/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult, RunningJob } from '../../controller/job/ports.ts';
+import type { Image } from '../../controller/image/image.ts';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
 import { JobService } from '../../controller/service/job-service.ts';
 import type { InviteRequest, JobRequest } from '../../controller/service/job-service.ts';
@@ -108,7 +109,7 @@ export class VendorTerminal {
   async #begin(request: JobRequest, keys: VendorKeys): Promise<JobRecord> {
     const { invite } = this.#args;
     const plan = this.#service.propose(request);
-    this.#showPlan(plan, request.chip);
+    this.#showPlan(plan, request.chip, request.image);
     await this.#approve();
     if (invite !== undefined) return this.#service.beginWithInvite(request, plan, await this.#readInvite(invite));
     const room = this.#service.makeRoom(this.#inviteRequest(keys));
@@ -124,7 +125,7 @@ export class VendorTerminal {
         : await this.#service.resume(id, request);
     const plan = planOf(record);
     if (record.finished) this.#view.say('This job is finished; its agent is told so, if it still waits.');
-    else this.#showPlan(plan, findChip(plan.devId) as Chip);
+    else this.#showPlan(plan, findChip(plan.devId) as Chip, request.image);
     if (isUnused(record.room)) await this.#handOut(record.room);
     return record;
   }
@@ -162,13 +163,14 @@ export class VendorTerminal {
   }
 
   /** The plan and what the mode is worth. */
-  #showPlan(plan: Plan, chip: Chip): void {
-    this.#view.say(...describePlan(plan, chip), '', ...describeTrust(plan), '');
+  #showPlan(plan: Plan, chip: Chip, image: Image | undefined): void {
+    const lines = describePlan(plan, chip, image);
+    this.#view.say(...lines, '', ...describeTrust(plan), '');
     this.#view.record({
       event: 'plan',
       job: toHex(plan.job),
       planHash: toHex(planHash(encodePlan(plan))),
-      lines: describePlan(plan, chip),
+      lines,
       trust: describeTrust(plan),
     });
   }

@@ -9,8 +9,8 @@ interface VerifyArguments extends JobArguments, ImageArguments {
 }
 
 export async function runVerify(args: VerifyArguments): Promise<void> {
-  const image = await loadImage(args);
   const chip = chipNamed(args.chip);
+  const image = await loadImage(args, chip);
   const terminal = new VendorTerminal(args);
   try {
     const plan = (job: Uint8Array, flashKiB: number | undefined) =>

@@ -67,21 +67,36 @@ function loadedSegment(file: Uint8Array, view: DataView, header: number, headers
   if (address + fileBytes > ADDRESS_SPACE) throw fail('BF-IMAGE-OUTSIDE-FLASH', `${name} runs past the last address`);
   const end = offset + fileBytes;
   const holdsHeaders = headers.some((at) => at >= offset && at < end);
-  const begin = holdsHeaders ? firstSection(file, view, offset, end, name) : offset;
-  return [{ address: address + (begin - offset), bytes: copyOf(file, begin, end) }];
+  const begin = holdsHeaders ? firstSection(file, view, { offset, end, headers, name }) : offset;
+  return begin === end ? [] : [{ address: address + (begin - offset), bytes: copyOf(file, begin, end) }];
 }
 
-/** File offset of the first section with loaded bytes in offset..end. */
-function firstSection(file: Uint8Array, view: DataView, offset: number, end: number, segment: string): number {
+interface HeaderSegment {
+  /** In the file. */
+  readonly offset: number;
+  readonly end: number;
+  /** Where the headers begin: that of the file and one of each program. */
+  readonly headers: readonly number[];
+  readonly name: string;
+}
+
+/**
+ * File offset of the first section with loaded bytes in offset..end; `end` for a segment that holds headers and nothing
+ * else.
+ */
+function firstSection(file: Uint8Array, view: DataView, { offset, end, headers, name }: HeaderSegment): number {
   const starts = sectionHeaders(file, view)
     .map((header) => (field: number) => view.getUint32(header + field, true))
     .filter((word) => word(4) !== SHT_NOBITS && (word(8) & SHF_ALLOC) !== 0 && word(20) > 0)
     .map((word) => word(16))
     .filter((start) => start >= offset && start < end);
   if (starts.length > 0) return Math.min(...starts);
+  // lld and Rust give headers a segment of their own when the program does not begin on a page.
+  const headersEnd = Math.max(HEADER_BYTES, ...headers.map((at) => at + PROGRAM_HEADER_BYTES));
+  if (file.subarray(headersEnd, end).every((byte) => byte === 0)) return end;
   throw fail(
     'BF-IMAGE-ELF-KIND',
-    `${segment} holds the headers of the file, and no section says where the program begins`,
+    `${name} holds the headers of the file, and no section says where the program begins`,
   );
 }
 

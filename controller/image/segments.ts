@@ -19,9 +19,8 @@ export const ADDRESS_SPACE = 2 ** 32;
  * @throws BF-IMAGE-OVERLAP when an address occurs twice, BF-IMAGE-OUTSIDE-FLASH beyond 4 GiB, BF-IMAGE-EMPTY.
  */
 export function tidySegments(segments: readonly Segment[]): Segment[] {
-  const sorted = segments.filter(({ bytes }) => bytes.length > 0).sort((a, b) => a.address - b.address);
+  const sorted = requireDistinct(segments);
   if (sorted.length === 0) throw fail('BF-IMAGE-EMPTY');
-  requireDistinct(sorted);
   return groupsOf(sorted).map(joined);
 }
 
@@ -35,13 +34,18 @@ export function hexAddress(address: number): string {
   return `0x${address.toString(16).padStart(8, '0')}`;
 }
 
-function requireDistinct(sorted: readonly Segment[]): void {
+/**
+ * The segments that hold anything, in the order of their addresses. @throws BF-IMAGE-OVERLAP, BF-IMAGE-OUTSIDE-FLASH
+ */
+export function requireDistinct(segments: readonly Segment[]): Segment[] {
+  const sorted = segments.filter(({ bytes }) => bytes.length > 0).sort((a, b) => a.address - b.address);
   let end = 0;
   for (const segment of sorted) {
     if (segment.address < end) throw fail('BF-IMAGE-OVERLAP', `${hexAddress(segment.address)} occurs twice`);
     end = endOf(segment);
     if (end > ADDRESS_SPACE) throw fail('BF-IMAGE-OUTSIDE-FLASH', `the image runs past ${hexAddress(0xffffffff)}`);
   }
+  return sorted;
 }
 
 /** Neighbours whose words touch belong together. */

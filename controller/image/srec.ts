@@ -2,6 +2,7 @@
 import { copyOf } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { bytesOfDigits, linesOf, sumOf, type Line } from './text-lines.ts';
+import { joinRuns } from './runs.ts';
 import type { Segment } from './segments.ts';
 
 type Meaning = 'header' | 'data' | 'count' | 'end';
@@ -27,15 +28,30 @@ interface SRecord {
 }
 
 /**
- * The data of an S-record file; contiguous lines become one segment.
- * @throws BF-IMAGE-SREC-CHECKSUM or BF-IMAGE-SREC-RECORD, naming the line; the latter also for a file without its end.
+ * The data of an S-record file; contiguous lines become one segment. Symbols between lines of `$$` and text behind the
+ * end record say nothing.
+ * @throws BF-IMAGE-SREC-CHECKSUM or BF-IMAGE-SREC-RECORD, naming the line; the latter also for a file with neither its
+ *   end nor a count that says it is whole.
  */
 export function readSrec(file: Uint8Array): Segment[] {
-  const lines = linesOf(file);
-  const records = lines.map(readRecord);
-  requireEnd(lines, records);
-  requireCounts(lines, records);
-  return joinLines(records.filter(({ meaning }) => meaning === 'data'));
+  const lines = withoutSymbols(linesOf(file));
+  const end = lines.findIndex(({ text }) => /^[Ss][789]/.test(text));
+  const read = end < 0 ? lines : lines.slice(0, end + 1);
+  const records = read.map(readRecord);
+  requireEnd(records, lines.slice(read.length));
+  requireCounts(read, records);
+  const data = records.filter(({ meaning }) => meaning === 'data');
+  return joinRuns(data.map(({ address, data: bytes }) => ({ address, bytes })));
+}
+
+/** The S-records of binutils' `symbolsrec`: `$$ name`, lines of symbols, `$$`. */
+function withoutSymbols(lines: readonly Line[]): Line[] {
+  let inside = false;
+  return lines.filter(({ text }) => {
+    const isFence = text.startsWith('$$');
+    if (isFence) inside = !inside;
+    return !isFence && !inside;
+  });
 }
 
 function readRecord(line: Line): SRecord {
@@ -52,11 +68,19 @@ function readRecord(line: Line): SRecord {
   return { meaning, address, data: copyOf(bytes, 1 + addressBytes, bytes.length - 1) };
 }
 
-function requireEnd(lines: readonly Line[], records: readonly SRecord[]): void {
-  const end = records.findIndex(({ meaning }) => meaning === 'end');
-  if (end < 0) throw fail('BF-IMAGE-SREC-RECORD', 'the end record (S7, S8 or S9) is missing');
-  const behind = lines[end + 1];
-  if (behind !== undefined) throw malformed(behind, 'stands behind the end record');
+/** The end record, or a count that agrees with all data before it (requireCounts): then nothing is missing. */
+function requireEnd(records: readonly SRecord[], behind: readonly Line[]): void {
+  const last = records.at(-1)?.meaning;
+  if (last !== 'end' && last !== 'count') {
+    throw fail(
+      'BF-IMAGE-SREC-RECORD',
+      'the end record (S7, S8 or S9) is missing, and no count of lines (S5, S6) ends it',
+    );
+  }
+  const more = behind.find(({ text }) => /^[Ss][0-9][0-9A-Fa-f]/.test(text));
+  if (more !== undefined) {
+    throw malformed(more, 'stands behind the end record; files that were joined have to be named one by one');
+  }
 }
 
 /** A count record says how many data records came before it. */
@@ -68,27 +92,6 @@ function requireCounts(lines: readonly Line[], records: readonly SRecord[]): voi
       throw malformed(lines[index] as Line, `counts ${record.address} data lines instead of ${seen}`);
     }
   }
-}
-
-function joinLines(records: readonly SRecord[]): Segment[] {
-  const runs: { address: number; end: number; parts: Uint8Array[] }[] = [];
-  for (const { address, data } of records) {
-    const last = runs.at(-1);
-    if (last?.end === address) last.parts.push(data);
-    else runs.push({ address, end: address, parts: [data] });
-    (runs.at(-1) as { end: number }).end = address + data.length;
-  }
-  return runs.map(({ address, end, parts }) => ({ address, bytes: glue(parts, end - address) }));
-}
-
-function glue(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
 }
 
 function malformed(line: Line, what: string) {

@@ -1,17 +1,10 @@
 // image × chip × options → plan (docs/protocol.md §7). Pure and deterministic: the job id comes in.
-import { bytesAt, endOf, hexAddress, type Segment } from '../image/segments.ts';
+import { endOf, type Segment } from '../image/segments.ts';
 import { checkImageFits, type Image } from '../image/image.ts';
-import {
-  inRam,
-  sectorAt,
-  sectorNumber,
-  sectorsOf,
-  type Chip,
-  type Sector,
-  type Width,
-} from '../../shared/chips/index.ts';
+import { chooseBootWords, withBootWords, type BootChoice } from './boot.ts';
+import { sectorAt, sectorNumber, sectorsOf, type Chip, type Sector, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { BOOT_WORDS_BYTES, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import { PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
@@ -40,8 +33,8 @@ export interface FlashOptions extends PlanOptions {
   readonly lock?: PlanLock | undefined;
   /** Widest programming allowed. */
   readonly widest?: Width | undefined;
-  /** Address of the boot words when they are not the vector table at the start of a segment. */
-  readonly boot?: number | undefined;
+  /** Where the boot words are; found unless given. */
+  readonly boot?: BootChoice | undefined;
   /** Sectors may be skipped across jobs: what the image leaves free in them is checked, too. */
   readonly delta?: boolean | undefined;
 }
@@ -50,8 +43,9 @@ export interface FlashOptions extends PlanOptions {
 export function compileFlash(image: Image, chip: Chip, options: FlashOptions): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
-  const boot = options.boot ?? findBootWords(image, chip);
-  const programmed = rangesOf(withBootWords(image.segments, boot, chip), chip, flashKiB, 'program');
+  const boot = chooseBootWords(image, chip, options.boot ?? 'found');
+  const segments = boot === undefined ? image.segments : withBootWords(image.segments, boot, chip);
+  const programmed = rangesOf(segments, chip, flashKiB, 'program');
   const sectors = sectorsTouched(programmed, chip, flashKiB);
   const ranges = options.delta === true ? withRests(programmed, sectors, boot, chip, flashKiB) : programmed;
   return checked(chip, {
@@ -87,58 +81,6 @@ export function compileInfo(chip: Chip, options: PlanOptions): Plan {
 /** Job of kind reset: the board is reset and runs what is in its flash. */
 export function compileReset(chip: Chip, options: PlanOptions): Plan {
   return checked(chip, common('reset', chip, { ...options, flashKiB: options.flashKiB ?? 0 }));
-}
-
-/** Where the reset vector lies: the lowest segment that begins with a vector table this chip could start from. */
-export function findBootWords(image: Image, chip: Chip): number {
-  const segment = image.segments.find((candidate) => isVectorTable(candidate, image, chip));
-  if (segment !== undefined) return segment.address;
-  const starts = image.segments.map(({ address }) => hexAddress(address)).slice(0, 4);
-  throw fail('BF-IMAGE-BOOT-WORDS', `looked at ${starts.join(', ')}; --boot names another address`);
-}
-
-/** A stack pointer into (or just behind) RAM on 8 bytes, and a Thumb entry inside the image. */
-function isVectorTable(segment: Segment, image: Image, chip: Chip): boolean {
-  if (segment.bytes.length < 8 || segment.address % 4 !== 0) return false;
-  const view = new DataView(segment.bytes.buffer, segment.bytes.byteOffset);
-  const [stack, entry] = [view.getUint32(0, true), view.getUint32(4, true)];
-  const isCode = () => image.segments.some((part) => entry - 1 >= part.address && entry < endOf(part));
-  return stack % 8 === 0 && inRam(chip, stack - 8, 8) && entry % 2 === 1 && isCode();
-}
-
-/** The 64 boot words belong to one range, even when the image's first segment is shorter: the rest reads FF. */
-function withBootWords(segments: readonly Segment[], boot: number, chip: Chip): Segment[] {
-  if (boot % 4 !== 0) throw fail('BF-IMAGE-BOOT-WORDS', `${hexAddress(boot)} is not on 4 bytes`);
-  const home = segments.findIndex((segment) => boot >= segment.address && boot < endOf(segment));
-  if (home < 0) throw fail('BF-IMAGE-BOOT-WORDS', `the image has nothing at ${hexAddress(boot)}`);
-  const sector = sectorAt(chip, boot);
-  const end = boot + BOOT_WORDS_BYTES;
-  if (sector === undefined || end > sector.base + sector.bytes) {
-    throw fail('BF-IMAGE-BOOT-WORDS', `the 64 bytes at ${hexAddress(boot)} do not lie in one sector`);
-  }
-  return joinOverlapping(segments.map((segment, index) => (index === home ? reachingTo(segment, end) : segment)));
-}
-
-function reachingTo(segment: Segment, end: number): Segment {
-  if (endOf(segment) >= end) return segment;
-  return { address: segment.address, bytes: bytesAt([segment], segment.address, end - segment.address) };
-}
-
-/** After lengthening one segment the next ones may lie inside it or touch it. */
-function joinOverlapping(segments: readonly Segment[]): Segment[] {
-  const joined: Segment[] = [];
-  for (const segment of segments) {
-    const last = joined.at(-1);
-    if (last === undefined || segment.address > endOf(last)) {
-      joined.push(segment);
-    } else {
-      const length = Math.max(endOf(last), endOf(segment)) - last.address;
-      const bytes = bytesAt([last], last.address, length);
-      bytes.set(segment.bytes, segment.address - last.address);
-      joined[joined.length - 1] = { address: last.address, bytes };
-    }
-  }
-  return joined;
 }
 
 // ── ranges and sectors ────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,14 +135,14 @@ function fillSmallestGaps(spans: readonly Span[]): Span[] {
 function withRests(
   ranges: readonly PlanRange[],
   sectors: readonly number[],
-  boot: number,
+  boot: number | undefined,
   chip: Chip,
   flashKiB: number,
 ): PlanRange[] {
   const all = [...ranges];
   for (const sector of sectors.map((index) => sectorNumber(chip, index, flashKiB))) {
     const rests = restsOf(sector, ranges);
-    const isBoot = boot >= sector.base && boot < sector.base + sector.bytes;
+    const isBoot = boot !== undefined && boot >= sector.base && boot < sector.base + sector.bytes;
     if (!isBoot && all.length + rests.length <= PLAN_LIMITS.ranges) all.push(...rests);
   }
   return all.sort((a, b) => a.address - b.address);

@@ -1,6 +1,9 @@
 // A plan in words for the vendor: what will be erased, written and locked, how long it takes,
 // and what the mode is worth.
 import { hexAddress } from '../image/segments.ts';
+import { describeBoot } from './boot.ts';
+import type { Image } from '../image/image.ts';
+import { describeSkipped } from '../image/regions.ts';
 import { estimate, type Span } from './estimate.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { quotable } from '../../shared/codec/foreign-text.ts';
@@ -9,18 +12,19 @@ import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 
-/** Lines without ends. */
-export function describePlan(plan: Plan, chip: Chip): string[] {
+/** Lines without ends. With the image it says what of its files is left out and why its boot words are those. */
+export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
   const label = quotable(plan.label);
   return [
     `job      ${toHex(plan.job)}${label === '' ? '' : `  “${label}”`}`,
     `does     ${KINDS[plan.kind].vendor}`,
     `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
+    ...(image?.skipped ?? []).map((part) => `skip     ${describeSkipped(part)}`),
     ...plan.sectors.map((index) => describeSector(index, plan, chip)),
     ...plan.ranges.map(({ address, length, use }) =>
       `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
     ),
-    ...(plan.bootAddress === undefined ? [] : [`boot     64 bytes at ${hexAddress(plan.bootAddress)}, written last`]),
+    ...(KINDS[plan.kind].boots ? hanging('boot     ', describeBoot(plan, chip, image)) : []),
     ...(KINDS[plan.kind].boots ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
     ...(KINDS[plan.kind].finishes ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`] : []),
     ...describeTimes(plan, chip),
@@ -37,6 +41,11 @@ export function describeTrust(plan: Plan): string[] {
     ...row.doesNotStop.map((text) => `  does NOT stop  ${text}`),
     ...(KINDS[plan.kind].boots ? [LOCK_TEXTS[plan.lock]] : []),
   ];
+}
+
+/** A heading, and further lines below what follows it. */
+function hanging(heading: string, lines: readonly string[]): string[] {
+  return lines.map((line, index) => (index === 0 ? heading : ' '.repeat(heading.length)).concat(line));
 }
 
 function describeSector(index: number, plan: Plan, chip: Chip): string {

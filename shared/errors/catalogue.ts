@@ -101,9 +101,17 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-IMAGE-BOOT-WORDS': {
-    sentence: 'The first words of the image are not a vector table this chip could start from.',
+    sentence: 'The words of the image that would be written last are not a vector table this chip could start from.',
     remedy:
-      'Check that the image was linked for this chip and address; its stack must lie in RAM and its entry in flash.',
+      'Check that the image was linked for this chip and address: its stack lies in RAM, its entry in the image. Otherwise name ' +
+      'the table with --boot.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-IMAGE-DFUSE': {
+    sentence: 'The DfuSe file is damaged, or is a DFU file without addresses.',
+    remedy: 'Fetch it again; of a plain DFU file use the binary it was made from, with --base.',
     part: 'image',
     retry: 'never',
     endsJob: true,
@@ -131,8 +139,8 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-IMAGE-FORMAT': {
-    sentence: 'The file is neither ELF, Intel HEX, Motorola S-record nor a known binary.',
-    remedy: 'Name a *.elf, *.hex, *.srec or *.bin file, or say which it is with --format.',
+    sentence: 'The file is neither ELF, Intel HEX, Motorola S-record, DfuSe, UF2 nor a known binary.',
+    remedy: 'Name a *.elf, *.hex, *.srec, *.dfu, *.uf2 or *.bin file, or say which it is with --format.',
     part: 'image',
     retry: 'never',
     endsJob: true,
@@ -160,14 +168,16 @@ export const ERRORS = {
   },
   'BF-IMAGE-OUTSIDE-FLASH': {
     sentence: 'Part of the image lies outside the flash of the chip.',
-    remedy: 'Check the link address and the chip; RAM, option bytes and OTP are not written this way.',
+    remedy:
+      'Check the link address and the chip. RAM, option bytes, OTP and memory outside the chip are not written this way; --skip ' +
+      'leaves them out.',
     part: 'image',
     retry: 'never',
     endsJob: true,
   },
   'BF-IMAGE-OVERLAP': {
     sentence: 'Two parts of the image claim the same flash address.',
-    remedy: 'Check the linker script, or merge the files so that every address occurs once.',
+    remedy: 'Check the linker script; several files may share an address only when they hold the same there.',
     part: 'image',
     retry: 'never',
     endsJob: true,
@@ -196,6 +206,21 @@ export const ERRORS = {
   'BF-IMAGE-TOO-LARGE': {
     sentence: 'The image is larger than the flash of the chip.',
     remedy: 'Use a chip with more flash, or check that debug data was not packed into the binary.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-IMAGE-UF2': {
+    sentence: 'The UF2 file is damaged, incomplete, or for another family of chips.',
+    remedy: 'Fetch or build it again for the STM32F4, or use the ELF or HEX file instead.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-IMAGE-UTF16': {
+    sentence: 'The file is text in UTF-16, which no tool reads as Intel HEX or S-record.',
+    remedy:
+      'A shell or an editor saved it so. Save it again as ASCII, in PowerShell with `Get-Content OLD | Set-Content -Encoding ascii NEW`.',
     part: 'image',
     retry: 'never',
     endsJob: true,

@@ -117,33 +117,6 @@ describe('controller: compiling a plan', () => {
     assert.deepEqual(encodePlan(compileFlash(image, STM32F42X, options)), once);
   });
 
-  it('finds the lowest vector table, not the lowest address', () => {
-    const at = FLASH + 0x8000;
-    const image = imageAt([FLASH, new Uint8Array(64).fill(0xee)], [at, vectors(at)]);
-    assert.equal(compileFlash(image, STM32F42X, options).bootAddress, at);
-    assert.equal(compileFlash(image, STM32F42X, { ...options, boot: FLASH }).bootAddress, FLASH);
-  });
-
-  it('refuses images without a vector table, and boot addresses outside the image', () => {
-    const bad = [
-      vectors(FLASH, 512, 0x20030004), // stack not on 8 bytes
-      vectors(FLASH, 512, 0x20000000), // nothing below it
-      vectors(FLASH, 512, 0x20050000), // behind RAM
-      vectors(FLASH + 1), // even entry
-      vectors(FLASH + 0x1000), // entry outside
-      new Uint8Array(4),
-    ];
-    for (const bytes of bad) {
-      refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(imageAt([FLASH, bytes]), STM32F42X, options));
-    }
-    const image = imageAt([FLASH, vectors(FLASH)]);
-    for (const boot of [FLASH + 2, FLASH + 0x10000, FLASH - 4]) {
-      refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(image, STM32F42X, { ...options, boot }));
-    }
-    const last = imageAt([FLASH + 0x3fe0, vectors(FLASH + 0x3fe0)]);
-    refuses('BF-IMAGE-BOOT-WORDS', () => compileFlash(last, STM32F42X, options));
-  });
-
   it('makes room for 64 boot words in a shorter segment', () => {
     const plan = compileFlash(imageAt([FLASH, vectors(FLASH, 16)]), STM32F42X, options);
     assert.deepEqual(plan.ranges, [{ address: FLASH, length: 64, use: 'program' }]);
@@ -253,10 +226,11 @@ describe('controller: steps', () => {
   });
 
   it('boot words in the middle of a range split its commands around them', () => {
-    const boot = FLASH + 0x100;
-    const other = compileFlash(image, STM32F42X, { ...options, boot });
-    const steps = [...imageSteps(other, image, expectedDigests(other, image, STM32F42X), 0)];
-    assert.deepEqual([steps[0].address, steps[0].data.length], [FLASH, 0x100]);
+    const boot = FLASH + 0x4100;
+    const late = imageAt([FLASH + 0x4000, new Uint8Array(0x400).fill(1)]);
+    const other = compileFlash(late, STM32F42X, { ...options, boot });
+    const steps = [...imageSteps(other, late, expectedDigests(other, late, STM32F42X), 1)];
+    assert.deepEqual([steps[0].address, steps[0].data.length], [FLASH + 0x4000, 0x100]);
     assert.equal(steps[1].address, boot + 64);
   });
 

@@ -28,7 +28,7 @@ describe('controller: parts without a random generator', () => {
   });
 
   it('are refused in the dry run as well, before the image is read', async () => {
-    const args = { image: '/nowhere/image.elf', chip: 'stm32f411re' };
+    const args = { image: ['/nowhere/image.elf'], chip: 'stm32f411re' };
     await assert.rejects(runPlan(args), { code: 'BF-TARGET-NO-RANDOM' });
   });
 
