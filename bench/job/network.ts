@@ -24,7 +24,7 @@ export interface LegBytes {
   readonly down: LinkCounters;
 }
 
-export class BenchNetwork {
+export class MeasuredNetwork {
   readonly #queue: EventQueue;
   readonly #network: Network;
   readonly #seed: number;

@@ -15,7 +15,7 @@ import { STUB_IMAGE } from '../../test/fixtures/board.ts';
 import { ProductFixture } from '../../test/fixtures/product.ts';
 import { FlashWatch } from './flash-watch.ts';
 import { MessageTrace } from './messages.ts';
-import { BenchNetwork, type Network } from './network.ts';
+import { MeasuredNetwork, type Network } from './network.ts';
 
 const F427 = 0x419;
 /** A measured job that takes longer than this of virtual time hangs, ns. */
@@ -50,7 +50,7 @@ export interface TimedEvent {
 export class MeasuredProduct extends ProductFixture {
   readonly trace: MessageTrace;
   readonly watch: FlashWatch;
-  readonly network: BenchNetwork;
+  readonly network: MeasuredNetwork;
   readonly exchanges: ExchangeRecord[] = [];
   readonly events: TimedEvent[] = [];
   /** When the customer said yes, ms. */
@@ -70,7 +70,7 @@ export class MeasuredProduct extends ProductFixture {
     });
     this.watch = new FlashWatch(this.board, this.queue);
     this.trace = new MessageTrace(this.queue);
-    this.network = new BenchNetwork(this.queue, network, seed);
+    this.network = new MeasuredNetwork(this.queue, network, seed);
   }
 
   protected override exchanged(record: ExchangeRecord): void {

@@ -176,7 +176,7 @@ describe('the watch over the questions', () => {
     assert.equal(questions.count, 2);
   });
 
-  const BREACHES: Readonly<Record<string, readonly [(bench: ReturnType<typeof watch>) => void, RegExp]>> = {
+  const BREACHES: Readonly<Record<string, readonly [(watched: ReturnType<typeof watch>) => void, RegExp]>> = {
     'two questions in one tunnel': [
       ({ questions }) => {
         questions.asked(1);
@@ -220,9 +220,9 @@ describe('the watch over the questions', () => {
   };
   for (const [what, [happens, says]] of Object.entries(BREACHES)) {
     it(`notices ${what}`, () => {
-      const bench = watch([]);
-      happens(bench);
-      assert.match(bench.questions.breaches.join('; '), says);
+      const watched = watch([]);
+      happens(watched);
+      assert.match(watched.questions.breaches.join('; '), says);
     });
   }
 });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Checks } from '../openocd/checks.ts';
 import { connection } from '../openocd/session.ts';
 import { startProbe } from '../openocd/virtual-probe.ts';
-import type { UsbDesk } from './usb-desk.ts';
+import type { UsbFixture } from './usb-fixture.ts';
 
 /** A program with a port for gdb. */
 interface GdbServer {
@@ -47,7 +47,7 @@ export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
   });
   try {
     await says(openocd.stderr, /Listening on port (\d+) for gdb connections/);
-    judge(checks, { client: 'gdb on OpenOCD', port, resetHalt: 'reset halt', sections: SECTIONS }, elf);
+    checkSession(checks, { client: 'gdb on OpenOCD', port, resetHalt: 'reset halt', sections: SECTIONS }, elf);
   } finally {
     openocd.kill('SIGTERM');
     await probe.stop();
@@ -56,13 +56,13 @@ export async function gdbOnOpenocd(checks: Checks, elf: string): Promise<void> {
 }
 
 /** The same on st-util, which tells gdb of no watchpoint that it was one. */
-export async function gdbOnStUtil({ checks, face, bridge }: UsbDesk, elf: string): Promise<void> {
+export async function gdbOnStUtil({ checks, face, bridge }: UsbFixture, elf: string): Promise<void> {
   const port = await freePort();
   const server = spawn('st-util', ['-m', '-p', String(port)], { env: bridge.env, stdio: ['ignore', 'ignore', 'pipe'] });
   try {
     await says(server.stderr, /Listening at/);
     const sections = SECTIONS.filter((section) => section !== 'watch');
-    judge(checks, { client: `gdb on st-util ${face}`, port, resetHalt: 'reset', sections }, elf);
+    checkSession(checks, { client: `gdb on st-util ${face}`, port, resetHalt: 'reset', sections }, elf);
   } finally {
     const ended = once(server, 'exit');
     server.kill('SIGKILL');
@@ -124,7 +124,7 @@ const EXPECTED: Readonly<Record<Section, readonly (readonly [string, RegExp])[]>
   ],
 };
 
-function judge(checks: Checks, server: GdbServer, elf: string): void {
+function checkSession(checks: Checks, server: GdbServer, elf: string): void {
   const answered = answers(server, elf);
   for (const section of server.sections) {
     checks.at(server.client, section === 'load' ? 'load, compare-sections' : `source: ${section}`);

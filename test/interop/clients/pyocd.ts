@@ -3,8 +3,8 @@
 import { randomFillSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { IDENTITIES } from '../../../sim/stlink/identity.ts';
-import { run } from './usb-desk.ts';
-import type { UsbDesk } from './usb-desk.ts';
+import { run } from './usb-fixture.ts';
+import type { UsbFixture } from './usb-fixture.ts';
 
 const TARGET = ['-t', 'stm32f439xi'] as const;
 const IMAGES = [
@@ -13,24 +13,24 @@ const IMAGES = [
 ] as const;
 
 /** It sees one probe, by its serial number. */
-export function pyocdLists(desk: UsbDesk): void {
-  const { checks, face } = desk;
+export function pyocdLists(fixture: UsbFixture): void {
+  const { checks, face } = fixture;
   checks.at(`pyOCD ${face}`, 'list');
-  checks.check('serial', run(desk, 'pyocd-tool', ['list']).text.split(IDENTITIES[face].serial).length === 2);
+  checks.check('serial', run(fixture, 'pyocd-tool', ['list']).text.split(IDENTITIES[face].serial).length === 2);
 }
 
 /** Everything else it does; the board runs the counting program first (test/interop/openocd/operations.ts). */
-export function pyocd(desk: UsbDesk): void {
-  attach(desk);
-  memory(desk);
-  breakpoint(desk);
-  for (const image of IMAGES) program(desk, image);
-  erase(desk);
+export function pyocd(fixture: UsbFixture): void {
+  attach(fixture);
+  memory(fixture);
+  breakpoint(fixture);
+  for (const image of IMAGES) program(fixture, image);
+  erase(fixture);
 }
 
 /** Answers to commands of its console, one by one. */
-function console(desk: UsbDesk, commands: readonly string[]): { greeting: string; answers: readonly string[] } {
-  const { text } = run(desk, 'pyocd-tool', [...TARGET], `${[...commands, 'exit'].join('\n')}\n`);
+function console(fixture: UsbFixture, commands: readonly string[]): { greeting: string; answers: readonly string[] } {
+  const { text } = run(fixture, 'pyocd-tool', [...TARGET], `${[...commands, 'exit'].join('\n')}\n`);
   const [greeting = '', ...answers] = text.split('>>> ');
   return { greeting, answers: commands.map((_, index) => answers[index] ?? '') };
 }
@@ -39,8 +39,8 @@ function number(answer: string | undefined): number {
   return Number(/0x[0-9a-f]+/.exec(answer ?? '')?.[0]);
 }
 
-function attach(desk: UsbDesk): void {
-  const { checks } = desk;
+function attach(fixture: UsbFixture): void {
+  const { checks } = fixture;
   checks.at('pyOCD v2-1', 'attach, halt, step, registers');
   const commands = [
     'readdp 0',
@@ -53,7 +53,7 @@ function attach(desk: UsbDesk): void {
     'reg r3',
     'status',
   ];
-  const { greeting, answers } = console(desk, commands);
+  const { greeting, answers } = console(fixture, commands);
   const [dpidr, apidr, , pc, , next, , r3, status] = answers;
   checks.check('finds the core running', /Connected to STM32F439xI \[Running\]/.test(greeting), greeting.trim());
   checks.equal('DPIDR', numberAfter(dpidr), 0x2ba01477);
@@ -70,10 +70,10 @@ function numberAfter(answer: string | undefined): number {
   return Number((answer ?? '').split('=')[1]);
 }
 
-function memory(desk: UsbDesk): void {
-  const { checks } = desk;
+function memory(fixture: UsbFixture): void {
+  const { checks } = fixture;
   checks.at('pyOCD v2-1', 'memory');
-  const { answers } = console(desk, [
+  const { answers } = console(fixture, [
     'read32 0xe000ed00 4',
     'read16 0x1fff7a22 2',
     'write32 0x20000100 0x11223344 0x55667788',
@@ -91,30 +91,38 @@ function memory(desk: UsbDesk): void {
   checks.check('and goes on', / 410fc241/.test(again ?? ''));
 }
 
-function breakpoint(desk: UsbDesk): void {
-  const { checks } = desk;
+function breakpoint(fixture: UsbFixture): void {
+  const { checks } = fixture;
   checks.at('pyOCD v2-1', 'breakpoint');
-  const { answers } = console(desk, ['halt', 'break 0x08000108', 'go', 'status', 'reg pc', 'rmbreak 0x08000108', 'go']);
+  const { answers } = console(fixture, [
+    'halt',
+    'break 0x08000108',
+    'go',
+    'status',
+    'reg pc',
+    'rmbreak 0x08000108',
+    'go',
+  ]);
   checks.check('stopped', /Halted/.test(answers[3] ?? ''));
   checks.equal('there', number(answers[4]), 0x08000108);
 }
 
-function program(desk: UsbDesk, { name, base, size }: (typeof IMAGES)[number]): void {
-  const { checks, path } = desk;
+function program(fixture: UsbFixture, { name, base, size }: (typeof IMAGES)[number]): void {
+  const { checks, path } = fixture;
   checks.at('pyOCD v2-1', `program, read ${name}`);
   const image = randomFillSync(new Uint8Array(size));
   const address = `0x${base.toString(16)}`;
   writeFileSync(path('image.bin'), image);
-  const flashed = run(desk, 'pyocd-flashtool', [...TARGET, '-se', '-a', address, path('image.bin')]);
+  const flashed = run(fixture, 'pyocd-flashtool', [...TARGET, '-se', '-a', address, path('image.bin')]);
   checks.check('by its own algorithm', flashed.ok && new RegExp(`Programmed ${size} bytes`).test(flashed.text));
-  run(desk, 'pyocd-tool', [...TARGET, 'savemem', address, String(size), path('back.bin')]);
+  run(fixture, 'pyocd-tool', [...TARGET, 'savemem', address, String(size), path('back.bin')]);
   checks.check('byte for byte', Buffer.from(image).equals(readFileSync(path('back.bin'))));
 }
 
-function erase(desk: UsbDesk): void {
-  const { checks } = desk;
+function erase(fixture: UsbFixture): void {
+  const { checks } = fixture;
   checks.at('pyOCD v2-1', 'erase a sector');
-  const { answers } = console(desk, ['erase 0x08100000 1', 'read32 0x08100000 8', 'read32 0x08104000 4']);
+  const { answers } = console(fixture, ['erase 0x08100000 1', 'read32 0x08100000 8', 'read32 0x08104000 4']);
   checks.check('erased', / ffffffff ffffffff/.test(answers[1] ?? ''));
   checks.check('its neighbour is not', !/ ffffffff/.test(answers[2] ?? ' ffffffff'));
 }

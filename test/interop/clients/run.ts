@@ -4,7 +4,7 @@ import { Checks } from '../openocd/checks.ts';
 import { openocdIdentities, openocdOverTcp } from '../openocd/run.ts';
 import { openocdOnOtherParts } from '../parts/run.ts';
 import { gdbOnOpenocd } from './gdb.ts';
-import { CORES, counted, NOISE } from './judges.ts';
+import { CORES, counted, NOISE } from './native-checks.ts';
 import { usbClients } from './usb-clients.ts';
 import { wholeJobs } from './whole-job.ts';
 

@@ -10,8 +10,8 @@ import { IDENTITIES } from '../../../sim/stlink/identity.ts';
 import type { IdentityName } from '../../../sim/stlink/identity.ts';
 import { gdbOnStUtil } from './gdb.ts';
 import { pyocd, pyocdLists } from './pyocd.ts';
-import { run, TIMEOUT_MS, withUsb } from './usb-desk.ts';
-import type { UsbDesk } from './usb-desk.ts';
+import { run, TIMEOUT_MS, withUsb } from './usb-fixture.ts';
+import type { UsbFixture } from './usb-fixture.ts';
 
 const BANKS = [
   { name: 'bank 1', base: 0x08000000, size: 40_000 },
@@ -21,27 +21,27 @@ const BANKS = [
 /** All USB clients on every face of the probe, as far as each knows it. */
 export async function usbClients(checks: Checks, bridgeProgram: string, elf: string): Promise<void> {
   for (const face of Object.keys(IDENTITIES) as IdentityName[]) {
-    await withUsb(checks, bridgeProgram, face, async (desk) => {
-      stInfo(desk);
-      pyocdLists(desk);
-      if (face !== 'v3') await openocdUsb(desk);
-      if (face !== 'v2-1') stFlash(desk);
-      ownDriver(desk);
-      await hotplug(desk);
+    await withUsb(checks, bridgeProgram, face, async (fixture) => {
+      stInfo(fixture);
+      pyocdLists(fixture);
+      if (face !== 'v3') await openocdUsb(fixture);
+      if (face !== 'v2-1') stFlash(fixture);
+      ownDriver(fixture);
+      await hotplug(fixture);
     });
   }
   // A board of their own: they leave programs running.
-  await withUsb(checks, bridgeProgram, 'v2-1', async (desk) => {
-    pyocd(desk);
-    await gdbOnStUtil(desk, elf);
+  await withUsb(checks, bridgeProgram, 'v2-1', async (fixture) => {
+    pyocd(fixture);
+    await gdbOnStUtil(fixture, elf);
   });
 }
 
-function stInfo(desk: UsbDesk): void {
-  const { checks, face } = desk;
+function stInfo(fixture: UsbFixture): void {
+  const { checks, face } = fixture;
   const { firmware, serial } = IDENTITIES[face];
   checks.at(`st-info ${face}`, '--probe, --serial, --chipid');
-  const probe = run(desk, 'st-info', ['--probe']).text;
+  const probe = run(fixture, 'st-info', ['--probe']).text;
   checks.check('finds one', /Found 1 stlink programmers/.test(probe));
   const [version] = /version: +(\S+)/.exec(probe)?.slice(1) ?? [];
   // How it prints the other numbers is its own affair.
@@ -49,50 +49,50 @@ function stInfo(desk: UsbDesk): void {
   checks.check('version', version?.startsWith(jtag) === true, `${String(version)}, expected ${firmware}`);
   checks.check('flash and sram', /flash: +2097152 [^]*sram: +262144/.test(probe));
   checks.check('family', /chipid: +0x0?419[^]*F42x/.test(probe));
-  checks.check('serial', run(desk, 'st-info', ['--serial']).text.trim() === serial, serial);
-  checks.check('chip id', Number(run(desk, 'st-info', ['--chipid']).text) === 0x419);
-  const reset = run(desk, 'st-info', ['--probe', '--connect-under-reset']).text;
+  checks.check('serial', run(fixture, 'st-info', ['--serial']).text.trim() === serial, serial);
+  checks.check('chip id', Number(run(fixture, 'st-info', ['--chipid']).text) === 0x419);
+  const reset = run(fixture, 'st-info', ['--probe', '--connect-under-reset']).text;
   checks.check('under reset', /chipid: +0x0?419/.test(reset));
 }
 
-function stFlash(desk: UsbDesk): void {
-  const { checks, face, path } = desk;
+function stFlash(fixture: UsbFixture): void {
+  const { checks, face, path } = fixture;
   const at = (operation: string): void => checks.at(`st-flash ${face}`, operation);
   for (const { name, base, size } of BANKS) {
     const image = randomFillSync(new Uint8Array(size));
     const address = `0x${base.toString(16)}`;
     writeFileSync(path(`${name}.bin`), image);
     at(`write, verify, read ${name}`);
-    const write = run(desk, 'st-flash', [
+    const write = run(fixture, 'st-flash', [
       ...(base > 0x08000000 ? ['--reset'] : []),
       'write',
       path(`${name}.bin`),
       address,
     ]);
     checks.check('write and verify', write.ok && /written and verified/.test(write.text));
-    checks.check('read', run(desk, 'st-flash', ['read', path('back.bin'), address, String(size)]).ok);
+    checks.check('read', run(fixture, 'st-flash', ['read', path('back.bin'), address, String(size)]).ok);
     checks.check('byte for byte', Buffer.from(image).equals(readFileSync(path('back.bin'))));
   }
   at('mass_erase');
-  checks.check('erase', run(desk, 'st-flash', ['erase']).ok);
-  checks.check('bank 1 is erased', isErased(desk, 0x08000000, 40_000));
-  checks.check('bank 2 is not: this client knows no MER1', !isErased(desk, 0x08104000, 256));
+  checks.check('erase', run(fixture, 'st-flash', ['erase']).ok);
+  checks.check('bank 1 is erased', isErased(fixture, 0x08000000, 40_000));
+  checks.check('bank 2 is not: this client knows no MER1', !isErased(fixture, 0x08104000, 256));
   at('reset');
-  checks.check('reset', run(desk, 'st-flash', ['reset']).ok);
+  checks.check('reset', run(fixture, 'st-flash', ['reset']).ok);
 }
 
-function isErased(desk: UsbDesk, address: number, size: number): boolean {
-  const file = desk.path('erased.bin');
-  run(desk, 'st-flash', ['read', file, `0x${address.toString(16)}`, String(size)]);
+function isErased(fixture: UsbFixture, address: number, size: number): boolean {
+  const file = fixture.path('erased.bin');
+  run(fixture, 'st-flash', ['read', file, `0x${address.toString(16)}`, String(size)]);
   return readFileSync(file).every((byte) => byte === 0xff);
 }
 
 /** The same operations as over TCP, on OpenOCD's own USB code. */
-async function openocdUsb(desk: UsbDesk): Promise<void> {
-  const { checks, face, path } = desk;
+async function openocdUsb(fixture: UsbFixture): Promise<void> {
+  const { checks, face, path } = fixture;
   const transport = face === 'v2' ? 'dap' : 'hla';
-  const link = { env: desk.bridge.env };
-  const powerCycle = (): Promise<void> => desk.probe.control('power cycle');
+  const link = { env: fixture.bridge.env };
+  const powerCycle = (): Promise<void> => fixture.probe.control('power cycle');
   const client = { checks, client: `OpenOCD ${transport} usb`, transport, link, path, powerCycle } as const;
   // It reads no registers of a core it finds halted, and st-info leaves it so after a reset.
   await powerCycle();
@@ -105,11 +105,11 @@ function driverProcess(work: 'identify' | 'hotplug'): string[] {
   return ['--import=tsx', new URL('own-driver.ts', import.meta.url).pathname, work];
 }
 
-function ownDriver(desk: UsbDesk): void {
-  const { checks, face } = desk;
+function ownDriver(fixture: UsbFixture): void {
+  const { checks, face } = fixture;
   const { firmware, serial } = IDENTITIES[face];
   checks.at(`blindflash ${face}`, 'list, open, identify, memory');
-  const { text } = run(desk, process.execPath, driverProcess('identify'));
+  const { text } = run(fixture, process.execPath, driverProcess('identify'));
   const said = saidBy(text);
   checks.check('listed once', JSON.stringify(said['listed'])?.split(serial).length === 2, String(said['kind']));
   checks.check('firmware', said['firmware'] === firmware, firmware);
@@ -126,8 +126,8 @@ function saidBy(text: string): Record<string, unknown> {
 }
 
 /** The cable is pulled in the middle of a write and put back; the board has a supply of its own. */
-async function hotplug(desk: UsbDesk): Promise<void> {
-  const { checks, face, bridge } = desk;
+async function hotplug(fixture: UsbFixture): Promise<void> {
+  const { checks, face, bridge } = fixture;
   checks.at(`blindflash ${face}`, 'unplug, plug');
   const child = spawn(process.execPath, driverProcess('hotplug'), {
     env: bridge.env,

@@ -16,7 +16,7 @@ const FLASH_BASE = 0x08000000;
 const TIMEOUT_MS = 90_000;
 const event = (name: string) => (told: Told) => told['event'] === name;
 
-interface Desk {
+interface Fixture {
   readonly folder: string;
   readonly probe: VirtualProbe;
   readonly bridge: UsbBridge;
@@ -26,19 +26,23 @@ interface Desk {
 /** Runs a job on every face, then one with the cable pulled. */
 export async function wholeJobs(checks: Checks, bridgeProgram: string): Promise<void> {
   for (const face of Object.keys(IDENTITIES) as IdentityName[]) {
-    await withDesk(bridgeProgram, face, (desk) => plainJob(checks, face, desk));
+    await withFixture(bridgeProgram, face, (fixture) => plainJob(checks, face, fixture));
   }
-  await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'self-powered'));
-  await withDesk(bridgeProgram, 'v2-1', (desk) => unpluggedJob(checks, desk, 'probe-powered'));
+  await withFixture(bridgeProgram, 'v2-1', (fixture) => unpluggedJob(checks, fixture, 'self-powered'));
+  await withFixture(bridgeProgram, 'v2-1', (fixture) => unpluggedJob(checks, fixture, 'probe-powered'));
 }
 
-async function withDesk(program: string, face: IdentityName, work: (desk: Desk) => Promise<void>): Promise<void> {
+async function withFixture(
+  program: string,
+  face: IdentityName,
+  work: (fixture: Fixture) => Promise<void>,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'blindflash-job-'));
   const flash = join(folder, 'flash.bin');
   const probe = await startProbe(['--stlink', face, '--usb-socket', join(folder, 'usb'), '--flash', flash, '--uart']);
   const bridge = await startBridge(program, join(folder, 'usb'));
   const actors: Actor[] = [];
-  const start: Desk['start'] = (name, words, home, env = {}) => {
+  const start: Fixture['start'] = (name, words, home, env = {}) => {
     const actor = new Actor(name, words, { ...(env as Record<string, string>), BLINDFLASH_HOME: join(folder, home) });
     actors.push(actor);
     return actor;
@@ -62,7 +66,7 @@ function typesWord(agent: Actor): void {
 }
 
 /** Relay, keys, vendor and customer, until the customer has a sheet to agree to. */
-async function begin({ folder, bridge, start }: Desk, image: string, options: readonly string[]) {
+async function begin({ folder, bridge, start }: Fixture, image: string, options: readonly string[]) {
   const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0'], 'relay');
   const url = String((await relay.hear(event('listening')))['url']);
   await start('keygen', ['keygen', '--no-passphrase'], 'vendor').succeeded();
@@ -75,21 +79,21 @@ async function begin({ folder, bridge, start }: Desk, image: string, options: re
   return { vendor, agent };
 }
 
-async function plainJob(checks: Checks, face: IdentityName, desk: Desk): Promise<void> {
-  const { vendor, agent } = await begin(desk, IMAGE, []);
+async function plainJob(checks: Checks, face: IdentityName, fixture: Fixture): Promise<void> {
+  const { vendor, agent } = await begin(fixture, IMAGE, []);
   const statuses = await Promise.all([vendor.ended(), agent.ended()]);
-  judge(
+  report(
     checks,
     `agent over usb, ${face}`,
     'whole job',
     statuses.every((status) => status === 0),
     statuses.join(' '),
   );
-  await desk.probe.control('power cycle');
+  await fixture.probe.control('power cycle');
   await new Promise((resolve) => setTimeout(resolve, 2500));
-  const greeted = desk.probe.uart.some((line) => line.includes('example application'));
-  judge(checks, `agent over usb, ${face}`, 'image boots', greeted, desk.probe.uart.slice(0, 2).join(' | '));
-  const flash = readFileSync(join(desk.folder, 'flash.bin'));
+  const greeted = fixture.probe.uart.some((line) => line.includes('example application'));
+  report(checks, `agent over usb, ${face}`, 'image boots', greeted, fixture.probe.uart.slice(0, 2).join(' | '));
+  const flash = readFileSync(join(fixture.folder, 'flash.bin'));
   const { segments } = readImage(new Uint8Array(readFileSync(IMAGE)), { name: IMAGE });
   const same = segments.every(({ address, bytes }) =>
     flash
@@ -97,39 +101,39 @@ async function plainJob(checks: Checks, face: IdentityName, desk: Desk): Promise
       .subarray(0, bytes.length)
       .equals(bytes),
   );
-  judge(checks, `agent over usb, ${face}`, 'flash equal', same, `${segments.length} segments`);
+  report(checks, `agent over usb, ${face}`, 'flash equal', same, `${segments.length} segments`);
 }
 
 /**
  * The cable is pulled while the board is being written (a probe-powered one goes dark); plugged again, the job is
  * resumed to its good end.
  */
-async function unpluggedJob(checks: Checks, desk: Desk, board: 'self-powered' | 'probe-powered'): Promise<void> {
-  const image = join(desk.folder, 'image.bin');
+async function unpluggedJob(checks: Checks, fixture: Fixture, board: 'self-powered' | 'probe-powered'): Promise<void> {
+  const image = join(fixture.folder, 'image.bin');
   const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 2654435761) >>> 13);
   new DataView(bytes.buffer).setUint32(0, 0x20020000, true);
   new DataView(bytes.buffer).setUint32(4, 0x08000201, true);
   writeFileSync(image, bytes);
-  const { vendor, agent } = await begin(desk, image, ['--base', '0x08000000']);
+  const { vendor, agent } = await begin(fixture, image, ['--base', '0x08000000']);
   await vendor.hear((told) => told['event'] === 'sector' && told['sector'] === 2);
-  await desk.bridge.unplug();
-  if (board === 'probe-powered') await desk.probe.control('power off');
+  await fixture.bridge.unplug();
+  if (board === 'probe-powered') await fixture.probe.control('power off');
   const pulled = await agent.ended();
-  judge(checks, `agent over usb, ${board}`, 'says so', pulled === 10, `status ${pulled}`);
+  report(checks, `agent over usb, ${board}`, 'says so', pulled === 10, `status ${pulled}`);
   const stopped = await vendor.hear(event('stopped'));
   const vendorStatus = await vendor.ended();
-  judge(checks, `agent over usb, ${board}`, 'the vendor is told', vendorStatus === 10, `status ${vendorStatus}`);
-  if (board === 'probe-powered') await desk.probe.control('power on');
-  await desk.bridge.plug();
+  report(checks, `agent over usb, ${board}`, 'the vendor is told', vendorStatus === 10, `status ${vendorStatus}`);
+  if (board === 'probe-powered') await fixture.probe.control('power on');
+  await fixture.bridge.plug();
   const resume = ['flash', image, '--base', '0x08000000', '--resume', String(stopped['job']), '--no-code'];
-  const vendorAgain = desk.start('controller again', resume, 'vendor');
-  const agentAgain = desk.start('agent again', ['agent'], 'customer', desk.bridge.env);
+  const vendorAgain = fixture.start('controller again', resume, 'vendor');
+  const agentAgain = fixture.start('agent again', ['agent'], 'customer', fixture.bridge.env);
   typesWord(agentAgain);
   agentAgain.type('yes'); // to “A job was interrupted. Go on with it?”
   const statuses = await Promise.all([vendorAgain.ended(), agentAgain.ended()]);
   const skipped = vendorAgain.told.some((told) => told['event'] === 'sector' && told['skipped'] === true);
   const words = `${statuses.join(' ')}, a good sector was ${skipped ? '' : 'not '}skipped`;
-  judge(
+  report(
     checks,
     `agent over usb, ${board}`,
     'resumed',
@@ -139,7 +143,7 @@ async function unpluggedJob(checks: Checks, desk: Desk, board: 'self-powered' | 
 }
 
 /** One check, in its place of the table. */
-function judge(checks: Checks, client: string, operation: string, holds: boolean, detail: string): void {
+function report(checks: Checks, client: string, operation: string, holds: boolean, detail: string): void {
   checks.at(client, operation);
   checks.check(operation, holds, detail);
 }

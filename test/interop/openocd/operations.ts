@@ -8,7 +8,7 @@ import { openocd } from './session.ts';
 import type { Link, Session, Transport } from './session.ts';
 
 /** One client on one link, working in a scratch folder. */
-export interface Desk {
+export interface Fixture {
   readonly checks: Checks;
   readonly client: string;
   readonly transport: Transport;
@@ -45,23 +45,23 @@ export function counterProgram(): Uint8Array {
 }
 
 /** Runs a session; that it ended well is the operation's first check. */
-function session(desk: Desk, operation: string, commands: readonly string[], timeoutMs?: number): Session {
-  desk.checks.at(desk.client, operation);
-  const result = openocd(desk.transport, desk.link, commands, timeoutMs);
-  desk.checks.check('session', result.status === 0, `${result.seconds.toFixed(1)} s`);
+function session(fixture: Fixture, operation: string, commands: readonly string[], timeoutMs?: number): Session {
+  fixture.checks.at(fixture.client, operation);
+  const result = openocd(fixture.transport, fixture.link, commands, timeoutMs);
+  fixture.checks.check('session', result.status === 0, `${result.seconds.toFixed(1)} s`);
   return result;
 }
 
-function values(desk: Desk, result: Session, expected: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(expected)) desk.checks.equal(name, result.value(name), value);
+function values(fixture: Fixture, result: Session, expected: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(expected)) fixture.checks.equal(name, result.value(name), value);
 }
 
-function says(desk: Desk, result: Session, name: string, pattern: RegExp): void {
-  desk.checks.check(name, pattern.test(result.text), pattern.source);
+function says(fixture: Fixture, result: Session, name: string, pattern: RegExp): void {
+  fixture.checks.check(name, pattern.test(result.text), pattern.source);
 }
 
-export function identity(desk: Desk): void {
-  const result = session(desk, 'init, halt, reg', [
+export function identity(fixture: Fixture): void {
+  const result = session(fixture, 'init, halt, reg', [
     'init',
     'halt',
     `say cpuid ${word(0xe000ed00)}`,
@@ -72,7 +72,7 @@ export function identity(desk: Desk): void {
     'reg',
     `say xpsr_thumb [expr {(${register('xPSR')} >> 24) & 1}]`,
   ]);
-  values(desk, result, {
+  values(fixture, result, {
     cpuid: 0x410fc241,
     idcode: 0x20036419,
     rom_entry_0: 0xfff0f003,
@@ -80,25 +80,25 @@ export function identity(desk: Desk): void {
     flash_kib: 2048,
     xpsr_thumb: 1,
   });
-  says(desk, result, 'comparators', /6 breakpoints, 4 watchpoints/);
+  says(fixture, result, 'comparators', /6 breakpoints, 4 watchpoints/);
 }
 
-export function debugPort(desk: Desk): void {
-  const result = session(desk, 'dap info', [
+export function debugPort(fixture: Fixture): void {
+  const result = session(fixture, 'dap info', [
     'init',
     'say dpidr [stm32f4x.dap dpreg 0]',
     'say ap_idr [stm32f4x.dap apreg 0 0xfc]',
     'say ap_base [stm32f4x.dap apreg 0 0xf8]',
     'dap info',
   ]);
-  values(desk, result, { dpidr: 0x2ba01477, ap_idr: 0x24770011, ap_base: 0xe00ff003 });
+  values(fixture, result, { dpidr: 0x2ba01477, ap_idr: 0x24770011, ap_base: 0xe00ff003 });
   for (const part of ['SCS', 'DWT', 'FPB|FBP|Breakpoint', 'ITM', 'TPIU', 'ETM']) {
-    says(desk, result, `names ${part}`, new RegExp(part));
+    says(fixture, result, `names ${part}`, new RegExp(part));
   }
 }
 
-export function runControl(desk: Desk): void {
-  const result = session(desk, 'reset, step, breakpoint', [
+export function runControl(fixture: Fixture): void {
+  const result = session(fixture, 'reset, step, breakpoint', [
     'init',
     'reset halt',
     `say pc_after_reset ${register('pc')}`,
@@ -126,7 +126,7 @@ export function runControl(desk: Desk): void {
     `say r0_ran [expr {${register('r0')} > 1000}]`,
     'resume',
   ]);
-  values(desk, result, {
+  values(fixture, result, {
     pc_after_reset: 0x08000100,
     sp_after_reset: 0x20010000,
     pc_after_step: 0x08000102,
@@ -139,8 +139,8 @@ export function runControl(desk: Desk): void {
   });
 }
 
-export function watchpoint(desk: Desk): void {
-  const result = session(desk, 'watchpoint', [
+export function watchpoint(fixture: Fixture): void {
+  const result = session(fixture, 'watchpoint', [
     'init',
     'reset halt',
     `write_memory ${hex(COUNTER)} 32 0`,
@@ -158,16 +158,16 @@ export function watchpoint(desk: Desk): void {
     `say runs_without [expr {${register('r0')} > 100}]`,
     'resume',
   ]);
-  values(desk, result, { counter_at_watchpoint: 1, r0_at_watchpoint: 1, pc_soon_after: 1, runs_without: 1 });
+  values(fixture, result, { counter_at_watchpoint: 1, r0_at_watchpoint: 1, pc_soon_after: 1, runs_without: 1 });
   // OpenOCD reads and clears the flag in DAP mode; in HLA mode it leaves it and knows no reason.
-  if (desk.transport === 'dap') says(desk, result, 'reason told', /halted due to watchpoint/);
-  else values(desk, result, { trap_flag: 1 });
+  if (fixture.transport === 'dap') says(fixture, result, 'reason told', /halted due to watchpoint/);
+  else values(fixture, result, { trap_flag: 1 });
 }
 
-export function memory(desk: Desk): void {
-  const image = desk.path('program.bin');
+export function memory(fixture: Fixture): void {
+  const image = fixture.path('program.bin');
   writeFileSync(image, counterProgram());
-  const result = session(desk, 'mdw, mww, load_image', [
+  const result = session(fixture, 'mdw, mww, load_image', [
     'init',
     'reset halt',
     'mww 0x20000100 0x11223344',
@@ -190,18 +190,18 @@ export function memory(desk: Desk): void {
     `say alive_after_fault ${word(0xe000ed00)}`,
     'resume',
   ]);
-  values(desk, result, {
+  values(fixture, result, {
     unaligned: 0x33,
     second: 0x55667788,
     pc_at_soft_breakpoint: 0x20001108,
     r0_at_soft_breakpoint: 1,
     alive_after_fault: 0x410fc241,
   });
-  says(desk, result, 'words shown', /0x20000100: 11223344 55667788/);
+  says(fixture, result, 'words shown', /0x20000100: 11223344 55667788/);
 }
 
-export function eraseSectors(desk: Desk): void {
-  const result = session(desk, 'flash probe, erase_sector', [
+export function eraseSectors(fixture: Fixture): void {
+  const result = session(fixture, 'flash probe, erase_sector', [
     'init',
     'reset init',
     'flash probe 0',
@@ -214,20 +214,20 @@ export function eraseSectors(desk: Desk): void {
     `say kept ${word(0x08000000)}`,
     'flash erase_check 0',
   ]);
-  values(desk, result, { erased_bank1: 0xffffffff, erased_bank2: 0xffffffff, kept: 0x20010000 });
-  says(desk, result, 'dual bank of 2 MB', /Dual Bank 2048 kiB STM32F42x\/43x\/469\/479 found/);
-  says(desk, result, 'options_read', /stm32f2x user_options 0x[0-9A-Fa-f]+/);
+  values(fixture, result, { erased_bank1: 0xffffffff, erased_bank2: 0xffffffff, kept: 0x20010000 });
+  says(fixture, result, 'dual bank of 2 MB', /Dual Bank 2048 kiB STM32F42x\/43x\/469\/479 found/);
+  says(fixture, result, 'options_read', /stm32f2x user_options 0x[0-9A-Fa-f]+/);
 }
 
 /** The asynchronous loader and the CRC algorithm run on the chip. */
-export function writeAndVerify(desk: Desk, base: number, size: number): void {
+export function writeAndVerify(fixture: Fixture, base: number, size: number): void {
   const bank = base < BANK2 ? 'bank 1' : 'bank 2';
   const image = randomFillSync(new Uint8Array(size));
-  const file = desk.path('image.bin');
-  const [dump, back] = [desk.path('image.dump'), desk.path('image.bank')];
+  const file = fixture.path('image.bin');
+  const [dump, back] = [fixture.path('image.dump'), fixture.path('image.bank')];
   writeFileSync(file, image);
   const at = hex(base);
-  const result = session(desk, `write, verify, read ${bank}`, [
+  const result = session(fixture, `write, verify, read ${bank}`, [
     'init',
     'reset init',
     `flash write_image erase ${file} ${at}`,
@@ -235,16 +235,16 @@ export function writeAndVerify(desk: Desk, base: number, size: number): void {
     `dump_image ${dump} ${at} ${size}`,
     `flash read_bank 0 ${back} ${hex(base - 0x08000000)} ${size}`,
   ]);
-  says(desk, result, 'write_image', /wrote \d+ bytes from file/);
-  says(desk, result, 'verify_image', new RegExp(`verified ${size} bytes`));
-  desk.checks.check('dump_image, byte for byte', Buffer.from(image).equals(readOr(dump)));
-  desk.checks.check('read_bank, byte for byte', Buffer.from(image).equals(readOr(back)));
+  says(fixture, result, 'write_image', /wrote \d+ bytes from file/);
+  says(fixture, result, 'verify_image', new RegExp(`verified ${size} bytes`));
+  fixture.checks.check('dump_image, byte for byte', Buffer.from(image).equals(readOr(dump)));
+  fixture.checks.check('read_bank, byte for byte', Buffer.from(image).equals(readOr(back)));
   const took = [...result.text.matchAll(/(wrote|verified|dumped) (\d+) bytes.* in ([\d.]+)s/g)];
   process.stdout.write(`     ${took.map(([, what, bytes, s]) => `${what} ${bytes} B in ${s} s`).join('; ')}\n`);
 }
 
-export function massErase(desk: Desk): void {
-  const result = session(desk, 'mass_erase', [
+export function massErase(fixture: Fixture): void {
+  const result = session(fixture, 'mass_erase', [
     'init',
     'reset init',
     ...ERASED_STARTS,
@@ -255,14 +255,14 @@ export function massErase(desk: Desk): void {
     `say bank1 ${word(0x08000000)}`,
     `say bank2 ${word(BANK2)}`,
   ]);
-  values(desk, result, { filled: 0x12345678, bank1: 0xffffffff, bank2: 0xffffffff });
+  values(fixture, result, { filled: 0x12345678, bank1: 0xffffffff, bank2: 0xffffffff });
 }
 
 /** Level 1 on, a look from outside, level 0 again: the chip must have erased itself. */
-export async function readProtection(desk: Desk): Promise<void> {
+export async function readProtection(fixture: Fixture): Promise<void> {
   const level = `[expr {(${word(FLASH_OPTCR)} >> 8) & 0xff}]`;
   const readable = '[expr {![catch {read_memory 0x08000000 32 1}]}]';
-  const filled = session(desk, 'lock, unlock', [
+  const filled = session(fixture, 'lock, unlock', [
     'init',
     'reset init',
     ...ERASED_STARTS,
@@ -270,24 +270,24 @@ export async function readProtection(desk: Desk): Promise<void> {
     `say word ${word(0x08000000)}`,
     'stm32f2x lock 0',
   ]);
-  values(desk, filled, { word: 0x5ec2e75a });
-  await desk.powerCycle();
-  const locked = session(desk, 'lock, unlock', [
+  values(fixture, filled, { word: 0x5ec2e75a });
+  await fixture.powerCycle();
+  const locked = session(fixture, 'lock, unlock', [
     'init',
     'halt',
     `say level_0 [expr {${level} == 0xaa}]`,
     `say readable ${readable}`,
     'stm32f2x unlock 0',
   ]);
-  values(desk, locked, { level_0: 0, readable: 0 });
-  await desk.powerCycle();
-  const unlocked = session(desk, 'lock, unlock', [
+  values(fixture, locked, { level_0: 0, readable: 0 });
+  await fixture.powerCycle();
+  const unlocked = session(fixture, 'lock, unlock', [
     'init',
     'halt',
     `say level_byte ${level}`,
     `say word ${word(0x08000000)}`,
   ]);
-  values(desk, unlocked, { level_byte: 0xaa, word: 0xffffffff });
+  values(fixture, unlocked, { level_byte: 0xaa, word: 0xffffffff });
 }
 
 function readOr(file: string): Uint8Array {

@@ -4,23 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Checks } from './checks.ts';
 import * as operations from './operations.ts';
-import type { Desk } from './operations.ts';
+import type { Fixture } from './operations.ts';
 import type { Transport } from './session.ts';
 import { startProbe } from './virtual-probe.ts';
 
 /** Everything OpenOCD does over TCP on a board of its own. */
 export async function openocdOverTcp(checks: Checks, transport: Transport): Promise<void> {
-  await withDesk(checks, transport, `OpenOCD ${transport}`, [], async (desk) => {
-    operations.identity(desk);
-    if (transport === 'dap') operations.debugPort(desk);
-    operations.runControl(desk);
-    operations.watchpoint(desk);
-    operations.memory(desk);
-    operations.eraseSectors(desk);
-    operations.writeAndVerify(desk, 0x08000000, 64 * 1024);
-    operations.writeAndVerify(desk, 0x08100000, 40_000);
-    operations.massErase(desk);
-    await operations.readProtection(desk);
+  await withFixture(checks, transport, `OpenOCD ${transport}`, [], async (fixture) => {
+    operations.identity(fixture);
+    if (transport === 'dap') operations.debugPort(fixture);
+    operations.runControl(fixture);
+    operations.watchpoint(fixture);
+    operations.memory(fixture);
+    operations.eraseSectors(fixture);
+    operations.writeAndVerify(fixture, 0x08000000, 64 * 1024);
+    operations.writeAndVerify(fixture, 0x08100000, 40_000);
+    operations.massErase(fixture);
+    await operations.readProtection(fixture);
   });
 }
 
@@ -31,16 +31,16 @@ export async function openocdIdentities(checks: Checks): Promise<void> {
     { stlink: 'v2-1', transport: 'hla' },
   ] as const;
   for (const { stlink, transport } of faces) {
-    await withDesk(checks, transport, `OpenOCD ${transport}`, ['--stlink', stlink], operations.identity);
+    await withFixture(checks, transport, `OpenOCD ${transport}`, ['--stlink', stlink], operations.identity);
   }
 }
 
-async function withDesk(
+async function withFixture(
   checks: Checks,
   transport: Transport,
   client: string,
   args: readonly string[],
-  work: (desk: Desk) => void | Promise<void>,
+  work: (fixture: Fixture) => void | Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'openocd-check-'));
   const path = (name: string): string => join(folder, name);

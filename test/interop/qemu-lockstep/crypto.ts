@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stepToFinish } from './bare-core.ts';
-import { countOnUnicorn, runQemu } from './judges.ts';
+import { countOnUnicorn, runQemu } from './reference-cores.ts';
 
 const RAM = 0x20000000;
 const RESULT = 0x20010000;

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runToBreakpoint } from './bare-core.ts';
-import { runQemu } from './judges.ts';
+import { runQemu } from './reference-cores.ts';
 
 const RAM = 0x20000000;
 const RESULT = 0x20010000;

@@ -17,7 +17,7 @@ export type KindName = 'integer' | 'float' | 'exceptions' | 'encodings' | 'float
 
 export interface Kind {
   readonly name: KindName;
-  /** Unicorn has no exceptions, so only QEMU judges kinds that raise them. */
+  /** Unicorn has no exceptions, so only QEMU checks kinds that raise them. */
   readonly onUnicorn: boolean;
   readonly float: boolean;
   /** Steps in a block. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runToBreakpoint } from './bare-core.ts';
 import { leftOut } from './encodings.ts';
-import { runQemu, runUnicorn } from './judges.ts';
+import { runQemu, runUnicorn } from './reference-cores.ts';
 import { PLANTS, plant, type Plant } from './plants.ts';
 import { assembly, type Block, DUMP, dumpNames, type Kind, KINDS, makeBlocks } from './program.ts';
 
@@ -53,7 +53,7 @@ function view(bytes: Uint8Array): DataView {
 }
 
 interface Verdict {
-  readonly judge: string;
+  readonly reference: string;
   readonly dump: Uint8Array;
 }
 
@@ -64,10 +64,10 @@ interface Round {
   readonly verdicts: readonly Verdict[];
 }
 
-/** Blocks where core and judge differ. */
-function differences({ kind, blocks, ours }: Round, { judge, dump }: Verdict): number[] {
+/** Blocks where core and reference differ. */
+function differences({ kind, blocks, ours }: Round, { reference, dump }: Verdict): number[] {
   const size = dumpNames(kind).length * 4;
-  if (dump.length !== blocks.length * size) throw new Error(`${judge} printed ${dump.length} bytes`);
+  if (dump.length !== blocks.length * size) throw new Error(`${reference} printed ${dump.length} bytes`);
   const same = (index: number): boolean =>
     Buffer.compare(ours.subarray(index * size, (index + 1) * size), dump.subarray(index * size, (index + 1) * size)) ===
     0;
@@ -75,14 +75,14 @@ function differences({ kind, blocks, ours }: Round, { judge, dump }: Verdict): n
 }
 
 /** Says how block `index` differs. */
-function explain({ kind, blocks, ours }: Round, { judge, dump }: Verdict, index: number): void {
+function explain({ kind, blocks, ours }: Round, { reference, dump }: Verdict, index: number): void {
   const names = dumpNames(kind);
   const block = blocks[index]!;
   console.error(`${kind.name}, block ${index} differs:`);
   names.forEach((name, word) => {
     const at = (index * names.length + word) * 4;
     const [mine, other] = [view(ours).getUint32(at, true), view(dump).getUint32(at, true)];
-    if (mine !== other) console.error(`  ${name}: core ${mine.toString(16)}, ${judge} ${other.toString(16)}`);
+    if (mine !== other) console.error(`  ${name}: core ${mine.toString(16)}, ${reference} ${other.toString(16)}`);
   });
   const floats = block.floats.map((value) => value.toString(16)).join(' ');
   console.error([...block.setup, `; floats ${floats}`, '; --- body', ...block.body].map((l) => `    ${l}`).join('\n'));
@@ -92,8 +92,8 @@ function runRound(directory: string, seed: number, count: number, kind: Kind, pl
   const { blocks, made } = makeBlocks(seed, count, kind);
   const { elf, bin, image } = build(directory, assembly(blocks, kind));
   const bytes = blocks.length * dumpNames(kind).length * 4;
-  const verdicts: Verdict[] = [{ judge: 'qemu', dump: runQemu(elf) }];
-  if (kind.onUnicorn) verdicts.push({ judge: 'unicorn', dump: runUnicorn(bin, DUMP, bytes) });
+  const verdicts: Verdict[] = [{ reference: 'qemu', dump: runQemu(elf) }];
+  if (kind.onUnicorn) verdicts.push({ reference: 'unicorn', dump: runUnicorn(bin, DUMP, bytes) });
   const ours = runToBreakpoint(planted === undefined ? image : plant(image, planted), 20e9).ram;
   return [{ kind, blocks, ours: ours.subarray(DUMP - RAM, DUMP - RAM + bytes), verdicts }, made];
 }
@@ -119,10 +119,10 @@ function runKind(directory: string, seed: number, count: number, kind: Kind): Ta
       for (const index of different.slice(0, 3)) explain(result, verdict, index);
     }
   }
-  const judges = kind.onUnicorn ? 'QEMU and Unicorn' : 'QEMU';
+  const names = kind.onUnicorn ? 'QEMU and Unicorn' : 'QEMU';
   const seconds = ((performance.now() - begin) / 1e3).toFixed(1);
   const blocks = `${tally.passed} of ${tally.passed + tally.failed} blocks agree`;
-  console.log(`${kind.name}: ${tally.instructions} instructions against ${judges}, ${blocks}, ${seconds} s`);
+  console.log(`${kind.name}: ${tally.instructions} instructions against ${names}, ${blocks}, ${seconds} s`);
   return tally;
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { STAGES, Program, type Stage } from './programs.ts';
-import { wrongs } from './judge.ts';
+import { wrongs } from './wrongs.ts';
 import { blindflash, codeAheadScene, customerScene, typedAheadScene, vendorScene, type World } from './scenes.ts';
 
 const MESSAGES = 2000;

@@ -6,7 +6,7 @@ import { seededRandom } from '../../fixtures/seeded.ts';
 import { HostileAgent } from './hostile-agent.ts';
 import { hostileUtf8, hostileText, type Dice } from './hostile-text.ts';
 import { HostileVendor } from './hostile-vendor.ts';
-import { wrongs } from './judge.ts';
+import { wrongs } from './wrongs.ts';
 import { Program, type Stage } from './programs.ts';
 
 const MAIN = new URL('../../../cli/main.ts', import.meta.url);
@@ -39,7 +39,7 @@ export function blindflash(
   return new Program(MAIN, all, stage.term, { BLINDFLASH_HOME: join(world.folder, home) });
 }
 
-function judged(program: Program, stage: Stage): string[] {
+function wrongsOf(program: Program, stage: Stage): string[] {
   const terminal = stage.term !== undefined;
   return wrongs(program.shown, { terminal, bar: terminal && stage.term !== 'dumb' && !stage.json, json: stage.json });
 }
@@ -66,7 +66,7 @@ export async function vendorScene(world: World, stage: Stage, seed: number, prob
   } finally {
     vendor.stop();
   }
-  return [...found, ...judged(vendor, stage)];
+  return [...found, ...wrongsOf(vendor, stage)];
 }
 
 /** Up to the question, away with it, and another in its place. */
@@ -123,7 +123,7 @@ export async function customerScene(world: World, stage: Stage, seed: number): P
     agent.stop();
     vendor.close();
   }
-  return judged(agent, stage);
+  return wrongsOf(agent, stage);
 }
 
 /**
@@ -153,7 +153,7 @@ export async function typedAheadScene(world: World, stage: Stage): Promise<strin
     agent.stop();
     vendor.close();
   }
-  return [...found, ...judged(agent, stage)];
+  return [...found, ...wrongsOf(agent, stage)];
 }
 
 /** `y` and a code typed before the vendor is asked: no answer. */
@@ -179,5 +179,5 @@ export async function codeAheadScene(world: World, stage: Stage, seed: number): 
     vendor.stop();
     await vendor.ended();
   }
-  return [...found, ...judged(vendor, stage)];
+  return [...found, ...wrongsOf(vendor, stage)];
 }

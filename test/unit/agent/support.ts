@@ -1,4 +1,4 @@
-// Benches for the agent's tests: two ends of a room in memory, a controller that plays a script, a
+// Fixtures for the agent's tests: two ends of a room in memory, a controller that plays a script, a
 // customer who notes everything.
 import {
   exchangeKeyPair,

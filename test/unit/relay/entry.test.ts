@@ -26,7 +26,7 @@ class SlowNeighbours implements Neighbours {
   }
 }
 
-function bench(maxRooms = 10) {
+function fixture(maxRooms = 10) {
   const clock = new ManualClock();
   const control = changeableControl(everyTenant);
   const neighbours = new SlowNeighbours();
@@ -57,7 +57,7 @@ const closed = (name: CloseName): number => CLOSE[name].code;
 
 describe('entering a room while other relays are asked', () => {
   it('waits unread and uncounted until the answer is here, then is welcomed', async () => {
-    const { present, neighbours, relay } = bench();
+    const { present, neighbours, relay } = fixture();
     const side = await present();
     assert.deepEqual(side.heard, ['challenge']);
     assert.ok(side.theirs.paused);
@@ -70,7 +70,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('does not ask about a room somebody of which is here', async () => {
-    const { present, neighbours } = bench();
+    const { present, neighbours } = fixture();
     await present({ side: 1 });
     neighbours.asked[0]!.answer('here');
     await settle();
@@ -80,14 +80,14 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('asks nobody for a link that is not admitted', async () => {
-    const { present, neighbours } = bench();
+    const { present, neighbours } = fixture();
     const side = await present({ relay: 'q.test' });
     assert.equal(side.ours.closedWith, closed('wrongRelay'));
     assert.equal(neighbours.asked.length, 0);
   });
 
   it('is sent away to come again when the room is elsewhere', async () => {
-    const { present, neighbours, relay, clock } = bench();
+    const { present, neighbours, relay, clock } = fixture();
     const side = await present();
     neighbours.asked[0]!.answer('elsewhere');
     await settle();
@@ -97,7 +97,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('is welcomed here when the neighbours fail, or say nothing for 50 ms; a late answer changes nothing', async () => {
-    const { present, neighbours, relay, clock } = bench();
+    const { present, neighbours, relay, clock } = fixture();
     const failed = await present({ room: 1 });
     neighbours.asked[0]!.fail();
     await settle();
@@ -114,7 +114,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('may end meanwhile and is then nowhere, whatever is answered', async () => {
-    const { present, neighbours, relay, clock } = bench();
+    const { present, neighbours, relay, clock } = fixture();
     const side = await present();
     side.ours.close(1000);
     await settle();
@@ -126,7 +126,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('hands over in order what came early, and what was sent after it', async () => {
-    const { present, neighbours } = bench();
+    const { present, neighbours } = fixture();
     const [agent, controller] = [await present({ side: 1 }), await present({ side: 2 })];
     for (const size of [1, 2]) agent.theirs.onMessage(data(size));
     agent.ours.send(data(3));
@@ -143,7 +143,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('is closed when more comes early than a relay ever holds', async () => {
-    const { present, neighbours, relay } = bench();
+    const { present, neighbours, relay } = fixture();
     const side = await present();
     for (let held = 0; held <= LINK.waitingBytes; held += 8192) side.theirs.onMessage(data(8191));
     await settle();
@@ -154,7 +154,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('meets the limits that hold when it enters, not when it asked', async () => {
-    const { present, neighbours, relay } = bench(1);
+    const { present, neighbours, relay } = fixture(1);
     const [first, second] = [await present({ room: 1 }), await present({ room: 2 })];
     for (const { answer } of neighbours.asked) answer('here');
     await settle();
@@ -164,7 +164,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('is refused when its tenant was taken off the list meanwhile', async () => {
-    const { present, neighbours, control } = bench();
+    const { present, neighbours, control } = fixture();
     const side = await present();
     control.set(() => undefined);
     neighbours.asked[0]!.answer('here');
@@ -173,7 +173,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('is refused when its room was revoked meanwhile', async () => {
-    const { present, neighbours } = bench();
+    const { present, neighbours } = fixture();
     const [agent, controller] = [await present({ side: 1 }), await present({ side: 2 })];
     neighbours.asked[1]!.answer('here');
     await settle();
@@ -186,7 +186,7 @@ describe('entering a room while other relays are asked', () => {
   });
 
   it('is told to come back when the relay stops', async () => {
-    const { present, neighbours, relay, clock } = bench();
+    const { present, neighbours, relay, clock } = fixture();
     const side = await present();
     relay.stop();
     neighbours.asked[0]!.answer('here');

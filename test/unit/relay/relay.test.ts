@@ -12,7 +12,7 @@ import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { changeableControl, handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
 
-function bench(findTenant: FindTenant = everyTenant, maxRooms = 10) {
+function fixture(findTenant: FindTenant = everyTenant, maxRooms = 10) {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const control = changeableControl(findTenant);
@@ -61,7 +61,7 @@ const names = (heard: readonly LinkMessage[]): string[] =>
 
 describe('relay', () => {
   it('introduces two sides and passes DATA both ways, byte for byte', async () => {
-    const { pair, relay } = bench();
+    const { pair, relay } = fixture();
     const { agent, controller } = await pair();
     assert.deepEqual(names(agent.heard), ['welcome 0', 'peer 1']);
     assert.deepEqual(names(controller.heard), ['welcome 1']);
@@ -74,7 +74,7 @@ describe('relay', () => {
   });
 
   it('drops DATA for an absent side and tells who stays that the other has gone', async () => {
-    const { pair, join, relay } = bench();
+    const { pair, join, relay } = fixture();
     const { agent, controller } = await pair();
     controller.ours.close(1000);
     await settle();
@@ -87,7 +87,7 @@ describe('relay', () => {
   });
 
   it('lets the newest proof win and closes the older link as superseded', async () => {
-    const { pair, join, relay } = bench();
+    const { pair, join, relay } = fixture();
     const { agent, controller } = await pair();
     const again = await join({ side: 1 });
     assert.equal(agent.ours.closedWith, CLOSE.superseded.code);
@@ -101,7 +101,7 @@ describe('relay', () => {
   });
 
   it('keeps rooms of different tenants apart though the id is the same', async () => {
-    const { join } = bench();
+    const { join } = fixture();
     const agent = await join({ side: 1, tenant: 1 });
     const foreign = await join({ side: 2, tenant: 9 });
     assert.deepEqual(names(agent.heard), ['welcome 0']);
@@ -112,7 +112,7 @@ describe('relay', () => {
   });
 
   it('challenges every link with a nonce of its own, so that a recorded PRESENT is worthless', async () => {
-    const { connect } = bench();
+    const { connect } = fixture();
     const first = connect();
     await settle();
     const [challenge] = first.heard;
@@ -130,7 +130,7 @@ describe('relay', () => {
   });
 
   it('closes whoever is silent for 10 s after the challenge', async () => {
-    const { connect, clock, relay } = bench();
+    const { connect, clock, relay } = fixture();
     const { ours } = connect();
     await clock.advance(9_999);
     assert.equal(ours.closedWith, undefined);
@@ -145,7 +145,7 @@ describe('relay', () => {
       Uint8Array.of(0x7f),
       Uint8Array.of(0x10),
     ]) {
-      const { pair } = bench();
+      const { pair } = fixture();
       const { agent, controller } = await pair();
       agent.ours.send(message);
       await settle();
@@ -156,7 +156,7 @@ describe('relay', () => {
   });
 
   it('stops reading a side while more than 256 KiB wait for the other, and loses nothing', async () => {
-    const { pair, clock } = bench();
+    const { pair, clock } = fixture();
     const { agent, controller } = await pair({ cap: 4096 });
     agent.theirs.stuck = true;
     for (let i = 0; i < 64; i++) controller.ours.send(data(8191, i));
@@ -176,7 +176,7 @@ describe('relay', () => {
   });
 
   it('closes the slow side as lagging only when its queue has not moved for 30 s', async () => {
-    const { pair, clock } = bench();
+    const { pair, clock } = fixture();
     const { agent, controller } = await pair({ cap: 4096 });
     agent.theirs.stuck = true;
     for (let i = 0; i < 40; i++) controller.ours.send(data(8191));
@@ -192,7 +192,7 @@ describe('relay', () => {
   });
 
   it('goes on reading when the slow side leaves', async () => {
-    const { pair, clock } = bench();
+    const { pair, clock } = fixture();
     const { agent, controller } = await pair({ cap: 4096 });
     agent.theirs.stuck = true;
     for (let i = 0; i < 40; i++) controller.ours.send(data(8191));
@@ -206,7 +206,7 @@ describe('relay', () => {
   });
 
   it('counts both ways against the cap of a link and closes the one that reached it', async () => {
-    const { join } = bench();
+    const { join } = fixture();
     const agent = await join({ side: 1, cap: 3 });
     const controller = await join({ side: 2, cap: 1000 });
     agent.ours.send(data(1023));
@@ -220,7 +220,7 @@ describe('relay', () => {
   });
 
   it('lowers the cap to the tenant’s', async () => {
-    const { pair } = bench(() => ({ name: 'small', maxLinks: 10, capKiB: 1 }));
+    const { pair } = fixture(() => ({ name: 'small', maxLinks: 10, capKiB: 1 }));
     const { agent, controller } = await pair({ cap: 1000 });
     agent.ours.send(data(1024));
     await settle();
@@ -229,7 +229,7 @@ describe('relay', () => {
   });
 
   it('closes a link when its ticket expires', async () => {
-    const { join, clock, relay } = bench();
+    const { join, clock, relay } = fixture();
     const agent = await join({ side: 1, expires: 1_790_000_060n });
     await clock.advance(59_999);
     assert.equal(agent.ours.closedWith, undefined);
@@ -240,7 +240,7 @@ describe('relay', () => {
   });
 
   it('keeps to a tenant’s number of links and to the number of rooms, but lets a side come back', async () => {
-    const { join } = bench(() => ({ name: 'small', maxLinks: 1, capKiB: 1 }), 2);
+    const { join } = fixture(() => ({ name: 'small', maxLinks: 1, capKiB: 1 }), 2);
     await join({ room: 1 });
     assert.equal((await join({ room: 2 })).ours.closedWith, CLOSE.busy.code);
     assert.equal((await join({ room: 1 })).ours.closedWith, undefined);
@@ -249,7 +249,7 @@ describe('relay', () => {
   });
 
   it('closes the links of a tenant that is taken off the list', async () => {
-    const { join, control } = bench();
+    const { join, control } = fixture();
     const agent = await join();
     control.set(() => undefined);
     await settle();
@@ -258,7 +258,7 @@ describe('relay', () => {
   });
 
   it('on REVOKE of the controller closes the agent and admits none until the revoking ticket expires', async () => {
-    const { pair, join, clock, relay } = bench();
+    const { pair, join, clock, relay } = fixture();
     const { agent, controller } = await pair({ expires: 1_790_000_060n });
     controller.ours.send(Uint8Array.of(5));
     await settle();
@@ -283,7 +283,7 @@ describe('relay', () => {
   });
 
   it('remembers a revoked room when nobody is in it any more, and when its agent was not there', async () => {
-    const { join, relay } = bench();
+    const { join, relay } = fixture();
     const controller = await join({ side: 2 });
     controller.ours.send(Uint8Array.of(5));
     await settle();
@@ -294,7 +294,7 @@ describe('relay', () => {
   });
 
   it('takes no REVOKE from an agent, and none before admission', async () => {
-    const { pair, join, connect } = bench();
+    const { pair, join, connect } = fixture();
     const { agent, controller } = await pair();
     agent.ours.send(Uint8Array.of(5));
     const early = connect();
@@ -310,7 +310,7 @@ describe('relay', () => {
   });
 
   it('on stopping tells everybody to come back and greets nobody any more', async () => {
-    const { pair, connect, relay, clock } = bench();
+    const { pair, connect, relay, clock } = fixture();
     const { agent, controller } = await pair();
     const greeting = connect();
     relay.stop();

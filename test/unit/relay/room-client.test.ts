@@ -13,7 +13,7 @@ import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
 
-interface Bench {
+interface Fixture {
   readonly client: RoomClient;
   readonly clock: ManualClock;
   readonly calls: string[];
@@ -26,9 +26,9 @@ interface Bench {
   dial: () => Promise<Link>;
 }
 
-function bench(parts: TicketParts = {}, options: { dialledHost?: string; patienceMs?: number } = {}): Bench {
+function fixture(parts: TicketParts = {}, options: { dialledHost?: string; patienceMs?: number } = {}): Fixture {
   const clock = new ManualClock();
-  const made: Bench = {
+  const made: Fixture = {
     clock,
     calls: [],
     dials: [],
@@ -69,7 +69,7 @@ const challenge = (relay = 'r.test'): Uint8Array =>
 const welcome = (peerPresent: boolean): Uint8Array => encodeLinkMessage({ name: 'welcome', peerPresent });
 
 /** Lets the newest link into the room. */
-async function admit({ far }: Bench, peerPresent = true): Promise<MemoryLink> {
+async function admit({ far }: Fixture, peerPresent = true): Promise<MemoryLink> {
   await settle();
   const link = far.at(-1)!;
   link.send(challenge());
@@ -121,7 +121,7 @@ describe('room client', () => {
   });
 
   it('answers the challenge with the ticket and a proof over this nonce', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     await settle();
     const heard: LinkMessage[] = [];
@@ -133,7 +133,7 @@ describe('room client', () => {
   });
 
   it('reports up, the other side, and data; sends only while somebody listens', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     assert.equal(made.client.send(Uint8Array.of(1)), false);
     const link = await admit(made, false);
@@ -146,7 +146,7 @@ describe('room client', () => {
   });
 
   it('takes whoever sends for present, whatever the relay said last', async () => {
-    const { client, calls, ...rest } = bench();
+    const { client, calls, ...rest } = fixture();
     client.start();
     const link = await admit({ client, calls, ...rest }, false);
     link.send(encodeLinkMessage({ name: 'data', body: new Uint8Array(5) }));
@@ -156,7 +156,7 @@ describe('room client', () => {
   });
 
   it('comes back after a passing reason, with delays that double, stay within their bounds and start anew', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     const link = await admit(made);
     await made.clock.advance(60_000);
@@ -185,7 +185,7 @@ describe('room client', () => {
   });
 
   it('is back soon on a line that breaks every few seconds, however often', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     for (let i = 0; i < 20; i++) {
       const link = await admit(made);
@@ -197,7 +197,7 @@ describe('room client', () => {
   });
 
   it('slows down when the relay admits it and throws it out at once, again and again', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     for (let i = 0; i < 6; i++) {
       await closeFar(await admit(made), 'busy');
@@ -217,7 +217,7 @@ describe('room client', () => {
     ['version', 'BF-VERSION-MISMATCH'],
   ] as const) {
     it(`ends with ${code} when it is closed as ${name}`, async () => {
-      const made = bench();
+      const made = fixture();
       made.client.start();
       await closeFar(await admit(made), name);
       assert.equal(made.calls.at(-1), `end ${code}`);
@@ -228,7 +228,7 @@ describe('room client', () => {
   }
 
   it('gives up after its patience with the last reason', async () => {
-    const made = bench({}, { patienceMs: 10_000 });
+    const made = fixture({}, { patienceMs: 10_000 });
     made.client.start();
     const link = await admit(made);
     made.dial = () => Promise.reject(fail('BF-RELAY-UNREACHABLE', 'gone'));
@@ -240,7 +240,7 @@ describe('room client', () => {
 
   it('does not try again after a failure that time will not heal', async () => {
     for (const code of ['BF-RELAY-TLS', 'BF-RELAY-REFUSED', 'BF-RELAY-PROTOCOL'] as const) {
-      const made = bench();
+      const made = fixture();
       made.dial = () => Promise.reject(fail(code));
       made.client.start();
       await settle();
@@ -250,7 +250,7 @@ describe('room client', () => {
 
   it('who was in the room outlasts whatever answers in the place of a relay that restarts', async () => {
     for (const code of ['BF-RELAY-TLS', 'BF-RELAY-REFUSED', 'BF-RELAY-PROTOCOL'] as const) {
-      const made = bench({}, { patienceMs: 10_000 });
+      const made = fixture({}, { patienceMs: 10_000 });
       made.client.start();
       const link = await admit(made);
       const dial = made.dial;
@@ -266,12 +266,12 @@ describe('room client', () => {
   });
 
   it('never shows its ticket to another relay than the ticket names', async () => {
-    const elsewhere = bench({}, { dialledHost: 'q.test' });
+    const elsewhere = fixture({}, { dialledHost: 'q.test' });
     elsewhere.client.start();
     await settle();
     assert.deepEqual([elsewhere.calls, elsewhere.dials], [['end BF-RELAY-WRONG-RELAY'], []]);
 
-    const impostor = bench();
+    const impostor = fixture();
     impostor.client.start();
     await settle();
     const heard: Uint8Array[] = [];
@@ -284,14 +284,14 @@ describe('room client', () => {
   });
 
   it('comes back when the relay stays silent instead of greeting, or never answers the call', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     await settle();
     await made.clock.advance(15_000 + 500);
     assert.equal(made.far[0]!.closedWith, CLOSE.slowHandshake.code);
     assert.equal(made.dials.length, 2);
 
-    const unanswered = bench();
+    const unanswered = fixture();
     unanswered.dial = () => new Promise(() => {});
     unanswered.client.start();
     await unanswered.clock.advance(15_000 + 500);
@@ -299,7 +299,7 @@ describe('room client', () => {
   });
 
   it('gives an attempt 15 s from dialling to WELCOME, however far it came', async () => {
-    const made = bench();
+    const made = fixture();
     const [near, theirs] = linkPair();
     made.dial = () => new Promise((resolve) => void made.clock.after(10_000, () => resolve(near)));
     made.client.start();
@@ -324,7 +324,7 @@ describe('room client', () => {
   ];
   for (const [what, messages] of RULES) {
     it(`ends when the relay ${what}`, async () => {
-      const made = bench();
+      const made = fixture();
       made.client.start();
       await settle();
       for (const message of messages) {
@@ -338,7 +338,7 @@ describe('room client', () => {
   }
 
   it('ends at a relay of version 1, shows it no ticket and tries nothing else', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     await settle();
     const heard: Uint8Array[] = [];
@@ -370,7 +370,7 @@ describe('room client', () => {
   });
 
   it('says REVOKE at once in the room, and otherwise as soon as it is there, after every return', async () => {
-    const made = bench({ side: 2 });
+    const made = fixture({ side: 2 });
     made.client.start();
     const said = async (link: MemoryLink): Promise<string[]> => {
       const heard: string[] = [];
@@ -385,7 +385,7 @@ describe('room client', () => {
     await made.clock.advance(500);
     assert.deepEqual(await said(await admit(made)), ['present', 'revoke']);
 
-    const away = bench({ side: 2 });
+    const away = fixture({ side: 2 });
     away.client.start();
     await settle();
     away.client.revoke();
@@ -454,7 +454,7 @@ describe('room client', () => {
   });
 
   it('is quiet after close, whatever still arrives', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     const link = await admit(made);
     made.client.close();
@@ -464,7 +464,7 @@ describe('room client', () => {
     assert.deepEqual(made.calls, ['up', 'peer 1']);
     assert.equal(made.clock.waiting, 0);
 
-    const dialling = bench();
+    const dialling = fixture();
     dialling.client.start();
     dialling.client.close();
     await settle();
@@ -473,7 +473,7 @@ describe('room client', () => {
   });
 
   it('keeps a pause across a reconnection', async () => {
-    const made = bench();
+    const made = fixture();
     made.client.start();
     const link = await admit(made);
     made.client.pause();

@@ -1,4 +1,4 @@
-// A bench for relay tests: time that is advanced by hand, links that are two ends in memory,
+// What relay tests share: time that is advanced by hand, links that are two ends in memory,
 // tickets made by node:crypto.
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
 import nacl from 'tweetnacl';

@@ -1,4 +1,4 @@
-// Benches for the probe tests: clocks in hand, a transport that plays a script, hex in both directions.
+// Fixtures for the probe tests: clocks in hand, a transport that plays a script, hex in both directions.
 import assert from 'node:assert/strict';
 import type { StlinkIdentity, StlinkTransport } from '../../../../agent/probe/stlink/transport.ts';
 import { BlindflashError, type ErrorCode } from '../../../../shared/errors/errors.ts';

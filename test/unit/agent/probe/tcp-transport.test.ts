@@ -57,13 +57,13 @@ class FakeServer {
 
 const opening = (api = 2): string[] => [version(api), OK, '01 00 00 00', info(7, SERIAL), `${OK} 05 00 00 00`];
 
-interface Bench {
+interface Fixture {
   readonly server: FakeServer;
   readonly clock: ManualClock;
   readonly transport: TcpTransport;
 }
 
-async function opened(replies: readonly string[] = opening(), piece = 1000): Promise<Bench> {
+async function opened(replies: readonly string[] = opening(), piece = 1000): Promise<Fixture> {
   const server = new FakeServer(replies, piece);
   const clock = new ManualClock(0);
   const transport = new TcpTransport({ clock, path: 'tcp:127.0.0.1:7184', connect: server.connect });

@@ -103,13 +103,13 @@ class FakeDevice implements UsbDeviceLike {
   }
 }
 
-interface Bench {
+interface Fixture {
   readonly device: FakeDevice;
   readonly clock: ManualClock;
   readonly transport: WebUsbTransport;
 }
 
-async function opened(device = new FakeDevice()): Promise<Bench> {
+async function opened(device = new FakeDevice()): Promise<Fixture> {
   const clock = new ManualClock(0);
   const transport = new WebUsbTransport(device, { clock });
   const opening = transport.open();

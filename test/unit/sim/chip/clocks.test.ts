@@ -1,18 +1,18 @@
 // Clock tree, power control and the random number generator (docs/reference/stm32f4.md §3.10, §7, §8.2).
 import assert from 'node:assert/strict';
-import { Bench, FLASH, MS, RCC } from './bench.ts';
+import { ChipFixture, FLASH, MS, RCC } from './chip-fixture.ts';
 
 const RNG = { cr: 0x50060800, sr: 0x50060804, dr: 0x50060808 } as const;
 const PWR = { cr: 0x40007000, csr: 0x40007004 } as const;
 
 /** PLL at M 8, N 168, P 2, Q 7 from HSI: SYSCLK 168 MHz, PLL48 48 MHz. */
-function startPll(b: Bench): void {
+function startPll(b: ChipFixture): void {
   b.poke(RCC.pllcfgr, 0x07002a08);
   b.poke(RCC.cr, 0x01000083);
   b.wait(0.3 * MS);
 }
-function withRng(options = {}): Bench {
-  const b = new Bench(options);
+function withRng(options = {}): ChipFixture {
+  const b = new ChipFixture(options);
   startPll(b);
   b.poke(RCC.ahb2enr, 0x40);
   return b;
@@ -20,13 +20,13 @@ function withRng(options = {}): Bench {
 
 describe('clock control', () => {
   it('starts on HSI at 16 MHz with the documented reset values', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     assert.equal(b.board.time.hz, 16e6);
     const words = [RCC.cr, RCC.pllcfgr, RCC.cfgr, RCC.ahb1enr, RCC.csr].map((at) => b.peek(at));
     assert.deepEqual(words, [0x83, 0x24003010, 0, 0x00100000, 0x0e000000]);
   });
   it('locks the PLL after 200 µs and switches to 168 MHz', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(FLASH.acr, 5);
     b.poke(RCC.pllcfgr, 0x07002a08);
     b.poke(RCC.cr, 0x01000083);
@@ -44,7 +44,7 @@ describe('clock control', () => {
     assert.deepEqual(b.board.warnings, []);
   });
   it('divides HCLK and refuses to stop the oscillator in use', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.cfgr, 0x80);
     assert.equal(Math.round(b.board.time.hz), 8e6);
     b.poke(RCC.cr, 0);
@@ -57,17 +57,17 @@ describe('clock control', () => {
     [0x07007008, /VCO 896 MHz/],
   ] as const) {
     it(`checks PLLCFGR 0x${settings.toString(16)}`, () => {
-      const b = new Bench();
+      const b = new ChipFixture();
       b.poke(RCC.pllcfgr, settings);
       b.poke(RCC.cr, 0x01000083);
       assert.match(b.board.warnings.join(), message);
-      const strict = new Bench({ strict: true });
+      const strict = new ChipFixture({ strict: true });
       strict.poke(RCC.pllcfgr, settings);
       strict.faults(() => strict.poke(RCC.cr, 0x01000083));
     });
   }
   it('warns when APB1 runs too fast', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(FLASH.acr, 5);
     startPll(b);
     b.poke(RCC.cfgr, 0x2);
@@ -75,7 +75,7 @@ describe('clock control', () => {
     assert.match(b.board.warnings.join('\n'), /APB2 at 168 MHz exceeds 84/);
   });
   it('answers 0 from a peripheral whose clock is off, and warns', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x40020414, 0xffff);
     assert.equal(b.peek(0x40020400), 0);
     assert.match(b.board.warnings.join(), /GPIOB was accessed while its clock is off/);
@@ -86,7 +86,7 @@ describe('clock control', () => {
 });
 
 describe('random number generator', () => {
-  const word = (b: Bench) => {
+  const word = (b: ChipFixture) => {
     for (let i = 0; i < 100 && (b.peek(RNG.sr) & 1) === 0; i++) b.wait(100);
     return b.peek(RNG.dr);
   };
@@ -113,7 +113,7 @@ describe('random number generator', () => {
     assert.equal(new Set([...first, ...other]).size, 100);
   });
   it('never gets ready on HSI alone, and says clock error', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.ahb2enr, 0x40);
     b.poke(RNG.cr, 4);
     b.wait(MS);
@@ -164,7 +164,7 @@ describe('random number generator', () => {
 
 describe('power control', () => {
   const on = (options = {}) => {
-    const b = new Bench(options);
+    const b = new ChipFixture(options);
     b.poke(RCC.apb1enr, 0x10000000);
     return b;
   };

@@ -2,7 +2,7 @@
 // the way docs/reference/stm32f4.md §3.7, §8.1 and §8.4 say.
 import assert from 'node:assert/strict';
 import { Board, type BoardOptions } from '../../../../sim/board.ts';
-import { MS } from './bench.ts';
+import { MS } from './chip-fixture.ts';
 
 const STACK = 0x20002000;
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ChipName } from '../../../../sim/chips/stm32f4.ts';
 import { BusFault } from '../../../../sim/bus.ts';
-import { Bench, FLASH, RCC } from './bench.ts';
+import { ChipFixture, FLASH, RCC } from './chip-fixture.ts';
 
 const faults = (work: () => void): void => assert.throws(work, BusFault);
 
@@ -46,46 +46,46 @@ const ROWS: readonly Row[] = [
 describe('F4 family', () => {
   for (const row of ROWS) {
     it(`${row.chip}: identity, memories, sectors, RNG and FLASH_CR`, () => {
-      const bench = new Bench({ chip: row.chip });
-      assert.equal(bench.peek(0xe0042000) & 0xfff, row.devId);
-      assert.equal(bench.peek(0x1fff7a22, 2), row.flashKb);
-      assert.equal(bench.board.flash.array.sectors.length, row.sectors);
+      const chip = new ChipFixture({ chip: row.chip });
+      assert.equal(chip.peek(0xe0042000) & 0xfff, row.devId);
+      assert.equal(chip.peek(0x1fff7a22, 2), row.flashKb);
+      assert.equal(chip.board.flash.array.sectors.length, row.sectors);
       assert.equal(
-        bench.board.flash.array.sectors.reduce((sum, { size }) => sum + size, 0),
+        chip.board.flash.array.sectors.reduce((sum, { size }) => sum + size, 0),
         row.flashKb * 1024,
       );
-      bench.poke(0x20000000 + row.sramKb * 1024 - 4, 0x5a5a5a5a);
-      assert.equal(bench.peek(0x20000000 + row.sramKb * 1024 - 4), 0x5a5a5a5a);
-      faults(() => bench.peek(0x20000000 + row.sramKb * 1024));
-      if (row.ccm) bench.poke(0x10000000, 1);
-      else faults(() => bench.poke(0x10000000, 1));
-      if (row.rng) bench.peek(0x50060800);
-      else faults(() => bench.peek(0x50060800));
-      bench.unlock();
-      bench.poke(FLASH.cr, 0x7ffeffff);
-      assert.equal(bench.peek(FLASH.cr) >>> 0, row.crBits);
+      chip.poke(0x20000000 + row.sramKb * 1024 - 4, 0x5a5a5a5a);
+      assert.equal(chip.peek(0x20000000 + row.sramKb * 1024 - 4), 0x5a5a5a5a);
+      faults(() => chip.peek(0x20000000 + row.sramKb * 1024));
+      if (row.ccm) chip.poke(0x10000000, 1);
+      else faults(() => chip.poke(0x10000000, 1));
+      if (row.rng) chip.peek(0x50060800);
+      else faults(() => chip.peek(0x50060800));
+      chip.unlock();
+      chip.poke(FLASH.cr, 0x7ffeffff);
+      assert.equal(chip.peek(FLASH.cr) >>> 0, row.crBits);
     });
   }
 
   it('shows no second option register and no PCROP on the F405, and the WRP bits of the sectors that exist', () => {
-    const bench = new Bench({ chip: 'stm32f405' });
-    assert.equal(bench.peek(FLASH.optcr1), 0);
-    faults(() => bench.peek(0x1ffec008, 2));
-    bench.unlockOptions();
-    bench.poke(FLASH.optcr1, 0);
-    assert.equal(bench.peek(FLASH.optcr1), 0);
-    bench.poke(FLASH.optcr, 0xffffaafc);
-    assert.equal(bench.peek(FLASH.optcr) >>> 0, 0x0fffaaec);
+    const chip = new ChipFixture({ chip: 'stm32f405' });
+    assert.equal(chip.peek(FLASH.optcr1), 0);
+    faults(() => chip.peek(0x1ffec008, 2));
+    chip.unlockOptions();
+    chip.poke(FLASH.optcr1, 0);
+    assert.equal(chip.peek(FLASH.optcr1), 0);
+    chip.poke(FLASH.optcr, 0xffffaafc);
+    assert.equal(chip.peek(FLASH.optcr) >>> 0, 0x0fffaaec);
     // docs/reference/stm32f4.md §3.1: a fresh 512 KiB F411.
-    assert.equal(new Bench({ chip: 'stm32f411' }).peek(FLASH.optcr) & 0x0fff0000, 0x00ff0000);
+    assert.equal(new ChipFixture({ chip: 'stm32f411' }).peek(FLASH.optcr) & 0x0fff0000, 0x00ff0000);
   });
 
   it('a program written for the F42x is told on a strict F405 what that part does not have', () => {
     const PWR_CR = 0x40007000;
     const SCALE_1 = { wide: 0xc000, narrow: 0x4000 } as const;
-    const works = new Bench({ chip: 'stm32f427', strict: true });
-    const strict = new Bench({ chip: 'stm32f405', strict: true });
-    for (const bench of [works, strict]) bench.poke(RCC.apb1enr, 1 << 28);
+    const works = new ChipFixture({ chip: 'stm32f427', strict: true });
+    const strict = new ChipFixture({ chip: 'stm32f405', strict: true });
+    for (const chip of [works, strict]) chip.poke(RCC.apb1enr, 1 << 28);
     works.poke(PWR_CR, SCALE_1.wide);
     faults(() => strict.poke(PWR_CR, SCALE_1.wide));
     assert.equal(strict.peek(PWR_CR) & 0xc000, SCALE_1.narrow, 'scale 1 after a reset');

@@ -2,11 +2,11 @@
 // (docs/reference/stm32f4.md §3.5, §3.7).
 import assert from 'node:assert/strict';
 import { BusWait } from '../../../../sim/bus.ts';
-import { Bench, FLASH, MS, RCC } from './bench.ts';
+import { ChipFixture, FLASH, MS, RCC } from './chip-fixture.ts';
 
 describe('flash: busy bank', () => {
   it('stalls a core read of the erased bank until the end, and returns the right data', () => {
-    const b = new Bench({ flash: new Uint8Array(0x200000) });
+    const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
     b.unlock();
     b.erase(1);
     const began = b.board.time.now;
@@ -15,7 +15,7 @@ describe('flash: busy bank', () => {
     assert.equal(b.board.flash.stalls, 1);
   });
   it('reads the other bank meanwhile', () => {
-    const b = new Bench({ flash: new Uint8Array(0x200000) });
+    const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
     b.unlock();
     b.erase(0x11);
     assert.equal(b.peek(0x08004000), 0);
@@ -23,7 +23,7 @@ describe('flash: busy bank', () => {
     assert.ok(b.busy);
   });
   it('tells the debugger to wait, and until when', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.erase(0);
     const end = b.board.time.now + 250 * MS;
@@ -34,7 +34,7 @@ describe('flash: busy bank', () => {
     assert.equal(b.peek(0x08100000, 4, 'debugger'), 0xffffffff);
   });
   it('stalls a CR write until the operation is over', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.erase(0);
     b.poke(FLASH.cr, 0x80000000);
@@ -42,7 +42,7 @@ describe('flash: busy bank', () => {
     assert.equal(b.board.flash.storeStalls, 1);
   });
   it('stalls back-to-back stores 16 µs each, across banks too', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.programMode();
     const began = b.board.time.now;
@@ -60,7 +60,7 @@ describe('flash: busy bank', () => {
 
 describe('flash: caches and wait states', () => {
   it('verifies stale data after an erase with DCEN=1, until DCRST', () => {
-    const b = new Bench({ flash: new Uint8Array(0x200000) });
+    const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
     b.poke(FLASH.acr, 0x400);
     assert.equal(b.peek(0x08004000), 0);
     b.unlock();
@@ -78,7 +78,7 @@ describe('flash: caches and wait states', () => {
     assert.equal(b.peek(0x08004000), 0xffffffff);
   });
   it('shows the written word, not the AND, from a cached line', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.programMode();
     b.program(0x08004000, 0xa5a5a5a5);
@@ -90,7 +90,7 @@ describe('flash: caches and wait states', () => {
     assert.equal(b.peek(0x08004000), 0);
   });
   it('drops a stale line when eight others push it out', () => {
-    const b = new Bench({ flash: new Uint8Array(0x200000) });
+    const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
     b.poke(FLASH.acr, 0x400);
     b.peek(0x08004000);
     b.unlock();
@@ -100,7 +100,7 @@ describe('flash: caches and wait states', () => {
     assert.equal(b.peek(0x08004000), 0xffffffff);
   });
   it('charges LATENCY cycles per 128-bit line', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(FLASH.acr, 5);
     const began = b.board.time.cycles;
     b.peek(0x08000000);
@@ -109,7 +109,7 @@ describe('flash: caches and wait states', () => {
     assert.equal(b.board.time.cycles - began, 10);
   });
   it('warns when LATENCY is too low for the clock', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.pllcfgr, 0x07002a08);
     b.poke(RCC.cr, 0x01000083);
     b.wait(MS);
@@ -123,11 +123,11 @@ describe('flash: interrupted operations', () => {
   const PATTERN = new Uint8Array(0x200000).fill(0x5a);
 
   for (const [name, stop] of [
-    ['power cut', (b: Bench) => b.board.powerOff()],
-    ['NRST', (b: Bench) => b.board.assertNrst()],
+    ['power cut', (b: ChipFixture) => b.board.powerOff()],
+    ['NRST', (b: ChipFixture) => b.board.assertNrst()],
   ] as const) {
     it(`leaves a mix of old and erased bits after ${name} in an erase`, () => {
-      const b = new Bench({ flash: PATTERN });
+      const b = new ChipFixture({ flash: PATTERN });
       b.unlock();
       b.erase(2);
       b.wait(100 * MS);
@@ -148,7 +148,7 @@ describe('flash: interrupted operations', () => {
   it('leaves only bits of the word cleared after a cut in programming', () => {
     const words = new Set<number>();
     for (let seed = 1; seed < 20; seed++) {
-      const b = new Bench({ seed });
+      const b = new ChipFixture({ seed });
       b.unlock();
       b.programMode();
       b.poke(0x08000010, 0x12345678);
@@ -164,7 +164,7 @@ describe('flash: interrupted operations', () => {
   });
   it('is the same garbage for the same seed', () => {
     const remains = [1, 1, 2].map((seed) => {
-      const b = new Bench({ flash: PATTERN, seed });
+      const b = new ChipFixture({ flash: PATTERN, seed });
       b.unlock();
       b.erase(2);
       b.board.powerOff();
@@ -175,7 +175,7 @@ describe('flash: interrupted operations', () => {
   });
   it('can be cut from the journal exactly at start and end', () => {
     for (const phase of ['start', 'end'] as const) {
-      const b = new Bench({ flash: PATTERN });
+      const b = new ChipFixture({ flash: PATTERN });
       b.board.flash.onOperation = (entry) => {
         if (entry.phase === phase) b.board.powerOff();
       };
@@ -191,7 +191,7 @@ describe('flash: interrupted operations', () => {
     }
   });
   it('is cut inside a bus stall by a scheduled power cut', () => {
-    const b = new Bench({ flash: PATTERN });
+    const b = new ChipFixture({ flash: PATTERN });
     b.unlock();
     b.erase(2);
     const cutAt = b.board.time.now + 100 * MS;
@@ -201,7 +201,7 @@ describe('flash: interrupted operations', () => {
     assert.ok(b.board.time.now - cutAt < 1000);
   });
   it('starts afresh after the power cut', () => {
-    const b = new Bench({ flash: PATTERN });
+    const b = new ChipFixture({ flash: PATTERN });
     b.unlock();
     b.erase(2);
     b.wait(MS);

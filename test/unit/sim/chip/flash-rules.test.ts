@@ -1,15 +1,15 @@
 // The flash controller obeys every rule of docs/reference/stm32f4.md §3, by register pokes through the bus.
 import assert from 'node:assert/strict';
-import { Bench, FLASH, MS } from './bench.ts';
+import { ChipFixture, FLASH, MS } from './chip-fixture.ts';
 
 describe('flash: lock', () => {
   it('shows the documented reset values', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     const words = [FLASH.acr, FLASH.keyr, FLASH.sr, FLASH.cr, FLASH.optcr, FLASH.optcr1].map((at) => b.peek(at));
     assert.deepEqual(words, [0, 0, 0, 0x80000000, 0x0fffaaed, 0x0fff0000]);
   });
   it('opens with the two keys and closes by LOCK', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     assert.equal(b.peek(FLASH.cr), 0);
     b.poke(FLASH.cr, 0x80000000);
@@ -18,7 +18,7 @@ describe('flash: lock', () => {
     assert.equal(b.peek(FLASH.cr), 0);
   });
   it('answers a wrong key with a bus error and stays shut until the next reset', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.faults(() => b.poke(FLASH.keyr, 0xcdef89ab));
     b.faults(() => b.poke(FLASH.keyr, 0x45670123));
     assert.equal(b.peek(FLASH.cr), 0x80000000);
@@ -28,17 +28,17 @@ describe('flash: lock', () => {
     assert.equal(b.peek(FLASH.cr), 0);
   });
   it('takes keys while open for a wrong sequence', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.faults(() => b.poke(FLASH.keyr, 0x45670123));
     assert.equal(b.peek(FLASH.cr) >>> 31, 1);
   });
   it('refuses narrow key writes', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.faults(() => b.poke(FLASH.keyr, 0x0123, 2));
   });
   it('ignores CR writes while locked, without a flag', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.erase(0);
     assert.equal(b.sr, 0);
     assert.equal(b.peek(FLASH.cr), 0x80000000);
@@ -47,7 +47,7 @@ describe('flash: lock', () => {
 
 describe('flash: programming', () => {
   it('clears bits only: a second word over the first leaves their AND, no flag', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.programMode();
     b.program(0x08004000, 0xa5a5f00f);
@@ -57,7 +57,7 @@ describe('flash: programming', () => {
     assert.equal(b.sr, 0);
   });
   it('refuses a store with PG=0 with PGSERR and PGPERR', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x08004000, 0);
     assert.equal(b.sr, 0xc0);
     assert.equal(b.peek(0x08004000), 0xffffffff);
@@ -68,7 +68,7 @@ describe('flash: programming', () => {
     [2, 4],
   ] as const) {
     it(`takes ${width}-byte stores and no others at PSIZE ${psize}`, () => {
-      const b = new Bench();
+      const b = new ChipFixture();
       b.unlock();
       b.poke(FLASH.cr, 1 | (psize << 8));
       for (const tried of [1, 2, 4] as const) {
@@ -83,7 +83,7 @@ describe('flash: programming', () => {
   }
   it('flags stores to system memory, option and identity areas with WRPERR', () => {
     for (const address of [0x1fff0000, 0x1fff7a10, 0x1fffc000, 0x1ffec008]) {
-      const b = new Bench();
+      const b = new ChipFixture();
       b.unlock();
       b.programMode();
       b.poke(address, 0);
@@ -91,7 +91,7 @@ describe('flash: programming', () => {
     }
   });
   it('flags a store into a write-protected sector', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.board.options.words.wrp1 &= ~2;
     b.unlock();
     b.programMode();
@@ -102,7 +102,7 @@ describe('flash: programming', () => {
     assert.equal(b.sr, 0);
   });
   it('programs OTP until its lock byte is written', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.programMode();
     b.program(0x1fff7820, 0x12345678);
@@ -116,7 +116,7 @@ describe('flash: programming', () => {
     assert.equal(b.peek(0x1fff7824), 0xffffffff);
   });
   it('raises OPERR and EOP only when their interrupts are enabled', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.programMode();
     b.program(0x08004000, 1);
@@ -129,7 +129,7 @@ describe('flash: programming', () => {
     assert.equal(b.sr, 0x42);
   });
   it('clears flags by writing ones, and a byte write leaves the other flags alone', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x08004000, 0);
     b.poke(FLASH.sr, 0x40, 1);
     assert.equal(b.sr, 0x80);
@@ -137,7 +137,7 @@ describe('flash: programming', () => {
     assert.equal(b.sr, 0);
   });
   it('refuses x64, which needs a supply on VPP', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.poke(FLASH.cr, 0x301);
     b.poke(0x08004000, 0);
@@ -158,7 +158,7 @@ describe('flash: erase', () => {
   ] as const;
   for (const [snb, first, last, ms] of SECTORS) {
     it(`SNB 0x${snb.toString(16)} erases 0x${first.toString(16)}-0x${last.toString(16)} and nothing else in ${ms} ms`, () => {
-      const b = new Bench({ flash: new Uint8Array(0x200000) });
+      const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
       b.unlock();
       b.erase(snb);
       assert.ok(b.busy);
@@ -178,7 +178,7 @@ describe('flash: erase', () => {
   }
   for (const snb of [0x0c, 0x0f, 0x1c, 0x1f]) {
     it(`SNB 0x${snb.toString(16)} is no sector: WRPERR`, () => {
-      const b = new Bench();
+      const b = new ChipFixture();
       b.unlock();
       b.erase(snb);
       assert.equal(b.sr, 0x10);
@@ -190,7 +190,7 @@ describe('flash: erase', () => {
     ['MER and MER1', 0x8204, 0, 0x1fffff],
   ] as const) {
     it(`${name} erases its bank or banks in 8 s`, () => {
-      const b = new Bench({ flash: new Uint8Array(0x200000) });
+      const b = new ChipFixture({ flash: new Uint8Array(0x200000) });
       b.unlock();
       b.poke(FLASH.cr, 0x10000 | cr);
       b.wait(7999 * MS);
@@ -207,7 +207,7 @@ describe('flash: erase', () => {
       ['typ', 1, 300],
       ['max', 2, 500],
     ] as const) {
-      const b = new Bench({ flashTiming: timing });
+      const b = new ChipFixture({ flashTiming: timing });
       b.unlock();
       b.poke(FLASH.cr, 0x10002 | (psize << 8));
       b.wait(ms * MS - 1000);
@@ -217,23 +217,23 @@ describe('flash: erase', () => {
     }
   });
   it('does nothing for STRT alone but warn, or fault under strict', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.poke(FLASH.cr, 0x10200);
     assert.equal(b.sr, 0);
     assert.equal(b.board.warnings.length, 1);
-    const strict = new Bench({ strict: true });
+    const strict = new ChipFixture({ strict: true });
     strict.unlock();
     strict.faults(() => strict.poke(FLASH.cr, 0x10200));
   });
   it('refuses sector and bank erase at once', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.poke(FLASH.cr, 0x10206);
     assert.equal(b.sr, 0x10);
   });
   it('refuses a protected sector, and a bank that has one', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.board.options.words.wrp2 &= ~1;
     b.unlock();
     b.erase(0x10);
@@ -246,13 +246,13 @@ describe('flash: erase', () => {
     assert.ok(b.busy);
   });
   it('warns of a PSIZE too wide for the supply', () => {
-    const b = new Bench({ supplyVolts: 2.4 });
+    const b = new ChipFixture({ supplyVolts: 2.4 });
     b.unlock();
     b.erase(0);
     assert.match(b.board.warnings.join(), /too wide/);
   });
   it('tells the journal the start and end of each operation', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     const seen: string[] = [];
     b.board.flash.onOperation = ({ kind, phase, address, sector }) =>
       seen.push(`${kind} ${phase} ${address.toString(16)} ${sector ?? '-'}`);

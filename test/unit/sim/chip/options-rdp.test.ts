@@ -1,23 +1,23 @@
 // Option bytes and read protection obey docs/reference/stm32f4.md §4, §5 and the PCROP rule of §6.
 import assert from 'node:assert/strict';
 import type { ModelSwitches } from '../../../../sim/peripherals/model-switches.ts';
-import { Bench, FLASH, MS, RCC } from './bench.ts';
+import { ChipFixture, FLASH, MS, RCC } from './chip-fixture.ts';
 
 const OPTION_MS = 350;
 const LEVEL_1 = 0x0fff55ec;
 const LEVEL_0 = 0x0fffaaec;
 
-function writeOptions(b: Bench, optcr: number, optcr1 = 0x0fff0000): void {
+function writeOptions(b: ChipFixture, optcr: number, optcr1 = 0x0fff0000): void {
   b.unlockOptions();
   b.poke(FLASH.optcr1, optcr1);
   b.poke(FLASH.optcr, optcr);
   b.poke(FLASH.optcr, optcr | 2);
 }
-function reset(b: Bench): void {
+function reset(b: ChipFixture): void {
   b.board.assertNrst();
   b.board.releaseNrst();
 }
-function powerCycle(b: Bench): void {
+function powerCycle(b: ChipFixture): void {
   b.board.powerOff();
   b.board.powerOn();
   b.wait(2 * MS);
@@ -25,14 +25,14 @@ function powerCycle(b: Bench): void {
 
 describe('option bytes', () => {
   it('show their factory values in both areas', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     assert.deepEqual(
       [0x1fffc000, 0x1fffc008, 0x1ffec008].map((at) => b.peek(at, 2)),
       [0xaaef, 0x0fff, 0x0fff],
     );
   });
   it('are locked by keys of their own, jammed by wrong ones', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlock();
     b.poke(FLASH.optcr, LEVEL_1);
     assert.equal(b.peek(FLASH.optcr), 0x0fffaaed);
@@ -40,7 +40,7 @@ describe('option bytes', () => {
     b.faults(() => b.poke(FLASH.optkeyr, 0x08192a3b));
   });
   it('change in the shadow only without OPTSTRT; a reset brings them back', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.unlockOptions();
     b.poke(FLASH.optcr + 1, 0x55, 1);
     assert.equal(b.peek(FLASH.optcr), LEVEL_1);
@@ -48,7 +48,7 @@ describe('option bytes', () => {
     assert.equal(b.peek(FLASH.optcr), 0x0fffaaed);
   });
   it('are programmed by OPTSTRT in 350 ms and kept', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     writeOptions(b, 0x0ffeaaec, 0x0ffe0000);
     b.wait(OPTION_MS * MS - 1000);
     assert.ok(b.busy);
@@ -63,7 +63,7 @@ describe('option bytes', () => {
   it('interrupted, come up with RDP neither 0xAA nor 0xCC: level 1', () => {
     for (let seed = 1; seed < 12; seed++) {
       for (const ms of [1, 200, 349]) {
-        const b = new Bench({ seed });
+        const b = new ChipFixture({ seed });
         writeOptions(b, 0x0ffeaaec);
         b.wait(ms * MS);
         powerCycle(b);
@@ -74,13 +74,13 @@ describe('option bytes', () => {
     }
   });
   it('refuse BFB2 with a warning', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     writeOptions(b, 0x0fffaafc);
     assert.equal(b.sr, 0x10);
     assert.match(b.board.warnings.join(), /BFB2/);
   });
   it('start the watchdog at reset with WDG_SW=0', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     writeOptions(b, 0x0fffaacc);
     b.wait(351 * MS);
     b.wait(600 * MS);
@@ -90,7 +90,7 @@ describe('option bytes', () => {
     assert.notEqual(b.peek(RCC.csr) & 0x20000000, 0);
   });
   it('give PCROP up only together with RDP 1 to 0', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     writeOptions(b, (0x8001aaec | 0) >>> 0, 0);
     b.wait(351 * MS);
     assert.equal(b.sr, 0);
@@ -107,7 +107,7 @@ describe('option bytes', () => {
 
 describe('read protection', () => {
   const code = new Uint8Array(0x200000).fill(0x11);
-  const blocked = (b: Bench) => {
+  const blocked = (b: ChipFixture) => {
     for (const master of ['cpu', 'fetch', 'debugger'] as const) b.faults(() => b.peek(0x08000000, 4, master));
     b.faults(() => b.peek(0, 4));
     b.poke(RCC.ahb1enr, 0x00140000);
@@ -115,12 +115,12 @@ describe('read protection', () => {
   };
 
   it('level 0: a debugger may do everything', () => {
-    const b = new Bench({ flash: code });
+    const b = new ChipFixture({ flash: code });
     b.board.debugAccess();
     assert.equal(b.peek(0x08000000, 4, 'debugger'), 0x11111111);
   });
   it('level 1 without a debugger: code from flash reads, erases, programs', () => {
-    const b = new Bench({ flash: code, rdp: 1 });
+    const b = new ChipFixture({ flash: code, rdp: 1 });
     assert.equal(b.peek(0x08000000), 0x11111111);
     b.unlock();
     b.erase(1);
@@ -129,7 +129,7 @@ describe('read protection', () => {
     assert.equal(b.peek(0x08004000), 0xffffffff);
   });
   it('level 1 after a debug access: reads fault, erase and program give WRPERR', () => {
-    const b = new Bench({ flash: code, rdp: 1 });
+    const b = new ChipFixture({ flash: code, rdp: 1 });
     b.board.debugAccess();
     blocked(b);
     b.unlock();
@@ -147,7 +147,7 @@ describe('read protection', () => {
     assert.equal(b.peek(0x20000000, 4, 'debugger'), 7);
   });
   it('keeps the latch across system resets and clears it at power-on', () => {
-    const b = new Bench({ flash: code, rdp: 1 });
+    const b = new ChipFixture({ flash: code, rdp: 1 });
     b.board.debugAccess();
     reset(b);
     blocked(b);
@@ -155,7 +155,7 @@ describe('read protection', () => {
     assert.equal(b.peek(0x08000000), 0x11111111);
   });
   it('raised: the register shows it at once, protection starts at power-on', () => {
-    const b = new Bench({ flash: code });
+    const b = new ChipFixture({ flash: code });
     b.board.debugAccess();
     writeOptions(b, LEVEL_1);
     b.wait(351 * MS);
@@ -168,7 +168,7 @@ describe('read protection', () => {
     blocked(b);
   });
   it('lowered 1 to 0: flash and backup SRAM are wiped first, OTP is not', () => {
-    const b = new Bench({ flash: code, rdp: 1 });
+    const b = new ChipFixture({ flash: code, rdp: 1 });
     b.board.debugAccess();
     b.board.soc.backupSram.bytes.fill(0x77);
     writeOptions(b, LEVEL_0);
@@ -183,7 +183,7 @@ describe('read protection', () => {
     assert.equal(b.peek(FLASH.optcr), 0x0fffaaed);
   });
   it('lowered and cut during the wipe: still level 1, and no old code', () => {
-    const b = new Bench({ flash: code, rdp: 1 });
+    const b = new ChipFixture({ flash: code, rdp: 1 });
     writeOptions(b, LEVEL_0);
     b.wait(5000 * MS);
     powerCycle(b);
@@ -191,7 +191,7 @@ describe('read protection', () => {
     assert.ok(b.board.flash.bytes.some((byte) => byte !== 0x11));
   });
   it('level 2 closes the debug port and freezes the options', () => {
-    const b = new Bench({ rdp: 2 });
+    const b = new ChipFixture({ rdp: 2 });
     assert.equal(b.board.debugPortEnabled, false);
     writeOptions(b, LEVEL_0);
     assert.equal(b.sr, 0x10);
@@ -199,7 +199,7 @@ describe('read protection', () => {
     assert.equal(b.board.debugPortEnabled, false);
   });
   it('trips on the event the switch names', () => {
-    const b = new Bench({ flash: code, rdp: 1, switches: { latchTrip: 'c-debugen' } });
+    const b = new ChipFixture({ flash: code, rdp: 1, switches: { latchTrip: 'c-debugen' } });
     b.board.debugAccess();
     assert.equal(b.peek(0x08000000), 0x11111111);
     b.board.debugEvent('c-debugen');
@@ -208,7 +208,7 @@ describe('read protection', () => {
   it('latches an SRAM boot as the switch says', () => {
     const outcomes = (['until-power-reset', 'until-reset', 'no'] as const).map((latchOnSramBoot) => {
       const switches: Partial<ModelSwitches> = { latchOnSramBoot };
-      const b = new Bench({ rdp: 1, boot: 'sram', switches });
+      const b = new ChipFixture({ rdp: 1, boot: 'sram', switches });
       const first = b.board.soc.protection.blocking;
       b.board.boot = 'flash';
       reset(b);

@@ -1,10 +1,10 @@
 // Memory map and the small peripherals, against values from the reference and from known test vectors.
 import assert from 'node:assert/strict';
-import { Bench, MS, RCC } from './bench.ts';
+import { ChipFixture, MS, RCC } from './chip-fixture.ts';
 
 describe('memory map', () => {
   it('has every RAM, and holes between', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     for (const [first, last] of [
       [0x20000000, 0x2002fffc],
       [0x10000000, 0x1000fffc],
@@ -17,13 +17,13 @@ describe('memory map', () => {
     for (const hole of [0x40020000 + 0x2c00, 0x1fff7c00, 0x30000000, 0x60000000]) b.faults(() => b.peek(hole));
   });
   it('does not store into flash-like areas without the controller', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x1fff7a10, 0);
     assert.notEqual(b.peek(0x1fff7a10), 0);
   });
   it('names the chip: size, unique id, IDCODE', () => {
     const uid = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
-    const b = new Bench({ uid });
+    const b = new ChipFixture({ uid });
     assert.equal(b.peek(0x1fff7a22, 2), 0x0800);
     assert.deepEqual(
       [0, 4, 8].map((at) => b.peek(0x1fff7a10 + at)),
@@ -33,7 +33,7 @@ describe('memory map', () => {
     b.faults(() => b.peek(0xe0042000, 2));
   });
   it('shows flash, system memory or SRAM at address 0', () => {
-    const b = new Bench({ flash: Uint8Array.of(1, 2, 3, 4) });
+    const b = new ChipFixture({ flash: Uint8Array.of(1, 2, 3, 4) });
     assert.equal(b.peek(0), 0x04030201);
     b.poke(RCC.apb2enr, 0x4000);
     b.poke(0x20000000, 0x55);
@@ -45,22 +45,22 @@ describe('memory map', () => {
     assert.equal(b.peek(0), 0x04030201);
   });
   it('remembers writes to blocks nobody modelled, warns once, faults under strict', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.apb1enr, 1);
     b.poke(0x40000024, 7);
     assert.equal(b.peek(0x40000024), 7);
     assert.deepEqual(b.board.warnings, ['TIM2 is not modelled: it only remembers what is written']);
-    const strict = new Bench({ strict: true });
+    const strict = new ChipFixture({ strict: true });
     strict.poke(RCC.apb1enr, 1);
     strict.faults(() => strict.poke(0x40000024, 7));
   });
   it('offers other members of the family', () => {
-    const f405 = new Bench({ chip: 'stm32f405' });
+    const f405 = new ChipFixture({ chip: 'stm32f405' });
     assert.equal(f405.peek(0x1fff7a22, 2), 1024);
     assert.equal(f405.peek(0xe0042000) & 0xfff, 0x413);
     f405.faults(() => f405.peek(0x08100000));
     f405.faults(() => f405.peek(0x20020000));
-    const f411 = new Bench({ chip: 'stm32f411' });
+    const f411 = new ChipFixture({ chip: 'stm32f411' });
     f411.faults(() => f411.peek(0x50060800));
     f411.faults(() => f411.peek(0x10000000));
   });
@@ -68,7 +68,7 @@ describe('memory map', () => {
 
 describe('CRC unit', () => {
   it('computes CRC-32/MPEG-2 over words', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.ahb1enr, 0x1000);
     // "12345678" big-endian words; CRC-32/MPEG-2 of 8 zero bytes and of this text by an
     // independent bit-serial calculation.
@@ -94,7 +94,7 @@ function mpeg2(bytes: Uint8Array): number {
 
 describe('GPIO', () => {
   it('starts with the debug pins as alternate functions', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.ahb1enr, 0x3);
     assert.deepEqual(
       [0x40020000, 0x4002000c, 0x40020400].map((at) => b.peek(at)),
@@ -102,7 +102,7 @@ describe('GPIO', () => {
     );
   });
   it('sets and resets by BSRR and reads outputs and inputs back', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.ahb1enr, 0x4);
     b.poke(0x40020800, 0x4);
     b.poke(0x40020818, 0x2);
@@ -115,7 +115,7 @@ describe('GPIO', () => {
 
 describe('independent watchdog', () => {
   it('bites after the reload value, /8 x 0xEEF being 956 ms at 32 kHz', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x40003000, 0xcccc);
     b.poke(0x40003000, 0x5555);
     b.poke(0x40003004, 1);
@@ -132,7 +132,7 @@ describe('independent watchdog', () => {
     assert.ok(b.board.time.now - began < 958 * MS);
   });
   it('is kept quiet by reloads', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(0x40003000, 0xcccc);
     for (let i = 0; i < 10; i++) {
       b.wait(400 * MS);
@@ -144,7 +144,7 @@ describe('independent watchdog', () => {
 
 describe('window watchdog', () => {
   it('bites when its counter falls through 0x40', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.apb1enr, 0x800);
     b.poke(0x40002c00, 0xff);
     // 64 steps of 4096 cycles at 16 MHz = 16.384 ms.
@@ -157,7 +157,7 @@ describe('window watchdog', () => {
 
 describe('USART1', () => {
   const open = () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.apb2enr, 0x10);
     b.poke(0x40011008, 0x8b);
     b.poke(0x4001100c, 0x200c);
@@ -196,7 +196,7 @@ describe('USART1', () => {
 
 describe('RTC', () => {
   it('wakes from LSI by its timer', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.apb1enr, 0x10000000);
     b.poke(0x40007000, 0xc100);
     b.poke(RCC.csr, 1);

@@ -1,13 +1,13 @@
 // What each kind of reset clears and keeps, and saving a board (docs/reference/stm32f4.md §8).
 import assert from 'node:assert/strict';
 import { Board } from '../../../../sim/board.ts';
-import { Bench, FLASH, MS, RCC } from './bench.ts';
+import { ChipFixture, FLASH, MS, RCC } from './chip-fixture.ts';
 
 const SCRATCH = 0x20001000;
 const CSR_IWDG = 0x20000000;
 
-function marked(options = {}): Bench {
-  const b = new Bench(options);
+function marked(options = {}): ChipFixture {
+  const b = new ChipFixture(options);
   b.poke(RCC.apb1enr, 0x10000000);
   b.poke(RCC.ahb1enr, 0x00140000);
   b.poke(0x40007000, 0xc100);
@@ -19,7 +19,7 @@ function marked(options = {}): Bench {
   b.poke(FLASH.acr, 5);
   return b;
 }
-const backupSram = (b: Bench) => {
+const backupSram = (b: ChipFixture) => {
   b.poke(RCC.ahb1enr, 0x00140000);
   return b.peek(0x40024000);
 };
@@ -39,7 +39,7 @@ describe('system reset', () => {
     assert.equal(b.peek(RCC.csr), 0x0e000000);
   });
   it('gives the debug pins back that software had taken', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.ahb1enr, 0x00100001);
     for (const [address, taken, given] of [
       [0x40020000, 0x80000000, 0xa8000000],
@@ -58,7 +58,7 @@ describe('system reset', () => {
     assert.equal(b.board.debugPortEnabled, true);
   });
   it('by watchdog flags IWDG and PIN, as benches read it', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(RCC.csr, 0x01000000);
     assert.equal(b.peek(RCC.csr), 0);
     b.poke(0x40003000, 0xcccc);
@@ -68,7 +68,7 @@ describe('system reset', () => {
     assert.equal(b.peek(RCC.csr) & 0xfe000000, 0x24000000);
   });
   it('NRST held: peripherals and memories fault, DBGMCU answers, nothing runs', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.board.assertNrst();
     b.wait(10 * MS);
     assert.ok(b.board.inReset && b.board.powered);
@@ -118,7 +118,7 @@ describe('power', () => {
     }
   });
   it('brown-out resets below its level and recovers above', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.board.options.words.user &= ~0x0c;
     b.board.supplyVolts = 2.8;
     assert.equal(b.board.powered, false);
@@ -130,7 +130,7 @@ describe('power', () => {
     assert.ok(b.board.powered && !b.board.inReset);
   });
   it('counts power-ups for the debug port', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     const before = b.board.powerUps;
     b.board.assertNrst();
     b.board.releaseNrst();
@@ -144,7 +144,7 @@ describe('power', () => {
 describe('snapshot', () => {
   it('restores a run in the middle of an erase, in the same board and in another', () => {
     const flash = new Uint8Array(0x200000).fill(0x5a);
-    const b = new Bench({ flash, seed: 7 });
+    const b = new ChipFixture({ flash, seed: 7 });
     b.poke(0x40003000, 0xcccc);
     b.poke(SCRATCH, 1);
     b.unlock();
@@ -167,7 +167,7 @@ describe('snapshot', () => {
     assert.deepEqual(forked, first);
   });
   it('is deaf to what happens to the board afterwards', () => {
-    const b = new Bench();
+    const b = new ChipFixture();
     b.poke(SCRATCH, 1);
     const saved = b.board.snapshot();
     b.poke(SCRATCH, 2);

@@ -18,7 +18,7 @@ import { DEFAULT_SWITCHES as PROBE_DEFAULTS } from '../../../../sim/stlink/firmw
 import { descriptorBytes } from '../../../../sim/stlink/usb-descriptors.ts';
 import { IDENTITIES } from '../../../../sim/stlink/identity.ts';
 import { UsbPipe } from '../../../../sim/stlink/usb-pipe.ts';
-import { bench, bytes, hex } from './bench.ts';
+import { probeFixture, bytes, hex } from './probe-fixture.ts';
 
 describe('controls of the virtual board', () => {
   const told: string[] = [];
@@ -49,7 +49,7 @@ describe('capture of both wires', () => {
   it('holds every word and every byte in the order they went', () => {
     const folder = mkdtempSync(join(tmpdir(), 'capture-'));
     const capture = new CaptureFile(join(folder, 'wires'));
-    const { send, attach } = bench({ onExchange: capture.onExchange, onSwd: capture.onSwd });
+    const { send, attach } = probeFixture({ onExchange: capture.onExchange, onSwd: capture.onSwd });
     attach();
     capture.flush();
     const before = readFileSync(join(folder, 'wires')).length;
@@ -141,7 +141,7 @@ describe('flags of the model switches', () => {
 
 describe('USB pipe outside virtual time', () => {
   function pipe(): { pipe: UsbPipe; attach: () => void } {
-    const { probe, attach } = bench();
+    const { probe, attach } = probeFixture();
     const exchange = async (command: Uint8Array, data: Uint8Array | undefined): Promise<Uint8Array> =>
       probe.exchange(command, data).reply;
     const { identity } = probe;

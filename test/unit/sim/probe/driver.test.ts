@@ -6,7 +6,7 @@ import { DEBUG as DRIVER_DEBUG } from '../../../../agent/probe/stlink/constants.
 import { Board, EventQueue, IDENTITIES, VirtualStlink, VirtualUsbDevice } from '../../../../sim/index.ts';
 import type { IdentityName } from '../../../../sim/index.ts';
 import { DEBUG } from '../../../../sim/stlink/opcodes.ts';
-import { noise } from './bench.ts';
+import { noise } from './probe-fixture.ts';
 
 describe('driver and virtual probe', () => {
   for (const identity of Object.keys(IDENTITIES) as IdentityName[]) {

@@ -12,7 +12,7 @@ import type { SharedProbe } from '../../../../sim/stlink/server-session.ts';
 import { RequestReader } from '../../../../sim/stlink/tcp-protocol.ts';
 import { UsbPipe } from '../../../../sim/stlink/usb-pipe.ts';
 import type { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
-import { bench, noise } from './bench.ts';
+import { probeFixture, noise } from './probe-fixture.ts';
 
 type Noise = ReturnType<typeof noise>;
 
@@ -67,7 +67,7 @@ describe('virtual ST-LINK under fuzzing', function () {
   for (const [index, identity] of (Object.keys(IDENTITIES) as IdentityName[]).entries()) {
     it(`keeps its lengths as ${identity}`, async () => {
       const random = noise(SEED * 7919 + index);
-      const { board, probe, attach } = bench({ identity });
+      const { board, probe, attach } = probeFixture({ identity });
       attach();
       await each(Math.round(count('commands') / 3), () => {
         if (random.below(100) === 0) attach();
@@ -86,7 +86,7 @@ describe('virtual ST-LINK under fuzzing', function () {
 
   it('takes USB packets of any size in any order, and a reset always clears the pipe', async () => {
     const random = noise(SEED * 104729);
-    const { board, probe } = bench();
+    const { board, probe } = probeFixture();
     const pipe = new UsbPipe(shared(probe));
     await each(count('packets'), async (index) => {
       if (board.log.length > 1000) board.log.length = 0;
@@ -106,7 +106,7 @@ describe('virtual ST-LINK under fuzzing', function () {
 
   it('answers TCP messages with the announced size or drops the client', async () => {
     const random = noise(SEED * 15485863);
-    const { board, probe } = bench();
+    const { board, probe } = probeFixture();
     const state = serverState(shared(probe));
     let [reader, session] = [new RequestReader(), new ServerSession(state)];
     let dropped = 0;

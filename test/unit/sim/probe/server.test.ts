@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { RequestReader } from '../../../../sim/stlink/tcp-protocol.ts';
 import { DEVICE_ID, ServerSession, serverState } from '../../../../sim/stlink/server-session.ts';
 import type { ServerState } from '../../../../sim/stlink/server-session.ts';
-import { bench, bytes, hex, noise } from './bench.ts';
+import { probeFixture, bytes, hex, noise } from './probe-fixture.ts';
 
 function server(): ServerState {
-  const { probe } = bench();
+  const { probe } = probeFixture();
   return serverState({
     identity: probe.identity,
     serial: probe.identity.serial,

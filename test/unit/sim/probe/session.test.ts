@@ -1,6 +1,6 @@
 // The virtual ST-LINK says, byte for byte, what the sessions of docs/reference/stlink.md §3.1, §2.5, §3.5 say.
 import assert from 'node:assert/strict';
-import { bench, bytes } from './bench.ts';
+import { probeFixture, bytes } from './probe-fixture.ts';
 
 const OK = '80 00';
 const RW_OK = '80 00 00 00 00 00 00 00 00 00 00 00';
@@ -8,7 +8,7 @@ const NOTHING = '';
 
 describe('virtual ST-LINK: the minimal session', () => {
   it('answers every line of §3.1 as written there', () => {
-    const { board, send } = bench();
+    const { board, send } = probeFixture();
     board.registers[15] = 0x08000123;
     for (let i = 0; i < 16; i++) board.ram[i] = 0xa0 + i;
     const lines: [string, string, string?][] = [
@@ -59,7 +59,7 @@ describe('virtual ST-LINK: the minimal session', () => {
   });
 
   it('answers as a V3: FB, 62, 61 instead of 43', () => {
-    const { send } = bench({ identity: 'v3' });
+    const { send } = probeFixture({ identity: 'v3' });
     assert.equal(send('f1'), '30 00 83 04 4f 37');
     assert.equal(send('fb'), '03 00 0a 03 00 00 00 00 83 04 4f 37');
     assert.equal(send('f2 61 00 00 a0 0f 00 00'), '80 00 00 00 e4 0c 00 00');
@@ -72,15 +72,15 @@ describe('virtual ST-LINK: the minimal session', () => {
   });
 
   it('answers as a V2-1 J40 M27, and V3 commands stay unknown to a V2', () => {
-    assert.equal(bench({ identity: 'v2-1' }).send('f1'), '2a 1b 83 04 4b 37');
-    const { send } = bench();
+    assert.equal(probeFixture({ identity: 'v2-1' }).send('f1'), '2a 1b 83 04 4b 37');
+    const { send } = probeFixture();
     for (const command of ['fb', 'f2 61 00 00', 'f2 62 00', 'f2 ff', 'e7']) {
       assert.equal(send(command), '42 00', command);
     }
   });
 
   it('does the RW_MISC example of §2.5: write DCRDR, then DCRSR', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     const out = '05 01 02 01 02 00 00 00 00 00 00 00 f8 ed 00 e0 78 56 34 12 f4 ed 00 e0 05 00 01 00';
     assert.equal(send('f2 51 05 00 00 00', out), NOTHING);
@@ -90,14 +90,14 @@ describe('virtual ST-LINK: the minimal session', () => {
   });
 
   it('reads through RW_MISC and reports each item on its own', () => {
-    const { send, attach } = bench();
+    const { send, attach } = probeFixture();
     attach();
     send('f2 51 02 00 00 00', '03 03 00 00 00 ed 00 e0 00 00 00 60');
     assert.equal(send('f2 52'), '41 c2 0f 41 00 00 00 00 80 00 00 00 11 00 00 00');
   });
 
   it('moves words without address increment', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     send('f2 50 10 00 00 20 08 00', '01 00 00 00 02 00 00 00');
     assert.equal(send('f2 54 10 00 00 20 08 00'), '02 00 00 00 02 00 00 00');
@@ -105,7 +105,7 @@ describe('virtual ST-LINK: the minimal session', () => {
   });
 
   it('reads all registers as 88 bytes', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     for (let i = 0; i <= 20; i++) board.registers[i] = 0x100 + i;
     const reply = bytes(send('f2 3a 00'));
@@ -118,14 +118,14 @@ describe('virtual ST-LINK: the minimal session', () => {
 
 describe('virtual ST-LINK: trouble', () => {
   it('refuses debug commands outside debug mode, replies keeping their length', () => {
-    const { send } = bench();
+    const { send } = probeFixture();
     assert.equal(send('f2 36 00 ed 00 e0'), '06 00 00 00 00 00 00 00');
     assert.equal(send('f2 07 00 ed 00 e0 04 00'), '00 00 00 00');
     assert.equal(send('f2 3b'), '06 00');
   });
 
   it('leaves DFU mode silently and obeys only after that', () => {
-    const { send } = bench({ switches: { startMode: 'dfu' } });
+    const { send } = probeFixture({ switches: { startMode: 'dfu' } });
     assert.equal(send('f5'), '00 00');
     assert.equal(send('f2 30 a3'), '06 00');
     assert.equal(send('f3 07'), NOTHING);
@@ -133,18 +133,18 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('finds no target without power or with a closed debug port: 09 from a V2, 05 from a V3', () => {
-    const v2 = bench();
+    const v2 = probeFixture();
     v2.board.powered = false;
     assert.equal(v2.send('f2 30 a3'), '09 00');
     assert.equal(v2.send('f7'), 'dc 05 00 00 00 00 00 00');
-    const v3 = bench({ identity: 'v3' });
+    const v3 = probeFixture({ identity: 'v3' });
     v3.board.debugPortEnabled = false;
     assert.equal(v3.send('f2 30 a3'), '05 00');
     assert.equal(v3.send('f5'), '01 00');
   });
 
   it('loses the target when its power goes and comes: only ENTER brings it back', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     board.powerUps++;
     assert.equal(send('f2 36 00 ed 00 e0'), '16 00 00 00 00 00 00 00');
@@ -153,7 +153,7 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('wants an AP opened before memory is touched, and none above 8', () => {
-    const { send } = bench();
+    const { send } = probeFixture();
     send('f2 30 a3');
     assert.equal(send('f2 07 00 ed 00 e0 04 00'), '00 00 00 00');
     assert.equal(send('f2 3b'), '1d 00');
@@ -167,13 +167,13 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('may open AP 0 by ENTER when that switch is on', () => {
-    const { send } = bench({ switches: { enterOpensAp: true } });
+    const { send } = probeFixture({ switches: { enterOpensAp: true } });
     send('f2 30 a3');
     assert.equal(send('f2 07 00 ed 00 e0 04 00'), '41 c2 0f 41');
   });
 
   it('reports a bus fault with its address, whole data phase, and recovers by itself', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     board.ram.fill(0x77);
     assert.equal(send('f2 07 f8 7f 00 20 10 00'), `77 77 77 77 77 77 77 77 ${'00 '.repeat(8)}`.trim());
@@ -191,7 +191,7 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('refuses misaligned and oversized transfers', () => {
-    const { send, attach } = bench();
+    const { send, attach } = probeFixture();
     attach();
     assert.equal(send('f2 07 02 00 00 20 04 00'), '00 00 00 00');
     assert.equal(send('f2 3b'), '0a 00');
@@ -206,7 +206,7 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('repeats WAIT by itself for a short stall and reports 10 for a long one', () => {
-    const { board, send, attach } = bench();
+    const { board, send, attach } = probeFixture();
     attach();
     board.busyUntilNs = board.time.now + 0.65e6;
     assert.equal(send('f2 36 00 70 00 20').slice(0, 2), '80');
@@ -219,7 +219,7 @@ describe('virtual ST-LINK: trouble', () => {
   });
 
   it('obeys ordered troubles: WAIT, noise, a short reply, silence', () => {
-    const { probe, send, attach } = bench();
+    const { probe, send, attach } = probeFixture();
     attach();
     probe.faults.waits = 2;
     assert.equal(send('f2 36 00 ed 00 e0').slice(0, 2), '10');
@@ -238,7 +238,7 @@ describe('virtual ST-LINK: trouble', () => {
 
 describe('virtual ST-LINK: what things cost', () => {
   it('charges command latency, USB bytes and wire clocks', () => {
-    const { board, probe, send, attach } = bench();
+    const { board, probe, send, attach } = probeFixture();
     const spent = (work: () => void) => {
       const start = board.time.now;
       work();
@@ -261,7 +261,7 @@ describe('virtual ST-LINK: what things cost', () => {
   it('shows USB and SWD traffic to taps', () => {
     const usb: string[] = [];
     const swd: string[] = [];
-    const { send, attach } = bench({
+    const { send, attach } = probeFixture({
       onExchange: ({ command, reply, startNs, endNs }) => usb.push(`${command[1]} ${reply.length} ${endNs > startNs}`),
       onSwd: ({ port, write, address, value, ack }) =>
         swd.push(`${port}${write ? 'w' : 'r'}${address} ${value.toString(16)} ${ack}`),

@@ -7,7 +7,7 @@ import { DEVICE_ID, serverState } from '../../../../sim/stlink/server-session.ts
 import { listenStlinkServer } from '../../../../sim/stlink/tcp-server.ts';
 import type { StlinkTcpServer } from '../../../../sim/stlink/tcp-server.ts';
 import { WallDriver } from '../../../../sim/edge/wall-driver.ts';
-import { bench, bytes, hex } from './bench.ts';
+import { probeFixture, bytes, hex } from './probe-fixture.ts';
 
 class Client {
   readonly socket: Socket;
@@ -50,7 +50,7 @@ describe('stlink-server on a socket', () => {
   const shared = { connections: new Set<number>() };
 
   before(async () => {
-    driver = new WallDriver(bench().probe);
+    driver = new WallDriver(probeFixture().probe);
     const state = serverState(driver);
     shared.connections = state.connections;
     server = await listenStlinkServer(state, 0);

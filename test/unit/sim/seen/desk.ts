@@ -1,7 +1,7 @@
 // A probe on a virtual board, worked command by command, and programs of a few stores for the board to run.
 import { Board, type BoardOptions } from '../../../../sim/board.ts';
 import { VirtualStlink, type VirtualStlinkOptions } from '../../../../sim/stlink/virtual-stlink.ts';
-import { bytes, hex } from '../probe/bench.ts';
+import { bytes, hex } from '../probe/probe-fixture.ts';
 
 export const MS = 1e6;
 export const ENTER = 'f2 30 a3';

@@ -1,4 +1,4 @@
-// Judges that are programs of their own, as rows of the table (docs/simulation.md, "Native checks"): the core in
+// Checks that are programs of their own, as rows of the table (docs/simulation.md, "Native checks"): the core in
 // lock-step with QEMU and Unicorn, and noise on every surface of the probe. LOCKSTEP random instructions instead of
 // 200,000; FUZZ inputs instead of 50,000.
 import { spawn } from 'node:child_process';

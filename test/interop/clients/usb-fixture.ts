@@ -15,7 +15,7 @@ import type { UsbBridge } from './usb-bridge.ts';
 export const TIMEOUT_MS = 60_000;
 
 /** What a program on USB works on, and where its checks go. */
-export interface UsbDesk {
+export interface UsbFixture {
   readonly checks: Checks;
   readonly face: IdentityName;
   readonly probe: VirtualProbe;
@@ -28,7 +28,7 @@ export async function withUsb(
   checks: Checks,
   bridgeProgram: string,
   face: IdentityName,
-  work: (desk: UsbDesk) => Promise<void>,
+  work: (fixture: UsbFixture) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'blindflash-clients-'));
   const path = (name: string): string => join(folder, name);
@@ -47,12 +47,12 @@ export async function withUsb(
 
 /** Runs a program that sees the probe, `input` on its standard input; everything it printed. */
 export function run(
-  desk: UsbDesk,
+  fixture: UsbFixture,
   program: string,
   args: readonly string[],
   input = '',
 ): { readonly text: string; readonly ok: boolean } {
-  const result = spawnSync(program, args, { encoding: 'utf8', env: desk.bridge.env, timeout: TIMEOUT_MS, input });
+  const result = spawnSync(program, args, { encoding: 'utf8', env: fixture.bridge.env, timeout: TIMEOUT_MS, input });
   const text = `${result.stdout}${result.stderr}`;
   if (result.status !== 0) process.stdout.write(text.replace(/^/gm, '     | '));
   return { text, ok: result.status === 0 };

@@ -10,7 +10,7 @@ const RAM_SIZE = 0x8000;
 /** Reads and writes of this page WAIT until `busyUntilNs`. */
 export const BUSY_PAGE = 0x20007000;
 
-export class BenchBoard {
+export class BoardFixture {
   powered = true;
   debugPortEnabled = true;
   powerUps = 1;
@@ -94,8 +94,8 @@ export const hex = (data: Uint8Array): string =>
     .toString('hex')
     .replace(/..(?=.)/g, '$& ');
 
-export interface Bench {
-  readonly board: BenchBoard;
+export interface ProbeFixture {
+  readonly board: BoardFixture;
   readonly probe: VirtualStlink;
   /** Sends a command given in hex, with OUT data in hex; returns the reply in hex. */
   send(command: string, data?: string): string;
@@ -103,8 +103,8 @@ export interface Bench {
   attach(): void;
 }
 
-export function bench(options: Partial<VirtualStlinkOptions> = {}): Bench {
-  const board = new BenchBoard();
+export function probeFixture(options: Partial<VirtualStlinkOptions> = {}): ProbeFixture {
+  const board = new BoardFixture();
   const probe = new VirtualStlink({ board, ...options });
   const send = (command: string, data?: string) =>
     hex(probe.exchange(bytes(command), data === undefined ? undefined : bytes(data)).reply);

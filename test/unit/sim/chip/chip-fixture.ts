@@ -26,7 +26,7 @@ export const RCC = {
 } as const;
 export const MS = 1e6;
 
-export class Bench {
+export class ChipFixture {
   readonly board: Board;
   constructor(options: BoardOptions = {}) {
     this.board = new Board(options);
