@@ -24,10 +24,11 @@ import {
   TRAILER,
   type Layout,
 } from '../shared/mailbox/layout.ts';
-import { KINDS, type Count } from '../shared/plan/kinds.ts';
+import { kindRow, KINDS, type Count, type PlanKind } from '../shared/plan/kinds.ts';
 import { modeRow, PLAN_MODES } from '../shared/plan/modes.ts';
 import {
   BOOT_WORDS_BYTES,
+  FLAGS,
   NO_ADDRESS,
   PLAN_DOMAIN,
   PLAN_HEADER_BYTES,
@@ -118,15 +119,28 @@ const errorRows = Object.entries(CHIP_ERRORS).map(([name, { number, detail }]): 
   detail === '' ? '' : `DETAIL: ${detail}`,
 ]);
 
-/** How many ranges of each use, and sectors, a plan of a kind has: the columns of KINDS as an initializer. */
+/** Kinds the chip's program takes; their numbers follow on one another. */
+const stubKinds = (Object.keys(KINDS) as PlanKind[]).filter((kind) => KINDS[kind].stub);
+const flagMask = (kind: PlanKind) =>
+  kindRow(kind)
+    .flags.map((flag) => `FLAG_${upper(flag)}`)
+    .join(' | ') || '0';
+
+/** How many ranges and sectors a plan of a kind has, and its flags: the columns of KINDS as an initializer. */
 const kindShapes = (): string =>
   [
-    '/* Sectors to erase, ranges to program, ranges only to digest of a plan of each kind */',
+    '/*',
+    ' * Sectors to erase, ranges to program, ranges only to digest of a plan of each kind, and the flags',
+    ' * it may have.',
+    ' */',
     '#define KIND_SHAPES \\',
-    Object.entries(KINDS)
-      .map(([kind, row]) => {
-        const counts = [row.sectors, row.programs, row.digests].map((count) => `COUNT_${upper(count)}`);
-        return `  [KIND_${upper(kind)}] = {${counts.join(', ')}}`;
+    stubKinds
+      .map((kind) => {
+        const { sectors, programs, digests } = kindRow(kind);
+        const counts = [sectors, programs, digests].map((count) => `COUNT_${upper(count)}`);
+        const row = `  [KIND_${upper(kind)}] = {${counts.join(', ')},`;
+        const line = `${row} ${flagMask(kind)}}`;
+        return line.length + ', \\'.length <= COLUMNS ? line : `${row} \\\n    ${flagMask(kind)}}`;
       })
       .join(', \\\n'),
   ].join('\n');
@@ -194,6 +208,14 @@ const PROTOCOL_SECTIONS = [
     'How many of something a plan may have',
     rows('COUNT', { none: 0, some: 1, any: 2 } satisfies Record<Count, number>),
   ),
+  counts([
+    'Kinds done by this program: from the first to the last of these',
+    [
+      ['STUB_KIND_FIRST', Math.min(...stubKinds.map((kind) => KINDS[kind].number))],
+      ['STUB_KIND_LAST', Math.max(...stubKinds.map((kind) => KINDS[kind].number))],
+    ],
+  ]),
+  counts(['What else a plan asks for; bits', rows('FLAG', FLAGS)]),
   kindShapes(),
   enumeration(
     'plan_mode',

@@ -3,7 +3,7 @@
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { requireChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { KINDS } from '../../shared/plan/kinds.ts';
+import { kindRow, KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { consentHash } from '../../shared/plan/consent.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
@@ -77,6 +77,9 @@ function requireBoard(plan: Plan, board: BoardIdentity): void {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
   }
   if (KINDS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
+  if (kindRow(plan.kind).options !== 'kept' || plan.flags.includes('lift write protection')) {
+    throw fail('BF-PLAN-OPTIONS', 'this agent does not write option bytes');
+  }
   if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
   }

@@ -4,7 +4,7 @@ import { checkImageFits, type Image } from '../image/image.ts';
 import { chooseBootWords, withBootWords, type BootChoice } from './boot.ts';
 import { sectorAt, sectorNumber, sectorsOf, type Chip, type Sector, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import { NO_OPTIONS, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
@@ -183,6 +183,8 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
     widest: 'x32',
     lock: 'none',
     finalAction: options.finalAction ?? KINDS[kind].finalAction,
+    flags: [],
+    options: NO_OPTIONS,
     ranges: [],
     label: options.label ?? '',
   };

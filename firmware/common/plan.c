@@ -14,7 +14,7 @@
 
 /* Fields of one byte that are checked by themselves: offset, least value, most. */
 static const uint8_t FIELDS[][3] = {
-    {AT(kind), KIND_FLASH, KIND_RESET},
+    {AT(kind), STUB_KIND_FIRST, STUB_KIND_LAST},
     {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},
     {AT(psize), WIDTH_X8, WIDTH_X32},
     {AT(lock), 0, 1},
@@ -23,8 +23,8 @@ static const uint8_t FIELDS[][3] = {
     {AT(label), 0, PLAN_MAX_LABEL},
 };
 
-/* What a kind erases, programs and only digests: a plan_count each. */
-static const uint8_t SHAPE[][3] = {KIND_SHAPES};
+/* What a kind erases, programs and only digests: a plan_count each; then its flags. */
+static const uint8_t SHAPE[][4] = {KIND_SHAPES};
 
 /* Fails with `offset` unless `good`. */
 BF_INLINE void require(flag good, uint32_t offset) {
@@ -60,7 +60,12 @@ static void check_head(const plan *p, uint32_t length) {
     const uint8_t *f = FIELDS[i];
     require(bytes[f[0]] >= f[1] && bytes[f[0]] <= f[2], f[0]);
   }
-  require((p->zeros[0] | p->zeros[1] | p->zeros[2]) == 0, AT(zeros));
+  uint32_t unknown = p->flags & ~(uint32_t)SHAPE[p->kind][3];
+  bool keeps = (p->flags & FLAG_KEEP_LIFTED) != 0,
+       lifts = (p->flags & FLAG_LIFT_WRITE_PROTECTION) != 0;
+  require(unknown == 0 && (lifts || !keeps), AT(flags));
+  require((p->zeros[0] | p->zeros[1]) == 0, AT(zeros));
+  for (uint32_t i = 0; i < 4; i++) require(p->options[i] == 0, AT(options));
   uint32_t used = PLAN_HEAD_BYTES + sizeof(plan_range) * p->count + p->label;
   require(p->length == length && length == ((used + 3u) & ~3u), AT(length));
   for (; used < length; used++) require(bytes[used] == 0, used);
@@ -71,9 +76,7 @@ static void check_head(const plan *p, uint32_t length) {
 static void check_chip(const plan *p, const chip_geometry *chip) {
   uint32_t id = chip_dev_id();
   if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
-  /* info and reset may leave the size open */
-  if (p->flash_kib != chip->flash_kib && (p->flash_kib != 0 || p->kind < KIND_INFO))
-    session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
+  if (p->flash_kib != chip->flash_kib) session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
 
 static void check_sectors(const plan *p, const chip_geometry *chip) {

@@ -38,7 +38,9 @@ typedef struct {
   uint8_t final;
   uint8_t count; /* of ranges */
   uint8_t label;
-  uint8_t zeros[3];
+  uint8_t flags;
+  uint8_t zeros[2];
+  uint32_t options[4]; /* option bits to change: not a job of the chip's program */
   plan_range range[];
 } plan;
 

@@ -76,7 +76,7 @@ typedef enum {
 
 /* The plan (docs/protocol.md §7); sizes in bytes, times in milliseconds */
 #define PLAN_MAGIC                   0x32504642u
-#define PLAN_HEAD_BYTES              48u
+#define PLAN_HEAD_BYTES              64u
 #define PLAN_MAX_BYTES               1536u
 #define PLAN_MAX_RANGES              64u
 #define PLAN_MAX_LABEL               64u
@@ -92,6 +92,8 @@ typedef enum {
   KIND_ERASE = 3,
   KIND_INFO = 4,
   KIND_RESET = 5,
+  KIND_UNLOCK = 6,
+  KIND_OPTIONS = 7,
 } plan_kind;
 
 /* How many of something a plan may have */
@@ -101,13 +103,25 @@ typedef enum {
   COUNT_ANY = 2,
 } plan_count;
 
-/* Sectors to erase, ranges to program, ranges only to digest of a plan of each kind */
+/* Kinds done by this program: from the first to the last of these */
+#define STUB_KIND_FIRST              1u
+#define STUB_KIND_LAST               3u
+
+/* What else a plan asks for; bits */
+#define FLAG_ALWAYS_ERASE            1u
+#define FLAG_LIFT_WRITE_PROTECTION   2u
+#define FLAG_KEEP_LIFTED             4u
+
+/*
+ * Sectors to erase, ranges to program, ranges only to digest of a plan of each kind, and the flags
+ * it may have.
+ */
 #define KIND_SHAPES \
-  [KIND_FLASH] = {COUNT_SOME, COUNT_SOME, COUNT_ANY}, \
-  [KIND_VERIFY] = {COUNT_NONE, COUNT_NONE, COUNT_SOME}, \
-  [KIND_ERASE] = {COUNT_SOME, COUNT_NONE, COUNT_NONE}, \
-  [KIND_INFO] = {COUNT_NONE, COUNT_NONE, COUNT_NONE}, \
-  [KIND_RESET] = {COUNT_NONE, COUNT_NONE, COUNT_NONE}
+  [KIND_FLASH] = {COUNT_SOME, COUNT_SOME, COUNT_ANY, \
+    FLAG_ALWAYS_ERASE | FLAG_LIFT_WRITE_PROTECTION | FLAG_KEEP_LIFTED}, \
+  [KIND_VERIFY] = {COUNT_NONE, COUNT_NONE, COUNT_SOME, 0}, \
+  [KIND_ERASE] = {COUNT_SOME, COUNT_NONE, COUNT_NONE, \
+    FLAG_LIFT_WRITE_PROTECTION | FLAG_KEEP_LIFTED}
 
 /* Who may see what */
 typedef enum {

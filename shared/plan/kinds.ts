@@ -3,9 +3,13 @@
 // of its function in controller/plan/compile.ts. The names for the program on the chip are generated from this table.
 import type { StubState } from '../mailbox/layout.ts';
 import type { BoardState } from '../tunnel/bodies.ts';
+import type { PlanFlag } from './plan.ts';
 
 /** How many of something a plan may have: at least one, not one, any number. */
 export type Count = 'some' | 'none' | 'any';
+
+/** What becomes of the option bytes: they stay, become what frees a locked chip, or what the vendor chose. */
+export type OptionUse = 'kept' | 'freed' | 'chosen';
 
 export interface KindRow {
   /** Its byte in the plan. */
@@ -26,6 +30,10 @@ export interface KindRow {
   readonly sectors: Count;
   readonly programs: Count;
   readonly digests: Count;
+  /** What else the plan may ask for. */
+  readonly flags: readonly PlanFlag[];
+  /** What the plan does to the option bytes. */
+  readonly options: OptionUse;
   /** The plan may leave the flash size open. */
   readonly anyFlash: boolean;
   /** How the board is left, unless the vendor says otherwise. */
@@ -50,6 +58,8 @@ export const KINDS = {
     sectors: 'some',
     programs: 'some',
     digests: 'any',
+    flags: ['always erase', 'lift write protection', 'keep lifted'],
+    options: 'kept',
     anyFlash: false,
     finalAction: 'run',
     finishes: true,
@@ -67,6 +77,8 @@ export const KINDS = {
     sectors: 'none',
     programs: 'none',
     digests: 'some',
+    flags: [],
+    options: 'kept',
     anyFlash: false,
     finalAction: 'run',
     finishes: true,
@@ -84,6 +96,8 @@ export const KINDS = {
     sectors: 'some',
     programs: 'none',
     digests: 'none',
+    flags: ['lift write protection', 'keep lifted'],
+    options: 'kept',
     anyFlash: false,
     finalAction: 'halt',
     finishes: true,
@@ -101,6 +115,8 @@ export const KINDS = {
     sectors: 'none',
     programs: 'none',
     digests: 'none',
+    flags: [],
+    options: 'kept',
     anyFlash: true,
     finalAction: 'run',
     finishes: false,
@@ -118,6 +134,46 @@ export const KINDS = {
     sectors: 'none',
     programs: 'none',
     digests: 'none',
+    flags: [],
+    options: 'kept',
+    anyFlash: true,
+    finalAction: 'run',
+    finishes: true,
+    outcome: undefined,
+    complete: undefined,
+  },
+  unlock: {
+    number: 6,
+    vendor: 'take read protection away, which erases the whole flash',
+    customer: 'ERASE YOUR WHOLE BOARD and take its read protection away',
+    stub: false,
+    writes: true,
+    image: false,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'none',
+    flags: [],
+    options: 'freed',
+    anyFlash: true,
+    finalAction: 'halt',
+    finishes: false,
+    outcome: undefined,
+    complete: undefined,
+  },
+  options: {
+    number: 7,
+    vendor: 'change option bytes',
+    customer: 'change settings (option bytes) of the chip on your board',
+    stub: false,
+    writes: true,
+    image: false,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'none',
+    flags: [],
+    options: 'chosen',
     anyFlash: true,
     finalAction: 'run',
     finishes: true,

@@ -3,6 +3,7 @@
 import { assertBytes, ascii, fromUtf8, Reader, utf8, Writer, U32_MAX } from '../codec/bytes.ts';
 import { foreignText, isForeignText, rawText, type ForeignText } from '../codec/foreign-text.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
+import { NO_OPTION_BITS, type OptionWords } from '../chips/option-bits.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS, type PlanKind } from './kinds.ts';
@@ -14,6 +15,12 @@ export const LOCKS = { none: 0, 'level 1': 1 } as const;
 export type PlanLock = keyof typeof LOCKS;
 export const FINAL_ACTIONS = { halt: 0, run: 1 } as const;
 export type FinalAction = keyof typeof FINAL_ACTIONS;
+/**
+ * always erase: a flash job erases every sector of the plan, blank ones as well. lift write protection: the agent lifts
+ * nWRP of the plan's sectors before the first erase and puts it back after END. keep lifted: it is not put back.
+ */
+export const FLAGS = { 'always erase': 1, 'lift write protection': 2, 'keep lifted': 4 } as const;
+export type PlanFlag = keyof typeof FLAGS;
 /** program: written and digested; digest: only digested. */
 export const RANGE_USES = { program: 1, digest: 2 } as const;
 export type RangeUse = keyof typeof RANGE_USES;
@@ -28,7 +35,7 @@ export const PLAN_LIMITS = {
 export const BOOT_WORDS_BYTES = 64;
 /** What the hash of a plan begins with. */
 export const PLAN_DOMAIN = 'blindflash/2 plan';
-export const PLAN_HEADER_BYTES = 48;
+export const PLAN_HEADER_BYTES = 64;
 const RANGE_BYTES = 12;
 /** Stands for "no boot words". */
 export const NO_ADDRESS = U32_MAX;
@@ -42,6 +49,16 @@ export interface PlanRange {
   readonly length: number;
   readonly use: RangeUse;
 }
+
+/** Which bits of the option bytes a job changes, and to what. */
+export interface OptionChange {
+  readonly mask: OptionWords;
+  /** Nothing outside the mask. */
+  readonly value: OptionWords;
+}
+
+/** The option bytes stay as they are. */
+export const NO_OPTIONS: OptionChange = { mask: NO_OPTION_BITS, value: NO_OPTION_BITS };
 
 export interface Plan {
   readonly kind: PlanKind;
@@ -61,6 +78,9 @@ export interface Plan {
   readonly widest: Width;
   readonly lock: PlanLock;
   readonly finalAction: FinalAction;
+  /** In the order of FLAGS. */
+  readonly flags: readonly PlanFlag[];
+  readonly options: OptionChange;
   /** Ascending. */
   readonly ranges: readonly PlanRange[];
   /** What the vendor calls the job; at most 64 bytes of UTF-8; foreign in a plan that was read. */
@@ -89,7 +109,12 @@ export function encodePlan(plan: Plan): Uint8Array {
     .u8(FINAL_ACTIONS[plan.finalAction], 'finalAction')
     .u8(plan.ranges.length)
     .u8(label.length)
-    .zeros(3);
+    .u8(flagByte(plan.flags))
+    .zeros(2)
+    .u32(plan.options.mask.optcr, 'OPTCR mask')
+    .u32(plan.options.value.optcr, 'OPTCR value')
+    .u32(plan.options.mask.optcr1, 'OPTCR1 mask')
+    .u32(plan.options.value.optcr1, 'OPTCR1 value');
   for (const range of plan.ranges) {
     writer.u32(range.address, 'address').u32(range.length, 'length').u32(RANGE_USES[range.use], 'use');
   }
@@ -118,14 +143,16 @@ export function decodePlan(bytes: Uint8Array): Plan {
     finalAction: named(reader, FINAL_ACTIONS, reader.u8(), 'final action'),
   };
   const [rangeCount, labelBytes] = [reader.u8(), reader.u8()];
-  reader.zeros(3);
+  const flags = flagList(reader, reader.u8());
+  reader.zeros(2);
+  const options = readOptions(reader);
   if (rangeCount > PLAN_LIMITS.ranges) reader.refuse(`${rangeCount} ranges`);
   if (labelBytes > PLAN_LIMITS.labelBytes) reader.refuse(`a label of ${labelBytes} bytes`);
   if (length !== planLength(rangeCount, labelBytes)) reader.refuse('the length does not fit the contents');
   const ranges = Array.from({ length: rangeCount }, () => readRange(reader));
   const label = foreignText(fromUtf8(reader.bytes(labelBytes), MALFORMED, 'the label'));
   reader.zeros(reader.remaining);
-  return { ...head, ranges, label };
+  return { ...head, flags, options, ranges, label };
 }
 
 /**
@@ -151,6 +178,21 @@ export function sectorMask(sectors: readonly number[]): number {
 
 function sectorList(mask: number): number[] {
   return Array.from({ length: 32 }, (_, sector) => sector).filter((sector) => Math.floor(mask / 2 ** sector) % 2 === 1);
+}
+
+function flagByte(flags: readonly PlanFlag[]): number {
+  return flags.reduce((byte, flag) => byte | FLAGS[flag], 0);
+}
+
+function flagList(reader: Reader, byte: number): PlanFlag[] {
+  const flags = (Object.keys(FLAGS) as PlanFlag[]).filter((flag) => (byte & FLAGS[flag]) !== 0);
+  if (flagByte(flags) !== byte) reader.refuse(`unknown flags 0x${byte.toString(16)}`);
+  return flags;
+}
+
+function readOptions(reader: Reader): OptionChange {
+  const [optcrMask, optcr, optcr1Mask, optcr1] = [reader.u32(), reader.u32(), reader.u32(), reader.u32()];
+  return { mask: { optcr: optcrMask, optcr1: optcr1Mask }, value: { optcr, optcr1 } };
 }
 
 function planLength(ranges: number, labelBytes: number): number {

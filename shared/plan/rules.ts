@@ -1,7 +1,9 @@
 // The rules every plan must keep, checked alike by controller, agent and stub (docs/protocol.md §7, "Rules").
 import { sectorAt, sectorsOf, type Chip } from '../chips/chip.ts';
+import * as bits from '../chips/option-bits.ts';
+import type { OptionWords } from '../chips/option-bits.ts';
 import { fail, type ErrorCode } from '../errors/errors.ts';
-import { KINDS, type Count, type PlanKind } from './kinds.ts';
+import { KINDS, kindRow, type Count, type OptionUse, type PlanKind } from './kinds.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanRange } from './plan.ts';
 
 interface Rule {
@@ -23,6 +25,8 @@ const RULES: readonly Rule[] = [
     code: 'BF-PLAN-OPTIONS',
     broken: (plan) => says(plan.lock !== 'none' && !KINDS[plan.kind].boots, 'only a kind with boot words locks'),
   },
+  { code: 'BF-PLAN-OPTIONS', broken: flags },
+  { code: 'BF-PLAN-OPTIONS', broken: options },
 ];
 
 /** Throws the code of the first rule the plan breaks on this chip; returns when it keeps all of them. */
@@ -104,6 +108,48 @@ function bootWords(plan: Plan): string | undefined {
   if (plan.bootAddress === undefined) return undefined;
   if (plan.bootAddress % 4 !== 0) return 'the boot words are not on 4 bytes';
   return says(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
+}
+
+function flags(plan: Plan): string | undefined {
+  const allowed = kindRow(plan.kind).flags;
+  return (
+    firstBroken(plan.flags, (flag) => says(!allowed.includes(flag), `${plan.kind} has no “${flag}”`)) ??
+    says(
+      plan.flags.includes('keep lifted') && !plan.flags.includes('lift write protection'),
+      'what is not lifted is not kept lifted',
+    )
+  );
+}
+
+/** What a kind must and may do to the option bytes. RDP 2 fits none of them. */
+const OPTION_RULES: Readonly<Record<OptionUse, (plan: Plan, chip: Chip) => string | undefined>> = {
+  kept: ({ kind, options: { mask } }) =>
+    says(!bits.sameOptions(mask, bits.NO_OPTION_BITS), `${kind} keeps the option bytes`),
+  freed: ({ flashKiB, options: { mask, value } }, chip) =>
+    says((mask.optcr & bits.OPTCR.readProtection) !== bits.OPTCR.readProtection, 'unlock changes RDP') ??
+    onlyBits(mask, bits.unlockableBits(chip, flashKiB)) ??
+    says(
+      !bits.sameOptions(value, bits.commonBits(mask, bits.unlockedValue(chip, flashKiB))),
+      'unlock sets level 0 and frees',
+    ),
+  chosen: ({ flashKiB, options: { mask } }, chip) =>
+    says(bits.sameOptions(mask, bits.NO_OPTION_BITS), 'no option byte is changed') ??
+    onlyBits(mask, bits.changeableBits(chip, flashKiB)),
+};
+
+function options(plan: Plan, chip: Chip): string | undefined {
+  const { mask, value } = plan.options;
+  return (
+    says(!bits.isWithin(value, mask), 'an option bit outside the mask') ??
+    OPTION_RULES[kindRow(plan.kind).options](plan, chip)
+  );
+}
+
+function onlyBits(mask: OptionWords, allowed: OptionWords): string | undefined {
+  return says(
+    !bits.isWithin(mask, allowed),
+    `option bits ${hex(mask.optcr)}, ${hex(mask.optcr1)} are not all changeable`,
+  );
 }
 
 function firstBroken<Item>(items: readonly Item[], broken: (item: Item) => string | undefined): string | undefined {

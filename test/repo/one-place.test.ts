@@ -63,7 +63,7 @@ const ADDITIONS: Readonly<Record<string, Addition>> = {
     table: 'shared/plan/kinds.ts',
     before: '  verify: {',
     row: `  scratch: { number: 99, vendor: 'x', customer: 'x', stub: true, writes: false, image: false, boots: false, sectors: 'none',
-      programs: 'none', digests: 'some', anyFlash: false, finalAction: 'run', finishes: true, outcome: undefined,
+      programs: 'none', digests: 'some', flags: [], options: 'kept', anyFlash: false, finalAction: 'run', finishes: true, outcome: undefined,
       complete: undefined },`,
     misses: ['controller/job/work.ts'],
   },

@@ -53,9 +53,7 @@ describe('the chip key', () => {
     assert.equal(new Set(seen).size, 3);
   });
   it('stays through COMMAND 4 in the states 2, 3, 6 and 7, and so does D', () => {
-    const { fixture, controller } = active(
-      smallPlan({ kind: 'info', sectors: [], bootAddress: undefined, ranges: [] }),
-    );
+    const { fixture, controller } = active(smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [] }));
     const { address, secret } = chipKey(fixture);
     const D = shown(fixture);
     const again = (): void => {

@@ -33,9 +33,11 @@ const BROKEN_BYTES: readonly (readonly [
   detail: number,
 ])[] = [
   ['another magic', u8(0, 0x41), MALFORMED, 0],
-  ['a length that is not its own', u16(4, 60), MALFORMED, 4],
+  ['a length that is not its own', u16(4, 76), MALFORMED, 4],
   ['kind 0', u8(6, 0), MALFORMED, 6],
-  ['kind 6', u8(6, 6), MALFORMED, 6],
+  ['info, which the agent does alone', u8(6, 4), MALFORMED, 6],
+  ['unlock', u8(6, 6), MALFORMED, 6],
+  ['kind 8', u8(6, 8), MALFORMED, 6],
   ['mode 0', u8(7, 0), MALFORMED, 7],
   ['mode 2', u8(7, 2), MALFORMED, 7],
   ['another DEV_ID', u16(24, 0x413), WRONG_CHIP, 0x419],
@@ -45,7 +47,7 @@ const BROKEN_BYTES: readonly (readonly [
   ['an idle limit above 1 h', u32(28, 3_600_001), MALFORMED, 28],
   ['sector 24', u32(32, 0x01000001), MALFORMED, 32],
   ['sector 31', u32(32, 0x80000001), MALFORMED, 32],
-  ['no sector to erase', u32(32, 0), MALFORMED, 48],
+  ['no sector to erase', u32(32, 0), MALFORMED, 64],
   ['no boot words', u32(36, 0xffffffff), MALFORMED, 36],
   ['boot words off a word', u32(36, FLASH + 2), MALFORMED, 36],
   ['boot words across the end of a range', u32(36, FLASH + 8192 - 32), MALFORMED, 36],
@@ -58,22 +60,30 @@ const BROKEN_BYTES: readonly (readonly [
   ['one range too many for its length', u8(43, 2), MALFORMED, 4],
   ['a label of 65', u8(44, 65), MALFORMED, 44],
   ['a label longer than the plan', u8(44, 12), MALFORMED, 4],
-  ['a label that leaves a byte of padding set', u8(44, 3), MALFORMED, 63],
-  ['a set reserved byte', u8(46, 1), MALFORMED, 45],
-  ['a range off a word', u32(48, FLASH + 2), MALFORMED, 48],
-  ['a range of odd length', u32(52, 8190), MALFORMED, 48],
-  ['an empty range', u32(52, 0), MALFORMED, 48],
-  ['a range beyond its sector', u32(52, 16384 + 4), MALFORMED, 48],
-  ['a range that wraps', u32(52, 0xfffffffc), MALFORMED, 48],
-  ['a range in OTP', u32(48, 0x1fff7800), MALFORMED, 48],
-  ['a range in the option bytes', u32(48, 0x1fffc000), MALFORMED, 48],
-  ['a range in RAM', u32(48, 0x20000000), MALFORMED, 48],
-  ['a range below flash', u32(48, 0x07fffffc), MALFORMED, 48],
-  ['a range at the end of memory', u32(48, 0xfffffffc), MALFORMED, 48],
-  ['a range to program in a sector that is not erased', u32(48, FLASH + 0x4000), MALFORMED, 48],
-  ['range use 0', u32(56, 0), MALFORMED, 56],
-  ['range use 3', u32(56, 3), MALFORMED, 56],
-  ['a digest-only range as the only one', u32(56, 2), MALFORMED, 43],
+  ['a label that leaves a byte of padding set', u8(44, 3), MALFORMED, 79],
+  ['an unknown flag', u8(45, 8), MALFORMED, 45],
+  ['the highest flag', u8(45, 0x80), MALFORMED, 45],
+  ['what was never lifted kept lifted', u8(45, 4), MALFORMED, 45],
+  ['a set reserved byte', u8(46, 1), MALFORMED, 46],
+  ['the other reserved byte', u8(47, 0x80), MALFORMED, 46],
+  ['a mask of OPTCR', u32(48, 4), MALFORMED, 48],
+  ['a value of OPTCR', u32(52, 0xcc00), MALFORMED, 48],
+  ['a mask of OPTCR1', u32(56, 0x10000), MALFORMED, 48],
+  ['a value of OPTCR1', u32(60, 0x80000000), MALFORMED, 48],
+  ['a range off a word', u32(64, FLASH + 2), MALFORMED, 64],
+  ['a range of odd length', u32(68, 8190), MALFORMED, 64],
+  ['an empty range', u32(68, 0), MALFORMED, 64],
+  ['a range beyond its sector', u32(68, 16384 + 4), MALFORMED, 64],
+  ['a range that wraps', u32(68, 0xfffffffc), MALFORMED, 64],
+  ['a range in OTP', u32(64, 0x1fff7800), MALFORMED, 64],
+  ['a range in the option bytes', u32(64, 0x1fffc000), MALFORMED, 64],
+  ['a range in RAM', u32(64, 0x20000000), MALFORMED, 64],
+  ['a range below flash', u32(64, 0x07fffffc), MALFORMED, 64],
+  ['a range at the end of memory', u32(64, 0xfffffffc), MALFORMED, 64],
+  ['a range to program in a sector that is not erased', u32(64, FLASH + 0x4000), MALFORMED, 64],
+  ['range use 0', u32(72, 0), MALFORMED, 72],
+  ['range use 3', u32(72, 3), MALFORMED, 72],
+  ['a digest-only range as the only one', u32(72, 2), MALFORMED, 43],
 ];
 
 const program = (address: number, length: number) => ({ address, length, use: 'program' as const });
@@ -90,8 +100,11 @@ const BROKEN_PLANS: readonly (readonly [what: string, plan: Plan])[] = [
   ['erase of nothing', smallPlan({ ...none, kind: 'erase' })],
   ['erase with boot words', smallPlan({ kind: 'erase', ranges: [] })],
   ['erase that locks', smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [], lock: 'level 1' })],
-  ['info that erases', smallPlan({ kind: 'info', bootAddress: undefined, ranges: [] })],
-  ['reset with a range', smallPlan({ ...none, kind: 'reset', ranges: [digest(FLASH, 4)] })],
+  ['erase of blank sectors as well', smallPlan({ ...none, kind: 'erase', sectors: [0], flags: ['always erase'] })],
+  [
+    'verify that lifts',
+    smallPlan({ ...none, kind: 'verify', ranges: [digest(FLASH, 4)], flags: ['lift write protection'] }),
+  ],
 ];
 
 const GOOD_PLANS: readonly (readonly [what: string, plan: Plan, options?: object])[] = [
@@ -110,8 +123,8 @@ const GOOD_PLANS: readonly (readonly [what: string, plan: Plan, options?: object
     smallPlan({ ...none, kind: 'verify', ranges: [digest(FLASH, 0x4000), digest(FLASH + 0x1e0000, 0x20000)] }),
   ],
   ['erase of all 24 sectors', smallPlan({ ...none, kind: 'erase', sectors: Array.from({ length: 24 }, (_, i) => i) })],
-  ['info on any size', smallPlan({ ...none, kind: 'info', flashKiB: 0 })],
-  ['reset', smallPlan({ ...none, kind: 'reset' })],
+  ['flash with all flags', smallPlan({ flags: ['always erase', 'lift write protection', 'keep lifted'] })],
+  ['erase that lifts', smallPlan({ ...none, kind: 'erase', sectors: [0], flags: ['lift write protection'] })],
 ];
 
 describe('stub job', () => {
@@ -144,7 +157,7 @@ describe('stub job', () => {
       assert.equal(fixture.error, MALFORMED);
     });
   }
-  for (const length of [0, 72 + 44, 72 + 1540, 0x80000000, 0xfffffff0]) {
+  for (const length of [0, 72 + 60, 72 + 1540, 0x80000000, 0xfffffff0]) {
     it(`refuses a job length of ${length}`, () => {
       const fixture = FirmwareFixture.booted();
       fixture.setControl('JOB_LENGTH', length);

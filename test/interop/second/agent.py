@@ -261,6 +261,8 @@ class Agent:
             plan = plans.parse(value["plan"])
         except Malformed as problem:
             raise Fail("BF-PLAN", str(problem)) from None
+        if plan.kind not in plans.KINDS.values():
+            raise Fail("BF-PLAN", "a kind that is only read here")
         if plan.dev_id != self.chip.dev_id or plan.flash_kib not in (
                 {self.chip.flash_kib} | ({0} if plan.kind in plans.WITHOUT_STUB else set())):
             raise Fail("BF-WRONG-CHIP", "the plan is for another chip")

@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from crypto import sha512
 from wire import Malformed, Reader, u16, u32
 
-FLASH, VERIFY, ERASE, INFO, RESET = 1, 2, 3, 4, 5
+FLASH, VERIFY, ERASE, INFO, RESET, UNLOCK, OPTIONS = range(1, 8)
+# What this implementation does; a plan of the two others it only reads.
 KINDS = {"flash": FLASH, "verify": VERIFY, "erase": ERASE, "info": INFO, "reset": RESET}
-WITHOUT_STUB = (INFO, RESET)
+WITHOUT_STUB = (INFO, RESET, UNLOCK, OPTIONS)
+ALWAYS_ERASE, LIFT, KEEP_LIFTED = 1, 2, 4
+FLAGS = {FLASH: ALWAYS_ERASE | LIFT | KEEP_LIFTED, ERASE: LIFT | KEEP_LIFTED}
+HEAD_SIZE = 64
+# OPTCR: RDP, and the bits each of the two kinds may change beside nWRP.
+RDP, RDP_LEVEL_0 = 0xFF00, 0xAA00
+USER_BITS = 0x0000_00EC       # BOR_LEV, WDG_SW, nRST_STOP, nRST_STDBY
+BANK_BITS = 0xC000_0010       # SPRMOD, DB1M, BFB2: only on parts of two banks
 NO_BOOT = 0xFFFFFFFF
 BOOT_SIZE = 64
 FLASH_BASE = 0x08000000
@@ -40,6 +48,14 @@ def sector_of(flash_kib: int, address: int) -> int:
     raise Malformed("an address is outside the flash")
 
 
+def write_protection(dev_id: int, flash_kib: int) -> tuple:
+    """The nWRP bits of the sectors there are, in OPTCR and in OPTCR1."""
+    size = flash_kib or (2048 if dev_id == 0x419 else 1024)
+    count = len(sectors(size))
+    return (0x0FFF_0000 & (1 << 16 + min(count, 12)) - 1,
+            0x0FFF_0000 & (1 << 16 + max(count - 12, 0)) - 1)
+
+
 @dataclass
 class Range:
     address: int
@@ -66,17 +82,20 @@ class Plan:
     ranges: list = field(default_factory=list)
     label: bytes = b""
     mode: int = 1
+    flags: int = 0
+    # OPTCR mask, OPTCR value, OPTCR1 mask, OPTCR1 value
+    options: tuple = (0, 0, 0, 0)
 
     def encode(self) -> bytes:
         body = b""
         for one in self.ranges:
             body += u32(one.address) + u32(one.length) + u32(one.what)
         body += self.label + bytes(-len(self.label) % 4)
-        head = (b"BFP2" + u16(48 + len(body)) + bytes([self.kind, self.mode]) + self.job
+        head = (b"BFP2" + u16(HEAD_SIZE + len(body)) + bytes([self.kind, self.mode]) + self.job
                 + u16(self.dev_id) + u16(self.flash_kib) + u32(self.idle_ms) + u32(self.erase)
                 + u32(self.boot)
                 + bytes([self.widest, self.lock, self.final, len(self.ranges), len(self.label)])
-                + bytes(3))
+                + bytes([self.flags, 0, 0]) + b"".join(map(u32, self.options)))
         return head + body
 
     def hash(self) -> bytes:
@@ -92,7 +111,7 @@ class Plan:
                 raise Malformed("plan: " + text)
 
         with_stub = self.kind not in WITHOUT_STUB
-        demand(self.kind in KINDS.values(), "unknown kind")
+        demand(FLASH <= self.kind <= OPTIONS, "unknown kind")
         demand(self.mode == 1, "unknown mode")
         demand(1000 <= self.idle_ms <= 3600000, "idle limit")
         demand(self.widest in (0, 1, 2), "widest programming")
@@ -133,6 +152,24 @@ class Plan:
             demand(self.erase != 0 and not self.ranges, "an erase job")
         if not with_stub:
             demand(self.erase == 0 and not self.ranges, "a job without a stub")
+        demand(self.flags & ~FLAGS.get(self.kind, 0) == 0, "flags")
+        demand(self.flags & LIFT or not self.flags & KEEP_LIFTED, "kept lifted, but not lifted")
+        self.check_options(demand)
+
+    def check_options(self, demand) -> None:
+        mask, value, mask1, value1 = self.options
+        nwrp, nwrp1 = write_protection(self.dev_id, self.flash_kib)
+        demand(value & ~mask == 0 and value1 & ~mask1 == 0, "an option bit outside its mask")
+        if self.kind == UNLOCK:
+            bank = BANK_BITS if self.dev_id == 0x419 else 0
+            demand(mask & RDP == RDP, "unlock without RDP")
+            demand(mask & ~(RDP | bank | nwrp) == 0 and mask1 & ~nwrp1 == 0, "option bits")
+            demand(value == mask & (RDP_LEVEL_0 | nwrp) and value1 == mask1, "what unlock sets")
+        elif self.kind == OPTIONS:
+            demand(mask | mask1, "no option bit to change")
+            demand(mask & ~(USER_BITS | nwrp) == 0 and mask1 & ~nwrp1 == 0, "option bits")
+        else:
+            demand(mask | mask1 == 0, "option bits in a job that keeps them")
 
     def boot_sector(self) -> int:
         return sector_of(self.flash_kib, self.boot)
@@ -153,7 +190,9 @@ def parse(raw: bytes) -> Plan:
     dev_id, flash_kib = reader.u16(), reader.u16()
     idle, erase, boot = reader.u32(), reader.u32(), reader.u32()
     widest, lock, final, count, label_length = (reader.u8() for _ in range(5))
-    reader.zeros(3)
+    flags = reader.u8()
+    reader.zeros(2)
+    options = tuple(reader.u32() for _ in range(4))
     if count > 64 or label_length > 64:
         raise Malformed("plan: too many ranges or too long a label")
     ranges = [Range(reader.u32(), reader.u32(), reader.u32()) for _ in range(count)]
@@ -161,7 +200,7 @@ def parse(raw: bytes) -> Plan:
     reader.zeros(-label_length % 4)
     reader.end()
     plan = Plan(kind, job, dev_id, flash_kib, idle, erase, boot, widest, lock, final, ranges, label,
-                mode)
+                mode, flags, options)
     plan.check()
     return plan
 

@@ -153,9 +153,10 @@ def vector_messages(vectors) -> None:
 
 def vector_rest(vectors) -> None:
     h = bytes.fromhex
-    raw = h(vectors["plan"]["bytes"])
-    plan = plans.parse(raw)
-    same((plan.encode(), plan.hash().hex()), (raw, vectors["plan"]["hash"]), "the plan")
+    for name in ("plan", "plan_unlock", "plan_options"):
+        raw = h(vectors[name]["bytes"])
+        plan = plans.parse(raw)
+        same((plan.encode(), plan.hash().hex()), (raw, vectors[name]["hash"]), name)
     v = vectors["consent"]
     same(consent_hash(h(v["plan_hash"]), h(v["vendor"]), h(v["uid"]), h(v["stub_hash"])).hex(),
          v["hash"], "the consent")
@@ -207,14 +208,37 @@ def unit_plan() -> None:
     raw = good.encode()
     same(plans.parse(raw), good, "a plan")
     for change in (dict(boot=plans.NO_BOOT), dict(boot=plans.FLASH_BASE + 16384 - 32), dict(lock=2),
-                   dict(erase=0), dict(kind=plans.VERIFY), dict(kind=6), dict(mode=2),
+                   dict(erase=0), dict(kind=plans.VERIFY), dict(kind=8), dict(mode=2),
+                   dict(flags=8), dict(flags=4), dict(options=(4, 0, 0, 0)),
                    dict(idle_ms=999), dict(ranges=[]), dict(label=b"\xff")):
         other = plans.parse(raw)
         for key, value in change.items():
             setattr(other, key, value)
         refused(plans.parse, other.encode())
-    for bad in (raw[:-4], raw + bytes(4), b"BFP1" + raw[4:], raw[:45] + b"\1" + raw[46:]):
+    for bad in (raw[:-4], raw + bytes(4), b"BFP1" + raw[4:], raw[:46] + b"\1" + raw[47:]):
         refused(plans.parse, bad)
+
+
+def unit_options() -> None:
+    """What a plan may do to the option bytes, and what not."""
+    def plan(kind, *options, kib=0, dev_id=0x419, **more):
+        return plans.parse(plans.Plan(kind, bytes(16), dev_id, kib, options=options, **more).encode())
+
+    plan(plans.UNLOCK, 0xCFFFFF10, 0x0FFFAA00, 0x0FFF0000, 0x0FFF0000)
+    plan(plans.UNLOCK, 0xFF00, 0xAA00, 0, 0, dev_id=0x413)
+    plan(plans.OPTIONS, 0x0FFF00EC, 0x0FFD0084, 0x0FFF0000, 0x07FF0000)
+    for bad in ((0xFF00, 0xCC00, 0, 0), (0xFF00, 0x5500, 0, 0), (0xF000, 0xA000, 0, 0),
+                (0x8000FF00, 0x8000AA00, 0, 0), (0x1FF00, 0xAA00, 0, 0), (0xFF04, 0xAA04, 0, 0),
+                (0, 0, 0, 0)):
+        refused(plan, plans.UNLOCK, *bad)
+    for bad in ((0xFF00, 0xAA00, 0, 0), (0x10, 0, 0, 0), (0x40000000, 0, 0, 0), (1, 1, 0, 0),
+                (2, 2, 0, 0), (0x80000000, 0, 0, 0), (4, 12, 0, 0), (0, 0, 0, 0), (4, 4, 1, 1)):
+        refused(plan, plans.OPTIONS, *bad)
+    refused(plan, plans.INFO, 4, 4, 0, 0)
+    for kind, options, more in ((plans.OPTIONS, (0, 0, 0x10000, 0), {"kib": 1024}),
+                                (plans.UNLOCK, (0x8000FF00, 0xAA00, 0, 0), {"dev_id": 0x413}),
+                                (plans.UNLOCK, (0xFF00, 0xAA00, 0, 0), {"flags": plans.LIFT})):
+        refused(lambda: plan(kind, *options, **more))
 
 
 def unit_handshake() -> None:

@@ -2,9 +2,24 @@
 import assert from 'node:assert/strict';
 import { foreignText } from '../../../shared/codec/foreign-text.ts';
 import fc from 'fast-check';
-import { CHIPS, eraseTime, requireChip, sectorAt, sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
+import {
+  CHIPS,
+  eraseTime,
+  requireChip,
+  sectorAt,
+  sectorsOf,
+  STM32F42X,
+  type Chip,
+} from '../../../shared/chips/index.ts';
 import type { ErrorCode } from '../../../shared/errors/errors.ts';
-import { decodePlan, encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import {
+  decodePlan,
+  encodePlan,
+  NO_OPTIONS,
+  planHash,
+  type OptionChange,
+  type Plan,
+} from '../../../shared/plan/plan.ts';
 import { bootRange, checkPlan } from '../../../shared/plan/rules.ts';
 import { hex, onlyCoded, refuses } from './support.ts';
 
@@ -20,6 +35,8 @@ const flash: Plan = {
   widest: 'x32',
   lock: 'none',
   finalAction: 'run',
+  flags: [],
+  options: NO_OPTIONS,
   ranges: [
     { address: 0x08000000, length: 0x100, use: 'program' },
     { address: 0x08004000, length: 0x4000, use: 'digest' },
@@ -32,11 +49,18 @@ const verify: Plan = { ...flash, ...nothing, kind: 'verify', ranges: [flash.rang
 const erase: Plan = { ...flash, ...nothing, kind: 'erase', sectors: [3] };
 const info: Plan = { ...flash, ...nothing, kind: 'info', flashKiB: 0 };
 const reset: Plan = { ...info, kind: 'reset' };
+const change = (optcrMask: number, optcr: number, optcr1Mask = 0, optcr1 = 0): OptionChange => ({
+  mask: { optcr: optcrMask, optcr1: optcr1Mask },
+  value: { optcr, optcr1 },
+});
+const unlock: Plan = { ...info, kind: 'unlock', options: change(0xcfffff10, 0x0fffaa00, 0x0fff0000, 0x0fff0000) };
+const options: Plan = { ...info, kind: 'options', options: change(0x0fff00ec, 0x0ffd0084, 0x0fff0000, 0x07ff0000) };
+const lifting: Plan = { ...flash, flags: ['always erase', 'lift write protection', 'keep lifted'] };
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, verify, erase, info, reset]) {
-    it(`a good ${plan.kind} plan keeps the rules and survives the round trip`, () => {
+  for (const plan of [flash, verify, erase, info, reset, unlock, options, lifting]) {
+    it(`a good ${[plan.kind, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), { ...plan, label: foreignText(plan.label as string) });
     });
@@ -85,6 +109,40 @@ describe('plan', () => {
     ['info with ranges', 'BF-PLAN-MALFORMED', { ...info, ranges: [flash.ranges[1]] }],
     ['reset with boot words', 'BF-PLAN-MALFORMED', { ...reset, bootAddress: 0x08000000 }],
     ['reset that locks', 'BF-PLAN-OPTIONS', { ...reset, lock: 'level 1' }],
+    ['erase of blank sectors as well', 'BF-PLAN-OPTIONS', { ...erase, flags: ['always erase'] }],
+    ['verify that lifts', 'BF-PLAN-OPTIONS', { ...verify, flags: ['lift write protection'] }],
+    ['what was never lifted kept lifted', 'BF-PLAN-OPTIONS', { ...flash, flags: ['keep lifted'] }],
+    ['unlock with a flag', 'BF-PLAN-OPTIONS', { ...unlock, flags: ['lift write protection'] }],
+    ['flash that changes option bytes', 'BF-PLAN-OPTIONS', { ...flash, options: options.options }],
+    ['info that changes option bytes', 'BF-PLAN-OPTIONS', { ...info, options: unlock.options }],
+    ['a value outside its mask', 'BF-PLAN-OPTIONS', { ...options, options: change(0x04, 0x0c) }],
+    ['a value of OPTCR1 outside its mask', 'BF-PLAN-OPTIONS', { ...options, options: change(4, 0, 0, 0x10000) }],
+    ['options that change nothing', 'BF-PLAN-OPTIONS', { ...options, options: NO_OPTIONS }],
+    ['options with RDP level 2', 'BF-PLAN-OPTIONS', { ...options, options: change(0xff00, 0xcc00) }],
+    ['options with RDP level 1', 'BF-PLAN-OPTIONS', { ...options, options: change(0xff00, 0x5500) }],
+    ['options with one bit of RDP', 'BF-PLAN-OPTIONS', { ...options, options: change(0x0104, 4) }],
+    ['options with SPRMOD', 'BF-PLAN-OPTIONS', { ...options, options: change(0x80000000, 0x80000000) }],
+    ['options with BFB2', 'BF-PLAN-OPTIONS', { ...options, options: change(0x10, 0) }],
+    ['options with DB1M', 'BF-PLAN-OPTIONS', { ...options, options: change(0x40000000, 0x40000000) }],
+    ['options with OPTLOCK', 'BF-PLAN-OPTIONS', { ...options, options: change(1, 1) }],
+    ['options with OPTSTRT', 'BF-PLAN-OPTIONS', { ...options, options: change(2, 2) }],
+    ['options with a reserved bit', 'BF-PLAN-OPTIONS', { ...options, options: change(0x10000000, 0) }],
+    ['options with a reserved bit of OPTCR1', 'BF-PLAN-OPTIONS', { ...options, options: change(4, 4, 1, 1) }],
+    [
+      'options with nWRP of a sector the part does not have',
+      'BF-PLAN-OPTIONS',
+      { ...options, flashKiB: 1024, options: change(0, 0, 0x10000, 0) },
+    ],
+    ['unlock to level 1', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0xff00, 0x5500) }],
+    ['unlock to level 2', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0xff00, 0xcc00) }],
+    ['unlock of half of RDP', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0xf000, 0xa000) }],
+    ['unlock that leaves RDP', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0x80000000, 0) }],
+    ['unlock that sets SPRMOD', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0x8000ff00, 0x8000aa00) }],
+    ['unlock that sets BFB2', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0xff10, 0xaa10) }],
+    ['unlock that protects a sector', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0x1ff00, 0xaa00) }],
+    ['unlock that sets the brown-out level', 'BF-PLAN-OPTIONS', { ...unlock, options: change(0xff04, 0xaa04) }],
+    ['unlock that erases by sector', 'BF-PLAN-MALFORMED', { ...unlock, sectors: [0] }],
+    ['unlock that locks', 'BF-PLAN-OPTIONS', { ...unlock, lock: 'level 1' }],
   ];
   for (const [name, code, plan] of broken) {
     it(`${name} is refused`, () => refuses(code, () => checkPlan(decodePlan(encodePlan(plan)), STM32F42X)));
@@ -109,7 +167,7 @@ describe('plan', () => {
   const RESERVED: [string, number, number][] = [
     ['magic', 0, 0x62],
     ['kind 0', 6, 0],
-    ['kind 6', 6, 6],
+    ['kind 8', 6, 8],
     ['mode 0', 7, 0],
     ['mode 2', 7, 2],
     ['x64', 40, 3],
@@ -117,12 +175,13 @@ describe('plan', () => {
     ['final action 2', 42, 2],
     ['R 65', 43, 65],
     ['label 65', 44, 65],
-    ['reserved 45', 45, 1],
+    ['an unknown flag', 45, 8],
+    ['the highest flag', 45, 0x80],
     ['reserved 46', 46, 1],
     ['reserved 47', 47, 1],
-    ['range use 0', 56, 0],
-    ['range use 3', 56, 3],
-    ['range use high byte', 59, 1],
+    ['range use 0', 72, 0],
+    ['range use 3', 72, 3],
+    ['range use high byte', 75, 1],
   ];
   for (const [name, offset, value] of RESERVED) {
     it(`${name} is refused`, () => {
@@ -161,9 +220,10 @@ describe('plan', () => {
 
   it('any plan survives the round trip', () => {
     const u32 = fc.integer({ min: 0, max: 0xfffffffe });
+    const words = fc.record({ optcr: u32, optcr1: u32 }, { noNullPrototype: true });
     const plans = fc.record(
       {
-        kind: fc.constantFrom('flash', 'verify', 'erase', 'info', 'reset'),
+        kind: fc.constantFrom('flash', 'verify', 'erase', 'info', 'reset', 'unlock', 'options'),
         mode: fc.constant('host-blind'),
         job: fc.uint8Array({ minLength: 16, maxLength: 16 }),
         devId: fc.integer({ min: 0, max: 0xffff }),
@@ -174,6 +234,8 @@ describe('plan', () => {
         widest: fc.constantFrom('x8', 'x16', 'x32'),
         lock: fc.constantFrom('none', 'level 1'),
         finalAction: fc.constantFrom('halt', 'run'),
+        flags: fc.subarray(['always erase', 'lift write protection', 'keep lifted']),
+        options: fc.record({ mask: words, value: words }, { noNullPrototype: true }),
         ranges: fc.array(
           fc.record(
             { address: u32, length: u32, use: fc.constantFrom('program', 'digest') },
@@ -206,6 +268,21 @@ describe('plan', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('a part of one bank: no OPTCR1, no SPRMOD, no BFB2 in any plan', () => {
+    const f405 = CHIPS.find(({ devId }) => devId === 0x413) as Chip;
+    const small = { ...unlock, devId: 0x413 };
+    checkPlan({ ...small, options: change(0x0fffff00, 0x0fffaa00) }, f405);
+    checkPlan({ ...options, devId: 0x413, options: change(0x0fff00ec, 0x0ffe0084) }, f405);
+    for (const [mask, value, mask1] of [
+      [0x8000ff00, 0xaa00, 0],
+      [0xff10, 0xaa00, 0],
+      [0xff00, 0xaa00, 0x10000],
+    ] as const) {
+      const plan = { ...small, options: change(mask, value, mask1, mask1) };
+      refuses('BF-PLAN-OPTIONS', () => checkPlan(plan, f405));
+    }
   });
 
   it('finds the range of the boot words', () => {

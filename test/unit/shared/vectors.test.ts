@@ -152,10 +152,13 @@ describe('protocol vectors', () => {
   });
 
   it('plan, invite, holder key and root digest', () => {
+    for (const one of [vectors.plan, vectors.plan_unlock, vectors.plan_options]) {
+      const read = decodePlan(unhex(one.bytes));
+      checkPlan(read, STM32F42X);
+      assert.equal(hex(encodePlan(read)), one.bytes);
+      assert.equal(hex(planHash(unhex(one.bytes))), one.hash);
+    }
     const plan = decodePlan(unhex(vectors.plan.bytes));
-    checkPlan(plan, STM32F42X);
-    assert.equal(hex(encodePlan(plan)), vectors.plan.bytes);
-    assert.equal(hex(planHash(unhex(vectors.plan.bytes))), vectors.plan.hash);
     assert.deepEqual(
       [
         plan.kind,

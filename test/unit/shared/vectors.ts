@@ -143,7 +143,7 @@ function planVector() {
   ];
   const bytes = Buffer.concat([
     ascii('BFP2'),
-    u16(48 + 12 * ranges.length + 12),
+    u16(64 + 12 * ranges.length + 12),
     Buffer.of(1, 1),
     named('job', 16),
     u16(0x419),
@@ -151,11 +151,35 @@ function planVector() {
     u32(120_000),
     u32((1 << 0) | (1 << 4)),
     u32(0x08000000),
-    Buffer.of(2, 1, 1, ranges.length, label.length, 0, 0, 0),
+    Buffer.of(2, 1, 1, ranges.length, label.length, 7, 0, 0),
+    Buffer.alloc(16),
     ...ranges.flatMap((range) => range.map(u32)),
     label,
     Buffer.alloc(12 - label.length),
   ]);
+  return hashedPlan(bytes);
+}
+
+/** A plan of a kind that changes option bytes: OPTCR mask and value, OPTCR1 mask and value. */
+function optionsVector(kind: number, words: readonly number[]) {
+  return hashedPlan(
+    Buffer.concat([
+      ascii('BFP2'),
+      u16(64),
+      Buffer.of(kind, 1),
+      named('job', 16),
+      u16(0x419),
+      u16(0),
+      u32(120_000),
+      u32(0),
+      u32(0xffffffff),
+      Buffer.of(2, 0, 0, 0, 0, 0, 0, 0),
+      ...words.map(u32),
+    ]),
+  );
+}
+
+function hashedPlan(bytes: Buffer) {
   return { bytes: hex(bytes), hash: hex(sha512(ascii('blindflash/2 plan'), Buffer.of(0), bytes)) };
 }
 
@@ -293,6 +317,8 @@ export function makeVectors() {
     },
     sealed_messages: messageVectors(),
     plan,
+    plan_unlock: optionsVector(6, [0xcfffff10, 0x0fffaa00, 0x0fff0000, 0x0fff0000]),
+    plan_options: optionsVector(7, [0x0020000c, 0x00000008, 0x00010000, 0x00000000]),
     invite,
     root: rootVector(),
   };
