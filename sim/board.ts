@@ -65,6 +65,7 @@ export class Board {
       boot: options.boot ?? 'flash',
     };
     const seed = options.seed ?? 1;
+    const switches = { ...DEFAULT_SWITCHES, ...options.switches };
     const events = { systemResetRequested: () => this.#systemReset('software') };
     this.core = new CortexM4({
       time: this.time,
@@ -72,12 +73,13 @@ export class Board {
       events,
       idcodePart: this.chip.devId,
       fpu: this.chip.fpu,
+      keepRegisters: switches.registersAtReset === 'kept',
     });
     this.soc = new Soc(this.#context(options.strict ?? false), this.bus, {
       seed,
       uid: options.uid ?? uidFromSeed(seed),
       flashTiming: options.flashTiming ?? 'typ',
-      switches: { ...DEFAULT_SWITCHES, ...options.switches },
+      switches,
       hseHz: options.hseHz === 0 ? undefined : (options.hseHz ?? 8e6),
       supplyVolts: () => this.#state.supplyVolts,
       watchdogExpired: (which) => this.#watchdog(which),

@@ -1,6 +1,7 @@
 // The command of developers: a virtual probe and board.
 import { command, type OptionTable } from '../command.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
+import { BOOT_MODES } from '../../sim/peripherals/syscfg.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { CONTROL_LINES } from './board-control.ts';
 import { MODEL_OPTIONS } from './model-options.ts';
@@ -13,7 +14,9 @@ const namesOf = <Name extends string>(table: Readonly<Record<Name, true>>) => Ob
 const PROBES = namesOf<IdentityName>({ v2: true, 'v2-1': true, v3: true });
 const BOARDS = namesOf<ChipName>({
   stm32f427: true,
+  stm32f427xg: true,
   stm32f429: true,
+  stm32f429xg: true,
   stm32f439: true,
   stm32f405: true,
   stm32f407: true,
@@ -37,6 +40,12 @@ const BOARD_OPTIONS = {
   stlink: { choices: PROBES, default: 'v2', describe: 'which probe to be', group: GROUP },
   board: { choices: BOARDS, default: 'stm32f427', describe: 'which chip is on the board', group: GROUP },
   rdp: { choices: [0, 1, 2], describe: 'read protection level at start', group: GROUP },
+  boot: {
+    choices: BOOT_MODES,
+    default: BOOT_MODES[0],
+    describe: 'what the boot pins are strapped to',
+    group: GROUP,
+  },
   optcr: {
     type: 'string',
     describe: 'option bytes at start, as FLASH_OPTCR shows them: eight hex digits',

@@ -86,6 +86,36 @@ export const BOARD_ROWS: Rows<ModelSwitches, typeof BOARD_DEFAULTS> = {
     default: false,
     describe: 'the OTP area stays readable at level 1',
   },
+  'registers-at-reset': {
+    switch: 'registersAtReset',
+    choices: ['zero', 'kept'],
+    default: 'zero',
+    describe: 'r0-r12 after a reset',
+  },
+  'cut-options': {
+    switch: 'cutOptions',
+    choices: ['torn', 'ones', 'dead'],
+    default: 'torn',
+    describe: 'option bytes after a reset or power cut inside their write; dead: ones for good',
+  },
+  'rdp-in-force': {
+    switch: 'rdpInForce',
+    choices: ['from-power-on', 'at-once'],
+    default: 'from-power-on',
+    describe: 'when read protection level 1 begins',
+  },
+  'latch-ends': {
+    switch: 'latchEnds',
+    choices: ['power-reset', 'any-reset'],
+    default: 'power-reset',
+    describe: 'what ends an intrusion caused by a debugger',
+  },
+  'identity-at-rdp1': {
+    switch: 'identityAtL1',
+    choices: ['refused', 'zero', 'readable'],
+    default: 'refused',
+    describe: 'what a debugger gets of unique id and flash size at level 1',
+  },
   'sleeping-core-answers': {
     switch: 'sleepingCoreAnswers',
     default: false,

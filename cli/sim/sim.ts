@@ -4,6 +4,7 @@ import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { Board } from '../../sim/board.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
+import type { BootMode } from '../../sim/peripherals/syscfg.ts';
 import { serverState } from '../../sim/stlink/server-session.ts';
 import { listenStlinkServer } from '../../sim/stlink/tcp-server.ts';
 import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
@@ -25,6 +26,7 @@ export interface SimArguments extends Readonly<Record<string, unknown>> {
   readonly stlink: IdentityName;
   readonly board: ChipName;
   readonly rdp: 0 | 1 | 2 | undefined;
+  readonly boot: BootMode;
   readonly optcr: string | undefined;
   readonly optcr1: string | undefined;
   readonly 'nrst-rise': number;
@@ -97,6 +99,7 @@ function makeBoard(args: SimArguments): Board {
     chip: args.board,
     seed: args.seed,
     strict: args.strict,
+    boot: args.boot,
     nrstRiseNs: args['nrst-rise'] * 1e6,
     switches: boardSwitches(args),
   });

@@ -17,6 +17,8 @@ export interface ChipRow {
   /** Sector sizes of one bank, KiB. */
   readonly bankSectorsKb: readonly number[];
   readonly banks: 1 | 2;
+  /** Sector sizes of each of the two banks that option DB1M makes of this part, KiB; absent where it does nothing. */
+  readonly splitSectorsKb?: readonly number[];
   readonly ram: readonly RamRow[];
   readonly rng: boolean;
   readonly ccm: boolean;
@@ -76,6 +78,9 @@ const F42X = {
   maxMhz: [168, 180],
 } as const satisfies ChipRow;
 
+/** The F427 and F429 of 1 MB: one bank, or two of 512 KB with DB1M. */
+const F42X_1MB = { ...F42X, flashKb: 1024, banks: 1, splitSectorsKb: upTo(3) } as const satisfies ChipRow;
+
 const F405 = {
   devId: 0x413,
   revId: 0x101f,
@@ -97,7 +102,9 @@ const SMALL = { bankSectorsKb: upTo(3), banks: 1, rng: false, ccm: false, fpu: t
 
 export const CHIPS = {
   stm32f427: F42X,
+  stm32f427xg: F42X_1MB,
   stm32f429: F42X,
+  stm32f429xg: F42X_1MB,
   stm32f439: F42X,
   stm32f405: F405,
   stm32f407: F405,
@@ -157,12 +164,13 @@ export interface Sector {
   readonly snb: number;
 }
 
-/** Sectors of `chip` in order: numbers run 0…11 and 12…23, SNB skips 0x0C-0x0F (§2.2). */
-export function sectorsOf(chip: ChipRow): Sector[] {
+/** Sectors of `chip` in order: numbers run 0…11 and 12…23, SNB skips 0x0C-0x0F (§2.2); `split`: with DB1M (§2.3). */
+export function sectorsOf(chip: ChipRow, split = false): Sector[] {
   const sectors: Sector[] = [];
   let offset = 0;
-  for (let bank = 0; bank < chip.banks; bank++) {
-    chip.bankSectorsKb.forEach((sizeKb, i) => {
+  const halves = split ? chip.splitSectorsKb : undefined;
+  for (let bank = 0; bank < (halves ? 2 : chip.banks); bank++) {
+    (halves ?? chip.bankSectorsKb).forEach((sizeKb, i) => {
       sectors.push({ index: bank * 12 + i, bank: bank as 0 | 1, offset, size: sizeKb * KB, snb: bank * 16 + i });
       offset += sizeKb * KB;
     });

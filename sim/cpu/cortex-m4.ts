@@ -47,14 +47,16 @@ export class CortexM4 implements Core {
   readonly #scs: Scs;
   readonly #idle: IdleSkipper;
   readonly #runner: InstructionRunner;
+  readonly #keepRegisters: boolean;
   #inReset = true;
   #halted = false;
   #lockedUp = false;
   #sleep: Sleep = 'no';
   #svcPending = false;
 
-  constructor({ time, bus, events, idcodePart, fpu = false }: CortexM4Options) {
+  constructor({ time, bus, events, idcodePart, fpu = false, keepRegisters = false }: CortexM4Options) {
     const s = this.#s;
+    this.#keepRegisters = keepRegisters;
     this.#time = time;
     this.#bus = bus;
     this.regs = new Uint32Array(s.r.buffer);
@@ -149,7 +151,9 @@ export class CortexM4 implements Core {
     this.#lockedUp = false;
     this.#sleep = 'no';
     this.#svcPending = false;
+    const general = this.#keepRegisters ? this.#s.r.slice(0, 13) : [];
     this.#s.restore(RESET_STATE);
+    this.#s.r.set(general);
     this.#s.excReturn = 0;
     this.nvic.reset();
     this.#exceptions.reset();
@@ -176,6 +180,8 @@ export class CortexM4 implements Core {
       s.thumb = entry & 1;
     } catch (error) {
       if (!(error instanceof BusFault)) throw error;
+      // A vector fetch that is refused brings ones, as people saw it at read protection level 1.
+      s.r[13] = 0xfffffffc;
       this.#exceptions.registers.hfsr |= HFSR.vecttbl;
       this.#lockUp();
     }

@@ -11,4 +11,6 @@ export interface CortexM4Options {
   readonly idcodePart: number;
   /** Fits the FPv4-SP unit; none by default. */
   readonly fpu?: boolean;
+  /** r0-r12 keep what they hold over every reset; zeros by default. */
+  readonly keepRegisters?: boolean;
 }

@@ -11,17 +11,21 @@ const STEP = 1 << STEP_SHIFT;
 export class FlashArray {
   /** Content as data reads see it; equal to the array unless a stale data-cache line hides it. */
   readonly bytes: Uint8Array;
-  readonly sectors: readonly Sector[];
+  sectors: readonly Sector[] = [];
   readonly cache: DataCache;
   /** Sector by 16 KiB step. */
-  readonly #bySteps: Sector[] = [];
+  #bySteps: readonly Sector[] = [];
 
   /** @param changed told which bytes changed, as offsets. */
   constructor(chip: ChipRow, changed: (offset: number, length: number) => void) {
     this.bytes = new Uint8Array(chip.flashKb * 1024).fill(0xff);
-    this.sectors = sectorsOf(chip);
+    this.layOut(chip, false);
     this.cache = new DataCache(this.bytes, changed);
-    for (const sector of this.sectors) for (let step = 0; step < sector.size; step += STEP) this.#bySteps.push(sector);
+  }
+  /** Cuts the array into sectors; `split`: into the two banks that DB1M makes of a part of 1 MB. */
+  layOut(chip: ChipRow, split: boolean): void {
+    this.sectors = sectorsOf(chip, split);
+    this.#bySteps = this.sectors.flatMap((sector) => Array<Sector>(sector.size / STEP).fill(sector));
   }
   sectorAt(offset: number): Sector {
     return this.#bySteps[offset >>> STEP_SHIFT]!;

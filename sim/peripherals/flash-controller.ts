@@ -12,13 +12,15 @@ import {
   freshRegisters,
   needsLook,
   noteStaleCode,
+  warnStaleCode,
   waitStates,
 } from './flash-state.ts';
 import { addressOf, breakOff, complete, type FlashJournalEntry, type Operation } from './flash-operation.ts';
 import { accessBits, clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
-import { latencyNeeded, massEraseNs, optionNs, programNs, sectorEraseNs, widestPsize } from './flash-timing.ts';
+import { latencyNeeded, massEraseNs, programNs, sectorEraseNs, widestPsize } from './flash-timing.ts';
 import { closeLock, offerKey, type KeyLock } from './key-lock.ts';
-import { dropsPcrop, optionMasks, type OptionMasks, rdpLevelOf, wordsOf } from './option-bytes.ts';
+import { optionMasks, type OptionMasks } from './option-bytes.ts';
+import { optionWrite } from './option-write.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
 import { randomState } from './random.ts';
 
@@ -26,7 +28,7 @@ const REG = { acr: 0x00, keyr: 0x04, optkeyr: 0x08, sr: 0x0c, cr: 0x10, optcr: 0
 const KEYS = [0x45670123, 0xcdef89ab] as const;
 const OPTION_KEYS = [0x08192a3b, 0x4c5d6e7f] as const;
 const REGISTERS_BASE = 0x40023c00;
-const OPTCR = { lock: 1, start: 2, bfb2: 0x10 } as const;
+const OPTCR = { lock: 1, start: 2 } as const;
 const FLASH_IRQ = 4;
 const MIN_HCLK_HZ = 1e6;
 
@@ -49,6 +51,7 @@ export class FlashController extends RegisterBlock<FlashState> {
       optcr: 0,
       optcr1: 0,
       held: true,
+      split: false,
       stalls: 0,
       storeStalls: 0,
       random: randomState(near.seed, 'flash'),
@@ -93,12 +96,19 @@ export class FlashController extends RegisterBlock<FlashState> {
   release(): void {
     const { options } = this.#near;
     const { optcr, optcr1 } = this.#optionMasks;
+    if (options.bootsBank2) this.context.warn('BFB2: what system memory does with bank 2 is not modelled');
     Object.assign(this.state, {
       optcr: (options.optcr & optcr) >>> 0,
       optcr1: options.optcr1 & optcr1,
       held: false,
     });
+    this.#layOut(options.splits);
     this.#updateGate();
+  }
+  /** DB1M cuts parts of 1 MB into two banks. */
+  #layOut(split: boolean): void {
+    this.state.split = split;
+    this.array.layOut(this.context.chip, split);
   }
   /** Read protection changed. */
   protectionChanged(): void {
@@ -106,6 +116,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   }
   override restore(state: unknown): void {
     super.restore(state);
+    this.#layOut(this.state.split);
     this.#updateGate();
   }
 
@@ -215,7 +226,8 @@ export class FlashController extends RegisterBlock<FlashState> {
 
   #startErase(): void {
     const { state } = this;
-    const request = eraseRequest(state.cr, this.array.sectors);
+    const request = eraseRequest(state.cr, this.array.sectors, state.split);
+    if (request.kind === 'ignored') return;
     if (request.kind === 'nothing') {
       return this.context.complain(REGISTERS_BASE + REG.cr, 'FLASH_CR.STRT without SER or MER: unpredictable');
     }
@@ -275,24 +287,13 @@ export class FlashController extends RegisterBlock<FlashState> {
 
   #startOptions(): void {
     const { state } = this;
-    const { options, protection, timing } = this.#near;
-    const { optcr, optcr1 } = this.#optionMasks;
-    // Write protection bits of sectors that the part lacks stay unprogrammed.
-    const next = wordsOf(state.optcr | (~optcr & 0x0fff0000), state.optcr1 | (~optcr1 & 0x0fff0000));
-    const regress = options.rdpLevel === 1 && rdpLevelOf(next.user) === 0;
-    if (state.optcr & OPTCR.bfb2) this.context.warn('option BFB2 is not modelled: option write refused');
-    const refused = options.rdpLevel === 2 || protection.level === 2 || (state.optcr & OPTCR.bfb2) !== 0;
-    if (refused || (dropsPcrop(options.words, next) && !regress)) return this.#fail(SR.wrperr);
-    const wipeNs = regress ? massEraseNs(timing, psizeOf(state.cr)) : 0;
-    const span = this.#span(wipeNs + optionNs(timing));
+    const write = optionWrite(state, this.#near, this.#optionMasks);
+    if (write === undefined) return this.#fail(SR.wrperr);
+    const { next, wipeNs } = write;
+    const span = this.#span(write.totalNs);
     state.optcr = (state.optcr | OPTCR.start) >>> 0;
-    this.#begin({
-      kind: 'option',
-      next,
-      banks: 3,
-      ...span,
-      wipeUntilNs: regress ? span.startNs + wipeNs : undefined,
-    });
+    const wipeUntilNs = wipeNs > 0 ? span.startNs + wipeNs : undefined;
+    this.#begin({ kind: 'option', next, banks: 3, ...span, wipeUntilNs });
   }
 
   #checkConditions(): void {
@@ -319,6 +320,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     const { operation } = this.state;
     if (operation === undefined) return;
     complete(operation, this.#targets());
+    if (operation.kind === 'option') this.#near.protection.optionsWritten();
     noteStaleCode(this.state, this.array, operation);
     this.#clearOperation();
     if (this.state.cr & CR.eopie) this.state.sr |= SR.eop;
@@ -337,8 +339,8 @@ export class FlashController extends RegisterBlock<FlashState> {
     this.#updateGate();
   }
   #targets() {
-    const { otp, options, wipeBackupSram } = this.#near;
-    return { array: this.array, otp, options, wipeBackupSram };
+    const { otp, options, wipeBackupSram, protection } = this.#near;
+    return { array: this.array, otp, options, wipeBackupSram, cutOptions: protection.switches.cutOptions };
   }
   #fail(flags: number): void {
     this.state.sr |= flags | (this.state.cr & CR.errie ? SR.operr : 0);
@@ -378,7 +380,7 @@ export class FlashController extends RegisterBlock<FlashState> {
     const offset = this.array.offsetOf(address);
     const sector = this.array.sectorAt(offset);
     this.#waitForBank(sector.bank, master);
-    if (master === 'fetch') return this.#warnStaleCode(sector.index);
+    if (master === 'fetch') return warnStaleCode(this.state, sector.index, this.context);
     if (options.isPcrop(sector.index)) {
       this.#fail(SR.rderr);
       throw new BusFault(address, 'sector may be fetched only (PCROP)');
@@ -392,9 +394,5 @@ export class FlashController extends RegisterBlock<FlashState> {
     if (master === 'debugger') throw new BusWait(operation.endNs);
     this.state.stalls++;
     this.context.stallCore(operation.endNs);
-  }
-  #warnStaleCode(index: number): void {
-    if (!this.state.staleCode.includes(index)) return;
-    this.context.warn(`fetch from sector ${index}, erased while the instruction cache was on and not reset since`);
   }
 }

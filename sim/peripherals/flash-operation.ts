@@ -2,7 +2,7 @@
 // §4, §5.1).
 import { FLASH_BASE, type FlashArray } from './flash-array.ts';
 import { OTP_BASE } from './memories.ts';
-import type { OptionBytes, OptionWords } from './option-bytes.ts';
+import type { CutOptions, OptionBytes, OptionWords } from './option-bytes.ts';
 import type { RandomState } from './random.ts';
 
 /** First of the two option areas. */
@@ -27,6 +27,8 @@ export interface OperationTargets {
   readonly array: FlashArray;
   readonly otp: Uint8Array;
   readonly options: OptionBytes;
+  /** What a cut option write leaves. */
+  readonly cutOptions: CutOptions;
   wipeBackupSram(): void;
 }
 
@@ -35,7 +37,7 @@ export function complete(operation: Operation, targets: OperationTargets): void 
   if (operation.kind === 'erase') return targets.array.erase(operation.offset, operation.length);
   if (operation.kind === 'program') return programAll(operation, targets);
   if (operation.wipeUntilNs !== undefined) wipe(targets);
-  targets.options.words = { ...operation.next };
+  if (!targets.options.dead) targets.options.words = { ...operation.next };
 }
 
 /** Power or reset broke into the operation at `nowNs`. */
@@ -49,7 +51,7 @@ export function breakOff(operation: Operation, targets: OperationTargets, nowNs:
   const { wipeUntilNs } = operation;
   if (wipeUntilNs !== undefined && nowNs < wipeUntilNs) return array.eraseHalfway(0, array.bytes.length, random);
   if (wipeUntilNs !== undefined) wipe(targets);
-  options.interrupt(operation.next, random);
+  options.interrupt(operation.next, random, targets.cutOptions);
 }
 
 function programAll(operation: Operation & { kind: 'program' }, { array, otp }: OperationTargets): void {

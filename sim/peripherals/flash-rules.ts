@@ -35,22 +35,30 @@ export const psizeOf = (cr: number): number => (cr >>> 8) & 3;
 const snbOf = (cr: number): number => (cr >>> 3) & 0x1f;
 
 export type EraseRequest =
+  /** Silently not done (RM0090 §3.9.10 note). */
+  | { readonly kind: 'ignored' }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'conflict' }
   | { readonly kind: 'no-such-sector' }
   | { readonly kind: 'sector'; readonly sectors: readonly Sector[] }
   | { readonly kind: 'banks'; readonly sectors: readonly Sector[] };
 
-/** The erase STRT would begin under `cr`. Asking for a sector and a bank at once counts as a conflict. */
-export function eraseRequest(cr: number, sectors: readonly Sector[]): EraseRequest {
+/**
+ * The erase STRT would begin under `cr`. Asking for a sector and a bank at once counts as a conflict. `split`: a part
+ * of 1 MB in two banks, whose upper half no longer answers to numbers 8-11.
+ */
+export function eraseRequest(cr: number, sectors: readonly Sector[], split = false): EraseRequest {
   const banks = [(cr & CR.mer) !== 0, (cr & CR.mer1) !== 0] as const;
   const bankErase = banks[0] || banks[1];
   if ((cr & CR.ser) === 0) {
-    return bankErase ? { kind: 'banks', sectors: sectors.filter(({ bank }) => banks[bank]) } : { kind: 'nothing' };
+    if (!bankErase) return { kind: 'nothing' };
+    const wanted = sectors.filter(({ bank }) => banks[bank]);
+    return wanted.length > 0 ? { kind: 'banks', sectors: wanted } : { kind: 'ignored' };
   }
   if (bankErase) return { kind: 'conflict' };
   const sector = sectors.find(({ snb }) => snb === snbOf(cr));
-  return sector === undefined ? { kind: 'no-such-sector' } : { kind: 'sector', sectors: [sector] };
+  if (sector !== undefined) return { kind: 'sector', sectors: [sector] };
+  return { kind: split && snbOf(cr) >= 8 && snbOf(cr) < 12 ? 'ignored' : 'no-such-sector' };
 }
 
 /** Error flags of a store into the array, 0 when it may be programmed. `refused`: protected, locked or read-only. */

@@ -5,7 +5,7 @@ import type { Operation } from './flash-operation.ts';
 import type { FlashTiming } from './flash-timing.ts';
 import type { KeyLock } from './key-lock.ts';
 import type { OptionBytes } from './option-bytes.ts';
-import { bit } from './part.ts';
+import { bit, type Context } from './part.ts';
 import type { RandomState } from './random.ts';
 import type { ReadProtection } from './read-protection.ts';
 
@@ -37,6 +37,8 @@ export interface FlashState {
   /** Sectors changed while the instruction cache was on and not reset since. */
   staleCode: number[];
   held: boolean;
+  /** Two banks by DB1M, as the option bytes said at the last reset. */
+  split: boolean;
   stalls: number;
   storeStalls: number;
   random: RandomState;
@@ -69,6 +71,12 @@ export function noteStaleCode(state: FlashState, array: FlashArray, operation: O
   for (const { index, offset } of array.sectors) {
     if (offset >= operation.offset && offset < end) state.staleCode.push(index);
   }
+}
+
+/** Warns of a fetch from a sector that changed below the instruction cache. */
+export function warnStaleCode(state: FlashState, index: number, context: Context): void {
+  if (!state.staleCode.includes(index)) return;
+  context.warn(`fetch from sector ${index}, erased while the instruction cache was on and not reset since`);
 }
 
 /** Whether a read cannot go straight to the array: it waits, costs, fails or deserves a warning. */

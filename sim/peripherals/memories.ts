@@ -1,6 +1,6 @@
 // The plain memories of the chip: RAM, flash, system memory, one-time programmable bytes, identity words
 // (docs/reference/stm32f4.md §1.1, §2.1, §2.4).
-import { BusFault, type Gate, type Memory } from '../bus.ts';
+import { BusFault, type Device, type Gate, type Memory } from '../bus.ts';
 import type { ChipRow } from '../chips/stm32f4.ts';
 import type { FlashController } from './flash-controller.ts';
 import { FLASH_BASE } from './flash-array.ts';
@@ -12,8 +12,8 @@ const SYSTEM_SIZE = 30 * 1024;
 export const OTP_BASE = 0x1fff7800;
 /** 512 data bytes and 16 lock bytes. */
 export const OTP_SIZE = 528;
-const INFO_BASE = 0x1fff7a10;
-const INFO_SIZE = 0x1f0;
+export const INFO_BASE = 0x1fff7a10;
+export const INFO_SIZE = 0x1f0;
 const INFO = { uid: 0x00, flashKb: 0x12, package: 0x1e0 } as const;
 
 export interface Memories {
@@ -21,7 +21,6 @@ export interface Memories {
   readonly flash: Memory;
   readonly system: Memory;
   readonly otp: Memory;
-  readonly info: Memory;
 }
 
 /** A gate that shuts while the chip is held in reset. */
@@ -44,12 +43,34 @@ export function otpGate(held: () => boolean, protection: ReadProtection): Gate {
   };
 }
 
+/** Unique id, flash size, package: read-only; what a debugger gets of it while read protection blocks is a switch. */
+export function identityBlock(
+  bytes: Uint8Array,
+  held: () => boolean,
+  protection: ReadProtection,
+  write: Device['write'],
+): Device {
+  const view = new DataView(bytes.buffer);
+  return {
+    read: (offset, width, master) => {
+      const { identityAtL1 } = protection.switches;
+      const hidden = master === 'debugger' && protection.blocking && identityAtL1 !== 'readable';
+      if (held() || (hidden && identityAtL1 === 'refused')) {
+        throw new BusFault(INFO_BASE + offset, 'identity is closed');
+      }
+      if (hidden) return 0;
+      return width === 4 ? view.getUint32(offset, true) : width === 2 ? view.getUint16(offset, true) : bytes[offset]!;
+    },
+    write,
+    pure: () => true,
+  };
+}
+
 export function makeMemories(
   chip: ChipRow,
   flash: FlashController,
   otpBytes: Uint8Array,
   gates: { reset: Gate; otp: Gate },
-  uid: Uint8Array,
 ): Memories {
   const readOnly = flash.stores('read-only');
   return {
@@ -84,14 +105,6 @@ export function makeMemories(
       gate: gates.otp,
       writes: flash.stores('otp'),
     },
-    info: {
-      name: 'identity',
-      base: INFO_BASE,
-      fetchable: false,
-      bytes: infoBytes(chip, uid),
-      gate: gates.reset,
-      writes: readOnly,
-    },
   };
 }
 
@@ -105,7 +118,8 @@ function fillerRom(): Uint8Array {
   return bytes;
 }
 
-function infoBytes(chip: ChipRow, uid: Uint8Array): Uint8Array {
+/** The identity block's content. */
+export function infoBytes(chip: ChipRow, uid: Uint8Array): Uint8Array {
   if (uid.length !== 12) throw new Error('a unique id has 12 bytes');
   const bytes = new Uint8Array(INFO_SIZE).fill(0xff);
   bytes.set(uid, INFO.uid);

@@ -1,5 +1,6 @@
 // Behaviour of the chip that no document settles, as switches with defaults (docs/reference/stm32f4.md §5.5;
 // docs/simulation.md lists them with their sources).
+import type { CutOptions } from './option-bytes.ts';
 
 /** What the debug port did, in the order a session does it. */
 export type DebugEvent = 'line-reset' | 'power-up-request' | 'ap-transaction' | 'c-debugen';
@@ -18,6 +19,16 @@ export interface ModelSwitches {
   otpReadableAtL1: boolean;
   /** A debugger reaches a sleeping core although DBG_SLEEP or DBG_STOP is 0 (the letter of RM0090 §38.16.1). */
   sleepingCoreAnswers: boolean;
+  /** r0-r12 after a reset. */
+  registersAtReset: 'zero' | 'kept';
+  /** What an option write leaves that a reset or a power cut broke off. */
+  cutOptions: CutOptions;
+  /** When a read protection level of 1 is in force: after the next power-on, or as soon as its option write ends. */
+  rdpInForce: 'from-power-on' | 'at-once';
+  /** What ends an intrusion that a debugger caused. */
+  latchEnds: 'power-reset' | 'any-reset';
+  /** What a debugger gets of unique id and flash size while level 1 blocks it. */
+  identityAtL1: 'refused' | 'zero' | 'readable';
 }
 
 export const DEFAULT_SWITCHES = {
@@ -29,4 +40,9 @@ export const DEFAULT_SWITCHES = {
   optBytesReadableAtL1: false,
   otpReadableAtL1: false,
   sleepingCoreAnswers: false,
+  registersAtReset: 'zero',
+  cutOptions: 'torn',
+  rdpInForce: 'from-power-on',
+  latchEnds: 'power-reset',
+  identityAtL1: 'refused',
 } as const satisfies ModelSwitches;

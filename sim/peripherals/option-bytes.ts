@@ -16,6 +16,9 @@ export interface OptionWords {
 }
 
 export const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as const satisfies OptionWords;
+/** What several people found after a reset or a power cut inside an option write (docs/simulation.md). */
+const ALL_ONES: OptionWords = { user: 0xffff, wrp1: 0xcfff, wrp2: 0x0fff };
+export type CutOptions = 'torn' | 'ones' | 'dead';
 const RDP_CODE = { 0: 0xaa, 1: 0x55, 2: 0xcc } as const;
 const OPTCR_FIELDS = 0xcffffffc;
 const OPTCR1_FIELDS = 0x0fff0000;
@@ -39,6 +42,8 @@ export type RdpLevel = 0 | 1 | 2;
 
 export class OptionBytes {
   words: OptionWords = { ...FACTORY_OPTIONS };
+  /** Option writes run and change nothing. */
+  dead = false;
 
   get rdpLevel(): RdpLevel {
     return rdpLevelOf(this.words.user);
@@ -58,6 +63,14 @@ export class OptionBytes {
   }
   get resetOnStop(): boolean {
     return (this.words.user & 0x40) === 0;
+  }
+  /** Starts in system memory, whose code looks for a program in bank 2. */
+  get bootsBank2(): boolean {
+    return (this.words.user & 0x10) !== 0;
+  }
+  /** DB1M: parts of 1 MB have two banks. */
+  get splits(): boolean {
+    return (this.words.wrp1 & 0x4000) !== 0;
   }
   get sprmod(): boolean {
     return (this.words.wrp1 & 0x8000) !== 0;
@@ -85,8 +98,16 @@ export class OptionBytes {
   load(optcr: number, optcr1: number): void {
     this.words = wordsOf(optcr, optcr1);
   }
-  /** An option write that did not finish: RDP reads as neither 0xAA nor 0xCC, the rest is old or new by chance. */
-  interrupt(next: OptionWords, random: RandomState): void {
+  /**
+   * An option write that did not finish. `torn`: RDP reads as neither 0xAA nor 0xCC, the rest is old or new by chance.
+   * `ones`: erased and not written again. `dead`: erased, and no later option write takes.
+   */
+  interrupt(next: OptionWords, random: RandomState, cut: CutOptions): void {
+    if (cut !== 'torn') {
+      this.words = { ...ALL_ONES };
+      this.dead = cut === 'dead';
+      return;
+    }
     const chance = nextWord(random);
     const rdp = (chance >>> 8) & 0xff;
     const user = (chance & 1 ? next : this.words).user & 0xff;

@@ -51,10 +51,18 @@ export class ReadProtection {
   }
   /** Reset: clears the latch where the kind of reset does so, and takes the level over from the option bytes. */
   reset(kind: ResetKind): void {
-    const { latchOnSramBoot } = this.switches;
-    const cleared = kind === 'power' || (this.#state.cause === 'boot' && latchOnSramBoot === 'until-reset');
-    if (cleared) this.#release();
+    if (kind === 'power' || this.#resetEnds(this.#state.cause)) this.#release();
     if (kind === 'power' || this.#options.rdpLevel < this.#state.level) this.#state.level = this.#options.rdpLevel;
+    this.#changed();
+  }
+  #resetEnds(cause: ProtectionState['cause']): boolean {
+    const { latchOnSramBoot, latchEnds } = this.switches;
+    return cause === 'boot' ? latchOnSramBoot === 'until-reset' : latchEnds === 'any-reset';
+  }
+  /** An option write ended. With a debugger seen since power-on, level 1 shuts flash here and now. */
+  optionsWritten(): void {
+    if (this.switches.rdpInForce !== 'at-once' || this.#options.rdpLevel !== 1 || this.#state.level !== 0) return;
+    this.#state.level = 1;
     this.#changed();
   }
   /** Exit from Standby: a power reset, whose effect on the latch is a switch. */

@@ -12,7 +12,18 @@ import { FlashController } from './flash-controller.ts';
 import type { FlashTiming } from './flash-timing.ts';
 import { Gpio } from './gpio.ts';
 import { Iwdg } from './iwdg.ts';
-import { makeMemories, OTP_SIZE, otpGate, resetGate, scrambleRam, type Memories } from './memories.ts';
+import {
+  identityBlock,
+  INFO_BASE,
+  INFO_SIZE,
+  infoBytes,
+  makeMemories,
+  OTP_SIZE,
+  otpGate,
+  resetGate,
+  scrambleRam,
+  type Memories,
+} from './memories.ts';
 import type { ModelSwitches } from './model-switches.ts';
 import { OptionBytes, optionArea, type OptionWords } from './option-bytes.ts';
 import type { Context, Part } from './part.ts';
@@ -52,6 +63,7 @@ interface SocState {
   held: boolean;
   random: RandomState;
   options: OptionWords;
+  optionsDead: boolean;
   protection: unknown;
   cache: unknown;
   flash: Uint8Array;
@@ -93,7 +105,8 @@ export class Soc {
     this.#resetGate = resetGate();
     this.#otpGate = otpGate(() => this.#held, this.protection);
     const gates = { reset: this.#resetGate, otp: this.#otpGate };
-    this.memories = makeMemories(context.chip, this.flash, this.#otp, gates, options.uid);
+    this.memories = makeMemories(context.chip, this.flash, this.#otp, gates);
+    this.#mapIdentity(infoBytes(context.chip, options.uid));
     this.exti = new Exti(context);
     this.rcc = this.#makeRcc(context, options);
     this.pwr = new Pwr(context, {
@@ -165,7 +178,8 @@ export class Soc {
   release(mode: BootMode): void {
     this.#hold(false);
     this.flash.release();
-    const boot = this.protection.level === 2 ? 'flash' : mode;
+    const wanted = this.optionBytes.bootsBank2 ? 'system' : mode;
+    const boot = this.protection.level === 2 ? 'flash' : wanted;
     this.syscfg.boot(boot);
     this.protection.booted(boot);
     if (this.optionBytes.hardwareWatchdog) this.iwdg.start();
@@ -195,6 +209,7 @@ export class Soc {
       held: this.#held,
       random: { ...this.#random },
       options: { ...this.optionBytes.words },
+      optionsDead: this.optionBytes.dead,
       protection: this.protection.snapshot(),
       cache: this.flash.array.cache.snapshot(),
       flash: this.flash.bytes.slice(),
@@ -210,6 +225,7 @@ export class Soc {
     const state = from as SocState;
     this.#random = { ...state.random };
     this.optionBytes.words = { ...state.options };
+    this.optionBytes.dead = state.optionsDead;
     this.protection.restore(state.protection);
     this.flash.bytes.set(state.flash);
     this.#otp.set(state.otp);
@@ -274,8 +290,13 @@ export class Soc {
     return parts;
   }
   #mapMemories(): void {
-    const { ram, flash, system, otp, info } = this.memories;
-    for (const memory of [...ram, flash, system, otp, info]) this.#bus.addMemory(memory);
+    const { ram, flash, system, otp } = this.memories;
+    for (const memory of [...ram, flash, system, otp]) this.#bus.addMemory(memory);
+  }
+  #mapIdentity(bytes: Uint8Array): void {
+    const { write } = this.flash.stores('read-only');
+    const block = identityBlock(bytes, () => this.#held, this.protection, write);
+    this.#bus.addDevice(INFO_BASE, INFO_SIZE, block, 'identity');
   }
   #mapBlocks(context: Context): void {
     const near = {

@@ -31,6 +31,13 @@ const CHIP: readonly Partial<ModelSwitches>[] = [
   { rtcBkpReadableAtL1: false },
   { optBytesReadableAtL1: true },
   { otpReadableAtL1: true },
+  { sleepingCoreAnswers: true },
+  { registersAtReset: 'kept' },
+  { rdpInForce: 'at-once' },
+  { rdpInForce: 'at-once', latchEnds: 'any-reset' },
+  { latchEnds: 'any-reset' },
+  { identityAtL1: 'zero' },
+  { identityAtL1: 'readable' },
 ];
 
 function requireDone({ agent, error, receipt }: Outcome): void {

@@ -164,9 +164,7 @@ describe('stub robustness', () => {
     [0, 'offered', 0],
   ] as const) {
     it(`answers a 1 MB part ${db1m ? 'in two banks (DB1M) with wrong chip' : 'in one bank with M1'}`, () => {
-      const fixture = new FirmwareFixture();
-      const { bytes } = fixture.board.soc.memories.info;
-      new DataView(bytes.buffer, bytes.byteOffset).setUint16(0x12, 1024, true);
+      const fixture = new FirmwareFixture({ chip: 'stm32f427xg' });
       fixture.board.options.words.wrp1 |= db1m;
       fixture.boot();
       new SealedController(fixture, smallPlan({ flashKiB: 1024 })).giveJob();

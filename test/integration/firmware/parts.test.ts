@@ -63,7 +63,11 @@ describe('chip rows', () => {
   it('agree with the virtual parts on who has a random generator and on the flash size; those of a stub have a row in it', () => {
     for (const [name, { devId, rng, flashKb }] of Object.entries(BOARDS)) {
       const row = findChip(devId);
-      assert.deepEqual([row?.random, row?.flashKiB[0]], [rng, flashKb], name);
+      assert.equal(row?.random, rng, name);
+      assert.ok(
+        row.flashKiB.some((size) => size === flashKb),
+        name,
+      );
     }
   });
 

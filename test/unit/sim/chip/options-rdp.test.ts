@@ -73,12 +73,6 @@ describe('option bytes', () => {
       }
     }
   });
-  it('refuse BFB2 with a warning', () => {
-    const b = new ChipFixture();
-    writeOptions(b, 0x0fffaafc);
-    assert.equal(b.sr, 0x10);
-    assert.match(b.board.warnings.join(), /BFB2/);
-  });
   it('start the watchdog at reset with WDG_SW=0', () => {
     const b = new ChipFixture();
     writeOptions(b, 0x0fffaacc);
@@ -142,7 +136,6 @@ describe('read protection', () => {
     assert.equal(b.peek(FLASH.optcr, 4, 'debugger'), 0x0fff55ed, 'OPTCR stays readable');
     b.faults(() => b.peek(0x1fffc000, 2, 'debugger'));
     b.faults(() => b.peek(0x1fff7800, 4, 'debugger'));
-    assert.equal(b.peek(0x1fff7a22, 2, 'debugger'), 2048);
     b.poke(0x20000000, 7, 4, 'debugger');
     assert.equal(b.peek(0x20000000, 4, 'debugger'), 7);
   });

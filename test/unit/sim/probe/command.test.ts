@@ -117,6 +117,11 @@ describe('flags of the model switches', () => {
     '--options-readable-at-rdp1',
     '--otp-readable-at-rdp1',
     '--sleeping-core-answers',
+    '--registers-at-reset kept',
+    '--cut-options ones',
+    '--rdp-in-force at-once',
+    '--latch-ends any-reset',
+    '--identity-at-rdp1 zero',
   ];
   const options = asYargsCommand(SIM).builder as (cli: Argv) => Argv;
   const parse = (line: string): Record<string, unknown> =>

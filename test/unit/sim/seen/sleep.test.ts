@@ -1,6 +1,18 @@
 // Row M1: a debugger meets a sleeping core as people met it (docs/simulation.md, "A core that sleeps").
 import assert from 'node:assert/strict';
-import { AGAIN, Desk, ENTER, INIT_AP, MS, NRST_HIGH, NRST_LOW, peek, poke, program, WFI } from './desk.ts';
+import {
+  AGAIN,
+  SeenFixture,
+  ENTER,
+  INIT_AP,
+  MS,
+  NRST_HIGH,
+  NRST_LOW,
+  peek,
+  poke,
+  program,
+  WFI,
+} from './seen-fixture.ts';
 
 const DHCSR = 0xe000edf0;
 const DEMCR = 0xe000edfc;
@@ -23,13 +35,13 @@ const stopper = (dbgmcu = 0): Uint8Array => program([...STOP, [DBGMCU_CR, dbgmcu
 
 describe('M1: a core in WFI', () => {
   it('M1: access to a sleeping core answers wait until it wakes, unless DBG_SLEEP is set', () => {
-    const desk = new Desk({ flash: sleeper() });
-    assert.ok(desk.board.core.sleeping);
-    assert.equal(desk.status(ENTER), '80', 'the debug port itself has a clock');
-    assert.equal(desk.status(INIT_AP), '10');
-    assert.equal(desk.ask(CPUID), '14 00 00 00 00 00 00 00');
-    assert.equal(desk.status(poke(DHCSR, HALT)), '14');
-    const awake = new Desk({ flash: sleeper(1) });
+    const fixture = new SeenFixture({ flash: sleeper() });
+    assert.ok(fixture.board.core.sleeping);
+    assert.equal(fixture.status(ENTER), '80', 'the debug port itself has a clock');
+    assert.equal(fixture.status(INIT_AP), '10');
+    assert.equal(fixture.ask(CPUID), '14 00 00 00 00 00 00 00');
+    assert.equal(fixture.status(poke(DHCSR, HALT)), '14');
+    const awake = new SeenFixture({ flash: sleeper(1) });
     assert.ok(awake.board.core.sleeping);
     awake.attach();
     assert.equal(awake.ask(CPUID), '80 00 00 00 41 c2 0f 41');
@@ -39,11 +51,11 @@ describe('M1: a core in WFI', () => {
 
   it('M1: one that falls asleep under a session answers 10, and 14 to the next', () => {
     // A count of a million, then sleep.
-    const desk = new Desk({ flash: program([], 0xf64f, 0x70ff, 0x0100, 0x3801, 0xd1fd, ...LOOP_OF_WFI) });
-    desk.attach();
-    assert.equal(desk.status(CPUID), '80');
-    desk.wait(400 * MS);
-    assert.deepEqual([desk.status(CPUID), desk.status(ENTER), desk.status(CPUID)], ['10', '14', '14']);
+    const fixture = new SeenFixture({ flash: program([], 0xf64f, 0x70ff, 0x0100, 0x3801, 0xd1fd, ...LOOP_OF_WFI) });
+    fixture.attach();
+    assert.equal(fixture.status(CPUID), '80');
+    fixture.wait(400 * MS);
+    assert.deepEqual([fixture.status(CPUID), fixture.status(ENTER), fixture.status(CPUID)], ['10', '14', '14']);
   });
 
   it('M1: it answers while it is awake for an interrupt', () => {
@@ -52,58 +64,58 @@ describe('M1: a core in WFI', () => {
       [0xe000e010, 7],
     ] as const;
     // Every 65536 cycles the core wakes and counts to 0x4000: about a fifth of the time.
-    const desk = new Desk({ flash: program(ticks, WFI, 0xf44f, 0x4080, 0x3801, 0xd1fd, 0xe7f9) });
-    desk.ask(ENTER);
-    const seen = new Set(Array.from({ length: 40 }, () => desk.status(INIT_AP)));
+    const fixture = new SeenFixture({ flash: program(ticks, WFI, 0xf44f, 0x4080, 0x3801, 0xd1fd, 0xe7f9) });
+    fixture.ask(ENTER);
+    const seen = new Set(Array.from({ length: 40 }, () => fixture.status(INIT_AP)));
     assert.deepEqual([...seen].sort(), ['10', '80']);
   });
 
   it('M1: under reset it is caught by its vector, and runs on when let go', () => {
-    const desk = new Desk({ flash: sleeper() });
-    desk.ask(NRST_LOW);
-    desk.attach();
-    for (const write of [poke(DHCSR, 0xa05f0001), poke(DEMCR, 1)]) assert.equal(desk.status(write), '80');
-    desk.ask(NRST_HIGH);
-    assert.equal(desk.word(DHCSR) & 0x20000, 0x20000, 'S_HALT');
-    assert.equal(desk.board.core.regs[15], 0x08000100);
-    desk.ask(poke(DEMCR, 0));
-    desk.ask(poke(DHCSR, 0xa05f0000));
-    desk.wait(MS);
-    assert.equal(desk.status(CPUID), '10');
+    const fixture = new SeenFixture({ flash: sleeper() });
+    fixture.ask(NRST_LOW);
+    fixture.attach();
+    for (const write of [poke(DHCSR, 0xa05f0001), poke(DEMCR, 1)]) assert.equal(fixture.status(write), '80');
+    fixture.ask(NRST_HIGH);
+    assert.equal(fixture.word(DHCSR) & 0x20000, 0x20000, 'S_HALT');
+    assert.equal(fixture.board.core.regs[15], 0x08000100);
+    fixture.ask(poke(DEMCR, 0));
+    fixture.ask(poke(DHCSR, 0xa05f0000));
+    fixture.wait(MS);
+    assert.equal(fixture.status(CPUID), '10');
   });
 
   it('M1: the reset wire may be missing: then only the button helps', () => {
-    const desk = new Desk({ flash: sleeper() }, { switches: { nrstWired: false } });
-    assert.equal(desk.status(NRST_LOW), '80');
-    assert.equal(desk.board.nrstAsserted, false);
-    desk.ask(ENTER);
-    assert.equal(desk.status(INIT_AP), '10');
-    desk.board.pressButton();
-    assert.equal(desk.status(INIT_AP), '80');
-    desk.ask(poke(DHCSR, 0xa05f0001));
-    desk.ask(poke(DEMCR, 1));
-    desk.board.releaseButton();
-    desk.wait(MS);
-    assert.ok(desk.board.core.halted);
+    const fixture = new SeenFixture({ flash: sleeper() }, { switches: { nrstWired: false } });
+    assert.equal(fixture.status(NRST_LOW), '80');
+    assert.equal(fixture.board.nrstAsserted, false);
+    fixture.ask(ENTER);
+    assert.equal(fixture.status(INIT_AP), '10');
+    fixture.board.pressButton();
+    assert.equal(fixture.status(INIT_AP), '80');
+    fixture.ask(poke(DHCSR, 0xa05f0001));
+    fixture.ask(poke(DEMCR, 1));
+    fixture.board.releaseButton();
+    fixture.wait(MS);
+    assert.ok(fixture.board.core.halted);
   });
 
   it('M1: button and probe pull one line: it rises when both let go, and no sooner than its circuit lets it', () => {
-    const desk = new Desk({ flash: sleeper(), nrstRiseNs: 20 * MS });
-    desk.board.pressButton();
-    desk.ask(NRST_LOW);
-    desk.board.releaseButton();
-    assert.equal(desk.board.nrstAsserted, true);
-    desk.ask(NRST_HIGH);
-    desk.wait(10 * MS);
-    assert.ok(desk.board.inReset);
-    desk.wait(10 * MS);
-    assert.ok(!desk.board.inReset);
+    const fixture = new SeenFixture({ flash: sleeper(), nrstRiseNs: 20 * MS });
+    fixture.board.pressButton();
+    fixture.ask(NRST_LOW);
+    fixture.board.releaseButton();
+    assert.equal(fixture.board.nrstAsserted, true);
+    fixture.ask(NRST_HIGH);
+    fixture.wait(10 * MS);
+    assert.ok(fixture.board.inReset);
+    fixture.wait(10 * MS);
+    assert.ok(!fixture.board.inReset);
   });
 
   it('M1: by the letter of the manual a debugger keeps the clock on: a switch', () => {
-    const desk = new Desk({ flash: sleeper(), switches: { sleepingCoreAnswers: true } });
-    desk.attach();
-    assert.equal(desk.ask(CPUID), '80 00 00 00 41 c2 0f 41');
+    const fixture = new SeenFixture({ flash: sleeper(), switches: { sleepingCoreAnswers: true } });
+    fixture.attach();
+    assert.equal(fixture.ask(CPUID), '80 00 00 00 41 c2 0f 41');
   });
 });
 
@@ -114,10 +126,10 @@ describe('M1: Stop mode', () => {
       [1, '10'],
       [2, '80'],
     ] as const) {
-      const desk = new Desk({ flash: stopper(dbgmcu) });
-      assert.ok(desk.board.inStop);
-      desk.ask(ENTER);
-      assert.equal(desk.status(INIT_AP), answer, `DBGMCU_CR ${dbgmcu}`);
+      const fixture = new SeenFixture({ flash: stopper(dbgmcu) });
+      assert.ok(fixture.board.inStop);
+      fixture.ask(ENTER);
+      assert.equal(fixture.status(INIT_AP), answer, `DBGMCU_CR ${dbgmcu}`);
     }
   });
 
@@ -129,11 +141,11 @@ describe('M1: Stop mode', () => {
       [0x40023808, 0x00009402],
     ] as const;
     const wait = [0xf44f, 0x4080, 0x3801, 0xd1fd];
-    const desk = new Desk({ flash: program([...STOP, ...pll], ...wait, WFI, AGAIN) });
-    const { board } = desk;
+    const fixture = new SeenFixture({ flash: program([...STOP, ...pll], ...wait, WFI, AGAIN) });
+    const { board } = fixture;
     assert.ok(board.inStop);
     board.soc.exti.setLine(0, true);
-    desk.wait(1000);
+    fixture.wait(1000);
     assert.ok(!board.inStop && !board.core.sleeping, 'in its interrupt');
     assert.equal(board.time.hz, 16e6);
     assert.equal(board.bus.read(0x40023808, 4, 'debugger') & 0xf, 0, 'SW and SWS say HSI');
@@ -148,36 +160,36 @@ describe('M1: Stop mode', () => {
       [0xe000e010, 7],
       [0x40003000, 0xcccc],
     ] as const;
-    const desk = new Desk({ flash: program([...ticking, ...STOP], ...LOOP_OF_WFI) });
-    desk.board.uart.receive(Uint8Array.of(1, 2, 3));
-    desk.wait(500 * MS);
-    assert.ok(desk.board.inStop);
-    desk.wait(20 * MS);
-    assert.equal(desk.board.bus.read(0x40023874, 4, 'debugger') >>> 29, 1, 'IWDGRSTF alone');
+    const fixture = new SeenFixture({ flash: program([...ticking, ...STOP], ...LOOP_OF_WFI) });
+    fixture.board.uart.receive(Uint8Array.of(1, 2, 3));
+    fixture.wait(500 * MS);
+    assert.ok(fixture.board.inStop);
+    fixture.wait(20 * MS);
+    assert.equal(fixture.board.bus.read(0x40023874, 4, 'debugger') >>> 29, 1, 'IWDGRSTF alone');
   });
 
   it('M1: with nRST_STOP = 0 the chip resets instead', () => {
-    const desk = new Desk({ flash: stopper(), optcr: 0x0fffaaac });
-    assert.ok(!desk.board.inStop);
-    assert.equal(desk.board.soc.rcc.read(0x74, 4, 'debugger') >>> 31, 1, 'LPWRRSTF');
+    const fixture = new SeenFixture({ flash: stopper(), optcr: 0x0fffaaac });
+    assert.ok(!fixture.board.inStop);
+    assert.equal(fixture.board.soc.rcc.read(0x74, 4, 'debugger') >>> 31, 1, 'LPWRRSTF');
   });
 
   it('M1: NRST ends it; a saved board wakes as the first does', () => {
-    const desk = new Desk({ flash: stopper() });
-    const saved = desk.board.snapshot();
+    const fixture = new SeenFixture({ flash: stopper() });
+    const saved = fixture.board.snapshot();
     const outcome = (): unknown => {
-      desk.board.soc.exti.setLine(0, true);
-      desk.wait(MS);
-      return desk.board.snapshot();
+      fixture.board.soc.exti.setLine(0, true);
+      fixture.wait(MS);
+      return fixture.board.snapshot();
     };
     const first = outcome();
-    desk.board.restore(saved);
-    assert.ok(desk.board.inStop);
+    fixture.board.restore(saved);
+    assert.ok(fixture.board.inStop);
     assert.deepEqual(outcome(), first);
-    desk.board.restore(saved);
-    desk.ask(NRST_LOW);
-    assert.ok(!desk.board.inStop);
-    desk.attach();
-    assert.equal(desk.status(CPUID), '80');
+    fixture.board.restore(saved);
+    fixture.ask(NRST_LOW);
+    assert.ok(!fixture.board.inStop);
+    fixture.attach();
+    assert.equal(fixture.status(CPUID), '80');
   });
 });

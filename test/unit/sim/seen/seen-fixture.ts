@@ -18,7 +18,7 @@ const little = (value: number): string => hex(Uint8Array.of(value, value >>> 8, 
 /** READDEBUGREG and WRITEDEBUGREG. */
 export const peek = (address: number): string => `f2 36 ${little(address)}`;
 export const poke = (address: number, value: number): string => `f2 35 ${little(address)} ${little(value)}`;
-export class Desk {
+export class SeenFixture {
   readonly board: Board;
   readonly stlink: VirtualStlink;
 
