@@ -1,5 +1,6 @@
 // What lies between two hosts, in figures, and one packet's way through it (docs/performance.md, "The network model").
 import type { EventQueue } from '../event-queue.ts';
+import { splitMix32 } from '../split-mix.ts';
 
 /** One direction and its way back are alike. */
 export interface Path {
@@ -24,16 +25,10 @@ export type Chance = () => number;
 export const HEADER_BYTES = 52;
 const LEAST_QUEUE_BYTES = 64 * 1024;
 
-/** A seeded chance (SplitMix32). */
+/** The same chances for the same seed. */
 export function seededChance(seed: number): Chance {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
+  const next = splitMix32(seed);
+  return () => next() / 2 ** 32;
 }
 
 /**

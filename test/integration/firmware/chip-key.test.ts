@@ -8,7 +8,8 @@ import { controlAddress } from '../../fixtures/f42x.ts';
 import { watchLoads, watchStores } from './bus-watch.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { active, smallPlan } from './sample-jobs.ts';
-import { SealedController, testRandom } from './sealed-controller.ts';
+import { SealedController } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { chipKey } from './session-secrets.ts';
 import { strike } from './session-starts.ts';
 
@@ -118,7 +119,7 @@ describe('the chip key', () => {
 
 describe('the chip key and time', () => {
   it('M3 comes after the same number of cycles whatever d is', () => {
-    const random = testRandom(5);
+    const random = seededRandom(5);
     const secrets = [
       new Uint8Array(32),
       new Uint8Array(32).fill(0xff),

@@ -5,7 +5,8 @@ import { encodeCommand, type Command } from '../../../shared/sealed/messages.ts'
 import type { Plan } from '../../../shared/plan/plan.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
 import { active, FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
-import { testRandom, type SealedController } from './sealed-controller.ts';
+import type { SealedController } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 
 const OUTSIDE = 8;
 const ORDER = 9;
@@ -224,7 +225,7 @@ describe('stub and authentic but hostile frames', () => {
     }
   });
   it('whatever an authentic controller sends, nothing outside the plan changes', () => {
-    const random = testRandom(2024);
+    const random = seededRandom(2024);
     const pick = (list: readonly number[]) => list[random.bytes(1)[0]! % list.length]!;
     for (let round = 0; round < 25; round++) {
       const { fixture, controller } = active(plan, {}, new Uint8Array(0x200000));

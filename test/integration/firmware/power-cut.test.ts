@@ -12,7 +12,8 @@ import type { FlashJournalEntry } from '../../../sim/peripherals/flash-operation
 import { randomState } from '../../../sim/peripherals/random.ts';
 import { active, FLASH, Image, sendImage, smallPlan } from './sample-jobs.ts';
 import { sessionSecrets } from './session-secrets.ts';
-import { testRandom, words } from './sealed-controller.ts';
+import { words } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 
 const BYTES = 256;
 const SECTOR = 0x4000;
@@ -39,7 +40,7 @@ function bootable(bytes: Uint8Array, code: number): void {
 }
 
 const before = new Uint8Array(0x200000).fill(0xff);
-before.set(testRandom(8).bytes(BYTES));
+before.set(seededRandom(8).bytes(BYTES));
 bootable(before, CODE_OLD);
 const image = new Image(plan);
 bootable(image.bytes, CODE_NEW);
@@ -157,7 +158,7 @@ function cuts(instants: readonly number[], lockAt: number): Cut[] {
 
 /** Ascending random instants in [from, to). */
 function instants(from: number, to: number, seed: number): number[] {
-  const view = new DataView(testRandom(seed).bytes(4 * RANDOM_CUTS).buffer);
+  const view = new DataView(seededRandom(seed).bytes(4 * RANDOM_CUTS).buffer);
   return Array.from(
     { length: RANDOM_CUTS },
     (_, i) => from + ((to - from) * view.getUint32(4 * i, true)) / 2 ** 32,

@@ -5,7 +5,8 @@ import type { PlanRange } from '../../../shared/plan/plan.ts';
 import type { Reply } from '../../../shared/sealed/messages.ts';
 import { memory, SRAM } from './session-endings.ts';
 import { active, asks, FLASH, Image, question, rootOf, sendImage, sha512, smallPlan } from './sample-jobs.ts';
-import { testRandom, type SealedController } from './sealed-controller.ts';
+import type { SealedController } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 
 const OUTSIDE = 8;
 const ALL = 256;
@@ -17,7 +18,7 @@ const part = (at: number, length: number, use: PlanRange['use'] = 'digest'): Pla
   use,
 });
 const verify = (...ranges: PlanRange[]) => smallPlan({ kind: 'verify', sectors: [], bootAddress: undefined, ranges });
-const content = testRandom(99).bytes(0x200000);
+const content = seededRandom(99).bytes(0x200000);
 const wrong = content.map((byte) => byte ^ 1);
 
 /** What is left after a question; the answer must be `equal`. */

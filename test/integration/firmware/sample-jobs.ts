@@ -4,7 +4,8 @@ import { encodePlan, type Plan, type PlanRange } from '../../../shared/plan/plan
 import { rootDigest, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
-import { testRandom, SealedController } from './sealed-controller.ts';
+import { SealedController } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { FLASH, smallPlan } from '../../fixtures/plans.ts';
 
 export { FLASH, smallPlan };
@@ -15,7 +16,7 @@ export const sha512 = (bytes: Uint8Array) => new Uint8Array(createHash('sha512')
 export class Image {
   readonly bytes = new Uint8Array(0x200000).fill(0xff);
   constructor(plan: Plan, seed = 11) {
-    const random = testRandom(seed);
+    const random = seededRandom(seed);
     for (const { address, length, use } of plan.ranges) {
       if (use === 'program') this.bytes.set(random.bytes(length), address - FLASH);
     }

@@ -4,6 +4,7 @@ import { concat } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { CONTROL, JOB, slotAddress } from '../../../shared/mailbox/layout.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 import { controlAddress, COMMAND_RING, MEMORY, REPLY_RING } from '../../fixtures/f42x.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
@@ -14,18 +15,6 @@ import type { FirmwareFixture } from './firmware-fixture.ts';
 
 const TRAILER_BYTES = 16;
 export const VENDOR_SEED = 5;
-
-/** Bytes that repeat by seed. */
-export function testRandom(seed: number): Random {
-  let state = seed >>> 0 || 1;
-  return {
-    bytes: (count) =>
-      Uint8Array.from({ length: count }, () => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return state >>> 24;
-      }),
-  };
-}
 
 /** CRC-32 bit by bit, on purpose not as the stub does it. */
 export function crc32(...parts: Uint8Array[]): number {
@@ -47,7 +36,7 @@ export function words(...values: number[]): Uint8Array {
 export class SealedController {
   readonly fixture: FirmwareFixture;
   readonly planBytes: Uint8Array;
-  readonly keys = exchangeKeyPairFrom('sealed', testRandom(77).bytes(32));
+  readonly keys = exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32));
   readonly #random: Random;
   readonly #hostEntropy: Uint8Array;
   #responder: SealedResponder | undefined;
@@ -62,7 +51,7 @@ export class SealedController {
   constructor(fixture: FirmwareFixture, plan: Plan | Uint8Array, seed = VENDOR_SEED) {
     this.fixture = fixture;
     this.planBytes = plan instanceof Uint8Array ? plan : encodePlan(plan);
-    this.#random = testRandom(seed);
+    this.#random = seededRandom(seed);
     this.#hostEntropy = this.#random.bytes(32);
   }
 

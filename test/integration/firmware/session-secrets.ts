@@ -4,7 +4,8 @@ import { createHash, createHmac } from 'node:crypto';
 import nacl from 'tweetnacl';
 import { controlAddress } from '../../fixtures/f42x.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { testRandom, VENDOR_SEED, type SealedController } from './sealed-controller.ts';
+import { VENDOR_SEED, type SealedController } from './sealed-controller.ts';
+import { seededRandom } from '../../fixtures/seeded.ts';
 
 const lp = (bytes: Uint8Array) => Buffer.concat([Buffer.from([bytes.length & 0xff, bytes.length >> 8]), bytes]);
 const sha512 = (...parts: Uint8Array[]) => createHash('sha512').update(Buffer.concat(parts)).digest();
@@ -49,7 +50,7 @@ export function sessionSecrets(
   controller: SealedController,
   seed = VENDOR_SEED,
 ): Record<string, Uint8Array> {
-  const random = testRandom(seed);
+  const random = seededRandom(seed);
   random.bytes(32 + 16);
   const ephemeral = random.bytes(32);
   const m1 = fixture.read(controlAddress('M1'), 136);

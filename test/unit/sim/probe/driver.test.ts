@@ -6,7 +6,7 @@ import { DEBUG as DRIVER_DEBUG } from '../../../../agent/probe/stlink/constants.
 import { Board, EventQueue, IDENTITIES, VirtualStlink, VirtualUsbDevice } from '../../../../sim/index.ts';
 import type { IdentityName } from '../../../../sim/index.ts';
 import { DEBUG } from '../../../../sim/stlink/opcodes.ts';
-import { noise } from './probe-fixture.ts';
+import { seededRandom } from '../../../fixtures/seeded.ts';
 
 describe('driver and virtual probe', () => {
   for (const identity of Object.keys(IDENTITIES) as IdentityName[]) {
@@ -17,7 +17,7 @@ describe('driver and virtual probe', () => {
       const usb = new VirtualUsbDevice({ stlink, queue });
       board.powerOn();
       const driver = new StlinkDriver(new WebUsbTransport(usb, { clock: queue }), { clock: queue });
-      const image = noise(7).bytes(10_001);
+      const image = seededRandom(7).bytes(10_001);
       const work = async () => {
         await driver.open();
         assert.equal(driver.info.firmware, stlink.identity.firmware);

@@ -12,9 +12,10 @@ import type { SharedProbe } from '../../../../sim/stlink/server-session.ts';
 import { RequestReader } from '../../../../sim/stlink/tcp-protocol.ts';
 import { UsbPipe } from '../../../../sim/stlink/usb-pipe.ts';
 import type { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
-import { probeFixture, noise } from './probe-fixture.ts';
+import { probeFixture } from './probe-fixture.ts';
+import { seededRandom } from '../../../fixtures/seeded.ts';
 
-type Noise = ReturnType<typeof noise>;
+type Noise = ReturnType<typeof seededRandom>;
 
 const TOTAL = Number(process.env['FUZZ'] ?? 50_000);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
@@ -29,13 +30,13 @@ const count = (share: keyof typeof SHARES): number => Math.round(TOTAL * SHARES[
 /** Random bytes shaped enough like commands to get somewhere. */
 function command(random: Noise): Uint8Array {
   const bytes = random.bytes(16);
-  if (random.below(10) > 0) bytes[0] = 0xf2;
-  if (random.below(4) > 0) bytes[1] = CODES[random.below(CODES.length)]!;
-  if (random.below(2) === 0) bytes.set([random.below(64) * 4, random.below(128), 0x00, 0x20], 2);
-  if (random.below(8) > 0) bytes.set([random.below(65), 0], 6);
-  if (random.below(3) > 0) bytes[8] = 0;
-  if (bytes[1] === DEBUG.rwMiscOut && random.below(2) === 0) bytes.set([random.below(9), 0, 0, 0], 2);
-  if (bytes[1] === DEBUG.enter && random.below(2) === 0) bytes[2] = 0xa3;
+  if (random.int(10) > 0) bytes[0] = 0xf2;
+  if (random.int(4) > 0) bytes[1] = CODES[random.int(CODES.length)]!;
+  if (random.int(2) === 0) bytes.set([random.int(64) * 4, random.int(128), 0x00, 0x20], 2);
+  if (random.int(8) > 0) bytes.set([random.int(65), 0], 6);
+  if (random.int(3) > 0) bytes[8] = 0;
+  if (bytes[1] === DEBUG.rwMiscOut && random.int(2) === 0) bytes.set([random.int(9), 0, 0, 0], 2);
+  if (bytes[1] === DEBUG.enter && random.int(2) === 0) bytes[2] = 0xa3;
   return bytes;
 }
 
@@ -66,18 +67,18 @@ describe('virtual ST-LINK under fuzzing', function () {
 
   for (const [index, identity] of (Object.keys(IDENTITIES) as IdentityName[]).entries()) {
     it(`keeps its lengths as ${identity}`, async () => {
-      const random = noise(SEED * 7919 + index);
+      const random = seededRandom(SEED * 7919 + index);
       const { board, probe, attach } = probeFixture({ identity });
       attach();
       await each(Math.round(count('commands') / 3), () => {
-        if (random.below(100) === 0) attach();
-        if (random.below(200) === 0) board.powerUps++;
+        if (random.int(100) === 0) attach();
+        if (random.int(200) === 0) board.powerUps++;
         if (board.log.length > 1000) board.log.length = 0;
         const request = command(random);
         const data = random.bytes(probe.dataLength(request));
         const expected = probe.replyLength(request);
         const before = board.time.now;
-        const { reply } = probe.exchange(request, random.below(20) === 0 ? undefined : data);
+        const { reply } = probe.exchange(request, random.int(20) === 0 ? undefined : data);
         assert.equal(reply.length, expected, Buffer.from(request).toString('hex'));
         assert.ok(reply.length <= 6144 + 4096 && board.time.now > before);
       });
@@ -85,15 +86,15 @@ describe('virtual ST-LINK under fuzzing', function () {
   }
 
   it('takes USB packets of any size in any order, and a reset always clears the pipe', async () => {
-    const random = noise(SEED * 104729);
+    const random = seededRandom(SEED * 104729);
     const { board, probe } = probeFixture();
     const pipe = new UsbPipe(shared(probe));
     await each(count('packets'), async (index) => {
       if (board.log.length > 1000) board.log.length = 0;
-      const kind = random.below(8);
+      const kind = random.int(8);
       if (kind < 4) pipe.out(command(random));
-      else if (kind < 5) pipe.out(random.bytes(random.below(80)));
-      else if (kind < 7) pipe.take(1 + random.below(300));
+      else if (kind < 5) pipe.out(random.bytes(random.int(80)));
+      else if (kind < 7) pipe.take(1 + random.int(300));
       else await Promise.resolve();
       if (index % 500 !== 499) return;
       pipe.reset();
@@ -105,7 +106,7 @@ describe('virtual ST-LINK under fuzzing', function () {
   });
 
   it('answers TCP messages with the announced size or drops the client', async () => {
-    const random = noise(SEED * 15485863);
+    const random = seededRandom(SEED * 15485863);
     const { board, probe } = probeFixture();
     const state = serverState(shared(probe));
     let [reader, session] = [new RequestReader(), new ServerSession(state)];
@@ -131,12 +132,12 @@ describe('virtual ST-LINK under fuzzing', function () {
   });
 
   it('lets a debug port on the whole chip do anything', async () => {
-    const random = noise(SEED * 32452843);
+    const random = seededRandom(SEED * 32452843);
     let [board, port] = freshBoard(random);
     await each(count('dap'), (index) => {
       if (index % 2000 === 1999) [board, port] = freshBoard(random);
       dapAccess(random, board, port);
-      board.runTo(board.time.now + random.below(20_000));
+      board.runTo(board.time.now + random.int(20_000));
       assert.ok(Number.isFinite(board.time.now));
     });
   });
@@ -144,18 +145,18 @@ describe('virtual ST-LINK under fuzzing', function () {
 
 /** Mostly well-formed messages with odd contents; sometimes plain noise. */
 function message(random: Noise, connection: number): Uint8Array {
-  const code = random.below(40) === 0 ? random.below(256) : random.below(7);
-  const size = [2, 1, 8, 8, 8, 32, 4][code] ?? 1 + random.below(40);
+  const code = random.int(40) === 0 ? random.int(256) : random.int(7);
+  const size = [2, 1, 8, 8, 8, 32, 4][code] ?? 1 + random.int(40);
   const bytes = random.bytes(size);
   const view = new DataView(bytes.buffer);
   bytes[0] = code;
-  if (code === 2) view.setUint32(4, random.below(80), true);
-  if (code === 3) view.setUint32(4, random.below(3) === 0 ? 1 : DEVICE_ID, true);
-  if (code === 5 || code === 4) view.setUint32(4, random.below(5) === 0 ? random.below(9) : connection, true);
+  if (code === 2) view.setUint32(4, random.int(80), true);
+  if (code === 3) view.setUint32(4, random.int(3) === 0 ? 1 : DEVICE_ID, true);
+  if (code === 5 || code === 4) view.setUint32(4, random.int(5) === 0 ? random.int(9) : connection, true);
   if (code !== 5) return bytes;
   bytes.set(command(random), 8);
-  bytes.set([[0, 1, 1, 1, 3][random.below(5)]!, 0, 0, 0], 24);
-  view.setUint32(28, random.below(50) === 0 ? random.below(0x20000) : random.below(100), true);
+  bytes.set([[0, 1, 1, 1, 3][random.int(5)]!, 0, 0, 0], 24);
+  view.setUint32(28, random.int(50) === 0 ? random.int(0x20000) : random.int(100), true);
   if (bytes[24] !== 0) return bytes;
   const data = random.bytes(Math.min(view.getUint32(28, true), 200));
   return Uint8Array.from([...bytes, ...data]);
@@ -166,7 +167,7 @@ function freshBoard(random: Noise): [Board, SwDp] {
   const flash = random.bytes(0x4000);
   new DataView(flash.buffer).setUint32(0, 0x20010000, true);
   new DataView(flash.buffer).setUint32(4, 0x08000201, true);
-  const board = new Board({ flash, seed: random.below(1000) + 1, rdp: random.below(8) === 0 ? 1 : 0 });
+  const board = new Board({ flash, seed: random.int(1000) + 1, rdp: random.int(8) === 0 ? 1 : 0 });
   board.powerOn();
   board.runTo(2e6);
   const port = new SwDp(board);
@@ -194,27 +195,27 @@ const VALUES = [
 ] as const;
 
 function dapAccess(random: Noise, board: Board, port: SwDp): void {
-  switch (random.below(24)) {
+  switch (random.int(24)) {
     case 0:
       return connect(port);
     case 1:
       return void port.write('dp', 0, 0x1e);
     case 2:
-      return void (random.below(20) === 0 && (board.powerOff(), board.powerOn()));
+      return void (random.int(20) === 0 && (board.powerOff(), board.powerOn()));
     case 3:
-      return random.below(2) === 0 ? board.assertNrst() : board.releaseNrst();
+      return random.int(2) === 0 ? board.assertNrst() : board.releaseNrst();
     case 4:
-      return void port.write('dp', random.below(4) * 4, random.below(0x1000000) * 256);
+      return void port.write('dp', random.int(4) * 4, random.int(0x1000000) * 256);
     case 5:
-      return void port.read('dp', random.below(4) * 4);
+      return void port.read('dp', random.int(4) * 4);
     case 6:
-      return void port.write('ap', 0, 0x23000040 | random.below(64));
+      return void port.write('ap', 0, 0x23000040 | random.int(64));
     case 7:
-      return void port.read('ap', random.below(4) * 4);
+      return void port.read('ap', random.int(4) * 4);
   }
-  const place = PLACES[random.below(PLACES.length)]! + 4 * random.below(random.below(3) === 0 ? 256 : 16);
+  const place = PLACES[random.int(PLACES.length)]! + 4 * random.int(random.int(3) === 0 ? 256 : 16);
   port.write('dp', 8, 0);
   port.write('ap', 4, place);
-  if (random.below(3) === 0) port.read('ap', 12);
-  else port.write('ap', 12, VALUES[random.below(VALUES.length)]!);
+  if (random.int(3) === 0) port.read('ap', 12);
+  else port.write('ap', 12, VALUES[random.int(VALUES.length)]!);
 }

@@ -114,16 +114,3 @@ export function probeFixture(options: Partial<VirtualStlinkOptions> = {}): Probe
   };
   return { board, probe, send, attach };
 }
-
-/** Small deterministic generator (xorshift32) for fuzzing. */
-export function noise(seed: number): { below(limit: number): number; bytes(count: number): Uint8Array } {
-  let state = seed >>> 0 || 1;
-  const next = () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>>= 0);
-  };
-  const below = (limit: number) => next() % limit;
-  return { below, bytes: (count) => Uint8Array.from({ length: count }, () => below(256)) };
-}

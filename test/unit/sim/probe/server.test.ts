@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { RequestReader } from '../../../../sim/stlink/tcp-protocol.ts';
 import { DEVICE_ID, ServerSession, serverState } from '../../../../sim/stlink/server-session.ts';
 import type { ServerState } from '../../../../sim/stlink/server-session.ts';
-import { probeFixture, bytes, hex, noise } from './probe-fixture.ts';
+import { probeFixture, bytes, hex } from './probe-fixture.ts';
+import { seededRandom } from '../../../fixtures/seeded.ts';
 
 function server(): ServerState {
   const { probe } = probeFixture();
@@ -127,14 +128,14 @@ describe('stlink-server face', () => {
   });
 
   it('survives noise: no crash, and as many bytes as announced', async () => {
-    const random = noise(20260101);
+    const random = seededRandom(20260101);
     const shared = server();
     for (let round = 0; round < 400; round++) {
       const session = new ServerSession(shared);
       const reader = new RequestReader();
       for (let chunk = 0; chunk < 8; chunk++) {
-        const piece = random.bytes(random.below(60));
-        if (random.below(2) === 0 && piece.length > 0) piece[0] = random.below(8);
+        const piece = random.bytes(random.int(60));
+        if (random.int(2) === 0 && piece.length > 0) piece[0] = random.int(8);
         reader.push(piece);
         for (let request = reader.next(); request !== undefined; request = reader.next()) {
           if (request === 'broken') break;
