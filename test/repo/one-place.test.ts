@@ -1,42 +1,17 @@
-// One place for each addition (docs/architecture.md): the table of places names what exists, and what is added to a
-// table in a scratch copy is missed by the compiler exactly where code of its own has to be written.
+// One place for each addition (docs/architecture.md): the table of places names what exists, and names stand where it
+// says. What the compiler makes of an addition: test/types/additions.test.ts.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
 
 import { DRIVERS } from '../../agent/probe/drivers.ts';
 import { ERRORS } from '../../shared/errors/catalogue.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { MODES } from '../../shared/plan/modes.ts';
-
-const ROOT = new URL('../../', import.meta.url).pathname;
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-
-/** The product's own sources: no tests, no documents, and not the simulator, which transcribes its own facts. */
-const SOURCES = execFileSync('git', ['ls-files', 'agent', 'controller', 'shared', 'relay', 'cli', 'scripts'], {
-  cwd: ROOT,
-})
-  .toString()
-  .split('\n')
-  .filter((path) => path.endsWith('.ts') && existsSync(join(ROOT, path)));
+import { ADDITIONS, read, ROOT, SOURCES, TABLE } from './places.ts';
 
 const places = (pattern: RegExp): string[] => SOURCES.filter((path) => pattern.test(read(path)));
 const escaped = (name: string): string => name.replace(/[-.]/g, '\\$&');
-
-/** Rows of the table of places: what is added, and the paths it names. */
-const TABLE = new Map(
-  (read('docs/architecture.md').split('## One place for each addition')[1] ?? '')
-    .split(/^## /m)[0]!
-    .split('\n')
-    .filter((line) => line.startsWith('| ') && !line.startsWith('| to add') && !line.startsWith('| ---'))
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .map(([, what, where]): [string, string[]] => [
-      what!,
-      [...where!.matchAll(/`([\w./-]+)`/g)].map((match) => match[1]!),
-    ]),
-);
 
 describe('one place for each addition: the table of places', () => {
   it('names paths that exist', () => {
@@ -48,67 +23,7 @@ describe('one place for each addition: the table of places', () => {
   });
 });
 
-/** A copy of the first row of a table under another name, put in front of it. */
-interface Addition {
-  readonly table: string;
-  /** The line in front of which the new row goes. */
-  readonly before: string;
-  readonly row: string;
-  /** Files in which the compiler then misses something. */
-  readonly misses: readonly string[];
-}
-
-const ADDITIONS: Readonly<Record<string, Addition>> = {
-  'a kind of plan': {
-    table: 'shared/plan/kinds.ts',
-    before: '  verify: {',
-    row: `  scratch: { number: 99, vendor: 'x', customer: 'x', stub: true, writes: false, image: false, boots: false, sectors: 'none',
-      programs: 'none', digests: 'some', flags: [], options: 'kept', anyFlash: false, finalAction: 'run', finishes: true, outcome: undefined,
-      complete: undefined },`,
-    misses: ['controller/job/work.ts'],
-  },
-  'a trust mode': {
-    table: 'shared/plan/modes.ts',
-    before: "  'lock-then-load': {",
-    row: `  scratch: { number: 99, keyKind: 1, setUp: 'x', stops: ['x'], doesNotStop: ['x'], receipt: { stub: 'x', vendor: 'x' } },`,
-    misses: [],
-  },
-  'an error': {
-    table: 'shared/errors/catalogue.ts',
-    before: "  'BF-USAGE-FILE': {",
-    row: `  'BF-USAGE-EXTRA': { sentence: 'x', remedy: 'x', part: 'usage', retry: 'never', endsJob: false },`,
-    misses: [],
-  },
-};
-
-/** Files of the product the compiler complains about when these rows are there. */
-function complaints(additions: readonly Addition[]): string[] {
-  const config = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.parseJsonConfigFileContent({ ...config.config, include: [] }, ts.sys, ROOT);
-  const host = ts.createCompilerHost({ ...options, noEmit: true });
-  const fromDisk = host.getSourceFile.bind(host);
-  host.getSourceFile = (path, target) => {
-    const addition = additions.find(({ table }) => path === join(ROOT, table));
-    if (addition === undefined) return fromDisk(path, target);
-    const text = read(addition.table);
-    assert.equal(text.split(`\n${addition.before}`).length, 2, `${addition.table}: ${addition.before}`);
-    return ts.createSourceFile(path, text.replace(addition.before, `${addition.row}\n${addition.before}`), target);
-  };
-  const roots = SOURCES.filter((path) => !path.startsWith('scripts/')).map((path) => join(ROOT, path));
-  const program = ts.createProgram(roots, { ...options, noEmit: true }, host);
-  const found = ts.getPreEmitDiagnostics(program).map(({ file }) => file?.fileName.slice(ROOT.length) ?? 'no file');
-  return [...new Set(found)].sort();
-}
-
-describe('one place for each addition: a row more', function () {
-  this.timeout(300_000);
-
-  it('is missed by the compiler only where a handler has to be written', () => {
-    const additions = Object.values(ADDITIONS);
-    const misses = additions.flatMap((addition) => addition.misses);
-    assert.deepEqual(complaints(additions), misses.sort());
-  });
-
+describe('one place for each addition: a row more', () => {
   it('goes where the table of places says', () => {
     for (const [what, { table, misses }] of Object.entries(ADDITIONS)) {
       for (const path of [table, ...misses]) assert.ok(TABLE.get(what)?.includes(path), `${what}: ${path}`);

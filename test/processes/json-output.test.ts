@@ -5,10 +5,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Actor, type Told } from '../../../cli/demo/processes.ts';
-import { JSON_EVENTS, type JsonSpeaker } from '../../../cli/json-events.ts';
+import { Actor, type Told } from '../../cli/demo/processes.ts';
+import { JSON_EVENTS, type JsonSpeaker } from '../../cli/json-events.ts';
 
-const IMAGE = fileURLToPath(new URL('../../../examples/bootloader/prebuilt/combined.elf', import.meta.url));
+const IMAGE = fileURLToPath(new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url));
 const is = (event: string) => (told: Told) => told['event'] === event;
 
 /** Holds everything an actor told against the events of its command; returns their names. */

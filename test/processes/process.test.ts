@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { CLOSE } from '../../../shared/link/close.ts';
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
-import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
+import { CLOSE } from '../../shared/link/close.ts';
+import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 
-const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 function run(...words: string[]) {
   const child = spawn(process.execPath, ['--import=tsx', MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -44,5 +44,13 @@ describe('blindflash as a process', () => {
     assert.equal(status, 2);
     assert.match(err, /^error BF-USAGE: [\s\S]*relay[\s\S]*→ /);
     assert.ok(!err.includes('    at '));
+  });
+
+  it('ends a command that was given a secret in its words with a sentence that does not hold it', async () => {
+    const invite = `bf2.${'Qk'.repeat(40)}_-`;
+    const { status, out, err } = await run('agent', '--invite-file', invite).done;
+    assert.equal(status, 2);
+    assert.match(err, /^error BF-USAGE-SECRET-ARGUMENT: A secret was given on the command line/);
+    assert.ok(!`${out}${err}`.includes(invite.slice(4, 20)));
   });
 });
