@@ -5,6 +5,7 @@ import type { ExchangeKeyPair } from '../crypto/keys.ts';
 import { fail } from '../errors/errors.ts';
 import type { Channel } from './channel.ts';
 import {
+  INVITE_LIMITS,
   spend,
   withAcknowledged,
   withAnswer,
@@ -54,6 +55,8 @@ export class ControllerTunnel extends Tunnel {
   /** The confirmed channel whose secret is not known to be on disk. */
   #unkept: Channel | undefined;
   #cancelPending: () => void = () => {};
+  /** Resolves once the pending answer is counted on record; a T1 that comes again waits for that as the first one does. */
+  #counted: Promise<void> = Promise.resolve();
 
   constructor(options: ControllerTunnelOptions) {
     super('controller', options, options.events);
@@ -79,7 +82,8 @@ export class ControllerTunnel extends Tunnel {
       return 'right';
     }
     await this.#keep(withWrongCode(this.#invite));
-    if (this.#invite.spent === undefined) return 'wrong';
+    // It may be spent by answers already, beside this tunnel.
+    if (this.#invite.wrongCodes < INVITE_LIMITS.wrongCodes) return 'wrong';
     this.#events.onSpent('codes');
     return 'spent';
   }
@@ -140,13 +144,15 @@ export class ControllerTunnel extends Tunnel {
   }
 
   #answer(t1: Uint8Array, { t2, fresh }: T1Verdict & { kind: 'answer' }): void {
+    if (fresh) {
+      this.#cancelPending();
+      this.#cancelPending = this.options.clock.after(PENDING_MS, () => this.#responder.wipe());
+      this.#counted = this.#keep(withAnswer(this.#invite, t1));
+    }
     const transmit = (): void => {
       if (this.#responder.waitsFor(t1)) this.say({ tag: 'T2', message: t2 });
     };
-    if (!fresh) return transmit();
-    this.#cancelPending();
-    this.#cancelPending = this.options.clock.after(PENDING_MS, () => this.#responder.wipe());
-    this.#keep(withAnswer(this.#invite, t1)).then(transmit, () =>
+    this.#counted.then(transmit, () =>
       this.options.log.warn({}, 'the count of answers could not be stored: T1 is left unanswered'),
     );
   }

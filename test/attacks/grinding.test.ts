@@ -128,6 +128,32 @@ describe('attack: asking for codes again and again', () => {
     assert.equal(all.controller.disk.answers, 0);
   });
 
+  for (const [what, keep] of [
+    ['is being written', () => new Promise<void>(() => {})],
+    ['could not be written', () => Promise.reject(new Error('the disk is full'))],
+  ] as const) {
+    it(`a T1 that comes twice gets no answer either while its count ${what}`, async () => {
+      const all = ends();
+      all.controller.keepsBy = keep;
+      await opened(all);
+      const t1 = all.carrier.carried.find(isTag(0x01))!.body;
+      for (let again = 0; again < 3; again++) await all.carrier.inject('controller', t1);
+      await settle(all, 300);
+      assert.deepEqual([all.carrier.carried.filter(isTag(0x02)).length, all.controller.disk.answers], [0, 0]);
+    });
+  }
+
+  it('control: once it is written every copy of the T1 gets the same answer', async () => {
+    const all = ends();
+    all.carrier.weather = (body) => (body[0] === 0x03 ? [] : [0]);
+    await opened(all);
+    const t1 = all.carrier.carried.find(isTag(0x01))!.body;
+    for (let again = 0; again < 3; again++) await all.carrier.inject('controller', t1);
+    await settle(all, 300);
+    const answers = all.carrier.carried.filter(isTag(0x02)).map(({ body }) => Buffer.from(body).toString('hex'));
+    assert.deepEqual([answers.length, new Set(answers).size, all.controller.disk.answers], [4, 1, 1]);
+  });
+
   it('the count returns to 0 when the code was typed right', async () => {
     const all = await opened();
     assert.equal(all.controller.disk.answers, 1);

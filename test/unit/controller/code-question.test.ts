@@ -98,6 +98,17 @@ describe('controller: the code', () => {
     assert.deepEqual(fixture.eventsOf('spent'), [{ type: 'spent', why: 'answers' }]);
   });
 
+  it('a wrong code is one of three also when somebody has spent the invite beside the tunnel', async () => {
+    const fresh = recordFor(compileInfo(STM32F42X, { job: JOB }));
+    const record = { ...fresh, room: { ...fresh.room, invite: { ...fresh.room.invite, answers: 31 } } };
+    const fixture = await asked({ record });
+    fixture.beside(new ScriptedAgent(fixture.board, record, fixture.clock, {}, fixture.agent.secrets));
+    await fixture.until(() => fixture.eventsOf('spent').length === 1);
+    assert.deepEqual([await fixture.type('000-000'), await fixture.type('000-000')], ['wrong', 'wrong']);
+    assert.equal(await fixture.type('000-000'), 'spent');
+    await assert.rejects(fixture.finish(), { code: 'BF-INVITE-SPENT' });
+  });
+
   it('wrong ones are counted over processes: two, then a kill, then one', async () => {
     const first = await asked();
     await first.type('000-000');
