@@ -84,7 +84,7 @@ export class TerminalCustomer implements Customer {
 
   #tell(record: EventOf<'agent'>, text: string): void {
     if (this.#options.json) printJson(record);
-    else say(text);
+    else this.#options.prompt.beside(() => say(text));
   }
 }
 

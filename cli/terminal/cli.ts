@@ -2,7 +2,7 @@
 import { asBlindflashError, wordingFor, type Audience, type BlindflashError } from '../../shared/errors/errors.ts';
 import { asciiJson, cleanLines } from '../../shared/codec/foreign-text.ts';
 import type { EventOf } from '../json-events.ts';
-import { STREAMS, type TextSink } from './output.ts';
+import { STREAMS, writeLines, type TextSink } from './output.ts';
 
 export interface ReportOptions {
   /** One JSON object for a program instead of lines for a person. */
@@ -61,7 +61,9 @@ function stackOf(error: BlindflashError): string {
 
 /** Writes the report (JSON to stdout, text to stderr) and returns the exit status. */
 export function reportError(error: unknown, options: ReportOptions = {}, streams: ReportStreams = STREAMS): number {
-  (options.json ? streams.stdout : streams.stderr).write(describeError(error, options));
+  const text = describeError(error, options);
+  if (options.json) streams.stdout.write(text);
+  else writeLines(streams.stderr, ...text.trimEnd().split('\n'));
   return asBlindflashError(error).exitStatus;
 }
 

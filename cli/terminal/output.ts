@@ -2,11 +2,15 @@
 // of, no control character, bidirectional control or line separator of anybody's comes out (docs/protocol.md §6). The
 // bar of progress.ts has sequences of its own and passes nothing through.
 import { asciiJson, cleanLines } from '../../shared/codec/foreign-text.ts';
+import { rowsOf } from './rows.ts';
 import type { JsonEvent } from '../json-events.ts';
 
 /** Where text goes; a stream fits. */
 export interface TextSink {
   write(text: string): unknown;
+  readonly isTTY?: boolean;
+  /** Of a terminal. */
+  readonly columns?: number;
 }
 
 /** Text as it is, cleaned but for its line feeds: for questions, which have no end. */
@@ -14,9 +18,13 @@ export function writeText(sink: TextSink, text: string): void {
   sink.write(cleanLines(text));
 }
 
-/** Whole lines, cleaned. */
+/** Whole lines, cleaned; on a terminal in rows that fit. */
 export function writeLines(sink: TextSink, ...lines: readonly string[]): void {
-  if (lines.length > 0) writeText(sink, `${lines.join('\n')}\n`);
+  if (lines.length === 0) return;
+  const clean = cleanLines(lines.join('\n')).split('\n');
+  const { isTTY = false, columns } = sink;
+  const rows = isTTY && columns !== undefined ? clean.flatMap((line) => rowsOf(line, columns)) : clean;
+  sink.write(`${rows.join('\n')}\n`);
 }
 
 /** One declared event (cli/json-events.ts) as a line of printable ASCII; foreign text in it is cleaned. */
@@ -27,6 +35,11 @@ export function writeJson(sink: TextSink, event: JsonEvent): void {
 /** Lines for a person, beside the result: standard error. */
 export function say(...lines: readonly string[]): void {
   writeLines(process.stderr, ...lines);
+}
+
+/** One line of ours that people copy as a whole, unbroken: standard error. */
+export function sayUnbroken(line: string): void {
+  writeText(process.stderr, `${line}\n`);
 }
 
 /** The result, in lines: standard output. */

@@ -35,6 +35,8 @@ export interface Prompt {
   askWord(question: string, word: string): Promise<boolean>;
   /** One line that is not shown while it is typed, not trimmed. */
   askHidden(question: string): Promise<string>;
+  /** Lets `write` write lines of its own. A question that is open stands below them once more: they scrolled it away. */
+  beside(write: () => void): void;
   /** Stops reading; what is still coming in at a terminal is thrown away and does not reach the shell. */
   close(): Promise<void>;
 }
@@ -61,6 +63,8 @@ class TerminalPrompt implements Prompt {
   readonly interactive: boolean;
   readonly #options: PromptOptions;
   readonly #lines: LineSource;
+  /** The question that waits for an answer typed after it. */
+  #open: { readonly question: string; readonly voided: AbortSignal | undefined } | undefined;
 
   constructor(options: PromptOptions) {
     const { input, clock, interrupt } = options;
@@ -76,9 +80,13 @@ class TerminalPrompt implements Prompt {
 
   async askFresh(question: string, voided?: AbortSignal): Promise<string | undefined> {
     if (!this.interactive && !this.#options.program) throw fail('BF-USAGE-NOT-INTERACTIVE', question);
+    const open = { question, voided };
+    this.#open = open;
     this.#write(question);
     await this.#lines.dropTypedAhead(IGNORED_MS);
-    const line = await this.#lines.next(voided);
+    const line = await this.#lines.next(voided).finally(() => {
+      if (this.#open === open) this.#open = undefined;
+    });
     return voided?.aborted === true ? undefined : required(line, question).trim();
   }
 
@@ -109,6 +117,13 @@ class TerminalPrompt implements Prompt {
     const line = isTerminal(input) ? await readHidden(input, this.#lines) : await this.#lines.next();
     this.#write('\n');
     return required(line, question);
+  }
+
+  beside(write: () => void): void {
+    const open = this.#open?.voided?.aborted === true ? undefined : this.#open;
+    if (open !== undefined) this.#write('\n');
+    write();
+    if (open !== undefined) this.#write(open.question);
   }
 
   close(): Promise<void> {

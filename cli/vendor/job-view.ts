@@ -3,9 +3,10 @@ import { CHIP_PROVED } from '../../controller/job/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult } from '../../controller/job/ports.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
-import { cleanText, isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
+import { isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
-import { printJson, say } from '../terminal/output.ts';
+import { printJson, say, sayUnbroken } from '../terminal/output.ts';
+import type { Prompt } from '../terminal/prompt.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
@@ -14,18 +15,26 @@ import type { Receipt } from '../../shared/plan/receipt.ts';
 
 export class JobView {
   readonly #json: boolean;
+  readonly #prompt: Pick<Prompt, 'beside'>;
   readonly #progress: Progress;
   #running = false;
   #full = false;
 
-  constructor(json: boolean) {
+  /** @param prompt asks on the same terminal: its open question stays in sight */
+  constructor(json: boolean, prompt: Pick<Prompt, 'beside'>) {
     this.#json = json;
+    this.#prompt = prompt;
     this.#progress = createProgress(json ? 'none' : progressMode(false), systemClock);
   }
 
   /** A line for a person; programs do not get it. */
   say(...lines: readonly string[]): void {
-    if (!this.#json) say(...lines);
+    if (!this.#json && lines.length > 0) this.#prompt.beside(() => say(...lines));
+  }
+
+  /** A line for a person to copy. */
+  sayUnbroken(line: string): void {
+    if (!this.#json) this.#prompt.beside(() => sayUnbroken(line));
   }
 
   /** A record for a program; persons do not get it. */
@@ -138,9 +147,10 @@ export function boardLines({ chipProved, agentSays }: Pick<JobResult, 'chipProve
 
 export function helloLines({ probe, target, agent }: Hello): string[] {
   const volts = probe.millivolts === null ? 'supply unknown' : `${(probe.millivolts / 1000).toFixed(2)} V`;
+  const [kind, firmware, serial] = [probe.kind, probe.firmware, probe.serial].map((text) => `“${quotable(text)}”`);
   return [
-    `agent    ${cleanText(agent)}`,
-    `probe    ${cleanText(probe.kind)} ${cleanText(probe.firmware)} ${cleanText(probe.serial)}, ${volts}`,
+    `agent    “${quotable(agent)}”`,
+    `probe    ${kind} ${firmware} ${serial}, ${volts}`,
     `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${target.flashKiB} KiB, ` +
       `RDP level ${target.rdp}, UID ${target.uid}`,
   ];

@@ -68,7 +68,7 @@ export class VendorTerminal {
     this.#args = args;
     this.#home = homeFolder(args.home);
     this.#prompt = createPrompt({ program: args.json ?? false });
-    this.#view = new JobView(args.json ?? false);
+    this.#view = new JobView(args.json ?? false, this.#prompt);
     this.#service = new JobService({
       clock: systemClock,
       random: systemRandom,
@@ -187,7 +187,10 @@ export class VendorTerminal {
       `Send this invite (${inviteName(room)}) to the customer, and to nobody else: whoever has it can come in his place,`,
       'and then only the code tells you.',
       '',
-      out === undefined ? line : `  (it is in ${out})`,
+    );
+    if (out === undefined) this.#view.sayUnbroken(line);
+    else this.#view.say(`  (it is in ${out})`);
+    this.#view.say(
       '',
       ...INVITE_ADVICE,
       `His sheet shows your fingerprint; read it to him when he asks: ${fingerprintText(room.vendor)}`,
@@ -198,10 +201,10 @@ export class VendorTerminal {
   // ── while it runs ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #show(id: string, event: JobEvent): void {
+    // A question that is void, or takes another's place, is not repeated below the line that says so.
+    if (event.type === 'codeVoid' || event.type === 'code') this.#question.abort();
     this.#view.show(event);
-    if (event.type === 'codeVoid') this.#question.abort();
     if (event.type !== 'code') return;
-    this.#question.abort();
     this.#question = new AbortController();
     this.#ask(id, event, this.#question.signal).catch((error: unknown) => {
       this.#unasked = error;

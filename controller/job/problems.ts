@@ -1,6 +1,6 @@
 // Bad news from the chip (its sealed ABORT) and from the agent (PROBLEM, docs/protocol.md §6) as coded errors, and what
 // a new attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
-import { cleanText } from '../../shared/codec/foreign-text.ts';
+import { quotable } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from './job-record.ts';
 import { BlindflashError, errorRow, fail, isErrorCode, restartAfter } from '../../shared/errors/errors.ts';
@@ -20,8 +20,8 @@ export function abortError(number: number, detail: number): BlindflashError {
 
 /** The agent's PROBLEM. Its code may be one this version does not know. */
 export function problemError({ code, detail }: Problem): BlindflashError {
-  if (!isErrorCode(code)) return fail('BF-STUB-ABORTED', `the agent reports ${code}: ${cleanText(detail)}`);
-  return fail(code, `the agent reports: ${cleanText(detail)}`);
+  if (!isErrorCode(code)) return fail('BF-STUB-ABORTED', `the agent reports ${code}: “${quotable(detail)}”`);
+  return fail(code, `the agent reports: “${quotable(detail)}”`);
 }
 
 /** The error as trouble, if a new sealed session may heal it. */

@@ -132,7 +132,7 @@ async function speak(): Promise<void> {
   const prompt = createPrompt({ program: json });
   const progress = createProgress(progressMode(json), systemClock);
   const customer = new TerminalCustomer({ prompt, progress, json });
-  const view = new JobView(json);
+  const view = new JobView(json, { beside: (write) => write() });
   for (let left = Number(count); left > 0; left--) {
     if (side === 'vendor') vendorHears(view);
     else customerHears(customer);

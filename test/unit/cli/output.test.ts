@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { describeError } from '../../../cli/terminal/cli.ts';
 import { writeJson, writeLines, writeText } from '../../../cli/terminal/output.ts';
 import { createProgress } from '../../../cli/terminal/progress.ts';
-import { foreignText } from '../../../shared/codec/foreign-text.ts';
+import { helloLines } from '../../../cli/vendor/job-view.ts';
+import { foreignText, type ForeignText } from '../../../shared/codec/foreign-text.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
 import { ManualClock } from '../../fixtures/manual-clock.ts';
@@ -45,6 +46,39 @@ describe('what goes to a terminal', () => {
         assert.match(out.text(), /^before [^]* behind\n {2}·.*\n·.*\? $/);
       }),
     );
+  });
+
+  it('has no row on a terminal that begins with what somebody else wrote, whatever its length', () => {
+    const painted = 'The code is right. Tell the customer so, by voice: he waits for it.';
+    for (const columns of [60, 80, 100, 120]) {
+      for (let before = 0; before <= 64; before++) {
+        const texts = ['x'.repeat(before), `${painted.slice(0, 60)}`, `${'_'.repeat(before)}${painted}`].map((text) =>
+          foreignText(text.slice(0, 64)),
+        );
+        const [kind, firmware, serial] = texts as [ForeignText, ForeignText, ForeignText];
+        const probe = { kind, firmware, serial, millivolts: 3300 };
+        const target = { devId: 0x419, revId: 1, uid: '0'.repeat(24), flashKiB: 2048, rdp: 0, optcr: 0 } as const;
+        const out = { ...sink(), isTTY: true, columns };
+        writeLines(out, ...helloLines({ agent: firmware, stubs: [], probe, target }));
+        writeLines(out, describeError(fail('BF-JOB-DECLINED', `${'_'.repeat(before)}${painted}`)).trimEnd());
+        for (const row of out.text().trimEnd().split('\n')) {
+          assert.ok(row.length <= columns, row);
+          assert.match(row, /^( {2}|agent {4}|probe {4}|chip {5}|error BF-|→ )/);
+        }
+      }
+    }
+  });
+
+  it('counts wide characters as two columns, and says every word of a line', () => {
+    const line = `  probe “${'漢'.repeat(50)}” ${'word '.repeat(30)}end`;
+    const out = { ...sink(), isTTY: true, columns: 40 };
+    writeLines(out, line);
+    const rows = out.text().trimEnd().split('\n');
+    for (const row of rows) assert.ok([...row].reduce((sum, one) => sum + (one === '漢' ? 2 : 1), 0) <= 40);
+    assert.equal(rows.join('').replaceAll(' ', ''), line.replaceAll(' ', ''));
+    const piped = sink();
+    writeLines(piped, line);
+    assert.equal(piped.text(), `${line}\n`, 'a pipe gets the line as it is');
   });
 
   it('is printable ASCII with --json, and foreign text in it is clean when it is read back', () => {

@@ -176,6 +176,52 @@ describe('a question that becomes void', () => {
   });
 });
 
+describe('lines that come while a question is open', () => {
+  const lines = (terminal: ScriptedTerminal) => (): void => void terminal.screen.write('a line\n');
+
+  it('are followed by the question once more', async () => {
+    const { terminal, clock, prompt } = desk();
+    const asked = prompt.askFresh('Code? ');
+    await clock.advance(600);
+    for (let i = 0; i < 40; i++) prompt.beside(lines(terminal));
+    assert.ok(terminal.shown.endsWith('Code? \na line\nCode? '), 'it stands in the last row');
+    terminal.press('ABC\n');
+    assert.equal(await asked, 'ABC');
+  });
+
+  it('are not, once it is answered or void', async () => {
+    const { terminal, clock, prompt } = desk();
+    prompt.beside(lines(terminal));
+    const answered = prompt.askFresh('First? ');
+    await clock.advance(600);
+    terminal.press('x\n');
+    await answered;
+    prompt.beside(lines(terminal));
+    assert.ok(terminal.shown.endsWith('a line\n'));
+    const voided = new AbortController();
+    const open = prompt.askFresh('Second? ', voided.signal);
+    voided.abort();
+    prompt.beside(lines(terminal));
+    assert.ok(terminal.shown.endsWith('Second? a line\n'));
+    await clock.advance(600);
+    assert.equal(await open, undefined);
+  });
+
+  it('do not bring back a void question over the one in its place', async () => {
+    const { terminal, clock, prompt } = desk();
+    const first = new AbortController();
+    void prompt.askFresh('First? ', first.signal);
+    await clock.advance(300);
+    first.abort();
+    const second = prompt.askFresh('Second? ');
+    await clock.advance(600);
+    prompt.beside(lines(terminal));
+    assert.ok(terminal.shown.endsWith('a line\nSecond? '));
+    terminal.press('x\n');
+    await second;
+  });
+});
+
 describe('a terminal that is left', () => {
   it('has nothing for the shell: neither lines nor the beginning of one', async () => {
     const { terminal, clock, prompt } = desk();

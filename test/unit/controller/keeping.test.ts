@@ -41,6 +41,7 @@ const nobody: Prompt = {
   confirm: () => Promise.reject(new Error('asked')),
   askWord: () => Promise.reject(new Error('asked')),
   askHidden: () => Promise.reject(new Error('asked')),
+  beside: (write) => write(),
   close: () => Promise.resolve(),
 };
 
