@@ -25,6 +25,9 @@ export type Phase = keyof typeof PHASES;
 /** Phases in which no sealed work has begun since the last HELLO. */
 export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'recalling', 'code', 'consent']);
 
+/** Phases in which nothing has shown yet that the agent is the customer's. */
+export const UNPROVED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'code']);
+
 /** What a phase may hear. Names in capitals are messages of the agent. */
 export const INPUTS = {
   tunnel: 'a tunnel is confirmed, the first or a new one',

@@ -12,7 +12,7 @@ import { JobWork } from './job-work.ts';
 import type { JobRecord } from './job-record.ts';
 import { JobRecorder } from './job-recorder.ts';
 import { isAwaitable, JobMachine, type AwaitableMessage, type JobEntries, type JobTransitions } from './job-machine.ts';
-import { UNSEALED, type After, type Input } from './job-table.ts';
+import { UNPROVED, UNSEALED, type After, type Input } from './job-table.ts';
 import { MOST_BEGINNINGS } from './ports.ts';
 import type { CodeAnswer, JobEvent, JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnel } from './ports.ts';
 import { endsInvite, isResumable, problemError, spentError, troubleOf, withBoard, type Trouble } from './problems.ts';
@@ -175,7 +175,7 @@ class Job {
 
   #problem({ problem }: MessageOf<'PROBLEM'>): void {
     this.#flood.take();
-    const error = problemError(problem);
+    const error = problemError(problem, !UNPROVED.has(this.#machine.phase));
     const trouble = troubleOf(error);
     this.#emit({ type: 'problem', problem, restarting: trouble !== undefined });
     this.#line.troubled(error);

@@ -3,7 +3,9 @@
 import { quotable } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from './job-record.ts';
-import { BlindflashError, errorRow, fail, isErrorCode, restartAfter } from '../../shared/errors/errors.ts';
+import { BlindflashError, errorRow, fail, isErrorCode, partOf, restartAfter } from '../../shared/errors/errors.ts';
+import type { ErrorCode } from '../../shared/errors/errors.ts';
+import type { PartName } from '../../shared/errors/catalogue.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD_STATES, type Problem } from '../../shared/tunnel/bodies.ts';
 
@@ -18,10 +20,43 @@ export function abortError(number: number, detail: number): BlindflashError {
   return chipError(number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`);
 }
 
-/** The agent's PROBLEM. Its code may be one this version does not know. */
-export function problemError({ code, detail }: Problem): BlindflashError {
-  if (!isErrorCode(code)) return fail('BF-STUB-ABORTED', `the agent reports ${code}: “${quotable(detail)}”`);
-  return fail(code, `the agent reports: “${quotable(detail)}”`);
+/** What an agent may tell in the catalogue's words: its desk, its chip, its side of the tunnel. */
+const AGENTS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
+  'probe',
+  'target',
+  'stub',
+  'plan',
+  'relay',
+  'link',
+  'tunnel',
+  'version',
+  'internal',
+  'interrupted',
+]);
+const AGENTS_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'BF-INVITE-CODES',
+  'BF-JOB-DECLINED',
+  'BF-JOB-EXPIRED',
+  'BF-JOB-NOT-DONE',
+  'BF-JOB-OTHER-BOARD',
+  'BF-JOB-OTHER-VENDOR',
+  'BF-JOB-POLICY',
+  'BF-JOB-RECEIPT',
+  'BF-JOB-REFUSED',
+]);
+
+/**
+ * The agent's PROBLEM. One of a code that is the vendor's own to say, or that this version does not know, is told as what
+ * it is.
+ * @param proved nothing but a code or a known chip shows that it is the customer's agent; before that its word ends no job
+ */
+export function problemError({ code, detail }: Problem, proved: boolean): BlindflashError {
+  const said = `“${quotable(detail)}”`;
+  if (!isErrorCode(code) || !(AGENTS_PARTS.has(partOf(code)) || AGENTS_CODES.has(code))) {
+    return fail(proved ? 'BF-STUB-ABORTED' : 'BF-TUNNEL-CLOSED', `the agent reports ${code}: ${said}`);
+  }
+  const error = fail(code, `the agent reports: ${said}`);
+  return proved || isResumable(error) ? error : fail('BF-TUNNEL-CLOSED', `the agent reports ${code}: ${said}`);
 }
 
 /** The error as trouble, if a new sealed session may heal it. */

@@ -41,7 +41,7 @@ function vendorHears(view: JobView): void {
   const acts: readonly (() => void)[] = [
     () => view.show({ type: 'hello', hello: helloOf() }),
     () => view.show({ type: 'problem', problem: problemOf(), restarting: dice.int(2) === 0 }),
-    () => told(problemError(problemOf())),
+    () => told(problemError(problemOf(), true)),
     () => told(thrownBy(() => decodeMessage('agent', badJson(0x01)))),
     () => told(thrownBy(() => decodeMessage('agent', badJson(0x0b)))),
     () => told(thrownBy(() => verifyReceipt(hostileReceipt(dice), verifyEd25519))),

@@ -43,6 +43,25 @@ describe('controller: the agent’s word', () => {
     assert.deepEqual([fixture.store.last.chipProved, fixture.store.last.agentSays], ['incomplete', 'written']);
   });
 
+  for (const code of ['BF-JOB-DECLINED', 'BF-KEYS-PASSPHRASE', 'BF-INVITE-SECOND-HOLDER', 'BF-IMAGE-EMPTY', 'NEWS']) {
+    it(`PROBLEM ${code} before the code was right ends no job and spends nothing: it may be anybody’s word`, async () => {
+      const fixture = new JobFixture({ type: () => undefined });
+      await fixture.until(() => fixture.asked.length === 1);
+      fixture.agent.problem(code.startsWith('BF-') ? code : 'BF-NEWS', 'untouched');
+      await assert.rejects(fixture.finish(), { code: 'BF-TUNNEL-CLOSED' });
+      const { invite } = fixture.store.last.room;
+      assert.deepEqual([fixture.running.resumable, invite.spent, fixture.revoked], [true, undefined, 0]);
+    });
+  }
+
+  it('PROBLEM with a code that is the vendor’s own to say is told as what it is, at any time', async () => {
+    for (const code of ['BF-KEYS-PASSPHRASE', 'BF-INVITE-SECOND-HOLDER', 'BF-JOB-CODE-REFUSED', 'BF-JOB-VERIFY']) {
+      const faults = { command: (_: unknown, agent: ScriptedAgent) => (agent.problem(code), true) };
+      const { error } = await failing('BF-STUB-ABORTED', { faults });
+      assert.match(error.detail ?? '', new RegExp(`the agent reports ${code}: “scripted”`));
+    }
+  });
+
   it('the second LEFT is not told', async () => {
     const fixture = new JobFixture({});
     await fixture.until(() => fixture.agent.bye !== undefined);
