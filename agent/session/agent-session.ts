@@ -2,8 +2,9 @@
 // docs/product.md §2). The controller's verbs end in the handlers of session-table.ts; there is no other way in.
 // Nothing is written to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { cleanText, type ForeignText } from '../../shared/codec/foreign-text.ts';
-import { asBlindflashError, fail, isErrorCode, type BlindflashError } from '../../shared/errors/errors.ts';
+import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
+import { asBlindflashError, fail, isErrorCode, partOf, type BlindflashError } from '../../shared/errors/errors.ts';
+import type { PartName } from '../../shared/errors/catalogue.ts';
 import type { Psk, Verify } from '../../shared/crypto/keys.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
@@ -339,9 +340,24 @@ class AgentSession {
   }
 }
 
-/** The vendor's reason; a code of a newer version is told as what it is. */
+/** What a vendor may tell in the catalogue's words; the rest of it is about this computer, of which he knows nothing. */
+const VENDORS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
+  'job',
+  'plan',
+  'invite',
+  'stub',
+  'target',
+  'tunnel',
+  'version',
+]);
+/** Of a vendor's own words, characters. */
+const MOST_SAID = 120;
+
+/** The vendor's reason, and that it is his; a code that is not his to say, or of a newer version, is told as what it is. */
 function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
-  return isErrorCode(code)
-    ? fail(code, detail)
-    : fail('BF-TUNNEL-CLOSED', `the vendor says ${code}: ${cleanText(detail)}`);
+  const text = quotable(detail, MOST_SAID);
+  const said = text === '' ? 'the vendor says so' : `the vendor says: “${text}”`;
+  return isErrorCode(code) && VENDORS_PARTS.has(partOf(code))
+    ? fail(code, said)
+    : fail('BF-TUNNEL-CLOSED', `${code}; ${said}`);
 }

@@ -4,6 +4,7 @@
 import { KINDS } from '../../shared/plan/kinds.ts';
 import {
   asBlindflashError,
+  detailForPeer,
   endsAgent,
   isBlindflashError,
   tell,
@@ -303,7 +304,7 @@ export class StubWork {
 
   /** PROBLEM, as far as there is a tunnel to send it through. */
   report(error: BlindflashError, board: BoardState = boardNow(this.facts)): void {
-    const problem = { code: error.code, detail: boundedText(error.detail ?? '', MOST.detail), board };
+    const problem = { code: error.code, detail: boundedText(detailForPeer(error), MOST.detail), board };
     try {
       this.#options.tunnel.send({ name: 'PROBLEM', problem });
     } catch (failure) {

@@ -3,7 +3,7 @@ import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobOptions } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
-import type { BlindflashError } from '../../shared/errors/errors.ts';
+import { detailForPeer, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessageOf } from '../../shared/tunnel/messages.ts';
@@ -59,7 +59,7 @@ export class JobClosing {
 
   /** The job is over without its work: what the agent hears of it. */
   failure(error: BlindflashError): OwnMessageOf<'BYE'> {
-    return { name: 'BYE', done: false, failure: { code: error.code, detail: error.detail ?? '' } };
+    return { name: 'BYE', done: false, failure: { code: error.code, detail: detailForPeer(error) } };
   }
 
   /** Says BYE, unless the agent has left already. Throws as JobTunnel.send does. */

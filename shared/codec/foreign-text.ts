@@ -81,9 +81,12 @@ export function cleanText(text: ForeignTextValue | string, most = MOST_SHOWN): s
   return shortened(line, most);
 }
 
+/** Whatever begins or ends a quotation, or looks like it. */
+const QUOTES = /[\p{Pi}\p{Pf}"„‚＂″‴‶‷〝〞〟❛-❠]/gu;
+
 /** As cleanText, and without quotation marks, so that the text cannot end its own quotation: `“…”` goes around it. */
 export function quotable(text: ForeignTextValue | string, most = MOST_SHOWN): string {
-  return cleanText(text, most).replace(/["“”„‟«»]/g, '’');
+  return cleanText(text, most).replace(QUOTES, '’');
 }
 
 /** True for a text that cleanText would leave as it is. */

@@ -67,6 +67,14 @@ export function partOf(code: ErrorCode): PartName {
   return ERRORS[code].part;
 }
 
+/** About this computer and its files: what they are called is nobody else's business. */
+const PRIVATE_PARTS: ReadonlySet<PartName> = new Set<PartName>(['usage', 'keys', 'image', 'internal']);
+
+/** The particulars that the other side is told. */
+export function detailForPeer({ code, detail = '' }: BlindflashError): string {
+  return PRIVATE_PARTS.has(partOf(code)) ? '' : detail;
+}
+
 /** What a command that ends with this code exits with. */
 export function exitStatusOf(code: ErrorCode): number {
   return PARTS[ERRORS[code].part].exitStatus;

@@ -95,6 +95,8 @@ export class AgentTunnel extends Tunnel {
 
   /** Sends T1 with the newest secret; unanswered for a while, with the older as well. */
   #ask(unanswered: boolean): void {
+    // Nobody hears it: asked again once there is a link.
+    if (!this.linked) return;
     const needed = this.channel === undefined || this.#reopening;
     if (needed && ++this.#asked > T1_TRIES) {
       this.failed(fail('BF-INVITE-USED', 'the vendor is there and lets it be'));

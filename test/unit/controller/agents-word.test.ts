@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { rawText } from '../../../shared/codec/foreign-text.ts';
+import { BlindflashError } from '../../../shared/errors/errors.ts';
 import { failing, JOB, JobFixture, sampleImage, type JobFixtureOptions } from './job-fixture.ts';
 import type { ScriptedAgent } from './scripted-agent.ts';
 
@@ -60,6 +61,17 @@ describe('controller: the agent’s word', () => {
       const { error } = await failing('BF-STUB-ABORTED', { faults });
       assert.match(error.detail ?? '', new RegExp(`the agent reports ${code}: “scripted”`));
     }
+  });
+
+  it('what is wrong with the vendor’s files is told to no agent but by its code', async () => {
+    const fixture = new JobFixture({ type: () => undefined });
+    await fixture.until(() => fixture.asked.length === 1);
+    fixture.store.save = () =>
+      Promise.reject(new BlindflashError('BF-KEYS-PERMISSIONS', '/home/vendor/jobs has mode 775'));
+    await fixture.type('000-000').catch(() => {});
+    await assert.rejects(fixture.finish(), /mode 775/);
+    const { bye } = fixture.agent;
+    assert.equal(bye?.done === false && rawText(bye.failure.detail), '');
   });
 
   it('the second LEFT is not told', async () => {

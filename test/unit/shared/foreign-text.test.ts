@@ -158,7 +158,10 @@ describe('the cleaning function', () => {
     assert.equal(cleanText(`a${'\u0301'.repeat(30)}b`), 'a\u0301\u0301b');
   });
 
-  it('keeps a quotation closed', () => assert.equal(quotable('a” b" «c'), 'a’ b’ ’c'));
+  it('keeps a quotation closed, with whatever mark somebody would end it', () => {
+    assert.equal(quotable('a” b" «c'), 'a’ b’ ’c');
+    for (const mark of '“”„‟‚‛‘’«»‹›"＂″‶〝〞〟❛❜❝❞❟❠') assert.equal(quotable(`a${mark}b`), 'a’b', mark);
+  });
 
   it('knows what is clean', () => {
     assert.equal(isClean('What this proves: “x”, as the stub read it.'), true);

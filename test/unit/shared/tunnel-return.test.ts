@@ -190,6 +190,17 @@ describe('tunnel: coming back, and coming uninvited', () => {
     assert.equal(await all.controller.tunnel.checkCode(all.agent.codes[1]), 'right');
   });
 
+  it('a tunnel that is to be reopened while the link is away waits for the link, however long', async () => {
+    const all = await talking();
+    all.carrier.leave('agent');
+    all.agent.tunnel.reopen();
+    await settle(all, 15 * 60_000, 1000);
+    assert.deepEqual(all.agent.failures, []);
+    all.carrier.join(all.agent);
+    await settle(all, 1000);
+    assert.deepEqual([all.agent.tunnels, all.agent.failures], [2, []]);
+  });
+
   it('a closed tunnel has no timer and hears nothing', async () => {
     const all = await opened();
     all.agent.tunnel.send(credit(1));
