@@ -54,13 +54,16 @@ const FINAL_TEXTS = {
 const KNOWN_TEXT = 'This computer has said yes to this vendor before.';
 const NEW_TEXT =
   'This computer meets this vendor for the first time: let him read the fingerprint to you, by voice, and compare.';
+const UNPROVED_TEXT =
+  'A fingerprint is no secret and can be shown by anybody: whether it is this vendor the chip checks, before it takes an image. Until then only the code tells you.';
 const QUESTIONS_TEXT =
-  'the vendor’s guesses at what is there are answered with “equal” or “not equal”, at most 256 times in all; a right guess tells him ' +
-  'that he was right';
+  'the vendor’s guesses at what is there now are answered with “equal” or “not equal”, at most 256 times each time our program is ' +
+  'started, which one yes covers 8 times; a right guess tells him that he was right';
 const WRITTEN_TEXT = 'the vendor learns whether what arrived is what he sent';
 
 const UNTOUCHED_TEXT =
-  'Nothing has been changed yet: only registers that say which chip this is were read, and it was not stopped.';
+  'Nothing has been changed yet: only registers that say which chip this is were read, and it was not stopped. The vendor has ' +
+  'been told what stands under “Your board”.';
 const STUB_RUNS_TEXT =
   'An earlier attempt left our program running in the chip’s RAM; what it changed before, it has changed. Since then nothing ' +
   'was touched.';
@@ -112,7 +115,7 @@ function whoLines(plan: Plan): string[] {
 }
 
 function vendorLines({ vendor, vendorKnown }: SheetInput): string[] {
-  return [`Fingerprint ${fingerprintText(vendor)}`, vendorKnown ? KNOWN_TEXT : NEW_TEXT];
+  return [`Fingerprint ${fingerprintText(vendor)}`, vendorKnown ? KNOWN_TEXT : NEW_TEXT, UNPROVED_TEXT];
 }
 
 function wordOf({ consentHash }: SheetInput): string {
@@ -146,7 +149,7 @@ function stepLines(input: SheetInput): string[][] {
     KINDS[plan.kind].finishes ? [FINAL_TEXTS[plan.finalAction]] : [],
   ];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
-  return all.length > 0 ? all : [['The vendor learns what stands under “Your board”.']];
+  return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];
 }
 
 function ramStep({ plan, stubHash }: SheetInput): string[] {
@@ -173,7 +176,7 @@ function sectorLine(sector: Sector): string {
 }
 
 const RANGE_TEXTS = {
-  program: { title: 'Program and check', told: WRITTEN_TEXT },
+  program: { title: 'Program and check', told: `${WRITTEN_TEXT}; before that, ${QUESTIONS_TEXT}` },
   digest: { title: 'Compare without changing', told: QUESTIONS_TEXT },
 } as const satisfies Record<RangeUse, { readonly title: string; readonly told: string }>;
 

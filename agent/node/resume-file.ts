@@ -210,6 +210,12 @@ export function readResumeFile(path: string): ResumeFile | undefined {
   return content.success ? ResumeFile.of(path, content.data) : undefined;
 }
 
+/** The same job as it is on disk now, if it can still be gone on with: another process may have been at work meanwhile. */
+export function asItIsNow({ path }: ResumeFile): ResumeFile | undefined {
+  const now = readResumeFile(path);
+  return now !== undefined && now.secrets.length > 0 ? now : undefined;
+}
+
 function tryJson(text: string): unknown {
   try {
     return parseJson(text, CODE, 'the file');

@@ -18,7 +18,7 @@ import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { parseExpectedHash } from '../../agent/consent/answer.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
-import { resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
+import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
 import { TerminalCustomer } from './terminal-customer.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
 import { findProbe } from '../../agent/probe/drivers.ts';
@@ -83,7 +83,9 @@ async function chooseJob(
   for (const path of foreign) customer.say(tell(fail('BF-VERSION-FILE', path), 'customer'));
   const [interrupted] = inviteFile === undefined ? jobs : [];
   if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true))) {
-    return { invite: interrupted.invite, fresh: undefined, memory: interrupted };
+    const memory = asItIsNow(interrupted);
+    if (memory !== undefined) return { invite: memory.invite, fresh: undefined, memory };
+    customer.say('That job has come to its end meanwhile.');
   }
   const text = await readInvite(inviteFile, prompt);
   const fresh = decodeInvite(text, Math.floor(systemClock.wall() / 1000));

@@ -124,7 +124,8 @@ const SPENT_LINES: Readonly<Record<SpentReason, string[]>> = {
   ],
   codes: ['The third code was wrong. The invite is spent: whoever read it to you may not be connected to you.'],
   'second holder': [
-    'WARNING: two hold the way back to this job: somebody has copied it from the customer’s computer. The invite is spent.',
+    'WARNING: two seem to hold the way back to this job. The invite is spent.',
+    'Somebody has copied it from the customer’s computer, or has the invite, or the relay held a message back.',
   ],
   vendor: [],
 };

@@ -299,7 +299,7 @@ export const ERRORS = {
     remedy: NEW_INVITE,
     vendor: {
       remedy:
-        'Ask the customer who had access to his computer or its backups. Go on with the job under a new invite: `blindflash flash --resume JOB --new-invite`.',
+        'Somebody has a copy of the invite or of what the customer’s computer keeps, or the relay held one of its messages back. Ask him who had access to it, to its backups and to the invite. Go on with the job under a new invite: `blindflash flash --resume JOB --new-invite`.',
     },
     part: 'invite',
     retry: 'never',

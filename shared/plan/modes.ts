@@ -39,7 +39,7 @@ export const MODES = {
     ],
     doesNotStop: [
       'a person or a program, malware included, that can drive the probe: it can stop the chip, read RAM or flash, or pretend to be a chip',
-      'whoever reads the live memory of the laptop between the vendor’s “the code is right” and the chip’s first answer; with a vendor who asks for the code only once, its disk and memory until the job is over',
+      'whoever reads the live memory of the laptop between the moment it shows the code and the chip’s first answer, which is as long as you read; with a vendor who asks for the code only once, its disk and memory until the job is over',
       'whoever holds the relay and has exchanged the invite, when the vendor waives the code',
       'anybody with a probe after the job, unless the plan locked the chip and the board was switched off and on',
     ],
@@ -109,4 +109,4 @@ export const LOCK_TEXTS = {
 
 /** Said on every sheet of a job that writes: what consent to an image means. */
 export const IMAGE_RULES_TEXT =
-  'Once the image starts, the vendor’s program rules the chip: it can erase it, lock it for ever, burn one-time memory and drive every pin.';
+  'Once the image starts, the vendor’s program rules the chip: it can read all that is in it, erase it, lock it for ever, burn one-time memory and drive every pin.';

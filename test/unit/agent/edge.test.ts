@@ -21,7 +21,7 @@ import { helloOf } from '../../../agent/session/hello.ts';
 import { HEADER } from '../../../shared/mailbox/layout.ts';
 import { HelloSchema } from '../../../shared/tunnel/bodies.ts';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
-import { readResumeFile, resumableJobs, ResumeFile } from '../../../agent/node/resume-file.ts';
+import { asItIsNow, readResumeFile, resumableJobs, ResumeFile } from '../../../agent/node/resume-file.ts';
 import { examine, type Finding } from '../../../agent/target/doctor.ts';
 import { StubRegistry } from '../../../agent/target/stubs.ts';
 import { psk } from '../../../shared/crypto/keys.ts';
@@ -84,6 +84,12 @@ describe('resume file', () => {
   });
 
   it('finds the same job when the same invite is pasted again', () => {
+    ResumeFile.forInvite(folder, INVITE).keepSecrets([secret(7)]);
+    const read = readResumeFile(ResumeFile.forInvite(folder, INVITE).path)!;
+    ResumeFile.forInvite(folder, INVITE).keepSecrets([secret(8)]);
+    assert.deepEqual(asItIsNow(read)?.secrets, [secret(8)], 'not what was read before another process went on');
+    read.forget();
+    assert.equal(asItIsNow(read), undefined);
     ResumeFile.forInvite(folder, INVITE).keepSecrets([secret(7)]);
     assert.deepEqual(ResumeFile.forInvite(folder, INVITE).secrets, [secret(7)]);
   });

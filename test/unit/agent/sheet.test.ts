@@ -66,6 +66,26 @@ describe('consent sheet', () => {
     assert.match(text, /0102030405060708090a0b0c/);
   });
 
+  it('says of every kind that is asked questions what a guess tells, how often, and of what', () => {
+    const digest = { address: FLASH, length: 4096, use: 'digest' } as const;
+    const verify = smallPlan({ kind: 'verify', sectors: [], ranges: [digest], bootAddress: undefined });
+    for (const plan of [smallPlan(), verify]) {
+      const text = sheetOf(plan).replace(/\s+/g, ' ');
+      assert.match(text, /guesses at what is there now are answered with “equal” or “not equal”/, plan.kind);
+      assert.match(text, /at most 256 times each time our program is started, which one yes covers 8 times/);
+    }
+    const erase = smallPlan({ kind: 'erase', ranges: [], bootAddress: undefined });
+    assert.doesNotMatch(sheetOf(erase), /guess/);
+  });
+
+  it('says that the fingerprint alone shows nothing, and that the vendor knows the board already', () => {
+    for (const vendorKnown of [false, true]) {
+      const text = sheetOf(quietPlan('info'), { vendorKnown }).replace(/\s+/g, ' ');
+      assert.match(text, /A fingerprint is no secret .* Until then only the code tells you/);
+      assert.match(text, /the vendor has been told what stands under “Your board”/i);
+    }
+  });
+
   it('shows the hash node computes, short and whole, and the job id', () => {
     const plan = smallPlan();
     const hash = createHash('sha512').update('blindflash/2 plan\0').update(encodePlan(plan)).digest('hex');
