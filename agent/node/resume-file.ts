@@ -210,7 +210,7 @@ export function readResumeFile(path: string): ResumeFile | undefined {
   return content.success ? ResumeFile.of(path, content.data) : undefined;
 }
 
-/** The same job as it is on disk now, if it can still be gone on with: another process may have been at work meanwhile. */
+/** The same job as it is on disk now, if it can still be gone on with: another process may have gone on. */
 export function asItIsNow({ path }: ResumeFile): ResumeFile | undefined {
   const now = readResumeFile(path);
   return now !== undefined && now.secrets.length > 0 ? now : undefined;

@@ -340,7 +340,7 @@ class AgentSession {
   }
 }
 
-/** What a vendor may tell in the catalogue's words; the rest of it is about this computer, of which he knows nothing. */
+/** What a vendor may tell in the catalogue's words; the rest is about this computer, of which he knows nothing. */
 const VENDORS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
   'job',
   'plan',
@@ -353,7 +353,7 @@ const VENDORS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
 /** Of a vendor's own words, characters. */
 const MOST_SAID = 120;
 
-/** The vendor's reason, and that it is his; a code that is not his to say, or of a newer version, is told as what it is. */
+/** The vendor's reason, told as his; so is a code that is not his to say, or of a newer version. */
 function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
   const text = quotable(detail, MOST_SAID);
   const said = text === '' ? 'the vendor says so' : `the vendor says: “${text}”`;

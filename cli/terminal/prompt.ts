@@ -35,7 +35,7 @@ export interface Prompt {
   askWord(question: string, word: string): Promise<boolean>;
   /** One line that is not shown while it is typed, not trimmed. */
   askHidden(question: string): Promise<string>;
-  /** Lets `write` write lines of its own. A question that is open stands below them once more: they scrolled it away. */
+  /** Lets `write` write lines of its own. An open question stands below them once more: they scrolled it away. */
   beside(write: () => void): void;
   /** Stops reading; what is still coming in at a terminal is thrown away and does not reach the shell. */
   close(): Promise<void>;

@@ -46,9 +46,9 @@ const AGENTS_CODES: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /**
- * The agent's PROBLEM. One of a code that is the vendor's own to say, or that this version does not know, is told as what
- * it is.
- * @param proved nothing but a code or a known chip shows that it is the customer's agent; before that its word ends no job
+ * The agent's PROBLEM. A code that is the vendor's own to say, or that this version does not know, is told as the
+ * agent's word.
+ * @param proved only a code or a known chip shows that it is the customer's agent; before that its word ends no job
  */
 export function problemError({ code, detail }: Problem, proved: boolean): BlindflashError {
   const said = `“${quotable(detail)}”`;

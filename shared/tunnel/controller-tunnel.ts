@@ -55,7 +55,7 @@ export class ControllerTunnel extends Tunnel {
   /** The confirmed channel whose secret is not known to be on disk. */
   #unkept: Channel | undefined;
   #cancelPending: () => void = () => {};
-  /** Resolves once the pending answer is counted on record; a T1 that comes again waits for that as the first one does. */
+  /** Resolves once the pending answer is counted on record; a T1 that comes again waits for that, too. */
   #counted: Promise<void> = Promise.resolve();
 
   constructor(options: ControllerTunnelOptions) {
