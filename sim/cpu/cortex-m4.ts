@@ -1,7 +1,5 @@
-// Cortex-M4 r0p1, with or without its FPU: wires registers, decoders, exceptions and debug together; reset, sleep,
-// lockup, halt. Facts: docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; costs:
-// docs/reference/crypto.md §1; how closures and cycles work: docs/simulation.md. The inner loop is in
-// instruction-runner.ts.
+// Cortex-M4 r0p1, with or without its FPU: wires its parts together; reset, sleep, lockup, halt. Facts:
+// docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; how it works: docs/simulation.md.
 import type { BoardTime } from '../board-time.ts';
 import { BusFault } from '../bus.ts';
 import type { Core, ResetKind } from '../core-port.ts';

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 const COLUMNS = 100;
+const LINES = 400;
 const firmware = resolve(import.meta.dirname, '../../firmware');
 const FOLDERS = ['common', 'port', 'ram-stub', 'pc'];
 
@@ -30,6 +31,11 @@ describe('repository: the C of firmware/', () => {
       offenders(/./, (line) => line.length > COLUMNS),
       [],
     );
+  });
+
+  it('has no file of more than 400 lines', () => {
+    const long = files.filter(({ lines }) => lines.length > LINES).map(({ name }) => name);
+    assert.deepEqual(long, []);
   });
 
   it('common/ and port/ include nothing of the mailbox or the RAM stub', () => {

@@ -257,7 +257,7 @@ class RelayEnd(Exception):
         self.code = code
 
 
-class Seat:
+class Participant:
     """One side's link in a room."""
 
     def __init__(self, ws, ticket):
@@ -349,7 +349,7 @@ class Relay:
             raise Malformed("an empty message")
         return Reader(message)
 
-    async def _greet(self, ws) -> Seat:
+    async def _greet(self, ws) -> Participant:
         nonce = random(32)
         await ws.send(bytes([CHALLENGE, 2]) + nonce + lp1(self.name.encode()))
         reader = await self._receive(ws)
@@ -371,7 +371,7 @@ class Relay:
             raise RelayEnd(4007)
         if ticket.side == tickets.AGENT and self._is_revoked(self._room(ticket)):
             raise RelayEnd(REVOKED)
-        return Seat(ws, ticket)
+        return Participant(ws, ticket)
 
     @staticmethod
     def _room(ticket):
@@ -387,7 +387,7 @@ class Relay:
     def _other(self, seat):
         return self.rooms.get(self._room(seat.ticket), {}).get(3 - seat.ticket.side)
 
-    async def _enter(self, seat: Seat) -> None:
+    async def _enter(self, seat: Participant) -> None:
         """The newest proof wins: an older link of the same side is closed with 4000."""
         seats = self.rooms.setdefault(self._room(seat.ticket), {})
         older = seats.get(seat.ticket.side)
@@ -399,7 +399,7 @@ class Relay:
         if other:
             await self._tell(other, bytes([PEER, 1]))
 
-    async def _leave(self, seat: Seat) -> None:
+    async def _leave(self, seat: Participant) -> None:
         room = self._room(seat.ticket)
         seats = self.rooms.get(room, {})
         if seats.get(seat.ticket.side) is not seat:
@@ -412,7 +412,7 @@ class Relay:
             await self._tell(other, bytes([PEER, 0]))
 
     @staticmethod
-    async def _tell(seat: Seat, message: bytes) -> None:
+    async def _tell(seat: Participant, message: bytes) -> None:
         try:
             await asyncio.wait_for(seat.ws.send(message), 30)
         except asyncio.TimeoutError:
@@ -420,12 +420,12 @@ class Relay:
         except ConnectionClosed:
             pass
 
-    async def _expire(self, seat: Seat) -> None:
+    async def _expire(self, seat: Participant) -> None:
         while not seat.ticket.expired():
             await asyncio.sleep(min(3600, max(0.2, seat.ticket.expires - time.time())))
         await seat.ws.close(4007)
 
-    async def _one(self, seat: Seat, reader: Reader) -> None:
+    async def _one(self, seat: Participant, reader: Reader) -> None:
         kind = reader.u8()
         if kind == REVOKE and seat.ticket.side == tickets.CONTROLLER:
             reader.end()
@@ -438,7 +438,7 @@ class Relay:
         else:
             raise Malformed("a message that does not belong here")
 
-    async def _forward(self, seat: Seat, body: bytes) -> None:
+    async def _forward(self, seat: Participant, body: bytes) -> None:
         other = self._other(seat)
         if other is None:
             return
@@ -453,7 +453,7 @@ class Relay:
         finally:
             seat.waiting = False
 
-    def _revoke(self, seat: Seat) -> None:
+    def _revoke(self, seat: Participant) -> None:
         room = self._room(seat.ticket)
         self.revoked[room] = max(self.revoked.get(room, 0), seat.ticket.expires)
         while len(self.revoked) > self.MOST_REVOKED:

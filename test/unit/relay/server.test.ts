@@ -1,19 +1,16 @@
 // The relay's edge over real sockets on loopback: what it refuses, what it serves, and that it stops.
-import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
-import { silentLog, type Link } from '../../../shared/ports.ts';
+import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
-import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import { dialRelay, linkOverSocket } from '../../../shared/platform/node/ws-link.ts';
-import { isLoopback, parseListen, startRelay } from '../../../cli/relay/relay.ts';
+import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
 import { HandshakeLimit } from '../../../relay/core/handshake-limit.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../../relay/server.ts';
@@ -278,120 +275,6 @@ describe('dialling a relay', () => {
     const { port } = server.address() as { port: number };
     await assert.rejects(dialRelay(`ws://127.0.0.1:${port}`, systemClock), coded('BF-RELAY-PROTOCOL'));
     server.close();
-  });
-});
-
-describe('a link over a WebSocket', () => {
-  let server: WebSocketServer;
-  let port: number;
-  before(async () => {
-    server = new WebSocketServer({
-      port: 0,
-      host: '127.0.0.1',
-      handleProtocols: () => 'blindflash.2',
-      autoPong: false,
-    });
-    await new Promise((resolve) => server.once('listening', resolve));
-    ({ port } = server.address() as { port: number });
-  });
-  after(() => server.close());
-  const accepted = (): Promise<WebSocket> => new Promise((resolve) => server.once('connection', resolve));
-
-  async function pair(clock = systemClock as ManualClock | typeof systemClock): Promise<[Link, WebSocket]> {
-    const [link, socket] = await Promise.all([dialRelay(`ws://127.0.0.1:${port}`, clock), accepted()]);
-    return [link, socket];
-  }
-
-  it('keeps messages until somebody listens', async () => {
-    const [link, socket] = await pair();
-    socket.send(encodeLinkMessage({ name: 'peer', peerPresent: true }));
-    await new Promise((resolve) => setImmediate(resolve));
-    const message = await new Promise<Uint8Array>((resolve) => (link.onMessage = resolve));
-    assert.deepEqual(decodeLinkMessage(message), { name: 'peer', peerPresent: true });
-    link.close(1000, '');
-  });
-
-  it('pings every 15 s and gives up after 45 s of silence', async () => {
-    const clock = new ManualClock();
-    const [link, socket] = await pair(clock);
-    let pings = 0;
-    const pinged = new Promise<void>((resolve) => socket.on('ping', () => ++pings === 2 && resolve()));
-    const closed = new Promise<number>((resolve) => (link.onClose = resolve));
-    link.onMessage = () => {};
-    await clock.advance(44_999);
-    await pinged;
-    await clock.advance(1);
-    assert.equal(await closed, CLOSE.silent.code);
-    assert.equal(clock.waiting, 0);
-  });
-
-  it('reports its own ending once, and refuses to send afterwards', async () => {
-    const [link, socket] = await pair();
-    const codes: number[] = [];
-    const closed = new Promise<void>((resolve) => {
-      link.onClose = (code) => {
-        codes.push(code);
-        resolve();
-      };
-    });
-    link.close(CLOSE.done.code, 'done');
-    link.close(CLOSE.garbage.code, 'again');
-    assert.throws(() => link.send(Uint8Array.of(1)), coded('BF-LINK-CLOSED'));
-    await closed;
-    socket.terminate();
-    assert.deepEqual(codes, [CLOSE.done.code]);
-  });
-
-  it('calls a connection that breaks off lost', async () => {
-    const [link, socket] = await pair();
-    const closed = new Promise<number>((resolve) => (link.onClose = resolve));
-    link.onMessage = () => {};
-    socket.terminate();
-    assert.equal(await closed, CLOSE.lost.code);
-  });
-
-  it('wraps server ends alike', async () => {
-    const [link, socket] = await pair();
-    const other = linkOverSocket(socket, systemClock);
-    const heard = new Promise<Uint8Array>((resolve) => (other.onMessage = resolve));
-    link.send(Uint8Array.of(0x10, 7));
-    assert.deepEqual(await heard, Uint8Array.of(0x10, 7));
-    const closed = new Promise<number>((resolve) => (link.onClose = resolve));
-    link.onMessage = () => {};
-    other.close(CLOSE.superseded.code, CLOSE.superseded.say);
-    assert.equal(await closed, CLOSE.superseded.code);
-  });
-});
-
-describe('the relay command', () => {
-  const base = { listen: '127.0.0.1:0', open: false, 'trust-proxy': false };
-  it('admits everybody only on loopback', async () => {
-    for (const listen of ['0.0.0.0:0', '[::]:0', '192.0.2.1:0', 'relay.test:0']) {
-      await assert.rejects(startRelay({ ...base, listen, open: true }, silentLog), coded('BF-RELAY-OPEN'), listen);
-    }
-    const started = await startRelay({ ...base, open: true }, silentLog);
-    assert.match(started.url, /^ws:\/\/127\.0\.0\.1:\d+$/);
-    await started.stop();
-  });
-  it('refuses to start half-configured', async () => {
-    await assert.rejects(startRelay(base, silentLog), coded('BF-RELAY-CONFIG'));
-    await assert.rejects(startRelay({ ...base, open: true, tenants: 'x' }, silentLog), coded('BF-USAGE'));
-    await assert.rejects(startRelay({ ...base, tenants: '/nonexistent' }, silentLog), coded('BF-RELAY-CONFIG'));
-    await assert.rejects(startRelay({ ...base, listen: 'nowhere' }, silentLog), coded('BF-USAGE'));
-    await assert.rejects(startRelay({ ...base, listen: '127.0.0.1:70000' }, silentLog), coded('BF-USAGE'));
-  });
-  it('says so when the port is taken', async () => {
-    const started = await startRelay({ ...base, open: true }, silentLog);
-    const listen = started.url.replace('ws://', '');
-    await assert.rejects(startRelay({ ...base, listen, open: true }, silentLog), coded('BF-RELAY-LISTEN'));
-    await started.stop();
-  });
-  it('knows loopback when it sees it', () => {
-    for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) assert.ok(isLoopback(host), host);
-    for (const host of ['127.0.0.1.evil.test', '127.evil.test', '0.0.0.0', '::', '10.0.0.1']) {
-      assert.ok(!isLoopback(host), host);
-    }
-    assert.deepEqual(parseListen('[::1]:9'), { host: '::1', port: 9 });
   });
 });
 
