@@ -75,8 +75,9 @@ export class DeviceApproval {
   limitQuestions(questionsLeft: number): void {
     const { devices } = this.#recorder.record;
     if (questionsLeft >= this.questionsLeft) return;
+    const left = Math.max(questionsLeft, 0);
     this.#recorder.update({
-      devices: devices.map((device) => (this.#isConfirmed(device) ? { ...device, questionsLeft } : device)),
+      devices: devices.map((device) => (this.#isConfirmed(device) ? { ...device, questionsLeft: left } : device)),
     });
   }
 

@@ -10,6 +10,7 @@ import {
   imageBytes,
   imageSteps,
   mayAsk,
+  questionCost,
   planQuestion,
   sectorQuestion,
   sectorsOfRanges,
@@ -106,7 +107,7 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   const { plan, chip, emit } = options;
   const expected = expectedDigests(plan, image, chip);
   const totalBytes = expected.ranges.reduce((sum, { length }) => sum + length, 0);
-  const [equal] = await askAll(options, [planQuestion(expected)]);
+  const [equal] = await askAll(options, expected, [planQuestion(expected)]);
   if (equal !== true) throw fail('BF-JOB-VERIFY', options.where ? await whereItDiffers(options, expected) : NO_PLACE);
   emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
   await end(options);
@@ -122,14 +123,18 @@ const NO_PLACE = 'what is in flash is not the image; --where asks in which secto
 async function whereItDiffers(options: WorkOptions, expected: Expectation): Promise<string> {
   const asked: { readonly sector: number; readonly question: Question }[] = [];
   const untold: number[] = [];
+  let { left } = options.budget;
   for (const sector of sectorsOfRanges(expected)) {
     const question = sectorQuestion(expected, sector, 'after') as Question;
-    const may = mayAsk(expected, question) && asked.length < options.budget.left;
+    const cost = questionCost(expected, question);
+    const may = mayAsk(expected, question) && cost <= left;
+    if (may) left -= cost;
     if (may) asked.push({ sector, question });
     else untold.push(sector);
   }
   const answers = await askAll(
     options,
+    expected,
     asked.map(({ question }) => question),
   );
   const differing = asked.filter((_, index) => answers[index] !== true).map(({ sector }) => sector);
@@ -142,9 +147,9 @@ function sectorList(sectors: readonly number[]): string {
 }
 
 /** Asks about what this session has not erased; resolves with the answers in the order of the questions. */
-async function askAll(options: WorkOptions, questions: readonly Question[]): Promise<boolean[]> {
+async function askAll(options: WorkOptions, expected: Expectation, questions: readonly Question[]): Promise<boolean[]> {
   const answers: boolean[] = [];
-  await options.budget.reserve(questions.length);
+  await options.budget.reserve(questions.reduce((sum, question) => sum + questionCost(expected, question), 0));
   for (const question of questions) {
     await options.untilCredit();
     options.session.ask(question, 'DIGEST', ({ equal, questionsLeft }) => {

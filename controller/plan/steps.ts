@@ -82,9 +82,17 @@ export function planQuestion(expected: Expectation): Question {
  * True when the stub answers this question about what the session has not erased (docs/protocol.md §8, "Questions").
  */
 export function mayAsk(expected: Expectation, { first, count }: Question): boolean {
-  const ranges = expected.ranges.slice(first, first + count);
-  const bytes = ranges.reduce((sum, { length }) => sum + length, 0);
-  return count === expected.ranges.length || bytes >= QUESTION_LIMITS.leastBytes;
+  return count === expected.ranges.length || !isShort(expected, { first, count });
+}
+
+/** As how many a question about what the session has not erased counts. */
+export function questionCost(expected: Expectation, question: Question): number {
+  return isShort(expected, question) ? QUESTION_LIMITS.shortCost : 1;
+}
+
+function isShort({ ranges }: Expectation, { first, count }: Pick<Question, 'first' | 'count'>): boolean {
+  const asked = ranges.slice(first, first + count);
+  return asked.reduce((sum, { length }) => sum + length, 0) < QUESTION_LIMITS.leastBytes;
 }
 
 /** Sectors that hold a range, ascending. */

@@ -181,14 +181,16 @@ static uint32_t bytes_not_erased(const plan *p, uint32_t first, uint32_t end) {
 
 /*
  * Counts a question about what was in flash before the session: about enough at once that nobody
- * tries all it may be, and not too often.
+ * tries all it may be, and not too often. One about less, the whole of a small plan, counts as many.
  */
 static void count_question(const plan *p, uint32_t first, uint32_t number) {
   uint32_t bytes = bytes_not_erased(p, first, first + number);
   if (bytes == 0) return;
-  if ((bytes < QUESTION_LEAST_BYTES && number != p->count) || questions == QUESTION_IN_LIFE)
+  bool is_short = bytes < QUESTION_LEAST_BYTES;
+  uint32_t cost = is_short ? QUESTION_SHORT_COST : 1;
+  if ((is_short && number != p->count) || cost > QUESTION_IN_LIFE - questions)
     session_abort(ERROR_OUTSIDE_PLAN, first);
-  questions++;
+  questions += cost;
 }
 
 /* Says whether consecutive ranges have the root that is asked about; never which one they have. */
@@ -262,8 +264,9 @@ static void answer_words(reply_kind reply, const sealed_command *command) {
 }
 
 static void run_end(sealed_command *command) {
-  if (job_plan()->kind == KIND_FLASH && session_current() == STATE_ACTIVE)
-    session_abort(ERROR_ORDER, SEALED_END);
+  const plan *p = job_plan();
+  bool undone = p->kind == KIND_FLASH || work.erased != p->sectors;
+  if (undone && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
   answer_words(REPLY_ENDED, command);
   command->last = true;
 }

@@ -50,6 +50,7 @@
 /* Questions about what the session did not erase (docs/protocol.md §8) */
 #define QUESTION_IN_LIFE             256u
 #define QUESTION_LEAST_BYTES         1024u
+#define QUESTION_SHORT_COST          64u
 
 /* First byte of a sealed command */
 typedef enum {

@@ -16,10 +16,11 @@ export const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
 export const ROOT_DOMAIN = 'blindflash/2 root';
 /**
- * Questions about what this session did not erase: how many in a stub's life, and how many such bytes
- * one must cover at least.
+ * Questions about what this session did not erase: how many in a stub's life, how many such bytes one must cover at
+ * least, and as how many one about fewer counts, which only the whole of a small plan may have: what fits into four
+ * bytes is not to be found by trying.
  */
-export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024 } as const;
+export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024, shortCost: 64 } as const;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
 

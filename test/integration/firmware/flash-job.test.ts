@@ -218,11 +218,15 @@ describe('stub flash job', () => {
     const expected = expectedFlash(oldContent(), plan, new Image(plan));
     assert.ok(Buffer.from(fixture.board.flash.bytes).equals(expected));
   });
-  it('answers PING and END for a job that has erased nothing yet', () => {
-    const { fixture, controller } = active(smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [] }));
-    assert.equal(controller.ask({ name: 'PING' }).name, 'PONG');
-    assert.equal(controller.ask({ name: 'END' }).name, 'ENDED');
-    fixture.runUntil(() => fixture.state === 'ended', 10, 'ended');
+  it('does not call a job to erase ended before all of it is erased', () => {
+    const plan = smallPlan({ kind: 'erase', sectors: [0, 13], bootAddress: undefined, ranges: [] });
+    for (const before of [[], [13]]) {
+      const { controller } = active(plan);
+      assert.equal(controller.ask({ name: 'PING' }).name, 'PONG');
+      for (const sector of before) controller.ask({ name: 'ERASE', sector });
+      const reply = controller.ask({ name: 'END' });
+      assert.deepEqual(reply.name === 'ABORT' && [reply.error, reply.detail], [9, 6]);
+    }
   });
 
   it('locks: OPTCR reads level 1, every other option as before', () => {

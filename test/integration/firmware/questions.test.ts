@@ -11,6 +11,7 @@ import { seededRandom } from '../../fixtures/seeded.ts';
 const OUTSIDE = 8;
 const ALL = 256;
 const LEAST = 1024;
+const SHORT = 64;
 
 const part = (at: number, length: number, use: PlanRange['use'] = 'digest'): PlanRange => ({
   address: FLASH + at,
@@ -54,8 +55,28 @@ describe('stub questions: how much', () => {
   it('answers one about all ranges of a plan, however short', () => {
     const short = verify(part(0x100, 4), part(0x200, 4));
     const { controller } = active(short, {}, content);
-    assert.equal(left(controller.ask(question(short, content))), ALL - 1);
+    assert.equal(left(controller.ask(question(short, content))), ALL - SHORT);
     refused(controller.ask(question(short, content, 1)), 1);
+  });
+  it('answers four of a plan of less than 1024 bytes in its life: four bytes are not found by trying', () => {
+    const short = verify(part(0x100, 4));
+    const { fixture, controller } = active(short, {}, content);
+    const guess = (byte: number) => content.slice().fill(byte, 0x100, 0x104);
+    for (let asked = 1; asked <= 4; asked++) {
+      if (asked === 3) {
+        fixture.commandTo('handshake', 'offered');
+        controller.shake();
+      }
+      assert.equal(left(controller.ask(question(short, guess(asked))), false), ALL - asked * SHORT);
+    }
+    refused(controller.ask(question(short, content)), 0);
+  });
+  it('counts by what was not erased: a plan whose rest is short is one', () => {
+    const plan = smallPlan({ ranges: [part(0, 0x2000, 'program'), part(0x8000, 1020)] });
+    const { controller } = active(plan, {}, content);
+    assert.equal(left(controller.ask(question(plan, content))), ALL - 1);
+    controller.ask({ name: 'ERASE', sector: 0 });
+    assert.equal(left(controller.ask(question(plan, content.slice().fill(0xff, 0, 0x4000)))), ALL - 1 - SHORT);
   });
   it('what was erased in the session does not make one about little else longer', () => {
     const plan = smallPlan({ ranges: [part(0, 0x2000, 'program'), part(0x8000, 1020), part(0xc000, LEAST)] });

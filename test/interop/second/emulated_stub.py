@@ -21,6 +21,7 @@ STUB_BYTES = b"Blindflash second implementation, emulated stub 2.0\n"
 STUB_HASH = sha512(STUB_BYTES)
 STUB_VERSION = 0x0200
 LIFE_QUESTIONS = 256
+SHORT_COST = 64
 MOST_HANDSHAKES, MOST_AFTER_BAD_BOX = 16, 3
 FREE_QUESTION = 1024
 
@@ -300,7 +301,8 @@ class EmulatedStub:
         if kind == sealed.PING:
             return sealed.reply(sealed.R_PONG, 0, sequence, self.words.to_bytes(4, "little"))
         if kind == sealed.END:
-            if self.state == mb.ACTIVE and self.plan.kind == plans.FLASH:
+            undone = self.plan.kind == plans.FLASH or set(self.erased) != set(self.plan.sectors_to_erase())
+            if self.state == mb.ACTIVE and undone:
                 raise Abort(9, kind)
             return sealed.reply(sealed.R_ENDED, 0, sequence, self.words.to_bytes(4, "little"))
         if kind == sealed.LOCK:
@@ -351,15 +353,16 @@ class EmulatedStub:
         ranges = self.plan.ranges[first : first + count]
         if not 1 <= count <= 64 or len(ranges) != count:
             raise Abort(8, first)
-        foreign = any(plans.sector_of(self.plan.flash_kib, one.address) not in self.erased
-                      for one in ranges)
-        if foreign:
-            covered = sum(one.length for one in ranges)
-            if covered < FREE_QUESTION and count != len(self.plan.ranges):
+        covered = sum(one.length for one in ranges
+                      if plans.sector_of(self.plan.flash_kib, one.address) not in self.erased)
+        if covered:
+            short = covered < FREE_QUESTION
+            if short and count != len(self.plan.ranges):
                 raise Abort(8, first)
-            if self.questions >= LIFE_QUESTIONS:
+            cost = SHORT_COST if short else 1
+            if self.questions + cost > LIFE_QUESTIONS:
                 raise Abort(8, first)
-            self.questions += 1
+            self.questions += cost
             self.keep()
         same = plans.root(self._digests(ranges)) == expected
         return sealed.reply(sealed.R_DIGEST, 1 if same else 0, sequence,
