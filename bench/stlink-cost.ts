@@ -54,7 +54,7 @@ class Host {
       else shares[kind === 'erase' ? 'erase' : 'program'] += atNs - this.#operationBegan;
     };
     board.powerOn();
-    for (const command of ['f230a3', 'f24b00', `f243${le(divisor, 2)}`]) this.send(command);
+    for (const command of ['f307', 'f230a3', 'f24b00', `f243${le(divisor, 2)}`]) this.send(command);
     this.writeWord(DHCSR, 0xa05f0003);
     Object.assign(shares, { usb: 0, swd: 0 });
   }

@@ -1,6 +1,7 @@
 // What a virtual board is made of, and what a saved one consists of.
 import type { BoardTimeSnapshot } from './board-time.ts';
 import type { ChipName } from './chips/stm32f4.ts';
+import type { FlashTiming } from './peripherals/flash-timing.ts';
 import type { ModelSwitches } from './peripherals/model-switches.ts';
 import type { RdpLevel } from './peripherals/option-bytes.ts';
 import type { BootMode } from './peripherals/syscfg.ts';
@@ -23,7 +24,8 @@ export interface BoardOptions {
   optcr?: number;
   optcr1?: number;
   switches?: Partial<ModelSwitches>;
-  flashTiming?: 'typ' | 'max';
+  /** How long flash takes. Default typ. */
+  flashTiming?: FlashTiming;
   /** Boot pins. Default flash. */
   boot?: BootMode;
   /** Crystal on HSE, Hz; 0: none. Default 8 MHz. */

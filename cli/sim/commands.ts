@@ -2,6 +2,8 @@
 import { command, type OptionTable } from '../command.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
 import { BOOT_MODES } from '../../sim/peripherals/syscfg.ts';
+import type { FlashTiming } from '../../sim/peripherals/flash-timing.ts';
+import type { ProbeTiming } from '../../sim/stlink/cost.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import { CONTROL_LINES } from './board-control.ts';
 import { MODEL_OPTIONS } from './model-options.ts';
@@ -60,6 +62,19 @@ const BOARD_OPTIONS = {
     describe: 'how long the reset line takes to rise once nobody pulls it, ms',
     group: GROUP,
   },
+  'flash-timing': {
+    choices: namesOf<FlashTiming>({ typ: true, max: true, f429: true, f439: true }),
+    default: 'typ',
+    describe: "how long flash takes: the data sheet's typical or longest, or as one part was seen to",
+    group: GROUP,
+  },
+  'probe-timing': {
+    choices: namesOf<ProbeTiming>({ usual: true, 'v3-seen': true, 'v3-slow': true, clone: true, 'slow-host': true }),
+    default: 'usual',
+    describe: 'what an exchange with the probe takes',
+    group: GROUP,
+  },
+  serial: { type: 'string', describe: "the probe's serial number; clones share one, or have none", group: GROUP },
   seed: {
     type: 'number',
     default: 1,

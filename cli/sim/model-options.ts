@@ -46,9 +46,32 @@ export const PROBE_ROWS: Rows<FirmwareSwitches, Omit<typeof PROBE_DEFAULTS, 'ent
     },
     'start-mode': {
       switch: 'startMode',
-      choices: ['mass', 'dfu', 'debug'],
-      default: 'mass',
-      describe: 'mode the probe wakes up in',
+      choices: ['usual', 'mass', 'dfu', 'debug'],
+      default: 'usual',
+      describe: 'mode the probe wakes up in; usual: dfu for a V2, mass for the others',
+    },
+    'voltage-in-dfu': {
+      switch: 'voltageInDfu',
+      choices: ['silent', 'answered'],
+      default: 'silent',
+      describe: 'the question for the supply before DFU mode is left',
+    },
+    'supply-wired': {
+      switch: 'supplyWired',
+      default: true,
+      describe: "the probe measures the target's supply; without the wire it reads 0.01 V",
+    },
+    'board-id': {
+      switch: 'boardId',
+      choices: ['answered', 'hangs'],
+      default: 'answered',
+      describe: "the question for the board's id; hangs: the probe is mute until it is plugged anew",
+    },
+    'failed-enter': {
+      switch: 'failedEnter',
+      choices: ['forgotten', 'lingers'],
+      default: 'forgotten',
+      describe: 'entering debug mode failed and nobody left it; lingers: mute for whoever opens the probe next',
     },
   };
 

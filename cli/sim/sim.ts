@@ -3,6 +3,8 @@
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { Board } from '../../sim/board.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
+import type { FlashTiming } from '../../sim/peripherals/flash-timing.ts';
+import { PROBE_TIMINGS, type ProbeTiming } from '../../sim/stlink/cost.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
 import type { BootMode } from '../../sim/peripherals/syscfg.ts';
 import { serverState } from '../../sim/stlink/server-session.ts';
@@ -27,6 +29,9 @@ export interface SimArguments extends Readonly<Record<string, unknown>> {
   readonly board: ChipName;
   readonly rdp: 0 | 1 | 2 | undefined;
   readonly boot: BootMode;
+  readonly 'flash-timing': FlashTiming;
+  readonly 'probe-timing': ProbeTiming;
+  readonly serial: string | undefined;
   readonly optcr: string | undefined;
   readonly optcr1: string | undefined;
   readonly 'nrst-rise': number;
@@ -49,8 +54,9 @@ export async function runSim(args: SimArguments): Promise<void> {
   const capture = args.capture === undefined ? undefined : new CaptureFile(args.capture);
   const { onExchange, onSwd } = capture ?? {};
   const taps = { ...(onExchange && { onExchange }), ...(onSwd && { onSwd }) };
-  const stlink = new VirtualStlink({ board, identity: args.stlink, switches: probeSwitches(args), ...taps });
-  const driver = new WallDriver(stlink);
+  const cost = PROBE_TIMINGS[args['probe-timing']];
+  const stlink = new VirtualStlink({ board, identity: args.stlink, switches: probeSwitches(args), cost, ...taps });
+  const driver = new WallDriver(stlink, args.serial);
   const server = await listenStlinkServer(serverState(driver), args.tcp, HOST);
   const usb = args['usb-socket'] === undefined ? undefined : await listenUsbSocket(driver, args['usb-socket']);
   driver.start();
@@ -100,6 +106,7 @@ function makeBoard(args: SimArguments): Board {
     seed: args.seed,
     strict: args.strict,
     boot: args.boot,
+    flashTiming: args['flash-timing'],
     nrstRiseNs: args['nrst-rise'] * 1e6,
     switches: boardSwitches(args),
   });

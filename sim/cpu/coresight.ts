@@ -37,15 +37,22 @@ function readIdentity({ part, revision, class: kind, designer }: Identity, offse
   return [...pidr4to7, ...pidr0to3, ...cidr][(offset - 0xfd0) >> 2] ?? 0;
 }
 
-export function readIdBlock(component: Component, offset: number): number {
+const DEVID: Partial<Record<Component, number>> = { tpiu: 0xca1 };
+/** Trace components have their clock from DEMCR.TRCENA; without it their identification is whatever the bus holds. */
+const TRACED: readonly Component[] = ['dwt', 'itm', 'tpiu', 'etm'];
+
+/** A word of a component's identification; `tracing`: DEMCR.TRCENA. */
+export function readIdBlock(component: Component, offset: number, tracing: boolean): number {
+  if (!tracing && TRACED.includes(component) && offset >= 0xfc8) return Math.imul(offset, 0x9e3779b1) >>> 24;
+  if (offset === 0xfc8) return DEVID[component] ?? 0;
   if (offset === 0xfcc) return DEVTYPE[component] ?? 0;
   return readIdentity({ ...COMPONENTS[component], designer: DESIGNER.arm }, offset);
 }
 
 /** A block that accepts writes without effect and answers with its identity. */
-export function idOnlyBlock(component: Component): Device {
+export function idOnlyBlock(component: Component, tracing: () => boolean): Device {
   return {
-    read: (offset) => readIdBlock(component, offset),
+    read: (offset) => readIdBlock(component, offset, tracing()),
     write: () => undefined,
   };
 }

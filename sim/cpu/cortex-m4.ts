@@ -80,7 +80,7 @@ export class CortexM4 implements Core {
     );
     const devices = { dwt: this.#dwt, fpb: this.#fpb, scs: this.#scs };
     this.#runner = new InstructionRunner({ bus, ...parts, ...devices, context: this.#makeContext() });
-    mapPrivateBus(bus, devices, idcodePart);
+    mapPrivateBus(bus, devices, idcodePart, () => this.#debug.tracing);
   }
 
   get runnable(): boolean {

@@ -82,7 +82,7 @@ export class Dwt implements Device {
     if (offset === 4) return this.#cycleCount();
     if (offset === 0x1c) return this.#hooks.samplePc() >>> 0;
     const index = (offset - 0x20) >> 4;
-    if (index < 0 || index >= COMPARATORS) return readIdBlock('dwt', offset);
+    if (index < 0 || index >= COMPARATORS) return readIdBlock('dwt', offset, this.#hooks.tracing());
     switch (offset & 12) {
       case 0:
         return this.#comparators[index]!;

@@ -45,7 +45,7 @@ export class Fpb implements Device {
     if (offset === 4) return this.#remap | 0x20000000;
     const index = (offset - 8) >> 2;
     if (index >= 0 && index < COMPARATORS) return this.#comparators[index]!;
-    return readIdBlock('fpb', offset);
+    return readIdBlock('fpb', offset, true);
   }
 
   write(offset: number, value: number, width: Width): void {

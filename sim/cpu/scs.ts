@@ -144,7 +144,7 @@ export class Scs implements Device {
     if (offset >= 0xdf0 && offset < 0xe00) return this.#p.debug.read(offset, master);
     if (offset >= 0xd9c && offset < 0xdbc) return this.#mpu[this.#mpuIndex(offset)] ?? 0;
     if (offset >= 0xd00 && offset < 0xd90) return this.#readScb(offset);
-    return readIdBlock('scs', offset);
+    return readIdBlock('scs', offset, this.#p.debug.tracing);
   }
 
   #readScb(offset: number): number {

@@ -39,6 +39,10 @@ export class WallDriver implements SharedProbe {
     this.serial = serial ?? stlink.identity.serial;
   }
 
+  opened(): void {
+    this.#stlink.opened();
+  }
+
   dataLength(command: Uint8Array): number {
     return this.#stlink.dataLength(command);
   }

@@ -46,11 +46,13 @@ const BAD_AP: WireResult = { status: STATUS.badAp, value: 0 };
 const writeDhcsr = (firmware: Firmware, value: number): Steps<Status> => firmware.memory.writeWord(0, SCS.dhcsr, value);
 
 function* enter(firmware: Firmware, command: Uint8Array): Steps<Status> {
+  firmware.enterFailed = true;
   if (command[2] !== ENTER.swd) return STATUS.unknownJtagChain;
   const id = yield* firmware.wire.connect();
   if (id.status !== STATUS.ok) return firmware.identity.noTarget as Status;
   const powered = yield* firmware.wire.powerUp();
   if (powered !== STATUS.ok) return powered;
+  firmware.enterFailed = false;
   firmware.mode = 'debug';
   if (firmware.switches.enterOpensAp) firmware.openAps.add(0);
   return firmware.switches.enterHalts ? yield* writeDhcsr(firmware, DHCSR.halt) : STATUS.ok;
@@ -64,6 +66,7 @@ const exit: CommandRow = {
   *run(firmware) {
     if (firmware.mode === 'debug' && firmware.switches.exitClearsDebug) yield* writeDhcsr(firmware, DHCSR.detach);
     firmware.mode = 'mass';
+    firmware.enterFailed = false;
     firmware.openAps.clear();
     return new Uint8Array(0);
   },
@@ -137,6 +140,9 @@ function* driveNrst(firmware: Firmware, command: Uint8Array): Steps<Status> {
   return STATUS.ok;
 }
 
+/** READREG and READALLREGS of a core that runs. */
+const STATUS_OF_RUNNING = { 'command error': STATUS.commandError, zero: STATUS.ok } as const;
+
 /** r0-r15, xPSR, MSP, PSP and the special word; the last of the 21 words is 0. */
 const ALL_REGISTERS: readonly number[] = [...Array.from({ length: 19 }, (_, i) => i), 20];
 
@@ -150,9 +156,10 @@ const readAllRegisters: CommandRow = {
     const reply = statusReply(STATUS.ok, 88);
     if (command[2]! > AP_MAX) return statusReply(STATUS.badAp, 88);
     for (const [index, register] of ALL_REGISTERS.entries()) {
-      const { status, value } = yield* readRegister(firmware.memory, command[2]!, register);
-      if (status !== STATUS.ok) return statusReply(status, 88);
-      putU32(reply, 4 + 4 * index, value);
+      const read = yield* readRegister(firmware.memory, command[2]!, register);
+      if (read === 'running') return statusReply(STATUS_OF_RUNNING[firmware.identity.readsRunningCore], 88);
+      if (read.status !== STATUS.ok) return statusReply(read.status, 88);
+      putU32(reply, 4 + 4 * index, read.value);
     }
     return reply;
   },
@@ -184,7 +191,10 @@ export const CORE_COMMANDS: Readonly<Record<number, CommandRow>> = {
   [DEBUG.readIdCodes]: idCodes,
   [DEBUG.resetSys]: action('RESETSYS', (firmware) => firmware.memory.writeWord(0, SCS.aircr, SYSTEM_RESET)),
   [DEBUG.readReg]: query('READREG', function* (firmware, command) {
-    return command[3]! > AP_MAX ? BAD_AP : yield* readRegister(firmware.memory, command[3]!, command[2]!);
+    if (command[3]! > AP_MAX) return BAD_AP;
+    const read = yield* readRegister(firmware.memory, command[3]!, command[2]!);
+    if (read !== 'running') return read;
+    return { status: STATUS_OF_RUNNING[firmware.identity.readsRunningCore], value: 0 };
   }),
   [DEBUG.writeReg]: action('WRITEREG', function* (firmware, command) {
     if (command[7]! > AP_MAX) return STATUS.badAp;

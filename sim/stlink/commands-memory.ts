@@ -58,8 +58,18 @@ function* access(firmware: Firmware, row: MemoryCommand, command: Uint8Array, by
   let result: BlockResult = { status: refused, faultAddress: block.address };
   if (refused === STATUS.ok) {
     result = row.write ? yield* firmware.memory.write(block, bytes) : yield* firmware.memory.read(block, bytes);
+    if (row.write && row.width === 1 && result.status === STATUS.ok) result = yield* readBack(firmware, block, bytes);
   }
   firmware.lastRw = { ...result };
+}
+
+/** The firmware reads bytes back by itself, and says so where they differ: read-only bits, registers, flash. */
+function* readBack(firmware: Firmware, block: Block, bytes: Uint8Array): Steps<BlockResult> {
+  const seen = new Uint8Array(bytes.length);
+  const result = yield* firmware.memory.read(block, seen);
+  const differs = seen.findIndex((byte, index) => byte !== bytes[index]);
+  if (result.status !== STATUS.ok || differs < 0) return result;
+  return { status: STATUS.writeVerify, faultAddress: (block.address + differs) >>> 0 };
 }
 
 function memoryRow(row: MemoryCommand): CommandRow {

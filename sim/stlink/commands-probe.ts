@@ -7,6 +7,8 @@ import { DEBUG, DFU, MODE, STATUS, SWIM, TOP } from './opcodes.ts';
 
 const ADC_REFERENCE = 1500;
 const REFERENCE_VOLTS = 1.2;
+/** What people's probes say without the wire to the target's supply. */
+const UNWIRED_VOLTS = 0.01;
 const BOARD_IDENTIFIER = 'F427';
 const COM_LIST_MAX = 10;
 
@@ -33,11 +35,13 @@ const ok = (): Uint8Array => statusReply(STATUS.ok);
 
 /** a0 = reading of the 1.2 V reference, a1 = reading of half the target's supply: V = 2 · a1 · 1.2 / a0. */
 function voltage(firmware: Firmware): Uint8Array {
+  if (firmware.mode === 'dfu' && firmware.switches.voltageInDfu === 'silent') return new Uint8Array(0);
   const reply = new Uint8Array(8);
   const { supplied, powered, supplyVolts } = firmware.board;
   const volts = (supplied ?? powered) ? supplyVolts : 0;
+  const seen = firmware.switches.supplyWired ? volts : UNWIRED_VOLTS;
   putU32(reply, 0, ADC_REFERENCE);
-  putU32(reply, 4, Math.round((volts * ADC_REFERENCE) / (2 * REFERENCE_VOLTS)));
+  putU32(reply, 4, Math.round((seen * ADC_REFERENCE) / (2 * REFERENCE_VOLTS)));
   return reply;
 }
 
@@ -60,9 +64,14 @@ export const TOP_COMMANDS: Readonly<Record<number, CommandRow>> = {
   [TOP.getVersion]: local('GET_VERSION', 6, (firmware) => Uint8Array.from(firmware.identity.version), { modes: 'any' }),
   [TOP.dfu]: leave('DFU', 'dfu', DFU.exit),
   [TOP.swim]: leave('SWIM', 'swim', SWIM.exit),
-  [TOP.getCurrentMode]: local('GET_CURRENT_MODE', 2, (firmware) => Uint8Array.of(MODE[firmware.mode], 0), {
-    modes: 'any',
-  }),
+  [TOP.getCurrentMode]: local(
+    'GET_CURRENT_MODE',
+    2,
+    (firmware) => Uint8Array.of(MODE[firmware.mode], firmware.mode === 'dfu' ? 1 : 0),
+    {
+      modes: 'any',
+    },
+  ),
   [TOP.getTargetVoltage]: local('GET_TARGET_VOLTAGE', 8, voltage, { modes: 'any' }),
   [TOP.getVersionEx]: local('GET_VERSION_EX', 12, (firmware) => Uint8Array.from(firmware.identity.versionEx ?? []), {
     modes: 'any',
@@ -103,7 +112,11 @@ function getComFrequency(firmware: Firmware, command: Uint8Array): Uint8Array {
   return reply;
 }
 
-function boardIdentifiers(): Uint8Array {
+function boardIdentifiers(firmware: Firmware): Uint8Array {
+  if (firmware.switches.boardId === 'hangs') {
+    firmware.deaf = true;
+    return new Uint8Array(0);
+  }
   const reply = statusReply(STATUS.ok, 128);
   for (let i = 0; i < BOARD_IDENTIFIER.length; i++) reply[2 + i] = BOARD_IDENTIFIER.charCodeAt(i);
   return reply;

@@ -27,21 +27,22 @@ export const SYSTEM_RESET = 0x05fa0004;
 const WRITE_REGISTER = 1 << 16;
 const READY_POLLS = 16;
 
-/** Waits for S_REGRDY; a core that never gets there is not halted. */
-function* ready(memory: MemoryPort, ap: number): Steps<Status> {
+/** Waits for S_REGRDY; DHCSR as it was then. */
+function* ready(memory: MemoryPort, ap: number): Steps<WireResult> {
   for (let polls = 0; polls < READY_POLLS; polls++) {
     const state = yield* memory.readWord(ap, SCS.dhcsr);
-    if (state.status !== STATUS.ok) return state.status;
-    if ((state.value & DHCSR.registerReady) !== 0) return STATUS.ok;
+    if (state.status !== STATUS.ok || (state.value & DHCSR.registerReady) !== 0) return state;
   }
-  return STATUS.unknownError;
+  return { status: STATUS.unknownError, value: 0 };
 }
 
-/** Reads a core register by its DCRSR number. */
-export function* readRegister(memory: MemoryPort, ap: number, register: number): Steps<WireResult> {
-  let status = yield* memory.writeWord(ap, SCS.dcrsr, register & 0x7f);
-  if (status === STATUS.ok) status = yield* ready(memory, ap);
+/** Reads a core register by its DCRSR number; a core that runs has none to show. */
+export function* readRegister(memory: MemoryPort, ap: number, register: number): Steps<WireResult | 'running'> {
+  const status = yield* memory.writeWord(ap, SCS.dcrsr, register & 0x7f);
   if (status !== STATUS.ok) return { status, value: 0 };
+  const state = yield* ready(memory, ap);
+  if (state.status !== STATUS.ok) return { status: state.status, value: 0 };
+  if ((state.value & DHCSR.halted) === 0) return 'running';
   return yield* memory.readWord(ap, SCS.dcrdr);
 }
 
@@ -49,5 +50,5 @@ export function* readRegister(memory: MemoryPort, ap: number, register: number):
 export function* writeRegister(memory: MemoryPort, ap: number, register: number, value: number): Steps<Status> {
   let status = yield* memory.writeWord(ap, SCS.dcrdr, value);
   if (status === STATUS.ok) status = yield* memory.writeWord(ap, SCS.dcrsr, (register & 0x7f) | WRITE_REGISTER);
-  return status === STATUS.ok ? yield* ready(memory, ap) : status;
+  return status === STATUS.ok ? (yield* ready(memory, ap)).status : status;
 }

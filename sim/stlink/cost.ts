@@ -74,6 +74,20 @@ export function costModel(generation: 2 | 3, overrides: Partial<CostModel> = {})
   };
 }
 
+/** Desks whose figures differ from the usual ones: what each changes. */
+export const PROBE_TIMINGS = {
+  usual: {},
+  // A V3 on high speed, STMicroelectronics/OpenOCD #9: three exchanges in about 2 ms.
+  'v3-seen': { commandNs: 0.7e6 },
+  // The slow end of what is told of a V3.
+  'v3-slow': { commandNs: 1e6 },
+  // A V2 clone that reads at half the speed of ST's own: 50-52 KiB/s where those have 98 (cholla.mmto.org).
+  clone: { usbBytesPerMs: 608, clocksPerTransfer: 92 },
+  // One Windows host: 6-12 ms a command (QStlink2 #35).
+  'slow-host': { commandNs: 12e6 },
+} as const satisfies Record<string, Partial<CostModel>>;
+export type ProbeTiming = keyof typeof PROBE_TIMINGS;
+
 /** Time `bytes` take on the bus, ns. */
 export function usbNs(model: CostModel, bytes: number): number {
   return (bytes * 1e6) / model.usbBytesPerMs;

@@ -33,8 +33,16 @@ export interface FirmwareSwitches {
   readonly initApSetsDebug: boolean;
   /** The probe's NRST pin is wired to the board. */
   readonly nrstWired: boolean;
-  /** Mode after power-up. */
-  readonly startMode: Mode;
+  /** The probe measures the target's supply; without that wire it reads about nothing beside a chip that answers. */
+  readonly supplyWired: boolean;
+  /** Mode after power-up; `usual` is DFU for a V2 and mass storage for the others. */
+  readonly startMode: Mode | 'usual';
+  /** GET_TARGET_VOLTAGE to a probe in DFU mode. */
+  readonly voltageInDfu: 'silent' | 'answered';
+  /** GET_BOARD_IDENTIFIERS is answered, or is the last command the probe hears until it is plugged anew. */
+  readonly boardId: 'answered' | 'hangs';
+  /** A host that left an ENTER standing that had failed finds the probe mute when it, or another, opens it again. */
+  readonly failedEnter: 'forgotten' | 'lingers';
 }
 
 export const DEFAULT_SWITCHES = {
@@ -43,7 +51,11 @@ export const DEFAULT_SWITCHES = {
   exitClearsDebug: false,
   initApSetsDebug: false,
   nrstWired: true,
-  startMode: 'mass',
+  supplyWired: true,
+  startMode: 'usual',
+  voltageInDfu: 'silent',
+  boardId: 'answered',
+  failedEnter: 'forgotten',
 } as const satisfies FirmwareSwitches;
 
 export interface Firmware {
@@ -56,6 +68,10 @@ export interface Firmware {
   readonly faults: ProbeFaults;
   readonly openAps: Set<number>;
   mode: Mode;
+  /** Hears nothing any more; only a re-plug helps. */
+  deaf: boolean;
+  /** The last ENTER failed and nobody has sent EXIT since. */
+  enterFailed: boolean;
   jtagKHz: number;
   /** What 3B and 3E tell: outcome of the last memory command and where it failed. */
   lastRw: { status: number; faultAddress: number };

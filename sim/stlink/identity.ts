@@ -28,6 +28,10 @@ export interface ProbeIdentity {
   readonly maxMisc: number;
   /** What ENTER says when nothing answers on the wire. */
   readonly noTarget: number;
+  /** Mode it wakes up in. */
+  readonly wakesIn: 'dfu' | 'mass';
+  /** READREG while the core runs: a refusal (from J38, V3J8), or a zero that looks like an answer. */
+  readonly readsRunningCore: 'command error' | 'zero';
   /** Clock after power-up, kHz. */
   readonly swdKHz: number;
 }
@@ -51,6 +55,8 @@ export const IDENTITIES = {
     max8: 64,
     maxMisc: 64,
     noTarget: 0x09,
+    wakesIn: 'dfu',
+    readsRunningCore: 'zero',
     swdKHz: 1800,
   },
   'v2-1': {
@@ -69,6 +75,8 @@ export const IDENTITIES = {
     max8: 64,
     maxMisc: 64,
     noTarget: 0x09,
+    wakesIn: 'mass',
+    readsRunningCore: 'command error',
     swdKHz: 1800,
   },
   v3: {
@@ -88,6 +96,8 @@ export const IDENTITIES = {
     max8: 512,
     maxMisc: 1227,
     noTarget: 0x05,
+    wakesIn: 'mass',
+    readsRunningCore: 'command error',
     swdKHz: 1000,
   },
 } as const satisfies Record<IdentityName, ProbeIdentity>;

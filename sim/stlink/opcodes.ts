@@ -77,6 +77,7 @@ export const STATUS = {
   commandError: 0x08,
   getIdCode: 0x09,
   alignment: 0x0a,
+  writeVerify: 0x0d,
   apWait: 0x10,
   apFault: 0x11,
   apError: 0x12,

@@ -9,6 +9,8 @@ export interface SharedProbe {
   readonly identity: ProbeIdentity;
   readonly serial: string;
   dataLength(command: Uint8Array): number;
+  /** A client opens it. */
+  opened?(): void;
   exchange(command: Uint8Array, dataOut: Uint8Array | undefined, asked: number): Promise<Uint8Array>;
 }
 
@@ -77,6 +79,7 @@ export class ServerSession {
     const id = this.#server.nextConnection++;
     this.#server.connections.add(id);
     this.#mine.add(id);
+    this.#server.probe.opened?.();
     return words(SERVER_STATUS.ok, id);
   }
 

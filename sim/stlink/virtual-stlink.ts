@@ -95,6 +95,12 @@ export class VirtualStlink {
     this.#firmware = this.#boot();
   }
 
+  /** A host opens the probe, which may find it as the host before left it. */
+  opened(): void {
+    const { switches, enterFailed } = this.#firmware;
+    if (switches.failedEnter === 'lingers' && enterFailed) this.#firmware.deaf = true;
+  }
+
   #boot(): Firmware {
     const { board, identity } = this;
     const switches = { ...DEFAULT_SWITCHES, ...this.#options.switches };
@@ -108,7 +114,9 @@ export class VirtualStlink {
       memory: new MemoryPort(wire),
       faults: this.faults,
       openAps: new Set(),
-      mode: switches.startMode,
+      mode: switches.startMode === 'usual' ? identity.wakesIn : switches.startMode,
+      deaf: false,
+      enterFailed: false,
       jtagKHz: JTAG_DEFAULT_KHZ,
       lastRw: { status: STATUS.ok, faultAddress: 0 },
       misc: new Uint8Array(0),
@@ -160,8 +168,8 @@ export class VirtualStlink {
   }
 
   *#obey(row: CommandRow, command: Uint8Array, data: Uint8Array): Steps<Uint8Array> {
-    const { faults, mode } = this.#firmware;
-    if (faults.take('mute')) return new Uint8Array(0);
+    const { faults, mode, deaf } = this.#firmware;
+    if (deaf || faults.take('mute')) return new Uint8Array(0);
     if (row.modes === 'debug' && mode !== 'debug') return this.#refuse(row, command, STATUS.wrongMode);
     if (row.modes === 'application' && mode === 'dfu') return this.#refuse(row, command, STATUS.wrongMode);
     if (row.onWire === true && faults.take('waits')) return this.#refuse(row, command, STATUS.apWait);

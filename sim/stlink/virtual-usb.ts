@@ -91,6 +91,7 @@ export class VirtualUsbDevice {
   async open(): Promise<void> {
     if (!this.#plugged) throw usbError('NotFoundError', 'device not found');
     this.#opened = true;
+    this.#stlink.opened();
   }
 
   async close(): Promise<void> {

@@ -233,8 +233,16 @@ export class StlinkDriver implements Probe {
       await this.#perform(command.enterSwd());
       if (this.#has('initAp')) await this.#perform(command.initAp(MEM_AP));
     } catch (error) {
-      throw await this.#whyNoTarget(error);
+      const why = await this.#whyNoTarget(error);
+      await this.#letGo(why);
+      throw why;
     }
+  }
+
+  /** A probe left without EXIT after a failed ENTER may not answer its next user (docs/reference/stlink.md §3.5). */
+  async #letGo(failure: unknown): Promise<void> {
+    if (isProbeTrouble(failure)) return;
+    await this.#leaveDebugMode().catch(() => {});
   }
 
   /** A probe that refuses the clock still works at the one it has. */
@@ -257,6 +265,10 @@ export class StlinkDriver implements Probe {
     this.#connected = false;
     // J28 answers "bad AP" although all is well, and there is nothing to be done about a real one either.
     if (this.#has('initAp')) await this.#perform(command.closeAp(MEM_AP)).catch(rethrowProbeTrouble);
+    await this.#leaveDebugMode();
+  }
+
+  async #leaveDebugMode(): Promise<void> {
     await this.#perform(command.leaveDebug());
     // EXIT is not answered: this question makes sure that it was obeyed before the pipe closes.
     await this.#perform(command.getCurrentMode());
@@ -349,8 +361,12 @@ function statusError(name: string, status: number, address: number | undefined):
 
 /** Refusals of the target's side do not matter while letting go of it; a dead probe does. */
 function rethrowProbeTrouble(error: unknown): void {
+  if (isProbeTrouble(error)) throw error;
+}
+
+function isProbeTrouble(error: unknown): boolean {
   const dead = ['BF-PROBE-TIMEOUT', 'BF-PROBE-UNPLUGGED', 'BF-PROBE-SERVER', 'BF-PROBE-CLOSED'];
-  if (isBlindflashError(error) && dead.includes(error.code)) throw error;
+  return isBlindflashError(error) && dead.includes(error.code);
 }
 
 function requireWord(address: number): void {

@@ -122,11 +122,14 @@ describe('ST-LINK driver: connection', () => {
   for (const status of ['09', '05']) {
     it(`tells no target (${status}) from no power by the voltage`, async () => {
       const enter = [CONNECT_V2[0], line('F2 30 A3', `${status} 00`)];
-      const powered = await openedV2(...enter, line('F7', 'DC 05 00 00 EF 07 00 00'));
+      const leave = [line('F2 21'), line('F5', '01 00')];
+      const powered = await openedV2(...enter, line('F7', 'DC 05 00 00 EF 07 00 00'), ...leave);
       const none = await rejectsWith(powered.driver.connect(), 'BF-TARGET-NONE');
       assert.match(none.message, /3\.25 V/);
-      const dark = await openedV2(...enter, line('F7', '55 05 00 00 40 00 00 00'));
+      powered.transport.done();
+      const dark = await openedV2(...enter, line('F7', '55 05 00 00 40 00 00 00'), ...leave);
       await rejectsWith(dark.driver.connect(), 'BF-TARGET-NO-POWER');
+      dark.transport.done();
     });
   }
 

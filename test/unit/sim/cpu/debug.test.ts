@@ -242,6 +242,7 @@ describe('debug', () => {
     const pidr = [0, 1, 2].map((n) => machine.read(0xe00fffe0 + 4 * n));
     assert.equal(pidr[0]! | ((pidr[1]! & 15) << 8), 0x419);
     assert.equal((pidr[1]! >> 4) | ((pidr[2]! & 7) << 4), 0x20);
+    machine.write(0xe000edfc, 1 << 24);
     for (const base of [...components, 0xe00ff000]) {
       assert.deepEqual(
         [0, 2, 3].map((n) => machine.read(base + 0xff0 + 4 * n)),

@@ -16,7 +16,7 @@ function counter(): Uint8Array {
 function desk(options: ConstructorParameters<typeof Board>[0] = {}) {
   const queue = new EventQueue();
   const board = new Board({ flash: counter(), ...options });
-  const stlink = new VirtualStlink({ board });
+  const stlink = new VirtualStlink({ board, switches: { startMode: 'mass' } });
   const usb = new VirtualUsbDevice({ stlink, queue });
   board.powerOn();
   const open = async () => {

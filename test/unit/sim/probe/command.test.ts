@@ -106,6 +106,10 @@ describe('flags of the model switches', () => {
     '--exit-clears-debug',
     '--init-ap-sets-debug',
     '--no-nrst-wired',
+    '--no-supply-wired',
+    '--voltage-in-dfu answered',
+    '--board-id hangs',
+    '--failed-enter lingers',
     '--start-mode dfu',
   ];
   const BOARD_FLAGS = [

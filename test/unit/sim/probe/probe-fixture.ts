@@ -105,7 +105,7 @@ export interface ProbeFixture {
 
 export function probeFixture(options: Partial<VirtualStlinkOptions> = {}): ProbeFixture {
   const board = new BoardFixture();
-  const probe = new VirtualStlink({ board, ...options });
+  const probe = new VirtualStlink({ board, ...options, switches: { startMode: 'mass', ...options.switches } });
   const send = (command: string, data?: string) =>
     hex(probe.exchange(bytes(command), data === undefined ? undefined : bytes(data)).reply);
   const attach = () => {

@@ -108,6 +108,7 @@ describe('virtual ST-LINK: the minimal session', () => {
     const { board, send, attach } = probeFixture();
     attach();
     for (let i = 0; i <= 20; i++) board.registers[i] = 0x100 + i;
+    send('f2 02');
     const reply = bytes(send('f2 3a 00'));
     assert.equal(reply.length, 88);
     const words = [...new Uint32Array(reply.buffer)];
@@ -126,7 +127,7 @@ describe('virtual ST-LINK: trouble', () => {
 
   it('leaves DFU mode silently and obeys only after that', () => {
     const { send } = probeFixture({ switches: { startMode: 'dfu' } });
-    assert.equal(send('f5'), '00 00');
+    assert.equal(send('f5'), '00 01');
     assert.equal(send('f2 30 a3'), '06 00');
     assert.equal(send('f3 07'), NOTHING);
     assert.equal(send('f5'), '01 00');

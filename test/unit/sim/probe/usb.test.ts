@@ -11,7 +11,7 @@ import { BoardFixture, bytes, hex } from './probe-fixture.ts';
 function desk(identity: IdentityName = 'v2') {
   const queue = new EventQueue();
   const board = new BoardFixture();
-  const stlink = new VirtualStlink({ board, identity });
+  const stlink = new VirtualStlink({ board, identity, switches: { startMode: 'mass' } });
   const usb = new VirtualUsbDevice({ stlink, queue });
   const { endpointIn, endpointOut } = stlink.identity;
   const command = (text: string) => {

@@ -24,7 +24,8 @@ export class SeenFixture {
 
   constructor(board: BoardOptions = {}, probe: Omit<VirtualStlinkOptions, 'board'> = {}) {
     this.board = new Board(board);
-    this.stlink = new VirtualStlink({ board: this.board, ...probe });
+    const switches = { startMode: 'mass', ...probe.switches } as const;
+    this.stlink = new VirtualStlink({ board: this.board, ...probe, switches });
     this.board.powerOn();
     this.wait(5 * MS);
   }
