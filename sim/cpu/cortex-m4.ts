@@ -18,6 +18,7 @@ import { InstructionRunner, Redirected } from './instruction-runner.ts';
 import { Nvic } from './nvic.ts';
 import type { CortexM4Options } from './options.ts';
 import { mapPrivateBus } from './private-bus.ts';
+import type { RememberedCalls } from './remembered-calls.ts';
 import { Scs } from './scs.ts';
 import { CpuState, EXC, HFSR, RESET_STATE } from './state.ts';
 import type { CortexM4Snapshot, Sleep } from './snapshot.ts';
@@ -102,6 +103,10 @@ export class CortexM4 implements Core {
    */
   set freeRanges(ranges: readonly (readonly [from: number, to: number])[]) {
     this.#runner.freeRanges = ranges;
+  }
+  /** Calls of a function to compute once for the same input (remembered-calls.ts); set before it is first executed. */
+  set remembered(calls: RememberedCalls) {
+    this.#runner.remembered = calls;
   }
   /** Skips state-free polling loops up to the next timer, cycle-exactly. On by default. */
   get idleSkip(): boolean {
@@ -243,8 +248,6 @@ export class CortexM4 implements Core {
     this.#runner.memoriesReplaced();
   }
 
-  // --- running ---
-
   /** Leftovers of the last instruction, exceptions that wait, then a polling loop that may be skipped. */
   #attend(): void {
     const s = this.#s;
@@ -282,8 +285,6 @@ export class CortexM4 implements Core {
     }
     if (!this.#halted && !this.#inReset && !this.#lockedUp) this.#debug.enter(DFSR.halted);
   }
-
-  // --- sleeping, lockup, debug ---
 
   #wakes(): boolean {
     return this.nvic.wakes || (this.#sleep === 'event' && this.#s.eventRegister === 1);
@@ -327,8 +328,6 @@ export class CortexM4 implements Core {
     this.#exceptions.debugEvent(pc);
     throw new Redirected();
   }
-
-  // --- wiring ---
 
   #exceptionHooks(): ConstructorParameters<typeof Exceptions>[2] {
     return {

@@ -13,6 +13,7 @@ import type { Dwt } from './dwt.ts';
 import type { Exceptions } from './exceptions.ts';
 import { CpuFault } from './faults.ts';
 import type { Fpb } from './fpb.ts';
+import { rememberedCall, type RememberedCalls } from './remembered-calls.ts';
 import { CFSR, type CpuState, EXC, type Op } from './state.ts';
 
 /** Address regions (bits 31:28) that the default memory map makes execute-never. */
@@ -33,10 +34,13 @@ export interface RunnerParts {
 export class InstructionRunner {
   /** Address ranges [from, to) whose instructions cost no time; set before they are first executed. */
   freeRanges: readonly (readonly [from: number, to: number])[] = [];
+  /** Calls computed once for the same input; set before their function is first executed. */
+  remembered: RememberedCalls | undefined;
   /** Counts resets and restores, so that an instruction that caused one does not overwrite the new PC. */
   epoch = 0;
   readonly #s: CpuState;
   readonly #time: BoardTime;
+  readonly #bus: BusMap;
   readonly #exceptions: Exceptions;
   readonly #debug: DebugUnit;
   readonly #fpb: Fpb;
@@ -49,6 +53,7 @@ export class InstructionRunner {
   constructor({ bus, exceptions, debug, fpb, dwt, context }: RunnerParts) {
     this.#s = context.s;
     this.#time = context.time;
+    this.#bus = bus;
     this.#exceptions = exceptions;
     this.#debug = debug;
     this.#fpb = fpb;
@@ -172,9 +177,23 @@ export class InstructionRunner {
   #isFree(address: number): boolean {
     return this.freeRanges.some(([from, to]) => address >= from && address < to);
   }
+  #isRemembered(pc: number): boolean {
+    return this.remembered !== undefined && pc >>> 0 === this.remembered.of.entry;
+  }
+  #rememberedCall(first: Op): Op {
+    return rememberedCall(this.remembered!, first, {
+      s: this.#s,
+      time: this.#time,
+      bus: this.#bus,
+      opAt: (pc) => this.#code.fill(this.#code.pageAt(pc)!, pc, this.#s.it !== 0),
+      allowed: () => this.#context.port.direct && !this.#debug.stepping,
+      epoch: () => this.epoch,
+    });
+  }
   #makeCodeCache(bus: BusMap): CodeCache {
     const decode: Decoder = (pc, first, second, inIt) => this.#charged(pc, this.#decode(pc, first, second, inIt));
-    const special = (pc: number): boolean => this.#fpb.hits(pc) || this.#dwt.hits(pc) || this.#isFree(pc);
+    const special = (pc: number): boolean =>
+      this.#fpb.hits(pc) || this.#dwt.hits(pc) || this.#isFree(pc) || this.#isRemembered(pc);
     const { s, time, port } = this.#context;
     const parts: BlockParts = { s, time, port, bus, special };
     return new CodeCache(bus, s, decode, {
@@ -189,7 +208,7 @@ export class InstructionRunner {
     const isBreakpoint = first >>> 8 === 0xbe;
     const op = inIt && !isBreakpoint ? conditional(this.#s, plain, (pc + (wide ? 4 : 2)) | 0) : plain;
     const byFpb = this.#fpb.hits(pc >>> 0);
-    if (!byFpb && !this.#dwt.hits(pc >>> 0)) return op;
+    if (!byFpb && !this.#dwt.hits(pc >>> 0)) return this.#isRemembered(pc) && !inIt ? this.#rememberedCall(op) : op;
     this.#codeBreaks = true;
     const reason = byFpb ? DFSR.bkpt : DFSR.dwtTrap;
     return () => {

@@ -23,7 +23,7 @@ describe('attacks on the invite', function () {
   this.timeout(60_000);
 
   it('a thief is faster than the customer: the code he would have to read out is not his; no plan and no frame leave', async () => {
-    const product = new ProductFixture({ seed: 300, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 300, board: { flash: held } });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const events: JobEvent[] = [];
     let customer: Impostor | undefined;
@@ -54,7 +54,7 @@ describe('attacks on the invite', function () {
   });
 
   it('the invite is dead after the first tunnel: its secret opens nothing, not even for a vendor who resumes', async () => {
-    const product = new ProductFixture({ seed: 301, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 301, board: { flash: held } });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const first = await product.run(IMAGE, record);
     assert.equal(first.agent.result, 'done');
@@ -74,7 +74,7 @@ describe('what host-blind does not stop, and says so', function () {
   this.timeout(60_000);
 
   it('an emulated customer: a program in place of the chip gets the whole image, and a receipt that claims no chip', async () => {
-    const product = new ProductFixture({ seed: 330 });
+    const product = new ProductFixture({ repeats: true, seed: 330 });
     let chip: EmulatedStub | undefined;
     const { error, receipt, events } = await impostorJob(product, async (agent) => {
       chip = await emulate(agent);
@@ -89,7 +89,7 @@ describe('what host-blind does not stop, and says so', function () {
   });
 
   it('a program that reads CCM while the job runs finds plaintext', async () => {
-    const product = new ProductFixture({ seed: 331, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 331, board: { flash: held } });
     const image = imageOf([FLASH, bootable(14, 12_000)]);
     const scanner = leakScanner(image.segments[0]!.bytes);
     let found = 0;

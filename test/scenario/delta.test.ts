@@ -48,7 +48,7 @@ interface Run {
 
 /** A job on a board that holds `flash`, and what it did to the flash. */
 async function job(flash: Uint8Array, image: Image, options: FlashOptions, seed = 701): Promise<Run> {
-  const product = new ProductFixture({ seed, board: { flash } });
+  const product = new ProductFixture({ repeats: true, seed, board: { flash } });
   const erased: (number | undefined)[] = [];
   let words = 0;
   product.board.flash.onOperation = ({ kind, phase, sector }) => {
@@ -116,7 +116,7 @@ describe('--delta', function () {
   });
 
   it('a plan made without it cannot prove a sector that is not full: under --delta that one is written all the same', async () => {
-    const product = new ProductFixture({ seed: 701 });
+    const product = new ProductFixture({ repeats: true, seed: 701 });
     const run = await job(held, OLD, { ...DELTA, plan: product.planFor(OLD) });
     requireWritten(run, OLD, held);
     assert.deepEqual(run.journal.erased, [0, 3]);

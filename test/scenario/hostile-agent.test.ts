@@ -93,7 +93,7 @@ describe('a hostile agent', function () {
 
   for (const [field, change] of Object.entries(SWAPS)) {
     it(`shows one plan and gives the stub another (${field}): no sealed session, nothing touched`, async () => {
-      const product = new ProductFixture({ seed: 310, board: { flash: held } });
+      const product = new ProductFixture({ repeats: true, seed: 310, board: { flash: held } });
       const swap = swapInJobArea(product, (job) => {
         const plan = decodePlan(job.slice(JOB.fields.plan));
         const other = encodePlan(change(plan));
@@ -110,7 +110,7 @@ describe('a hostile agent', function () {
   }
 
   it("changes only the hostEntropy, which is nobody's secret: the job succeeds (and the swapping itself breaks nothing)", async () => {
-    const product = new ProductFixture({ seed: 310, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 310, board: { flash: held } });
     const swap = swapInJobArea(product, (job) =>
       job.map((byte, at) => (at === JOB.fields.hostEntropy ? byte ^ 1 : byte)),
     );
@@ -121,7 +121,7 @@ describe('a hostile agent', function () {
   });
 
   it("gives the stub another vendor's key: no sealed session", async () => {
-    const product = new ProductFixture({ seed: 311, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 311, board: { flash: held } });
     swapInJobArea(product, (job) => job.map((byte, at) => (at === JOB.fields.sealedKey ? byte ^ 1 : byte)));
     const outcome = await product.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 5000 });
     requireRefused(outcome, product);
@@ -129,7 +129,7 @@ describe('a hostile agent', function () {
   });
 
   it('splices jobs: a chip that works on the plan of another job gets no session in this one', async () => {
-    const product = new ProductFixture({ seed: 312, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 312, board: { flash: held } });
     const other = encodePlan(product.planFor(tinyImage(8, 600)));
     const { error, thief } = await impostorJob(product, async (agent) => {
       await agent.opened();
@@ -150,7 +150,7 @@ describe('a hostile agent', function () {
   });
 
   it('swaps the board in the middle: another UID stops the job', async () => {
-    const product = new ProductFixture({ seed: 313, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 313, board: { flash: held } });
     const { error, thief } = await impostorJob(product, async (agent) => {
       await agent.opened();
       agent.hello(STUBS.hashes);
@@ -172,7 +172,7 @@ describe('a hostile agent', function () {
     assert.equal(thief.names.filter((name) => name === 'SEALED2').length, 1, 'no answer for the second board');
   });
   it('swaps the board before a resumed job, with the real stub', async () => {
-    const product = new ProductFixture({ seed: 314, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 314, board: { flash: held } });
     const record = { ...product.record(IMAGE, product.planFor(IMAGE)), uid: '00'.repeat(12) };
     const outcome = await product.run(IMAGE, record, { timeouts: TIMEOUTS, givesUpAfterMs: 5000 });
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-OTHER-BOARD'));
@@ -181,7 +181,7 @@ describe('a hostile agent', function () {
   });
 
   it('rewrites every slot after the stub has accepted it: the stub works on its own copy', async () => {
-    const product = new ProductFixture({ seed: 315, board: { flash: held } });
+    const product = new ProductFixture({ repeats: true, seed: 315, board: { flash: held } });
     let rewritten = 0;
     let last = 0;
     takeProbe(product, {
@@ -233,7 +233,7 @@ describe('a hostile agent', function () {
 
   it('lies about indices the stub could not have reached: coded, and nothing untrue is signed', async () => {
     for (const lie of [0x0000_0040, 0x0020_0000, 0x0f00_0000]) {
-      const product = new ProductFixture({ seed: 316, board: { flash: held } });
+      const product = new ProductFixture({ repeats: true, seed: 316, board: { flash: held } });
       let lies = 0;
       takeProbe(product, {
         word: (address, value) => {
@@ -253,7 +253,7 @@ describe('a hostile agent', function () {
 
   it('lies to the vendor with replies that nobody asked for, old ones, and credit for ever: no receipt', async () => {
     for (const deed of ['unasked', 'repeated', 'garbage'] as const) {
-      const product = new ProductFixture({ seed: 317, board: { flash: held } });
+      const product = new ProductFixture({ repeats: true, seed: 317, board: { flash: held } });
       const { error, receipt } = await impostorJob(product, async (agent) => {
         await agent.opened();
         agent.hello(STUBS.hashes);

@@ -11,7 +11,7 @@ describe('an invite at the relay', function () {
   this.timeout(60_000);
 
   it('opens the room no more when its job is over', async () => {
-    const product = new ProductFixture();
+    const product = new ProductFixture({ repeats: true });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const { agent } = await product.run(IMAGE, record);
     assert.equal(agent.result, 'done');
@@ -20,7 +20,7 @@ describe('an invite at the relay', function () {
   });
 
   it('opens the room no more when three codes were wrong', async () => {
-    const product = new ProductFixture();
+    const product = new ProductFixture({ repeats: true });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const events: JobEvent[] = [];
     const job = product.startVendor(IMAGE, record, events, { typeCode: () => 'AAA-AAA' });
@@ -32,7 +32,7 @@ describe('an invite at the relay', function () {
   });
 
   it('opens the room as ever while its job is under way', async () => {
-    const product = new ProductFixture();
+    const product = new ProductFixture({ repeats: true });
     const record = product.record(IMAGE, product.planFor(IMAGE));
     const events: JobEvent[] = [];
     const job = product.startVendor(IMAGE, record, events);

@@ -58,7 +58,7 @@ describe('survival', function () {
   for (const side of ['agent', 'controller'] as const) {
     for (const operation of [1, 40, 1800]) {
       it(`the ${side}'s link breaks at flash operation ${operation}: the job goes on in the same sealed session`, async () => {
-        const product = new ProductFixture({ seed: 200 + operation });
+        const product = new ProductFixture({ repeats: true, seed: 200 + operation });
         const outcome = await during(product, operation, () => product.dropLink(side));
         requireDone(outcome);
         requireRight(product);
@@ -70,7 +70,7 @@ describe('survival', function () {
   }
 
   it('both links break again and again: the job ends all the same', async () => {
-    const product = new ProductFixture({ seed: 210 });
+    const product = new ProductFixture({ repeats: true, seed: 210 });
     const breaks = (left: number): void => {
       if (left === 0) return;
       product.dropLink(left % 2 === 0 ? 'agent' : 'controller');
@@ -81,7 +81,7 @@ describe('survival', function () {
   });
 
   it('the probe is unplugged: a coded error on both sides, and both know what the board is like', async () => {
-    const product = new ProductFixture({ seed: 220 });
+    const product = new ProductFixture({ repeats: true, seed: 220 });
     const outcome = await during(product, 100, () => product.usb.unplug(), { givesUpAfterMs: 20_000 });
     assert.equal(outcome.agent.result, 'failed');
     assert.match(outcome.agent.error?.code ?? '', /^BF-PROBE-/);
@@ -92,7 +92,7 @@ describe('survival', function () {
   });
 
   it('the customer declines: nothing was touched, the vendor is told', async () => {
-    const product = new ProductFixture({ seed: 230 });
+    const product = new ProductFixture({ repeats: true, seed: 230 });
     const journal: string[] = [];
     product.board.flash.onOperation = ({ kind }) => journal.push(kind);
     const outcome = await product.flash(WIDE, { consent: false, timeouts: TIMEOUTS });
@@ -108,7 +108,7 @@ describe('survival', function () {
   });
 
   it('the customer interrupts before the yes: nothing was touched', async () => {
-    const product = new ProductFixture({ seed: 231 });
+    const product = new ProductFixture({ repeats: true, seed: 231 });
     const control = new AbortController();
     const askConsent = (): Promise<boolean> => {
       product.queue.after(2000, () => control.abort());
@@ -122,7 +122,7 @@ describe('survival', function () {
   });
 
   it('the customer interrupts in the middle: coded on both sides, the keys are wiped, the words are right', async () => {
-    const product = new ProductFixture({ seed: 232 });
+    const product = new ProductFixture({ repeats: true, seed: 232 });
     const control = new AbortController();
     const outcome = await during(product, 500, () => control.abort(), { signal: control.signal });
     assert.equal(outcome.agent.error?.code, 'BF-JOB-INTERRUPTED');
@@ -138,7 +138,7 @@ describe('survival', function () {
   });
 
   it('the vendor is killed before the code is confirmed: the next process asks for it again, and the job is done', async () => {
-    const product = new ProductFixture({ seed: 241 });
+    const product = new ProductFixture({ repeats: true, seed: 241 });
     const record = product.record(WIDE, product.planFor(WIDE));
     const asked: number[] = [];
     const options: FlashOptions = {
@@ -162,7 +162,7 @@ describe('survival', function () {
   });
 
   it('the vendor is killed and comes back as a new process: acknowledged sectors are not done again, no second yes', async () => {
-    const product = new ProductFixture({ seed: 240 });
+    const product = new ProductFixture({ repeats: true, seed: 240 });
     const image = WIDE;
     const plan = compileFlash(image, requireChip(0x419), { job: product.random.bytes(16) });
     const record = product.record(image, plan);
@@ -207,7 +207,11 @@ describe('survival', function () {
 
   it('the vendor is killed after the last word was stored and before he said so: --resume ends the session, the customer has his copy', async () => {
     let [mute, dying] = [false, true];
-    const product = new ProductFixture({ seed: 245, meddleController: (message) => (mute ? [] : [message]) });
+    const product = new ProductFixture({
+      repeats: true,
+      seed: 245,
+      meddleController: (message) => (mute ? [] : [message]),
+    });
     const store = product.store.bind(product);
     product.store = () => {
       const kept = store();
@@ -240,7 +244,11 @@ describe('survival', function () {
 
   it('the same, and the customer has ended his agent meanwhile: the next one hears that the job is done, and has his copy', async () => {
     let mute = false;
-    const product = new ProductFixture({ seed: 247, meddleController: (message) => (mute ? [] : [message]) });
+    const product = new ProductFixture({
+      repeats: true,
+      seed: 247,
+      meddleController: (message) => (mute ? [] : [message]),
+    });
     const store = product.store.bind(product);
     product.store = () => {
       const kept = store();
@@ -266,7 +274,7 @@ describe('survival', function () {
   });
 
   it('a finished job whose agent is gone: resuming it says so soon', async () => {
-    const product = new ProductFixture({ seed: 246 });
+    const product = new ProductFixture({ repeats: true, seed: 246 });
     requireDone(await product.flash(WIDE, { timeouts: TIMEOUTS }));
     const began = product.queue.now();
     const again = product.startVendor(WIDE, structuredClone(product.saved.at(-1)!), [], { timeouts: TIMEOUTS });
@@ -276,7 +284,7 @@ describe('survival', function () {
   });
 
   it('the board loses its power and gets it back: a new stub, no second yes, the image is right', async () => {
-    const product = new ProductFixture({ seed: 250 });
+    const product = new ProductFixture({ repeats: true, seed: 250 });
     let yeses = 0;
     const outcome = await during(
       product,
@@ -294,7 +302,7 @@ describe('survival', function () {
   });
 
   it('a tiny job is not lost by a link that breaks in its last words', async () => {
-    const product = new ProductFixture({ seed: 260 });
+    const product = new ProductFixture({ repeats: true, seed: 260 });
     let told = false;
     const outcome = await product.flash(tinyImage(), {
       timeouts: TIMEOUTS,

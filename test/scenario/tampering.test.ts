@@ -41,6 +41,7 @@ type Leg = 'agent' | 'controller';
 function product(leg: Leg, meddle: Meddle, seed = 21): ProductFixture {
   const board = { flash: held };
   return new ProductFixture({
+    repeats: true,
     seed,
     board,
     ...(leg === 'agent' ? { meddleAgent: meddle } : { meddleController: meddle }),

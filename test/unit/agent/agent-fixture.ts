@@ -43,7 +43,7 @@ export class AgentFixture {
   #agents = 0;
 
   constructor(options: BoardOptions = {}) {
-    this.hardware = new BoardFixture({ flash: imageOf(4096), ...options });
+    this.hardware = new BoardFixture({ flash: imageOf(4096), ...options }, {}, true);
     this.#controllerRoom = new MemoryRoom(this.clock);
     this.#agentRoom = new MemoryRoom(this.clock);
     this.probe = new RecordingProbe(this.hardware.probe());
