@@ -70,6 +70,7 @@ const STUB_RUNS_TEXT =
 const PROTECTED_TEXT =
   'The chip is read-protected (level 1). The first access by a probe may have stopped the product on it: switch the board off and ' +
   'on if so.';
+const DATA_TEXT = 'This is data: it is written in order, and what your board starts from is not touched.';
 const LOCK_STEP_TEXT =
   'Read protection level 1 is set. From then on nobody reads the flash by probe; taking the lock away erases everything.';
 
@@ -193,7 +194,7 @@ function rangeLine(range: PlanRange): string {
 }
 
 function bootStep(plan: Plan): string[] {
-  if (plan.bootAddress === undefined) return [];
+  if (plan.bootAddress === undefined) return KINDS[plan.kind].boots ? [DATA_TEXT] : [];
   return [
     `The words the chip starts from, at ${hex(plan.bootAddress, 8)}, are written last, when all else has been checked.`,
   ];

@@ -101,7 +101,7 @@ const WRITING_OPTIONS = {
   },
   boot: {
     type: 'string',
-    describe: 'address of the boot words, written last; found by itself unless given',
+    describe: 'address of the boot words, written last; found by itself unless given; none: the image is data',
     example: '0x08000000',
   },
   delta: {

@@ -189,7 +189,7 @@ class FlashWork {
   readonly #options: WorkOptions;
   readonly #image: Image;
   readonly #expected: Expectation;
-  readonly #boot: number;
+  readonly #boot: number | undefined;
   readonly #totalBytes: number;
   readonly #erased = new Set<number>();
   readonly #written = new Set<number>();
@@ -201,7 +201,7 @@ class FlashWork {
     this.#options = options;
     this.#image = image;
     this.#expected = expectedDigests(options.plan, image, options.chip);
-    this.#boot = bootSector(options.plan, options.chip) as number;
+    this.#boot = bootSector(options.plan, options.chip);
     this.#totalBytes = imageBytes(options.plan, this.#expected);
   }
 
@@ -209,7 +209,7 @@ class FlashWork {
     const { plan, session } = this.#options;
     session.onAccepted = (bytes) => this.#progress(bytes);
     await this.#options.beforeChange();
-    await this.#erase(this.#boot);
+    if (this.#boot !== undefined) await this.#erase(this.#boot);
     const skipped = await this.#alreadyThere();
     for (const sector of skipped) this.#skip(sector);
     const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));
@@ -274,8 +274,9 @@ class FlashWork {
         if (equal) equals.add(sector);
       });
     }
-    const bootFirst = plan.sectors[0] === this.#boot;
-    if (bootFirst) await this.#writeSector(this.#boot);
+    const boot = this.#boot;
+    const bootFirst = plan.sectors[0] === boot;
+    if (boot !== undefined && bootFirst) await this.#writeSector(boot);
     await answered(bootFirst ? 1 : 0);
     return equals;
   }

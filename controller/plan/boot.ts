@@ -34,13 +34,13 @@ export function chooseBootWords(image: Image, chip: Chip, choice: BootChoice): n
   throw refused(`looked at ${starts.join(', ')}; ${ADVICE}`);
 }
 
-const ADVICE = '--boot names an address';
+const ADVICE = '--boot names an address, --boot none says that the image is data';
 
 /** What was chosen and why, for the plan of a kind with boot words. Lines without ends. */
 export function describeBoot(plan: Plan, chip: Chip, image: Image | undefined): string[] {
   const start = hexAddress(chip.flashBase);
   if (plan.bootAddress === undefined) {
-    return ['none: the image is data, written in order; what the board starts is not touched'];
+    return ['none: the image is data, written in order; what the board starts from is not touched'];
   }
   const chosen = `64 bytes at ${hexAddress(plan.bootAddress)}, written last`;
   if (plan.bootAddress === chip.flashBase || image === undefined) return [chosen];

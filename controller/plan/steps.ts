@@ -41,7 +41,7 @@ function rootOver(ranges: readonly ExpectedRange[], which: 'before' | 'after'): 
   return rootDigest(ranges.map((range) => ({ ...range, digest: range[which] })));
 }
 
-/** The sector of the boot words: erased first, never skipped. Undefined for every kind but flash. */
+/** The sector of the boot words: erased first, never skipped. Undefined for data and for every kind but flash. */
 export function bootSector(plan: Plan, chip: Chip): number | undefined {
   return plan.bootAddress === undefined ? undefined : sectorAt(chip, plan.bootAddress, plan.flashKiB)?.index;
 }
@@ -123,10 +123,11 @@ export function* imageSteps(
   }
 }
 
-/** FINAL: the root as it must stand, and the boot words. */
+/** FINAL: the root as it must stand, and the boot words; zeros where there are none. */
 export function finalStep(plan: Plan, image: Image, expected: Expectation): Command {
-  if (plan.bootAddress === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'a plan without boot words has no FINAL');
-  const bootWords = bytesAt(image.segments, plan.bootAddress, BOOT_WORDS_BYTES);
+  const boot = plan.bootAddress;
+  const bootWords =
+    boot === undefined ? new Uint8Array(BOOT_WORDS_BYTES) : bytesAt(image.segments, boot, BOOT_WORDS_BYTES);
   return { name: 'FINAL', root: expected.rootBefore, bootWords };
 }
 

@@ -141,7 +141,7 @@ void commands_follow(const sealed_command *command) {
 }
 
 /*
- * Queues the erase of a sector of the plan: each once, of a job to flash the boot words' first, so
+ * Queues the erase of a sector of the plan: each once, the boot words' first if there are any, so
  * that the chip does not start.
  */
 static void run_erase(sealed_command *command) {
@@ -149,8 +149,9 @@ static void run_erase(sealed_command *command) {
   uint32_t number = command->bytes[1];
   if (number >= CHIP_SECTORS || (p->sectors >> number & 1u) == 0)
     session_abort(ERROR_OUTSIDE_PLAN, number);
-  uint32_t first =
-      p->kind == KIND_FLASH ? chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES) : number;
+  uint32_t first = p->boot == NO_ADDRESS
+                       ? number
+                       : chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
   if ((work.erased >> number & 1u) != 0 || (work.erased == 0 && number != first))
     session_abort(ERROR_ORDER, SEALED_ERASE);
   chip_sector sector = chip_sector_at(&current_job.chip, number);
@@ -224,26 +225,31 @@ static void program_boot_words(void) {
 }
 
 /*
- * Checks the digests before the boot words, blankness, programs the boot words, and answers with
- * the digests after them.
+ * Checks the digests before the boot words, blankness, programs the boot words if there are any,
+ * and answers with the digests after them.
  */
 static void run_final(sealed_command *command) {
   const plan *p = job_plan();
-  uint32_t boot_sector = chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
-  chip_sector sector = chip_sector_at(&current_job.chip, boot_sector);
+  bool boots = p->boot != NO_ADDRESS;
   uint8_t body[72];
-  if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT))
+  if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT) ||
+      (!boots && !is_zero(command->bytes + FINAL_BOOT, command->bytes + FINAL_USED)))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
   digest_root(p, 0, p->count, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&current_job, work.erased);
-  bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
-  program_boot_words();
+  if (boots) {
+    bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
+    program_boot_words();
+  }
   flash_stop();
-  digest_forget(p, sector);
-  digest_root(p, 0, p->count, body);
+  if (boots) {
+    uint32_t sector = chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
+    digest_forget(p, chip_sector_at(&current_job.chip, sector));
+    digest_root(p, 0, p->count, body);
+  }
   bf_store_le32(body + 64, flash_words());
   bf_store_le32(body + 68, chip_optcr());
   answer(REPLY_WRITTEN, work.psize, command, body, sizeof body);

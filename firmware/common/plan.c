@@ -108,7 +108,9 @@ static void check_shape(const plan *p, const uint32_t counts[3]) {
     require(allowed == COUNT_ANY || (counts[i] != 0) == allowed, i == 0 ? AT(sectors) : AT(count));
   }
   bool boots = (p->boot & 3u) == 0 && plan_find_range(p, p->boot, BOOT_BYTES) != p->count;
-  require(p->kind == KIND_FLASH ? boots : p->boot == NO_ADDRESS, AT(boot));
+  /* what is flashed without boot words is data: it stays away from what the chip starts from */
+  bool data = p->boot == NO_ADDRESS && (p->sectors & 1u) == 0 && p->lock == 0;
+  require(p->kind == KIND_FLASH ? boots || data : p->boot == NO_ADDRESS, AT(boot));
 }
 
 void plan_check(const plan *p, uint32_t length, const chip_geometry *chip) {

@@ -104,7 +104,7 @@ export const ERRORS = {
     sentence: 'The words of the image that would be written last are not a vector table this chip could start from.',
     remedy:
       'Check that the image was linked for this chip and address: its stack lies in RAM, its entry in the image. Otherwise name ' +
-      'the table with --boot.',
+      'the table with --boot, or say --boot none for data.',
     part: 'image',
     retry: 'never',
     endsJob: true,

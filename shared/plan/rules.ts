@@ -23,7 +23,7 @@ const RULES: readonly Rule[] = [
   { code: 'BF-PLAN-RANGE', broken: bootWords },
   {
     code: 'BF-PLAN-OPTIONS',
-    broken: (plan) => says(plan.lock !== 'none' && !KINDS[plan.kind].boots, 'only a kind with boot words locks'),
+    broken: (plan) => says(plan.lock !== 'none' && plan.bootAddress === undefined, 'only a plan with boot words locks'),
   },
   { code: 'BF-PLAN-OPTIONS', broken: flags },
   { code: 'BF-PLAN-OPTIONS', broken: options },
@@ -64,10 +64,7 @@ function shape(plan: Plan): string | undefined {
     counted(wanted.sectors, plan.sectors.length, plan.kind, 'sectors to erase') ??
     counted(wanted.programs, uses('program'), plan.kind, 'ranges to program') ??
     counted(wanted.digests, uses('digest'), plan.kind, 'ranges to digest only') ??
-    says(
-      (plan.bootAddress !== undefined) !== wanted.boots,
-      `${plan.kind} ${wanted.boots ? 'needs' : 'has no'} boot words`,
-    )
+    says(plan.bootAddress !== undefined && !wanted.boots, `${plan.kind} has no boot words`)
   );
 }
 
@@ -105,7 +102,12 @@ function oneRange(range: PlanRange, plan: Plan, chip: Chip): string | undefined 
 }
 
 function bootWords(plan: Plan): string | undefined {
-  if (plan.bootAddress === undefined) return undefined;
+  if (plan.bootAddress === undefined) {
+    return says(
+      KINDS[plan.kind].boots && plan.sectors.includes(0),
+      'data is not written to the sector the chip starts from',
+    );
+  }
   if (plan.bootAddress % 4 !== 0) return 'the boot words are not on 4 bytes';
   return says(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { compileErase, compileInfo, compileReset, compileVerify } from '../../controller/plan/compile.ts';
+import { compileErase, compileFlash, compileInfo, compileReset, compileVerify } from '../../controller/plan/compile.ts';
 import { readImage, type Image } from '../../controller/image/image.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
@@ -199,6 +199,27 @@ describe('a job from end to end', function () {
         assert.equal(outcome.receipt, undefined);
       }
     }
+  });
+
+  it('data: what the board starts from stays, all of it is written, and the customer is told', async () => {
+    const flash = new Uint8Array(FLASH_BYTES).fill(0x5a);
+    flash.set(bootable(73, 0x400));
+    const product = new ProductFixture({ seed: 73, board: { flash } });
+    const image = imageOf(
+      [FLASH + 0x4000, seededRandom(74).bytes(0x4400)],
+      [FLASH + 0x100000, seededRandom(75).bytes(60)],
+    );
+    const plan = compileFlash(image, chip(), { job: product.random.bytes(16), boot: 'none' });
+    const outcome = await product.flash(image, { plan });
+    requireDone(outcome);
+    const sectors = [
+      [FLASH + 0x4000, 0x8000],
+      [FLASH + 0x100000, 0x4000],
+    ] as const;
+    assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(flash, image, sectors)), 0);
+    assert.match(product.sheets[0]!, /This is data: .*what your board starts from is not touched/s);
+    assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'written');
+    assert.equal(outcome.agent.board, 'running');
   });
 
   it('erase: exactly the sectors of the plan', async () => {

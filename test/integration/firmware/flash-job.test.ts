@@ -110,6 +110,32 @@ describe('stub flash job', () => {
     });
   }
 
+  it('writes data: any sector first, words in ascending order, none left for FINAL, which takes no boot words', () => {
+    const plan = smallPlan({
+      bootAddress: undefined,
+      sectors: [1, 12],
+      ranges: [program(FLASH + 0x4000, 256), program(FLASH + 0x100000, 64)],
+    });
+    flashes(plan);
+    const { fixture, controller } = active(plan);
+    const programmed: number[] = [];
+    fixture.board.flash.onOperation = (entry) => {
+      if (entry.kind === 'program' && entry.phase === 'start') programmed.push(entry.address);
+    };
+    const image = new Image(plan);
+    for (const sector of [12, 1]) assert.equal(controller.ask({ name: 'ERASE', sector }).name, 'ERASED');
+    sendImage(controller, plan, image);
+    const root = image.root(plan, 'erased');
+    const bootWords = new Uint8Array(64).fill(1, 63);
+    const refused = controller.ask({ name: 'FINAL', root, bootWords });
+    assert.deepEqual([refused.name, fixture.error], ['ABORT', 21]);
+    assert.deepEqual(
+      programmed,
+      [...programmed].sort((a, b) => a - b),
+    );
+    assert.equal(programmed.length, 80);
+  });
+
   it('programs the boot words last: 4..15, 2, 3, then 0, then 1', () => {
     const plan = smallPlan({}, 256);
     const { fixture, controller } = active(plan);

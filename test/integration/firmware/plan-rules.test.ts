@@ -90,9 +90,13 @@ const program = (address: number, length: number) => ({ address, length, use: 'p
 const digest = (address: number, length: number) => ({ address, length, use: 'digest' as const });
 const none = { sectors: [], bootAddress: undefined, ranges: [] };
 
+const data = { bootAddress: undefined, sectors: [1], ranges: [program(FLASH + 0x4000, 64)] };
+
 const BROKEN_PLANS: readonly (readonly [what: string, plan: Plan])[] = [
   ['overlapping ranges', smallPlan({ ranges: [program(FLASH, 128), program(FLASH + 124, 128)] })],
   ['descending ranges', smallPlan({ ranges: [program(FLASH + 256, 128), program(FLASH, 128)] })],
+  ['data in the sector the chip starts from', smallPlan({ bootAddress: undefined })],
+  ['data that locks', smallPlan({ ...data, lock: 'level 1' })],
   ['verify that erases', smallPlan({ kind: 'verify', bootAddress: undefined, ranges: [digest(FLASH, 4)] })],
   ['verify that programs', smallPlan({ kind: 'verify', bootAddress: undefined })],
   ['verify of nothing', smallPlan({ ...none, kind: 'verify' })],
@@ -109,6 +113,7 @@ const BROKEN_PLANS: readonly (readonly [what: string, plan: Plan])[] = [
 
 const GOOD_PLANS: readonly (readonly [what: string, plan: Plan, options?: object])[] = [
   ['flash', smallPlan()],
+  ['data', smallPlan(data)],
   ['flash that locks', smallPlan({ lock: 'level 1' })],
   [
     '64 ranges',

@@ -96,6 +96,7 @@ export function writeAll(controller: SealedController, plan: Plan, image: Image)
   for (const sector of plan.sectors) controller.send({ name: 'ERASE', sector });
   sendImage(controller, plan, image);
   plan.sectors.forEach(() => controller.reply());
-  const boot = plan.bootAddress!;
-  return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords: image.at(boot, 64).slice() });
+  const boot = plan.bootAddress;
+  const bootWords = boot === undefined ? new Uint8Array(64) : image.at(boot, 64).slice();
+  return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });
 }

@@ -597,7 +597,7 @@ class Controller:
         plan = self.plan
         boot = plan.boot_sector()
         skipped = 0
-        order = [boot] + [one for one in plan.sectors_to_erase() if one != boot]
+        order = ([] if boot is None else [boot]) + [one for one in plan.sectors_to_erase() if one != boot]
         for sector in order:
             inside = [n for n, one in enumerate(plan.ranges)
                       if plans.sector_of(plan.flash_kib, one.address) == sector]
@@ -621,7 +621,9 @@ class Controller:
             if question:
                 await work.post(question, sealed.R_DIGEST, sector)
         await work.settle()
-        boot_words = self.image[plan.boot - self.args.address :][: plans.BOOT_SIZE]
+        boot_words = bytes(plans.BOOT_SIZE)
+        if boot is not None:
+            boot_words = self.image[plan.boot - self.args.address :][: plans.BOOT_SIZE]
         written = await work.ask(sealed.final(self.root(plan.ranges, False), boot_words),
                                  sealed.R_WRITTEN)
         root = self.root(plan.ranges, True)

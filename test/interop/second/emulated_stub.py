@@ -322,7 +322,8 @@ class EmulatedStub:
             raise Abort(8, sector)
         if sector in self.erased:
             raise Abort(9, sealed.ERASE)
-        if self.plan.kind == plans.FLASH and not self.erased and sector != self.plan.boot_sector():
+        first = self.plan.boot_sector()
+        if first is not None and not self.erased and sector != first:
             raise Abort(9, sealed.ERASE)
         self.chip.erase(sector)
         self.erased.append(sector)
@@ -372,8 +373,11 @@ class EmulatedStub:
         plan = self.plan
         if plan.kind != plans.FLASH or self.final_done or not self.erased:
             raise Abort(9, sealed.FINAL)
+        data = plan.boot == plans.NO_BOOT
+        if data and any(boot_words):
+            raise Abort(21, sealed.FINAL)
         self.final_done = True
-        if self.chip.read(plan.boot, plans.BOOT_SIZE) != b"\xff" * plans.BOOT_SIZE:
+        if not data and self.chip.read(plan.boot, plans.BOOT_SIZE) != b"\xff" * plans.BOOT_SIZE:
             raise Abort(13, plan.boot)
         if plans.root(self._digests(plan.ranges)) != root:
             raise Abort(12, 0xFFFFFFFF)
@@ -386,7 +390,7 @@ class EmulatedStub:
                 if gap.count(0xFF) != len(gap):
                     raise Abort(13, at)
                 at = high
-        for word in list(range(4, 16)) + [2, 3, 0, 1]:
+        for word in [] if data else list(range(4, 16)) + [2, 3, 0, 1]:
             self.words += self.chip.program(plan.boot + 4 * word, boot_words[4 * word :][:4])
         written = plans.root(self._digests(plan.ranges))
         self.state = self.reached = mb.WRITTEN

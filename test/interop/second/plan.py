@@ -141,9 +141,14 @@ class Plan:
                 demand(self.erase >> number & 1, "a range to program is not erased")
         if self.kind == FLASH:
             demand(programs > 0, "nothing to program")
-            demand(self.boot != NO_BOOT and self.boot % 4 == 0, "boot words")
-            demand(any(one.what == PROGRAM and one.address <= self.boot
-                       and self.boot + BOOT_SIZE <= one.end for one in self.ranges), "boot words")
+            if self.boot == NO_BOOT:
+                demand(self.erase & 1 == 0, "data in the sector the chip starts from")
+                demand(self.lock == 0, "data that locks")
+            else:
+                demand(self.boot % 4 == 0, "boot words")
+                demand(any(one.what == PROGRAM and one.address <= self.boot
+                           and self.boot + BOOT_SIZE <= one.end for one in self.ranges),
+                       "boot words")
         else:
             demand(self.boot == NO_BOOT and self.lock == 0, "boot words or lock")
         if self.kind == VERIFY:
@@ -171,7 +176,10 @@ class Plan:
         else:
             demand(mask | mask1 == 0, "option bits in a job that keeps them")
 
-    def boot_sector(self) -> int:
+    def boot_sector(self):
+        """None for data."""
+        if self.boot == NO_BOOT:
+            return None
         return sector_of(self.flash_kib, self.boot)
 
 

@@ -153,7 +153,7 @@ def vector_messages(vectors) -> None:
 
 def vector_rest(vectors) -> None:
     h = bytes.fromhex
-    for name in ("plan", "plan_unlock", "plan_options"):
+    for name in ("plan", "plan_data", "plan_unlock", "plan_options"):
         raw = h(vectors[name]["bytes"])
         plan = plans.parse(raw)
         same((plan.encode(), plan.hash().hex()), (raw, vectors[name]["hash"]), name)
@@ -215,6 +215,11 @@ def unit_plan() -> None:
         for key, value in change.items():
             setattr(other, key, value)
         refused(plans.parse, other.encode())
+    data = plans.for_image(plans.FLASH, bytes(16), 0x419, 2048, plans.FLASH_BASE + 0x20000, image)
+    data.boot = plans.NO_BOOT
+    same(plans.parse(data.encode()), data, "a plan of data")
+    data.lock = 1
+    refused(plans.parse, data.encode())
     for bad in (raw[:-4], raw + bytes(4), b"BFP1" + raw[4:], raw[:46] + b"\1" + raw[47:]):
         refused(plans.parse, bad)
 
@@ -339,6 +344,14 @@ def unit_stub() -> None:
     same(error([sealed.bare(sealed.ABORT)]), 17, "ABORT")
     same(error([b"\x20" + bytes(175)]), 21, "an unknown command")
     same(error([sealed.digest(0, 3, bytes(64))]), 8, "a question beyond the ranges")
+    plan = plans.for_image(plans.FLASH, bytes(16), 0x419, 2048, base + 0x8000, image[:8192])
+    plan.boot = plans.NO_BOOT
+    erases = [sealed.erase(one) for one in reversed(plan.sectors_to_erase())]
+    images = [sealed.image(base + 0x8000 + at, image[at : at + 2048]) for at in range(0, 8192, 2048)]
+    root = plans.root([(one.address, one.length, sha512(image[: one.length]))
+                       for one in plan.ranges])
+    same(error([*erases, *images, sealed.final(root, bytes(63) + b"\1")]), 21, "boot words of data")
+    same(error([*erases, *images, sealed.final(root, bytes(64))]), None, "data")
     stub, sealing, opening = session()
     replies = stub.take_frame(1, bytes(192))
     same(sealed.read_reply(opening.open(replies[0][1]))["error"], 7, "a box that does not open")

@@ -98,6 +98,18 @@ describe('controller: the choice of the boot words', () => {
     );
   });
 
+  it('data has none, says so, and stays out of the sector the chip starts from', () => {
+    const image = imageOf([FLASH + 0x4000, table(FLASH + 0x4000)], [APPLICATION, Uint8Array.of(1, 2, 3, 4)]);
+    const plan = compile(image, 'none');
+    assert.deepEqual([plan.bootAddress, plan.sectors], [undefined, [1, 5]]);
+    assert.equal(
+      words(image, 'none'),
+      'boot     none: the image is data, written in order; what the board starts from is not touched',
+    );
+    refuses('BF-IMAGE-BOOT-WORDS', () => compile(imageOf([FLASH + 0x3ffc, Uint8Array.of(1, 2, 3, 4)]), 'none'));
+    refuses('BF-PLAN-OPTIONS', () => compileFlash(image, STM32F42X, { job: JOB, boot: 'none', lock: 'level 1' }));
+  });
+
   it('where the words are those the chip starts from there is nothing to explain', () => {
     assert.equal(words(imageOf([FLASH, table(FLASH)])), 'boot     64 bytes at 0x08000000, written last');
   });

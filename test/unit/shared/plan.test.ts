@@ -56,10 +56,17 @@ const change = (optcrMask: number, optcr: number, optcr1Mask = 0, optcr1 = 0): O
 const unlock: Plan = { ...info, kind: 'unlock', options: change(0xcfffff10, 0x0fffaa00, 0x0fff0000, 0x0fff0000) };
 const options: Plan = { ...info, kind: 'options', options: change(0x0fff00ec, 0x0ffd0084, 0x0fff0000, 0x07ff0000) };
 const lifting: Plan = { ...flash, flags: ['always erase', 'lift write protection', 'keep lifted'] };
+const data: Plan = {
+  ...flash,
+  sectors: [12],
+  bootAddress: undefined,
+  ranges: [{ address: 0x08100000, length: 64, use: 'program' }],
+  lock: 'none',
+};
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, verify, erase, info, reset, unlock, options, lifting]) {
+  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting]) {
     it(`a good ${[plan.kind, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), { ...plan, label: foreignText(plan.label as string) });
@@ -88,7 +95,8 @@ describe('plan', () => {
     ['programming without erasing', 'BF-PLAN-RANGE', { ...flash, sectors: [0] }],
     ['flash without erasing', 'BF-PLAN-MALFORMED', { ...flash, sectors: [] }],
     ['flash without programming', 'BF-PLAN-MALFORMED', { ...flash, ranges: [flash.ranges[1]] }],
-    ['flash without boot words', 'BF-PLAN-MALFORMED', { ...flash, bootAddress: undefined }],
+    ['data in the sector the chip starts from', 'BF-PLAN-RANGE', { ...flash, bootAddress: undefined }],
+    ['data that locks', 'BF-PLAN-OPTIONS', { ...data, lock: 'level 1' }],
     ['boot words off 4 bytes', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x08000002 }],
     ['boot words beyond their range', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x080000c4 }],
     ['boot words in a range to digest', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x08004000 }],

@@ -152,7 +152,7 @@ describe('protocol vectors', () => {
   });
 
   it('plan, invite, holder key and root digest', () => {
-    for (const one of [vectors.plan, vectors.plan_unlock, vectors.plan_options]) {
+    for (const one of [vectors.plan, vectors.plan_data, vectors.plan_unlock, vectors.plan_options]) {
       const read = decodePlan(unhex(one.bytes));
       checkPlan(read, STM32F42X);
       assert.equal(hex(encodePlan(read)), one.bytes);

@@ -179,6 +179,27 @@ function optionsVector(kind: number, words: readonly number[]) {
   );
 }
 
+/** A plan of data: no boot words, and sector 0 is not erased. */
+function dataVector() {
+  const range = [0x08020000, 0x400, 1];
+  return hashedPlan(
+    Buffer.concat([
+      ascii('BFP2'),
+      u16(64 + 12),
+      Buffer.of(1, 1),
+      named('job', 16),
+      u16(0x419),
+      u16(2048),
+      u32(120_000),
+      u32(1 << 5),
+      u32(0xffffffff),
+      Buffer.of(2, 0, 1, 1, 0, 0, 0, 0),
+      Buffer.alloc(16),
+      ...range.map(u32),
+    ]),
+  );
+}
+
 function hashedPlan(bytes: Buffer) {
   return { bytes: hex(bytes), hash: hex(sha512(ascii('blindflash/2 plan'), Buffer.of(0), bytes)) };
 }
@@ -317,6 +338,7 @@ export function makeVectors() {
     },
     sealed_messages: messageVectors(),
     plan,
+    plan_data: dataVector(),
     plan_unlock: optionsVector(6, [0xcfffff10, 0x0fffaa00, 0x0fff0000, 0x0fff0000]),
     plan_options: optionsVector(7, [0x0020000c, 0x00000008, 0x00010000, 0x00000000]),
     invite,
