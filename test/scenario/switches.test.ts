@@ -17,6 +17,12 @@ const FIRMWARE: readonly Partial<FirmwareSwitches>[] = [
   { enterHalts: true, enterOpensAp: true, exitClearsDebug: true, initApSetsDebug: true },
   { startMode: 'dfu' },
   { startMode: 'debug' },
+  { startMode: 'mass' },
+  { voltageInDfu: 'answered' },
+  { boardId: 'hangs' },
+  { failedEnter: 'lingers' },
+  { nrstWired: false },
+  { supplyWired: false },
 ];
 
 const CHIP: readonly Partial<ModelSwitches>[] = [
