@@ -7,6 +7,8 @@ import { publicKeysOf } from '../../controller/store/keys.ts';
 import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { parseSigned, verifyCustomerCopy, verifyReceipt } from '../../shared/plan/receipt.ts';
+import { quotable } from '../../shared/codec/foreign-text.ts';
+import { receiptStatement } from '../../shared/plan/modes.ts';
 import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import { print, printJson } from '../terminal/output.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
@@ -24,23 +26,31 @@ interface ReceiptFileArguments extends ReceiptListArguments {
 }
 
 export async function verifyReceiptFile(args: ReceiptFileArguments): Promise<void> {
-  const key = await expectedKey(args);
-  const receipt = verifyAny(parseSigned(await readText(args.file)), key);
+  const trusted = await expectedKey(args);
+  const receipt = verifyAny(parseSigned(await readText(args.file)), trusted?.key);
   if (args.json === true) {
-    printJson({ event: 'receipt', valid: true, keyExpected: key !== undefined, receipt });
+    printJson({ event: 'receipt', valid: true, keyExpected: trusted !== undefined, receipt });
     return;
   }
-  print(...verdict(receipt, key));
+  print(...verdict(receipt, trusted));
+}
+
+/** A key that a receipt must be signed with, and who says so. */
+interface TrustedKey {
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly source: string;
 }
 
 /** The key a receipt must be signed with; undefined only for --any-key. @throws BF-USAGE when none is known */
-async function expectedKey({ key, home, ...args }: ReceiptFileArguments): Promise<Uint8Array | undefined> {
+async function expectedKey({ key, home, ...args }: ReceiptFileArguments): Promise<TrustedKey | undefined> {
   if (args['any-key'] === true) return undefined;
-  const expected = key === undefined ? await ownKey(home) : fromHex(key, 'BF-USAGE', '--key');
+  const expected =
+    key === undefined ? await ownKey(home) : { key: fromHex(key, 'BF-USAGE', '--key'), source: 'named with --key' };
   if (expected === undefined) {
     throw fail('BF-USAGE', 'whose receipt is it? Name the vendor’s receipt key with --key, or say --any-key');
   }
-  if (expected.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
+  if (expected.key.length !== 32) throw fail('BF-USAGE', '--key has 64 hexadecimal digits');
   return expected;
 }
 
@@ -65,11 +75,12 @@ function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | C
   return (isCopy ? verifyCustomerCopy : verifyReceipt)(signed, verifyEd25519, key);
 }
 
-function verdict(receipt: Receipt | CustomerReceipt, key: Uint8Array | undefined): string[] {
+/** What is said of a receipt whose signature is right. */
+export function verdict(receipt: Receipt | CustomerReceipt, trusted: TrustedKey | undefined): string[] {
   const whose =
-    key === undefined
+    trusted === undefined
       ? `signed with ${receipt.vendorKey}; whether that is the vendor’s key you have to know from elsewhere (--key)`
-      : `signed with the expected key ${toHex(key)}`;
+      : `signed with the key ${toHex(trusted.key)}, ${trusted.source}`;
   const digest = 'imageDigest' in receipt ? receipt.imageDigest : receipt.saltedDigest;
   return [
     `The signature is right: ${whose}.`,
@@ -80,14 +91,24 @@ function verdict(receipt: Receipt | CustomerReceipt, key: Uint8Array | undefined
     `code     ${receipt.code}`,
     `equal    ${receipt.sectorsByEqual} sectors were not written and rest on the answer “equal”`,
     `${'imageDigest' in receipt ? 'digest ' : 'salted '}  ${digest ?? 'none'}`,
-    `What it proves: ${receipt.statement}`,
+    proofLine(receipt),
   ];
 }
 
+/** What a receipt of its mode says; whoever signs may have written something else. */
+function proofLine({ mode, source, statement }: Receipt | CustomerReceipt): string {
+  const ours = [false, true].some((once) => statement === receiptStatement(mode, source, once));
+  return ours
+    ? `What it proves: ${statement}`
+    : `Its signer says, in words that are not this version’s: “${quotable(statement)}”`;
+}
+
 /** The vendor checking his own receipts need not type his key. */
-async function ownKey(home: string | undefined): Promise<Uint8Array | undefined> {
+async function ownKey(home: string | undefined): Promise<TrustedKey | undefined> {
   try {
-    return fromHex(publicKeysOf(await readKeyText(homeFolder(home).keys)).receipt);
+    const { keys } = homeFolder(home);
+    const key = fromHex(publicKeysOf(await readKeyText(keys)).receipt);
+    return { key, source: `which is this computer’s own (${keys}); name another with --key` };
   } catch (error) {
     if (isBlindflashError(error)) return undefined;
     throw error;

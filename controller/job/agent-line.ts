@@ -17,6 +17,7 @@ export class AgentLine {
   readonly #jobTunnel: () => JobTunnel;
   #tunnel: number | undefined;
   #trouble: BlindflashError | undefined;
+  #present: boolean | undefined;
   #cancelPeerTimer: () => void = () => {};
 
   /** @param jobTunnel once it is opened */
@@ -81,15 +82,19 @@ export class AgentLine {
 
   /**
    * The agent is in the room, or not. One that has been met has `timeouts.peer` to come back; meanwhile no limit runs.
+   * Returns whether that is news.
    */
-  peer(present: boolean): void {
+  peer(present: boolean): boolean {
+    const news = present !== this.#present;
+    this.#present = present;
     const away = !present && this.#tunnel !== undefined;
     this.#cancelPeerTimer();
     this.waits.suspend(away);
     this.waits.alive();
-    if (!away) return;
+    if (!away) return news;
     const gone = () => this.waits.fail(this.#trouble ?? fail('BF-RELAY-PEER-GONE'));
     this.#cancelPeerTimer = this.#clock.after(this.timeouts.peer, gone);
+    return news;
   }
 
   /** The limit of a wait for the agent; known trouble is a better reason than the code. */

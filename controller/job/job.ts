@@ -92,8 +92,7 @@ class Job {
       onFailed: (error) => this.#line.waits.fail(error),
       onDrained: () => this.#line.waits.notify(),
       onPeer: (present) => {
-        this.#emit({ type: 'peer', present });
-        this.#line.peer(present);
+        if (this.#line.peer(present)) this.#emit({ type: 'peer', present });
       },
     });
     this.#machine.start();
@@ -149,7 +148,8 @@ class Job {
     switch (message.name) {
       case 'SHEET':
         this.#flood.take();
-        return this.#emit({ type: 'sheet' });
+        if (this.#machine.phase === 'consent') this.#emit({ type: 'sheet' });
+        return;
       case 'CREDIT':
         return this.#sessions.grant(message.upTo);
       case 'PROGRESS':
