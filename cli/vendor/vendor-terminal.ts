@@ -81,6 +81,7 @@ export class VendorTerminal {
 
   async close(): Promise<void> {
     this.#view.stop();
+    await this.#service.close();
     await this.#prompt.close();
   }
 

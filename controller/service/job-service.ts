@@ -11,7 +11,7 @@ import { spentError } from '../job/problems.ts';
 import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
 import { vendorOf, type VendorKeys } from '../store/keys.ts';
-import { equalBytes } from '../../shared/codec/bytes.ts';
+import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
@@ -84,6 +84,8 @@ const OVER = 'the job with it was over, and the agent has left';
 export class JobService {
   readonly #options: JobServiceOptions;
   readonly #active = new Map<string, ActiveJob>();
+  /** What gives the jobs back that are held for this process, by id. */
+  readonly #claims = new Map<string, () => Promise<void>>();
 
   constructor(options: JobServiceOptions) {
     this.#options = options;
@@ -120,24 +122,28 @@ export class JobService {
   /** Begins a job in a room made for it. Resolves with its record once that is stored. */
   async begin(request: JobRequest, plan: Plan, room: RoomRecord): Promise<JobRecord> {
     const record = this.#newRecord(request, plan, room);
-    await this.#options.store.save(record);
-    return record;
+    return this.#holding(jobId(record), async () => {
+      await this.#options.store.save(record);
+      return record;
+    });
   }
 
   /** Begins a job with an invite of `createInvite`. @param line as handed out. @throws BF-INVITE-* */
   async beginWithInvite(request: JobRequest, plan: Plan, line: string): Promise<JobRecord> {
     const { clock, store } = this.#options;
     const hash = publicInviteHash(decodeInvite(line, Math.floor(clock.wall() / 1000)));
-    return store.transaction(async (pending) => {
-      const record = this.#newRecord(request, plan, await pending.takeInvite(hash));
-      await pending.save(record);
-      return record;
-    });
+    return this.#holding(toHex(plan.job), () =>
+      store.transaction(async (pending) => {
+        const record = this.#newRecord(request, plan, await pending.takeInvite(hash));
+        await pending.save(record);
+        return record;
+      }),
+    );
   }
 
   /**
    * The stored job, which goes on with its own plan and its own invite. @param id 32 digits.
-   * @throws BF-JOB-UNKNOWN, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and BF-INVITE-SECOND-HOLDER when it
+   * @throws BF-JOB-UNKNOWN, BF-JOB-BUSY, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and BF-INVITE-SECOND-HOLDER when it
    * needs a new invite, BF-USAGE for a request of another kind or another policy for the code
    */
   async resume(id: string, request: JobRequest): Promise<JobRecord> {
@@ -167,7 +173,7 @@ export class JobService {
   }
 
   async #loadFor(id: string, request: JobRequest): Promise<JobRecord> {
-    const record = await this.#options.store.load(id);
+    const record = await this.#holding(id, () => this.#options.store.load(id));
     const { kind } = planOf(record);
     if (request.image !== undefined && !isImageOf(record, request.image)) throw fail('BF-JOB-IMAGE-CHANGED');
     if (kind !== request.kind) throw fail('BF-USAGE', `this job is of kind ${kind}`);
@@ -203,7 +209,10 @@ export class JobService {
     });
     active.running = running;
     this.#active.set(id, active);
-    const forget = (): void => void this.#active.delete(id);
+    const forget = (): void => {
+      this.#active.delete(id);
+      this.#release(id).catch(() => {});
+    };
     running.done.then(forget, forget);
     return running;
   }
@@ -225,6 +234,29 @@ export class JobService {
   /** Leaves a running job where it is; its agent keeps waiting. A job that has ended stays as it is. */
   interrupt(id: string): void {
     this.#active.get(id)?.running?.interrupt();
+  }
+
+  /** Gives back every job that this process holds and does not run. */
+  async close(): Promise<void> {
+    const idle = [...this.#claims.keys()].filter((id) => !this.#active.has(id));
+    await Promise.all(idle.map((id) => this.#release(id)));
+  }
+
+  /** Takes the job for this process, and gives it back when the work fails. @throws BF-JOB-BUSY */
+  async #holding<T>(id: string, work: () => Promise<T>): Promise<T> {
+    if (!this.#claims.has(id)) this.#claims.set(id, await this.#options.store.claim(id));
+    try {
+      return await work();
+    } catch (error) {
+      if (!this.#active.has(id)) await this.#release(id);
+      throw error;
+    }
+  }
+
+  async #release(id: string): Promise<void> {
+    const release = this.#claims.get(id);
+    this.#claims.delete(id);
+    await release?.();
   }
 
   #find(id: string): ActiveJob {

@@ -7,6 +7,7 @@ import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from './job-form.ts';
 import { roomHash } from '../job/invite.ts';
 import { withPendingWrites } from './pending-writes.ts';
+import { takeLock } from './job-lock.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from './port.ts';
 import { openFile, sealFile, type FileName, type HomeKey } from './sealed-file.ts';
 import { equalBytes, fromUtf8, toHex, utf8 } from '../../shared/codec/bytes.ts';
@@ -98,6 +99,13 @@ export class FileJobStore implements JobStore {
     const file = this.#fileOf(name);
     if (!(await removePrivateFile(file))) throw fail('BF-INVITE-USED', file);
     return room;
+  }
+
+  async claim(id: string): Promise<() => Promise<void>> {
+    if (!ID.test(id)) throw fail('BF-JOB-UNKNOWN', 'a job id has 32 hexadecimal digits');
+    const lock = join(this.#home.jobs, `${id}.lock`);
+    await this.#requireOwnFolders(lock);
+    return takeLock(lock);
   }
 
   transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T> {

@@ -43,6 +43,11 @@ export interface StoreAccess extends RunStore {
 /** The store. */
 export interface JobStore extends StoreAccess {
   /**
+   * Takes a job for its owner, so that nobody else changes its record meanwhile; the returned function gives it back.
+   * @param id 32 digits. @throws BF-JOB-BUSY naming who has it
+   */
+  claim(id: string): Promise<() => Promise<void>>;
+  /**
    * Runs `work`; its writes are kept together once it has resolved, and none of them when it rejects. Transactions of
    * one store object run one after the other. What `work` reads through its argument includes what it has written.
    *

@@ -344,6 +344,15 @@ export const ERRORS = {
   },
 
   // ── JOB: the piece of work both sides agreed on ─────────────────────────────────────────────────────────────────
+  'BF-JOB-BUSY': {
+    sentence: 'Another process is at work on this job.',
+    remedy:
+      'Go on there, or end it (Ctrl-C) and repeat the command. If there is no such process any more, remove the lock file that is named above.',
+    acts: 'vendor',
+    part: 'job',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-JOB-CODE-REFUSED': {
     sentence: 'Nobody typed the right code in time, so nothing more was sent, and the invite is spent.',
     remedy:

@@ -13,6 +13,7 @@ export class MemoryJobStore implements JobStore {
   /** By `JOB UNIT`. */
   stored = new Map<string, SignedText>();
   invites = new Map<string, RoomRecord>();
+  readonly claimed = new Set<string>();
   /** Outcomes of the receipts, in the order in which they were stored. */
   readonly outcomes: string[] = [];
   #lastTransaction: Promise<unknown> = Promise.resolve();
@@ -58,6 +59,12 @@ export class MemoryJobStore implements JobStore {
     if (room === undefined) throw fail('BF-INVITE-USED');
     this.invites.delete(toHex(hash));
     return room;
+  }
+
+  async claim(id: string): Promise<() => Promise<void>> {
+    if (this.claimed.has(id)) throw fail('BF-JOB-BUSY', 'this test');
+    this.claimed.add(id);
+    return async () => void this.claimed.delete(id);
   }
 
   transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T> {

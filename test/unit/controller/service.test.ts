@@ -31,18 +31,23 @@ const REQUEST: JobRequest = {
 /** A service, and a relay in whose room the agent of the latest job waits already. */
 class ServiceFixture {
   readonly clock = new ManualClock(1_700_000_000_000);
-  readonly store = new MemoryJobStore();
+  readonly store: MemoryJobStore;
   readonly events: JobEvent[] = [];
-  readonly service = new JobService({
-    clock: this.clock,
-    random: seeded('service'),
-    log: silentLog,
-    store: this.store,
-    trustedStubs: () => [toHex(STUB_HASH)],
-    dial: () => Promise.resolve(this.#link()),
-  });
+  readonly service: JobService;
   #agent!: ScriptedAgent;
   #deliveries: (() => void)[] = [];
+
+  constructor(store = new MemoryJobStore()) {
+    this.store = store;
+    this.service = new JobService({
+      clock: this.clock,
+      random: seeded('service'),
+      log: silentLog,
+      store,
+      trustedStubs: () => [toHex(STUB_HASH)],
+      dial: () => Promise.resolve(this.#link()),
+    });
+  }
 
   /** Starts the job against a fresh agent and follows it. */
   start(record: JobRecord): RunningJob {
@@ -215,5 +220,27 @@ describe('controller: the job service', () => {
     const again = service.beginWithInvite(REQUEST, service.propose(REQUEST), line);
     await assert.rejects(again, { code: 'BF-INVITE-USED' });
     assert.deepEqual(await store.jobIds(), [jobId(record)]);
+  });
+
+  it('holds a job from its beginning to its end: another process is refused meanwhile, whatever it wants with it', async () => {
+    const fixture = new ServiceFixture();
+    const other = new ServiceFixture(fixture.store);
+    const record = await fixture.begin();
+    const id = jobId(record);
+    const resumes = () => [
+      () => other.service.resume(id, REQUEST),
+      () => other.service.resumeUnderNewInvite(id, REQUEST, INVITE),
+    ];
+    for (const resume of resumes()) await assert.rejects(resume(), { code: 'BF-JOB-BUSY' });
+    const running = fixture.start(record);
+    for (const resume of resumes()) await assert.rejects(resume(), { code: 'BF-JOB-BUSY' });
+    fixture.service.interrupt(id);
+    await assert.rejects(fixture.finish(running), { code: 'BF-JOB-INTERRUPTED' });
+    await fixture.until(() => fixture.store.claimed.size === 0);
+    await other.service.resume(id, REQUEST);
+    await other.service.close();
+    assert.equal(fixture.store.claimed.size, 0);
+    await assert.rejects(other.service.resume('00'.repeat(16), REQUEST), { code: 'BF-JOB-UNKNOWN' });
+    assert.equal(fixture.store.claimed.size, 0, 'what failed holds nothing');
   });
 });

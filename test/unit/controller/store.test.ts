@@ -1,7 +1,8 @@
 // What every implementation of the store port must do (controller/store/port.ts). A new one is one more row of STORES.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { roomHash } from '../../../controller/job/invite.ts';
 import { jobId } from '../../../controller/job/job-record.ts';
@@ -10,6 +11,7 @@ import { FileJobStore } from '../../../controller/store/file-job-store.ts';
 import { homeKey } from '../../../controller/store/sealed-file.ts';
 import { homeFolder } from '../../../controller/store/home.ts';
 import type { JobStore } from '../../../controller/store/port.ts';
+import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
 import { seeded } from '../shared/support.ts';
@@ -46,6 +48,19 @@ for (const [name, open] of Object.entries(STORES)) {
       const { acknowledged, chipProved } = await store.load(jobId(FIRST));
       assert.deepEqual({ acknowledged, chipProved }, { acknowledged: [1, 5], chipProved: 'incomplete' });
       for (const id of ['00'.repeat(16), '../keys']) await assert.rejects(store.load(id), { code: 'BF-JOB-UNKNOWN' });
+    });
+
+    it('gives a job to one owner at a time, and others meanwhile', async () => {
+      const release = await store.claim(jobId(FIRST));
+      await assert.rejects(store.claim(jobId(FIRST)), { code: 'BF-JOB-BUSY' });
+      await (
+        await store.claim(jobId(SECOND))
+      )();
+      await release();
+      await (
+        await store.claim(jobId(FIRST))
+      )();
+      assert.deepEqual(await store.jobIds(), [], 'a job that is held is none that is stored');
     });
 
     it('keeps one receipt for each job and unit and lists which there are', async () => {
@@ -133,5 +148,48 @@ describe('controller: the store port, what only files do', () => {
     });
     await assert.rejects(work, { code: 'BF-USAGE-FILE' });
     assert.equal(readdirSync(join(folder, 'invites')).length, 1);
+  });
+
+  it('a job is held against other processes; the error names them and the lock, and one that is no more is passed over', async () => {
+    const store = new FileJobStore(homeFolder(folder), SEALED);
+    const lock = join(folder, 'jobs', `${jobId(FIRST)}.lock`);
+    const [token, host] = ['00'.repeat(8), hostname()];
+    const holds = (holder: object | string): void => {
+      mkdirSync(join(folder, 'jobs'), { recursive: true, mode: 0o700 });
+      writeFileSync(lock, typeof holder === 'string' ? holder : JSON.stringify(holder), { mode: 0o600 });
+    };
+    // The parent of this process lives; a process that has ended is waited for, so that its number is nobody's.
+    for (const [holder, said] of [
+      [{ pid: process.ppid, host, token }, new RegExp(`process ${process.ppid} on ${host}; its lock is ${lock}`)],
+      [{ pid: 1, host: 'another.example', token }, /process 1 on another\.example/],
+      ['', /one that has just begun/],
+    ] as const) {
+      holds(holder);
+      await assert.rejects(store.claim(jobId(FIRST)), (error: BlindflashError) => {
+        assert.equal(error.code, 'BF-JOB-BUSY');
+        return said.test(error.detail ?? '');
+      });
+    }
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    for (const dead of [pid, process.pid]) {
+      holds({ pid: dead, host, token });
+      const release = await store.claim(jobId(FIRST));
+      await assert.rejects(store.claim(jobId(FIRST)), { code: 'BF-JOB-BUSY' });
+      await release();
+      assert.deepEqual(readdirSync(join(folder, 'jobs')), []);
+    }
+  });
+
+  it('of many who find a lock of nobody, one gets the job', async () => {
+    const lock = join(folder, 'jobs', `${jobId(FIRST)}.lock`);
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    for (let round = 0; round < 20; round++) {
+      mkdirSync(join(folder, 'jobs'), { recursive: true, mode: 0o700 });
+      writeFileSync(lock, JSON.stringify({ pid, host: hostname(), token: '00'.repeat(8) }), { mode: 0o600 });
+      const claims = Array.from({ length: 8 }, () => new FileJobStore(homeFolder(folder), SEALED).claim(jobId(FIRST)));
+      const got = (await Promise.allSettled(claims)).filter(({ status }) => status === 'fulfilled');
+      assert.equal(got.length, 1);
+      await (got[0] as PromiseFulfilledResult<() => Promise<void>>).value();
+    }
   });
 });
