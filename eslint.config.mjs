@@ -31,6 +31,7 @@ const EDGES = [
   'relay/control/file.ts',
   'controller/store/home.ts',
   'controller/store/file-job-store.ts',
+  'controller/store/job-lock.ts',
   'controller/store/keys-file.ts',
   'controller/service/trusted-stubs.ts',
   'sim/stlink/tcp-server.ts',

@@ -1,6 +1,6 @@
-// Edge: one process at a time works on a job. The lock is a file that only one process can make; it names its holder, and
-// a holder that is no more on this computer loses it. Two processes on one record would each count answers and wrong codes
-// for themselves, and the later receipt would take the earlier one's place.
+// Edge: one process at a time works on a job. The lock is a file that only one process can make; it names its
+// holder, and a holder that is no more on this computer loses it. Two processes on one record would each count
+// answers and wrong codes for themselves, and the later receipt would take the earlier one's place.
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
@@ -47,8 +47,8 @@ async function made(path: string, own: string): Promise<boolean> {
 }
 
 /**
- * Puts our lock in the place of one whose holder is no more. Whoever does that holds the marker of exactly that lock, so
- * that no two do. Returns whether it is ours now. @throws BF-JOB-BUSY while its holder may live
+ * Puts our lock in the place of one whose holder is no more. Whoever does that holds the marker of exactly that
+ * lock, so that no two do. Returns whether it is ours now. @throws BF-JOB-BUSY while its holder may live
  */
 async function takenOver(path: string, held: string, own: string): Promise<boolean> {
   const holder = holderOf(held);
