@@ -143,8 +143,9 @@ export class JobService {
 
   /**
    * The stored job, which goes on with its own plan and its own invite. @param id 32 digits.
-   * @throws BF-JOB-UNKNOWN, BF-JOB-BUSY, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED, BF-INVITE-SPENT and
-   * BF-INVITE-SECOND-HOLDER when it needs a new invite, BF-USAGE for a request of another kind or another policy for the code
+   * @throws BF-JOB-UNKNOWN, BF-JOB-BUSY, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED; BF-INVITE-SPENT and
+   * BF-INVITE-SECOND-HOLDER when it needs a new invite; BF-USAGE for a request of another kind or another policy
+   * for the code
    */
   async resume(id: string, request: JobRequest): Promise<JobRecord> {
     const record = await this.#loadFor(id, request);
