@@ -22,6 +22,7 @@ import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
@@ -74,6 +75,7 @@ export class VendorTerminal {
       random: systemRandom,
       log: createLog(args['log-level'] ?? 'silent', 'controller'),
       store: new FileJobStore(this.#home, { homeKey: async () => (await this.#loadKeys()).home, random: systemRandom }),
+      verify: verifyEd25519,
       trustedStubs,
       dial: (relayUrl) => dialRelay(relayUrl, systemClock),
     });

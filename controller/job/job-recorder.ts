@@ -6,12 +6,20 @@ import type { Plan } from '../../shared/plan/plan.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 import type { JobOptions } from './ports.ts';
-import { codeEvidence, makeReceipt, saysDigest, withLock, type Evidence } from './receipts.ts';
+import {
+  codeEvidence,
+  makeReceipt,
+  requireOwnReceipt,
+  saysDigest,
+  withLock,
+  type Evidence,
+  type OwnReceipt,
+} from './receipts.ts';
 import type { SealedPeer } from './sealed-session.ts';
 
 export class JobRecorder {
   #record: JobRecord;
-  #receipt: SignedText | undefined;
+  #receipt: OwnReceipt | undefined;
   readonly #options: JobOptions;
   readonly #onFailure: (error: unknown) => void;
   #saving: Promise<void> = Promise.resolve();
@@ -29,7 +37,7 @@ export class JobRecorder {
   }
 
   /** The receipt of this job for this unit, once there is one. */
-  get receipt(): SignedText | undefined {
+  get receipt(): OwnReceipt | undefined {
     return this.#receipt;
   }
 
@@ -78,32 +86,42 @@ export class JobRecorder {
     const { store, clock, random, keys } = this.#options;
     const { facts, stubHash } = peer;
     const [job, uid] = [jobId(this.#record), toHex(facts.uid)];
-    const earlier = await store.receipt(job, uid);
+    const earlier = await this.#storedReceipt(uid);
     if (earlier !== undefined && !saysDigest(earlier, evidence.root)) {
       throw fail('BF-JOB-STATE', 'there is a receipt of this job for another image');
     }
     const code = codeEvidence(this.#record);
     const context = { plan, planBytes: this.#record.plan, facts, stubHash, code, clock, random, key: keys.receipt };
     const receipt = earlier ?? makeReceipt(context, evidence);
-    if (earlier === undefined) await store.storeReceipt(job, uid, receipt);
+    if (earlier === undefined) await store.storeReceipt(job, uid, receipt.signed);
     if (evidence.outcome === 'written' || evidence.outcome === 'erased') await this.changed(evidence.outcome);
     this.#receipt = receipt;
-    return receipt;
+    return receipt.signed;
   }
 
   /** The receipt an earlier process of this job has stored, if it has earned one. */
   async recallReceipt(): Promise<void> {
     const { uid } = this.#record;
-    if (uid !== undefined) this.#receipt = await this.#options.store.receipt(jobId(this.#record), uid);
+    if (uid !== undefined) this.#receipt = await this.#storedReceipt(uid);
   }
 
   /** The same receipt with what OPTCR read after LOCK. */
   async keepLock(optcr: number, level1: boolean): Promise<SignedText> {
     const { store, keys } = this.#options;
-    const receipt = withLock(this.#receipt as SignedText, optcr, level1, keys.receipt);
-    await store.storeReceipt(jobId(this.#record), this.#record.uid as string, receipt);
+    const receipt = withLock(this.#receipt as OwnReceipt, optcr, level1, keys.receipt);
+    await store.storeReceipt(jobId(this.#record), this.#record.uid as string, receipt.signed);
     this.#receipt = receipt;
-    return receipt;
+    return receipt.signed;
+  }
+
+  /** What the store has is taken only as this vendor's own, for this job. @throws BF-JOB-STORED-RECEIPT */
+  async #storedReceipt(uid: string): Promise<OwnReceipt | undefined> {
+    const { store, keys, verify } = this.#options;
+    const job = jobId(this.#record);
+    const signed = await store.receipt(job, uid);
+    if (signed === undefined) return undefined;
+    const { publicKey } = keys.receipt;
+    return requireOwnReceipt(signed, { job, uid, planBytes: this.#record.plan, publicKey, verify });
   }
 
   #notSaved(error: unknown): void {

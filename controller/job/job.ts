@@ -385,7 +385,7 @@ class Job {
     return {
       hello: this.#hello as Hello,
       uid: record.uid,
-      receipt,
+      receipt: receipt?.signed,
       customerCopy,
       chipProved: record.chipProved,
       agentSays,

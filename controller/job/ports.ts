@@ -2,7 +2,7 @@
 import type { Image } from '../image/image.ts';
 import type { ChipProved, JobRecord } from './job-record.ts';
 import type { RunStore } from '../store/port.ts';
-import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
+import type { ExchangeKeyPair, SigningKeyPair, Verify } from '../../shared/crypto/keys.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
@@ -109,6 +109,8 @@ export interface JobOptions {
   readonly log: Log;
   readonly store: RunStore;
   readonly keys: SessionKeys;
+  /** Checks signatures of receipts out of the store. */
+  readonly verify: Verify;
   /** As stored or freshly made; updates go to the store. */
   readonly record: JobRecord;
   /** For kinds flash and verify. */

@@ -1,11 +1,11 @@
 // Making the receipt of a job and the customer's copy (docs/protocol.md §10).
-import { fromHex, toHex } from '../../shared/codec/bytes.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
 import type { Width } from '../../shared/chips/index.ts';
-import type { SigningKeyPair } from '../../shared/crypto/keys.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import type { SigningKeyPair, Verify } from '../../shared/crypto/keys.ts';
+import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Random } from '../../shared/ports.ts';
-import { ReceiptSchema, signCustomerCopy, signReceipt, type Outcome } from '../../shared/plan/receipt.ts';
+import { signCustomerCopy, signReceipt, verifyReceipt, type Outcome } from '../../shared/plan/receipt.ts';
 import type { Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
@@ -42,8 +42,16 @@ export interface ReceiptContext {
   readonly key: SigningKeyPair<'receipt'>;
 }
 
+/**
+ * A receipt of ours with what it says: just signed, or read from the store and verified. Nothing else is signed again.
+ */
+export interface OwnReceipt {
+  readonly signed: SignedText;
+  readonly receipt: Receipt;
+}
+
 /** A receipt over what the stub said, signed now. */
-export function makeReceipt(context: ReceiptContext, evidence: Evidence): SignedText {
+export function makeReceipt(context: ReceiptContext, evidence: Evidence): OwnReceipt {
   const { plan, planBytes, facts, stubHash, code, clock, random, key } = context;
   const receipt: Receipt = {
     version: 'blindflash receipt 2',
@@ -69,24 +77,59 @@ export function makeReceipt(context: ReceiptContext, evidence: Evidence): Signed
     statement: receiptStatement(plan.mode, evidence.source, code.policy === 'once'),
     vendorKey: toHex(key.publicKey),
   };
-  return signReceipt(receipt, key);
+  return { receipt, signed: signReceipt(receipt, key) };
+}
+
+/** Whose receipt has to stand in the store. */
+export interface ReceiptOwner {
+  /** 32 digits. */
+  readonly job: string;
+  /** 24 digits. */
+  readonly uid: string;
+  readonly planBytes: Uint8Array;
+  /** The vendor's receipt key, public half, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly verify: Verify;
+}
+
+/**
+ * A receipt out of the store. Whoever can write there may have put another in its place: it is taken with our own
+ * signature, for this job, plan and unit. @throws BF-JOB-STORED-RECEIPT
+ */
+export function requireOwnReceipt(signed: SignedText, owner: ReceiptOwner): OwnReceipt {
+  const receipt = verified(signed, owner);
+  const refuse = (what: string): never => {
+    throw fail('BF-JOB-STORED-RECEIPT', `it is for another ${what}`);
+  };
+  if (receipt.job !== owner.job) refuse('job');
+  if (receipt.uid !== owner.uid) refuse('unit');
+  if (receipt.planHash !== toHex(planHash(owner.planBytes))) refuse('plan');
+  return { signed, receipt };
+}
+
+function verified(signed: SignedText, { verify, publicKey }: ReceiptOwner): Receipt {
+  try {
+    return verifyReceipt(signed, verify, publicKey);
+  } catch (error) {
+    throw isBlindflashError(error, 'BF-JOB-RECEIPT') ? fail('BF-JOB-STORED-RECEIPT', error.detail, error) : error;
+  }
 }
 
 /** The same receipt with what OPTCR read after LOCK. */
 export function withLock(
-  signed: SignedText,
+  { receipt }: OwnReceipt,
   optcr: number,
   level1: boolean,
   key: SigningKeyPair<'receipt'>,
-): SignedText {
-  const receipt = receiptOf(signed);
+): OwnReceipt {
   const outcome: Outcome = level1 ? 'lock programmed' : receipt.outcome;
-  return signReceipt({ ...receipt, outcome, lock: { asked: true, optcr } }, key);
+  const locked: Receipt = { ...receipt, outcome, lock: { asked: true, optcr } };
+  return { receipt: locked, signed: signReceipt(locked, key) };
 }
 
 /** The customer's copy of a receipt of ours. */
-export function customerCopyOf(signed: SignedText, key: SigningKeyPair<'receipt'>): SignedText {
-  return signCustomerCopy(receiptOf(signed), key);
+export function customerCopyOf({ receipt }: OwnReceipt, key: SigningKeyPair<'receipt'>): SignedText {
+  return signCustomerCopy(receipt, key);
 }
 
 /** How the work of a receipt was authorised. @throws BF-INTERNAL-ARGUMENT when it was not */
@@ -95,15 +138,7 @@ export function codeEvidence({ code, codePolicy }: JobRecord): CodeEvidence {
   return { code, policy: codePolicy };
 }
 
-/** True if a stored receipt already says this digest. */
-export function saysDigest(signed: SignedText, root: Uint8Array | undefined): boolean {
-  const { imageDigest } = receiptOf(signed);
-  return root === undefined
-    ? imageDigest === null
-    : imageDigest !== null && toHex(fromHex(imageDigest)) === toHex(root);
-}
-
-/** Our own receipt, from our own store: shape only, the signature is ours. */
-export function receiptOf(signed: SignedText): Receipt {
-  return ReceiptSchema.parse(JSON.parse(signed.text));
+/** True if the receipt says this digest. @param root 64 bytes; undefined for an erase */
+export function saysDigest({ receipt: { imageDigest } }: OwnReceipt, root: Uint8Array | undefined): boolean {
+  return imageDigest === (root === undefined ? null : toHex(root));
 }

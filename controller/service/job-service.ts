@@ -13,6 +13,7 @@ import type { JobStore } from '../store/port.ts';
 import { vendorOf, type VendorKeys } from '../store/keys.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
+import type { Verify } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import { wipeInviteState } from '../../shared/tunnel/invite-state.ts';
@@ -24,6 +25,8 @@ export interface JobServiceOptions {
   readonly random: Random;
   readonly log: Log;
   readonly store: JobStore;
+  /** Checks signatures of receipts out of the store. */
+  readonly verify: Verify;
   /** Hashes of the stubs the vendor trusts for a chip, 128 digits each; asked for when a job starts. */
   readonly trustedStubs: (chip: Chip) => readonly string[];
   /** Opens one link to the relay at this address. */
@@ -188,7 +191,7 @@ export class JobService {
    * `attach` at once misses none.
    */
   start({ record, request, keys }: StartRequest): RunningJob {
-    const { clock, random, log, store, trustedStubs, dial } = this.#options;
+    const { clock, random, log, store, verify, trustedStubs, dial } = this.#options;
     const id = jobId(record);
     if (this.#active.has(id)) throw fail('BF-INTERNAL-ARGUMENT', `job ${id} is running`);
     if (!equalBytes(record.room.vendor, vendorOf(keys))) throw fail('BF-USAGE', 'the invite was made with other keys');
@@ -198,6 +201,7 @@ export class JobService {
       random,
       log,
       store,
+      verify,
       keys,
       record,
       image: request.image,

@@ -64,6 +64,7 @@ export class FileJobStore implements JobStore {
       return parseSigned(await this.#readText(this.receiptFile({ job, uid }), 'BF-JOB-UNKNOWN'));
     } catch (error) {
       if (isBlindflashError(error, 'BF-JOB-UNKNOWN')) return undefined;
+      if (isBlindflashError(error, 'BF-JOB-RECEIPT')) throw fail('BF-JOB-STORED-RECEIPT', error.detail, error);
       throw error;
     }
   }

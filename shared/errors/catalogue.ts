@@ -478,6 +478,16 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-JOB-STORED-RECEIPT': {
+    sentence: 'The receipt stored for this job is not one that these keys signed for this job, plan and chip.',
+    remedy:
+      'Find out who can write to the vendor’s folder. Put back the right file, or move this one away: a job that is ' +
+      'not finished earns a new receipt with --resume, a finished one is begun anew.',
+    part: 'job',
+    acts: 'vendor',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-JOB-UNKNOWN': {
     sentence: 'There is no job with this id on this computer.',
     remedy: 'List the jobs with `blindflash receipt list`, or run this on the computer that started the job.',

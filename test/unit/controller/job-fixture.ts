@@ -18,6 +18,7 @@ import { STM32F42X } from '../../../shared/chips/index.ts';
 import { exchangeKeyPair, exchangePublic, signingKeyPair, type Psk } from '../../../shared/crypto/keys.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { publicInviteHash, vendorFingerprint } from '../../../shared/tunnel/invite.ts';
@@ -102,6 +103,7 @@ export class JobFixture {
         random: seeded(`controller ${this.record.uid ?? 'first'}`),
         log: silentLog,
         keys: KEYS,
+        verify: verifyEd25519,
         image,
         allowedStubs: [toHex(STUB_HASH)],
         ...options,

@@ -11,6 +11,7 @@ import { makeKeys } from '../../../controller/store/keys.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-message.ts';
+import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { silentLog, type Link } from '../../../shared/ports.ts';
 import { seeded } from '../shared/support.ts';
 import { sampleImage } from './job-fixture.ts';
@@ -44,6 +45,7 @@ class ServiceFixture {
       random: seeded('service'),
       log: silentLog,
       store,
+      verify: verifyEd25519,
       trustedStubs: () => [toHex(STUB_HASH)],
       dial: () => Promise.resolve(this.#link()),
     });
