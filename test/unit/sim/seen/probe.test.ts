@@ -11,6 +11,7 @@ import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';
 import { StlinkDriver } from '../../../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../../../agent/probe/stlink/webusb-transport.ts';
 import { isBlindflashError } from '../../../../shared/errors/errors.ts';
+import { bytes, hex } from '../probe/probe-fixture.ts';
 import { ChipFixture, FLASH, MS } from '../chip/chip-fixture.ts';
 import { ENTER, peek, poke, program, SeenFixture } from './seen-fixture.ts';
 
@@ -184,11 +185,22 @@ describe('P5: a failed ENTER', () => {
     assert.deepEqual(ends, ['BF-TARGET-NO-POWER', 'connected']);
   });
 
-  it('P5: without EXIT such a probe is mute for the next', () => {
-    const probe = new SeenFixture({}, { identity: 'v3', switches: { failedEnter: 'lingers' } });
-    probe.board.powerOff();
-    assert.equal(probe.status(ENTER), '05');
-    probe.stlink.opened();
-    assert.equal(probe.ask(MODE), '');
+  it('P5: without EXIT such a probe is mute for the next', async () => {
+    const queue = new EventQueue();
+    const stlink = new VirtualStlink({ board: new Board(), identity: 'v3', switches: { failedEnter: 'lingers' } });
+    const transport = new WebUsbTransport(new VirtualUsbDevice({ stlink, queue }), { clock: queue });
+    const send = (text: string): Promise<Uint8Array> => {
+      const whole = new Uint8Array(16);
+      whole.set(bytes(text));
+      return transport.exchange(whole, undefined, 2, 1000);
+    };
+    const twoPrograms = async (): Promise<unknown> => {
+      await transport.open();
+      const entered = hex(await send(ENTER));
+      await transport.close();
+      await transport.open();
+      return [entered, await send(MODE).catch((error: unknown) => isBlindflashError(error) && error.code)];
+    };
+    assert.deepEqual(await queue.drive(twoPrograms()), ['05 00', 'BF-PROBE-TIMEOUT']);
   });
 });

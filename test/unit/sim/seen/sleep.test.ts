@@ -104,8 +104,12 @@ describe('M1: a core in WFI', () => {
     fixture.board.pressButton();
     fixture.ask(NRST_LOW);
     fixture.board.releaseButton();
-    assert.equal(fixture.board.nrstAsserted, true);
+    assert.equal(fixture.board.nrstAsserted, true, 'by the probe');
+    fixture.board.pressButton();
     fixture.ask(NRST_HIGH);
+    fixture.wait(30 * MS);
+    assert.ok(fixture.board.inReset, 'by the button');
+    fixture.board.releaseButton();
     fixture.wait(10 * MS);
     assert.ok(fixture.board.inReset);
     fixture.wait(10 * MS);
@@ -159,11 +163,19 @@ describe('M1: Stop mode', () => {
       [0xe000e014, 0xfff],
       [0xe000e010, 7],
       [0x40003000, 0xcccc],
+      // USART1, 115200 baud, receiver on.
+      [0x40023844, 0x10],
+      [0x40011008, 0x8b],
+      [0x4001100c, 0x2004],
     ] as const;
     const fixture = new SeenFixture({ flash: program([...ticking, ...STOP], ...LOOP_OF_WFI) });
-    fixture.board.uart.receive(Uint8Array.of(1, 2, 3));
+    const { bus, uart } = fixture.board;
+    const counter = bus.read(0xe000e018, 4, 'debugger');
+    uart.receive(Uint8Array.of(1, 2, 3));
     fixture.wait(500 * MS);
     assert.ok(fixture.board.inStop);
+    assert.equal(bus.read(0xe000e018, 4, 'debugger'), counter, 'SysTick');
+    assert.equal(uart.read(0, 4, 'debugger') & 0x20, 0, 'RXNE');
     fixture.wait(20 * MS);
     assert.equal(fixture.board.bus.read(0x40023874, 4, 'debugger') >>> 29, 1, 'IWDGRSTF alone');
   });
