@@ -1,12 +1,9 @@
 // `blindflash sim`: a virtual ST-LINK with a virtual STM32 as a process of its own, for our agent or anybody's tools
 // over the stlink-server protocol (docs/reference/stlink.md §4).
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
-import { Board } from '../../sim/board.ts';
-import type { ChipName } from '../../sim/chips/stm32f4.ts';
-import type { FlashTiming } from '../../sim/peripherals/flash-timing.ts';
+import type { Board } from '../../sim/board.ts';
 import { PROBE_TIMINGS, type ProbeTiming } from '../../sim/stlink/cost.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
-import type { BootMode } from '../../sim/peripherals/syscfg.ts';
 import { serverState } from '../../sim/stlink/server-session.ts';
 import { listenStlinkServer } from '../../sim/stlink/tcp-server.ts';
 import { VirtualStlink } from '../../sim/stlink/virtual-stlink.ts';
@@ -14,29 +11,21 @@ import { listenUsbSocket } from '../../sim/edge/usb-socket.ts';
 import { WallDriver } from '../../sim/edge/wall-driver.ts';
 import type { EventOf } from '../json-events.ts';
 import { print, printJson, printPiece, say } from '../terminal/output.ts';
+import { boardOf, loadOptions, type BoardArguments } from './board-arguments.ts';
 import { obeyLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
-import { boardSwitches, probeSwitches } from './model-flags.ts';
+import { probeSwitches } from './model-flags.ts';
 
 const HOST = '127.0.0.1';
 const SAVE_EVERY_MS = 1000;
 
-export interface SimArguments extends Readonly<Record<string, unknown>> {
+export interface SimArguments extends BoardArguments {
   readonly tcp: number;
   readonly flash: string | undefined;
   readonly stlink: IdentityName;
-  readonly board: ChipName;
-  readonly rdp: 0 | 1 | 2 | undefined;
-  readonly boot: BootMode;
-  readonly 'flash-timing': FlashTiming;
   readonly 'probe-timing': ProbeTiming;
   readonly serial: string | undefined;
-  readonly optcr: string | undefined;
-  readonly optcr1: string | undefined;
-  readonly 'nrst-rise': number;
-  readonly seed: number;
-  readonly strict: boolean;
   readonly uart: boolean;
   readonly json: boolean;
   readonly capture: string | undefined;
@@ -48,7 +37,7 @@ export async function runSim(args: SimArguments): Promise<void> {
   if (!Number.isSafeInteger(args.seed)) throw fail('BF-USAGE', '--seed takes a whole number');
   const board = makeBoard(args);
   const file = args.flash === undefined ? undefined : new FlashFile(args.flash, board);
-  if (setOptions(board, args)) file?.touch();
+  if (loadOptions(board, args)) file?.touch();
   file?.save();
   board.powerOn();
   const capture = args.capture === undefined ? undefined : new CaptureFile(args.capture);
@@ -71,7 +60,7 @@ export async function runSim(args: SimArguments): Promise<void> {
   const quiet = obeyLines(board, process.stdin, (line, known) =>
     report(args, known ? 'control' : 'not understood', line),
   );
-  announce(args, stlink, server.port);
+  announce(args, stlink, driver.serial, server.port);
   await stopSignal();
   quiet();
   clearInterval(saving);
@@ -82,34 +71,8 @@ export async function runSim(args: SimArguments): Promise<void> {
   for (const warning of board.warnings) report(args, 'warning', warning);
 }
 
-/** Option bytes as the command line wants them; true when it wants any. */
-function setOptions(board: Board, { optcr, optcr1, rdp }: SimArguments): boolean {
-  if (optcr !== undefined || optcr1 !== undefined) {
-    board.options.load(optcr === undefined ? board.options.optcr : hexWord('--optcr', optcr), optcr1Of(board, optcr1));
-  }
-  if (rdp !== undefined) board.options.rdpLevel = rdp;
-  return optcr !== undefined || optcr1 !== undefined || rdp !== undefined;
-}
-
-function optcr1Of(board: Board, text: string | undefined): number {
-  return text === undefined ? board.options.optcr1 : hexWord('--optcr1', text);
-}
-
-function hexWord(option: string, text: string): number {
-  if (!/^(0x)?[0-9a-f]{1,8}$/i.test(text)) throw fail('BF-USAGE', `${option} takes up to eight hex digits`);
-  return Number.parseInt(text.replace(/^0x/i, ''), 16);
-}
-
 function makeBoard(args: SimArguments): Board {
-  const board = new Board({
-    chip: args.board,
-    seed: args.seed,
-    strict: args.strict,
-    boot: args.boot,
-    flashTiming: args['flash-timing'],
-    nrstRiseNs: args['nrst-rise'] * 1e6,
-    switches: boardSwitches(args),
-  });
+  const board = boardOf(args);
   if (args.uart) board.uart.onByte = uartPrinter(args);
   return board;
 }
@@ -143,8 +106,8 @@ function kept(work: () => void, tell: (sentence: string) => void): () => void {
   };
 }
 
-function announce(args: SimArguments, stlink: VirtualStlink, port: number): void {
-  const { name, firmware, serial } = stlink.identity;
+function announce(args: SimArguments, stlink: VirtualStlink, serial: string, port: number): void {
+  const { name, firmware } = stlink.identity;
   const chip = args.board.toUpperCase();
   const url = `tcp://${HOST}:${port}`;
   if (args.json) printJson({ event: 'ready', probe: name, firmware, serial, chip, host: HOST, port, url });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import yargs, { type Argv } from 'yargs';
 import { Board } from '../../../../sim/board.ts';
+import { boardOf, loadOptions, type BoardArguments } from '../../../../cli/sim/board-arguments.ts';
 import { control } from '../../../../cli/sim/board-control.ts';
 import { CaptureFile } from '../../../../cli/sim/capture-file.ts';
 import { FlashFile } from '../../../../cli/sim/flash-file.ts';
@@ -42,6 +43,47 @@ describe('controls of the virtual board', () => {
     say(board, '');
     say(board, 'toString');
     assert.deepEqual(told, ['power off true', 'power on true', 'power cycle true', 'reset true', 'toString false']);
+  });
+});
+
+describe('board of the command line', () => {
+  const options = asYargsCommand(SIM).builder as (cli: Argv) => Argv;
+  const parse = (line: string): BoardArguments =>
+    options(yargs(line.split(' ')).exitProcess(false)).parseSync() as unknown as BoardArguments;
+  const made = (line: string): Board => {
+    const board = boardOf(parse(line));
+    loadOptions(board, parse(line));
+    board.powerOn();
+    board.runTo(5e6);
+    return board;
+  };
+
+  it('has the option bytes, the straps and the times that its flags name', () => {
+    const board = made('--board stm32f427xg --optcr 4ffcaaed --optcr1 0x0ff00000 --boot system --flash-timing f429');
+    assert.deepEqual(board.options.words, { user: 0xaaef, wrp1: 0x4ffc, wrp2: 0x0ff0 });
+    assert.equal(board.flash.array.sectors.length, 16);
+    assert.equal(board.core.regs[15]! >>> 16, 0x1fff);
+    assert.equal(made('--optcr 0ffcaaed --rdp 1').options.optcr, 0x0ffc55ec);
+    assert.equal(loadOptions(new Board(), parse('')), false);
+    assert.throws(
+      () => made('--optcr 0x12345678z'),
+      (error) => isBlindflashError(error, 'BF-USAGE'),
+    );
+  });
+
+  it('obeys the held button, the straps and a slow reset line', () => {
+    const board = made('--nrst-rise 40');
+    const say = (line: string): void => control(board, line, () => {});
+    say('reset hold');
+    assert.equal(board.nrstAsserted, true);
+    say('boot0 up');
+    say('reset release');
+    board.runTo(board.time.now + 39e6);
+    assert.ok(board.inReset);
+    board.runTo(board.time.now + 2e6);
+    assert.equal(board.core.regs[15]! >>> 16, 0x1fff);
+    say('boot0 down');
+    assert.equal(board.boot, 'flash');
   });
 });
 
