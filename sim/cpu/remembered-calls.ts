@@ -6,7 +6,7 @@ import type { BoardTime } from '../board-time.ts';
 import type { BusMap } from './bus-map.ts';
 import type { CpuState, Op } from './state.ts';
 
-/** A function by its first instruction, and the bytes that make it what it is. */
+/** A function by its first instruction; it writes the same places of its stack whatever its input. */
 export interface PureFunction {
   readonly entry: number;
   /** What must lie in memory: the whole program, so that a changed one is played and not remembered. */
@@ -26,7 +26,8 @@ interface Left {
   readonly flags: readonly [n: number, z: number, c: number, v: number];
   readonly afterMemory: number;
   readonly output: Uint8Array;
-  readonly stack: Uint8Array;
+  /** What the call wrote below its stack pointer, at the places that every call of the function writes. */
+  readonly stack: readonly number[];
 }
 
 /** A call that takes its time. */
@@ -43,6 +44,8 @@ export class RememberedCalls {
   /** For tests. */
   played = 0;
   repeated = 0;
+  /** Places of the stack, from the lowest byte on, that a call writes; found out by the first. */
+  written: readonly number[] | undefined;
   readonly of: PureFunction;
   readonly #known = new Map<string, Left>();
 
@@ -116,25 +119,48 @@ function begin(calls: RememberedCalls, first: Op, parts: CallParts): Running | u
   if (inputs.includes(undefined)) return undefined;
   if (of.program.bytes.some((byte, i) => program[i] !== byte)) return undefined;
   const registers = new Uint8Array(s.r.buffer, s.r.byteOffset, 4 * (LR + 1));
-  const key = [registers, stack, ...(inputs as Uint8Array[])].map((part) => TEXT.decode(part)).join('');
+  const key = [registers, ...(inputs as Uint8Array[])].map((part) => TEXT.decode(part)).join('');
   const [sp, lr] = [s.r[SP]!, s.r[LR]!];
   let left = calls.find(key);
   if (left === undefined) {
-    left = play(first, parts, { output, stack });
+    const memories = { output, stack, inputs: inputs as Uint8Array[] };
+    const written = (calls.written ??= placesWritten(first, parts, memories));
+    const once = play(first, parts, output);
+    left = { ...once, stack: written.map((place) => stack[place]!) };
     calls.keep(key, left);
-  } else {
-    output.set(left.output);
-    stack.set(left.stack);
   }
+  output.set(left.output);
+  calls.written!.forEach((place, i) => (stack[place] = left.stack[i]!));
   return { left, sp, lr, epoch: parts.epoch(), cycles: left.cycles };
 }
 
+interface Memories {
+  readonly output: Uint8Array;
+  readonly stack: Uint8Array;
+  readonly inputs: readonly Uint8Array[];
+}
+
+/** Plays a call over two stacks that differ in every byte: what is the same on both afterwards, the call wrote. */
+function placesWritten(first: Op, parts: CallParts, { output, stack, inputs }: Memories): readonly number[] {
+  const before = stack.slice();
+  const given = inputs.map((input) => input.slice());
+  const restore = (): void => inputs.forEach((input, i) => input.set(given[i]!));
+  const left = play(first, parts, output);
+  restore();
+  const once = stack.slice();
+  once.forEach((byte, place) => (stack[place] = ~byte));
+  const again = play(first, parts, output);
+  restore();
+  const written = [...once.keys()].filter((place) => stack[place] === once[place]);
+  stack.set(before);
+  if (again.cycles !== left.cycles || again.output.some((byte, i) => byte !== left.output[i])) {
+    throw new Error('remembered calls: the function is not a pure one');
+  }
+  return written;
+}
+
 /** Executes the call to its end, outside of time, and gives the registers back as they were before it. */
-function play(
-  first: Op,
-  { s, time, opAt }: CallParts,
-  { output, stack }: Record<'output' | 'stack', Uint8Array>,
-): Left {
+function play(first: Op, { s, time, opAt }: CallParts, output: Uint8Array): Omit<Left, 'stack'> {
   const { cycles, limit } = time;
   const [before, sp, back] = [s.r.slice(), s.r[SP]!, s.r[LR]! & ~1];
   const flags = [s.n, s.z, s.c, s.v] as const;
@@ -152,7 +178,6 @@ function play(
       flags: [s.n, s.z, s.c, s.v],
       afterMemory: s.afterMemory,
       output: output.slice(),
-      stack: stack.slice(),
     };
   } finally {
     time.limit = limit;

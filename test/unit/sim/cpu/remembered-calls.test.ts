@@ -15,10 +15,13 @@ const MULTIPLY = [0xb510, 0xb082, 0x680b, 0x6814, 0x4363, 0x9301, 0x6003, 0x2064
 /** The same with adds in place of muls. */
 const ADD = MULTIPLY.map((halfword) => (halfword === 0x4363 ? 0x191b : halfword));
 
-const calls = (): RememberedCalls => {
+/** The same with ldr r3,[sp] in place of ldr r3,[r1]. */
+const READ_BELOW = MULTIPLY.map((halfword) => (halfword === 0x680b ? 0x9b00 : halfword));
+
+const calls = (halfwords = MULTIPLY): RememberedCalls => {
   const of: PureFunction = {
     entry: FUNCTION,
-    program: { address: FUNCTION, bytes: new Uint8Array(Uint16Array.from(MULTIPLY).buffer) },
+    program: { address: FUNCTION, bytes: new Uint8Array(Uint16Array.from(halfwords).buffer) },
     inputs: [
       [1, 4],
       [2, 4],
@@ -64,17 +67,32 @@ describe('remembered calls', () => {
     assert.deepEqual([remembered.played, remembered.repeated], [1, 1]);
   });
 
-  it('are played for other input, other registers and another stack below', () => {
+  it('are played for other input and other registers', () => {
     const remembered = calls();
     leftBy(machineWith([6, 7], remembered));
     assert.equal(leftBy(machineWith([6, 8], remembered)).words.at(-1), 48);
     const registers = machineWith([6, 7], remembered);
     registers.core.regs[4] = 0x45;
     assert.equal(leftBy(registers).regs[4], 0x45);
-    const stack = machineWith([6, 7], remembered);
-    stack.write(STACK - 32, 0x1234);
-    assert.equal(leftBy(stack).words[8], 0x1234);
-    assert.deepEqual([remembered.played, remembered.repeated], [4, 0]);
+    assert.deepEqual([remembered.played, remembered.repeated], [3, 0]);
+  });
+
+  it('leave what they do not write below the stack pointer as it is', () => {
+    const remembered = calls();
+    leftBy(machineWith([6, 7], remembered));
+    const stacks = [undefined, remembered].map((of) => {
+      const machine = machineWith([6, 7], of);
+      for (let place = 4; place <= 64; place += 4) machine.write(STACK - place, 0x01010101 * place);
+      return leftBy(machine);
+    });
+    assert.deepEqual(stacks[1], stacks[0]);
+    assert.equal(stacks[0]!.words[10], 0x01010101 * 40);
+    assert.deepEqual([remembered.played, remembered.repeated], [1, 1]);
+  });
+
+  it('refuse a function that reads what it did not write', () => {
+    const remembered = calls(READ_BELOW);
+    assert.throws(() => leftBy(machineWith([6, 7], remembered, READ_BELOW)), /not a pure one/);
   });
 
   it('are none in another program', () => {
