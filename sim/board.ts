@@ -155,6 +155,10 @@ export class Board {
   set boot(mode: BootMode) {
     this.#state.boot = mode;
   }
+  /** BOOT0 to the supply or to ground, BOOT1 low. */
+  strapBoot0(high: boolean): void {
+    this.#state.boot = high ? 'system' : 'flash';
+  }
   get supplyVolts(): number {
     return this.#state.supplyVolts;
   }

@@ -2,7 +2,6 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Board } from '../../sim/board.ts';
-import { BOOT_MODES } from '../../sim/peripherals/syscfg.ts';
 
 /** Board time between `off` and `on` of a power cycle, ns: long enough for every capacitor we pretend to have. */
 const OFF_NS = 50e6;
@@ -17,9 +16,9 @@ const ACTIONS: Readonly<Record<string, { readonly help: string; readonly act: (b
   reset: { help: 'press and release the reset button', act: pressReset },
   'boot0 up': {
     help: 'strap BOOT0 to the supply: the next reset starts system memory',
-    act: (board) => strap(board, BOOT_MODES[1]),
+    act: (board) => board.strapBoot0(true),
   },
-  'boot0 down': { help: 'strap BOOT0 to ground', act: (board) => strap(board, BOOT_MODES[0]) },
+  'boot0 down': { help: 'strap BOOT0 to ground', act: (board) => board.strapBoot0(false) },
   'reset hold': { help: 'press the reset button and keep it down', act: (board) => board.pressButton() },
   'reset release': { help: 'let the reset button go', act: (board) => board.releaseButton() },
 };
@@ -47,10 +46,6 @@ export function obeyLines(board: Board, input: Readable, report: ControlReport):
     lines.close();
     input.destroy();
   };
-}
-
-function strap(board: Board, boot: Board['boot']): void {
-  board.boot = boot;
 }
 
 function powerCycle(board: Board): void {

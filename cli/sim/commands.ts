@@ -1,7 +1,7 @@
 // The command of developers: a virtual probe and board.
 import { command, type OptionTable } from '../command.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
-import { BOOT_MODES } from '../../sim/peripherals/syscfg.ts';
+import type { BootMode } from '../../sim/peripherals/syscfg.ts';
 import type { FlashTiming } from '../../sim/peripherals/flash-timing.ts';
 import type { ProbeTiming } from '../../sim/stlink/cost.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
@@ -29,6 +29,8 @@ const BOARDS = namesOf<ChipName>({
   stm32f401xc: true,
 });
 
+const BOOTS = namesOf<BootMode>({ flash: true, system: true, sram: true });
+
 const BOARD_OPTIONS = {
   tcp: {
     type: 'number',
@@ -43,8 +45,8 @@ const BOARD_OPTIONS = {
   board: { choices: BOARDS, default: 'stm32f427', describe: 'which chip is on the board', group: GROUP },
   rdp: { choices: [0, 1, 2], describe: 'read protection level at start', group: GROUP },
   boot: {
-    choices: BOOT_MODES,
-    default: BOOT_MODES[0],
+    choices: BOOTS,
+    default: BOOTS[0]!,
     describe: 'what the boot pins are strapped to',
     group: GROUP,
   },

@@ -2,9 +2,8 @@
 // (docs/reference/stm32f4.md §2.5).
 import { RegisterBlock, type Context } from './part.ts';
 
-/** What the boot pins choose; the first with both low, the second with BOOT0 high. */
-export const BOOT_MODES = ['flash', 'system', 'sram'] as const;
-export type BootMode = (typeof BOOT_MODES)[number];
+/** What the boot pins choose. */
+export type BootMode = 'flash' | 'system' | 'sram';
 
 const MODES: Readonly<Record<number, BootMode>> = { 0: 'flash', 1: 'system', 3: 'sram' };
 const CODES = { flash: 0, system: 1, sram: 3 } as const;
