@@ -5,7 +5,19 @@ import { AGENT, DOCTOR } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
-import { ERASE, FLASH, INFO, INVITE, KEYGEN, PLAN, RECEIPT, RESET, VERIFY } from './vendor/commands.ts';
+import {
+  ERASE,
+  FLASH,
+  INFO,
+  INVITE,
+  KEYGEN,
+  OPTIONS,
+  PLAN,
+  RECEIPT,
+  RESET,
+  UNLOCK,
+  VERIFY,
+} from './vendor/commands.ts';
 
 export const COMMANDS: readonly CommandDeclaration[] = [
   DEMO,
@@ -16,6 +28,8 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   ERASE,
   INFO,
   RESET,
+  UNLOCK,
+  OPTIONS,
   PLAN,
   INVITE,
   KEYGEN,

@@ -63,6 +63,8 @@ const plan = {
   label: z.string().transform((label): string | ForeignText => foreignText(label)),
 };
 const planShape = z.strictObject(plan).meta({ shape: 'plan' });
+/** FLASH_OPTCR and FLASH_OPTCR1 without lock and start bit. */
+const optionWords = z.strictObject({ optcr: count, optcr1: count });
 const hello = HelloSchema.meta({ shape: 'hello' });
 const receipt = ReceiptSchema.meta({ shape: 'receipt' });
 const customerCopy = CustomerReceiptSchema.meta({ shape: 'customer’s copy' });
@@ -235,6 +237,10 @@ export const JSON_EVENTS = {
       },
       sheet: { when: 'the customer is reading what would be done', fields: z.strictObject({}) },
       consent: { when: 'the customer agreed', fields: z.strictObject({}) },
+      optionBytes: {
+        when: 'the agent has changed option bytes, which it says were and are',
+        fields: z.strictObject({ before: optionWords, after: optionWords }),
+      },
       sealed: {
         when: 'a sealed session with the stub on the chip is confirmed',
         fields: z.strictObject({ uid: hex(12), stubVersion: count, handshake: count }),

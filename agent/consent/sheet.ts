@@ -1,10 +1,21 @@
 // The consent sheet: what the customer is asked to say yes to, in plain lines. Pure.
 // docs/product.md §2, §5; docs/protocol.md §7. Everything foreign on it has gone through plainText.
 import { toHex } from '../../shared/codec/bytes.ts';
-import { findChip, sectorNumber, type Chip, type Sector } from '../../shared/chips/index.ts';
+import {
+  findChip,
+  sectorNumber,
+  OPTCR,
+  sectorProtection,
+  sectorRuns,
+  type Chip,
+  type Sector,
+  type SectorProtection,
+} from '../../shared/chips/index.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
+import { optionChangeLines } from '../../shared/plan/option-changes.ts';
 import { IMAGE_RULES_TEXT, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
+import { protectedSectors } from '../../shared/plan/protection.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
@@ -71,8 +82,16 @@ const PROTECTED_TEXT =
   'The chip is read-protected (level 1). The first access by a probe may have stopped the product on it: switch the board off and ' +
   'on if so.';
 const DATA_TEXT = 'This is data: it is written in order, and what your board starts from is not touched.';
-const LOCK_STEP_TEXT =
-  'Read protection level 1 is set. From then on nobody reads the flash by probe; taking the lock away erases everything.';
+/** A cut option write leaves a chip that does not start (docs/reference/stm32f4.md §4). */
+const OPTION_WRITE_TEXT =
+  'While option bytes are written, for less than a second, do not touch the board, its reset button or its supply: a write that is ' +
+  'cut off leaves a chip that runs nothing until everything on it is erased.';
+
+const LOCK_STEP_TEXTS = [
+  'Read protection level 1 is set. From then on nobody reads the flash by probe. The board does not run until it was switched off and on.',
+  `  ${OPTION_WRITE_TEXT}`,
+  '  The lock is taken away again by a job of the vendor (`blindflash unlock`), which erases everything on the chip.',
+];
 
 /** The sheet of a plan that has been checked against its chip. */
 export function consentSheet(input: SheetInput): ConsentSheet {
@@ -127,9 +146,17 @@ function boardLines({ board, probe }: SheetInput): string[] {
   const chip = findChip(board.devId)?.name ?? 'unknown chip';
   const size = board.flashKiB === 0 ? 'flash size not read' : `${board.flashKiB} KiB of flash`;
   const id = board.uid.every((byte) => byte === 0) ? 'not read' : toHex(board.uid);
+  const { how, sectors } = protectionOf(board);
+  const protection =
+    sectors.length === 0
+      ? []
+      : [
+          `${how === 'write' ? 'Write-protected' : 'Protected against reading and writing (PCROP)'}: ${sectorRuns(sectors)}`,
+        ];
   return [
     `${chip}, DEV_ID ${hex(board.devId, 3)}, revision ${hex(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
     `Unique id ${id}`,
+    ...protection,
     `Probe ${plainText(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
   ];
 }
@@ -139,18 +166,50 @@ function boardLines({ board, probe }: SheetInput): string[] {
 function stepLines(input: SheetInput): string[][] {
   const { plan } = input;
   const steps = [
+    liftStep(input),
     ramStep(input),
     eraseStep(plan),
     rangeStep(plan, 'program'),
     rangeStep(plan, 'digest'),
     bootStep(plan),
+    optionsStep(input),
   ];
   const rest = [
-    plan.lock === 'level 1' ? [LOCK_STEP_TEXT] : [],
+    plan.lock === 'level 1' ? LOCK_STEP_TEXTS : [],
     KINDS[plan.kind].finishes ? [FINAL_TEXTS[plan.finalAction]] : [],
   ];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
   return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];
+}
+
+/** Both option writes of a job that lifts: what is lifted, and whether it comes back. */
+function liftStep({ plan, board }: SheetInput): string[] {
+  const { sectors } = protectedSectors(plan, chipOf(plan), board);
+  if (!plan.flags.includes('lift write protection') || sectors.length === 0) return [];
+  const back = plan.flags.includes('keep lifted') ? 'It stays lifted.' : 'At the end it is put back.';
+  return [
+    `The write protection of ${sectorRuns(sectors)} is lifted: settings (option bytes) of the chip are written. ${back}`,
+    `  ${OPTION_WRITE_TEXT}`,
+  ];
+}
+
+/** Jobs that change option bytes and nothing else. */
+function optionsStep({ plan, board }: SheetInput): string[] {
+  const lines = optionChangeLines(plan).map(([name, text]) => `  ${name}: ${text}`);
+  if (lines.length === 0) return [];
+  if (KINDS[plan.kind].options !== 'freed') {
+    return ['Settings (option bytes) of the chip are changed:', ...lines, `  ${OPTION_WRITE_TEXT}`];
+  }
+  const open = board.rdp === 0 && !(findChip(board.devId)?.banks === 2 && (board.optcr & OPTCR.codeProtection) !== 0);
+  const first = open
+    ? 'The chip is not locked: only what follows is set, and nothing is erased.'
+    : 'EVERYTHING in the flash of the chip is erased, by the chip itself, and its read protection taken away:';
+  return [
+    first,
+    ...lines,
+    `  ${OPTION_WRITE_TEXT}`,
+    '  Then you are asked to switch the board off and on, and that is looked for.',
+  ];
 }
 
 function ramStep({ plan, stubHash }: SheetInput): string[] {
@@ -232,6 +291,13 @@ function hashLines(hash: Uint8Array): string[] {
 }
 
 // ── parts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function protectionOf(board: BoardIdentity): SectorProtection {
+  const chip = findChip(board.devId);
+  return chip === undefined || board.rdp !== 0
+    ? { how: 'write', sectors: [] }
+    : sectorProtection(chip, board.flashKiB, board);
+}
 
 function chipOf(plan: Plan): Chip {
   return findChip(plan.devId) as Chip;

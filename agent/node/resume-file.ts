@@ -10,6 +10,7 @@ import { parseJson } from '../../shared/codec/json.ts';
 import { exchangePublic, psk, type Psk } from '../../shared/crypto/keys.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { holderKey, publicInviteHash, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
+import type { OptionWords } from '../../shared/chips/index.ts';
 import type { AgentMemory, Consent } from '../session/ports.ts';
 import { KnownVendors } from './known-vendors.ts';
 import { listOwned, readOwned, writeOwned, writtenAt } from './owned-file.ts';
@@ -20,6 +21,7 @@ const LARGEST_BYTES = 64 * 1024;
 const CODE = 'BF-JOB-STATE';
 
 const hex = (bytes: number): z.ZodString => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
+const u32 = z.int().min(0).max(0xffffffff);
 const FileSchema = z.strictObject({
   version: z.literal(VERSION),
   expires: z.int().min(0),
@@ -38,6 +40,8 @@ const FileSchema = z.strictObject({
   /** Loads of a stub since that consent. */
   loads: z.int().min(0),
   stubLoaded: z.boolean(),
+  /** nWRP bits that were set and are to be put back. */
+  lifted: z.strictObject({ optcr: u32, optcr1: u32 }).optional(),
 });
 type FileContent = z.infer<typeof FileSchema>;
 
@@ -118,6 +122,10 @@ export class ResumeFile implements AgentMemory {
     return this.#content.stubLoaded;
   }
 
+  get lifted(): OptionWords | undefined {
+    return this.#content.lifted;
+  }
+
   get vendorKnown(): boolean {
     return this.#vendors().has(this.#content.vendor);
   }
@@ -143,6 +151,10 @@ export class ResumeFile implements AgentMemory {
 
   noteStubGone(): void {
     if (this.stubLoaded) this.#save({ stubLoaded: false });
+  }
+
+  noteLifted(bits: OptionWords | undefined): void {
+    this.#save({ lifted: bits });
   }
 
   forget(): void {

@@ -12,12 +12,14 @@ import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
-import { boardAfter, finalStateOf } from './board-state.ts';
+import { boardAfter, boardNow, finalStateOf } from './board-state.ts';
 import { helloOf } from './hello.ts';
 import { acceptEnd } from './job-end.ts';
+import { putProtectionBack } from './lift.ts';
 import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
+import { OptionWork, type OptionWorkOptions } from './option-work.ts';
 import { isSameConsent, Questions } from './questions.ts';
 import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
 import { StubWork } from './stub-work.ts';
@@ -76,6 +78,7 @@ class AgentSession {
   readonly #target: TargetSession;
   readonly #events: TunnelEventQueue;
   readonly #work: StubWork;
+  readonly #optionWork: OptionWork;
   readonly #questions: Questions;
   #phase: SessionPhase = 'opened';
   #peerPresent: boolean | undefined;
@@ -98,6 +101,8 @@ class AgentSession {
     const { vendor } = invite;
     const tunnel = this.#events;
     this.#work = new StubWork({ target: this.#target, memory, stubs, vendor, customer, clock, log, tunnel });
+    const send: OptionWorkOptions['send'] = (message) => this.#events.send(message);
+    this.#optionWork = new OptionWork({ target: this.#target, customer, clock, send });
     const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
     this.#questions = new Questions({ customer, memory, target: this.#target, vendor, expectAnswer });
   }
@@ -125,11 +130,16 @@ class AgentSession {
 
   async #serve(): Promise<Ending> {
     for (;;) {
-      const event = this.#work.pumping ? this.#events.take() : await this.#events.next();
+      const event = this.#pumped !== undefined ? this.#events.take() : await this.#events.next();
       const ending = event === undefined ? undefined : await this.#handle(event);
       if (ending !== undefined) return ending;
-      if (event === undefined) await this.#events.pause(await this.#work.pump());
+      if (event === undefined) await this.#events.pause((await this.#pumped?.pump()) ?? 0);
     }
+  }
+
+  /** Whose work goes on while no message waits. */
+  get #pumped(): StubWork | OptionWork | undefined {
+    return [this.#work, this.#optionWork].find(({ pumping }) => pumping);
   }
 
   async #handle(event: Event): Promise<Ending | undefined> {
@@ -210,6 +220,7 @@ class AgentSession {
     this.#events.send({ name: 'CONSENT', yes: true, planHash: job.hash });
     this.#proposed = { job, told: true };
     await this.#work.begin(job);
+    this.#optionWork.begin(job);
     return this.#afterWork();
   }
 
@@ -322,9 +333,16 @@ class AgentSession {
     const { facts } = this.#work;
     const finalState = finalStateOf(facts, done);
     try {
+      if (done || !['incomplete', 'waiting'].includes(boardNow(facts))) {
+        await putProtectionBack({
+          target: this.#target,
+          memory: this.#options.memory,
+          customer: this.#options.customer,
+        });
+      }
       await this.#target.finish(finalState);
       if (finalState !== 'none') this.#options.memory.noteStubGone();
-      return boardAfter(facts, finalState, done);
+      return this.#optionWork.board === 'untouched' ? boardAfter(facts, finalState, done) : this.#optionWork.board;
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
       return facts.stubLoaded ? 'waiting' : 'unknown';
@@ -333,7 +351,7 @@ class AgentSession {
 
   /** A job that may be gone on with keeps its way back; so does one that waits for its own board. */
   #forget(ending: Ending, board: BoardState): void {
-    const unfinished = board === 'incomplete' || board === 'waiting';
+    const unfinished = board === 'incomplete' || board === 'waiting' || this.#options.memory.lifted !== undefined;
     const otherBoard = ending.error?.code === 'BF-JOB-OTHER-BOARD';
     const ended = ending.result === 'declined' || ending.byVendor === true;
     if (ending.result === 'done' || (ended && !unfinished && !otherBoard)) this.#options.memory.forget();

@@ -40,5 +40,14 @@ export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
  */
 export function boardAfter(facts: BoardFacts, finalState: FinalState, done: boolean): BoardState {
   if (done && facts.plan === undefined) return 'unknown';
-  return finalState === 'run' ? 'running' : boardNow(facts);
+  if (finalState === 'run') return isLocked(facts) ? 'locked' : 'running';
+  return boardNow(facts);
+}
+
+/**
+ * With a lock programmed the flash may be shut from then on, for a debugger is connected: what is in it runs after a
+ * power cycle (docs/reference/stm32f4.md §5).
+ */
+function isLocked({ plan, state }: BoardFacts): boolean {
+  return plan !== undefined && plan.lock !== 'none' && (state === 'locked' || state === 'ended');
 }

@@ -19,7 +19,7 @@ export interface HelloFacts {
 }
 
 export function helloOf({ version, stubs, probe, millivolts, board }: HelloFacts): OwnHello {
-  const { devId, revId, uid, flashKiB, rdp, optcr } = board;
+  const { devId, revId, uid, flashKiB, rdp, optcr, optcr1 } = board;
   const text = (value: string): string => boundedText(value, MOST.text);
   const measured = millivolts !== null && millivolts >= 0 && millivolts <= MOST.millivolts;
   return {
@@ -31,6 +31,6 @@ export function helloOf({ version, stubs, probe, millivolts, board }: HelloFacts
       serial: text(probe.serial ?? ''),
       millivolts: measured ? millivolts : null,
     },
-    target: { devId, revId, uid: toHex(uid), flashKiB, rdp, optcr },
+    target: { devId, revId, uid: toHex(uid), flashKiB, rdp, optcr, optcr1 },
   };
 }

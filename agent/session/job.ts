@@ -1,11 +1,12 @@
 // A JOB as it arrives: read, held against the rules, the board and the installation, before anybody is asked
 // (docs/protocol.md §3, §7, §14; docs/product.md §2).
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { requireChip, type Chip } from '../../shared/chips/index.ts';
+import { isCutWrite, requireChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { kindRow, KINDS } from '../../shared/plan/kinds.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { consentHash } from '../../shared/plan/consent.ts';
+import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
@@ -76,10 +77,10 @@ function requireBoard(plan: Plan, board: BoardIdentity): void {
   if (plan.devId !== board.devId) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
   }
-  if (KINDS[plan.kind].stub && board.rdp !== 0) throw fail('BF-TARGET-RDP1');
-  if (kindRow(plan.kind).options !== 'kept' || plan.flags.includes('lift write protection')) {
-    throw fail('BF-PLAN-OPTIONS', 'this agent does not write option bytes');
+  if (KINDS[plan.kind].stub && board.rdp !== 0) {
+    throw fail(isCutWrite(requireChip(plan.devId), board) ? 'BF-TARGET-OPTIONS-CUT' : 'BF-TARGET-RDP1');
   }
+  requireUnprotected(plan, requireChip(plan.devId), board);
   if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
   }

@@ -1,6 +1,7 @@
 // The ports of the agent's session: the customer who is asked and told, and the memory that outlives the process.
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import { psk, type Psk } from '../../shared/crypto/keys.ts';
+import type { OptionWords } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
@@ -65,6 +66,8 @@ export interface AgentMemory {
   readonly loads: number;
   /** A stub of ours may be running on the board. */
   readonly stubLoaded: boolean;
+  /** The nWRP bits this job has set and not put back; undefined when there are none. */
+  readonly lifted: OptionWords | undefined;
   /** Somebody at this computer has said yes to a job of this vendor before. */
   readonly vendorKnown: boolean;
   /** Each returns when it is stored; a set of secrets in one write. */
@@ -75,6 +78,8 @@ export interface AgentMemory {
   countLoad(): void;
   /** The stub is gone from the board. */
   noteStubGone(): void;
+  /** These nWRP bits are about to be set; undefined: all of them were put back, or need not be. */
+  noteLifted(bits: OptionWords | undefined): void;
   /** The job is over: nothing of it is kept. */
   forget(): void;
 }
@@ -85,6 +90,7 @@ export class ShortMemory implements AgentMemory {
   consent: Consent | undefined;
   loads = 0;
   stubLoaded = false;
+  lifted: OptionWords | undefined;
   vendorKnown = false;
 
   keepSecrets(secrets: readonly Psk[]): void {
@@ -101,6 +107,9 @@ export class ShortMemory implements AgentMemory {
   }
   noteStubGone(): void {
     this.stubLoaded = false;
+  }
+  noteLifted(bits: OptionWords | undefined): void {
+    this.lifted = bits;
   }
   forget(): void {
     this.secrets = [];

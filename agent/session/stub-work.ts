@@ -19,6 +19,7 @@ import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageName, OwnMessage } from '../../shared/tunnel/messages.ts';
 import { boundedText } from '../consent/plain-text.ts';
 import { boardNow, type BoardFacts } from './board-state.ts';
+import { liftProtection } from './lift.ts';
 import { readJob, sameJob, type Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 import { ProgressReporter } from './progress-reporter.ts';
@@ -237,6 +238,7 @@ export class StubWork {
       this.#loadsSpent = true;
       return undefined;
     }
+    await liftProtection(this.#options, job.plan, job.chip);
     customer.say('Starting our program in the RAM of the chip.');
     memory.countLoad();
     this.#stubJob = undefined;

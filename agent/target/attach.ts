@@ -16,6 +16,8 @@ export const CHIP = {
   DBGMCU_APB1_FZ: 0xe0042008,
   DBGMCU_APB2_FZ: 0xe004200c,
   FLASH_OPTCR: 0x40023c14,
+  FLASH_OPTCR1: 0x40023c18,
+  RCC_CSR: 0x40023874,
 } as const satisfies Record<string, number>;
 
 /** DBGMCU_APB1_FZ: both watchdogs stand still while the core is halted, docs/reference/cortex-m-debug.md §4. */
@@ -37,6 +39,8 @@ export interface TargetIdentity {
   readonly deviceId: number;
   readonly revisionId: number;
   readonly optcr: number;
+  /** 0 on a part of one bank. */
+  readonly optcr1: number;
   readonly rdp: 0 | 1 | 2;
   /** 12 bytes as they lie in memory; undefined on a protected chip, where even looking is not gentle. */
   readonly uid: Uint8Array | undefined;
@@ -151,10 +155,11 @@ async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   }
   const { halted, lockedUp } = await core.status();
   const optcr = await probe.readWord(CHIP.FLASH_OPTCR);
+  const optcr1 = row.banks === 2 ? await probe.readWord(CHIP.FLASH_OPTCR1) : 0;
   const rdp = rdpLevel(optcr);
   if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hex(optcr)}`);
   const open = rdp === 0 ? await readOpenIdentity(probe, row) : { uid: undefined, flashKiB: undefined };
-  const chip = { dpidr, apIdr, cpuid, idcode, deviceId, revisionId: idcode >>> 16, optcr, rdp };
+  const chip = { dpidr, apIdr, cpuid, idcode, deviceId, revisionId: idcode >>> 16, optcr, optcr1, rdp };
   return { ...chip, ...open, foundHalted: halted, foundLockedUp: lockedUp };
 }
 

@@ -76,6 +76,7 @@ export interface CoreStatus {
 
 /** Limits we chose; milliseconds. */
 const RESET_MS = 500;
+const HALT_MS = 500;
 const POLL_MS = 1;
 /** How long NRST is held low: far beyond the 20 µs the chip asks for, for the sake of capacitors on the line. */
 const NRST_LOW_MS = 20;
@@ -98,6 +99,13 @@ export class CortexM {
 
   async status(): Promise<CoreStatus> {
     return decodeStatus(await this.#probe.readWord(SCS.DHCSR));
+  }
+
+  /** Stops the core where it is; debug stays enabled. @throws BF-TARGET-NO-HALT */
+  async halt(): Promise<void> {
+    await this.#control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
+    const halted = await this.#poll(HALT_MS, async () => (await this.status()).halted);
+    if (!halted) throw fail('BF-TARGET-NO-HALT', `not halted within ${HALT_MS} ms`);
   }
 
   /** Lets a halted core run on, debug staying enabled. Forgets the reasons of earlier halts. */

@@ -1,7 +1,14 @@
 // The doctor's round: probe, driver, firmware, supply, wiring, chip, protection; each a finding with what to do
 // (docs/product.md §4). Reads identification only, and leaves the board as it was.
 import { asBlindflashError, fail, tell, wordingFor, type ErrorCode } from '../../shared/errors/errors.ts';
-import { findChip } from '../../shared/chips/index.ts';
+import {
+  findChip,
+  isCutWrite,
+  sectorProtection,
+  sectorRuns,
+  type Chip,
+  type OptionWords,
+} from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { attach, restoreDebugState } from './attach.ts';
@@ -43,7 +50,7 @@ async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenera
       const row = findChip(deviceId);
       const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
       yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
-      yield rdp === 0 ? good('protection', 'none (RDP level 0)') : bad('protection', fail('BF-TARGET-RDP1'));
+      yield protection(rdp, row, flashKiB ?? 0, identity);
       yield core(foundHalted, foundLockedUp);
     } finally {
       await restoreDebugState(probe, saved);
@@ -53,6 +60,21 @@ async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenera
   } finally {
     await probe.disconnect();
   }
+}
+
+/** Level and protected sectors, and the state a cut option write leaves, by name. */
+function protection(rdp: 0 | 1 | 2, chip: Chip | undefined, flashKiB: number, words: OptionWords): Finding {
+  if (chip !== undefined && isCutWrite(chip, words)) return bad('protection', fail('BF-TARGET-OPTIONS-CUT'));
+  if (rdp !== 0) return bad('protection', fail('BF-TARGET-RDP1'));
+  const text = 'none (RDP level 0)';
+  if (chip === undefined) return good('protection', text);
+  const known = chip.flashKiB.includes(flashKiB) ? flashKiB : 0;
+  const { how, sectors } = sectorProtection(chip, known, words);
+  if (sectors.length === 0) return good('protection', text);
+  if (how === 'code') return bad('protection', fail('BF-TARGET-PCROP', sectorRuns(sectors)));
+  const remedy = 'A job that erases them is refused unless the vendor plans it with --lift-write-protection.';
+  const what = `RDP level 0; write-protected: ${sectorRuns(sectors)}`;
+  return { what: 'protection', verdict: 'note', text: what, remedy, code: undefined };
 }
 
 function supply(volts: number | undefined): Finding {

@@ -8,6 +8,8 @@ import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.
 import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
+import { readOptionBytes, writeOptionBytes } from './option-bytes.ts';
+import { requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
 import type { StubRegistry } from './stubs.ts';
 import { attach, CHIP, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
 import { CortexM, SCS } from './cortex-m.ts';
@@ -27,6 +29,7 @@ export interface BoardIdentity {
   /** KiB; 0 on a protected chip. */
   readonly flashKiB: number;
   readonly optcr: number;
+  readonly optcr1: number;
   readonly rdp: 0 | 1 | 2;
 }
 
@@ -46,7 +49,7 @@ export interface TargetSessionOptions {
 export type FinalState = FinalAction | 'none';
 
 export type TargetPhase = 'new' | 'opening' | 'attached' | 'loaded' | 'finished' | 'closed';
-export type TargetCall = 'attach' | 'attached' | 'found' | 'startStub' | 'finish' | 'close';
+export type TargetCall = 'attach' | 'attached' | 'found' | 'startStub' | 'changeOptions' | 'finish' | 'close';
 
 /**
  * Phase × call → next phase; a call that is not in the row is a mistake of ours (BF-INTERNAL-ARGUMENT).
@@ -56,12 +59,15 @@ export type TargetCall = 'attach' | 'attached' | 'found' | 'startStub' | 'finish
 export const TARGET_SESSION = {
   new: { attach: 'opening' },
   opening: { attached: 'attached', found: 'loaded', finish: 'finished', close: 'closed' },
-  attached: { startStub: 'loaded', finish: 'finished', close: 'closed' },
-  loaded: { startStub: 'loaded', finish: 'finished', close: 'closed' },
+  attached: { startStub: 'loaded', changeOptions: 'attached', finish: 'finished', close: 'closed' },
+  loaded: { startStub: 'loaded', changeOptions: 'loaded', finish: 'finished', close: 'closed' },
   finished: { finish: 'finished', close: 'closed' },
   closed: { close: 'closed' },
 } as const satisfies Record<TargetPhase, Partial<Record<TargetCall, TargetPhase>>>;
 
+/** RCC_CSR (docs/reference/stm32f4.md §7): power-on reset seen; clears the flags. */
+const RCC_PORRSTF = 1 << 27;
+const RCC_RMVF = 1 << 24;
 /** The stub switched the cycle counter on and measures its own delays by it: not ours to switch off under it. */
 const DEMCR_TRCENA = 1 << 24;
 
@@ -142,6 +148,39 @@ export class TargetSession {
   }
 
   /**
+   * Changes option bytes. `make` is given those of now and says what they become, or undefined for nothing; when it
+   * returns something the core is halted from then on, until `startStub` or `finish`. A board that may have lost its
+   * power is connected anew.
+   * @throws what `make` throws, BF-TARGET-OPTIONS, BF-TARGET-NO-HALT, or what probe and wire bring
+   */
+  async changeOptions(make: (now: OptionWords) => OptionWords | undefined): Promise<OptionWords> {
+    const { probe, clock, log } = this.#options;
+    const chip = requireChip(this.identity.devId);
+    if (this.#phase === 'loaded') await this.#reconnect();
+    this.#go('changeOptions');
+    const now = await readOptionBytes(probe, chip);
+    const wanted = make(now);
+    if (wanted === undefined || sameOptions(now, wanted)) return now;
+    return writeOptionBytes({ probe, clock, log, core: this.#core, chip }, wanted);
+  }
+
+  /** From here on `wasPowerCycled` tells whether the chip lost its power. */
+  async markPower(): Promise<void> {
+    const { probe } = this.#options;
+    await probe.writeWord(CHIP.RCC_CSR, ((await probe.readWord(CHIP.RCC_CSR)) | RCC_RMVF) >>> 0);
+  }
+
+  /**
+   * True when the chip started from a power-on reset since `markPower`. It is connected anew for the look.
+   * @throws what a board without power brings, or the probe
+   */
+  async wasPowerCycled(): Promise<boolean> {
+    await this.#reconnect();
+    const flags = await this.probe.readWord(CHIP.RCC_CSR);
+    return (flags & RCC_PORRSTF) !== 0;
+  }
+
+  /**
    * Debug settings as found, then the final state. While a stub may still run its cycle counter stays on: a reset that
    * fails must not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.
    */
@@ -197,6 +236,7 @@ export class TargetSession {
       uid: copyOf(facts.uid),
       flashKiB: facts.flashKiB,
       optcr: facts.optcr,
+      optcr1: facts.optcr1,
       rdp: rdpLevel(facts.optcr),
     };
     return found;
@@ -243,6 +283,7 @@ function summarise(identity: TargetIdentity): BoardIdentity {
     uid: identity.uid ?? new Uint8Array(12),
     flashKiB: identity.flashKiB ?? 0,
     optcr: identity.optcr,
+    optcr1: identity.optcr1,
     rdp: identity.rdp,
   };
 }

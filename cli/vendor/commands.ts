@@ -93,7 +93,16 @@ const IMAGE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+const LIFT_OPTIONS = {
+  'lift-write-protection': {
+    type: 'boolean',
+    describe: 'lift the write protection (nWRP) of the sectors that are erased; put back at the end',
+  },
+  'keep-lifted': { type: 'boolean', describe: 'with --lift-write-protection: do not put it back' },
+} as const satisfies OptionTable;
+
 const WRITING_OPTIONS = {
+  ...LIFT_OPTIONS,
   lock: {
     choices: ['none', 'rdp1'],
     default: 'none',
@@ -150,6 +159,7 @@ export const ERASE = command({
     ...PLAN_OPTIONS,
     sectors: { type: 'string', describe: 'which, such as 0-3,5', example: '0-3,5' },
     all: { type: 'boolean', describe: 'the whole chip' },
+    ...LIFT_OPTIONS,
   },
   load: async () => (await import('./erase.ts')).runErase,
 });
@@ -168,6 +178,38 @@ export const RESET = command({
   summary: 'reset the chip and let it run',
   options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
   load: async () => (await import('./look.ts')).runReset,
+});
+
+export const UNLOCK = command({
+  name: 'unlock',
+  who: 'vendor',
+  summary: 'take read protection away from the chip, which erases all of it',
+  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
+  examples: [
+    ['$0 unlock --relay wss://relay.example.com', 'the customer types a word, and switches the board off and on'],
+  ],
+  load: async () => (await import('./options-command.ts')).runUnlock,
+});
+
+export const OPTIONS = command({
+  name: 'options',
+  who: 'vendor',
+  summary: 'change option bytes of the chip; info shows them',
+  options: {
+    ...JOB_OPTIONS,
+    ...PLAN_OPTIONS,
+    'brown-out': {
+      choices: ['off', '1', '2', '3'],
+      describe: 'supply below which the chip is held in reset: off, or 1 (2.1 V), 2 (2.4 V), 3 (2.7 V)',
+    },
+    watchdog: { choices: ['hardware', 'software'], describe: 'who starts the independent watchdog' },
+    'stop-mode': { choices: ['allowed', 'reset'], describe: 'reset: entering Stop mode resets the chip' },
+    'standby-mode': { choices: ['allowed', 'reset'], describe: 'reset: entering Standby mode resets the chip' },
+    protect: { type: 'string', describe: 'sectors to write-protect, such as 0-1', example: '0-1' },
+    unprotect: { type: 'string', describe: 'sectors whose write protection ends, such as 0-1', example: '0-1' },
+  },
+  examples: [['$0 options --brown-out 3 --protect 0-1', 'resets the chip below 2.7 V, and protects sectors 0 and 1']],
+  load: async () => (await import('./options-command.ts')).runOptions,
 });
 
 export const PLAN = command({

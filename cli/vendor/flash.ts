@@ -2,13 +2,13 @@
 import type { BootChoice } from '../../controller/plan/boot.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { VendorTerminal } from './vendor-terminal.ts';
-import type { ImageArguments, JobArguments } from './options.ts';
-import { chipNamed, loadImage, parseAddress, planOptions } from './options.ts';
+import type { ImageArguments, JobArguments, LiftArguments } from './options.ts';
+import { chipNamed, liftFlags, loadImage, parseAddress, planOptions } from './options.ts';
 import type { Image } from '../../controller/image/image.ts';
 import type { Chip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 
-export interface FlashArguments extends JobArguments, ImageArguments {
+export interface FlashArguments extends JobArguments, ImageArguments, LiftArguments {
   readonly lock?: 'none' | 'rdp1' | undefined;
   readonly boot?: string | undefined;
   readonly delta?: boolean | undefined;
@@ -40,6 +40,7 @@ export function flashPlan(
     lock: args.lock === 'rdp1' ? 'level 1' : 'none',
     boot: bootChoice(args.boot),
     delta: args.delta,
+    flags: liftFlags(args),
   });
 }
 

@@ -1,6 +1,7 @@
 // Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
 import { CHIP_PROVED } from '../../controller/job/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult } from '../../controller/job/ports.ts';
+import { findChip, optionLines, type OptionWords } from '../../shared/chips/index.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
@@ -104,7 +105,9 @@ function linesFor(event: JobEvent): string[] {
     case 'written':
       return ['Written and verified by the chip.'];
     case 'locked':
-      return ['Lock programmed. It is effective after the board has been switched off and on.'];
+      return ['Lock programmed. The board does not run until it has been switched off and on.'];
+    case 'optionBytes':
+      return optionsLine(event);
     case 'left':
       return [`The agent has let go of the board and says: ${BOARD_STATES[event.agentSays]}.`];
     case 'problem':
@@ -114,6 +117,11 @@ function linesFor(event: JobEvent): string[] {
     default:
       return [];
   }
+}
+
+function optionsLine({ before, after }: Extract<JobEvent, { type: 'optionBytes' }>): string[] {
+  const words = ({ optcr, optcr1 }: OptionWords) => `${hexWord(optcr)}, ${hexWord(optcr1)}`;
+  return [`The agent says: OPTCR, OPTCR1 were ${words(before)} and are ${words(after)}.`];
 }
 
 /** Why an invite is spent, in words for the vendor. */
@@ -154,7 +162,24 @@ export function helloLines({ probe, target, agent }: Hello): string[] {
     `probe    ${kind} ${firmware} ${serial}, ${volts}`,
     `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${target.flashKiB} KiB, ` +
       `RDP level ${target.rdp}, UID ${target.uid}`,
+    ...optionBytesOf(target),
   ];
+}
+
+/** In words, as the agent read them; a line each. */
+function optionBytesOf({ devId, flashKiB, optcr, optcr1 }: Hello['target']): string[] {
+  const chip = findChip(devId);
+  if (chip === undefined) return [];
+  const registers = `OPTCR ${hexWord(optcr)}${chip.banks === 2 ? `, OPTCR1 ${hexWord(optcr1)}` : ''}`;
+  const known = chip.flashKiB.includes(flashKiB) ? flashKiB : 0;
+  return [
+    `options  ${registers}`,
+    ...optionLines(chip, known, { optcr, optcr1 }).map(([name, text]) => `         ${name}: ${text}`),
+  ];
+}
+
+function hexWord(word: number): string {
+  return `0x${word.toString(16).padStart(8, '0')}`;
 }
 
 export function receiptLines(receipt: Receipt): string[] {

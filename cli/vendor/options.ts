@@ -8,6 +8,7 @@ import type { PlanOptions } from '../../controller/plan/compile.ts';
 import type { VendorArguments } from './vendor-terminal.ts';
 import { CHIPS, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import type { PlanFlag } from '../../shared/plan/plan.ts';
 import type { AnyMode } from '../../shared/plan/modes.ts';
 
 export interface PlanArguments {
@@ -18,6 +19,12 @@ export interface PlanArguments {
   readonly mode?: AnyMode | undefined;
   readonly 'minimum-mode'?: AnyMode | undefined;
   readonly halt?: boolean | undefined;
+}
+
+/** Of the commands that erase. */
+export interface LiftArguments {
+  readonly 'lift-write-protection'?: boolean | undefined;
+  readonly 'keep-lifted'?: boolean | undefined;
 }
 
 export interface ImageArguments {
@@ -57,6 +64,13 @@ export function planOptions(args: PlanArguments, job: Uint8Array, flashKiB: numb
     minimumMode: args['minimum-mode'],
     finalAction: args.halt === undefined ? undefined : args.halt ? 'halt' : 'run',
   };
+}
+
+/** What the plan asks for beside its kind. @throws BF-USAGE */
+export function liftFlags(args: LiftArguments): PlanFlag[] {
+  const [lift, keep] = [args['lift-write-protection'] === true, args['keep-lifted'] === true];
+  if (keep && !lift) throw fail('BF-USAGE', '--keep-lifted goes with --lift-write-protection');
+  return [...(lift ? (['lift write protection'] as const) : []), ...(keep ? (['keep lifted'] as const) : [])];
 }
 
 /** Reads the image, of one file or of several. @throws BF-IMAGE-* */

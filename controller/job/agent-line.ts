@@ -124,6 +124,7 @@ const WAITED: Readonly<Record<keyof Timeouts, string>> = {
   hello: 'the agent did not introduce itself',
   code: 'nobody typed the code',
   consent: 'nobody answered',
+  optionWrite: 'the agent did not say what the option bytes are',
   sealed: 'the chip did not begin a sealed session',
   ownHandshake: 'the chip did not begin a sealed session by itself',
   work: 'the chip did not go on',

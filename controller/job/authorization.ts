@@ -7,6 +7,7 @@ import type { JobRecorder } from './job-recorder.ts';
 import type { JobEvent, JobOptions } from './ports.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
@@ -46,6 +47,8 @@ export class Authorization {
       throw fail('BF-PLAN-HASH', 'the agent answered for another plan');
     }
     if (!consent.yes) throw fail('BF-JOB-DECLINED');
+    // A chip that is freed of its lock erases itself, and proves nothing afterwards.
+    if (KINDS[this.#plan.kind].options === 'freed') void this.#recorder.changed('incomplete');
     this.#emit({ type: 'consent' });
   }
 

@@ -1,10 +1,11 @@
 // What the controller checks before it believes that the right board is at the other end: of the agent's HELLO, and of
 // what the stub itself read (docs/protocol.md §6, §8).
 import { toHex } from '../../shared/codec/bytes.ts';
-import type { Chip } from '../../shared/chips/index.ts';
+import { isCutWrite, requireChip as requireChipRow, type Chip, type OptionWords } from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
+import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { modeRow } from '../../shared/plan/modes.ts';
 import { KEY_KINDS, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
@@ -12,6 +13,11 @@ import type { Hello } from '../../shared/tunnel/bodies.ts';
 /** Kinds that put a stub on the chip; info and reset do without. */
 export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
   return KINDS[kind].stub;
+}
+
+/** Kinds that change option bytes: the agent writes them. */
+export function changesOptions({ kind }: Pick<Plan, 'kind'>): boolean {
+  return KINDS[kind].options !== 'kept';
 }
 
 /**
@@ -30,11 +36,17 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   // A protected chip does not tell its flash size: its protection is the news, not the missing number.
   requireChip(plan, devId, rdp === 0 ? flashKiB : plan.flashKiB);
   if (!usesStub(plan)) return;
-  if (rdp !== 0) throw fail(RDP_REFUSALS[rdp], `OPTCR 0x${hello.target.optcr.toString(16)}`);
-  requireBank1(plan, hello.target.optcr);
+  requireOpen(rdp, plan, hello.target);
+  requireUnprotected(plan, requireChipRow(plan.devId), hello.target);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
     throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
   }
+}
+
+function requireOpen(level: 0 | 1 | 2, { devId }: Plan, words: OptionWords): void {
+  if (level === 0) return;
+  const cut = isCutWrite(requireChipRow(devId), words);
+  throw fail(cut ? 'BF-TARGET-OPTIONS-CUT' : RDP_REFUSALS[level], `OPTCR 0x${words.optcr.toString(16)}`);
 }
 
 /** Stubs of this major version are spoken to. */
@@ -52,8 +64,9 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   }
   requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
   const level = protectionLevel(facts.optcr);
-  if (level !== 0) throw fail(RDP_REFUSALS[level], `OPTCR 0x${facts.optcr.toString(16)}`);
-  requireBank1(plan, facts.optcr);
+  requireOpen(level, plan, facts);
+  // What was to be lifted is lifted before the stub reads it.
+  requireUnprotected({ ...plan, flags: [] }, requireChipRow(plan.devId), facts);
   if (uid !== undefined && toHex(facts.uid) !== uid) {
     throw fail('BF-JOB-OTHER-BOARD', `unit ${toHex(facts.uid)} instead of ${uid}`);
   }
@@ -78,16 +91,6 @@ function requireSameChip(facts: StubFacts, told: Hello['target']): void {
 export function protectionLevel(optcr: number): 0 | 1 | 2 {
   const code = (optcr >>> 8) & 0xff;
   return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
-}
-
-/**
- * OPTCR.BFB2 (RM0090 §2.4, §3.9.10): what is in bank 2 would start, and which bank a sector number
- * then means is not known.
- */
-const BFB2 = 0x10;
-
-function requireBank1({ kind }: Plan, optcr: number): void {
-  if (KINDS[kind].writes && (optcr & BFB2) !== 0) throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${optcr.toString(16)}`);
 }
 
 function requireChip(plan: Plan, devId: number, flashKiB: number): void {

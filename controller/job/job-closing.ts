@@ -1,7 +1,7 @@
 // How a job takes leave of its agent: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
-import type { JobOptions } from './ports.ts';
+import type { JobOptions, JobTunnel } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
 import { detailForPeer, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
@@ -35,6 +35,12 @@ export class JobClosing {
   /** True when the agent has heard that the job is over and has let go of the board: nobody has to come back. */
   get over(): boolean {
     return this.#begun && this.#left !== undefined;
+  }
+
+  /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
+  async endRoom(tunnel: JobTunnel, spent: boolean): Promise<void> {
+    if (this.over || spent) await tunnel.spend('vendor').catch(() => {});
+    if (this.#recorder.record.room.invite.spent !== undefined) tunnel.revoke();
   }
 
   /** The agent has let go of the board: what it says of it is its own word. The first one counts. */

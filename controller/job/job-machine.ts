@@ -6,7 +6,8 @@ import type { Limit } from './waiting.ts';
 import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
 
 /** Messages of the agent that a phase may wait for. */
-const MESSAGES = ['HELLO', 'CONSENT', 'SEALED1', 'SEALED3'] as const satisfies readonly (Input & MessageName)[];
+const MESSAGES = ['HELLO', 'CONSENT', 'OPTIONS', 'SEALED1', 'SEALED3'] as const satisfies readonly (Input &
+  MessageName)[];
 
 export type AwaitableMessage = Extract<TunnelMessage, { readonly name: (typeof MESSAGES)[number] }>;
 

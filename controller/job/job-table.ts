@@ -9,6 +9,7 @@ export const PHASES = {
   recalling: 'an earlier process had finished the job and could not say so: its receipt is read',
   code: 'no key of the chip is on record: the vendor types the code of this tunnel, before JOB',
   consent: 'JOB is sent; the customer reads the plan',
+  optionWrite: 'the customer agreed to other option bytes: the agent writes them and says what they are',
   pausing: 'after trouble with the board, a moment before a new sealed session is asked for',
   ownOffer: 'a resumed job gives the agent a moment to offer a sealed session (M1) by itself',
   offer: 'an M1 is due',
@@ -23,7 +24,14 @@ export const PHASES = {
 export type Phase = keyof typeof PHASES;
 
 /** Phases in which no sealed work has begun since the last HELLO. */
-export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'recalling', 'code', 'consent']);
+export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>([
+  'waiting',
+  'hello',
+  'recalling',
+  'code',
+  'consent',
+  'optionWrite',
+]);
 
 /** Phases in which nothing has shown yet that the agent is the customer's. */
 export const UNPROVED: ReadonlySet<Phase> = new Set<Phase>(['waiting', 'hello', 'code']);
@@ -33,6 +41,7 @@ export const INPUTS = {
   tunnel: 'a tunnel is confirmed, the first or a new one',
   HELLO: 'the agent begins',
   CONSENT: 'the customer’s answer',
+  OPTIONS: 'the option bytes before and after, as the agent says',
   SEALED1: 'M1 of the chip',
   SEALED3: 'M3 of the chip',
   LEFT: 'the agent has let go of the board',
@@ -53,7 +62,8 @@ export const TRANSITIONS = {
   present: ['code', 'consent', 'recalling'],
   settleCode: ['consent'],
   sayFarewell: ['farewell'],
-  compareConsent: ['pausing', 'ownOffer', 'offer', 'farewell'],
+  compareConsent: ['pausing', 'ownOffer', 'offer', 'optionWrite', 'farewell'],
+  takeOptions: ['farewell'],
   restart: ['pausing', 'offer'],
   requestOffer: ['offer'],
   takeNewOffer: ['ownOffer'],
@@ -98,6 +108,7 @@ export const JOB_TABLE: Readonly<Record<Phase, Row>> = {
   recalling: { recalled: take('sayFarewell'), failure: take('end') },
   code: { ...ANEW, answer: take('settleCode'), trouble: remember, ...OPEN },
   consent: { ...ANEW, CONSENT: take('compareConsent'), SEALED1: keep, trouble: remember, ...OPEN },
+  optionWrite: { ...ANEW, OPTIONS: take('takeOptions'), trouble: remember, ...OPEN },
   pausing: { ...SEALING, timeout: take('requestOffer'), SEALED1: keep },
   ownOffer: { ...SEALING, SEALED1: take('answerOffer'), timeout: take('requestOffer') },
   offer: { ...SEALING, SEALED1: take('answerOffer') },

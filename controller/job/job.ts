@@ -6,7 +6,7 @@ import { Authorization } from './authorization.ts';
 import { CodeQuestion } from './code-question.ts';
 import { DeviceApproval } from './device-approval.ts';
 import { FloodGuard } from './flood.ts';
-import { usesStub } from './checks.ts';
+import { changesOptions, usesStub } from './checks.ts';
 import { JobClosing } from './job-closing.ts';
 import { JobWork } from './job-work.ts';
 import type { JobRecord } from './job-record.ts';
@@ -209,6 +209,10 @@ class Job {
       this.#authorization.compareConsent(message);
       return this.#afterConsent();
     },
+    takeOptions: ({ before, after }: MessageOf<'OPTIONS'>) => {
+      this.#emit({ type: 'optionBytes', before, after });
+      return 'farewell';
+    },
     settleCode: () => this.#sayJob(),
     restart: (trouble: Trouble) => this.#restart(trouble),
     requestOffer: () => {
@@ -263,6 +267,7 @@ class Job {
 
   /** Everybody has agreed: the first sealed session, for kinds that need one; a resumed job's agent may begin it. */
   #afterConsent(): After<'compareConsent'> {
+    if (changesOptions(this.#authorization.plan)) return 'optionWrite';
     if (!usesStub(this.#authorization.plan)) return 'farewell';
     const trouble = this.#sessions.takeEarlyTrouble();
     if (trouble !== undefined) return this.#restart(trouble);
@@ -304,6 +309,7 @@ class Job {
     recalling: () =>
       void this.#recorder.recallReceipt().then(() => this.#machine.take('recalled'), this.#machine.failed),
     consent: () => this.#machine.awaitMessage(this.#line.limit('consent', 'BF-TUNNEL-TIMEOUT')),
+    optionWrite: () => this.#machine.awaitMessage(this.#line.limit('optionWrite', 'BF-TUNNEL-TIMEOUT')),
     code: () => this.#askCode(),
     deviceCode: () => this.#askCode(),
     pausing: () => this.#pause(),
@@ -365,18 +371,11 @@ class Job {
     this.#closing.warnIfUnanswered();
     this.#line.close();
     this.#sessions.drop();
-    await this.#endRoom();
+    await this.#closing.endRoom(this.#tunnel, this.#error !== undefined && endsInvite(this.#error));
     this.#tunnel.close();
     await this.#recorder.saved();
     if (this.#error === undefined) this.#resolve(this.#result(durationMs));
     else this.#reject(withBoard(this.#error, this.record));
-  }
-
-  /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
-  async #endRoom(): Promise<void> {
-    const over = this.#closing.over || (this.#error !== undefined && endsInvite(this.#error));
-    if (over) await this.#tunnel.spend('vendor').catch(() => {});
-    if (this.record.room.invite.spent !== undefined) this.#tunnel.revoke();
   }
 
   #result(durationMs: number): JobResult {

@@ -3,6 +3,7 @@ import type { Image } from '../image/image.ts';
 import type { ChipProved, JobRecord } from './job-record.ts';
 import type { RunStore } from '../store/port.ts';
 import type { ExchangeKeyPair, SigningKeyPair, Verify } from '../../shared/crypto/keys.ts';
+import type { OptionWords } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
@@ -61,6 +62,8 @@ export type JobEvent =
   /** The customer is looking at the consent sheet. */
   | { readonly type: 'sheet' }
   | { readonly type: 'consent' }
+  /** The agent has changed option bytes, and says what they were and are. */
+  | { readonly type: 'optionBytes'; readonly before: OptionWords; readonly after: OptionWords }
   /** A sealed session with the stub is confirmed. */
   | { readonly type: 'sealed'; readonly uid: string; readonly stubVersion: number; readonly handshake: number }
   | { readonly type: 'erased'; readonly sector: number }
@@ -140,6 +143,8 @@ export interface Timeouts {
   readonly code: number;
   /** For the customer's yes. */
   readonly consent: number;
+  /** For option bytes to be written, and the board to be switched off and on. */
+  readonly optionWrite: number;
   /** For the stub's handshake. */
   readonly sealed: number;
   /** For a sealed handshake the agent begins by itself when the job is resumed. */
@@ -170,6 +175,7 @@ export const TIMEOUTS: Timeouts = {
   hello: 60_000,
   code: 30 * 60_000,
   consent: 60 * 60_000,
+  optionWrite: 20 * 60_000,
   sealed: 120_000,
   ownHandshake: 5_000,
   work: 90_000,

@@ -2,9 +2,27 @@
 import { endOf, type Segment } from '../image/segments.ts';
 import { checkImageFits, type Image } from '../image/image.ts';
 import { chooseBootWords, withBootWords, type BootChoice } from './boot.ts';
-import { sectorAt, sectorNumber, sectorsOf, type Chip, type Sector, type Width } from '../../shared/chips/index.ts';
+import {
+  commonBits,
+  unlockableBits,
+  unlockedValue,
+  sectorAt,
+  sectorNumber,
+  sectorsOf,
+  type Chip,
+  type Sector,
+  type Width,
+} from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { NO_OPTIONS, PLAN_LIMITS, type FinalAction, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
+import {
+  NO_OPTIONS,
+  PLAN_LIMITS,
+  type FinalAction,
+  type OptionChange,
+  type PlanFlag,
+  type Plan,
+  type PlanKind,
+} from '../../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
@@ -23,6 +41,7 @@ export interface PlanOptions {
   readonly label?: string | undefined;
   readonly idleLimitMs?: number | undefined;
   readonly finalAction?: FinalAction | undefined;
+  readonly flags?: readonly PlanFlag[] | undefined;
   /** Trust mode asked for; host-blind is the one this version has. */
   readonly mode?: AnyMode | undefined;
   /** The weakest trust mode the firmware's policy allows. */
@@ -81,6 +100,20 @@ export function compileInfo(chip: Chip, options: PlanOptions): Plan {
 /** Job of kind reset: the board is reset and runs what is in its flash. */
 export function compileReset(chip: Chip, options: PlanOptions): Plan {
   return checked(chip, common('reset', chip, { ...options, flashKiB: options.flashKiB ?? 0 }));
+}
+
+/** Job of kind unlock: level 0, and nothing write-protected or set that would keep the chip from starting bank 1. */
+export function compileUnlock(chip: Chip, options: PlanOptions): Plan {
+  const flashKiB = options.flashKiB ?? 0;
+  const mask = unlockableBits(chip, flashKiB);
+  const freed = { mask, value: commonBits(mask, unlockedValue(chip, flashKiB)) };
+  return checked(chip, { ...common('unlock', chip, { ...options, flashKiB }), options: freed });
+}
+
+/** Job of kind options: the bits the vendor chose. */
+export function compileOptions(chip: Chip, options: PlanOptions & { readonly change: OptionChange }): Plan {
+  const { change, flashKiB = 0 } = options;
+  return checked(chip, { ...common('options', chip, { ...options, flashKiB }), options: change });
 }
 
 // ── ranges and sectors ────────────────────────────────────────────────────────────────────────────────────────────
@@ -183,7 +216,7 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
     widest: 'x32',
     lock: 'none',
     finalAction: options.finalAction ?? KINDS[kind].finalAction,
-    flags: [],
+    flags: options.flags ?? [],
     options: NO_OPTIONS,
     ranges: [],
     label: options.label ?? '',

@@ -10,6 +10,7 @@ import { quotable } from '../../shared/codec/foreign-text.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
+import { optionChangeLines } from '../../shared/plan/option-changes.ts';
 import { LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 
 /** Lines without ends. With the image it says what of its files is left out and why its boot words are those. */
@@ -25,6 +26,8 @@ export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
       `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
     ),
     ...(KINDS[plan.kind].boots ? hanging('boot     ', describeBoot(plan, chip, image)) : []),
+    ...flagLines(plan),
+    ...optionChangeLines(plan).map(([name, text]) => `set      ${name}: ${text}`),
     ...(KINDS[plan.kind].boots ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
     ...(KINDS[plan.kind].finishes ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`] : []),
     ...describeTimes(plan, chip),
@@ -46,6 +49,13 @@ export function describeTrust(plan: Plan): string[] {
 /** A heading, and further lines below what follows it. */
 function hanging(heading: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => (index === 0 ? heading : ' '.repeat(heading.length)).concat(line));
+}
+
+/** What becomes of write protection in a job that erases. */
+function flagLines({ flags }: Plan): string[] {
+  if (!flags.includes('lift write protection')) return [];
+  const back = flags.includes('keep lifted') ? 'and stays lifted' : 'and is put back at the end';
+  return [`lift     write protection of these sectors, if any: it is lifted ${back}`];
 }
 
 function describeSector(index: number, plan: Plan, chip: Chip): string {

@@ -5,6 +5,7 @@ import { STM32F4 } from './stm32f4.ts';
 
 export * from './chip.ts';
 export * from './option-bits.ts';
+export * from './option-words.ts';
 export { STM32F42X } from './stm32f4.ts';
 
 export const CHIPS: readonly Chip[] = STM32F4;

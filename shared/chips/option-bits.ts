@@ -78,3 +78,33 @@ function existingWriteProtection(chip: Chip, flashKiB: number): OptionWords {
   const sectors = flashKiB === 0 ? sectorsOf(chip) : sectorsOf(chip, flashKiB);
   return writeProtectionBits(sectors.map(({ index }) => index));
 }
+
+/** What the words become when these bits are changed. */
+export function withOptionBits(now: OptionWords, mask: OptionWords, value: OptionWords): OptionWords {
+  return {
+    optcr: ((now.optcr & ~mask.optcr) | value.optcr) >>> 0,
+    optcr1: ((now.optcr1 & ~mask.optcr1) | value.optcr1) >>> 0,
+  };
+}
+
+/** What keeps sectors from being written: nWRP alone, or PCROP, which keeps them from being read as well. */
+export interface SectorProtection {
+  readonly how: 'write' | 'code';
+  /** Ascending. */
+  readonly sectors: readonly number[];
+}
+
+/**
+ * The sectors these words protect: a bit of 0 is write protection, with SPRMOD set a bit of 1 is PCROP (RM0090
+ * §3.7.5).
+ */
+export function sectorProtection(chip: Chip, flashKiB: number, { optcr, optcr1 }: OptionWords): SectorProtection {
+  const how = chip.banks === 2 && (optcr & OPTCR.codeProtection) !== 0 ? 'code' : 'write';
+  const isSet = (sector: number): boolean => {
+    const bits = writeProtectionBits([sector]);
+    return ((bits.optcr & optcr) | (bits.optcr1 & optcr1)) !== 0;
+  };
+  const all = flashKiB === 0 ? sectorsOf(chip) : sectorsOf(chip, flashKiB);
+  const sectors = all.map(({ index }) => index).filter((index) => isSet(index) === (how === 'code'));
+  return { how, sectors };
+}

@@ -1049,6 +1049,13 @@ export const ERRORS = {
     retry: 'board',
     endsJob: false,
   },
+  'BF-TARGET-NO-POWER-CYCLE': {
+    sentence: 'The option bytes are written, but the board was not seen being switched off and on.',
+    remedy: 'Switch the board off and on. If it has another supply (USB, battery), take that away, too.',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-TARGET-NO-RANDOM': {
     sentence:
       'This type of chip has no random generator, so it cannot make a key, and no sealed image can be sent to it.',
@@ -1073,9 +1080,43 @@ export const ERRORS = {
     retry: 'board',
     endsJob: false,
   },
+  'BF-TARGET-OPTIONS': {
+    sentence: 'The option bytes of the chip could not be written as agreed.',
+    remedy:
+      'Leave the board powered and start the agent again with the same invite; `blindflash doctor` says what they are now.',
+    vendor: {
+      remedy: 'Let the customer run `blindflash doctor`, which says what they are now, and start again with --resume.',
+    },
+    part: 'target',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-TARGET-OPTIONS-CUT': {
+    sentence:
+      'The option bytes of the chip are erased: writing them was cut off by a reset or by the supply. The chip is locked and runs nothing.',
+    remedy: 'The vendor’s `blindflash unlock` cures it; what was in the flash is lost with it.',
+    vendor: { remedy: '`blindflash unlock` cures it; what was in the flash is lost with it.' },
+    acts: 'anybody',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-TARGET-PCROP': {
+    sentence: 'Sectors of this job are protected against reading and writing (PCROP, option bit SPRMOD).',
+    remedy: 'Only the vendor’s `blindflash unlock` takes that away, and it erases the whole chip.',
+    vendor: { remedy: 'Only `blindflash unlock` takes that away, and it erases the whole chip.' },
+    acts: 'anybody',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-TARGET-RDP1': {
     sentence: 'The chip is read-protected (RDP level 1).',
-    remedy: 'It has been locked before; only a job that erases everything (regression to level 0) can go on.',
+    remedy:
+      'It was locked before. The vendor’s `blindflash unlock` takes the lock away and erases everything on the chip.',
+    vendor: {
+      remedy: 'It was locked before. `blindflash unlock` takes the lock away and erases everything on the chip.',
+    },
     acts: 'anybody',
     part: 'target',
     retry: 'never',
@@ -1102,6 +1143,18 @@ export const ERRORS = {
     part: 'target',
     retry: 'access',
     endsJob: false,
+  },
+  'BF-TARGET-WRITE-PROTECTED': {
+    sentence: 'Sectors this job would erase are write-protected by option bytes of the chip.',
+    remedy: 'Tell the vendor: he decides whether the job may lift the protection. There is nothing to do at the board.',
+    vendor: {
+      remedy:
+        'Plan the job with --lift-write-protection, which puts the protection back at the end, or spare the sectors.',
+    },
+    acts: 'anybody',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
   },
   'BF-TARGET-WRONG-CHIP': {
     sentence: 'The chip is not one this job can work with.',

@@ -50,6 +50,10 @@ export const CHIP_ERRORS = {
 
 const BY_NUMBER = new Map<number, ChipErrorRow>(Object.values(CHIP_ERRORS).map((row) => [row.number, row]));
 
+/** FLASH_SR.WRPERR (RM0090 §3.9.4): the sector is protected, and the operation was not begun. */
+const WRPERR = 0x10;
+const REFUSED_BY_PROTECTION = 'BF-TARGET-WRITE-PROTECTED' satisfies ErrorCode;
+
 /**
  * ERROR and DETAIL as a coded error, or undefined for a number no stub of this version writes.
  * @param reporter opens the error's detail, for example `the chip reports: `.
@@ -57,6 +61,7 @@ const BY_NUMBER = new Map<number, ChipErrorRow>(Object.values(CHIP_ERRORS).map((
 export function chipError(number: number, detail: number, reporter = ''): BlindflashError | undefined {
   const row = BY_NUMBER.get(number);
   if (row === undefined) return undefined;
+  const code = number === CHIP_ERRORS.flashError.number && (detail & WRPERR) !== 0 ? REFUSED_BY_PROTECTION : row.code;
   const particulars = row.detail === '' ? '' : `: ${row.detail} 0x${detail.toString(16).padStart(8, '0')}`;
-  return fail(row.code, `${reporter}${row.what}${particulars}`);
+  return fail(code, `${reporter}${row.what}${particulars}`);
 }

@@ -104,7 +104,7 @@ export function receiptStatement(mode: PlanMode, source: 'stub' | 'vendor', once
 
 export const LOCK_TEXTS = {
   none: 'This image can be read out afterwards: the plan does not lock the chip.',
-  'level 1': 'Lock programmed: effective after a power cycle. Switch the board off and on.',
+  'level 1': 'Lock programmed. Switch the board off and on; until then it does not run.',
 } as const;
 
 /** Said on every sheet of a job that writes: what consent to an image means. */

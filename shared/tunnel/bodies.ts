@@ -21,6 +21,7 @@ export const BOARD_STATES = {
   erased: 'the sectors agreed to were erased; the board starts only if what is left in its flash can',
   written: 'the complete image is in flash',
   waiting: 'the chip waits with the program for its RAM; leave it powered',
+  locked: 'the complete image is in flash and locked; the board runs it once it has been switched off and on',
   running: 'the board was reset and runs what is in its flash',
   unknown: 'the state of the board is not known',
 } as const;
@@ -47,6 +48,8 @@ export const HelloSchema = z.strictObject({
     flashKiB: u16,
     rdp: z.union([z.literal(0), z.literal(1), z.literal(2)]),
     optcr: u32,
+    /** 0 where there is no second bank. */
+    optcr1: u32,
   }),
 });
 export type Hello = z.output<typeof HelloSchema>;

@@ -2,6 +2,7 @@
 // each, JSON bodies by schema.
 import { z } from 'zod';
 import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
+import type { OptionWords } from '../chips/option-bits.ts';
 import { parseJson } from '../codec/json.ts';
 import { fail } from '../errors/errors.ts';
 import { SEALED_BYTES } from '../sealed/protocol.ts';
@@ -63,6 +64,8 @@ export interface MessageFields {
   BYE: { readonly done: true; readonly customer: Customer } | { readonly done: false; readonly failure: Failure };
   LEFT: { readonly left: Left };
   SHEET: Empty;
+  /** What the agent says the option bytes were and are, in a job that changes them. Not authenticated. */
+  OPTIONS: { readonly before: OptionWords; readonly after: OptionWords };
 }
 
 export type MessageName = keyof MessageFields;
@@ -187,6 +190,16 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
     decode: (reader) => ({ left: fromJson(LeftSchema, reader) }),
   },
   SHEET: { type: 0x0f, from: 'agent', ...empty },
+  OPTIONS: {
+    type: 0x10,
+    from: 'agent',
+    encode: (writer, { before, after }) =>
+      writer.u32(before.optcr).u32(before.optcr1).u32(after.optcr).u32(after.optcr1),
+    decode: (reader) => ({
+      before: { optcr: reader.u32(), optcr1: reader.u32() },
+      after: { optcr: reader.u32(), optcr1: reader.u32() },
+    }),
+  },
 };
 
 const NAME_OF = new Map(Object.entries(MESSAGES).map(([name, row]) => [row.type, name as MessageName]));

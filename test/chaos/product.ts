@@ -1,14 +1,13 @@
 // A chaos run's product: as processes that come and go, with the two people who start them again.
 // Only what a disk would keep outlives a process: the vendor's record and receipts, the customer's resume file.
 import { createHash } from 'node:crypto';
-import type { AgentMemory, AgentOutcome } from '../../agent/session/ports.ts';
+import type { AgentOutcome } from '../../agent/session/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
 import { jobId, type RoomRecord } from '../../controller/job/job-record.ts';
 import { formatJob, parseJob } from '../../controller/store/job-form.ts';
 import type { CodeAsked, JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';
 import { cleanText } from '../../shared/codec/foreign-text.ts';
-import { psk } from '../../shared/crypto/keys.ts';
 import { asBlindflashError } from '../../shared/errors/errors.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
@@ -22,6 +21,7 @@ import { Dice } from './dice.ts';
 import { Net, type Weather } from './net.ts';
 import { ReplyWatch, tapProbe, type Tampering } from './probe-tap.ts';
 import { VirtualProcess } from './process.ts';
+import { ResumeFileTwin } from './resume-file-twin.ts';
 
 /** Patience of the two people: how often each starts his program again. */
 const MOST_STARTS = 14;
@@ -38,50 +38,6 @@ export interface ChaosOptions {
   readonly idleLimitMs: number;
   /** Do monotonic clocks count sleep on this laptop? */
   readonly countsSleep: boolean;
-}
-
-/** What a resume file says. */
-type Kept = Pick<AgentMemory, 'secrets' | 'consent' | 'loads' | 'stubLoaded' | 'vendorKnown'>;
-
-const NOTHING: Kept = { secrets: [], consent: undefined, loads: 0, stubLoaded: false, vendorKnown: false };
-
-/** What a disk of the customer keeps. */
-class ResumeFileTwin {
-  #kept = NOTHING;
-
-  get hasWayBack(): boolean {
-    return this.#kept.secrets.length > 0;
-  }
-
-  /** The file as one process sees it: a dead one writes nothing. */
-  seenBy(process: VirtualProcess): AgentMemory {
-    let seen = this.#kept;
-    const keep = (change: Partial<Kept>): void => {
-      if (process.alive) this.#kept = seen = { ...seen, ...change };
-    };
-    return {
-      get secrets() {
-        return seen.secrets;
-      },
-      get consent() {
-        return seen.consent;
-      },
-      get loads() {
-        return seen.loads;
-      },
-      get stubLoaded() {
-        return seen.stubLoaded;
-      },
-      get vendorKnown() {
-        return seen.vendorKnown;
-      },
-      keepSecrets: (secrets) => keep({ secrets: secrets.map((secret) => psk(secret)) }),
-      keepConsent: (consent) => keep({ consent, loads: 0, vendorKnown: true }),
-      countLoad: () => keep({ loads: seen.loads + 1, stubLoaded: true }),
-      noteStubGone: () => keep({ stubLoaded: false }),
-      forget: () => keep({ ...NOTHING, vendorKnown: seen.vendorKnown }),
-    };
-  }
 }
 
 /** How the vendor's side ended for good. */

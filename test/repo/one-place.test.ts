@@ -37,6 +37,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/commands.ts': 'the command that asks for it',
   'cli/vendor/erase.ts': 'the command that asks for it',
   'cli/vendor/flash.ts': 'the command that asks for it',
+  'cli/vendor/options-command.ts': 'the commands that ask for it',
   'cli/vendor/look.ts': 'the commands that ask for it',
   'cli/vendor/plan.ts': 'the command that shows the plan of one kind',
   'cli/vendor/verify.ts': 'the command that asks for it',

@@ -171,7 +171,8 @@ class Agent:
                 "probe": {"kind": "emulated", "firmware": "none", "serial": "none",
                           "millivolts": chip.millivolts},
                 "target": {"devId": chip.dev_id, "revId": chip.rev_id, "uid": chip.uid.hex(),
-                           "flashKiB": chip.flash_kib, "rdp": chip.rdp, "optcr": chip.optcr}}
+                           "flashKiB": chip.flash_kib, "rdp": chip.rdp, "optcr": chip.optcr,
+                           "optcr1": chip.optcr1}}
 
     def take_box(self, body: bytes) -> None:
         for live in self.lives():

@@ -6,14 +6,16 @@ import re
 from wire import Malformed, Reader, lp, u32
 
 ACK, HELLO, JOB, CONSENT, SEALED1, SEALED2, SEALED3, FRAME = range(8)
-REPLY, CREDIT, PROGRESS, PROBLEM, RESTART, BYE, LEFT, SHEET = range(8, 16)
+REPLY, CREDIT, PROGRESS, PROBLEM, RESTART, BYE, LEFT, SHEET, OPTIONS = range(8, 17)
 
 NAMES = ["ACK", "HELLO", "JOB", "CONSENT", "SEALED1", "SEALED2", "SEALED3", "FRAME", "REPLY",
-         "CREDIT", "PROGRESS", "PROBLEM", "RESTART", "BYE", "LEFT", "SHEET"]
-FROM_AGENT = {ACK, HELLO, CONSENT, SEALED1, SEALED3, REPLY, CREDIT, PROGRESS, PROBLEM, LEFT, SHEET}
+         "CREDIT", "PROGRESS", "PROBLEM", "RESTART", "BYE", "LEFT", "SHEET", "OPTIONS"]
+FROM_AGENT = {ACK, HELLO, CONSENT, SEALED1, SEALED3, REPLY, CREDIT, PROGRESS, PROBLEM, LEFT, SHEET,
+              OPTIONS}
 FROM_CONTROLLER = {ACK, JOB, SEALED2, FRAME, RESTART, BYE}
 
-BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "running", "unknown")
+BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "locked", "running",
+          "unknown")
 MOST_JSON = 4096
 LEAST_BOX, MOST_BOX = 16, 4064
 
@@ -92,7 +94,8 @@ HELLO_SHAPE = fields(
     probe=fields(kind=text(64), firmware=text(64), serial=text(64),
                  millivolts=nullable(integer(100000))),
     target=fields(devId=integer(4095), revId=integer(0xFFFF), uid=hexa(12),
-                  flashKiB=integer(0xFFFF), rdp=one_of(0, 1, 2), optcr=integer(0xFFFFFFFF)),
+                  flashKiB=integer(0xFFFF), rdp=one_of(0, 1, 2), optcr=integer(0xFFFFFFFF),
+                  optcr1=integer(0xFFFFFFFF)),
 )
 PROBLEM_SHAPE = fields(code=code, detail=text(300), board=one_of(*BOARDS))
 LEFT_SHAPE = fields(board=one_of(*BOARDS))
@@ -196,7 +199,10 @@ def bye_failed(name, detail):
 def parse(kind: int, body: bytes):
     """Takes a body apart; the result is a dictionary, or None for an empty body."""
     reader = Reader(body)
-    if kind in (ACK, RESTART, SHEET):
+    if kind == OPTIONS:
+        names = ("optcrBefore", "optcr1Before", "optcr", "optcr1")
+        out = {name: reader.u32() for name in names}
+    elif kind in (ACK, RESTART, SHEET):
         out = None
     elif kind == HELLO:
         return read_json(body, HELLO_SHAPE)

@@ -69,7 +69,15 @@ export class HostileAgent {
     const text = (): string => hostileText(this.#dice, 64);
     const probe = { kind: text(), firmware: text(), serial: text(), millivolts: 3300 };
     const uid = '0102030405060708090a0b0c';
-    const target = { devId: 0x419, revId: 0x2003, uid, flashKiB: 2048, rdp: 0, optcr: 0x0fffaaed } as const;
+    const target = {
+      devId: 0x419,
+      revId: 0x2003,
+      uid,
+      flashKiB: 2048,
+      rdp: 0,
+      optcr: 0x0fffaaed,
+      optcr1: 0x0fff0000,
+    } as const;
     this.send({ name: 'HELLO', hello: { agent: text(), stubs: [...bundledStubs().hashes], probe, target } });
   }
 

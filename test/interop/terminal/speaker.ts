@@ -70,7 +70,15 @@ function customerHears(customer: TerminalCustomer): void {
 
 function helloOf(): MessageOf<'HELLO'>['hello'] {
   const probe = { kind: text(64), firmware: text(64), serial: text(64), millivolts: 3300 };
-  const target = { devId: 0x419, revId: 0, uid: '00'.repeat(12), flashKiB: 2048, rdp: 0, optcr: 0 } as const;
+  const target = {
+    devId: 0x419,
+    revId: 0,
+    uid: '00'.repeat(12),
+    flashKiB: 2048,
+    rdp: 0,
+    optcr: 0x0fffaaed,
+    optcr1: 0x0fff0000,
+  } as const;
   const bytes = encodeMessage({ name: 'HELLO', hello: { agent: text(64), stubs: [], probe, target } });
   return (decodeMessage('agent', bytes) as MessageOf<'HELLO'>).hello;
 }
@@ -99,7 +107,7 @@ function sheetOf(): ReturnType<typeof consentSheet> {
     consentHash: dice.bytes(64),
     vendor: dice.bytes(32),
     vendorKnown: false,
-    board: { devId: 0x419, revId: 0, uid, flashKiB: 2048, optcr: 0, rdp: 0 },
+    board: { devId: 0x419, revId: 0, uid, flashKiB: 2048, optcr: 0x0fffaaed, optcr1: 0x0fff0000, rdp: 0 },
     probe: { kind: 'ST-LINK/V2', firmware: text(64), serial: text(64), path: 'usb' },
     stubHash: dice.bytes(64),
     stubRuns: false,

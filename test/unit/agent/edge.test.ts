@@ -205,7 +205,15 @@ describe('bundled stubs', () => {
 describe('HELLO', () => {
   it('fits its fields, whatever the probe calls itself and measures', () => {
     const probe = { kind: '\u{1f50c}'.repeat(64), firmware: 'x'.repeat(500), serial: '\u001b[2J\u202e', path: 'usb' };
-    const board = { devId: 0x419, revId: 0x2003, uid: new Uint8Array(12), flashKiB: 2048, rdp: 0, optcr: 1 } as const;
+    const board = {
+      devId: 0x419,
+      revId: 0x2003,
+      uid: new Uint8Array(12),
+      flashKiB: 2048,
+      rdp: 0,
+      optcr: 1,
+      optcr1: 0x0fff0000,
+    } as const;
     for (const [measured, told] of [
       [3300, 3300],
       [100_001, null],

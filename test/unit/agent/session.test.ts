@@ -24,7 +24,7 @@ const IDENTIFICATION: readonly (readonly [number, number])[] = [
   [0xe000edfc, 0xe000ee00], // DEMCR
   [0xe0042000, 0xe0042010], // DBGMCU
   [0xe0002000, 0xe0002004], // FP_CTRL
-  [0x40023c14, 0x40023c18], // OPTCR
+  [0x40023c14, 0x40023c1c], // OPTCR, OPTCR1
   [0x1fff7a10, 0x1fff7a24], // UID, flash size
 ];
 

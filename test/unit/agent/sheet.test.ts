@@ -15,6 +15,7 @@ const BOARD: BoardIdentity = {
   uid: Uint8Array.from({ length: 12 }, (_, i) => i + 1),
   flashKiB: 2048,
   optcr: 0x0fffaaed,
+  optcr1: 0x0fff0000,
   rdp: 0,
 };
 const PROBE = { kind: 'ST-LINK/V2', firmware: 'V2J37S7', serial: 'ABC', path: 'usb' };

@@ -57,13 +57,21 @@ describe('what goes to a terminal', () => {
         );
         const [kind, firmware, serial] = texts as [ForeignText, ForeignText, ForeignText];
         const probe = { kind, firmware, serial, millivolts: 3300 };
-        const target = { devId: 0x419, revId: 1, uid: '0'.repeat(24), flashKiB: 2048, rdp: 0, optcr: 0 } as const;
+        const target = {
+          devId: 0x419,
+          revId: 1,
+          uid: '0'.repeat(24),
+          flashKiB: 2048,
+          rdp: 0,
+          optcr: 0,
+          optcr1: 0,
+        } as const;
         const out = { ...sink(), isTTY: true, columns };
         writeLines(out, ...helloLines({ agent: firmware, stubs: [], probe, target }));
         writeLines(out, describeError(fail('BF-JOB-DECLINED', `${'_'.repeat(before)}${painted}`)).trimEnd());
         for (const row of out.text().trimEnd().split('\n')) {
           assert.ok(row.length <= columns, row);
-          assert.match(row, /^( {2}|agent {4}|probe {4}|chip {5}|error BF-|→ )/);
+          assert.match(row, /^( {2}|agent {4}|probe {4}|chip {5}|options {2}|error BF-|→ )/);
         }
       }
     }

@@ -108,7 +108,7 @@ describe('controller: a job', () => {
       faults: {
         command: (command: { name: string }, agent: ScriptedAgent) => {
           if (command.name !== 'IMAGE') return false;
-          agent.reply({ name: 'ABORT', answers: 1, error, detail: 0x10 });
+          agent.reply({ name: 'ABORT', answers: 1, error, detail: 0x20 });
           return true;
         },
       },

@@ -191,7 +191,15 @@ export class ScriptedAgent {
       agent: 'test',
       stubs: [toHex(STUB_HASH)],
       probe: { kind: 'fake', firmware: '1', serial: 'X', millivolts: 3300 },
-      target: { devId: 0x419, revId: 0x2003, uid: toHex(this.#board.uid), flashKiB: 2048, rdp: 0, optcr: LEVEL0 },
+      target: {
+        devId: 0x419,
+        revId: 0x2003,
+        uid: toHex(this.#board.uid),
+        flashKiB: 2048,
+        rdp: 0,
+        optcr: LEVEL0,
+        optcr1: 0x0fff0000,
+      },
     };
     return this.faults.hello?.(hello) ?? hello;
   }
@@ -234,7 +242,7 @@ export class ScriptedAgent {
     this.#accepted = 0;
     this.send({ name: 'SEALED3', m3 });
     const error = this.faults.abortAtOnce;
-    if (error !== undefined) this.reply({ name: 'ABORT', answers: 0, error, detail: 0x10 });
+    if (error !== undefined) this.reply({ name: 'ABORT', answers: 0, error, detail: 0x20 });
     this.credit = 8;
     this.send({ name: 'CREDIT', upTo: this.credit });
   }

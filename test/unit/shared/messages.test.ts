@@ -39,7 +39,15 @@ const hello: OwnHello = {
   agent: '0.1.0',
   stubs: ['ab'.repeat(64)],
   probe: { kind: 'ST-LINK/V2-1', firmware: 'V2J45M31', serial: '066BFF', millivolts: 3280 },
-  target: { devId: 0x419, revId: 0x2003, uid: '00'.repeat(12), flashKiB: 2048, rdp: 0, optcr: 0x0fffaaed },
+  target: {
+    devId: 0x419,
+    revId: 0x2003,
+    uid: '00'.repeat(12),
+    flashKiB: 2048,
+    rdp: 0,
+    optcr: 0x0fffaaed,
+    optcr1: 0x0fff0000,
+  },
 };
 const samples: readonly OwnMessage[] = [
   { name: 'ACK' },
@@ -59,6 +67,7 @@ const samples: readonly OwnMessage[] = [
   { name: 'BYE', done: false, failure: { code: 'BF-JOB-DECLINED', detail: '' } },
   { name: 'LEFT', left: { board: 'running' } },
   { name: 'SHEET' },
+  { name: 'OPTIONS', before: { optcr: 0x0fff55ec, optcr1: 1 }, after: { optcr: 0x0fffaaec, optcr1: 0xffffffff } },
 ];
 const sender = (message: OwnMessage) => (MESSAGES[message.name].from === 'controller' ? 'controller' : 'agent');
 
@@ -67,7 +76,7 @@ describe('tunnel messages', () => {
     const types = Object.values(MESSAGES).map((row) => row.type);
     assert.deepEqual(
       types,
-      Array.from({ length: 16 }, (_, i) => i),
+      Array.from({ length: 17 }, (_, i) => i),
     );
     assert.deepEqual([...new Set(samples.map((message) => message.name))], Object.keys(MESSAGES));
   });
