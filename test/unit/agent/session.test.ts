@@ -246,6 +246,20 @@ describe('agent session', function () {
       assert.equal(isDebugOn(fixture), false);
     });
 
+    it('both watchdogs stand still from before the chip was halted', async () => {
+      const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
+      const [DBGMCU_APB1_FZ, DEMCR] = [0xe0042008, 0xe000edfc];
+      await fixture.play(async () => {
+        await vendor.begin();
+        const frozen = fixture.hardware.board.bus.read(DBGMCU_APB1_FZ, 4, 'debugger');
+        assert.equal(frozen & 0x1800, 0x1800);
+        const written = fixture.probe.accesses.filter(({ kind }) => kind === 'write').map(({ address }) => address);
+        assert.ok(written.indexOf(DBGMCU_APB1_FZ) >= 0);
+        assert.ok(written.indexOf(DBGMCU_APB1_FZ) < written.indexOf(DEMCR), 'the vector catch comes after');
+        peer.giveUp();
+      });
+    });
+
     it('tells the vendor why the stub gave up, and starts another handshake on RESTART', async () => {
       const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
       const outcome = await fixture.play(async () => {
