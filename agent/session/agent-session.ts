@@ -367,6 +367,7 @@ const VENDORS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
   'target',
   'tunnel',
   'version',
+  'interrupted',
 ]);
 /** Of a vendor's own words, characters. */
 const MOST_SAID = 120;

@@ -53,6 +53,66 @@ describe('attack: grinding the code with a replaced invite', () => {
   });
 });
 
+describe('attack: thousands of replaced invites', () => {
+  const INVITES = 48;
+  /** Of codes of 8 bits: rare enough to count, frequent enough to see. */
+  const toy = (code: string): number => toyCode(code) >> 4;
+  const CODES = 256;
+  const codes: string[] = [];
+
+  /** One invite: every T1 it answers at the vendor's, every code one agent shows, compared whenever either changes. */
+  function hits(invite: number): boolean {
+    let atCustomer = -1;
+    let hit = false;
+    for (let t1 = 0; t1 < INVITE_LIMITS.answers; t1++) {
+      const vendors = codeAtVendor(`${invite} ${t1}`);
+      codes.push(vendors);
+      const atVendor = toy(vendors);
+      hit ||= atVendor === atCustomer;
+      if (t1 % 2 === 1) continue;
+      const attempt = customer(`${invite} ${t1}`);
+      const shown = attempt.receiveT2(answerTo(attempt.t1, nonceR(64 * invite + t1)).t2)!.code;
+      codes.push(shown);
+      atCustomer = toy(shown);
+      hit ||= atVendor === atCustomer;
+    }
+    return hit;
+  }
+
+  it('meet an equal pair of codes as often as chance has it: 48 comparisons an invite, whatever is chosen', () => {
+    const won = Array.from({ length: INVITES }, (_, invite) => hits(invite)).filter((hit) => hit).length;
+    assert.ok(codes.length >= 2000, `${codes.length} tunnels`);
+    const chance = 1 - (1 - 1 / CODES) ** 47;
+    const [expected, deviation] = [INVITES * chance, Math.sqrt(INVITES * chance * (1 - chance))];
+    assert.ok(Math.abs(won - expected) < 4 * deviation, `${won} of ${INVITES} invites, ${expected} expected`);
+  }).timeout(300_000);
+
+  it('see codes that are even in each of their six places', () => {
+    for (let place = 0; place < 6; place++) {
+      const seen = new Map<string, number>();
+      for (const code of codes) {
+        const letter = code.replace('-', '')[place]!;
+        seen.set(letter, (seen.get(letter) ?? 0) + 1);
+      }
+      const each = codes.length / 32;
+      const spread = [...seen.values()].reduce((sum, count) => sum + (count - each) ** 2 / each, 0);
+      // χ² of 31 degrees of freedom: 31 ± 7.9.
+      assert.ok(seen.size === 32 && spread > 8 && spread < 65, `place ${place}: χ² ${spread}`);
+    }
+    assert.equal(new Set(codes).size, codes.length, 'no two of them are equal');
+  });
+
+  it('the old weakness by hook: with the order of version 1 every invite is hit', () => {
+    for (let invite = 0; invite < 6; invite++) {
+      const { t1 } = customer(`old ${invite}`);
+      const nonceI = seeded(`customer old ${invite}`).bytes(64).slice(32);
+      const [wanted, forecast] = [toyCode(codeAtVendor(`old ${invite}`)) >> 4, forecaster(t1)];
+      let tries = 0;
+      while (forecast(nonceI, nonceR(tries)) >> 4 !== wanted) assert.ok(++tries < 20 * CODES, 'no nonce_r fits');
+    }
+  });
+});
+
 /** Opens tunnels with fresh T1 and never types a code, until one gets no answer; returns how many were answered. */
 async function askUntilSilence(all: Ends, next: () => AgentEnd): Promise<number> {
   for (let asked = 0; asked < 100; asked++) {

@@ -55,6 +55,10 @@ describe('attack: offers no chip makes', function () {
     ['key kind 2 in mode 1', (m1) => ((m1[KEY_KIND] = 2), m1)],
     ['key kind 3', (m1) => ((m1[KEY_KIND] = 3), m1)],
     ['a stub of version 1', (m1) => ((m1[64 + 19] = 1), m1)],
+    ['a stub of version 0', (m1) => ((m1[64 + 19] = 0), m1)],
+    ['another chip', (m1) => ((m1[64 + 12]! ^= 1), m1)],
+    ['another flash size', (m1) => ((m1[64 + 16]! ^= 1), m1)],
+    ['a reserved byte that is set', (m1) => ((m1[64 + 39] = 1), m1)],
   ];
   for (const [i, [what, change]] of rows.entries()) {
     it(`${what}: no M2, a reason`, async () => {

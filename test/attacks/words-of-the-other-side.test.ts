@@ -6,6 +6,8 @@ import type { AgentOutcome } from '../../agent/session/ports.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { encodePlan, planHash } from '../../shared/plan/plan.ts';
+import { formatSigned, parseSigned, verifyCustomerCopy } from '../../shared/plan/receipt.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { respondSealed } from '../../shared/sealed/handshake.ts';
 import { encodeSessionChoice } from '../../shared/sealed/payloads.ts';
 import { STUBS } from '../fixtures/board.ts';
@@ -75,6 +77,19 @@ describe('attack: words of the other side', function () {
       requireUntouched(product);
     });
   }
+
+  it('control: the customer’s copy of an honest job, as a file, is genuine; with any character changed it is none', async () => {
+    const product = new ProductFixture({ seed: 796 });
+    const { agent } = await product.flash(IMAGE);
+    const file = formatSigned(agent.receipt!);
+    const key = product.keys.receipt.publicKey;
+    assert.equal(verifyCustomerCopy(parseSigned(file), verifyEd25519, key).outcome, 'written');
+    for (let at = 0; at < file.length - 1; at += 7) {
+      const other = file[at] === 'a' ? 'b' : 'a';
+      const changed = file.slice(0, at) + other + file.slice(at + 1);
+      assert.throws(() => verifyCustomerCopy(parseSigned(changed), verifyEd25519, key), { code: 'BF-JOB-RECEIPT' });
+    }
+  });
 
   for (const own of [false, true]) {
     it(`an answer to the chip for ${own ? 'the session of this tunnel (control): taken' : 'another session: the tunnel ends, the chip hears nothing'}`, async () => {
