@@ -11,6 +11,7 @@ import { homeFolder } from '../../controller/store/home.ts';
 import { homeKey, openFile, sealFile, type HomeKey } from '../../controller/store/sealed-file.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { silentLog } from '../../shared/ports.ts';
+import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { ManualClock } from '../fixtures/manual-clock.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { IMAGE, TIMEOUTS } from '../scenario/hostile-jobs.ts';
@@ -33,6 +34,7 @@ describe('attack: a writer of the vendor’s job file', function () {
       random: seeded('service'),
       log: silentLog,
       store: storeWith(KEY),
+      verify: verifyEd25519,
       trustedStubs: () => [],
       dial: () => Promise.reject(new Error('nobody dials')),
     });
