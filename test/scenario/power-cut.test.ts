@@ -1,10 +1,11 @@
 // The plug is pulled (docs/threat-model.md, "pull the plug"; docs/protocol.md §9): at every boundary of a flash
 // operation of a whole job, inside every operation, and at random instants, on a chip that held an older bootable
 // image. After power-up the core runs the untouched old image, the complete new one, or nothing of the plan's sectors.
-// The two exceptions of the threat model are bounded here: the instant before the reset vector, and the erase of the
-// boot sector.
+// What the threat model excepts is bounded here: the instant before the reset vector, the erase of the boot sector, and
+// the option write of a lock.
 import assert from 'node:assert/strict';
 import type { FlashJournalEntry } from '../../sim/peripherals/flash-operation.ts';
+import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
@@ -18,6 +19,17 @@ const SECTORS = [
 ] as const;
 const SP_WORD = FLASH;
 const RESET_VECTOR = FLASH + 4;
+const FLASH_OPTCR = 0x40023c14;
+/** FLASH_CR to x32; the option keys; then level 0 with SPRMOD and BFB2 clear, which erases flash first. */
+const TO_LEVEL_0 = [
+  [0x40023c04, 0x45670123],
+  [0x40023c04, 0xcdef89ab],
+  [0x40023c10, 0x200],
+  [0x40023c08, 0x08192a3b],
+  [0x40023c08, 0x4c5d6e7f],
+  [FLASH_OPTCR, 0x0fffaaec],
+  [FLASH_OPTCR, 0x0fffaaee],
+] as const;
 
 type Flash = 'old' | 'new' | 'neither';
 
@@ -44,7 +56,7 @@ class Case {
     this.cutter = new PowerCutter(record);
   }
 
-  static async make(seed: number, options: FlashOptions = {}): Promise<Case> {
+  static async make(seed: number, options: FlashOptions = {}, switches: Partial<ModelSwitches> = {}): Promise<Case> {
     const old = new Uint8Array(FLASH_BYTES).fill(0xff);
     old.set(bootable(seed + 50, 0x9000));
     old.set(seededRandom(seed + 51).bytes(0x6000), 0x100000);
@@ -53,7 +65,7 @@ class Case {
       [FLASH + 0x4000, seededRandom(seed + 1).bytes(96)],
       [FLASH + 0x100000, seededRandom(seed + 2).bytes(64)],
     );
-    const record = await recordJob({ seed, board: { flash: old } }, image, options);
+    const record = await recordJob({ seed, board: { flash: old, switches } }, image, options);
     assert.equal(record.outcome.agent.result, 'done');
     return new Case(record, old, flashAfter(old, image, SECTORS));
   }
@@ -81,7 +93,7 @@ class Case {
     return this.span(({ kind, sector }) => kind === 'erase' && sector === 0);
   }
 
-  /** From the stack pointer in place to the reset vector in place: "Two things a power cut can do". */
+  /** From the stack pointer in place to the reset vector in place: "Three things a power cut can do". */
   get vectorInstant(): readonly [number, number] {
     const [, from] = this.span(({ kind, address }) => kind === 'program' && address === SP_WORD);
     const [, to] = this.span(({ kind, address }) => kind === 'program' && address === RESET_VECTOR);
@@ -217,6 +229,22 @@ describe('power cut at any instant of a job', function () {
       levels.add(job.cutter.board.options.rdpLevel);
     }
     assert.deepEqual([...levels].sort(), [0, 1]);
+  });
+
+  it('P3: a cut inside the option write may leave all ones: nothing of the image runs, and leaving level 1 cures it', async () => {
+    const job = await Case.make(13, { lock: 'level 1' }, { cutOptions: 'ones' });
+    const [from, to] = job.span(({ kind }) => kind === 'option');
+    for (const atNs of [...spread(from, to, 6), to - 1]) {
+      const fate = job.cut(atNs);
+      const { board } = job.cutter;
+      assert.deepEqual([fate.flash, fate.inside], ['new', false], `at ${atNs} ns`);
+      assert.equal(board.bus.read(FLASH_OPTCR, 4, 'debugger'), 0xcffffffd);
+      assert.equal(board.soc.protection.level, 1);
+      for (const [register, value] of TO_LEVEL_0) board.bus.write(register, value, 4, 'debugger');
+      board.runTo(board.time.now + 17e9);
+      assert.equal(board.options.optcr, 0x0fffaaec);
+      assert.ok(board.flash.bytes.every((byte) => byte === 0xff));
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 // Power cut anywhere in a job, the lock included: afterwards the core runs the untouched old image, the complete new
-// one, or nothing of the plan's ranges (docs/protocol.md §9; the two exceptions: docs/threat-model.md "Two things a
+// one, or nothing of the plan's ranges (docs/protocol.md §9; the two exceptions: docs/threat-model.md "Three things a
 // power cut can do"); WRITTEN has been said of what flash holds only; nothing outside the plan is touched.
 import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
