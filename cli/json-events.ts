@@ -1,6 +1,7 @@
 // What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas
 // are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes
 // nothing else. Knows shared/ only: the relay's image has no other folder.
+import { ERASED_HOW, type ErasedHow } from '../shared/sealed/messages.ts';
 import { z } from 'zod';
 import { BOARD_STATES, HelloSchema, ProblemSchema, type BoardState } from '../shared/tunnel/bodies.ts';
 import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts';
@@ -245,7 +246,15 @@ export const JSON_EVENTS = {
         when: 'a sealed session with the stub on the chip is confirmed',
         fields: z.strictObject({ uid: hex(12), stubVersion: count, handshake: count }),
       },
-      erased: { when: 'the chip has erased a sector', fields: z.strictObject({ sector: count }) },
+      erased: {
+        when: 'a sector is erased',
+        fields: z.strictObject({
+          sector: count,
+          how: z
+            .enum(keysOf(ERASED_HOW) as [ErasedHow, ...ErasedHow[]])
+            .meta({ doc: 'erased by itself, left because it read blank, or with all others at once' }),
+        }),
+      },
       sector: {
         when: 'the stub’s digests of a sector are right',
         fields: z.strictObject({
@@ -285,6 +294,15 @@ export const JSON_EVENTS = {
           agentSays: board.optional(),
           skipped: z.array(count).meta({ doc: 'sectors that were not written again' }),
           durationMs: milliseconds,
+          times: z
+            .strictObject({
+              people: milliseconds,
+              network: milliseconds,
+              erase: milliseconds,
+              program: milliseconds,
+              check: milliseconds,
+            })
+            .meta({ doc: 'where the time went; network is what nothing else has taken' }),
         }),
       },
       stopped: {

@@ -39,12 +39,15 @@ import {
 import {
   COMMAND_PLAIN_BYTES,
   COMMANDS as SEALED_COMMANDS,
+  ERASE_ALL,
+  ERASED_HOW,
   IMAGE_DATA_BYTES,
   IMAGE_PLAIN_BYTES,
   QUESTION_LIMITS,
   REPLIES,
   REPLY_PLAIN_BYTES,
   ROOT_DOMAIN,
+  WRITTEN_DOMAIN,
 } from '../shared/sealed/messages.ts';
 import { KEY_KINDS, SEALED_VERSION } from '../shared/sealed/payloads.ts';
 import { DEVICE_KEY_OFFSET, SEALED_BYTES, SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
@@ -152,6 +155,7 @@ const PROTOCOL_SECTIONS = [
       ['DOMAIN_PREFIX', DOMAIN_PREFIX],
       ['DOMAIN_PLAN', afterPrefix(PLAN_DOMAIN)],
       ['DOMAIN_ROOT', afterPrefix(ROOT_DOMAIN)],
+      ['DOMAIN_WRITTEN', afterPrefix(WRITTEN_DOMAIN)],
     ],
   ]),
   counts([
@@ -186,6 +190,8 @@ const PROTOCOL_SECTIONS = [
     ],
   ]),
   counts(['Questions about what the session did not erase (docs/protocol.md §8)', rows('QUESTION', QUESTION_LIMITS)]),
+  counts(['ERASE in place of a sector: all of them (docs/protocol.md §8)', [['ERASE_ALL', ERASE_ALL]]]),
+  enumeration('erased_how', 'How a sector came to be erased, as ERASED says it', rows('ERASED', ERASED_HOW)),
   enumeration('sealed_command_kind', 'First byte of a sealed command', rows('SEALED', SEALED_COMMANDS)),
   enumeration('reply_kind', 'First byte of a sealed reply', rows('REPLY', REPLIES)),
   counts([

@@ -263,8 +263,10 @@ export class StubWork {
     return 'serving';
   }
 
+  /** What is handed over may be obeyed before the next look at the chip. */
   #take(command: NumberedBox): WorkPhase {
     this.#served?.queue(command);
+    this.#touched ||= this.#writes();
     return 'serving';
   }
 
@@ -272,7 +274,6 @@ export class StubWork {
     const served = this.#served as Transport;
     this.#state = turn.state;
     this.#reached.add(turn.state);
-    this.#touched ||= served.accepted > 0 && this.#writes();
     for (const reply of turn.replies) this.#options.tunnel.send({ name: 'REPLY', ...reply });
     this.#tellCredit(served);
     const told = await this.#attempt(() => this.#progress.tell(served, this.facts));

@@ -8,6 +8,7 @@ import { isForeignText, quotable, type ForeignText } from '../../shared/codec/fo
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson, say, sayUnbroken } from '../terminal/output.ts';
 import type { Prompt } from '../terminal/prompt.ts';
+import { timesText } from '../terminal/times.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
@@ -58,7 +59,7 @@ export class JobView {
     this.#stopBar();
     if (this.#json) return printJson({ event: 'done', ...printed(result) });
     if (result.receipt !== undefined) this.say('', ...receiptLines(JSON.parse(result.receipt.text) as Receipt));
-    this.say(`Done in ${(result.durationMs / 1000).toFixed(1)} s.`, ...boardLines(result));
+    this.say(`Done in ${timesText(result.times)}.`, ...boardLines(result));
   }
 
   stop(): void {

@@ -11,6 +11,7 @@ import { quotable } from '../../shared/codec/foreign-text.ts';
 import { receiptStatement } from '../../shared/plan/modes.ts';
 import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import { print, printJson } from '../terminal/output.ts';
+import { timesText } from '../terminal/times.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 
@@ -75,6 +76,12 @@ function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | C
   return (isCopy ? verifyCustomerCopy : verifyReceipt)(signed, verifyEd25519, key);
 }
 
+/** How the sectors came to be erased. */
+function erasedText({ sectors, blank, atOnce }: Receipt['erase']): string {
+  const left = blank === 0 ? '' : `, ${blank} left because they read blank`;
+  return `${sectors} sectors${atOnce ? ', all at once' : ''}${left}`;
+}
+
 /** What is said of a receipt whose signature is right. */
 export function verdict(receipt: Receipt | CustomerReceipt, trusted: TrustedKey | undefined): string[] {
   const whose =
@@ -90,6 +97,8 @@ export function verdict(receipt: Receipt | CustomerReceipt, trusted: TrustedKey 
     `unit     ${receipt.uid} as reported`,
     `code     ${receipt.code}`,
     `equal    ${receipt.sectorsByEqual} sectors were not written and rest on the answer “equal”`,
+    `erased   ${erasedText(receipt.erase)}`,
+    `time     ${timesText(receipt.time)}`,
     `${'imageDigest' in receipt ? 'digest ' : 'salted '}  ${digest ?? 'none'}`,
     proofLine(receipt),
   ];

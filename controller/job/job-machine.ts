@@ -24,9 +24,17 @@ export class JobMachine {
   readonly #line: AgentLine;
   readonly #transitions: JobTransitions;
   readonly #entries: JobEntries;
+  readonly #entered: (phase: Phase) => void;
   #phase: Phase = 'waiting';
 
-  constructor(line: AgentLine, transitions: JobTransitions, entries: JobEntries) {
+  /** @param entered told of every phase before what is done on entering it */
+  constructor(
+    line: AgentLine,
+    transitions: JobTransitions,
+    entries: JobEntries,
+    entered: (phase: Phase) => void = () => {},
+  ) {
+    this.#entered = entered;
     this.#line = line;
     this.#transitions = transitions;
     this.#entries = entries;
@@ -87,6 +95,7 @@ export class JobMachine {
     try {
       const phase: Phase = this.#transitions[transition](argument as never);
       this.#phase = phase;
+      this.#entered(phase);
       this.#entries[phase]();
     } catch (error) {
       this.failed(error);

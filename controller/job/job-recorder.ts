@@ -3,7 +3,7 @@ import { jobId, type ChipProved, type JobRecord } from './job-record.ts';
 import { toHex, wipe } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
-import type { SignedText } from '../../shared/plan/receipt.ts';
+import type { JobTimes, SignedText } from '../../shared/plan/receipt.ts';
 import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 import type { JobOptions } from './ports.ts';
 import {
@@ -82,7 +82,7 @@ export class JobRecorder {
   }
 
   /** The one receipt of this job for this unit: an earlier one that says the same stays. */
-  async keepReceipt(peer: SealedPeer, plan: Plan, evidence: Evidence): Promise<SignedText> {
+  async keepReceipt(peer: SealedPeer, plan: Plan, evidence: Evidence, time: JobTimes): Promise<SignedText> {
     const { store, clock, random, keys } = this.#options;
     const { facts, stubHash } = peer;
     const [job, uid] = [jobId(this.#record), toHex(facts.uid)];
@@ -91,7 +91,17 @@ export class JobRecorder {
       throw fail('BF-JOB-STATE', 'there is a receipt of this job for another image');
     }
     const code = codeEvidence(this.#record);
-    const context = { plan, planBytes: this.#record.plan, facts, stubHash, code, clock, random, key: keys.receipt };
+    const context = {
+      plan,
+      planBytes: this.#record.plan,
+      facts,
+      stubHash,
+      code,
+      time,
+      clock,
+      random,
+      key: keys.receipt,
+    };
     const receipt = earlier ?? makeReceipt(context, evidence);
     if (earlier === undefined) await store.storeReceipt(job, uid, receipt.signed);
     if (evidence.outcome === 'written' || evidence.outcome === 'erased') await this.changed(evidence.outcome);

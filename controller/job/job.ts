@@ -7,6 +7,7 @@ import { CodeQuestion } from './code-question.ts';
 import { DeviceApproval } from './device-approval.ts';
 import { FloodGuard } from './flood.ts';
 import { changesOptions, usesStub } from './checks.ts';
+import { JobClock } from './job-clock.ts';
 import { JobClosing } from './job-closing.ts';
 import { JobWork } from './job-work.ts';
 import type { JobRecord } from './job-record.ts';
@@ -53,7 +54,7 @@ class Job {
   readonly #closing: JobClosing;
   readonly #jobWork: JobWork;
   readonly #tunnel: JobTunnel;
-  readonly #started: number;
+  readonly #clock: JobClock;
   readonly #machine: JobMachine;
   /** Times the agent began at HELLO. */
   #beginnings = 0;
@@ -74,15 +75,16 @@ class Job {
     this.#flood = new FloodGuard(options.clock);
     this.#sessions = new SealedSessionManager(options, this.#line, this.#recorder, this.#devices);
     this.#closing = new JobClosing(options, this.#line, this.#recorder);
+    this.#clock = new JobClock(options.clock);
     this.#jobWork = new JobWork(options, {
+      clock: this.#clock,
       line: this.#line,
       recorder: this.#recorder,
       devices: this.#devices,
       sessions: this.#sessions,
       unacknowledged: () => this.#tunnel.unacknowledged,
     });
-    this.#started = options.clock.now();
-    this.#machine = new JobMachine(this.#line, this.#transitions, this.#entries);
+    this.#machine = new JobMachine(this.#line, this.#transitions, this.#entries, (phase) => this.#clock.enter(phase));
     this.done = new Promise((resolve, reject) => ([this.#resolve, this.#reject] = [resolve, reject]));
     this.#tunnel = openTunnel({
       onOpened: ({ number }) => this.#opened(number),
@@ -367,29 +369,27 @@ class Job {
   }
 
   async #close(): Promise<void> {
-    const durationMs = this.#options.clock.now() - this.#started;
     this.#closing.warnIfUnanswered();
     this.#line.close();
     this.#sessions.drop();
     await this.#closing.endRoom(this.#tunnel, this.#error !== undefined && endsInvite(this.#error));
     this.#tunnel.close();
     await this.#recorder.saved();
-    if (this.#error === undefined) this.#resolve(this.#result(durationMs));
+    if (this.#error === undefined) this.#resolve(this.#result());
     else this.#reject(withBoard(this.#error, this.record));
   }
 
-  #result(durationMs: number): JobResult {
+  #result(): JobResult {
     const { left: agentSays, customerCopy } = this.#closing;
-    const { receipt, record } = this.#recorder;
     return {
       hello: this.#hello as Hello,
-      uid: record.uid,
-      receipt: receipt?.signed,
+      uid: this.record.uid,
+      receipt: this.#recorder.receipt?.signed,
       customerCopy,
-      chipProved: record.chipProved,
+      chipProved: this.record.chipProved,
       agentSays,
       skipped: this.#skipped,
-      durationMs,
+      ...this.#clock.ended,
     };
   }
 

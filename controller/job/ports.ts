@@ -6,7 +6,8 @@ import type { ExchangeKeyPair, SigningKeyPair, Verify } from '../../shared/crypt
 import type { OptionWords } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
-import type { SignedText } from '../../shared/plan/receipt.ts';
+import type { JobTimes, SignedText } from '../../shared/plan/receipt.ts';
+import type { ErasedHow } from '../../shared/sealed/messages.ts';
 import type { BoardState, Hello, Problem } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 import type { CodeVerdict, ControllerTunnelEvents } from '../../shared/tunnel/controller-tunnel.ts';
@@ -66,7 +67,8 @@ export type JobEvent =
   | { readonly type: 'optionBytes'; readonly before: OptionWords; readonly after: OptionWords }
   /** A sealed session with the stub is confirmed. */
   | { readonly type: 'sealed'; readonly uid: string; readonly stubVersion: number; readonly handshake: number }
-  | { readonly type: 'erased'; readonly sector: number }
+  /** how: by an erase, left because it read blank, or by the erase of everything. */
+  | { readonly type: 'erased'; readonly sector: number; readonly how: ErasedHow }
   /** The stub's digests of a sector are right. skipped: it held them already. */
   | { readonly type: 'sector'; readonly sector: number; readonly skipped: boolean }
   /** Bytes of the image, for the bar only: between two digests this rests on unauthenticated words. */
@@ -196,6 +198,8 @@ export interface JobResult {
   /** Sectors that were not written again. */
   readonly skipped: readonly number[];
   readonly durationMs: number;
+  /** Where it went. */
+  readonly times: JobTimes;
 }
 
 /** A job under way. */

@@ -6,7 +6,8 @@ import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Clock, Random } from '../../shared/ports.ts';
 import { signCustomerCopy, signReceipt, verifyReceipt, type Outcome } from '../../shared/plan/receipt.ts';
-import type { Receipt, SignedText } from '../../shared/plan/receipt.ts';
+import type { JobTimes, Receipt, SignedText } from '../../shared/plan/receipt.ts';
+import type { ChipTimes } from '../../shared/sealed/messages.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
 import { receiptStatement } from '../../shared/plan/modes.ts';
@@ -21,6 +22,10 @@ export interface Evidence {
   readonly root: Uint8Array | undefined;
   /** Sectors that were not written and rest on *equal*. */
   readonly sectorsByEqual: number;
+  /** How the sectors of the last session came to be erased. */
+  readonly erase: Receipt['erase'];
+  /** How long the chip worked in the last session. */
+  readonly spent: ChipTimes;
   readonly wordsProgrammed: number;
   readonly width: Width | undefined;
 }
@@ -37,6 +42,7 @@ export interface ReceiptContext {
   readonly facts: StubFacts;
   readonly stubHash: Uint8Array;
   readonly code: CodeEvidence;
+  readonly time: JobTimes;
   readonly clock: Clock;
   readonly random: Random;
   readonly key: SigningKeyPair<'receipt'>;
@@ -66,6 +72,8 @@ export function makeReceipt(context: ReceiptContext, evidence: Evidence): OwnRec
     salt: toHex(random.bytes(16)),
     source: evidence.source,
     sectorsByEqual: evidence.sectorsByEqual,
+    erase: evidence.erase,
+    time: context.time,
     code: code.code,
     ranges: plan.ranges.length,
     bytes: plan.ranges.reduce((sum, { length }) => sum + length, 0),

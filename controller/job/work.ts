@@ -4,6 +4,7 @@ import type { Image } from '../image/image.ts';
 import {
   bootSector,
   coversSector,
+  erasesAll,
   eraseStep,
   expectedDigests,
   finalStep,
@@ -24,6 +25,8 @@ import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.t
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { JobEvent } from './ports.ts';
 import { protectionLevel } from './checks.ts';
+import type { ChipTimes } from '../../shared/sealed/messages.ts';
+import { eraseAll, Erasures, requireSector } from './erasures.ts';
 import type { SealedSession } from './sealed-session.ts';
 import type { Evidence } from './receipts.ts';
 
@@ -33,6 +36,8 @@ export interface WorkOptions {
   readonly chip: Chip;
   /** For flash and verify. */
   readonly image: Image | undefined;
+  /** What reads blank need not be erased: no erase of ours was cut on this unit, and the plan does not ask for it. */
+  readonly trustBlank: boolean;
   /** Sectors this job's record says this unit holds already. */
   readonly sectorsOnRecord: readonly number[];
   /** Sectors that are on no record are skipped, too, when the stub's digests cover and confirm all of them. */
@@ -91,14 +96,16 @@ function imageOf({ image }: WorkOptions): Image {
   return image;
 }
 
-/** END and its reply. */
-async function end(options: WorkOptions): Promise<number> {
-  let words = 0;
+/** END and its reply: how long the chip worked. */
+async function end(options: WorkOptions): Promise<ChipTimes> {
+  let spent: ChipTimes = NO_TIMES;
   await options.untilCredit();
-  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (words = reply.wordsProgrammed));
+  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (spent = reply.spent));
   await options.answered();
-  return words;
+  return spent;
 }
+
+const NO_TIMES: ChipTimes = { erase: 0, program: 0, check: 0 };
 
 // ── verify and erase ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -110,10 +117,15 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   const [equal] = await askAll(options, expected, [planQuestion(expected)]);
   if (equal !== true) throw fail('BF-JOB-VERIFY', options.where ? await whereItDiffers(options, expected) : NO_PLACE);
   emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
-  await end(options);
+  const spent = await end(options);
   const sectorsByEqual = sectorsOfRanges(expected).length;
-  const evidence = { source: 'vendor', root: expected.rootAfter, sectorsByEqual, wordsProgrammed: 0 } as const;
-  await options.evidence({ outcome: KINDS.verify.outcome, width: undefined, ...evidence });
+  const evidence = { source: 'vendor', root: expected.rootAfter, sectorsByEqual, wordsProgrammed: 0, spent } as const;
+  await options.evidence({
+    outcome: KINDS.verify.outcome,
+    width: undefined,
+    erase: new Erasures().summary,
+    ...evidence,
+  });
   return [];
 }
 
@@ -166,24 +178,32 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
   const totalBytes = plan.sectors.reduce((sum, sector) => sum + bytesOf(sector), 0);
   let doneBytes = 0;
+  const erasures = new Erasures();
   await options.beforeChange();
+  if (erasesAll(plan, chip)) await eraseAll(options, erasures);
   for (const sector of plan.sectors) {
     await options.untilCredit();
-    session.ask(eraseStep(sector), 'ERASED', (reply) => {
+    session.ask(eraseStep(sector, options.trustBlank), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
       doneBytes += bytesOf(sector);
-      emit({ type: 'erased', sector });
+      erasures.took(reply.how);
+      emit({ type: 'erased', sector, how: reply.how });
       emit({ type: 'progress', doneBytes, totalBytes });
     });
   }
   await options.answered();
-  await end(options);
+  const spent = await end(options);
   const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
-  await options.evidence({ outcome: KINDS.erase.outcome, source: 'stub', ...nothing });
+  await options.evidence({ outcome: KINDS.erase.outcome, source: 'stub', erase: erasures.summary, spent, ...nothing });
   return [];
 }
 
 // ── flash ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Candidate {
+  readonly sector: number;
+  readonly question: Question;
+}
 
 class FlashWork {
   readonly #options: WorkOptions;
@@ -192,6 +212,7 @@ class FlashWork {
   readonly #boot: number | undefined;
   readonly #totalBytes: number;
   readonly #erased = new Set<number>();
+  readonly #erasures = new Erasures();
   readonly #written = new Set<number>();
   #skippedBytes = 0;
   #acceptedBytes = 0;
@@ -210,7 +231,9 @@ class FlashWork {
     session.onAccepted = (bytes) => this.#progress(bytes);
     await this.#options.beforeChange();
     if (this.#boot !== undefined) await this.#erase(this.#boot);
-    const skipped = await this.#alreadyThere();
+    const candidates = this.#candidates();
+    if (candidates.length === 0 && erasesAll(plan, this.#options.chip)) await eraseAll(this.#options, this.#erasures);
+    const skipped = await this.#alreadyThere(candidates);
     for (const sector of skipped) this.#skip(sector);
     const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));
     // Two erases to begin with: while they last, a slow starting network fills the ring.
@@ -233,18 +256,19 @@ class FlashWork {
 
   /** Once a session. */
   async #erase(sector: number): Promise<void> {
-    const { session, untilCredit, emit } = this.#options;
+    const { session, untilCredit, emit, trustBlank } = this.#options;
     if (this.#erased.has(sector)) return;
     this.#erased.add(sector);
     await untilCredit();
-    session.ask(eraseStep(sector), 'ERASED', (reply) => {
+    session.ask(eraseStep(sector, trustBlank), 'ERASED', (reply) => {
       requireSector(sector, reply.sector);
-      emit({ type: 'erased', sector });
+      this.#erasures.took(reply.how);
+      emit({ type: 'erased', sector, how: reply.how });
     });
   }
 
   /** Sectors that may be skipped if the chip says *equal*; the one of the boot words is not even asked about. */
-  #candidates(): { readonly sector: number; readonly question: Question }[] {
+  #candidates(): Candidate[] {
     const { plan, chip, sectorsOnRecord, delta, budget } = this.#options;
     const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
     const may = (sector: number) =>
@@ -262,9 +286,8 @@ class FlashWork {
    * Candidates that hold their part now. Where addresses may only ascend, the boot sector is written
    * while the answers travel.
    */
-  async #alreadyThere(): Promise<ReadonlySet<number>> {
+  async #alreadyThere(candidates: readonly Candidate[]): Promise<ReadonlySet<number>> {
     const { plan, budget, answered } = this.#options;
-    const candidates = this.#candidates();
     if (candidates.length === 0) return new Set();
     const equals = new Set<number>();
     await budget.reserve(candidates.length);
@@ -325,10 +348,13 @@ class FlashWork {
     let evidence: Evidence | undefined;
     await untilCredit();
     session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
-      if (!equalBytes(reply.root, this.#expected.rootAfter)) throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
-      const { root, wordsProgrammed, width } = reply;
-      const proved = { root, wordsProgrammed, width: width satisfies Width };
-      evidence = { outcome: KINDS.flash.outcome, source: 'stub', sectorsByEqual, ...proved };
+      if (!equalBytes(reply.root, this.#expected.written)) {
+        throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
+      }
+      const { root, wordsProgrammed, width, spent } = reply;
+      const proved = { root, wordsProgrammed, width: width satisfies Width, spent };
+      const erase = this.#erasures.summary;
+      evidence = { outcome: KINDS.flash.outcome, source: 'stub', sectorsByEqual, erase, ...proved };
       this.#progress(this.#totalBytes);
       emit({ type: 'written', root, wordsProgrammed });
     });
@@ -355,8 +381,4 @@ class FlashWork {
     await this.#options.untilCredit();
     this.#options.session.ask({ name: 'END' }, 'ENDED', () => {});
   }
-}
-
-function requireSector(wanted: number, got: number): void {
-  if (wanted !== got) throw fail('BF-TUNNEL-ORDER', `sector ${got} erased instead of ${wanted}`);
 }

@@ -2,11 +2,18 @@
 // §9). How many commands there are and how long each is depends on the plan alone, never on the bytes of the image.
 import { bytesAt, ERASED_BYTE } from '../image/segments.ts';
 import type { Image } from '../image/image.ts';
-import { sectorAt, type Chip } from '../../shared/chips/index.ts';
+import { sectorAt, sectorsOf, type Chip } from '../../shared/chips/index.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { BOOT_WORDS_BYTES, type Plan, type PlanRange } from '../../shared/plan/plan.ts';
-import { IMAGE_DATA_BYTES, QUESTION_LIMITS, rootDigest, type Command } from '../../shared/sealed/messages.ts';
+import {
+  ERASE_ALL,
+  IMAGE_DATA_BYTES,
+  QUESTION_LIMITS,
+  rootDigest,
+  writtenRoot,
+  type Command,
+} from '../../shared/sealed/messages.ts';
 
 /** A range of the plan with what its flash must hold. */
 export interface ExpectedRange extends PlanRange {
@@ -21,9 +28,11 @@ export interface ExpectedRange extends PlanRange {
 
 export interface Expectation {
   readonly ranges: readonly ExpectedRange[];
-  /** Roots of §8 with the boot words erased, and in place. */
+  /** Roots of §8 over all ranges with the boot words erased, and in place. */
   readonly rootBefore: Uint8Array;
   readonly rootAfter: Uint8Array;
+  /** What WRITTEN has to tell. */
+  readonly written: Uint8Array;
 }
 
 /** What the chip must hold for this plan once the image is written, as digests. */
@@ -34,7 +43,13 @@ export function expectedDigests(plan: Plan, image: Image, chip: Chip): Expectati
     const before = sha512(withoutBootWords(bytes, range, plan.bootAddress));
     return { ...range, index, sector: sectorOf(range, chip, plan), before, after };
   });
-  return { ranges, rootBefore: rootOver(ranges, 'before'), rootAfter: rootOver(ranges, 'after') };
+  const rootBefore = rootOver(ranges, 'before');
+  return { ranges, rootBefore, rootAfter: rootOver(ranges, 'after'), written: writtenOf(plan, image, rootBefore) };
+}
+
+function writtenOf(plan: Plan, image: Image, rootBefore: Uint8Array): Uint8Array {
+  if (plan.bootAddress === undefined) return rootBefore;
+  return writtenRoot(rootBefore, bytesAt(image.segments, plan.bootAddress, BOOT_WORDS_BYTES));
 }
 
 function rootOver(ranges: readonly ExpectedRange[], which: 'before' | 'after'): Uint8Array {
@@ -52,9 +67,19 @@ export function coversSector(expected: Expectation, sector: number, bytes: numbe
   return inside.reduce((sum, { length }) => sum + length, 0) === bytes;
 }
 
-/** ERASE of one sector. */
-export function eraseStep(sector: number): Command {
-  return { name: 'ERASE', sector };
+/** ERASE of one sector. @param unlessBlank what reads blank is left as it is */
+export function eraseStep(sector: number, unlessBlank: boolean): Command {
+  return unlessBlank ? { name: 'ERASE', sector, unlessBlank } : { name: 'ERASE', sector };
+}
+
+/** ERASE of everything that is not erased yet, for a plan that erases all of the chip. */
+export function eraseAllStep(unlessBlank: boolean): Command {
+  return eraseStep(ERASE_ALL, unlessBlank);
+}
+
+/** True when the plan erases every sector of the chip. */
+export function erasesAll({ sectors, flashKiB }: Plan, chip: Chip): boolean {
+  return sectors.length === sectorsOf(chip, flashKiB).length;
 }
 
 /** A question whether a run of ranges holds what it must. */

@@ -1,6 +1,7 @@
 // Edge: jobs, receipts and open invites as files only their owner can read, each replaced whole or not at all. Jobs and
 // invites are sealed under the home key: whoever can only read the folder, or a copy of it, neither takes the vendor's
 // place nor learns of a job.
+import { anyIncomplete } from './incomplete.ts';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
@@ -81,6 +82,10 @@ export class FileJobStore implements JobStore {
   async receipts(): Promise<ReceiptKey[]> {
     const matches = (await filesIn(this.#home.receipts, '.receipt')).map((file) => RECEIPT.exec(file));
     return matches.flatMap((match) => (match === null ? [] : [{ job: match[1] as string, uid: match[2] as string }]));
+  }
+
+  leftIncomplete(uid: string, except: string): Promise<boolean> {
+    return anyIncomplete(this, uid, except);
   }
 
   async jobIds(): Promise<string[]> {

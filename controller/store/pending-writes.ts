@@ -1,5 +1,6 @@
 // A transaction for a store that has none of its own: writes are held back until the work is done, reads look at them
 // first. Its limits are those of JobStore.transaction for files (controller/store/port.ts).
+import { anyIncomplete } from './incomplete.ts';
 import { roomHash } from '../job/invite.ts';
 import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
 import type { ReceiptKey, StoreAccess } from './port.ts';
@@ -53,6 +54,10 @@ class PendingWrites implements StoreAccess {
 
   async load(id: string): Promise<JobRecord> {
     return this.#jobs.get(id) ?? this.#store.load(id);
+  }
+
+  leftIncomplete(uid: string, except: string): Promise<boolean> {
+    return anyIncomplete(this, uid, except);
   }
 
   async jobIds(): Promise<string[]> {

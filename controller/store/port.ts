@@ -8,6 +8,12 @@ import type { SignedText } from '../../shared/plan/receipt.ts';
 export interface RunStore {
   /** Keeps the record in place of an earlier state of the same job. */
   save(record: JobRecord): Promise<void>;
+  /**
+   * True when another job began to change the flash of this unit and has not proved that it came to its end, or a
+   * record of another job cannot be read: an erase may have been cut there.
+   * @param uid 24 digits. @param except id of the job that asks
+   */
+  leftIncomplete(uid: string, except: string): Promise<boolean>;
   /** The receipt of this job for this unit, if there is one. @param uid 24 digits. */
   receipt(job: string, uid: string): Promise<SignedText | undefined>;
   /** Keeps the one receipt of this job for this unit, in place of an earlier state of it. */

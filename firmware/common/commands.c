@@ -6,11 +6,14 @@
 
 #include "abort.h"
 #include "digest.h"
+#include "domain.h"
 #include "flag.h"
 #include "flash.h"
 #include "sealed.h"
 #include "section.h"
 #include "session.h"
+#include "sha512.h"
+#include "tick.h"
 #include "transport.h"
 #include "util.h"
 
@@ -21,6 +24,11 @@
 #define FINAL_ROOT 16u
 #define FINAL_BOOT 80u
 #define FINAL_USED 144u
+/* Offsets in the body of WRITTEN, bytes. */
+#define WRITTEN_WORDS 64u
+#define WRITTEN_OPTCR 68u
+#define WRITTEN_SPENT 72u
+#define SPENT_SIZE 12u
 
 /* What the commands of a session have done so far. */
 static struct {
@@ -31,7 +39,15 @@ static struct {
   uint32_t erase_sequence;
   uint8_t erase_sector;
   bool erasing; /* there is such an erase */
+  /* ERASE of all: the sectors it has dealt with that were not asked for one by one since, and how */
+  uint32_t dealt_with;
+  erased_how how;
+  /* the plan allows it, and this stub had erased and programmed nothing when the session began */
+  bool trusts_blank;
 } work;
+
+/* This stub has erased or programmed something in its life. */
+static bool changed_flash;
 
 /* Questions about what was not erased in their session, in the stub's life. */
 static uint32_t questions;
@@ -57,7 +73,7 @@ typedef struct {
 
 static const command_rule RULES[] = {
     {SEALED_IMAGE, IN(ACTIVE), OF(FLASH), 0, false, run_image},
-    {SEALED_ERASE, IN(ACTIVE), OF(FLASH) | OF(ERASE), 2, false, run_erase},
+    {SEALED_ERASE, IN(ACTIVE), OF(FLASH) | OF(ERASE), 3, false, run_erase},
     {SEALED_DIGEST, IN(ACTIVE), OF(FLASH) | OF(VERIFY), DIGEST_USED, true, run_digest},
     {SEALED_FINAL, IN(ACTIVE), OF(FLASH), FINAL_USED, true, run_final},
     {SEALED_LOCK, IN(WRITTEN), OF(FLASH), 1, true, run_lock},
@@ -75,14 +91,21 @@ static bool is_zero(const uint8_t *from, const uint8_t *to) {
 void commands_begin(flash_width psize) {
   bf_wipe(&work, sizeof work);
   work.psize = psize;
+  work.trusts_blank = !changed_flash && (job_plan()->flags & FLAG_ALWAYS_ERASE) == 0;
+  for (uint32_t i = 0; i < TICK_ACTIVITIES; i++) tick_spent[i] = 0;
   flash_begin(psize);
   digest_begin();
+}
+
+static void reply_erased(uint32_t sector, uint32_t sequence, uint32_t how) {
+  sealed_reply(REPLY_ERASED, (uint8_t)sector, sequence, &how, sizeof how);
 }
 
 void commands_finish_erase(void) {
   if (!work.erasing || !flash_done(work.erase_operation) || !sealed_can_reply()) return;
   work.erasing = false;
-  sealed_reply(REPLY_ERASED, work.erase_sector, work.erase_sequence, 0, 0);
+  reply_erased(work.erase_sector, work.erase_sequence,
+               work.erase_sector == ERASE_ALL ? ERASED_ALL_AT_ONCE : ERASED_ERASED);
   transport_publish();
 }
 
@@ -91,6 +114,16 @@ static bool form_good(const command_rule *rule, const sealed_command *command) {
   if (rule->run == run_image) return command->size == IMAGE_PLAIN_SIZE;
   return command->size == COMMAND_PLAIN_SIZE &&
          is_zero(command->bytes + rule->used, command->bytes + command->size);
+}
+
+/* A reply may be given, and none is still to come for an erase. */
+static bool may_answer(void) {
+  return !work.erasing && sealed_can_reply();
+}
+
+/* An ERASE that reads nothing of flash first. */
+static bool erase_is_plain(const sealed_command *command) {
+  return command->bytes[1] != ERASE_ALL && command->bytes[2] == 0;
 }
 
 bool commands_run(sealed_command *command, bool quiet) {
@@ -102,8 +135,10 @@ bool commands_run(sealed_command *command, bool quiet) {
   if (!form_good(rule, command)) session_abort(ERROR_MALFORMED_COMMAND, command_kind);
   if ((rule->states >> session_current() & 1u) == 0 || (rule->kinds >> job_plan()->kind & 1u) == 0)
     session_abort(ERROR_ORDER, command_kind);
-  bool ready = rule->answers ? quiet && flash_idle() && !work.erasing && sealed_can_reply()
-                             : flash_can_queue() && !(command_kind == SEALED_ERASE && work.erasing);
+  bool ready = rule->answers                 ? quiet && flash_idle() && may_answer()
+               : command_kind != SEALED_ERASE ? flash_can_queue()
+               : erase_is_plain(command)      ? flash_can_queue() && may_answer()
+                                              : flash_idle() && may_answer();
   if (ready) rule->run(command);
   return ready;
 }
@@ -128,6 +163,7 @@ static void run_image(sealed_command *command) {
   if ((work.erased >> sector & 1u) == 0 || address < work.next_address)
     session_abort(ERROR_ORDER, SEALED_IMAGE);
   work.next_address = address + count;
+  changed_flash = true;
   command->boot_prefix = address == p->boot + BOOT_BYTES ? (uint8_t *)boot_words : 0;
   command->address = address;
   command->count = count;
@@ -141,27 +177,87 @@ void commands_follow(const sealed_command *command) {
 }
 
 /*
- * Queues the erase of a sector of the plan: each once, the boot words' first if there are any, so
- * that the chip does not start.
+ * The sectors of `mask` that do not read blank, or all of them when blank ones may not be left; what
+ * was hashed of them is forgotten.
  */
-static void run_erase(sealed_command *command) {
-  const plan *p = job_plan();
-  uint32_t number = command->bytes[1];
-  if (number >= CHIP_SECTORS || (p->sectors >> number & 1u) == 0)
-    session_abort(ERROR_OUTSIDE_PLAN, number);
-  uint32_t first = p->boot == NO_ADDRESS
-                       ? number
-                       : chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
-  if ((work.erased >> number & 1u) != 0 || (work.erased == 0 && number != first))
-    session_abort(ERROR_ORDER, SEALED_ERASE);
-  chip_sector sector = chip_sector_at(&current_job.chip, number);
-  digest_forget(p, sector);
-  flash_unlock();
-  work.erased |= 1u << number;
+static uint32_t sectors_to_erase(const plan *p, uint32_t mask, bool unless_blank) {
+  uint32_t used = 0;
+  for (uint32_t i = 0; i < CHIP_SECTORS; i++) {
+    chip_sector sector = chip_sector_at(&current_job.chip, i);
+    if ((mask >> i & 1u) == 0) continue;
+    digest_forget(p, sector);
+    if (!(unless_blank && work.trusts_blank && digest_is_blank(sector))) used |= 1u << i;
+  }
+  return used;
+}
+
+static void start_erase(const sealed_command *command, uint32_t number, chip_sector sector) {
+  changed_flash = true;
   work.erasing = true;
   work.erase_sector = (uint8_t)number;
   work.erase_sequence = command->sequence;
   work.erase_operation = flash_erase(number, sector);
+}
+
+/* Every sector of the chip. */
+static uint32_t all_sectors(void) {
+  uint32_t mask = 0;
+  for (uint32_t i = 0; i < CHIP_SECTORS; i++)
+    if (chip_sector_at(&current_job.chip, i).size != 0) mask |= 1u << i;
+  return mask;
+}
+
+/*
+ * Erases everything at once where that is faster than one sector after the other, and deals with
+ * all sectors then, else with the blank ones; of a job to flash the boot words' sector, `first`, is
+ * erased before.
+ */
+static void run_erase_all(const sealed_command *command, uint32_t first) {
+  const plan *p = job_plan();
+  if (p->sectors != all_sectors()) session_abort(ERROR_OUTSIDE_PLAN, ERASE_ALL);
+  if (work.erased != first || work.next_address != 0) session_abort(ERROR_ORDER, SEALED_ERASE);
+  flash_unlock();
+  uint32_t left = p->sectors & ~first;
+  uint32_t used = sectors_to_erase(p, left, command->bytes[2] != 0);
+  bool at_once = flash_all_is_faster(&current_job.chip, used);
+  work.dealt_with = at_once ? left : left & ~used;
+  work.how = at_once ? ERASED_ALL_AT_ONCE : ERASED_BLANK;
+  work.erased = first | work.dealt_with;
+  if (at_once)
+    start_erase(command, ERASE_ALL, chip_sector_at(&current_job.chip, 0));
+  else
+    reply_erased(ERASE_ALL, command->sequence, ERASED_BLANK);
+}
+
+/*
+ * Queues the erase of a sector of the plan: each once, of a job to flash the boot words' first, so
+ * that the chip does not start. One that is blank, or was dealt with by ERASE of all, is not erased.
+ */
+static void run_erase(sealed_command *command) {
+  const plan *p = job_plan();
+  uint32_t number = command->bytes[1], bit = 1u << (number & 31u);
+  uint32_t first = p->boot == NO_ADDRESS
+                       ? 0
+                       : 1u << chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
+  if (command->bytes[2] > 1) session_abort(ERROR_MALFORMED_COMMAND, SEALED_ERASE);
+  if (number == ERASE_ALL) {
+    run_erase_all(command, first);
+    return;
+  }
+  if (number >= CHIP_SECTORS || (p->sectors & bit) == 0) session_abort(ERROR_OUTSIDE_PLAN, number);
+  if ((work.dealt_with & bit) != 0) {
+    work.dealt_with &= ~bit;
+    reply_erased(number, command->sequence, work.how);
+    return;
+  }
+  if ((work.erased & bit) != 0 || (work.erased == 0 && first != 0 && bit != first))
+    session_abort(ERROR_ORDER, SEALED_ERASE);
+  flash_unlock();
+  work.erased |= bit;
+  if (sectors_to_erase(p, bit, command->bytes[2] != 0) == 0)
+    reply_erased(number, command->sequence, ERASED_BLANK);
+  else
+    start_erase(command, number, chip_sector_at(&current_job.chip, number));
 }
 
 static void answer(reply_kind reply, uint32_t argument, const sealed_command *command,
@@ -224,14 +320,21 @@ static void program_boot_words(void) {
   bf_wipe(boot_words, sizeof boot_words);
 }
 
+/* Milliseconds this session has erased, programmed and read back, 4 bytes each. */
+static void store_spent(uint8_t *to) {
+  for (uint32_t i = 0; i < SPENT_SIZE / 4; i++)
+    bf_store_le32(to + 4 * i, tick_spent[ACTIVITY_ERASING + i] * TICK_MS);
+}
+
 /*
  * Checks the digests before the boot words, blankness, programs the boot words if there are any,
- * and answers with the digests after them.
+ * and answers with the hash over both.
  */
 static void run_final(sealed_command *command) {
   const plan *p = job_plan();
   bool boots = p->boot != NO_ADDRESS;
-  uint8_t body[72];
+  uint8_t body[WRITTEN_SPENT + SPENT_SIZE];
+  bf_sha512 s;
   if (!is_zero(command->bytes + 1, command->bytes + FINAL_ROOT) ||
       (!boots && !is_zero(command->bytes + FINAL_BOOT, command->bytes + FINAL_USED)))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
@@ -246,12 +349,14 @@ static void run_final(sealed_command *command) {
   }
   flash_stop();
   if (boots) {
-    uint32_t sector = chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
-    digest_forget(p, chip_sector_at(&current_job.chip, sector));
-    digest_root(p, 0, p->count, body);
+    domain_begin(&s, DOMAIN_WRITTEN, sizeof DOMAIN_WRITTEN - 1);
+    bf_sha512_update(&s, body, 64);
+    bf_sha512_update(&s, (const uint8_t *)p->boot, BOOT_BYTES);
+    bf_sha512_final(&s, body);
   }
-  bf_store_le32(body + 64, flash_words());
-  bf_store_le32(body + 68, chip_optcr());
+  bf_store_le32(body + WRITTEN_WORDS, flash_words());
+  bf_store_le32(body + WRITTEN_OPTCR, chip_optcr());
+  store_spent(body + WRITTEN_SPENT);
   answer(REPLY_WRITTEN, work.psize, command, body, sizeof body);
   session_enter(STATE_WRITTEN);
 }
@@ -264,21 +369,20 @@ static void run_lock(sealed_command *command) {
   session_enter(STATE_LOCKED);
 }
 
-static void answer_words(reply_kind reply, const sealed_command *command) {
-  uint32_t words = flash_words();
-  answer(reply, 0, command, &words, sizeof words);
-}
-
 static void run_end(sealed_command *command) {
   const plan *p = job_plan();
   bool undone = p->kind == KIND_FLASH || work.erased != p->sectors;
   if (undone && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
-  answer_words(REPLY_ENDED, command);
+  uint8_t body[4 + SPENT_SIZE];
+  bf_store_le32(body, flash_words());
+  store_spent(body + 4);
+  answer(REPLY_ENDED, 0, command, body, sizeof body);
   command->last = true;
 }
 
 static void run_ping(sealed_command *command) {
-  answer_words(REPLY_PONG, command);
+  uint32_t words = flash_words();
+  answer(REPLY_PONG, 0, command, &words, sizeof words);
 }
 
 static void run_abort(sealed_command *command) {

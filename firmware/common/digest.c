@@ -91,10 +91,21 @@ void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]
   bf_sha512_final(&s, root);
 }
 
+/* The first word of [from, to) in flash that does not read FF, or `to`. */
+static uint32_t find_used(uint32_t from, uint32_t to) {
+  while (from < to && *(const volatile uint32_t *)from == 0xFFFFFFFFu) from += 4;
+  return from;
+}
+
+bool digest_is_blank(chip_sector sector) {
+  uint32_t end = sector.address + sector.size;
+  return find_used(sector.address, end) == end;
+}
+
 /* Fails unless [from, to) in flash reads FF. */
 static void check_span(uint32_t from, uint32_t to) {
-  for (; from < to; from += 4)
-    if (*(const volatile uint32_t *)from != 0xFFFFFFFFu) session_abort(ERROR_NOT_BLANK, from);
+  uint32_t used = find_used(from, to);
+  if (used < to) session_abort(ERROR_NOT_BLANK, used);
 }
 
 /* Fails unless the gaps between the plan's ranges, which ascend and lie on 4 bytes, are blank. */

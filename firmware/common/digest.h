@@ -6,6 +6,7 @@
 #ifndef BF_DIGEST_H
 #define BF_DIGEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "job.h"
@@ -28,6 +29,9 @@ void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_
  * flash.
  */
 void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]);
+
+/* True when a sector reads FF to its last byte; needs the engine idle. */
+bool digest_is_blank(chip_sector sector);
 
 /* Fails unless the sectors of `mask` read FF outside the plan's ranges. */
 void digest_check_blank(const job *j, uint32_t mask);

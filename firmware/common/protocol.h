@@ -8,6 +8,7 @@
 #define DOMAIN_PREFIX                "blindflash/2 "
 #define DOMAIN_PLAN                  "plan"
 #define DOMAIN_ROOT                  "root"
+#define DOMAIN_WRITTEN               "written"
 
 /* Handshake and boxes of the sealed session (docs/protocol.md §4, §5, §8); sizes in bytes */
 #define SEALED_SUITE                 "blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512"
@@ -51,6 +52,16 @@
 #define QUESTION_IN_LIFE             256u
 #define QUESTION_LEAST_BYTES         1024u
 #define QUESTION_SHORT_COST          64u
+
+/* ERASE in place of a sector: all of them (docs/protocol.md §8) */
+#define ERASE_ALL                    255u
+
+/* How a sector came to be erased, as ERASED says it */
+typedef enum {
+  ERASED_ERASED = 0,
+  ERASED_BLANK = 1,
+  ERASED_ALL_AT_ONCE = 2,
+} erased_how;
 
 /* First byte of a sealed command */
 typedef enum {

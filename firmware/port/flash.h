@@ -33,8 +33,14 @@ void flash_unlock(void);
 /* True when one more operation may be queued. */
 bool flash_can_queue(void);
 
-/* Queues the erase of a sector. Returns its number. */
+/* Queues the erase of a sector, or of everything for ERASE_ALL. Returns its number. */
 uint32_t flash_erase(uint32_t number, chip_sector sector);
+
+/*
+ * True when erasing the sectors of `mask` one by one takes longer than erasing everything at once
+ * (docs/reference/stm32f4.md section 3.8).
+ */
+bool flash_all_is_faster(const chip_geometry *chip, uint32_t mask);
 
 /*
  * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped.

@@ -13,6 +13,11 @@
 extern volatile uint32_t tick_count;
 extern volatile uint32_t wake_count;
 
+/* What goes on (chip_activity), and how many ticks found each of them; tick_spent is cleared by its reader. */
+#define TICK_ACTIVITIES 5u
+extern volatile uint8_t tick_activity;
+extern volatile uint32_t tick_spent[TICK_ACTIVITIES];
+
 /* Cycles of a tick at a core clock of `hz`. */
 #define TICK_CYCLES(hz) ((hz) / 1000u * TICK_MS)
 

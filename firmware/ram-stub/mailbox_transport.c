@@ -5,6 +5,7 @@
 #include "mailbox_transport.h"
 
 #include "crc32.h"
+#include "tick.h"
 #include "util.h"
 
 /* What STATUS says. */
@@ -59,6 +60,7 @@ void transport_show_error(session_error error, uint32_t detail) {
 }
 
 void transport_show_activity(chip_activity activity, uint32_t argument) {
+  tick_activity = activity;
   *mailbox_word(MAILBOX_ACTIVITY) = activity | argument << 8;
 }
 

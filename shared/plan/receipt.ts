@@ -32,11 +32,20 @@ const head = {
   devId: z.int().min(0).max(0xfff),
   flashKiB: z.int().min(0).max(0xffff),
 };
+/**
+ * Where the time of the vendor's last run went, milliseconds. people: waiting for the customer to come and to answer,
+ * and for the code. erase, program, check: what the chip worked, as it says to 100 ms. network: all the rest.
+ */
+const times = z.strictObject({ people: u32, network: u32, erase: u32, program: u32, check: u32 });
+export type JobTimes = z.infer<typeof times>;
 const tail = {
   /** Where the digest comes from: the stub's WRITTEN, or the vendor's own expectation, answered *equal*. */
   source: z.enum(['stub', 'vendor']),
   /** Sectors that were not written in this session and rest on *equal*. */
   sectorsByEqual: z.int().min(0).max(32),
+  /** In that session: sectors erased, those left because they read blank, and whether everything was erased at once. */
+  erase: z.strictObject({ sectors: z.int().min(0).max(32), blank: z.int().min(0).max(32), atOnce: z.boolean() }),
+  time: times,
   /** How the vendor made sure of the customer's computer. */
   code: z.enum(['typed', 'waived']),
   /** Number of ranges under the digest and the bytes in them. */

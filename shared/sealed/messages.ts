@@ -15,12 +15,22 @@ export const IMAGE_DATA_BYTES = 4032;
 export const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
 export const ROOT_DOMAIN = 'blindflash/2 root';
+/** What the digest with the boot words in place begins with. */
+export const WRITTEN_DOMAIN = 'blindflash/2 written';
 /**
  * Questions about what this session did not erase: how many in a stub's life, how many such bytes one must cover at
  * least, and as how many one about fewer counts, which only the whole of a small plan may have: what fits into four
  * bytes is not to be found by trying.
  */
 export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024, shortCost: 64 } as const;
+/** ERASE names this instead of a sector: all sectors of the chip, where one erase of everything is the faster way. */
+export const ERASE_ALL = 255;
+/**
+ * How a sector came to be erased, as ERASED says it: by an erase, left because it read blank, by the erase of
+ * everything.
+ */
+export const ERASED_HOW = { erased: 0, blank: 1, 'all at once': 2 } as const;
+export type ErasedHow = keyof typeof ERASED_HOW;
 
 const MALFORMED = 'BF-TUNNEL-MESSAGE';
 
@@ -40,7 +50,8 @@ export const COMMANDS = {
 export type Command =
   /** data: 4..4032 bytes, a multiple of 4, for flash from `address` on. */
   | { readonly name: 'IMAGE'; readonly address: number; readonly data: Uint8Array }
-  | { readonly name: 'ERASE'; readonly sector: number }
+  /** sector: its number, or ERASE_ALL. unlessBlank: what reads FF to the last byte may be left as it is. */
+  | { readonly name: 'ERASE'; readonly sector: number; readonly unlessBlank?: true }
   /** Whether `count` ranges from `first` on hold what gives this root (64 bytes). */
   | { readonly name: 'DIGEST'; readonly first: number; readonly count: number; readonly expected: Uint8Array }
   /** root: 64 bytes, over all ranges with the boot words erased; bootWords: 64 bytes as they are to lie in flash. */
@@ -56,7 +67,11 @@ export function encodeCommand(command: Command): Uint8Array {
     case 'IMAGE':
       return encodeImage(writer, command.address, command.data);
     case 'ERASE':
-      return writer.u8(command.sector, 'sector').padTo(COMMAND_PLAIN_BYTES).finish();
+      return writer
+        .u8(command.sector, 'sector')
+        .u8(command.unlessBlank === true ? 1 : 0)
+        .padTo(COMMAND_PLAIN_BYTES)
+        .finish();
     case 'DIGEST':
       writer.u8(command.first, 'first').u8(command.count, 'count').zeros(13);
       return writer.bytes(command.expected, 'expected', DIGEST_BYTES).padTo(COMMAND_PLAIN_BYTES).finish();
@@ -82,6 +97,12 @@ export function decodeCommand(plaintext: Uint8Array): Command {
   return command;
 }
 
+function readErase(reader: Reader): Command {
+  const [sector, flag] = [reader.u8(), reader.u8()];
+  if (flag > 1) reader.refuse(`a flag of ${flag}`);
+  return flag === 1 ? { name: 'ERASE', sector, unlessBlank: true } : { name: 'ERASE', sector };
+}
+
 function encodeImage(writer: Writer, address: number, data: Uint8Array): Uint8Array {
   const problem = imageProblem(data.length);
   if (problem !== undefined) throw fail('BF-INTERNAL-ARGUMENT', problem);
@@ -105,7 +126,7 @@ function readCommand(reader: Reader, name: CommandName): Command {
       return { name, address, data: reader.bytes(count) };
     }
     case 'ERASE':
-      return { name, sector: reader.u8() };
+      return readErase(reader);
     case 'DIGEST': {
       const [first, count] = [reader.u8(), reader.u8()];
       reader.zeros(13);
@@ -131,22 +152,31 @@ export const REPLIES = {
   ABORT: 0xff,
 } as const;
 
+/** Milliseconds the chip has erased, programmed and read back in this session, to 100 ms. */
+export interface ChipTimes {
+  readonly erase: number;
+  readonly program: number;
+  readonly check: number;
+}
+
 /** `answers`: the sequence of the command's box. */
 export type Reply = { readonly answers: number } & (
-  | { readonly name: 'ERASED'; readonly sector: number }
+  | { readonly name: 'ERASED'; readonly sector: number; readonly how: ErasedHow }
   /** questionsLeft: how many more may touch what this session has not erased. */
   | { readonly name: 'DIGEST'; readonly equal: boolean; readonly questionsLeft: number }
-  /** width: what was programmed with; root: over all ranges with the boot words in place. */
+  /** width: what was programmed with; root: writtenRoot() as the stub reads flash. */
   | {
       readonly name: 'WRITTEN';
       readonly width: Width;
       readonly root: Uint8Array;
       readonly wordsProgrammed: number;
       readonly optcr: number;
+      readonly spent: ChipTimes;
     }
   /** level1: OPTCR reads level 1. */
   | { readonly name: 'LOCKED'; readonly level1: boolean; readonly optcr: number; readonly optcr1: number }
-  | { readonly name: 'ENDED' | 'PONG'; readonly wordsProgrammed: number }
+  | { readonly name: 'ENDED'; readonly wordsProgrammed: number; readonly spent: ChipTimes }
+  | { readonly name: 'PONG'; readonly wordsProgrammed: number }
   /** error: row of the error table of docs/mailbox.md. */
   | { readonly name: 'ABORT'; readonly error: number; readonly detail: number }
 );
@@ -190,12 +220,18 @@ function argumentOf(reply: Reply): number {
 function writeReplyBody(writer: Writer, reply: Reply): void {
   switch (reply.name) {
     case 'ERASED':
+      writer.u32(ERASED_HOW[reply.how]);
       return;
     case 'DIGEST':
       writer.u32(reply.questionsLeft, 'questionsLeft');
       return;
     case 'WRITTEN':
       writer.bytes(reply.root, 'root', DIGEST_BYTES).u32(reply.wordsProgrammed, 'wordsProgrammed').u32(reply.optcr);
+      writeTimes(writer, reply.spent);
+      return;
+    case 'ENDED':
+      writer.u32(reply.wordsProgrammed, 'wordsProgrammed');
+      writeTimes(writer, reply.spent);
       return;
     case 'LOCKED':
       writer.u32(reply.optcr, 'optcr').u32(reply.optcr1, 'optcr1');
@@ -208,24 +244,41 @@ function writeReplyBody(writer: Writer, reply: Reply): void {
   }
 }
 
+function writeTimes(writer: Writer, { erase, program, check }: ChipTimes): void {
+  writer.u32(erase, 'erase').u32(program, 'program').u32(check, 'check');
+}
+
+function readTimes(reader: Reader): ChipTimes {
+  return { erase: reader.u32(), program: reader.u32(), check: reader.u32() };
+}
+
 function readReply(reader: Reader, name: ReplyName, argument: number, answers: number): Reply {
   const bare = () => {
     if (argument !== 0) reader.refuse('a reserved byte is set');
   };
   switch (name) {
     case 'ERASED':
-      return { name, answers, sector: argument };
+      return {
+        name,
+        answers,
+        sector: argument,
+        how: nameOf(ERASED_HOW, reader.u32()) ?? reader.refuse('how it was erased'),
+      };
     case 'DIGEST':
       if (argument > 1) reader.refuse(`answer ${argument}`);
       return { name, answers, equal: argument === 1, questionsLeft: reader.u32() };
     case 'WRITTEN': {
       const width = nameOf(WIDTHS, argument) ?? reader.refuse(`programming width ${argument}`);
       const root = reader.bytes(DIGEST_BYTES);
-      return { name, answers, width, root, wordsProgrammed: reader.u32(), optcr: reader.u32() };
+      const [wordsProgrammed, optcr] = [reader.u32(), reader.u32()];
+      return { name, answers, width, root, wordsProgrammed, optcr, spent: readTimes(reader) };
     }
     case 'LOCKED':
       if (argument > 1) reader.refuse(`lock state ${argument}`);
       return { name, answers, level1: argument === 1, optcr: reader.u32(), optcr1: reader.u32() };
+    case 'ENDED':
+      bare();
+      return { name, answers, wordsProgrammed: reader.u32(), spent: readTimes(reader) };
     case 'ABORT':
       bare();
       return { name, answers, error: reader.u32(), detail: reader.u32() };
@@ -255,4 +308,13 @@ export function rootDigest(ranges: readonly DigestedRange[]): Uint8Array {
     writer.u32(range.address, 'address').u32(range.length, 'length').bytes(range.digest, 'digest', DIGEST_BYTES);
   }
   return sha512(ascii(ROOT_DOMAIN), writer.finish());
+}
+
+/**
+ * What WRITTEN tells, 64 bytes: one digest over the root with the boot words erased and the boot words as they are in
+ * flash.
+ * @param bootWords 64 bytes
+ */
+export function writtenRoot(rootBefore: Uint8Array, bootWords: Uint8Array): Uint8Array {
+  return sha512(ascii(WRITTEN_DOMAIN), rootBefore, bootWords);
 }

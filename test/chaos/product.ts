@@ -310,6 +310,7 @@ export class ChaosProduct extends ProductFixture {
       );
     return {
       save: (record) => write(() => void (this.#record = formatJob(record))),
+      leftIncomplete: () => Promise.resolve(false),
       receipt: (job, uid) => Promise.resolve(this.#receipts.get(`${job}/${uid}`)),
       storeReceipt: (job, uid, receipt) =>
         write(() => {

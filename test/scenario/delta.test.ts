@@ -74,7 +74,7 @@ function requireWritten({ product, outcome }: Run, image: Image, before: Uint8Ar
   const receipt = ReceiptSchema.parse(JSON.parse(outcome.receipt!.text));
   const plan = decodePlan(product.saved.at(-1)!.plan);
   assert.equal(receipt.outcome, 'written');
-  assert.equal(receipt.imageDigest, toHex(expectedDigests(plan, image, CHIP).rootAfter));
+  assert.equal(receipt.imageDigest, toHex(expectedDigests(plan, image, CHIP).written!));
 }
 
 const held = flashAfter(blank, OLD, SECTORS);

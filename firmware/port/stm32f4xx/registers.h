@@ -55,6 +55,8 @@
 #define FLASH_CR REG32(0x40023C10u)
 #define FLASH_CR_PG BIT(0)
 #define FLASH_CR_SER BIT(1)
+#define FLASH_CR_MER BIT(2)   /* bank 1 */
+#define FLASH_CR_MER1 BIT(15) /* bank 2 */
 #define FLASH_CR_SNB(code) ((uint32_t)(code) << 3)
 #define FLASH_CR_PSIZE(code) ((uint32_t)(code) << 8)
 #define FLASH_CR_STRT BIT(16)

@@ -5,6 +5,8 @@
 
 volatile uint32_t tick_count;
 volatile uint32_t wake_count;
+volatile uint8_t tick_activity;
+volatile uint32_t tick_spent[TICK_ACTIVITIES];
 
 void tick_feed(void) {
   IWDG_KR = IWDG_RELOAD;
@@ -20,6 +22,7 @@ void tick_start(uint32_t cycles) {
 /* SysTick exception. */
 void tick_irq(void) {
   tick_count++;
+  tick_spent[tick_activity]++;
   wake_count++;
   tick_feed();
 }

@@ -80,7 +80,7 @@ describe('stub flash job', () => {
     controller.send({ name: 'ERASE', sector: 2 });
     sendImage(controller, plan, image);
     for (const sector of [4, 1, 2]) {
-      assert.deepEqual({ ...controller.reply(), answers: 0 }, { name: 'ERASED', answers: 0, sector });
+      assert.deepEqual({ ...controller.reply(), answers: 0 }, { name: 'ERASED', answers: 0, sector, how: 'erased' });
     }
     const bootWords = image.at(plan.bootAddress!, 64).slice();
     const written = controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });

@@ -109,7 +109,9 @@ const HOSTILE: readonly Case[] = [
   ['IMAGE in a command frame', BOTH, rawCommand(1), MALFORMED, 1],
   ['PING in an image frame', [], rawImage(4, 0, (bytes) => bytes.fill(0).fill(7, 0, 1)), MALFORMED, 7],
   ['PING with a set byte', [], rawCommand(7, at(1)), MALFORMED, 7],
-  ['ERASE with a set byte', [], rawCommand(2, at(2)), MALFORMED, 2],
+  ['ERASE with a flag that is none', [], rawCommand(2, (bytes) => void (bytes[2] = 2)), MALFORMED, 2],
+  ['ERASE with a set byte', [], rawCommand(2, at(3)), MALFORMED, 2],
+  ['ERASE of all, of which the plan has two sectors', [erase(0)], erase(255), OUTSIDE, 255],
 ];
 
 /** Sends the commands before (their replies fetched), then the frame, and returns the ABORT. */
@@ -189,7 +191,6 @@ describe('stub and authentic but hostile frames', () => {
     sendImage(controller, small, whole);
     controller.settle();
     fixture.runMs(10);
-    if (fixture.board.flash.onOperation === undefined) fixture.board.flash.bytes[200]! ^= 4;
     const reply = controller.ask({
       name: 'FINAL',
       root: whole.root(small, 'erased'),
@@ -206,8 +207,12 @@ describe('stub and authentic but hostile frames', () => {
     assert.equal(reply.name === 'ABORT' && reply.error, DIFFERS);
     assert.ok(fixture.board.flash.bytes.subarray(0, 64).every((byte) => byte === 0xff));
   });
-  it('reports another root when a bit of the boot sector flips after it was read back', () => {
-    const { reply, good } = withFlippedBit(() => {});
+  it('reports another root when a bit of the boot words was not programmed right', () => {
+    const { reply, good } = withFlippedBit(({ board: { flash } }) => {
+      flash.onOperation = ({ kind, phase, address }) => {
+        if (kind === 'program' && phase === 'end' && address === FLASH + 40) flash.bytes[40]! ^= 4;
+      };
+    });
     assert.equal(reply.name, 'WRITTEN');
     assert.notDeepEqual(reply.name === 'WRITTEN' && reply.root, good);
   });

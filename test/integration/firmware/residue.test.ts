@@ -2,7 +2,7 @@
 // that depends on it; a fault keeps no register of the code it struck; a power cut keeps nothing, a reset only until
 // the next stub's entry.
 import assert from 'node:assert/strict';
-import { controlAddress } from '../../fixtures/f42x.ts';
+import { controlAddress, COMMAND_RING } from '../../fixtures/f42x.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
 import {
   busy,
@@ -70,6 +70,13 @@ function publicWords({ fixture, controller }: Busy): Set<number> {
   return wordsOf([control, transcriptHash(fixture, controller)]);
 }
 
+/** The last words of every slot of commands, as the agent wrote them: length, sequence and CRC of an open box. */
+function trailerWords(fixture: FirmwareFixture): Set<number> {
+  const { address, slots, slotSize } = COMMAND_RING;
+  const trailers = Array.from({ length: slots }, (_, slot) => fixture.read(address + (slot + 1) * slotSize - 16, 16));
+  return wordsOf(trailers);
+}
+
 /** More cycles than any of these tests takes, for a moment is no secret. */
 const CYCLES = 0x08000000;
 const within = (value: number, from: number, to: number) => value >= from && value < to;
@@ -121,6 +128,7 @@ function residueOf(seed: number, ending: Ending): Residue {
   end(all, ending);
   const { fixture } = all;
   halted(fixture);
+  for (const word of trailerWords(fixture)) known.add(word);
   const bytes = memory(fixture, STACK);
   const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readUInt32LE(4 * i));
   const stack = words.map(

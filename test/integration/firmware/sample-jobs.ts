@@ -24,13 +24,13 @@ export class Image {
   at(address: number, length: number): Uint8Array {
     return this.bytes.subarray(address - FLASH, address - FLASH + length);
   }
-  /** root over the plan's ranges, with the boot words erased or in place. */
+  /** root over the plan's ranges with the boot words erased, which FINAL names; `in place`: what WRITTEN tells. */
   root(plan: Plan, boot: 'erased' | 'in place'): Uint8Array {
-    const copy = this.bytes.slice();
-    if (boot === 'erased' && plan.bootAddress !== undefined) {
-      copy.fill(0xff, plan.bootAddress - FLASH, plan.bootAddress - FLASH + 64);
-    }
-    return rootOf(copy, plan.ranges);
+    if (plan.bootAddress === undefined) return rootOf(this.bytes, plan.ranges);
+    const words = plan.bootAddress - FLASH;
+    const erased = rootOf(this.bytes.slice().fill(0xff, words, words + 64), plan.ranges);
+    if (boot === 'erased') return erased;
+    return sha512(Buffer.concat([Buffer.from('blindflash/2 written'), erased, this.bytes.subarray(words, words + 64)]));
   }
 }
 

@@ -626,7 +626,9 @@ class Controller:
             boot_words = self.image[plan.boot - self.args.address :][: plans.BOOT_SIZE]
         written = await work.ask(sealed.final(self.root(plan.ranges, False), boot_words),
                                  sealed.R_WRITTEN)
-        root = self.root(plan.ranges, True)
+        root = self.root(plan.ranges, False)
+        if boot is not None:
+            root = plans.written_root(root, boot_words)
         if written["root"] != root:
             raise JobFailed("BF-ROOT", "the chip has another image than the one sent")
         event("written", root=written["root"].hex(), words=written["words"], width=written["width"])
@@ -667,7 +669,10 @@ class Controller:
             "outcome": outcome, "uid": work.facts.uid.hex(), "devId": plan.dev_id,
             "flashKiB": plan.flash_kib, "imageDigest": image_digest and image_digest.hex(),
             "salt": kept["salt"] if kept else random(16).hex(), "source": source,
-            "sectorsByEqual": by_equal, "code": self.state["code"], "ranges": len(plan.ranges),
+            "sectorsByEqual": by_equal,
+            "erase": {"sectors": len(plan.sectors_to_erase()) - by_equal if plan.kind != plans.VERIFY else 0,
+                      "blank": 0, "atOnce": False},
+            "time": dict.fromkeys(("people", "network", "erase", "program", "check"), 0), "code": self.state["code"], "ranges": len(plan.ranges),
             "bytes": sum(one.length for one in plan.ranges), "wordsProgrammed": words,
             "psize": psize, "stubHash": work.stub_hash.hex(), "sealedAt": receipts.now(),
             "lock": {"asked": plan.lock == 1, "optcr": optcr}, "statement": receipts.STATEMENT,

@@ -22,6 +22,7 @@ STUB_HASH = sha512(STUB_BYTES)
 STUB_VERSION = 0x0200
 LIFE_QUESTIONS = 256
 SHORT_COST = 64
+ERASE_ALL = 255
 MOST_HANDSHAKES, MOST_AFTER_BAD_BOX = 16, 3
 FREE_QUESTION = 1024
 
@@ -117,6 +118,7 @@ class EmulatedStub:
         self.handshakes = self.after_bad_box = 0
         self.questions = 0
         self.failed_box = False
+        self.changed = self.changed_before = False
         self.touched = time.monotonic()
         self.reached = self.state  # the furthest of the states 3, 4 and 5 in the last session
         self._wipe_session()
@@ -157,6 +159,7 @@ class EmulatedStub:
         self.initiator = self.sealing = self.opening = None
         self.m1 = self.m3 = None
         self.erased = []
+        self.changed_before = self.changed
         self.next_address = 0
         self.final_done = False
         self.words = 0
@@ -304,20 +307,23 @@ class EmulatedStub:
             undone = self.plan.kind == plans.FLASH or set(self.erased) != set(self.plan.sectors_to_erase())
             if self.state == mb.ACTIVE and undone:
                 raise Abort(9, kind)
-            return sealed.reply(sealed.R_ENDED, 0, sequence, self.words.to_bytes(4, "little"))
+            return sealed.reply(sealed.R_ENDED, 0, sequence,
+                                self.words.to_bytes(4, "little") + bytes(12))
         if kind == sealed.LOCK:
             return self._lock(sequence)
         if self.state != mb.ACTIVE:
             raise Abort(9, kind)
         if kind == sealed.ERASE:
-            return self._erase(values[0], sequence)
+            return self._erase(*values, sequence)
         if kind == sealed.IMAGE:
             return self._image(*values)
         if kind == sealed.DIGEST:
             return self._question(*values, sequence)
         return self._final(*values, sequence)
 
-    def _erase(self, sector, sequence):
+    def _erase(self, sector, unless_blank, sequence):
+        if sector == ERASE_ALL:
+            return self._erase_all(sequence)
         if not self.plan.erase >> sector & 1:
             raise Abort(8, sector)
         if sector in self.erased:
@@ -325,9 +331,28 @@ class EmulatedStub:
         first = self.plan.boot_sector()
         if first is not None and not self.erased and sector != first:
             raise Abort(9, sealed.ERASE)
-        self.chip.erase(sector)
+        how = 0
+        if unless_blank and not self.changed_before and self._blank(sector):
+            how = 1
+        else:
+            self.changed = True
+            self.chip.erase(sector)
         self.erased.append(sector)
-        return sealed.reply(sealed.R_ERASED, sector, sequence)
+        return sealed.reply(sealed.R_ERASED, sector, sequence, how.to_bytes(4, "little"))
+
+    def _blank(self, sector):
+        start, size = plans.sectors(self.plan.flash_kib)[sector]
+        return self.chip.read(start, size).count(0xFF) == size
+
+    def _erase_all(self, sequence):
+        """Says that one by one is faster, whatever is in flash: a stub may."""
+        plan = self.plan
+        if len(plan.sectors_to_erase()) != len(plans.sectors(plan.flash_kib)):
+            raise Abort(8, ERASE_ALL)
+        first = [plan.boot_sector()] if plan.kind == plans.FLASH else []
+        if self.erased != first or self.next_address:
+            raise Abort(9, sealed.ERASE)
+        return sealed.reply(sealed.R_ERASED, ERASE_ALL, sequence, (1).to_bytes(4, "little"))
 
     def _image(self, address, data):
         end = address + len(data)
@@ -343,6 +368,7 @@ class EmulatedStub:
         if address < self.next_address:
             raise Abort(9, sealed.IMAGE)
         self.next_address = end
+        self.changed = True
         self.words += self.chip.program(address, data)
         return None
 
@@ -392,12 +418,12 @@ class EmulatedStub:
                 at = high
         for word in [] if data else list(range(4, 16)) + [2, 3, 0, 1]:
             self.words += self.chip.program(plan.boot + 4 * word, boot_words[4 * word :][:4])
-        written = plans.root(self._digests(plan.ranges))
+        written = root if data else plans.written_root(root, self.chip.read(plan.boot, plans.BOOT_SIZE))
         self.state = self.reached = mb.WRITTEN
         width = min(plan.widest, 2)
         return sealed.reply(sealed.R_WRITTEN, width, sequence,
                             written + self.words.to_bytes(4, "little")
-                            + self.chip.optcr.to_bytes(4, "little"))
+                            + self.chip.optcr.to_bytes(4, "little") + bytes(12))
 
     def _lock(self, sequence):
         if self.state != mb.WRITTEN or self.plan.lock != 1:

@@ -221,6 +221,11 @@ def root(ranges) -> bytes:
     return sha512(data)
 
 
+def written_root(root_before: bytes, boot_words: bytes) -> bytes:
+    """What WRITTEN tells: the root with the boot words erased, and the boot words behind it."""
+    return sha512(b"blindflash/2 written" + root_before + boot_words)
+
+
 def for_image(kind: int, job: bytes, dev_id: int, flash_kib: int, address: int, image: bytes,
               **more) -> Plan:
     """A flash or verify plan for an image at one address; one range for each sector."""

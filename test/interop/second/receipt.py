@@ -27,6 +27,9 @@ _HEAD = dict(job=hexa(16), planHash=hexa(64), mode=one_of("host-blind"),
              outcome=one_of("written", "lock programmed", "verified", "erased"), uid=hexa(12),
              devId=integer(4095), flashKiB=integer(0xFFFF))
 _TAIL = dict(source=one_of("stub", "vendor"), sectorsByEqual=integer(32),
+             erase=fields(sectors=integer(32), blank=integer(32), atOnce=one_of(True, False)),
+             time=fields(**{name: integer(0xFFFFFFFF)
+                            for name in ("people", "network", "erase", "program", "check")}),
              code=one_of("typed", "waived"), ranges=integer(64), bytes=integer(0xFFFFFFFF),
              wordsProgrammed=integer(0xFFFFFFFF), psize=nullable(one_of("x8", "x16", "x32")),
              stubHash=hexa(64), sealedAt=_stamp,

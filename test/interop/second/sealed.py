@@ -142,8 +142,8 @@ def image(address: int, data: bytes) -> bytes:
     return head + bytes(IMAGE_SIZE - len(head))
 
 
-def erase(sector: int) -> bytes:
-    return _other(bytes([ERASE, sector]))
+def erase(sector: int, unless_blank: bool = False) -> bytes:
+    return _other(bytes([ERASE, sector, 1 if unless_blank else 0]))
 
 
 def digest(first: int, count: int, expected: bytes) -> bytes:
@@ -176,7 +176,10 @@ def read_command(plain: bytes):
             raise Malformed("an IMAGE of this size cannot be")
         values = (address, reader.take(count))
     elif kind == ERASE:
-        values = (reader.u8(),)
+        sector, unless_blank = reader.u8(), reader.u8()
+        if unless_blank > 1:
+            raise Malformed("a flag that is none")
+        values = (sector, unless_blank == 1)
     elif kind == DIGEST:
         first, count = reader.u8(), reader.u8()
         reader.zeros(13)
@@ -208,6 +211,9 @@ def read_reply(plain: bytes) -> dict:
     if kind == R_ERASED:
         out["sector"] = argument
         argument = 0
+        out["how"] = reader.u32()
+        if out["how"] > 2:
+            raise Malformed("a way to erase that is none")
     elif kind == R_DIGEST:
         if argument > 1:
             raise Malformed("neither equal nor not")
@@ -218,6 +224,7 @@ def read_reply(plain: bytes) -> dict:
             raise Malformed("a width that is none")
         out["width"], argument = WIDTHS[argument], 0
         out["root"], out["words"], out["optcr"] = reader.take(64), reader.u32(), reader.u32()
+        out["ms"] = [reader.u32() for _ in range(3)]
     elif kind == R_LOCKED:
         if argument > 1:
             raise Malformed("neither locked nor not")
@@ -225,6 +232,8 @@ def read_reply(plain: bytes) -> dict:
         out["optcr"], out["optcr1"] = reader.u32(), reader.u32()
     elif kind in (R_ENDED, R_PONG):
         out["words"] = reader.u32()
+        if kind == R_ENDED:
+            out["ms"] = [reader.u32() for _ in range(3)]
     elif kind == R_ABORT:
         out["error"], out["detail"] = reader.u32(), reader.u32()
     else:

@@ -135,14 +135,15 @@ def vector_messages(vectors) -> None:
     for name, kind in (("lock", sealed.LOCK), ("end", sealed.END), ("ping", sealed.PING),
                        ("abort", sealed.ABORT)):
         same(sealed.bare(kind).hex(), v[name]["plain"], name)
-    for name in ("image", "erase", "digest", "final", "lock", "end", "ping", "abort"):
+    same(sealed.erase(255, True).hex(), v["erase_unless_blank"]["plain"], "ERASE unless blank")
+    for name in ("image", "erase", "erase_unless_blank", "digest", "final", "lock", "end", "ping", "abort"):
         sealed.read_command(h(v[name]["plain"]))
         refused(sealed.read_command, h(v[name]["plain"])[:-1] + b"\x01")
     for name, key, more in (
-            ("erased", "sector", {}), ("digested", "equal", {"left": "left"}),
-            ("written", "width", {"root": "root", "words": "words", "optcr": "optcr"}),
+            ("erased", "sector", {"how": "how"}), ("digested", "equal", {"left": "left"}),
+            ("written", "width", {"root": "root", "words": "words", "optcr": "optcr", "ms": "ms"}),
             ("locked", None, {"optcr": "optcr", "optcr1": "optcr1"}),
-            ("ended", "words", {}), ("pong", "words", {}),
+            ("ended", "words", {"ms": "ms"}), ("pong", "words", {}),
             ("stopped", "error", {"detail": "detail"})):
         one, got = v[name], sealed.read_reply(h(v[name]["plain"]))
         same(got["answers"], one["answers"], name)
@@ -163,6 +164,7 @@ def vector_rest(vectors) -> None:
     v = vectors["root"]
     same(plans.root([(one["address"], one["length"], h(one["digest"])) for one in v["ranges"]]).hex(),
          v["root"], "the root")
+    same(plans.written_root(h(v["root"]), h(v["boot_words"])).hex(), v["written"], "the root WRITTEN tells")
     v = vectors["invite"]
     one = invites.parse(v["line"])
     same([one.expires, one.tunnel_public.hex(), one.vendor.hex(), one.url, one.ticket.hex(),

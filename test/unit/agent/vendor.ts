@@ -84,6 +84,8 @@ export class SealedVendor {
       salt: '22'.repeat(16),
       source: 'stub',
       sectorsByEqual: 0,
+      erase: { sectors: 1, blank: 0, atOnce: false },
+      time: { people: 0, network: 0, erase: 0, program: 0, check: 0 },
       code: 'typed',
       ranges: plan.ranges.length,
       bytes: 0,

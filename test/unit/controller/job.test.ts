@@ -22,7 +22,7 @@ describe('controller: a job', () => {
     assert.equal(kinds.at(-1), 'END');
     const receipt = verifyReceipt(result.receipt!, verifyEd25519, KEYS.receipt.publicKey);
     assert.equal(receipt.outcome, 'written');
-    assert.equal(receipt.imageDigest, toHex(fixture.agent.root()));
+    assert.equal(receipt.imageDigest, toHex(fixture.agent.writtenRoot!));
     assert.equal(receipt.uid, '404142434445464748494a4b');
     assert.deepEqual([result.chipProved, result.agentSays], ['written', 'running']);
     assert.ok(fixture.agent.bye?.done);

@@ -2,6 +2,7 @@
 // step as a database does.
 import { roomHash } from '../../../controller/job/invite.ts';
 import { jobId, type JobRecord, type RoomRecord } from '../../../controller/job/job-record.ts';
+import { anyIncomplete } from '../../../controller/store/incomplete.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from '../../../controller/store/port.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
@@ -31,6 +32,10 @@ export class MemoryJobStore implements JobStore {
     const record = this.saved.findLast((saved) => jobId(saved) === id);
     if (record === undefined) throw fail('BF-JOB-UNKNOWN');
     return record;
+  }
+
+  leftIncomplete(uid: string, except: string): Promise<boolean> {
+    return anyIncomplete(this, uid, except);
   }
 
   async jobIds(): Promise<string[]> {

@@ -9,7 +9,7 @@ import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { decodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
-import { decodeCommand, encodeReply, type Command, type Reply } from '../../../shared/sealed/messages.ts';
+import { decodeCommand, encodeReply, writtenRoot, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { startSealedInitiator, type SealedInitiator } from '../../../shared/sealed/handshake.ts';
 import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
 import type { BoardState } from '../../../shared/tunnel/bodies.ts';
@@ -21,6 +21,8 @@ import { seeded } from '../shared/support.ts';
 
 export const FLASH = 0x08000000;
 const LEVEL0 = 0x0fffaaed;
+/** What its chip says of its time, ms. */
+const SPENT = { erase: 300, program: 200, check: 100 };
 const LEVEL1 = 0x0fff55ed;
 const UID = Uint8Array.from({ length: 12 }, (_, i) => 0x40 + i);
 export const STUB_HASH = new Uint8Array(createHash('sha512').update('a stub').digest());
@@ -81,6 +83,8 @@ export class ScriptedAgent {
   readonly tunnel: AgentTunnel;
   readonly received: TunnelMessage[] = [];
   readonly commands: Command[] = [];
+  /** What its WRITTEN told. */
+  writtenRoot: Uint8Array | undefined;
   /** What the customer's screen shows, a code a tunnel. */
   readonly codes: string[] = [];
   faults: Faults;
@@ -264,10 +268,11 @@ export class ScriptedAgent {
     const { flash } = this.#board;
     switch (command.name) {
       case 'ERASE': {
+        if (command.sector === 255) return this.reply({ name: 'ERASED', answers, sector: 255, how: 'blank' });
         this.#erased.add(command.sector);
         const sector = sectorsOf(STM32F42X).find(({ index }) => index === command.sector)!;
         flash.fill(0xff, sector.base - FLASH, sector.base - FLASH + sector.bytes);
-        return this.reply({ name: 'ERASED', answers, sector: command.sector });
+        return this.reply({ name: 'ERASED', answers, sector: command.sector, how: 'erased' });
       }
       case 'IMAGE':
         this.#program(command.address, command.data);
@@ -286,7 +291,7 @@ export class ScriptedAgent {
           optcr1: 0x0fff0000,
         });
       case 'END':
-        return this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words });
+        return this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words, spent: SPENT });
       default:
         throw new Error(command.name);
     }
@@ -318,13 +323,15 @@ export class ScriptedAgent {
       return this.reply({ name: 'ABORT', answers, error: 12, detail: 0xffffffff });
     }
     this.#program(this.#plan.bootAddress!, command.bootWords);
+    this.writtenRoot = writtenRoot(command.root, command.bootWords);
     this.reply({
       name: 'WRITTEN',
       answers,
       width: 'x32',
-      root: this.root(),
+      root: this.writtenRoot,
       wordsProgrammed: this.#words,
       optcr: LEVEL0,
+      spent: SPENT,
     });
   }
 

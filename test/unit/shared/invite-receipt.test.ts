@@ -120,6 +120,8 @@ describe('receipt', () => {
     salt: '05'.repeat(16),
     source: 'stub',
     sectorsByEqual: 3,
+    erase: { sectors: 5, blank: 4, atOnce: false },
+    time: { people: 60_000, network: 900, erase: 5000, program: 4200, check: 100 },
     code: 'typed',
     ranges: 2,
     bytes: 4096,
@@ -139,7 +141,8 @@ describe('receipt', () => {
     assert.match(signed.signature, /^[0-9a-f]{128}$/);
     assert.equal(signed.text.includes('\n'), false);
     const order =
-      'version job planHash mode outcome uid devId flashKiB imageDigest salt source sectorsByEqual code ranges bytes ' +
+      'version job planHash mode outcome uid devId flashKiB imageDigest salt source sectorsByEqual erase time ' +
+      'code ranges bytes ' +
       'wordsProgrammed psize stubHash sealedAt lock statement vendorKey';
     assert.deepEqual(Object.keys(JSON.parse(signed.text) as object), order.split(' '));
   });

@@ -343,7 +343,15 @@ describe('decoders and garbage', () => {
   const seeds = [
     ...samples.map(encodeMessage),
     encodeCommand({ name: 'FINAL', root: bytes(64), bootWords: bytes(64) }),
-    encodeReply({ name: 'WRITTEN', answers: 1, width: 'x32', root: bytes(64), wordsProgrammed: 1, optcr: 1 }),
+    encodeReply({
+      name: 'WRITTEN',
+      answers: 1,
+      width: 'x32',
+      root: bytes(64),
+      wordsProgrammed: 1,
+      optcr: 1,
+      spent: { erase: 1, program: 2, check: 3 },
+    }),
   ];
   for (const [name, decode] of Object.entries(decoders)) {
     it(`${name}: only coded errors come out`, () => {

@@ -223,6 +223,7 @@ describe('protocol vectors', () => {
     const commands: [Command, string][] = [
       [{ name: 'IMAGE', address: m.image.address, data: unhex(m.image.data) }, m.image.plain],
       [{ name: 'ERASE', sector: m.erase.sector }, m.erase.plain],
+      [{ name: 'ERASE', sector: 255, unlessBlank: true }, m.erase_unless_blank.plain],
       [
         { name: 'DIGEST', first: m.digest.first, count: m.digest.count, expected: unhex(m.digest.expected) },
         m.digest.plain,
@@ -237,8 +238,9 @@ describe('protocol vectors', () => {
       assert.equal(hex(encodeCommand(command)), plain);
       assert.deepEqual(decodeCommand(unhex(plain)), command);
     }
+    const spent = { erase: 8100, program: 4200, check: 300 };
     const replies: [Reply, string][] = [
-      [{ name: 'ERASED', answers: 1, sector: 12 }, m.erased.plain],
+      [{ name: 'ERASED', answers: 1, sector: 12, how: 'blank' }, m.erased.plain],
       [{ name: 'DIGEST', answers: 700, equal: true, questionsLeft: m.digested.left }, m.digested.plain],
       [
         {
@@ -248,11 +250,12 @@ describe('protocol vectors', () => {
           root: unhex(m.written.root),
           wordsProgrammed: 4096,
           optcr: m.written.optcr,
+          spent,
         },
         m.written.plain,
       ],
       [{ name: 'LOCKED', answers: 702, level1: true, optcr: m.locked.optcr, optcr1: m.locked.optcr1 }, m.locked.plain],
-      [{ name: 'ENDED', answers: 703, wordsProgrammed: 4096 }, m.ended.plain],
+      [{ name: 'ENDED', answers: 703, wordsProgrammed: 4096, spent }, m.ended.plain],
       [{ name: 'PONG', answers: 704, wordsProgrammed: 17 }, m.pong.plain],
       [{ name: 'ABORT', answers: 5, error: 8, detail: 0x1fff7800 }, m.stopped.plain],
     ];

@@ -241,7 +241,14 @@ function rootVector() {
   const body = ranges.map((range) =>
     Buffer.concat([u32(range.address), u32(range.length), Buffer.from(range.digest, 'hex')]),
   );
-  return { ranges, root: hex(sha512(ascii('blindflash/2 root'), u32(ranges.length), ...body)) };
+  const root = sha512(ascii('blindflash/2 root'), u32(ranges.length), ...body);
+  const boot = named('boot words', 64);
+  return {
+    ranges,
+    root: hex(root),
+    boot_words: hex(boot),
+    written: hex(sha512(ascii('blindflash/2 written'), root, boot)),
+  };
 }
 
 function messageVectors() {
@@ -259,6 +266,7 @@ function messageVectors() {
       plain: hex(pad(4048, Buffer.of(1, 0), u16(8), u32(0x08000040), Buffer.alloc(8), data)),
     },
     erase: { sector: 12, plain: hex(pad(176, Buffer.of(2, 12))) },
+    erase_unless_blank: { sector: 255, plain: hex(pad(176, Buffer.of(2, 255, 1))) },
     digest: {
       first: 3,
       count: 2,
@@ -270,7 +278,7 @@ function messageVectors() {
     end: { plain: hex(pad(176, Buffer.of(6))) },
     ping: { plain: hex(pad(176, Buffer.of(7))) },
     abort: { plain: hex(pad(176, Buffer.of(0x7f))) },
-    erased: { answers: 1, sector: 12, plain: hex(reply(0x82, 12, 1)) },
+    erased: { answers: 1, sector: 12, how: 1, plain: hex(reply(0x82, 12, 1, u32(1))) },
     digested: { answers: 700, equal: true, left: 255, plain: hex(reply(0x83, 1, 700, u32(255))) },
     written: {
       answers: 701,
@@ -278,7 +286,8 @@ function messageVectors() {
       root: hex(root),
       words: 4096,
       optcr: 0x0fffaaed,
-      plain: hex(reply(0x84, 2, 701, root, u32(4096), u32(0x0fffaaed))),
+      ms: [8100, 4200, 300],
+      plain: hex(reply(0x84, 2, 701, root, u32(4096), u32(0x0fffaaed), u32(8100), u32(4200), u32(300))),
     },
     locked: {
       answers: 702,
@@ -286,7 +295,12 @@ function messageVectors() {
       optcr1: 0x0fff0000,
       plain: hex(reply(0x85, 1, 702, u32(0x0fff55ed), u32(0x0fff0000))),
     },
-    ended: { answers: 703, words: 4096, plain: hex(reply(0x86, 0, 703, u32(4096))) },
+    ended: {
+      answers: 703,
+      words: 4096,
+      ms: [8100, 4200, 300],
+      plain: hex(reply(0x86, 0, 703, u32(4096), u32(8100), u32(4200), u32(300))),
+    },
     pong: { answers: 704, words: 17, plain: hex(reply(0x87, 0, 704, u32(17))) },
     stopped: { answers: 5, error: 8, detail: 0x1fff7800, plain: hex(reply(0xff, 0, 5, u32(8), u32(0x1fff7800))) },
   };

@@ -1,0 +1,19 @@
+// Whether an earlier job of this vendor may have left a cut erase on a unit.
+import type { StoreAccess } from './port.ts';
+
+/**
+ * True when a job other than `except` began to change the flash of this unit and is not known to have come to its end,
+ * or when the record of one cannot be read. @param uid 24 digits
+ */
+export async function anyIncomplete(
+  store: Pick<StoreAccess, 'jobIds' | 'load'>,
+  uid: string,
+  except: string,
+): Promise<boolean> {
+  for (const id of await store.jobIds()) {
+    if (id === except) continue;
+    const record = await store.load(id).catch(() => undefined);
+    if (record === undefined || (record.uid === uid && record.chipProved === 'incomplete')) return true;
+  }
+  return false;
+}
