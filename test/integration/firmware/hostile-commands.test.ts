@@ -172,11 +172,8 @@ describe('stub and authentic but hostile frames', () => {
     controller.settle();
     fixture.runMs(10);
     fixture.board.flash.bytes[0x3ffe] = 0xfe;
-    const reply = controller.ask({
-      name: 'FINAL',
-      root: whole.root(small, 'erased'),
-      bootWords: whole.at(FLASH, 64).slice(),
-    });
+    const bootWords = whole.at(FLASH, 64).slice();
+    const reply = controller.ask({ name: 'FINAL', root: whole.root(small, 'erased'), bootWords });
     assert.deepEqual(reply.name === 'ABORT' && [reply.error, reply.detail], [BLANK, FLASH + 0x3ffc]);
     assert.ok(bootWordsBlank(fixture), 'no boot word was written');
   });
@@ -190,11 +187,8 @@ describe('stub and authentic but hostile frames', () => {
     sendImage(controller, small, whole);
     controller.settle();
     fixture.runMs(10);
-    const reply = controller.ask({
-      name: 'FINAL',
-      root: whole.root(small, 'erased'),
-      bootWords: whole.at(FLASH, 64).slice(),
-    });
+    const bootWords = whole.at(FLASH, 64).slice();
+    const reply = controller.ask({ name: 'FINAL', root: whole.root(small, 'erased'), bootWords });
     return { fixture, reply, good: whole.root(small, 'in place') };
   }
   it('sees a bit that was not programmed right, and writes no boot word', () => {
