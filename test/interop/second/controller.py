@@ -720,11 +720,11 @@ class Controller:
         if self.invite["spent"]:
             event("end", good=False, outcome="BF-INVITE-SPENT")
             return False
-        event("invite", line=self.invite["line"], job=self.state["job"])
         if self.args.invite_out:
             with open(self.args.invite_out + ".new", "w") as file:
                 file.write(self.invite["line"] + "\n")
             os.replace(self.args.invite_out + ".new", self.args.invite_out)
+        event("invite", line=self.invite["line"], job=self.state["job"])
         threading.Thread(target=self.read_lines, args=(asyncio.get_running_loop(),),
                          daemon=True).start()
         link = asyncio.ensure_future(self.link.run())
