@@ -13,7 +13,8 @@ export type BootChoice = number | 'found' | 'none';
 /**
  * Address of the boot words, undefined for data. The address the chip starts from wins when the image has anything
  * there: were it not written last, half an image could start.
- * @throws BF-IMAGE-BOOT-WORDS when nothing in the image is a vector table, and when the choice contradicts the image.
+ * @throws BF-IMAGE-BOOT-WORDS when nothing in the image is a vector table, and when the choice contradicts the image,
+ *   BF-IMAGE-DATA for data in the first sector.
  */
 export function chooseBootWords(image: Image, chip: Chip, choice: BootChoice): number | undefined {
   const atStart = segmentAt(image, chip.flashBase);
@@ -81,7 +82,7 @@ function requireData(image: Image, chip: Chip): undefined {
   const end = chip.flashBase + (first?.bytes ?? 0);
   const inside = image.segments.find((segment) => segment.address < end);
   if (inside === undefined) return;
-  throw refused(`data at ${hexAddress(inside.address)} shares sector 0 with what the chip starts from`);
+  throw fail('BF-IMAGE-DATA', `the image has data at ${hexAddress(inside.address)}`);
 }
 
 function segmentAt(image: Image, address: number): Segment | undefined {

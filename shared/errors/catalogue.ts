@@ -109,6 +109,13 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-IMAGE-DATA': {
+    sentence: 'Data may not share the first sector with what the chip starts from.',
+    remedy: 'Move it behind the first sector, or leave --boot none out when the image is the program the chip starts.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-IMAGE-DFUSE': {
     sentence: 'The DfuSe file is damaged, or is a DFU file without addresses.',
     remedy: 'Fetch it again; of a plain DFU file use the binary it was made from, with --base.',

@@ -106,7 +106,7 @@ describe('controller: the choice of the boot words', () => {
       words(image, 'none'),
       'boot     none: the image is data, written in order; what the board starts from is not touched',
     );
-    refuses('BF-IMAGE-BOOT-WORDS', () => compile(imageOf([FLASH + 0x3ffc, Uint8Array.of(1, 2, 3, 4)]), 'none'));
+    refuses('BF-IMAGE-DATA', () => compile(imageOf([FLASH + 0x3ffc, Uint8Array.of(1, 2, 3, 4)]), 'none'));
     refuses('BF-PLAN-OPTIONS', () => compileFlash(image, STM32F42X, { job: JOB, boot: 'none', lock: 'level 1' }));
   });
 
