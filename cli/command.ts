@@ -17,6 +17,8 @@ interface CommonOptionRow {
 interface TextOptionRow extends CommonOptionRow {
   readonly type: 'string';
   readonly default?: string;
+  /** Takes all words up to the next option. */
+  readonly list?: true;
 }
 interface NumberOptionRow extends CommonOptionRow {
   readonly type: 'number';
@@ -86,11 +88,13 @@ export interface CommandDeclaration extends CommandHead {
 
 type ValueOf<Row> = Row extends { readonly choices: readonly (infer Choice)[] }
   ? Choice
-  : Row extends { readonly type: 'string' }
-    ? string
-    : Row extends { readonly type: 'number' }
-      ? number
-      : boolean;
+  : Row extends { readonly type: 'string'; readonly list: true }
+    ? readonly string[]
+    : Row extends { readonly type: 'string' }
+      ? string
+      : Row extends { readonly type: 'number' }
+        ? number
+        : boolean;
 type ArgumentsOf<Table> = {
   readonly [Name in keyof Table]: Table[Name] extends { readonly default: unknown }
     ? ValueOf<Table[Name]>
@@ -163,6 +167,7 @@ function asYargsOption(row: OptionRow): Options {
   const { describe, group, default: preset } = row;
   return {
     ...('choices' in row ? { choices: row.choices } : { type: row.type }),
+    ...('list' in row ? { array: row.list } : {}),
     describe,
     ...(group === undefined ? {} : { group }),
     ...(preset === undefined ? {} : { default: preset }),

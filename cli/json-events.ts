@@ -374,6 +374,7 @@ export const JSON_EVENTS = {
           valid: z.literal(true),
           keyExpected: z.boolean().meta({ doc: 'whether the key was held against an expected one' }),
           receipt: z.union([receipt, customerCopy]),
+          imageIs: z.literal('same').optional().meta({ doc: 'with --image; another one is an `error`' }),
         }),
       },
     },

@@ -101,6 +101,12 @@ const LIFT_OPTIONS = {
   'keep-lifted': { type: 'boolean', describe: 'with --lift-write-protection: do not put it back' },
 } as const satisfies OptionTable;
 
+const BOOT_OPTION = {
+  type: 'string',
+  describe: 'address of the boot words, written last; found by itself unless given; none: the image is data',
+  example: '0x08000000',
+} as const satisfies OptionTable[string];
+
 const WRITING_OPTIONS = {
   ...LIFT_OPTIONS,
   lock: {
@@ -108,11 +114,7 @@ const WRITING_OPTIONS = {
     default: 'none',
     describe: 'rdp1: read protection once the image is verified',
   },
-  boot: {
-    type: 'string',
-    describe: 'address of the boot words, written last; found by itself unless given; none: the image is data',
-    example: '0x08000000',
-  },
+  boot: BOOT_OPTION,
   delta: {
     type: 'boolean',
     default: false,
@@ -145,7 +147,7 @@ export const VERIFY = command({
     ...JOB_OPTIONS,
     ...PLAN_OPTIONS,
     ...IMAGE_OPTIONS,
-    where: { type: 'boolean', describe: 'when the content differs, ask sector by sector where' },
+    where: { type: 'boolean', describe: 'when the content differs, ask at which addresses' },
   },
   load: async () => (await import('./verify.ts')).runVerify,
 });
@@ -261,7 +263,18 @@ const RECEIPT_VERIFY = command({
     key: { type: 'string', describe: 'receipt key it must be signed with, 64 digits; your own unless given' },
     'any-key': { type: 'boolean', describe: 'check the signature whoever made it, and say whose key it is' },
     home: { type: 'string', describe: 'folder with the vendor’s keys, to recognise his own' },
+    image: {
+      type: 'string',
+      list: true,
+      describe: 'say also whether it is for this image, given as for flash',
+      example: 'firmware.elf',
+    },
+    ...IMAGE_OPTIONS,
+    boot: BOOT_OPTION,
   },
+  examples: [
+    ['$0 receipt verify board-7.receipt --image loader.hex app.hex', 'checks the signature, and what was written'],
+  ],
   load: async () => (await import('./receipt.ts')).verifyReceiptFile,
 });
 

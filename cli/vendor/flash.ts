@@ -1,9 +1,8 @@
 // `blindflash flash IMAGE`: write an image to the chip on the customer's desk.
-import type { BootChoice } from '../../controller/plan/boot.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { VendorTerminal } from './vendor-terminal.ts';
 import type { ImageArguments, JobArguments, LiftArguments } from './options.ts';
-import { chipNamed, liftFlags, loadImage, parseAddress, planOptions } from './options.ts';
+import { bootChoice, chipNamed, liftFlags, loadImage, planOptions } from './options.ts';
 import type { Image } from '../../controller/image/image.ts';
 import type { Chip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
@@ -42,9 +41,4 @@ export function flashPlan(
     delta: args.delta,
     flags: liftFlags(args),
   });
-}
-
-function bootChoice(text: string | undefined): BootChoice {
-  if (text === undefined) return 'found';
-  return text === 'none' ? 'none' : parseAddress(text, 'BF-USAGE');
 }

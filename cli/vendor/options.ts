@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { ImageFormat } from '../../controller/image/detect.ts';
 import { readImages, type ImageFile, type LoadedImage } from '../../controller/image/image.ts';
 import { parseSkip } from '../../controller/image/regions.ts';
+import type { BootChoice } from '../../controller/plan/boot.ts';
 import type { PlanOptions } from '../../controller/plan/compile.ts';
 import type { VendorArguments } from './vendor-terminal.ts';
 import { CHIPS, type Chip } from '../../shared/chips/index.ts';
@@ -99,6 +100,12 @@ async function readImageFile(
   const text = address ?? baseText;
   const base = text === undefined ? undefined : parseAddress(text, 'BF-IMAGE-ADDRESS');
   return { name: basename(path), bytes: new Uint8Array(bytes), format, base };
+}
+
+/** What --boot says. @throws BF-USAGE */
+export function bootChoice(text: string | undefined): BootChoice {
+  if (text === undefined) return 'found';
+  return text === 'none' ? 'none' : parseAddress(text, 'BF-USAGE');
 }
 
 /** `0x08000000` or decimal digits. */

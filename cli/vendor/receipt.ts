@@ -4,6 +4,10 @@ import { homeFolder } from '../../controller/store/home.ts';
 import { FileJobStore } from '../../controller/store/file-job-store.ts';
 import { readKeyText } from '../../controller/store/keys-file.ts';
 import { publicKeysOf } from '../../controller/store/keys.ts';
+import { digestsFor, saltedDigest } from '../../controller/plan/receipt-image.ts';
+import type { ImageFormat } from '../../controller/image/detect.ts';
+import { bootChoice, loadImage, type ImageArguments } from './options.ts';
+import { requireChip } from '../../shared/chips/index.ts';
 import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { parseSigned, verifyCustomerCopy, verifyReceipt } from '../../shared/plan/receipt.ts';
@@ -24,16 +28,52 @@ interface ReceiptFileArguments extends ReceiptListArguments {
   readonly file: string;
   readonly key?: string | undefined;
   readonly 'any-key'?: boolean | undefined;
+  readonly image?: readonly string[] | undefined;
+  readonly base?: string | undefined;
+  readonly format?: ImageFormat | undefined;
+  readonly skip?: string | undefined;
+  readonly boot?: string | undefined;
 }
 
 export async function verifyReceiptFile(args: ReceiptFileArguments): Promise<void> {
   const trusted = await expectedKey(args);
   const receipt = verifyAny(parseSigned(await readText(args.file)), trusted?.key);
+  const imageIs = args.image === undefined ? undefined : await sameImage(receipt, { ...args, image: args.image });
   if (args.json === true) {
-    printJson({ event: 'receipt', valid: true, keyExpected: trusted !== undefined, receipt });
+    printJson({ event: 'receipt', valid: true, keyExpected: trusted !== undefined, receipt, imageIs });
     return;
   }
-  print(...verdict(receipt, trusted));
+  print(...verdict(receipt, trusted), ...(imageIs === undefined ? [] : [IMAGE_IS_TEXT]));
+}
+
+const IMAGE_IS_TEXT = 'The image is the one the receipt is for: its digest is the same.';
+
+/** @throws BF-IMAGE-RECEIPT when it is for another; BF-USAGE for a customer's copy whose salt is not known here */
+async function sameImage(
+  receipt: Receipt | CustomerReceipt,
+  args: ReceiptFileArguments & ImageArguments,
+): Promise<'same'> {
+  const chip = requireChip(receipt.devId);
+  const digests = digestsFor(receipt, await loadImage(args, chip), chip, bootChoice(args.boot));
+  const isCopy = 'saltedDigest' in receipt;
+  const salt = isCopy ? await saltOf(receipt, args.home) : undefined;
+  const wanted = isCopy ? receipt.saltedDigest : receipt.imageDigest;
+  if (digests.some((digest) => (salt === undefined ? digest : saltedDigest(salt, digest)) === wanted)) return 'same';
+  const why = digests.length > 0 ? 'its digest is another' : 'no plan for it has as many ranges and bytes';
+  throw fail('BF-IMAGE-RECEIPT', why);
+}
+
+/** A customer's copy names no salt; the vendor's receipt of the same job and unit does. */
+async function saltOf({ job, uid }: CustomerReceipt, home: string | undefined): Promise<string> {
+  const store = new FileJobStore(homeFolder(home), { homeKey: noKey, random: systemRandom });
+  const signed = await store.receipt(job, uid);
+  if (signed === undefined) {
+    throw fail(
+      'BF-USAGE',
+      'a customer’s copy hides the digest; it is compared where the vendor’s own receipt of the job is',
+    );
+  }
+  return verifyReceipt(signed, verifyEd25519, undefined).salt;
 }
 
 /** A key that a receipt must be signed with, and who says so. */

@@ -14,7 +14,7 @@ export async function runVerify(args: VerifyArguments): Promise<void> {
   const terminal = new VendorTerminal(args);
   try {
     const plan = (job: Uint8Array, flashKiB: number | undefined) =>
-      compileVerify(image, chip, planOptions(args, job, flashKiB));
+      compileVerify(image, chip, { ...planOptions(args, job, flashKiB), where: args.where });
     await terminal.run({
       kind: 'verify',
       image,

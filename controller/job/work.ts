@@ -18,6 +18,7 @@ import {
   type Expectation,
   type Question,
 } from '../plan/steps.ts';
+import { describeDifference, placeQuestions } from './difference.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -115,7 +116,9 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   const expected = expectedDigests(plan, image, chip);
   const totalBytes = expected.ranges.reduce((sum, { length }) => sum + length, 0);
   const [equal] = await askAll(options, expected, [planQuestion(expected)]);
-  if (equal !== true) throw fail('BF-JOB-VERIFY', options.where ? await whereItDiffers(options, expected) : NO_PLACE);
+  if (equal !== true) {
+    throw fail('BF-JOB-DIFFERS', options.where ? await whereItDiffers(options, image, expected) : NO_PLACE);
+  }
   emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
   const spent = await end(options);
   const sectorsByEqual = sectorsOfRanges(expected).length;
@@ -129,33 +132,12 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   return [];
 }
 
-const NO_PLACE = 'what is in flash is not the image; --where asks in which sectors';
+const NO_PLACE = '--where asks at which addresses';
 
-/** In words; sectors about whose few bytes the stub answers nothing cannot be told apart. */
-async function whereItDiffers(options: WorkOptions, expected: Expectation): Promise<string> {
-  const asked: { readonly sector: number; readonly question: Question }[] = [];
-  const untold: number[] = [];
-  let { left } = options.budget;
-  for (const sector of sectorsOfRanges(expected)) {
-    const question = sectorQuestion(expected, sector, 'after') as Question;
-    const cost = questionCost(expected, question);
-    const may = mayAsk(expected, question) && cost <= left;
-    if (may) left -= cost;
-    if (may) asked.push({ sector, question });
-    else untold.push(sector);
-  }
-  const answers = await askAll(
-    options,
-    expected,
-    asked.map(({ question }) => question),
-  );
-  const differing = asked.filter((_, index) => answers[index] !== true).map(({ sector }) => sector);
-  const places = differing.length === 0 ? 'no sector that can be asked about differs' : `in ${sectorList(differing)}`;
-  return untold.length === 0 ? places : `${places}; ${sectorList(untold)} cannot be asked about alone`;
-}
-
-function sectorList(sectors: readonly number[]): string {
-  return `${sectors.length === 1 ? 'sector' : 'sectors'} ${sectors.join(', ')}`;
+/** In words. */
+async function whereItDiffers(options: WorkOptions, image: Image, expected: Expectation): Promise<string> {
+  const questions = placeQuestions(expected, options.budget.left);
+  return describeDifference(expected, image, questions, await askAll(options, expected, questions));
 }
 
 /** Asks about what this session has not erased; resolves with the answers in the order of the questions. */

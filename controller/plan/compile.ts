@@ -24,6 +24,7 @@ import {
   type PlanKind,
 } from '../../shared/plan/plan.ts';
 import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
+import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { DEFAULT_MODE, isPlanMode, PLAN_MODES, satisfiesPolicy } from '../../shared/plan/modes.ts';
@@ -58,6 +59,11 @@ export interface FlashOptions extends PlanOptions {
   readonly delta?: boolean | undefined;
 }
 
+export interface VerifyOptions extends PlanOptions {
+  /** It may be asked where something differs: ranges are cut as finely as a plan allows. */
+  readonly where?: boolean | undefined;
+}
+
 /** Job of kind flash: erase what the image touches, program it, boot words last. */
 export function compileFlash(image: Image, chip: Chip, options: FlashOptions): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
@@ -78,10 +84,11 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
 }
 
 /** Job of kind verify: the stub digests what the image covers; nothing is changed. */
-export function compileVerify(image: Image, chip: Chip, options: PlanOptions): Plan {
+export function compileVerify(image: Image, chip: Chip, options: VerifyOptions): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
-  const ranges = rangesOf(image.segments, chip, flashKiB, 'digest');
+  const whole = rangesOf(image.segments, chip, flashKiB, 'digest');
+  const ranges = options.where === true ? intoPieces(whole) : whole;
   return checked(chip, { ...common('verify', chip, { ...options, flashKiB }), ranges });
 }
 
@@ -129,6 +136,25 @@ function rangesOf(segments: readonly Segment[], chip: Chip, flashKiB: number, us
   const sectors = sectorsOf(chip, flashKiB);
   const spans = fillSmallestGaps(segments.flatMap((segment) => cutAtSectors(segment, sectors)));
   return spans.map(({ address, end }) => ({ address, length: end - address, use }));
+}
+
+/** Cut at multiples of the smallest power of two that leaves room for all; a rest no question could cover stays. */
+function intoPieces(ranges: readonly PlanRange[]): PlanRange[] {
+  for (let size: number = QUESTION_LIMITS.leastBytes; ; size *= 2) {
+    const pieces = ranges.flatMap((range) => cutAtMultiples(range, size));
+    if (pieces.length <= Math.max(PLAN_LIMITS.ranges, ranges.length)) return pieces;
+  }
+}
+
+function cutAtMultiples({ address, length, use }: PlanRange, size: number): PlanRange[] {
+  const end = address + length;
+  const cuts: number[] = [];
+  for (let at = address - (address % size) + size; at < end; at += size) {
+    if (at - (cuts.at(-1) ?? address) >= QUESTION_LIMITS.leastBytes) cuts.push(at);
+  }
+  if (end - (cuts.at(-1) ?? end) < QUESTION_LIMITS.leastBytes) cuts.pop();
+  const starts = [address, ...cuts];
+  return starts.map((from, index) => ({ address: from, length: (starts[index + 1] ?? end) - from, use }));
 }
 
 function cutAtSectors(segment: Segment, sectors: readonly Sector[]): Span[] {

@@ -90,7 +90,7 @@ export type Question = Command & { readonly name: 'DIGEST' };
  * boot words still erased.
  */
 export function sectorQuestion(expected: Expectation, sector: number, which: 'before' | 'after'): Question | undefined {
-  return questionOf(
+  return questionAbout(
     expected.ranges.filter((range) => range.sector === sector),
     which,
   );
@@ -98,7 +98,7 @@ export function sectorQuestion(expected: Expectation, sector: number, which: 'be
 
 /** Whether all ranges of the plan hold what they must. */
 export function planQuestion(expected: Expectation): Question {
-  const question = questionOf(expected.ranges, 'after');
+  const question = questionAbout(expected.ranges, 'after');
   if (question === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'a plan without ranges has no digest');
   return question;
 }
@@ -125,8 +125,8 @@ export function sectorsOfRanges(expected: Expectation): number[] {
   return [...new Set(expected.ranges.map(({ sector }) => sector))].sort((a, b) => a - b);
 }
 
-/** @param ranges consecutive in the plan */
-function questionOf(ranges: readonly ExpectedRange[], which: 'before' | 'after'): Question | undefined {
+/** Whether ranges hold what they must. @param ranges consecutive in the plan */
+export function questionAbout(ranges: readonly ExpectedRange[], which: 'before' | 'after'): Question | undefined {
   const [first] = ranges;
   if (first === undefined) return undefined;
   return { name: 'DIGEST', first: first.index, count: ranges.length, expected: rootOver(ranges, which) };

@@ -196,6 +196,13 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-IMAGE-RECEIPT': {
+    sentence: 'The receipt is not for this image.',
+    remedy: 'Compare with the files that were flashed, all of them, with the same --base, --skip and --boot.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-IMAGE-SREC-CHECKSUM': {
     sentence: 'A line of the S-record file has a wrong checksum.',
     remedy: 'The file was damaged or edited by hand; build it again or fetch it again.',
@@ -383,6 +390,16 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-JOB-DIFFERS': {
+    sentence: 'What the chip holds is not this image.',
+    remedy:
+      'Compare it with the build that was flashed: another build of the same source differs, and so does a program that keeps ' +
+      'data in its own flash.',
+    customer: { remedy: 'Nothing was changed; the vendor knows what was expected.' },
+    part: 'job',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-JOB-EXPIRED': {
     sentence: 'The chip waited too long for the next piece and gave up; it has wiped its keys.',
     remedy: 'Check both internet connections, then continue with --resume.',
@@ -505,7 +522,9 @@ export const ERRORS = {
   },
   'BF-JOB-VERIFY': {
     sentence: 'What the chip holds is not what was sent to it.',
-    remedy: 'Check the supply of the board (3.3 V, steady) and repeat; if it fails again the flash may be worn out.',
+    remedy:
+      'Check the supply of the board (3.3 V, steady) and repeat. What was just written reads otherwise: if that happens again, the ' +
+      'flash may be worn out.',
     customer: { remedy: 'Check the supply of the board (3.3 V, steady); the vendor can repeat the job.' },
     part: 'job',
     retry: 'never',

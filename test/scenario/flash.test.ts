@@ -198,7 +198,7 @@ describe('a job from end to end', function () {
         requireDone(outcome);
         assert.equal(ReceiptSchema.parse(JSON.parse(outcome.receipt!.text)).outcome, 'verified');
       } else {
-        assert.ok(isBlindflashError(outcome.error, 'BF-JOB-VERIFY'));
+        assert.ok(isBlindflashError(outcome.error, 'BF-JOB-DIFFERS'));
         assert.equal(outcome.receipt, undefined);
       }
     }

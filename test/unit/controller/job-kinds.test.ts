@@ -51,11 +51,11 @@ describe('controller: other kinds and the lock', () => {
     const questions = fixture.agent.commands.filter(({ name }) => name === 'DIGEST');
     assert.equal(questions.length, 1, 'one question over all ranges');
     board.flash[0x20001] ^= 1;
-    const { fixture: other, error } = await failing('BF-JOB-VERIFY', { image, plan, board });
+    const { fixture: other, error } = await failing('BF-JOB-DIFFERS', { image, plan, board });
     assert.match(error.detail ?? '', /--where.*nothing was sent/);
     assert.equal(other.agent.commands.length, 1);
-    const where = await failing('BF-JOB-VERIFY', { image, plan, board, where: true });
-    assert.match(where.error.detail ?? '', /in sector 5;/);
+    const where = await failing('BF-JOB-DIFFERS', { image, plan, board, where: true });
+    assert.match(where.error.detail ?? '', /^in 0x08020000\.\./);
   });
 
   it('erases the sectors of the plan and no others', async () => {

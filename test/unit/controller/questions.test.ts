@@ -100,21 +100,31 @@ describe('controller: questions about flash', () => {
     assert.ok(questionsOf(fixture).every(({ count }) => count >= 1));
   });
 
-  it('verify: one question over all ranges; sector by sector only when it is wrong and the place is asked for', async () => {
+  it('verify: one question over all ranges; piece by piece only when it is wrong and the place is asked for', async () => {
     const image = sampleImage('where', [9000, 1020, 20000]);
     const board = boardWith(image);
     board.flash[0x20001] ^= 1;
-    const plan = compileVerify(image, STM32F42X, { job: JOB });
-    const plain = await failing('BF-JOB-VERIFY', { image, plan, board });
+    board.flash[0x22fff] ^= 1;
+    const plan = compileVerify(image, STM32F42X, { job: JOB, where: true });
+    const plain = await failing('BF-JOB-DIFFERS', { image, plan, board });
     assert.equal(questionsOf(plain.fixture).length, 1);
-    const { fixture, error } = await failing('BF-JOB-VERIFY', { image, plan, board, where: true });
+    const { fixture, error } = await failing('BF-JOB-DIFFERS', { image, plan, board, where: true });
+    // 9000 bytes are cut at each 1024 but the last, 1020 join what follows, 20000 are 19 pieces.
     const asked = questionsOf(fixture).map(({ first, count }) => [first, count]);
-    assert.deepEqual(asked, [
-      [0, 3],
+    assert.deepEqual(asked.slice(0, 3), [
+      [0, plan.ranges.length],
       [0, 1],
-      [2, 1],
+      [1, 1],
     ]);
-    assert.match(error.detail ?? '', /in sector 5; sector 1 cannot be asked about alone/);
+    assert.deepEqual(asked[9], [8, 2]);
+    assert.equal(
+      asked.reduce((sum, [, count]) => sum + count!, 0),
+      2 * plan.ranges.length,
+    );
+    assert.match(
+      error.detail ?? '',
+      /^in 0x08004000\.\.0x080043fb, 0x08020000\.\.0x080203ff, 0x08022c00\.\.0x08022fff, \d+ of 30020 bytes; all else is equal/,
+    );
   });
 
   it('a wrong answer to a sector just written ends the job, with the sector named', async () => {
