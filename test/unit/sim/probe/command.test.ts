@@ -13,6 +13,8 @@ import { FlashFile } from '../../../../cli/sim/flash-file.ts';
 import { isBlindflashError } from '../../../../shared/errors/errors.ts';
 import { asYargsCommand } from '../../../../cli/command.ts';
 import { boardSwitches, probeSwitches } from '../../../../cli/sim/model-flags.ts';
+import { BOARD_ROWS, PROBE_ROWS } from '../../../../cli/sim/model-options.ts';
+import { readDocument } from '../../../../scripts/generated-text.ts';
 import { SIM } from '../../../../cli/sim/commands.ts';
 import { DEFAULT_SWITCHES as BOARD_DEFAULTS } from '../../../../sim/peripherals/model-switches.ts';
 import { DEFAULT_SWITCHES as PROBE_DEFAULTS } from '../../../../sim/stlink/firmware.ts';
@@ -178,6 +180,15 @@ describe('flags of the model switches', () => {
     assert.deepEqual(probeSwitches(args), { ...PROBE_DEFAULTS, enterOpensAp: true });
     assert.equal(probeSwitches(parse('--no-enter-opens-ap')).enterOpensAp, false);
     assert.deepEqual(boardSwitches(args), { ...BOARD_DEFAULTS });
+  });
+
+  it('are listed in docs/simulation.md with their default and a source each, and no others are', () => {
+    const rows = [...readDocument('docs/simulation.md').matchAll(/^\| `--(\S+)` +\| (.*?) +\| .*? \| (.*?) +\|$/gm)];
+    const told = Object.fromEntries(rows.map(([, name, preset]) => [name, preset]));
+    const word = (preset: unknown): string => (typeof preset === 'boolean' ? (preset ? 'yes' : 'no') : `\`${preset}\``);
+    const declared = Object.entries({ ...PROBE_ROWS, ...BOARD_ROWS }).map(([name, row]) => [name, word(row.default)]);
+    assert.deepEqual(told, Object.fromEntries(declared));
+    for (const [, name, , source] of rows) assert.ok(source!.length > 8, name);
   });
 
   it('reach every switch', () => {
