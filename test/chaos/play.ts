@@ -52,6 +52,8 @@ export interface PlayOptions {
   readonly script?: Partial<Script>;
   /** Is called before anybody starts anything. */
   readonly prepare?: (product: ChaosProduct) => void;
+  /** As for BoardFixture: runs that are not about the chip's time or what it holds in the midst of a multiplication. */
+  readonly repeats?: boolean;
   /** Spoils something between the run and its judgement: shows that an invariant can fail. */
   readonly sabotage?: (product: ChaosProduct) => void;
 }
@@ -192,7 +194,10 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
   flash.set(dice.bytes(3000), 0x1f0000);
   const image = drawImage(dice, script.imageBytes);
   const { weather, lock, idleLimitMs, countsSleep } = script;
-  const product = new ChaosProduct({ seed, weather, image, flash, lock, idleLimitMs, countsSleep });
+  const product = new ChaosProduct({
+    ...{ seed, weather, image, flash, lock, idleLimitMs, countsSleep },
+    repeats: options.repeats,
+  });
   try {
     const before = product.board.flash.bytes.slice();
     const optcr = product.board.options.optcr;

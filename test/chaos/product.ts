@@ -38,6 +38,8 @@ export interface ChaosOptions {
   readonly idleLimitMs: number;
   /** Do monotonic clocks count sleep on this laptop? */
   readonly countsSleep: boolean;
+  /** As for BoardFixture. */
+  readonly repeats?: boolean | undefined;
 }
 
 /** How the vendor's side ended for good. */
@@ -82,7 +84,13 @@ export class ChaosProduct extends ProductFixture {
 
   constructor(options: ChaosOptions) {
     const { seed, image, flash, weather, lock, idleLimitMs } = options;
-    super({ seed, board: { flash }, entropy: seed ^ 0x5eed, version: '0.0.0-chaos' });
+    super({
+      seed,
+      board: { flash },
+      entropy: seed ^ 0x5eed,
+      version: '0.0.0-chaos',
+      repeats: options.repeats ?? false,
+    });
     this.chaos = options;
     this.#people = new Dice(seed, 1);
     this.net = new Net({ queue: this.queue, weather, dice: new Dice(seed, 2), makeRelay: () => this.makeRelay() });

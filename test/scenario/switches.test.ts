@@ -75,7 +75,7 @@ async function readFlash(product: ProductFixture): Promise<Uint8Array | undefine
 describe('what only silicon can answer: the probe', () => {
   for (const firmware of FIRMWARE) {
     it(`a job ends well and leaves the debug unit off: ${JSON.stringify(firmware)}`, async () => {
-      const product = new ProductFixture({ seed: 71, firmware });
+      const product = new ProductFixture({ seed: 71, firmware, repeats: true });
       const image = tinyImage();
       requireDone(await product.flash(image));
       const { address, bytes } = image.segments[0]!;
@@ -88,7 +88,7 @@ describe('what only silicon can answer: the probe', () => {
 describe('what only silicon can answer: read protection', () => {
   for (const switches of CHIP) {
     it(`a locking job ends well; afterwards nothing can be read and no job begins: ${JSON.stringify(switches)}`, async () => {
-      const product = new ProductFixture({ seed: 72, board: { switches } });
+      const product = new ProductFixture({ seed: 72, board: { switches }, repeats: true });
       const image = tinyImage();
       requireDone(await product.flash(image, { lock: 'level 1' }));
       product.board.powerOff();

@@ -28,6 +28,7 @@ type When = 'sealed' | 'erased';
 async function struck(strike: Strike, when: When): Promise<Result> {
   const result = await play(7, {
     script: SCRIPT,
+    repeats: true,
     prepare: (product) => {
       let armed = true;
       product.onJobEvent = ({ type }) => {
