@@ -14,12 +14,12 @@ const SECTOR_0 = [[0x08000000, 0x4000]] as const;
 /** Short timeouts, so that a job that hangs ends soon. */
 const TIMEOUTS = {
   arrival: 60_000,
-  peer: 10_000,
+  peer: 8_000,
   hello: 10_000,
   consent: 10_000,
-  sealed: 15_000,
-  work: 20_000,
-  left: 5_000,
+  sealed: 8_000,
+  work: 8_000,
+  left: 3_000,
 };
 /** CHALLENGE, PRESENT, WELCOME, and PEER for whoever came first: spoken with the relay, not through it. */
 const ADMISSION = 4;
@@ -80,7 +80,7 @@ async function attack(leg: Leg, position: number, kind: Attack, foreign: readonl
   const meddler = attackAt(position, kind, foreign);
   const w = product(leg, meddler.meddle);
   const what = `${kind} of message ${position} on the ${leg}'s leg`;
-  const outcome = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 20_000 });
+  const outcome = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 6_000 });
   assert.ok(meddler.done, `${what} did not happen`);
   return requireHarmless(w, outcome, what);
 }
@@ -123,7 +123,7 @@ describe('tampering with every message of a job', function () {
       done = true;
       return [message.slice(0, -1)];
     });
-    const { agent } = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 20_000 });
+    const { agent } = await w.flash(IMAGE, { timeouts: TIMEOUTS, givesUpAfterMs: 6_000 });
     assert.ok(done);
     assert.equal(agent.error?.code, 'BF-TUNNEL-AUTHENTICATION');
   });
