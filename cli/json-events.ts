@@ -211,7 +211,7 @@ export const JSON_EVENTS = {
         }),
       },
       code: {
-        when: 'the vendor is to type the code that the customer reads to him: answer with one line; the expected code is in no event',
+        when: 'the vendor is to type the code that the customer reads to him: answer with one line, `TUNNEL CODE` or the code alone; the first counts only while that tunnel is asked about. The expected code is in no event',
         fields: z.strictObject({
           tunnel: count.meta({ doc: 'number of the tunnel whose code is asked for' }),
           invite: text.meta({ doc: 'name of the invite' }),

@@ -2,7 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { asBlindflashError, exitStatusOf, fail, tell } from '../../shared/errors/errors.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
-import { decodeInvite, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { decodePlan } from '../../shared/plan/plan.ts';
+import { decodeInvite, fingerprintText, type Invite, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Log } from '../../shared/ports.ts';
 import { formatSigned } from '../../shared/plan/receipt.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';
@@ -82,7 +84,7 @@ async function chooseJob(
   const { jobs, foreign } = resumableJobs(folder, systemClock.wall());
   for (const path of foreign) customer.say(tell(fail('BF-VERSION-FILE', path), 'customer'));
   const [interrupted] = inviteFile === undefined ? jobs : [];
-  if (interrupted !== undefined && (await prompt.confirm('A job was interrupted. Go on with it?', true))) {
+  if (interrupted !== undefined && (await prompt.confirm(questionFor(interrupted)))) {
     const memory = asItIsNow(interrupted);
     if (memory !== undefined) return { invite: memory.invite, fresh: undefined, memory };
     customer.say('That job has come to its end meanwhile.');
@@ -90,6 +92,15 @@ async function chooseJob(
   const text = await readInvite(inviteFile, prompt);
   const fresh = decodeInvite(text, Math.floor(systemClock.wall() / 1000));
   return { invite: fresh, fresh, memory: ResumeFile.forInvite(folder, fresh) };
+}
+
+/** Whose job it is, and whether a yes is remembered that is not asked for again. */
+function questionFor({ invite, consent }: ResumeFile): string {
+  const what =
+    consent === undefined
+      ? 'nothing was agreed to yet'
+      : `${KINDS[decodePlan(consent.plan).kind].customer}; you said yes to it`;
+  return `A job of the vendor ${fingerprintText(invite.vendor)} was interrupted (${what}). Go on with it?`;
 }
 
 async function readInvite(file: string | undefined, prompt: Prompt): Promise<string> {

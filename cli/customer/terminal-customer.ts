@@ -44,7 +44,8 @@ export class TerminalCustomer implements Customer {
     const text = again
       ? `Connected again. If the vendor asks for the code: it is now ${code}`
       : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by): he types what he hears, and\n` +
-        'nothing is sent before it was right. If he tells you that it is wrong, press Ctrl-C: somebody may be in between.\n';
+        'nothing is sent before it was right, unless he has chosen to work without. If he tells you that it is wrong, press\n' +
+        'Ctrl-C: somebody may be in between.\n';
     this.#tell({ event: 'code', code, again }, text);
   }
 
@@ -88,10 +89,11 @@ export class TerminalCustomer implements Customer {
   }
 }
 
-/** The code is said once more: a right one is what the vendor's voice stands for. */
+/** The code is said once more: it is the vendor's voice that stands for it, or for having waived it. */
 function questionOf(code: string, word: string): string {
   return (
-    `The code is ${code}. Say yes only when the vendor has told you, by voice, that the code is right.\n` +
+    `The code is ${code}. Say yes only when the vendor has told you, by voice, that he typed it and it is right; or,\n` +
+    'if he asked you for none, that he works without it and this plan is his.\n' +
     `Do you agree to this plan? Type the word of this sheet, ${word}, for yes, or no: `
   );
 }

@@ -25,6 +25,7 @@ import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
+import { normalizeCode } from '../../shared/tunnel/secrets.ts';
 import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
 import { boardLines, codeQuestion, JobView } from './job-view.ts';
@@ -219,7 +220,10 @@ export class VendorTerminal {
   async #ask(id: string, asked: CodeAsked, voided: AbortSignal): Promise<void> {
     const typed = await this.#prompt.askFresh(codeQuestion(asked), voided);
     if (typed === undefined || voided.aborted) return;
-    const answer = await this.#service.answerCode(id, typed, asked.tunnel);
+    const { code, tunnel } =
+      this.#args.json === true ? answerOf(typed, asked.tunnel) : { code: typed, tunnel: asked.tunnel };
+    const answer = await this.#service.answerCode(id, code, tunnel);
+    if (tunnel !== asked.tunnel && !voided.aborted) this.#show(id, asked);
     if (answer === 'right') this.#view.say('The code is right. Tell the customer so, by voice: he waits for it.');
   }
 
@@ -265,6 +269,13 @@ export class VendorTerminal {
     process.on('SIGINT', stop);
     return () => void process.off('SIGINT', stop);
   }
+}
+
+/** A program may say to which question its line is the answer, `TUNNEL CODE`: another one may be open by now. */
+export function answerOf(line: string, open: number): { readonly code: string; readonly tunnel: number } {
+  const [, tunnel, code] = /^(\d{1,10}) (.+)$/.exec(line) ?? [];
+  const isNumbered = code !== undefined && normalizeCode(code) !== undefined;
+  return isNumbered ? { code, tunnel: Number(tunnel) } : { code: line, tunnel: open };
 }
 
 /** What --code and --no-code say; undefined when neither was given. @throws BF-USAGE */

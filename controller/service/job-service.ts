@@ -4,7 +4,7 @@
 import { imageHash, type Image } from '../image/image.ts';
 import { requireRandom } from '../job/checks.ts';
 import { makeRoom } from '../job/invite.ts';
-import { jobId, newRecord, planAgain, planOf } from '../job/job-record.ts';
+import { CODE_POLICIES, jobId, newRecord, planAgain, planOf } from '../job/job-record.ts';
 import type { CodePolicy, JobRecord, PlanMaker, RoomRecord } from '../job/job-record.ts';
 import type { CodeAnswer, JobEvent, RunningJob } from '../job/ports.ts';
 import { spentError } from '../job/problems.ts';
@@ -170,6 +170,7 @@ export class JobService {
     const record = await this.#loadFor(id, request);
     const room = this.makeRoom(invite);
     const codePolicy = request.codePolicy ?? record.codePolicy;
+    requireNoBetterWord(record, codePolicy);
     const renewed: JobRecord = { ...record, room, codePolicy, code: undefined, devices: [] };
     await this.#options.store.save(renewed);
     wipeInviteState(record.room.invite);
@@ -295,6 +296,15 @@ function chipOf(record: JobRecord): Chip {
   const chip = findChip(devId);
   if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
   return chip;
+}
+
+/** Its receipt must not say that a code was asked for when part of the image left without. @throws BF-USAGE */
+function requireNoBetterWord({ codePolicy: before, chipProved }: JobRecord, now: CodePolicy): void {
+  if (chipProved === 'untouched' || CODE_POLICIES.indexOf(now) >= CODE_POLICIES.indexOf(before)) return;
+  throw fail(
+    'BF-USAGE',
+    `parts of the image have left under --${before === 'waived' ? 'no-code' : `code ${before}`}: go on so, or begin a new job`,
+  );
 }
 
 function isImageOf(record: JobRecord, image: Image): boolean {

@@ -45,6 +45,10 @@ export interface LoadedKeys {
 export async function loadKeys(path: string, source: PassphraseSource): Promise<LoadedKeys> {
   const text = await readKeyText(path);
   const isProtected = needsPassphrase(text);
+  // Whoever named a passphrase knows his keys to have one: these are somebody else's.
+  if (!isProtected && source.file !== undefined) {
+    throw fail('BF-KEYS-DAMAGED', 'they have no passphrase; if they are yours, leave --passphrase-file out');
+  }
   const passphrase = isProtected ? await askPassphrase(source) : undefined;
   return { keys: await parseKeys(text, passphrase, scryptKdf), isProtected };
 }

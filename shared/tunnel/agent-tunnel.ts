@@ -9,6 +9,8 @@ import { Tunnel, type TunnelEvents, type TunnelOptions } from './tunnel.ts';
 import { encodeWire, type Wire } from './wire.ts';
 
 /** T1 travels again this often while the peer is there and does not answer. */
+/** An opened tunnel in which nothing is heard for so long is asked for anew: the answer to it is gone by then. */
+const UNHEARD_MS = 60_000;
 const T1_EVERY_MS = 5000;
 /** T1 is given up when a controller who is there leaves it unanswered this often. */
 const T1_TRIES = 12;
@@ -136,6 +138,8 @@ export class AgentTunnel extends Tunnel {
     const again = this.#opened;
     this.#opened = true;
     this.#reopening = false;
+    // Until something of the controller opens here it may never have had T3, and forgets its answer after a minute.
+    this.after(UNHEARD_MS, () => this.#peerIsNew());
     this.#events.onOpened({ code: opened.code, again });
     if (this.linked && this.channel === channel) channel.start();
   }

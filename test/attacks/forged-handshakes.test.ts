@@ -62,6 +62,17 @@ describe('attack: forged handshakes', () => {
     assert.notEqual(responder.receiveT3(liar.t3(responder.t2, nonce(5))), undefined, 'a wrong T3 leaves the answer');
   });
 
+  it('the nonce that was committed to, without a right confirmation of it, opens nothing', () => {
+    const honest = forger((e, payload1) => commitment(e, publicInviteHash, payload1, nonce(5)));
+    const responder = answer(honest.t1);
+    const good = honest.t3(responder.t2, nonce(5));
+    for (let at = 32; at < 64; at++) {
+      assert.equal(responder.receiveT3(good.map((byte, index) => (index === at ? byte ^ 1 : byte))), undefined);
+    }
+    assert.equal(responder.receiveT3(Uint8Array.of(...nonce(5), ...new Uint8Array(32))), undefined);
+    assert.notEqual(responder.receiveT3(good), undefined);
+  });
+
   it('a commitment copied from another T1 fits no nonce, not even the one it was made for', () => {
     const random = { bytes: (count: number) => new Uint8Array(count).fill(5) };
     const victim = new TunnelAttempt({ controllerPublic: keyPair.publicKey, publicInviteHash, secret, random });

@@ -55,6 +55,31 @@ describe('attack: a second T2 for one T1', () => {
     assert.deepEqual([all.agent.codes.length, new Set(t3s(all).map(hex)).size], [1, 1]);
   });
 
+  it('to each of two T1, of the newest secret and of the one before: one is answered, and no second code is shown', async () => {
+    const all = ends();
+    const two = new AgentEnd(all.clock, 'two', [psk(new Uint8Array(32).fill(0x77)), inviteSecret()]);
+    const t1s: Uint8Array[] = [];
+    const t3s: Uint8Array[] = [];
+    two.tunnel.attachLink((body) => {
+      if (body[0] === 0x01) t1s.push(body.slice());
+      if (body[0] === 0x03) t3s.push(body.slice());
+    });
+    await settle(all, 6000);
+    const both = [...new Map(t1s.map((t1) => [hex(t1), t1])).values()];
+    assert.equal(both.length, 2, 'unanswered for a while it asks with both');
+    for (const [i, secret] of [psk(new Uint8Array(32).fill(0x77)), inviteSecret()].entries()) {
+      const other = new ControllerEnd(all.clock, `holder ${i}`, newInviteState(secret));
+      const answers: Uint8Array[] = [];
+      other.tunnel.attachLink((body) => void answers.push(body));
+      for (const t1 of both) other.tunnel.receive(t1);
+      for (let turn = 0; turn < 4; turn++) await Promise.resolve();
+      assert.equal(answers.filter(([tag]) => tag === 0x02).length, 1);
+      for (const t2 of answers) two.tunnel.receive(t2);
+    }
+    assert.deepEqual([two.codes.length, new Set(t3s.map(hex)).size], [1, 1]);
+    two.tunnel.close();
+  });
+
   it('after the tunnel is confirmed: dropped, the tunnel lives', async () => {
     const all = await opened();
     const t1 = all.carrier.carried.find(isTag(0x01))!.body;

@@ -177,6 +177,21 @@ describe('controller: the job service', () => {
     assert.equal(renewed.codePolicy, 'waived');
   });
 
+  it('what has left without a code is not said to have left with one', async () => {
+    const fixture = new ServiceFixture();
+    const record = await fixture.begin();
+    const id = jobId(record);
+    await fixture.store.save({ ...record, codePolicy: 'once', chipProved: 'incomplete' });
+    const renew = (codePolicy?: 'each' | 'once' | 'waived') =>
+      fixture.service.resumeUnderNewInvite(id, { ...REQUEST, codePolicy }, INVITE);
+    await assert.rejects(renew('each'), { code: 'BF-USAGE' });
+    assert.equal((await renew()).codePolicy, 'once');
+    assert.equal((await renew('waived')).codePolicy, 'waived');
+    await assert.rejects(renew('once'), { code: 'BF-USAGE' });
+    await fixture.store.save({ ...record, codePolicy: 'waived' });
+    assert.equal((await renew('each')).codePolicy, 'each', 'nothing had left');
+  });
+
   it('no key of a chip and no code is on record under a new invite', async () => {
     const fixture = new ServiceFixture();
     const record = await fixture.begin();

@@ -201,6 +201,18 @@ describe('tunnel: coming back, and coming uninvited', () => {
     assert.deepEqual([all.agent.tunnels, all.agent.failures], [2, []]);
   });
 
+  it('a T3 that never arrived is no tunnel for ever: after a minute without a word another is opened', async () => {
+    const all = ends();
+    all.carrier.weather = (body) => (body[0] === 0x03 || body[0] === 0x10 ? [] : [0]);
+    await opened(all);
+    assert.deepEqual([all.agent.tunnels, all.controller.tunnels], [1, 0]);
+    await settle(all, 61_000, 500);
+    all.carrier.weather = fair;
+    await settle(all, 30_000, 500);
+    assert.deepEqual([all.controller.tunnels, all.agent.failures], [1, []]);
+    assert.equal(await all.controller.tunnel.checkCode(all.agent.codes.at(-1)!), 'right');
+  });
+
   it('a closed tunnel has no timer and hears nothing', async () => {
     const all = await opened();
     all.agent.tunnel.send(credit(1));
