@@ -1,5 +1,5 @@
 // What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas
-// are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.mjs, and printJson takes
+// are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.ts, and printJson takes
 // nothing else. Knows shared/ only: the relay's image has no other folder.
 import { ERASED_HOW, type ErasedHow } from '../shared/sealed/messages.ts';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
 import { SPENT_REASONS } from '../shared/tunnel/invite-state.ts';
 import { KINDS } from '../shared/plan/kinds.ts';
 import { PLAN_MODES } from '../shared/plan/modes.ts';
-import { FINAL_ACTIONS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
+import { FINAL_ACTIONS, FLAGS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
 
 /** One kind of event of one speaker. */
 export interface JsonEventRow {
@@ -47,6 +47,8 @@ const url = z
 const shortCode = z.string().min(1).meta({ doc: 'the code the two people compare' });
 const milliseconds = z.number().min(0).meta({ doc: 'milliseconds' });
 
+/** FLASH_OPTCR and FLASH_OPTCR1 without lock and start bit. */
+const optionWords = z.strictObject({ optcr: count, optcr1: count });
 const format = z.enum(['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin']);
 const plan = {
   kind: z.enum(keysOf(KINDS)),
@@ -60,12 +62,14 @@ const plan = {
   widest: z.enum(['x8', 'x16', 'x32']),
   lock: z.enum(keysOf(LOCKS)),
   finalAction: z.enum(keysOf(FINAL_ACTIONS)),
+  flags: z.array(z.enum(keysOf(FLAGS))),
+  options: z
+    .strictObject({ mask: optionWords, value: optionWords })
+    .meta({ doc: 'which bits of the option bytes are changed, and to what' }),
   ranges: z.array(z.strictObject({ address: count, length: count, use: z.enum(keysOf(RANGE_USES)) })),
   label: z.string().transform((label): string | ForeignText => foreignText(label)),
 };
 const planShape = z.strictObject(plan).meta({ shape: 'plan' });
-/** FLASH_OPTCR and FLASH_OPTCR1 without lock and start bit. */
-const optionWords = z.strictObject({ optcr: count, optcr1: count });
 const hello = HelloSchema.meta({ shape: 'hello' });
 const receipt = ReceiptSchema.meta({ shape: 'receipt' });
 const customerCopy = CustomerReceiptSchema.meta({ shape: 'customer’s copy' });

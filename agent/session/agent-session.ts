@@ -3,8 +3,7 @@
 // Nothing is written to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
-import { asBlindflashError, fail, isErrorCode, partOf, type BlindflashError } from '../../shared/errors/errors.ts';
-import type { PartName } from '../../shared/errors/catalogue.ts';
+import { asBlindflashError, fail, isErrorCode, mayTell, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk, Verify } from '../../shared/crypto/keys.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
@@ -358,17 +357,6 @@ class AgentSession {
   }
 }
 
-/** What a vendor may tell in the catalogue's words; the rest is about this computer, of which he knows nothing. */
-const VENDORS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
-  'job',
-  'plan',
-  'invite',
-  'stub',
-  'target',
-  'tunnel',
-  'version',
-  'interrupted',
-]);
 /** Of a vendor's own words, characters. */
 const MOST_SAID = 120;
 
@@ -376,7 +364,5 @@ const MOST_SAID = 120;
 function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
   const text = quotable(detail, MOST_SAID);
   const said = text === '' ? 'the vendor says so' : `the vendor says: “${text}”`;
-  return isErrorCode(code) && VENDORS_PARTS.has(partOf(code))
-    ? fail(code, said)
-    : fail('BF-TUNNEL-CLOSED', `${code}; ${said}`);
+  return isErrorCode(code) && mayTell('vendor', code) ? fail(code, said) : fail('BF-TUNNEL-CLOSED', `${code}; ${said}`);
 }

@@ -208,7 +208,11 @@ type PrintedEvent<E> = E extends { readonly type: infer Name }
   ? { readonly event: Name } & Printed<Omit<E, 'type'>>
   : never;
 
-function asRecord({ type, ...fields }: JobEvent): EventOf<'job'> {
+/**
+ * An event as programs read it. The compiler sees a field that is missing, not one that the table does not declare: a
+ * test holds the events of a whole job against the table.
+ */
+export function asRecord({ type, ...fields }: JobEvent): EventOf<'job'> {
   return { event: type, ...printed(fields) } as PrintedEvent<JobEvent>;
 }
 

@@ -3,9 +3,7 @@
 import { quotable } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from './job-record.ts';
-import { BlindflashError, errorRow, fail, isErrorCode, partOf, restartAfter } from '../../shared/errors/errors.ts';
-import type { ErrorCode } from '../../shared/errors/errors.ts';
-import type { PartName } from '../../shared/errors/catalogue.ts';
+import { BlindflashError, errorRow, fail, isErrorCode, mayTell, restartAfter } from '../../shared/errors/errors.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD_STATES, type Problem } from '../../shared/tunnel/bodies.ts';
 
@@ -20,31 +18,6 @@ export function abortError(number: number, detail: number): BlindflashError {
   return chipError(number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`);
 }
 
-/** What an agent may tell in the catalogue's words: its desk, its chip, its side of the tunnel. */
-const AGENTS_PARTS: ReadonlySet<PartName> = new Set<PartName>([
-  'probe',
-  'target',
-  'stub',
-  'plan',
-  'relay',
-  'link',
-  'tunnel',
-  'version',
-  'internal',
-  'interrupted',
-]);
-const AGENTS_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'BF-INVITE-CODES',
-  'BF-JOB-DECLINED',
-  'BF-JOB-EXPIRED',
-  'BF-JOB-NOT-DONE',
-  'BF-JOB-OTHER-BOARD',
-  'BF-JOB-OTHER-VENDOR',
-  'BF-JOB-POLICY',
-  'BF-JOB-RECEIPT',
-  'BF-JOB-REFUSED',
-]);
-
 /**
  * The agent's PROBLEM. A code that is the vendor's own to say, or that this version does not know, is told as the
  * agent's word.
@@ -52,7 +25,7 @@ const AGENTS_CODES: ReadonlySet<string> = new Set<ErrorCode>([
  */
 export function problemError({ code, detail }: Problem, proved: boolean): BlindflashError {
   const said = `“${quotable(detail)}”`;
-  if (!isErrorCode(code) || !(AGENTS_PARTS.has(partOf(code)) || AGENTS_CODES.has(code))) {
+  if (!isErrorCode(code) || !mayTell('agent', code)) {
     return fail(proved ? 'BF-STUB-ABORTED' : 'BF-TUNNEL-CLOSED', `the agent reports ${code}: ${said}`);
   }
   const error = fail(code, `the agent reports: ${said}`);

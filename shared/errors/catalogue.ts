@@ -17,25 +17,81 @@ interface Part {
    * what the controller decides (docs/protocol.md §6).
    */
   readonly endsAgent: boolean;
+  /** Whose word such a code may be when it comes from the other side, unless the row says otherwise. */
+  readonly toldBy: Teller;
+  /** True: the particulars are about this computer and its files, and the other side is not told them. */
+  readonly ownFiles: boolean;
 }
 
+/** Who may tell the other side of an error in the catalogue's words; from anybody else it is told as his own word. */
+export type Teller = 'agent' | 'vendor' | 'either' | 'neither';
+
 export const PARTS = {
-  usage: { title: 'The command line', exitStatus: 2, acts: 'anybody', endsAgent: false },
-  probe: { title: 'The ST-LINK', exitStatus: 10, acts: 'customer', endsAgent: true },
-  target: { title: 'The chip and its wiring', exitStatus: 11, acts: 'customer', endsAgent: false },
-  stub: { title: 'The program in the chip’s RAM', exitStatus: 12, acts: 'anybody', endsAgent: false },
-  image: { title: 'The image file', exitStatus: 20, acts: 'vendor', endsAgent: false },
-  plan: { title: 'The plan', exitStatus: 21, acts: 'vendor', endsAgent: false },
-  keys: { title: 'Keys on disk', exitStatus: 22, acts: 'vendor', endsAgent: false },
-  job: { title: 'The job', exitStatus: 23, acts: 'anybody', endsAgent: false },
-  invite: { title: 'The invite', exitStatus: 30, acts: 'anybody', endsAgent: false },
-  relay: { title: 'The relay', exitStatus: 31, acts: 'anybody', endsAgent: true },
-  link: { title: 'The connection', exitStatus: 32, acts: 'anybody', endsAgent: true },
-  tunnel: { title: 'The session between the two sides', exitStatus: 33, acts: 'anybody', endsAgent: true },
-  version: { title: 'Versions', exitStatus: 34, acts: 'anybody', endsAgent: false },
-  internal: { title: 'Blindflash itself', exitStatus: 70, acts: 'anybody', endsAgent: true },
+  usage: {
+    title: 'The command line',
+    exitStatus: 2,
+    acts: 'anybody',
+    endsAgent: false,
+    toldBy: 'neither',
+    ownFiles: true,
+  },
+  probe: { title: 'The ST-LINK', exitStatus: 10, acts: 'customer', endsAgent: true, toldBy: 'agent', ownFiles: false },
+  target: {
+    title: 'The chip and its wiring',
+    exitStatus: 11,
+    acts: 'customer',
+    endsAgent: false,
+    toldBy: 'either',
+    ownFiles: false,
+  },
+  stub: {
+    title: 'The program in the chip’s RAM',
+    exitStatus: 12,
+    acts: 'anybody',
+    endsAgent: false,
+    toldBy: 'either',
+    ownFiles: false,
+  },
+  image: {
+    title: 'The image file',
+    exitStatus: 20,
+    acts: 'vendor',
+    endsAgent: false,
+    toldBy: 'neither',
+    ownFiles: true,
+  },
+  plan: { title: 'The plan', exitStatus: 21, acts: 'vendor', endsAgent: false, toldBy: 'either', ownFiles: false },
+  keys: { title: 'Keys on disk', exitStatus: 22, acts: 'vendor', endsAgent: false, toldBy: 'neither', ownFiles: true },
+  job: { title: 'The job', exitStatus: 23, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
+  invite: { title: 'The invite', exitStatus: 30, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
+  relay: { title: 'The relay', exitStatus: 31, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
+  link: { title: 'The connection', exitStatus: 32, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
+  tunnel: {
+    title: 'The session between the two sides',
+    exitStatus: 33,
+    acts: 'anybody',
+    endsAgent: true,
+    toldBy: 'either',
+    ownFiles: false,
+  },
+  version: { title: 'Versions', exitStatus: 34, acts: 'anybody', endsAgent: false, toldBy: 'either', ownFiles: false },
+  internal: {
+    title: 'Blindflash itself',
+    exitStatus: 70,
+    acts: 'anybody',
+    endsAgent: true,
+    toldBy: 'agent',
+    ownFiles: true,
+  },
   /** Stopped by a person. */
-  interrupted: { title: 'Interruption', exitStatus: 130, acts: 'anybody', endsAgent: true },
+  interrupted: {
+    title: 'Interruption',
+    exitStatus: 130,
+    acts: 'anybody',
+    endsAgent: true,
+    toldBy: 'either',
+    ownFiles: false,
+  },
 } as const satisfies Record<string, Part>;
 
 export type PartName = keyof typeof PARTS;
@@ -67,6 +123,8 @@ export interface ErrorRow extends Wording {
   /** Who can do what the remedy says, when it is not whom the part names. */
   readonly acts?: Audience | 'anybody';
   readonly part: PartName;
+  /** Whose word it may be, when it is not whose the part names. */
+  readonly toldBy?: Teller;
   readonly retry: Retry;
   /** True: the job is over, and the agent is told to let go. False: the job can be gone on with (`--resume`). */
   readonly endsJob: boolean;
@@ -273,6 +331,7 @@ export const ERRORS = {
         'Somebody between you and the customer may be trying. Call him; go on under a new invite if neither knows why.',
     },
     part: 'invite',
+    toldBy: 'either',
     retry: 'never',
     endsJob: false,
   },
@@ -387,6 +446,7 @@ export const ERRORS = {
       remedy: 'Tell the vendor what on the sheet you did not agree to; he can send another plan.',
     },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: true,
   },
@@ -405,6 +465,7 @@ export const ERRORS = {
     remedy: 'Check both internet connections, then continue with --resume.',
     customer: { remedy: 'Check the internet connection and leave the board powered; the vendor can continue the job.' },
     part: 'job',
+    toldBy: 'either',
     retry: 'session',
     endsJob: false,
   },
@@ -433,6 +494,7 @@ export const ERRORS = {
       remedy: 'Call the vendor; he can continue the job.',
     },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: false,
   },
@@ -452,6 +514,7 @@ export const ERRORS = {
     customer: { remedy: 'Connect the first board again, or ask the vendor for a new job for this one.' },
     vendor: { remedy: 'Ask the customer to connect the first board again, or start a new job for this one.' },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: true,
   },
@@ -460,6 +523,7 @@ export const ERRORS = {
     remedy: `Do not go on. ${NEW_INVITE}`,
     vendor: { remedy: 'Run the job with the keys the invite was made with, or make a new invite.' },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: true,
   },
@@ -468,6 +532,7 @@ export const ERRORS = {
     remedy: 'Choose a trust mode the policy allows, or have the policy changed by whoever owns the firmware.',
     customer: { remedy: 'The vendor has to choose another trust mode, or have the policy of this firmware changed.' },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: true,
   },
@@ -475,6 +540,7 @@ export const ERRORS = {
     sentence: 'The receipt does not verify: it was altered, or signed by somebody else.',
     remedy: 'Compare it with the original in the vendor’s job folder and check which key signed it.',
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: false,
   },
@@ -491,6 +557,7 @@ export const ERRORS = {
         'Update Blindflash on both sides and continue with --resume; if it happens again, report it with code and log.',
     },
     part: 'job',
+    toldBy: 'either',
     retry: 'never',
     endsJob: false,
   },

@@ -67,12 +67,16 @@ export function partOf(code: ErrorCode): PartName {
   return ERRORS[code].part;
 }
 
-/** About this computer and its files: what they are called is nobody else's business. */
-const PRIVATE_PARTS: ReadonlySet<PartName> = new Set<PartName>(['usage', 'keys', 'image', 'internal']);
-
 /** The particulars that the other side is told. */
 export function detailForPeer({ code, detail = '' }: BlindflashError): string {
-  return PRIVATE_PARTS.has(partOf(code)) ? '' : detail;
+  return PARTS[partOf(code)].ownFiles ? '' : detail;
+}
+
+/** True if the code may be that side's word; otherwise what it says is told as its own. */
+export function mayTell(side: 'agent' | 'vendor', code: ErrorCode): boolean {
+  const row = errorRow(code);
+  const teller = row.toldBy ?? PARTS[row.part].toldBy;
+  return teller === 'either' || teller === side;
 }
 
 /** What a command that ends with this code exits with. */

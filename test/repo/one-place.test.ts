@@ -43,11 +43,15 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/verify.ts': 'the command that asks for it',
   'cli/demo/demo.ts': 'the command lines it runs',
 };
-/** The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe. */
+/**
+ * The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe,
+ * what a receipt tells of the erase.
+ */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
   ...['shared/platform/node/logger.ts', 'shared/platform/node/ws-link.ts', 'shared/plan/modes.ts'],
-  ...['agent/probe/stlink/webusb-transport.ts'],
+  ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
+  ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts'],
 ];
 
 describe('one place for each addition: names', () => {
@@ -67,7 +71,7 @@ describe('one place for each addition: names', () => {
 
   it('no code decides by a set or a pattern of error codes what a column of the catalogue says', () => {
     const allowed = ['cli/json-events.ts', 'shared/tunnel/bodies.ts'];
-    const found = places(/Set<ErrorCode>|readonly ErrorCode\[\] = |\/\^BF-|startsWith\('BF-/);
+    const found = places(/Set<(ErrorCode|PartName)>|readonly ErrorCode\[\] = |\/\^BF-|startsWith\('BF-/);
     assert.deepEqual(found.sort(), allowed);
   });
 });
