@@ -2,7 +2,7 @@
 import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 
 /** Widest line of a sheet, characters. */
-export const SHEET_WIDTH = 100;
+export const SHEET_WIDTH = 80;
 
 /**
  * One line of at most `most` characters; quotation marks become apostrophes, so that the text

@@ -8,6 +8,7 @@ import type { Prompt } from '../terminal/prompt.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
 import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
 import { coversPlan } from '../../agent/consent/answer.ts';
+import { SHEET_WIDTH } from '../../agent/consent/plain-text.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';
 import type { AgentOutcome, Customer, JobProgress } from '../../agent/session/ports.ts';
 import type { ChipPhase } from '../../agent/transport/port.ts';
@@ -43,14 +44,14 @@ export class TerminalCustomer implements Customer {
   showCode(code: string, again: boolean): void {
     const text = again
       ? `Connected again. If the vendor asks for the code: it is now ${code}`
-      : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by): he types what he hears, and\n` +
-        'nothing is sent before it was right, unless he has chosen to work without. If he tells you that it is wrong, press\n' +
-        'Ctrl-C: somebody may be in between.\n';
+      : `\n    Code   ${code}\n\nRead this code to the vendor (by telephone, not in the chat the invite came by): he types what he ` +
+        'hears, and nothing is sent before it was right, unless he has chosen to work without. If he tells you that it is wrong, ' +
+        'press Ctrl-C: somebody may be in between.\n';
     this.#tell({ event: 'code', code, again }, text);
   }
 
   showSheet({ lines, plan, planHash, vendor, vendorKnown, word }: ConsentSheet): void {
-    const rule = '─'.repeat(100);
+    const rule = '─'.repeat(SHEET_WIDTH);
     const hashes = { planHash: toHex(planHash), vendor: toHex(vendor), vendorKnown, word };
     const record = { event: 'sheet', kind: plan.kind, ...hashes, lines: [...lines] } as const;
     this.#tell(record, ['', rule, ...lines, rule].join('\n'));
@@ -92,7 +93,7 @@ export class TerminalCustomer implements Customer {
 /** The code is said once more: it is the vendor's voice that stands for it, or for having waived it. */
 function questionOf(code: string, word: string): string {
   return (
-    `The code is ${code}. Say yes only when the vendor has told you, by voice, that he typed it and it is right; or,\n` +
+    `The code is ${code}. Say yes only when the vendor has told you, by voice, that he typed it and it is right; or, ` +
     'if he asked you for none, that he works without it and this plan is his.\n' +
     `Do you agree to this plan? Type the word of this sheet, ${word}, for yes, or no: `
   );

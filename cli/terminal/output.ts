@@ -13,18 +13,17 @@ export interface TextSink {
   readonly columns?: number;
 }
 
-/** Text as it is, cleaned but for its line feeds: for questions, which have no end. */
+/** Text cleaned but for its line feeds, on a terminal in rows that fit: for questions, which have no end. */
 export function writeText(sink: TextSink, text: string): void {
-  sink.write(cleanLines(text));
+  const clean = cleanLines(text);
+  const { isTTY = false, columns } = sink;
+  const inRows = (line: string) => (isTTY && columns !== undefined ? rowsOf(line, columns) : [line]);
+  sink.write(clean.split('\n').flatMap(inRows).join('\n'));
 }
 
-/** Whole lines, cleaned; on a terminal in rows that fit. */
+/** Whole lines, likewise. */
 export function writeLines(sink: TextSink, ...lines: readonly string[]): void {
-  if (lines.length === 0) return;
-  const clean = cleanLines(lines.join('\n')).split('\n');
-  const { isTTY = false, columns } = sink;
-  const rows = isTTY && columns !== undefined ? clean.flatMap((line) => rowsOf(line, columns)) : clean;
-  sink.write(`${rows.join('\n')}\n`);
+  if (lines.length > 0) writeText(sink, `${lines.join('\n')}\n`);
 }
 
 /** One declared event (cli/json-events.ts) as a line of printable ASCII; foreign text in it is cleaned. */
@@ -39,7 +38,7 @@ export function say(...lines: readonly string[]): void {
 
 /** One line of ours that people copy as a whole, unbroken: standard error. */
 export function sayUnbroken(line: string): void {
-  writeText(process.stderr, `${line}\n`);
+  process.stderr.write(`${cleanLines(line)}\n`);
 }
 
 /** The result, in lines: standard output. */

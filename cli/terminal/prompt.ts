@@ -120,10 +120,13 @@ class TerminalPrompt implements Prompt {
   }
 
   beside(write: () => void): void {
-    const open = this.#open?.voided?.aborted === true ? undefined : this.#open;
+    const open = this.#open;
+    const isVoid = open?.voided?.aborted === true;
+    // A void question is left where it stands, once.
+    if (isVoid) this.#open = undefined;
     if (open !== undefined) this.#write('\n');
     write();
-    if (open !== undefined) this.#write(open.question);
+    if (open !== undefined && !isVoid) this.#write(open.question);
   }
 
   close(): Promise<void> {

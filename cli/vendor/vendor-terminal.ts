@@ -188,8 +188,8 @@ export class VendorTerminal {
     const vendor = toHex(room.vendor);
     this.#view.record({ event: 'invite', ...place, name: inviteName(room), vendor, expires: room.expires });
     this.#view.say(
-      `Send this invite (${inviteName(room)}) to the customer, and to nobody else: whoever has it can come in his place,`,
-      'and then only the code tells you.',
+      `Send this invite (${inviteName(room)}) to the customer, and to nobody else: whoever has it can come in his ` +
+        'place, and then only the code tells you.',
       '',
     );
     if (out === undefined) this.#view.sayUnbroken(line);

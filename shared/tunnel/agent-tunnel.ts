@@ -9,9 +9,9 @@ import { Tunnel, type TunnelEvents, type TunnelOptions } from './tunnel.ts';
 import { encodeWire, type Wire } from './wire.ts';
 
 /** T1 travels again this often while the peer is there and does not answer. */
+const T1_EVERY_MS = 5000;
 /** An opened tunnel in which nothing is heard for so long is asked for anew: the answer to it is gone by then. */
 const UNHEARD_MS = 60_000;
-const T1_EVERY_MS = 5000;
 /** T1 is given up when a controller who is there leaves it unanswered this often. */
 const T1_TRIES = 12;
 /** A rejoined agent whose peer shows no sign of the session for this long opens a new tunnel beside the old one. */

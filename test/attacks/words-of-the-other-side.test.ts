@@ -46,22 +46,27 @@ async function withVendor(
 describe('attack: words of the other side', function () {
   this.timeout(60_000);
 
-  it('an agent that says the image is in flash, with no frame sent: on record as its word, and not as what the chip proved', async () => {
-    const product = new ProductFixture({ seed: 790 });
-    const { error, events } = await impostorJob(product, async (agent) => {
-      await agent.opened();
-      agent.hello(STUBS.hashes);
-      const { plan } = await agent.expect('JOB');
-      agent.send({ name: 'CONSENT', yes: true, planHash: planHash(plan) });
-      agent.send({ name: 'PROBLEM', problem: { code: 'BF-JOB-INTERRUPTED', detail: '', board: 'written' } });
-      agent.send({ name: 'LEFT', left: { board: 'written' } });
+  for (const [code, heard] of [
+    ['BF-JOB-INTERRUPTED', undefined],
+    ['BF-JOB-DECLINED', 'written'],
+  ] as const) {
+    it(`an agent that says the image is in flash, with no frame sent, beside ${code}: its word, and not what the chip proved`, async () => {
+      const product = new ProductFixture({ seed: 790 });
+      const { error, events } = await impostorJob(product, async (agent) => {
+        await agent.opened();
+        agent.hello(STUBS.hashes);
+        const { plan } = await agent.expect('JOB');
+        agent.send({ name: 'CONSENT', yes: true, planHash: planHash(plan) });
+        agent.send({ name: 'PROBLEM', problem: { code, detail: '', board: 'written' } });
+        agent.send({ name: 'LEFT', left: { board: 'written' } });
+      });
+      assert.ok(isBlindflashError(error));
+      assert.ok(!events.some(({ type }) => type === 'written'));
+      const { chipProved, finished, agentSays } = product.saved.at(-1)!;
+      assert.deepEqual([chipProved, finished, agentSays], ['untouched', false, heard]);
+      assert.deepEqual(product.receipts, []);
     });
-    assert.ok(isBlindflashError(error));
-    assert.ok(!events.some(({ type }) => type === 'written'));
-    const { chipProved, finished } = product.saved.at(-1)!;
-    assert.deepEqual([chipProved, finished], ['untouched', false]);
-    assert.deepEqual(product.receipts, []);
-  });
+  }
 
   for (const [what, customer] of [
     ['no receipt', { receipt: null, signature: null }],

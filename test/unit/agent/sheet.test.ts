@@ -118,7 +118,7 @@ describe('consent sheet', () => {
   it('shows 80 bits of the vendor, in groups, and whether he is known here', () => {
     const stranger = sheetOf(smallPlan());
     assert.match(stranger, /Fingerprint 0007 0e15 1c23 2a31 383f\n/);
-    assert.match(stranger, /for the first time: let him read the fingerprint to you/);
+    assert.match(stranger.replace(/\s+/g, ' '), /for the first time: let him read the fingerprint to you/);
     const known = sheetOf(smallPlan(), { vendorKnown: true });
     assert.match(known, /has said yes to this vendor before/);
     assert.doesNotMatch(known, /for the first time/);

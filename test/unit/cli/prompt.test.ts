@@ -202,7 +202,8 @@ describe('lines that come while a question is open', () => {
     const open = prompt.askFresh('Second? ', voided.signal);
     voided.abort();
     prompt.beside(lines(terminal));
-    assert.ok(terminal.shown.endsWith('Second? a line\n'));
+    prompt.beside(lines(terminal));
+    assert.ok(terminal.shown.endsWith('Second? \na line\na line\n'));
     await clock.advance(600);
     assert.equal(await open, undefined);
   });
