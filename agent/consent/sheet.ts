@@ -17,6 +17,7 @@ import { optionChangeLines } from '../../shared/plan/option-changes.ts';
 import { IMAGE_RULES_TEXT, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import { protectedSectors } from '../../shared/plan/protection.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
+import type { Reached } from '../target/reach.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
@@ -37,6 +38,8 @@ export interface SheetInput {
   readonly stubHash: Uint8Array | undefined;
   /** True when a stub of an earlier attempt is still in the chip's RAM. */
   readonly stubRuns: boolean;
+  /** How the chip was reached. */
+  readonly reached: Reached;
 }
 
 export interface ConsentSheet {
@@ -75,6 +78,16 @@ const WRITTEN_TEXT = 'the vendor learns whether what arrived is what he sent';
 const UNTOUCHED_TEXT =
   'Nothing has been changed yet: only registers that say which chip this is were read, and it was not stopped. The vendor has ' +
   'been told what stands under “Your board”.';
+const RESTARTED_TEXT =
+  'Nothing has been written to it yet. Its program did not let the probe in, so the chip was reset: the program was stopped before its ' +
+  'first instruction, stands still now, and starts anew in the end.';
+const REACHED_TEXTS = {
+  running: UNTOUCHED_TEXT,
+  halted:
+    'Nothing has been written to it yet. Its program sleeps and did not let the probe in, so it was stopped; it stands still until this is over.',
+  'under reset': RESTARTED_TEXT,
+  'by button': RESTARTED_TEXT,
+} as const satisfies Record<Reached, string>;
 const STUB_RUNS_TEXT =
   'An earlier attempt left our program running in the chip’s RAM; what it changed before, it has changed. Since then nothing ' +
   'was touched.';
@@ -281,8 +294,8 @@ function trustSections(plan: Plan): Section[] {
   return KINDS[plan.kind].boots ? [mode, after] : [mode];
 }
 
-function soFarLines({ board, stubRuns }: SheetInput): string[] {
-  return [stubRuns ? STUB_RUNS_TEXT : UNTOUCHED_TEXT, ...(board.rdp === 1 ? [PROTECTED_TEXT] : [])];
+function soFarLines({ board, stubRuns, reached }: SheetInput): string[] {
+  return [stubRuns ? STUB_RUNS_TEXT : REACHED_TEXTS[reached], ...(board.rdp === 1 ? [PROTECTED_TEXT] : [])];
 }
 
 function hashLines(hash: Uint8Array): string[] {

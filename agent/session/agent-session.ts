@@ -23,6 +23,7 @@ import { isSameConsent, Questions } from './questions.ts';
 import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
 import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from '../target/stubs.ts';
+import type { ConnectMode } from '../target/reach.ts';
 import { TargetSession } from '../target/target-session.ts';
 import { TunnelEventQueue, type Event, type RoomPort } from './tunnel-event-queue.ts';
 
@@ -42,6 +43,7 @@ export interface AgentJobOptions {
   readonly log: Log;
   /** The SWD clock was chosen by the customer: it is not raised. */
   readonly keepSpeed?: boolean | undefined;
+  readonly connect?: ConnectMode | undefined;
   /** Version of this agent, for HELLO. */
   readonly version: string;
   /** Checks signatures of receipts. */
@@ -92,7 +94,9 @@ class AgentSession {
     const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
       options;
     const tag = publicInviteHash(invite).slice(0, 8);
-    this.#target = new TargetSession({ probe, clock, log, stubs, tag, keepSpeed });
+    const ask: Customer['say'] = (text) => customer.say(text);
+    const { connect } = options;
+    this.#target = new TargetSession({ probe, clock, log, stubs, tag, keepSpeed, connect, ask });
     const first = inviteSecret === undefined ? [] : [inviteSecret];
     const secrets = memory.secrets.length > 0 ? memory.secrets : first;
     const keepSecrets: AgentMemory['keepSecrets'] = (kept) => memory.keepSecrets(kept);

@@ -42,6 +42,7 @@ export class Questions {
       probe: target.probe.info,
       stubHash: job.stubHash,
       stubRuns: target.transport !== undefined,
+      reached: target.reached,
     });
     customer.showSheet(sheet);
     expectAnswer(customer.askConsent(sheet, code));

@@ -7,28 +7,14 @@ import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import type { MemoryAccess } from '../probe/adi/memory-access.ts';
 import { AHB_AP_CORTEX_M4, AP, MEM_AP } from '../probe/adi/registers.ts';
 import type { Probe } from '../probe/probe.ts';
-import { CortexM, DHCSR_KEY, SCS } from './cortex-m.ts';
+import { CHIP, type SavedDebugState } from './debug-state.ts';
+import { reach, type ConnectMode, type Reached, type ReachOptions } from './reach.ts';
+import { CortexM, SCS } from './cortex-m.ts';
 
-/** Word addresses read or written here, the same in the whole family; where identity lies is the chip row's to say. */
-export const CHIP = {
-  DBGMCU_IDCODE: 0xe0042000,
-  DBGMCU_CR: 0xe0042004,
-  DBGMCU_APB1_FZ: 0xe0042008,
-  DBGMCU_APB2_FZ: 0xe004200c,
-  FLASH_OPTCR: 0x40023c14,
-  FLASH_OPTCR1: 0x40023c18,
-  RCC_CSR: 0x40023874,
-} as const satisfies Record<string, number>;
-
-/** DBGMCU_APB1_FZ: both watchdogs stand still while the core is halted, docs/reference/cortex-m-debug.md §4. */
-export const FREEZE_WATCHDOGS = (1 << 11) | (1 << 12);
 const CORTEX_M4_PART = 0x410fc240;
 const CPUID_WITHOUT_REVISION = 0xff0ffff0;
 const RDP_LEVEL_0 = 0xaa;
 const RDP_LEVEL_2 = 0xcc;
-/** FP_CTRL is written only with its key bit. */
-const FP_CTRL_KEY = 1 << 1;
-
 /** Everything about the target that can be known without stopping it. Numbers are unsigned 32-bit as read. */
 export interface TargetIdentity {
   readonly dpidr: number;
@@ -51,88 +37,32 @@ export interface TargetIdentity {
   readonly foundLockedUp: boolean;
 }
 
-/** Debug settings as found; the names are those of the mailbox's save words. */
-export interface SavedDebugState {
-  readonly dhcsr: number;
-  readonly demcr: number;
-  readonly dbgmcuCr: number;
-  readonly apb1Fz: number;
-  readonly apb2Fz: number;
-  readonly fpCtrl: number;
-}
-
-const SAVED: Readonly<Record<keyof SavedDebugState, number>> = {
-  dhcsr: SCS.DHCSR,
-  demcr: SCS.DEMCR,
-  dbgmcuCr: CHIP.DBGMCU_CR,
-  apb1Fz: CHIP.DBGMCU_APB1_FZ,
-  apb2Fz: CHIP.DBGMCU_APB2_FZ,
-  fpCtrl: SCS.FP_CTRL,
-};
-
-/** What is written back, in this order; DHCSR last, so that nothing can halt between the others. */
-const RESTORE: readonly (readonly [address: number, value: (saved: SavedDebugState) => number])[] = [
-  [SCS.FP_CTRL, ({ fpCtrl }) => (fpCtrl & 1) | FP_CTRL_KEY],
-  [CHIP.DBGMCU_CR, ({ dbgmcuCr }) => dbgmcuCr],
-  [CHIP.DBGMCU_APB1_FZ, ({ apb1Fz }) => apb1Fz],
-  [CHIP.DBGMCU_APB2_FZ, ({ apb2Fz }) => apb2Fz],
-  [SCS.DEMCR, ({ demcr }) => demcr],
-  // Never back to "debug enabled": with nobody attached the next fault would stop the product for ever
-  // (docs/reference/cortex-m-debug.md §5).
-  [SCS.DHCSR, () => DHCSR_KEY],
-];
-
 export interface AttachOptions {
   readonly clock: Clock;
   readonly log?: Log;
+  readonly connect?: ConnectMode | undefined;
+  readonly ask?: ReachOptions['ask'];
 }
 
 /** A target in hand. Whoever holds one calls `restoreDebugState` with what was saved, on every way out. */
 export interface Attachment {
   readonly identity: TargetIdentity;
   readonly saved: SavedDebugState;
+  /** In all ways but the first the program was stopped, and stands still. */
+  readonly how: Reached;
 }
 
 /**
- * Connects and identifies. Nothing is halted, reset or written, and a protected chip's flash is not touched: its level
- * comes from OPTCR.
+ * Connects and identifies. Unless the chip cannot be reached otherwise nothing is halted, reset or written, and a
+ * protected chip's flash is not touched: its level comes from OPTCR.
  * @throws BF-TARGET-NONE, -NO-POWER, -WRONG-CHIP, -RDP2 and what the wire brings.
  */
 export async function attach(probe: Probe, options: AttachOptions): Promise<Attachment> {
   const log = options.log ?? silentLog;
   const core = new CortexM(probe, { clock: options.clock, log });
-  await probe.connect();
-  const saved = await readDebugState(probe);
-  const identity = await identify(probe, core);
+  const { how, saved, seen: identity } = await reach({ probe, ...options, log }, () => identify(probe, core));
   log.info({ idcode: identity.idcode, rdp: identity.rdp, flashKiB: identity.flashKiB }, 'target attached');
-  return { identity, saved };
-}
-
-/** Reads the settings `restoreDebugState` puts back. Only private-bus words; the core does not notice. */
-async function readDebugState(memory: MemoryAccess): Promise<SavedDebugState> {
-  const found: Record<keyof SavedDebugState, number> = {
-    dhcsr: 0,
-    demcr: 0,
-    dbgmcuCr: 0,
-    apb1Fz: 0,
-    apb2Fz: 0,
-    fpCtrl: 0,
-  };
-  for (const name of Object.keys(SAVED) as (keyof SavedDebugState)[]) found[name] = await memory.readWord(SAVED[name]);
-  return found;
-}
-
-/**
- * Writes saved settings back (this agent's, or those an earlier agent left in the mailbox), DHCSR last with debug off.
- * Every write is tried, whatever became of the one before.
- * @throws the first error met.
- */
-export async function restoreDebugState(memory: MemoryAccess, saved: SavedDebugState): Promise<void> {
-  const errors: unknown[] = [];
-  for (const [address, value] of RESTORE) {
-    await memory.writeWord(address, value(saved) >>> 0).catch((error: unknown) => errors.push(error));
-  }
-  if (errors.length > 0) throw errors[0];
+  return { identity, saved, how };
 }
 
 /** RDP level of an OPTCR value: AA is level 0, CC level 2, anything else level 1 (docs/reference/stm32f4.md §4). */

@@ -108,6 +108,21 @@ export class CortexM {
     if (!halted) throw fail('BF-TARGET-NO-HALT', `not halted within ${HALT_MS} ms`);
   }
 
+  /** The core will stand before its first instruction after the next reset. */
+  async armResetCatch(): Promise<void> {
+    await this.#control(DHCSR.C_DEBUGEN);
+    const demcr = await this.#probe.readWord(SCS.DEMCR);
+    await this.#probe.writeWord(SCS.DEMCR, (demcr | DEMCR_VC_CORERESET) >>> 0);
+  }
+
+  /** Waits for a core whose reset catch is armed, and disarms it. @throws BF-TARGET-NO-HALT */
+  async caughtAfterReset(limitMs: number): Promise<void> {
+    const caught = await this.#poll(limitMs, async () => (await this.status()).halted);
+    if (!caught) throw fail('BF-TARGET-NO-HALT', `not halted ${limitMs} ms after its reset`);
+    const demcr = await this.#probe.readWord(SCS.DEMCR);
+    await this.#probe.writeWord(SCS.DEMCR, (demcr & ~DEMCR_VC_CORERESET) >>> 0);
+  }
+
   /** Lets a halted core run on, debug staying enabled. Forgets the reasons of earlier halts. */
   async resume(): Promise<void> {
     await this.#probe.writeWord(SCS.DFSR, DFSR_ALL);

@@ -11,7 +11,9 @@ import {
 } from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
-import { attach, restoreDebugState } from './attach.ts';
+import { attach } from './attach.ts';
+import { restoreDebugState } from './debug-state.ts';
+import type { ConnectMode, Reached } from './reach.ts';
 
 export interface Finding {
   readonly what: 'probe' | 'firmware' | 'supply' | 'speeds' | 'chip' | 'protection' | 'core';
@@ -25,15 +27,23 @@ export interface Finding {
 /** Below this the chip does not program its flash word by word; volts (DS9405: 2.7 V for 32-bit programming). */
 const WORD_PROGRAMMING_VOLTS = 2.7;
 
+/** How it looks, and whom it asks to hold the reset button. */
+export interface DoctorOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connect?: ConnectMode | undefined;
+  readonly ask?: ((text: string) => void) | undefined;
+}
+
 /** Examines a probe that is not yet opened; every finding as it is made. Ends after the first one that bars the way. */
-export async function* examine(probe: Probe, clock: Clock, log: Log): AsyncGenerator<Finding> {
+export async function* examine(probe: Probe, { clock, log, connect, ask }: DoctorOptions): AsyncGenerator<Finding> {
   try {
     await probe.open();
     yield good('probe', `${probe.info.kind}, serial ${probe.info.serial ?? 'unknown'}, ${probe.info.path}`);
     yield good('firmware', probe.info.firmware);
     yield supply(await probe.readVoltage());
     yield good('speeds', `SWD at ${(await probe.listSpeeds()).join(', ')} kHz`);
-    yield* examineTarget(probe, clock, log);
+    yield* examineTarget(probe, { clock, log, connect, ask });
   } catch (error) {
     yield bad('probe', error);
   } finally {
@@ -41,9 +51,9 @@ export async function* examine(probe: Probe, clock: Clock, log: Log): AsyncGener
   }
 }
 
-async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenerator<Finding> {
+async function* examineTarget(probe: Probe, options: DoctorOptions): AsyncGenerator<Finding> {
   try {
-    const { identity, saved } = await attach(probe, { clock, log });
+    const { identity, saved, how } = await attach(probe, options);
     try {
       const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = identity;
       const size = flashKiB === undefined ? '' : `, ${flashKiB} KiB of flash`;
@@ -51,9 +61,9 @@ async function* examineTarget(probe: Probe, clock: Clock, log: Log): AsyncGenera
       const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
       yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
       yield protection(rdp, row, flashKiB ?? 0, identity);
-      yield core(foundHalted, foundLockedUp);
+      yield how === 'running' ? core(foundHalted, foundLockedUp) : hardToReach(how);
     } finally {
-      await restoreDebugState(probe, saved);
+      await restoreDebugState(probe, saved, how !== 'running');
     }
   } catch (error) {
     yield bad('chip', error);
@@ -92,6 +102,19 @@ function core(halted: boolean, lockedUp: boolean): Finding {
   const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';
   return { what: 'core', verdict: 'note', text, remedy, code: undefined };
 }
+
+/** Why a job would restart the program. */
+function hardToReach(how: Exclude<Reached, 'running'>): Finding {
+  const remedy = 'A job works all the same. It was stopped for this look, and starts anew now.';
+  return { what: 'core', verdict: 'note', text: REACHED_TEXTS[how], remedy, code: undefined };
+}
+
+const REACHED_TEXTS = {
+  halted: 'its program sleeps: it answered only when it was halted',
+  'under reset': 'its program sleeps or has switched the debug pins off: it answered only under reset (NRST)',
+  'by button':
+    'its program sleeps or has switched the debug pins off, and NRST is not connected: it answered by the reset button',
+} as const satisfies Record<Exclude<Reached, 'running'>, string>;
 
 function good(what: Finding['what'], text: string): Finding {
   return { what, verdict: 'good', text, remedy: undefined, code: undefined };

@@ -11,7 +11,7 @@ import { MailboxTransport } from '../transport/mailbox/mailbox-transport.ts';
 import { Mailbox } from '../transport/mailbox/mailbox.ts';
 import { decodeSave } from '../transport/mailbox/save-words.ts';
 import type { FoundStub } from '../transport/port.ts';
-import type { SavedDebugState } from './attach.ts';
+import type { SavedDebugState } from './debug-state.ts';
 
 export interface FindStubOptions {
   /** Connected. */

@@ -7,7 +7,7 @@ import { fail, isBlindflashError, mayRepeatAccess } from '../../shared/errors/er
 import type { Clock, Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
-import { CHIP, FREEZE_WATCHDOGS } from './attach.ts';
+import { CHIP, FREEZE_WATCHDOGS } from './debug-state.ts';
 import type { CortexM } from './cortex-m.ts';
 
 const FLASH = {

@@ -7,7 +7,7 @@ import type { Clock, Log } from '../../shared/ports.ts';
 import { refusesSpeed, type Probe } from '../probe/probe.ts';
 import type { KnownStub } from './stubs.ts';
 import { encodeSave } from '../transport/mailbox/save-words.ts';
-import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './attach.ts';
+import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './debug-state.ts';
 import { CortexM, SCS } from './cortex-m.ts';
 
 /**

@@ -10,8 +10,10 @@ import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { readOptionBytes, writeOptionBytes } from './option-bytes.ts';
 import { requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
+import { reach, type ConnectMode, type Reached, type ReachOptions } from './reach.ts';
 import type { StubRegistry } from './stubs.ts';
-import { attach, CHIP, rdpLevel, restoreDebugState, type SavedDebugState, type TargetIdentity } from './attach.ts';
+import { attach, rdpLevel, type TargetIdentity } from './attach.ts';
+import { CHIP, restoreDebugState, type SavedDebugState } from './debug-state.ts';
 import { CortexM, SCS } from './cortex-m.ts';
 import { withRetry } from '../probe/with-retry.ts';
 import { MailboxTransport } from '../transport/mailbox/mailbox-transport.ts';
@@ -43,6 +45,9 @@ export interface TargetSessionOptions {
   readonly tag: Uint8Array;
   /** The SWD clock was chosen by a person: it is not raised for the stub. */
   readonly keepSpeed?: boolean | undefined;
+  readonly connect?: ConnectMode | undefined;
+  /** Asks the person at the board to do something with it. */
+  readonly ask?: ReachOptions['ask'];
 }
 
 /** What is done with a board at the end, after its debug settings are as they were found. `none`: nothing more. */
@@ -78,6 +83,7 @@ export class TargetSession {
   #identity: BoardIdentity | undefined;
   #millivolts: number | null = null;
   #transport: MailboxTransport | undefined;
+  #reached: Reached = 'running';
   #phase: TargetPhase = 'new';
 
   constructor(options: TargetSessionOptions) {
@@ -98,6 +104,11 @@ export class TargetSession {
   /** Supply of the board as the probe measured it at `attach`; null when it cannot. */
   get millivolts(): number | null {
     return this.#millivolts;
+  }
+
+  /** How the chip was reached at `attach`: in all ways but the first its program stands still since. */
+  get reached(): Reached {
+    return this.#reached;
   }
 
   /** The way to the stub, once one was loaded or found. */
@@ -122,8 +133,10 @@ export class TargetSession {
       this.#go('found');
       return found;
     }
-    const { identity, saved } = await attach(probe, { clock, log });
+    const { connect, ask } = this.#options;
+    const { identity, saved, how } = await attach(probe, { clock, log, connect, ask });
     this.#identity = summarise(identity);
+    this.#reached = how;
     this.#saved ??= saved;
     this.#go('attached');
     return undefined;
@@ -137,7 +150,10 @@ export class TargetSession {
   async startStub(job: StubJob): Promise<Transport> {
     const { probe, clock, log, stubs, tag, keepSpeed } = this.#options;
     const stub = stubs.forDevice(this.identity.devId);
-    if (this.#phase === 'loaded') await this.#reconnect();
+    if (this.#phase === 'loaded') {
+      await this.probe.disconnect().catch((error: unknown) => this.#note('disconnect', error));
+      await reach(this.#options, () => Promise.resolve());
+    }
     this.#go('startStub');
     const transport = new MailboxTransport({ probe, clock, log, stub });
     this.#transport = transport;
@@ -189,9 +205,18 @@ export class TargetSession {
     if (this.#saved === undefined) return;
     const saved = this.#saved;
     const stubRuns = this.#transport !== undefined;
-    await restoreDebugState(this.probe, stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved);
+    // A program that was held at its start may take the debug pins away the moment it runs.
+    const vanishes = this.#reached !== 'running' && !stubRuns;
+    await restoreDebugState(
+      this.probe,
+      stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved,
+      vanishes,
+    );
     await this.#reset(finalState);
-    if (stubRuns && finalState !== 'none') await this.probe.writeWord(SCS.DEMCR, saved.demcr);
+    if (!stubRuns || finalState === 'none') return;
+    // So may the program that was just written, or sleep: the stub before it always answered, so the reset was done.
+    const written = this.probe.writeWord(SCS.DEMCR, saved.demcr);
+    await (finalState === 'run' ? unlessTarget(() => written) : written);
   }
 
   /** Lets go of target and probe; never throws. */
@@ -216,7 +241,7 @@ export class TargetSession {
 
   async #findStub(): Promise<StubInRam | undefined> {
     const { probe } = this.#options;
-    await probe.connect();
+    if ((await unlessTarget(() => probe.connect().then(() => true))) !== true) return undefined;
     const layout = await unlessTarget(() => this.#layoutHere());
     const found = layout === undefined ? undefined : await unlessTarget(() => findStub(this.#options, layout));
     if (found?.facts === undefined) {

@@ -31,6 +31,7 @@ export interface AgentArguments {
   readonly words?: readonly string[] | undefined;
   readonly probe?: string | undefined;
   readonly speed?: number | undefined;
+  readonly 'under-reset'?: boolean | undefined;
   readonly 'invite-file'?: string | undefined;
   readonly yes?: string | undefined;
   readonly 'receipt-out'?: string | undefined;
@@ -147,6 +148,7 @@ async function runJob(
       version,
       verify: verifyEd25519,
       keepSpeed: args.speed !== undefined,
+      connect: args['under-reset'] === true ? 'under reset' : 'auto',
       signal,
     });
   } finally {

@@ -1,5 +1,12 @@
 // The commands of the customer, on whose desk board and probe are.
-import { command } from '../command.ts';
+import { command, type OptionTable } from '../command.ts';
+
+const REACH_OPTIONS = {
+  'under-reset': {
+    type: 'boolean',
+    describe: 'connect under reset at once: for a program that switches the debug pins off; it is restarted',
+  },
+} as const satisfies OptionTable;
 
 export const AGENT = command({
   name: 'agent',
@@ -18,6 +25,7 @@ export const AGENT = command({
       describe: 'SWD clock in kHz; lower it when the wires are long',
       example: '950',
     },
+    ...REACH_OPTIONS,
     'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
     yes: { type: 'string', describe: 'agree beforehand, but only to the plan with this hash (all 128 digits)' },
     'receipt-out': { type: 'string', describe: 'file for your copy of the vendor’s receipt' },
@@ -39,6 +47,7 @@ export const DOCTOR = command({
       describe: 'serial number of the ST-LINK, or tcp:HOST:PORT',
       example: 'tcp:127.0.0.1:7184',
     },
+    ...REACH_OPTIONS,
   },
   load: async () => (await import('./doctor.ts')).runDoctor,
 });

@@ -1,13 +1,14 @@
 // `blindflash doctor`: what is wrong with probe, driver, wiring or chip, and what to do. Design: docs/product.md §4.
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
-import { print, printJson } from '../terminal/output.ts';
+import { print, printJson, say } from '../terminal/output.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/node/system-clock.ts';
-import { bad, examine, type Finding } from '../../agent/target/doctor.ts';
+import { bad, examine, type DoctorOptions, type Finding } from '../../agent/target/doctor.ts';
 import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
 
 export interface DoctorArguments {
   readonly probe?: string | undefined;
+  readonly 'under-reset'?: boolean | undefined;
   readonly json?: boolean | undefined;
   readonly 'log-level'?: LogLevel | undefined;
 }
@@ -26,12 +27,14 @@ async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefine
   const environment = { clock: systemClock, log };
   const listings = await listProbes(args.probe, environment);
   let worst: ErrorCode | undefined;
+  const connect = args['under-reset'] === true ? 'under reset' : 'auto';
+  const options: DoctorOptions = { clock: systemClock, log, connect, ask: (text) => say(text) };
   const tell = (finding: Finding): void => {
     tellFinding(finding, args.json ?? false);
     worst ??= finding.verdict === 'bad' ? finding.code : undefined;
   };
   try {
-    for await (const finding of examine(chooseListing(listings, args.probe).make(), systemClock, log)) tell(finding);
+    for await (const finding of examine(chooseListing(listings, args.probe).make(), options)) tell(finding);
   } catch (error) {
     tell(bad('probe', error));
   }

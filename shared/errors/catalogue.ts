@@ -1168,7 +1168,8 @@ export const ERRORS = {
   },
   'BF-TARGET-NONE': {
     sentence: 'The probe works, but no chip answers.',
-    remedy: 'Check SWDIO, SWCLK, GND and the supply; if the program switches SWD off, connect NRST as well.',
+    remedy:
+      'Check SWDIO, SWCLK, GND and the supply. A program that switches SWD off can be reached under reset only: connect NRST, or start again with --under-reset and hold the reset button when asked to.',
     part: 'target',
     retry: 'board',
     endsJob: false,
@@ -1225,7 +1226,8 @@ export const ERRORS = {
   },
   'BF-TARGET-WAIT': {
     sentence: 'The chip kept the probe waiting too long.',
-    remedy: 'It may be asleep or busy: press its reset button or connect NRST, and repeat.',
+    remedy:
+      'It is asleep or busy. Connect NRST of the probe to NRST of the board and repeat; without that wire start again and hold the reset button when you are asked to.',
     part: 'target',
     retry: 'access',
     endsJob: false,

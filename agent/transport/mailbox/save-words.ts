@@ -2,7 +2,7 @@
 // (docs/mailbox.md, "Control page"). The stub never reads them.
 import { Reader, Writer } from '../../../shared/codec/bytes.ts';
 import { SAVE_WORDS } from '../../../shared/mailbox/layout.ts';
-import type { SavedDebugState } from '../../target/attach.ts';
+import type { SavedDebugState } from '../../target/debug-state.ts';
 
 const SAVE_MAGIC = 0x56534642; // "BFSV"
 /** The tag takes the last two of SAVE_WORDS. */

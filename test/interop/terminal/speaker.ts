@@ -111,6 +111,7 @@ function sheetOf(): ReturnType<typeof consentSheet> {
     probe: { kind: 'ST-LINK/V2', firmware: text(64), serial: text(64), path: 'usb' },
     stubHash: dice.bytes(64),
     stubRuns: false,
+    reached: 'running',
   });
 }
 

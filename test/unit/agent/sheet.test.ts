@@ -34,6 +34,7 @@ function sheetOf(
     probe: { ...PROBE, serial: change.serial ?? PROBE.serial },
     stubHash: plan.kind === 'info' ? undefined : new Uint8Array(64).fill(0xab),
     stubRuns: change.stubRuns ?? false,
+    reached: 'running',
   });
   return lines.join('\n');
 }

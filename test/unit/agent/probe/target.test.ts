@@ -1,7 +1,8 @@
 // Proves: attaching changes nothing, resets are proven before they are believed, and everything
 // is put back on each exit.
 import assert from 'node:assert/strict';
-import { attach, rdpLevel, restoreDebugState } from '../../../../agent/target/attach.ts';
+import { attach, rdpLevel } from '../../../../agent/target/attach.ts';
+import { restoreDebugState } from '../../../../agent/target/debug-state.ts';
 import { CortexM, decodeStatus } from '../../../../agent/target/cortex-m.ts';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
 import { FakeTarget, type FakeTargetOptions } from './fake-target.ts';
