@@ -13,7 +13,8 @@ const SPIN = 0xe7fe;
 const RCC_AHB1ENR = 0x40023830;
 const GPIOA_MODER = 0x40020000;
 const SCR = 0xe000ed10;
-const AIRCR = 0xe000ed0c;
+/** Starved after 4 ms. */
+const IWDG = { KR: 0x40003000, RLR: 0x40003008 } as const;
 const asleep = program([[0xe0042004, 0]], WFI, AGAIN);
 const RESIDENTS = {
   'one that sleeps in WFI': asleep,
@@ -25,7 +26,15 @@ const RESIDENTS = {
     ],
     SPIN,
   ),
-  'one that resets itself over and over': program([[AIRCR, 0x05fa0004]], SPIN),
+  'one that resets itself over and over': program(
+    [
+      [IWDG.KR, 0x5555],
+      [IWDG.RLR, 0x20],
+      [IWDG.KR, 0xaaaa],
+      [IWDG.KR, 0xcccc],
+    ],
+    SPIN,
+  ),
 } as const satisfies Record<string, Uint8Array>;
 
 function desk(resident: Uint8Array, options: ProductOptions = {}): ProductFixture {
