@@ -241,8 +241,9 @@ describe('doctor', function () {
   const roundOn = async (hardware: BoardFixture): Promise<Finding[]> => {
     const findings: Finding[] = [];
     const round = async (): Promise<void> => {
-      for await (const finding of examine(hardware.probe(), { clock: hardware.queue, log: silentLog }))
-        {findings.push(finding);}
+      for await (const finding of examine(hardware.probe(), { clock: hardware.queue, log: silentLog })) {
+        findings.push(finding);
+      }
     };
     await hardware.queue.drive(round());
     return findings;
