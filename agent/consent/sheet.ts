@@ -229,7 +229,7 @@ function ramStep({ plan, stubHash }: SheetInput): string[] {
   if (stubHash === undefined) return [];
   return [
     'The product on the board stops: the chip is reset, and a program of ours runs in its RAM, which alone writes flash and refuses ' +
-      `everything that is not on this sheet. If nothing arrives for ${plan.idleLimitMs / 1000} s it forgets its keys.`,
+      `everything that is not on this sheet. When we leave it, or nothing arrives for ${plan.idleLimitMs / 1000} s, it forgets its keys.`,
     `  program ${toHex(stubHash).slice(0, 16)}… (SHA-512)`,
   ];
 }

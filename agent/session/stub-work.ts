@@ -315,12 +315,15 @@ export class StubWork {
     }
   }
 
-  /** A session that ends here must not leave keys behind in the chip. Never throws. */
+  /**
+   * An agent that leaves the board leaves no key behind in the chip, the chip's own included: a reset does not clear
+   * RAM. Never throws.
+   */
   async wipeKeys(): Promise<void> {
-    const keyed = this.#state === 'offered' || isServing(this.#state);
-    if (!keyed) return;
-    await this.#options.target.transport?.stop().catch((error: unknown) => {
-      this.#options.log.warn({ error: String(error) }, 'the stub was not told to wipe its keys');
+    const { target, log, customer } = this.#options;
+    await target.transport?.stop().catch((error: unknown) => {
+      log.warn({ error: String(error) }, 'the stub was not told to wipe its keys');
+      customer.say('Our program in the chip could not be told to forget its keys: switch the board off for a moment.');
     });
   }
 

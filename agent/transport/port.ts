@@ -93,7 +93,7 @@ export interface Transport {
   state(): Promise<StubState | undefined>;
   /** Why a program in a state it stopped in (aborted, expired, fault, refused) stopped. */
   stopReason(state: StubState): Promise<BlindflashError>;
-  /** Makes the program wipe its keys. @throws BF-STUB-SILENT */
+  /** Makes the program wipe its keys, the chip's own included. @throws BF-STUB-SILENT */
   stop(): Promise<void>;
 }
 

@@ -103,8 +103,8 @@ static void handle_host_command(host_command command) {
     sealed_confirm();
     session_enter(STATE_ACTIVE);
   }
-  if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_LOCKED)
-    end_session(STATE_ABORTED, ERROR_AGENT_STOPPED, 0);
+  if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_ABORTED)
+    end_session(STATE_EXPIRED, ERROR_AGENT_STOPPED, 0);
   if (command == HOST_COMMAND_HANDSHAKE && have_job && state >= STATE_OFFERED &&
       state <= STATE_EXPIRED)
     offer_handshake();
@@ -183,11 +183,11 @@ static bool serve(void) {
   return run_pending() || hash_programmed();
 }
 
-/* The idle limit of the plan, in ticks. */
+/* The idle limit of the plan, in ticks: as long as there is a chip key. */
 static void watch_clock(void) {
   session_state state = session_current();
   if (!flash_idle()) last_sign = tick_count;
-  if (state < STATE_OFFERED || state > STATE_LOCKED) return;
+  if (!have_job || state > STATE_ABORTED) return;
   if (tick_count - last_sign > job_plan()->idle_ms / TICK_MS)
     end_session(STATE_EXPIRED, ERROR_IDLE, 0);
 }

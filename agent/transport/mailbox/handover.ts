@@ -96,9 +96,9 @@ export class Handover {
   /** As Transport.stop. */
   async stop(): Promise<void> {
     const { state } = await this.#mailbox.status();
-    if (state < STATES.waiting || state > STATES.locked) return;
+    if (state < STATES.waiting || state > STATES.aborted) return;
     await this.#command('abort');
-    const wiped = async (): Promise<boolean> => (await this.#mailbox.status()).state >= STATES.ended;
+    const wiped = async (): Promise<boolean> => (await this.#mailbox.status()).state >= STATES.expired;
     if (!(await this.#within(LIMITS.answer, wiped))) throw fail('BF-STUB-SILENT', 'it does not stop');
   }
 

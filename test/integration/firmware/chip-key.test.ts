@@ -7,7 +7,7 @@ import nacl from 'tweetnacl';
 import { controlAddress } from '../../fixtures/f42x.ts';
 import { watchLoads, watchStores } from './bus-watch.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
-import { active, smallPlan } from './sample-jobs.ts';
+import { active, FLASH, smallPlan } from './sample-jobs.ts';
 import { SealedController } from './sealed-controller.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { chipKey } from './session-secrets.ts';
@@ -27,6 +27,21 @@ function offered(change?: (job: Uint8Array) => void): { fixture: FirmwareFixture
 }
 const shown = (fixture: FirmwareFixture) => Buffer.from(fixture.read(controlAddress('M1') + 64 + 40, 32));
 const expire = (fixture: FirmwareFixture) => fixture.runUntil(() => fixture.state === 'expired', 2000, 'expired');
+
+const verify = smallPlan({
+  kind: 'verify',
+  sectors: [],
+  bootAddress: undefined,
+  ranges: [{ address: FLASH, length: 1024, use: 'digest' }],
+  idleLimitMs: 1000,
+});
+/** How a session comes to each state that d outlives. */
+const INTO: Readonly<Record<string, (fixture: FirmwareFixture, controller: SealedController) => void>> = {
+  offered: (fixture) => fixture.command('handshake'),
+  active: () => {},
+  aborted: (_, controller) => void controller.send({ name: 'ABORT' }),
+  ended: (_, controller) => void controller.send({ name: 'END' }),
+};
 
 const { low_order_u } = JSON.parse(
   readFileSync(new URL('../../vectors/rfc/rfc7748-x25519.json', import.meta.url), 'utf8'),
@@ -66,7 +81,9 @@ describe('the chip key', () => {
     };
     again();
     again();
-    fixture.commandTo('abort', 'aborted');
+    controller.shake();
+    controller.send({ name: 'ABORT' });
+    fixture.runUntil(() => fixture.state === 'aborted', 10, 'aborted');
     assert.deepEqual(fixture.read(address, 32), secret);
     again();
     controller.shake();
@@ -78,6 +95,27 @@ describe('the chip key', () => {
     controller.shake();
     again();
   });
+  for (const [state, into] of Object.entries(INTO)) {
+    const started = () => {
+      const { fixture, controller } = active(verify);
+      into(fixture, controller);
+      fixture.runUntil(() => fixture.state === state, 100, state);
+      return { fixture, ...chipKey(fixture) };
+    };
+    it(`is gone when the agent leaves the board in the state ${state}`, () => {
+      const { fixture, address } = started();
+      const D = shown(fixture);
+      fixture.commandTo('abort', 'expired');
+      assert.deepEqual(fixture.read(address, 32), ABSENT);
+      fixture.commandTo('handshake', 'offered');
+      assert.notDeepEqual(shown(fixture), D);
+    });
+    it(`is gone when nobody has come for the idle limit in the state ${state}`, () => {
+      const { fixture, address } = started();
+      expire(fixture);
+      assert.deepEqual(fixture.read(address, 32), ABSENT);
+    });
+  }
   it('is gone when the idle limit has passed, in state 2 and in state 3; the next handshake shows another D', () => {
     const { fixture, controller } = offered();
     const { address } = chipKey(fixture);

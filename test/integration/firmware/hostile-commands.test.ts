@@ -381,16 +381,21 @@ describe('stub and the slots', () => {
     const { controller } = active(long);
     assert.equal(controller.ask(erase(5)).name, 'ERASED');
   });
-  for (const [what, stop, error] of [
-    ['agent', (fixture: FirmwareFixture) => fixture.command('abort'), 16],
-    ['controller', (_: FirmwareFixture, controller: SealedController) => void controller.send({ name: 'ABORT' }), 17],
+  for (const [what, stop, error, state] of [
+    ['agent', (fixture: FirmwareFixture) => fixture.command('abort'), 16, 'expired'],
+    [
+      'controller',
+      (_: FirmwareFixture, controller: SealedController) => void controller.send({ name: 'ABORT' }),
+      17,
+      'aborted',
+    ],
   ] as const) {
     it(`tells the controller, sealed, that the ${what} asked to stop`, () => {
       const { fixture, controller } = active();
       stop(fixture, controller);
       const reply = controller.reply();
       assert.equal(reply.name === 'ABORT' && reply.error, error);
-      fixture.runUntil(() => fixture.state === 'aborted', 10, 'aborted');
+      fixture.runUntil(() => fixture.state === state, 10, state);
     });
   }
 });

@@ -111,7 +111,7 @@ describe('stub questions: how often', () => {
       for (let i = 0; i < 16; i++) ask();
       if (session === 16) break;
       if (session === 7) fixture.runUntil(() => fixture.state === 'expired', 2000, 'expired');
-      if (session === 8) fixture.commandTo('abort', 'aborted');
+      if (session === 8) fixture.commandTo('abort', 'expired');
       fixture.commandTo('handshake', 'offered');
       controller.shake();
     }

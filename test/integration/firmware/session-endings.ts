@@ -60,7 +60,7 @@ export const ENDINGS: readonly Ending[] = [
     state: 'aborted',
     leave: ({ controller }) => void controller.send({ name: 'ABORT' }),
   },
-  { what: 'the agent aborts', state: 'aborted', leave: ({ fixture }) => fixture.command('abort') },
+  { what: 'the agent aborts', state: 'expired', leave: ({ fixture }) => fixture.command('abort') },
   {
     what: 'a box does not open',
     state: 'aborted',

@@ -148,7 +148,7 @@ function offered(): FirmwareFixture {
 function tired(): FirmwareFixture {
   const fixture = offered();
   for (let i = 1; i < 16; i++) fixture.commandTo('handshake', 'offered');
-  fixture.commandTo('abort', 'aborted');
+  fixture.commandTo('abort', 'expired');
   return fixture;
 }
 /** After as many handshakes that follow a box that did not open as are allowed, and one more such box. */
@@ -199,7 +199,7 @@ export function starts(): Start[] {
     ),
     idle(left(open, 'fault', strike), model('fault', { error: 18, hasKey: false })),
     idle(refused(), { ...FRESH, state: 'refused', error: 1 }),
-    idle(tired(), model('aborted', { error: 16, handshakes: 16, m2: 'zero' })),
+    idle(tired(), model('expired', { error: 16, handshakes: 16, m2: 'zero', hasKey: false })),
     idle(distrusted(), model('aborted', { error: 7, handshakes: 4, boxFailed: true, retries: 3 })),
   ];
 }

@@ -51,7 +51,8 @@ const MOST_HANDSHAKES = 16;
 const MOST_RETRIES = 3;
 const ORDER = 9;
 const KEYED: readonly StubState[] = ['active', 'written', 'locked'];
-const LIVE: readonly StubState[] = ['offered', ...KEYED];
+/** The idle limit runs: there is a chip key. */
+const KEPT: readonly StubState[] = ['offered', ...KEYED, 'ended', 'aborted'];
 /** Only a reload leads out of these. */
 const FINAL: readonly StubState[] = ['fault', 'refused'];
 /** Entered with the chip's own key wiped, too. */
@@ -118,7 +119,7 @@ function command(model: Model, value: number): Model {
   const { state } = model;
   if (value === 1 && state === 'waiting') return handshake(model);
   if (value === 2 && state === 'offered') return ended(model, 'aborted', model.m2 === 'zero' ? 20 : 6);
-  if (value === 3 && (state === 'waiting' || LIVE.includes(state))) return ended(model, 'aborted', 16);
+  if (value === 3 && (state === 'waiting' || KEPT.includes(state))) return ended(model, 'expired', 16);
   if (value === 4 && model.handshakes > 0 && !FINAL.includes(state)) return handshake(model);
   return model;
 }
@@ -145,5 +146,5 @@ export function next(model: Model, event: Event): Model {
   if (event.do === 'good m2') return goodM2(model);
   if (event.do === 'frame') return frame(model, event.frame);
   if (event.do === 'fault') return model.state === 'fault' ? model : ended(model, 'fault', 18);
-  return LIVE.includes(model.state) ? ended(model, 'expired', 15) : model;
+  return KEPT.includes(model.state) ? ended(model, 'expired', 15) : model;
 }
