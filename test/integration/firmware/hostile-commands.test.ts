@@ -383,12 +383,7 @@ describe('stub and the slots', () => {
   });
   for (const [what, stop, error, state] of [
     ['agent', (fixture: FirmwareFixture) => fixture.command('abort'), 16, 'expired'],
-    [
-      'controller',
-      (_: FirmwareFixture, controller: SealedController) => void controller.send({ name: 'ABORT' }),
-      17,
-      'aborted',
-    ],
+    ['controller', (_: FirmwareFixture, peer: SealedController) => void peer.send({ name: 'ABORT' }), 17, 'aborted'],
   ] as const) {
     it(`tells the controller, sealed, that the ${what} asked to stop`, () => {
       const { fixture, controller } = active();

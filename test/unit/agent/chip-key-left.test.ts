@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { LAYOUTS } from '../../../shared/mailbox/layout.ts';
-import { AgentFixture, fixtureWithVendor, imageOf, TWO_SECTORS } from './agent-fixture.ts';
+import { type AgentFixture, fixtureWithVendor, imageOf, TWO_SECTORS } from './agent-fixture.ts';
 import { smallPlan, type ControllerPeer } from './support.ts';
 import type { SealedVendor } from './vendor.ts';
 
