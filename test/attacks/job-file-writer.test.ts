@@ -109,8 +109,13 @@ describe('attack: a writer of the vendor’s job file', function () {
     const content = openFile(KEY, name, whole.toString());
     const [own, random] = [homeKey(seeded('the writer’s home').bytes(32)), seeded('his nonces')];
     await refused(Buffer.from(sealFile(own, name, content, random)), 'another home key');
-    await refused(Buffer.from(sealFile(KEY, { ...name, kind: 'invite' }, content, random)), 'an invite');
-    await refused(Buffer.from(sealFile(KEY, { ...name, id: '00'.repeat(16) }, content, random)), 'another job');
+    const [invite, other] = [{ ...name, kind: 'invite' } as const, { ...name, id: '00'.repeat(16) }];
+    for (const from of [invite, other]) {
+      const sealed = sealFile(KEY, from, content, random);
+      await refused(Buffer.from(sealed), 'as it is');
+      const relabelled = sealed.replace(`"${from.kind}"`, '"job"').replace(from.id, name.id);
+      await refused(Buffer.from(relabelled), 'with this job’s name on it');
+    }
   });
 
   it('sealed by the vendor’s key, but with a field too many, one missing or of another type: refused, never half taken', async () => {
