@@ -170,6 +170,12 @@ describe('controller: the code', () => {
     assert.equal(fixture.agent.commands.length, 0);
     assert.deepEqual([fixture.running.resumable, fixture.store.last.room.invite.spent], [true, 'vendor']);
     assert.equal(fixture.revoked, 1);
+    const { room } = recordFor(compileInfo(STM32F42X, { job: JOB }));
+    const { board, store } = fixture;
+    const again = new JobFixture({ board, store, record: { ...store.last, room, code: undefined, devices: [] } });
+    const { receipt } = await again.finish();
+    assert.equal(verifyReceipt(receipt!, verifyEd25519).outcome, 'written');
+    assert.equal(again.asked.length, 1);
   });
 
   it('the half hour begins with the first question of a tunnel: an agent that comes and goes, or begins anew, does not stretch it', async () => {

@@ -109,6 +109,11 @@ describe('controller: files', () => {
     assert.deepEqual(await loadKeys(path, source), { keys, isProtected: true });
     await assert.rejects(storeKeys(path, keys, 'x', seeded('file')), { code: 'BF-KEYS-EXIST' });
     await assert.rejects(loadKeys(join(folder, 'none'), source), { code: 'BF-KEYS-MISSING' });
+    // Somebody who can write to the folder puts keys there that need no passphrase.
+    const open = join(folder, 'open.json');
+    await storeKeys(open, keys, undefined, seeded('file'));
+    assert.deepEqual(await loadKeys(open, { ...source, file: undefined }), { keys, isProtected: false });
+    await assert.rejects(loadKeys(open, source), { code: 'BF-KEYS-DAMAGED', detail: /no passphrase/ });
   });
 
   it('a new passphrase is typed twice and is not empty', async () => {
