@@ -43,7 +43,7 @@ export interface Link {
   /** Stops / restarts delivery of incoming messages (backpressure towards the sender). */
   pause(): void;
   resume(): void;
-  /** Closes with a WebSocket close code (1000, or 4000-4999 of shared/link/close.ts). */
+  /** Closes with a WebSocket close code (1000, or a row of shared/link/close.ts). */
   close(code: number, reason: string): void;
   onMessage: (message: Uint8Array) => void;
   onClose: (code: number, reason: string) => void;

@@ -1,20 +1,12 @@
 // Lines of the consent sheet: foreign text made harmless (docs/product.md §2), our own wrapped.
-import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
+import { quotable } from '../../shared/codec/foreign-text.ts';
 
 /** Widest line of a sheet, characters. */
 export const SHEET_WIDTH = 80;
 
-/**
- * One line of at most `most` characters; quotation marks become apostrophes, so that the text
- * cannot end its own quotation.
- */
-export function plainText(text: ForeignText | string, most = SHEET_WIDTH): string {
-  return quotable(text, most);
-}
-
-/** As plainText, of at most `units` UTF-16 units: what protocol.md calls text(n). */
+/** As quotable, of at most `units` UTF-16 units: what protocol.md calls text(n). */
 export function boundedText(text: string, units: number): string {
-  let line = plainText(text, units);
+  let line = quotable(text, units);
   while (line.length > units) line = [...line].slice(0, -1).join('');
   return line;
 }

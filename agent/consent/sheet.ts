@@ -1,5 +1,5 @@
 // The consent sheet: what the customer is asked to say yes to, in plain lines. Pure.
-// docs/product.md §2, §5; docs/protocol.md §7. Everything foreign on it has gone through plainText.
+// docs/product.md §2, §5; docs/protocol.md §7. Everything foreign on it has gone through quotable.
 import { toHex } from '../../shared/codec/bytes.ts';
 import {
   findChip,
@@ -11,6 +11,7 @@ import {
   type Sector,
   type SectorProtection,
 } from '../../shared/chips/index.ts';
+import { quotable } from '../../shared/codec/foreign-text.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { optionChangeLines } from '../../shared/plan/option-changes.ts';
@@ -20,7 +21,7 @@ import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import type { Reached } from '../target/reach.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
-import { plainText, SHEET_WIDTH, wrapText } from './plain-text.ts';
+import { SHEET_WIDTH, wrapText } from './plain-text.ts';
 
 export interface SheetInput {
   readonly plan: Plan;
@@ -139,7 +140,7 @@ function hangOf(text: string): string {
 }
 
 function whoLines(plan: Plan): string[] {
-  const label = plainText(plan.label, 80);
+  const label = quotable(plan.label, 80);
   const name =
     label === ''
       ? ['The vendor gave this job no name.']
@@ -170,7 +171,7 @@ function boardLines({ board, probe }: SheetInput): string[] {
     `${chip}, DEV_ID ${hex(board.devId, 3)}, revision ${hex(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
     `Unique id ${id}`,
     ...protection,
-    `Probe ${plainText(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
+    `Probe ${quotable(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
   ];
 }
 

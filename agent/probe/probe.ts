@@ -1,5 +1,5 @@
 // Port: a debug probe. Whatever is above (attach, stub loader, mailbox) knows this and no particular probe.
-// Errors: every rejected promise is a BlindflashError of group PROBE or TARGET.
+// Errors: every rejected promise is a BlindflashError of part probe or target.
 import { isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { MemoryAccess } from './adi/memory-access.ts';
 
@@ -13,6 +13,9 @@ export interface ProbeInfo {
   /** `usb` or `tcp:HOST:PORT`. */
   readonly path: string;
 }
+
+/** Below this a probe sees no supply worth the name; every STM32F4 needs 1.7 V. */
+export const LOWEST_SUPPLY_VOLTS = 1.5;
 
 /** `low` holds the target in reset, `high` lets go. */
 export type NrstLevel = 'low' | 'high';

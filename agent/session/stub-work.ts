@@ -192,11 +192,11 @@ export class StubWork {
     const offer = await this.#guard(() => this.#makeOffer(job));
     if (offer === undefined) return 'idle';
     this.#state = 'offered';
-    return this.#send1(offer);
+    return this.#sendSealed1(offer);
   }
 
   /** The chip's key may not change within a tunnel: the vendor's yes to it, the code, was for one. */
-  #send1({ stubHash, m1 }: OfferedHandshake): WorkPhase {
+  #sendSealed1({ stubHash, m1 }: OfferedHandshake): WorkPhase {
     const { tunnel, customer } = this.#options;
     const deviceKey = deviceKeyIn(m1);
     if (this.#offered !== undefined && !equalBytes(deviceKey, this.#offered.deviceKey)) {

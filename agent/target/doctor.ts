@@ -10,7 +10,7 @@ import {
   type OptionWords,
 } from '../../shared/chips/index.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
-import type { Probe } from '../probe/probe.ts';
+import { LOWEST_SUPPLY_VOLTS, type Probe } from '../probe/probe.ts';
 import { attach } from './attach.ts';
 import { restoreDebugState } from './debug-state.ts';
 import type { ConnectMode, Reached } from './reach.ts';
@@ -90,7 +90,7 @@ function protection(rdp: 0 | 1 | 2, chip: Chip | undefined, flashKiB: number, wo
 function supply(volts: number | undefined): Finding {
   if (volts === undefined) return good('supply', 'this probe does not measure it');
   const text = `${volts.toFixed(2)} V`;
-  if (volts < 1) return bad('supply', fail('BF-TARGET-NO-POWER', text));
+  if (volts < LOWEST_SUPPLY_VOLTS) return bad('supply', fail('BF-TARGET-NO-POWER', text));
   if (volts >= WORD_PROGRAMMING_VOLTS) return good('supply', text);
   const remedy = 'It works, but slowly: below 2.7 V flash is written in smaller pieces. Check the 3.3 V of the board.';
   return { what: 'supply', verdict: 'note', text, remedy, code: undefined };

@@ -157,7 +157,7 @@ export class TargetSession {
     this.#go('startStub');
     const transport = new MailboxTransport({ probe, clock, log, stub });
     this.#transport = transport;
-    await loadStub({ probe, clock, log, stub, saved: this.#found(), tag, keepSpeed });
+    await loadStub({ probe, clock, log, stub, saved: this.#savedSettings(), tag, keepSpeed });
     await transport.untilUp(job);
     log.info({ version: stub.version }, 'stub is up');
     return transport;
@@ -279,7 +279,7 @@ export class TargetSession {
     await this.probe.connect();
   }
 
-  #found(): SavedDebugState {
+  #savedSettings(): SavedDebugState {
     if (this.#saved === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no target is attached');
     return this.#saved;
   }

@@ -29,7 +29,7 @@ export class AgentLine {
   }
 
   /** Number of the tunnel in use; undefined until one is confirmed. */
-  get tunnel(): number | undefined {
+  get tunnelNumber(): number | undefined {
     return this.#tunnel;
   }
 

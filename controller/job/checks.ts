@@ -10,7 +10,7 @@ import { modeRow } from '../../shared/plan/modes.ts';
 import { KEY_KINDS, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
-/** Kinds that put a stub on the chip; info and reset do without. */
+/** Kinds that put a stub on the chip; the others do without. */
 export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
   return KINDS[kind].stub;
 }

@@ -32,7 +32,7 @@ export class CodeQuestion {
 
   /** Asks for the code of the present tunnel. Returns when that was first asked for, milliseconds of the clock. */
   ask(): number {
-    const { tunnel } = this.#line;
+    const tunnel = this.#line.tunnelNumber;
     this.#tunnel = tunnel;
     if (this.#first === undefined || this.#first.tunnel !== tunnel) this.#first = { tunnel, at: this.#clock.now() };
     this.#right = false;

@@ -130,7 +130,7 @@ class Job {
   /** No tunnel is opened with this invite any more. One that lives goes on, unless its code or way back has failed. */
   #spent(why: SpentReason): void {
     const error = spentError(why);
-    const livesOn = why === 'answers' && this.#line.tunnel !== undefined;
+    const livesOn = why === 'answers' && this.#line.tunnelNumber !== undefined;
     this.#emit({ type: 'spent', why });
     if (error !== undefined && !livesOn) this.#line.waits.fail(error);
   }
@@ -293,7 +293,7 @@ class Job {
     this.#options.log.info({ code: known.code, resumable: this.resumable }, 'job ended');
     const told = !isResumable(known) || endsInvite(known);
     this.#question.drop();
-    if (!told || this.#line.tunnel === undefined) return 'closed';
+    if (!told || this.#line.tunnelNumber === undefined) return 'closed';
     return UNSEALED.has(this.#machine.phase) ? 'farewell' : 'finishing';
   }
 
@@ -302,7 +302,7 @@ class Job {
   /** What is done on entering a phase; most only wait for what the table says. */
   readonly #entries: JobEntries = {
     waiting: () =>
-      this.#machine.await('tunnel', () => this.#line.tunnel, this.#line.limitOfArrival(this.record.finished)),
+      this.#machine.await('tunnel', () => this.#line.tunnelNumber, this.#line.limitOfArrival(this.record.finished)),
     hello: () => {
       if (++this.#beginnings > MOST_BEGINNINGS) throw fail('BF-TUNNEL-ORDER', 'the agent began anew too often');
       this.#sessions.beginAgain();

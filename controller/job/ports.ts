@@ -26,7 +26,7 @@ export interface JobTunnel {
   send(message: OwnMessage): void;
   /** Messages the agent has not acknowledged. */
   readonly unacknowledged: number;
-  /** As ControllerTunnel has it, like the next three. */
+  /** checkCode, proved, sealedSessionId, spend: as ControllerTunnel has them. */
   checkCode(typed: string): Promise<CodeVerdict>;
   proved(): Promise<void>;
   sealedSessionId(m1: Uint8Array): Uint8Array;

@@ -13,7 +13,7 @@ import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { parseJson } from '../../shared/codec/json.ts';
 import { psk } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { decodePlan } from '../../shared/plan/plan.ts';
+import { decodePlan, PLAN_HEADER_BYTES, PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import { BOARD_STATES, type BoardState } from '../../shared/tunnel/bodies.ts';
 import { INVITE_STATE_LIMITS, SPENT_REASONS } from '../../shared/tunnel/invite-state.ts';
 
@@ -54,7 +54,7 @@ const RoomSchema = z.strictObject({
 const JobSchema = z.strictObject({
   version: z.literal('blindflash job 2'),
   created: z.int().min(0),
-  plan: bytes(48, 1536),
+  plan: bytes(PLAN_HEADER_BYTES, PLAN_LIMITS.bytes),
   imageHash: optional(bytes(64)),
   uid: optional(z.string().regex(/^[0-9a-f]{24}$/)),
   acknowledged: z.array(z.int().min(0).max(31)).max(32),

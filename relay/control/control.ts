@@ -3,13 +3,13 @@
 import type { FindTenant } from '../core/tenants.ts';
 
 /** What holds at one time; taken over as a whole or not at all. */
-export interface Documents {
+export interface Decisions {
   readonly findTenant: FindTenant;
 }
 
 export interface Control {
   /** What holds now. */
-  readonly documents: Documents;
-  /** Called after `documents` has become another one; links of tenants that are no longer known are then closed. */
+  readonly decisions: Decisions;
+  /** Called after `decisions` has become another one; links of tenants that are no longer known are then closed. */
   onChange: () => void;
 }

@@ -4,35 +4,35 @@ import { readFile } from 'node:fs/promises';
 import { fail } from '../../shared/errors/errors.ts';
 import { isSmallOrderKey } from '../../shared/platform/node/verify-signature.ts';
 import { parseTenants } from '../core/tenants.ts';
-import type { Control, Documents } from './control.ts';
+import type { Control, Decisions } from './control.ts';
 
 export class FileControl implements Control {
   onChange: () => void = () => {};
   readonly #path: string;
-  #documents: Documents;
+  #decisions: Decisions;
 
-  private constructor(path: string, documents: Documents) {
+  private constructor(path: string, decisions: Decisions) {
     this.#path = path;
-    this.#documents = documents;
+    this.#decisions = decisions;
   }
 
   /** @throws (rejects) BF-RELAY-CONFIG when the file cannot be read or used. */
   static async open(path: string): Promise<FileControl> {
-    return new FileControl(path, await readDocuments(path));
+    return new FileControl(path, await readDecisions(path));
   }
 
-  get documents(): Documents {
-    return this.#documents;
+  get decisions(): Decisions {
+    return this.#decisions;
   }
 
   /** Reads the file again. @throws (rejects) BF-RELAY-CONFIG; what held before goes on holding. */
   async reload(): Promise<void> {
-    this.#documents = await readDocuments(this.#path);
+    this.#decisions = await readDecisions(this.#path);
     this.onChange();
   }
 }
 
-async function readDocuments(path: string): Promise<Documents> {
+async function readDecisions(path: string): Promise<Decisions> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw fail('BF-RELAY-CONFIG', `cannot read ${path}`, error);
   });

@@ -3,5 +3,5 @@ import type { FindTenant } from '../core/tenants.ts';
 import type { Control } from './control.ts';
 
 export function fixedControl(findTenant: FindTenant): Control {
-  return { documents: { findTenant }, onChange: () => {} };
+  return { decisions: { findTenant }, onChange: () => {} };
 }

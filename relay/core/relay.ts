@@ -58,7 +58,7 @@ export class Relay {
     this.#map = new RoomMap(clock);
     this.#rooms = new Rooms({ clock, map: this.#map, maxRooms: maxRooms ?? RELAY.rooms });
     this.#neighbours = options.neighbours ?? noNeighbours;
-    control.onChange = () => this.#rooms.recheck(control.documents.findTenant);
+    control.onChange = () => this.#rooms.recheck(control.decisions.findTenant);
   }
 
   /** Greets a fresh link with a CHALLENGE; it has 10 s to answer with a PRESENT. */
@@ -77,7 +77,7 @@ export class Relay {
       authenticate: (message) => this.#authenticate(message, nonce),
       ask: (ticket) => this.#ask(ticket),
       enter: (ticket) => this.#enter(link, ticket),
-      onEnd: (state, refusal) => this.#entered(entry, state, refusal),
+      onEnd: (state, refusal) => this.#entryOver(entry, state, refusal),
     });
     this.#entering.add(entry);
     entry.begin();
@@ -104,7 +104,7 @@ export class Relay {
 
   #authenticate(message: Uint8Array, nonce: Uint8Array): Verdict {
     const { name, verify, clock, control } = this.#options;
-    const { findTenant } = control.documents;
+    const { findTenant } = control.decisions;
     return authenticate(message, nonce, { relayName: name, findTenant, verify, wall: () => clock.wall() });
   }
 
@@ -116,7 +116,7 @@ export class Relay {
 
   /** The tenant is looked up again: while neighbours were asked the operator may have changed his mind. */
   #enter(link: Link, ticket: Ticket): Refusal | undefined {
-    const tenant = this.#options.control.documents.findTenant(ticket.tenantKey);
+    const tenant = this.#options.control.decisions.findTenant(ticket.tenantKey);
     if (tenant === undefined) return { close: 'unknownTenant', why: 'unknown tenant key' };
     const log = this.#options.log.child({ tenant: tenant.name, room: shortHash(roomKeyOf(ticket)), side: ticket.side });
     const refusal = this.#rooms.enter(ticket, tenant, link, (reason) => {
@@ -128,7 +128,7 @@ export class Relay {
     return undefined;
   }
 
-  #entered(entry: Entry, state: EntryState, refusal: Refusal | undefined): void {
+  #entryOver(entry: Entry, state: EntryState, refusal: Refusal | undefined): void {
     this.#entering.delete(entry);
     if (state === 'in the room') this.#admitted++;
     if (state === 'left') this.#note('left');

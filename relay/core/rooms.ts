@@ -37,9 +37,8 @@ export class Rooms {
   /**
    * Puts an admitted link into its room, until it leaves or its ticket expires.
    * @param onLeft called once when it has left, with the reason if the relay closed it.
-   * @returns the reason to turn it away instead: `revoked` for an agent of a room that was
-   * revoked, `busy` when a limit is
-   *   reached.
+   * @returns the reason to turn it away instead: `revoked` for an agent of a room that was revoked, `busy` when a limit
+   *   is reached.
    */
   enter(
     ticket: Ticket,

@@ -134,9 +134,8 @@ export function verifyPresent(
 
 /**
  * The name of the relay behind a URL: its host, lower-case, without port, path or brackets, as TLS certificates see it.
- * @throws BF-RELAY-ADDRESS when it is not a ws: or wss: URL, carries a user, a password, a query
- * or a fragment, or its host
- *   is no relay name.
+ * @throws BF-RELAY-ADDRESS when it is not a ws: or wss: URL, carries a user, a password, a query or a fragment, or its
+ *   host is no relay name.
  */
 export function relayNameOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;

@@ -20,7 +20,7 @@ export interface KindRow {
   readonly customer: string;
   /** A stub is put into the chip's RAM and does the work; without one the agent does all there is to do. */
   readonly stub: boolean;
-  /** Flash is changed. */
+  /** Flash or option bytes are changed. */
   readonly writes: boolean;
   /** The vendor needs the image, to write it or to compare with it. */
   readonly image: boolean;
@@ -38,11 +38,14 @@ export interface KindRow {
   readonly anyFlash: boolean;
   /** How the board is left, unless the vendor says otherwise. */
   readonly finalAction: 'halt' | 'run';
-  /** False: the board is left as it was found, whatever the plan says, and nobody is told of a final action. */
+  /**
+   * False: no final action follows, whatever the plan says, and nobody is told of one: the board is left as it was
+   * found, or as the change of its option bytes leaves it.
+   */
   readonly finishes: boolean;
   /** What the receipt says of it; undefined when it earns none. */
   readonly outcome: string | undefined;
-  /** For kinds that write: the states of the stub in which the work is done, and what the board is then. */
+  /** Where a stub changes flash: its states in which the work is done, and what the board is then. */
   readonly complete: { readonly states: readonly StubState[]; readonly board: BoardState } | undefined;
 }
 
@@ -192,7 +195,7 @@ export type SealedKind = {
 /** What receipts say of the kinds that earn one. */
 export type KindOutcome = Exclude<(typeof KINDS)[PlanKind]['outcome'], undefined>;
 
-/** The row of a kind. */
+/** The row of a kind, as any row: where the type of KINDS' own row knows too exactly what stands in it. */
 export function kindRow(kind: PlanKind): KindRow {
   return KINDS[kind];
 }

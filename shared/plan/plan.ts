@@ -66,7 +66,7 @@ export interface Plan {
   /** 16 bytes. */
   readonly job: Uint8Array;
   readonly devId: number;
-  /** KiB; 0 = any size (info and reset only). */
+  /** KiB; 0 = any size, where the kind leaves it open (`anyFlash`). */
   readonly flashKiB: number;
   /** Milliseconds without a sealed command after which the stub wipes itself. */
   readonly idleLimitMs: number;

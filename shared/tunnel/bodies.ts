@@ -1,5 +1,5 @@
-// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Each has two types: what a side writes
-// holds its own strings (`OwnHello`), what it reads holds foreign text (`Hello`).
+// The JSON bodies of tunnel messages: schemas, all strict (docs/protocol.md §6). Each that has text has two types: what
+// a side writes holds its own strings (`OwnHello`), what it reads holds foreign text (`Hello`).
 import { z } from 'zod';
 import { foreignText } from '../codec/foreign-text.ts';
 

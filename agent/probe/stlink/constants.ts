@@ -193,9 +193,6 @@ export const MOST_COM_FREQUENCIES = 10;
 export const MOST_RETRIES = 8;
 /** Chosen by us, between what other clients use (1000 to 6000 ms): one whole exchange. */
 export const EXCHANGE_DEADLINE_MS = 3000;
-/** Below this the probe sees no supply worth the name; every STM32F4 needs 1.7 V. */
-export const LOWEST_SUPPLY_VOLTS = 1.5;
-
 /** True if `usable` firmware of this generation has the feature. */
 export function hasFeature(feature: Feature, generation: 2 | 3, jtag: number): boolean {
   const row = FEATURES[feature];

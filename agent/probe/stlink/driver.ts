@@ -7,7 +7,7 @@ import type { AccessWidth } from '../adi/memory-access.ts';
 import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
 import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
-import { refusesSpeed, type NrstLevel, type Probe, type ProbeInfo } from '../probe.ts';
+import { LOWEST_SUPPLY_VOLTS, refusesSpeed, type NrstLevel, type Probe, type ProbeInfo } from '../probe.ts';
 import * as command from './commands.ts';
 import {
   BLOCK,
@@ -15,7 +15,6 @@ import {
   DEFAULT_SPEED_KHZ,
   EXCHANGE_DEADLINE_MS,
   hasFeature,
-  LOWEST_SUPPLY_VOLTS,
   MODE,
   MOST_RETRIES,
   OLDEST_FIRMWARE,

@@ -30,8 +30,7 @@ export interface PrivateFileCodes {
 /**
  * Reads a file that must be a plain one and its owner's alone. A pipe or device is refused at once, not waited for.
  * @throws BF-KEYS-PERMISSIONS when it is another user's, or group or others may touch it (POSIX), `missing`
- * (BF-KEYS-MISSING) when it
- *   is not there, BF-USAGE-FILE for anything else that goes wrong.
+ *   (BF-KEYS-MISSING) when it is not there, BF-USAGE-FILE for anything else that goes wrong.
  */
 export async function readPrivateFile(path: string, codes: PrivateFileCodes = {}): Promise<Uint8Array> {
   return guarded(path, codes, async () => {

@@ -267,6 +267,8 @@ describe('doctor', function () {
       (await roundOn(dark)).some(({ code }) => code === 'BF-TARGET-NO-POWER'),
       true,
     );
+    const faint = await roundOn(new BoardFixture({ supplyVolts: 1.2 }));
+    assert.equal(faint.find(({ what }) => what === 'supply')?.code, 'BF-TARGET-NO-POWER');
     const locked = await roundOn(new BoardFixture({ rdp: 1 }));
     assert.equal(locked.find(({ what }) => what === 'protection')?.code, 'BF-TARGET-RDP1');
     const other = await roundOn(new BoardFixture({ chip: 'stm32f446' }));

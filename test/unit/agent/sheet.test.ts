@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { coversPlan, parseExpectedHash } from '../../../agent/consent/answer.ts';
-import { plainText, SHEET_WIDTH, wrapText } from '../../../agent/consent/plain-text.ts';
+import { quotable } from '../../../shared/codec/foreign-text.ts';
+import { SHEET_WIDTH, wrapText } from '../../../agent/consent/plain-text.ts';
 import { consentSheet } from '../../../agent/consent/sheet.ts';
 import type { BoardIdentity } from '../../../agent/target/target-session.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
@@ -179,7 +180,7 @@ describe('consent sheet', () => {
     );
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 64 }), (label) => {
-        const cut = plainText(label, 64);
+        const cut = quotable(label, 64);
         assert.doesNotMatch(cut, /[\p{C}\p{Zl}\p{Zp}"]/u);
         assert.equal([...cut].length <= 64, true);
       }),
@@ -187,7 +188,7 @@ describe('consent sheet', () => {
   });
 
   it('does not let combining marks pile up', () => {
-    assert.equal(plainText(`a${'\u0301'.repeat(30)}b`), 'a\u0301\u0301b');
+    assert.equal(quotable(`a${'\u0301'.repeat(30)}b`), 'a\u0301\u0301b');
   });
 
   it('wraps between words and keeps the indent', () => {

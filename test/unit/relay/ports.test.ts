@@ -75,12 +75,12 @@ describe('control', () => {
     it(`${name}: knows its tenants, and tells of a change once, when the new ones hold`, async () => {
       const { control, change } = await make();
       const heard: boolean[] = [];
-      control.onChange = () => void heard.push(control.documents.findTenant(two) !== undefined);
-      assert.ok(control.documents.findTenant(one));
-      assert.equal(control.documents.findTenant(two), undefined);
+      control.onChange = () => void heard.push(control.decisions.findTenant(two) !== undefined);
+      assert.ok(control.decisions.findTenant(one));
+      assert.equal(control.decisions.findTenant(two), undefined);
       await change?.();
       assert.deepEqual(heard, change === undefined ? [] : [true]);
-      assert.equal(control.documents.findTenant(one) === undefined, change !== undefined);
+      assert.equal(control.decisions.findTenant(one) === undefined, change !== undefined);
     });
   }
 
@@ -94,6 +94,6 @@ describe('control', () => {
     await assert.rejects(control.reload(), refused);
     await rm(path);
     await assert.rejects(control.reload(), refused);
-    assert.ok(control.documents.findTenant(one));
+    assert.ok(control.decisions.findTenant(one));
   });
 });

@@ -132,7 +132,7 @@ export function handMadeTicket(parts: TicketParts = {}): Uint8Array {
 export function changeableControl(findTenant: FindTenant): Control & { set(findTenant: FindTenant): void } {
   const control = { ...fixedControl(findTenant), set };
   function set(next: FindTenant): void {
-    control.documents = { findTenant: next };
+    control.decisions = { findTenant: next };
     control.onChange();
   }
   return control;
