@@ -34,6 +34,22 @@ const rest = ({ rest, spec }: JobResult): Check => ({
   most: 2 * spec.network.rttMs + 600,
 });
 const trips = ({ roundTrips }: JobResult): Check => ({ what: 'round trips', got: roundTrips, most: 6 });
+/** A chip that is blank: nothing but words between the first and the last. */
+const virginFlashing = ({ flashing, floor }: JobResult): Check => ({
+  what: 'virgin chip, first word to last word / words',
+  got: flashing / floor.words,
+  most: 1.05,
+});
+const virginWhole = ({ total }: JobResult): Check => ({
+  what: 'virgin chip, 1 MB, yes to receipt, ms',
+  got: total,
+  most: 5300,
+});
+const atOnce = ({ flashing, floor }: JobResult): Check => ({
+  what: 'all sectors, first erase to last word / (mass erase + words)',
+  got: flashing / floor.total,
+  most: 1.03,
+});
 const whole = ({ total, floor }: JobResult): Check => ({
   what: 'yes to receipt / floor',
   got: total / floor.total,
@@ -86,7 +102,7 @@ export const ROWS: readonly Row[] = [
     commandMs: 3,
     checks: normal,
   },
-  { name: 'V2-1, 2 MB', kiB: 2048, probe: 'v2-1', network: network(150), plot: true, checks: normal },
+  { name: 'V2-1, 2 MB', kiB: 2048, probe: 'v2-1', network: network(150), plot: true, checks: all(atOnce, rest, trips) },
   { name: 'V2, 256 KB', kiB: 256, probe: 'v2', network: network(150), checks: normal },
   { name: 'V3, 256 KB', kiB: 256, probe: 'v3', network: network(150), checks: normal },
   { name: 'V3, 1 MB', detail: true, kiB: 1024, probe: 'v3', network: network(150), checks: normal },
@@ -104,7 +120,17 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     virgin: true,
-    checks: all(rest, trips),
+    checks: all(virginFlashing, trips),
+  },
+  {
+    name: 'V2-1, 1 MB, virgin chip',
+    kiB: 1024,
+    probe: 'v2-1',
+    network: network(150),
+    virgin: true,
+    detail: true,
+    quick: true,
+    checks: all(virginFlashing, virginWhole, trips),
   },
   { name: 'V2-1, 256 KB, 1 ms RTT', kiB: 256, probe: 'v2-1', network: network(1), plot: true, checks: normal },
   { name: 'V2-1, 1 MB, 1 ms RTT', kiB: 1024, probe: 'v2-1', network: network(1), checks: normal },

@@ -16,7 +16,8 @@ export type IdleCause = keyof typeof IDLE_CAUSES;
 
 /** All in milliseconds of virtual time. */
 export interface FlashTimes {
-  readonly firstErase: number;
+  /** Start of the first erase or, where none was needed, of the first word. */
+  readonly first: number;
   /** End of the last word of the IMAGE commands; the boot words come later. */
   readonly lastWord: number;
   readonly lastBootWord: number;
@@ -25,7 +26,7 @@ export interface FlashTimes {
   /** Time the hardware was erasing and programming up to lastWord. */
   readonly erasing: number;
   readonly programming: number;
-  /** Time it stood still between firstErase and lastWord, by cause. */
+  /** Time it stood still between `first` and lastWord, by cause. */
   readonly idle: Readonly<Record<IdleCause, number>>;
 }
 
@@ -75,10 +76,10 @@ export class FlashWatch {
     return this.#digesting;
   }
 
-  /** Undefined when nothing was erased. */
+  /** Undefined when nothing was programmed. */
   get times(): FlashTimes | undefined {
     const all = this.#operations;
-    const first = all.find(({ erase }) => erase);
+    const first = all[0];
     const words = all.filter(({ erase }) => !erase);
     const last = words.at(-1 - BOOT_WORDS);
     if (first === undefined || last === undefined) return undefined;
@@ -88,7 +89,7 @@ export class FlashWatch {
     const idle = { nextWord: 0, frame: 0, digest: 0, empty: 0 };
     for (const { cause, gap } of within.slice(1)) idle[cause] += gap;
     return {
-      firstErase: first.start,
+      first: first.start,
       lastWord: last.end,
       lastBootWord: words.at(-1)?.end ?? last.end,
       erases: within.filter(({ erase }) => erase).length,

@@ -50,7 +50,7 @@ export interface JobResult {
   readonly erased: readonly number[];
   /** The chip was digesting what it had not just written. */
   readonly digesting: number;
-  /** First erase to last word of the image. */
+  /** First erase, or first word where nothing is erased, to last word of the image. */
   readonly flashing: number;
   /** Yes to first erase, and last word to receipt. */
   readonly rest: number;
@@ -91,8 +91,9 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
   const left = product.events.find(({ event }) => event.type === 'left');
   if (times === undefined || receipt === undefined) throw new Error(`${spec.name}: nothing was written`);
   requireWritten(product, image);
-  const erased = product.events.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
-  const floor = floorOf(image, plan, CHIP, erased);
+  const erasures = product.events.flatMap(({ event }) => (event.type === 'erased' ? [event] : []));
+  const erased = erasures.filter(({ how }) => how !== 'blank').map(({ sector }) => sector);
+  const floor = floorOf(image, plan, CHIP, erasures);
   const sizes = product.trace.passages.filter(({ from }) => from === 'controller').map(({ bytes }) => bytes);
   return {
     spec,
@@ -100,8 +101,8 @@ export async function measureJob(spec: JobSpec): Promise<JobResult> {
     floor,
     erased,
     digesting: product.watch.digesting,
-    flashing: times.lastWord - times.firstErase,
-    rest: times.firstErase - product.yesAt + receipt.at - times.lastWord,
+    flashing: times.lastWord - times.first,
+    rest: times.first - product.yesAt + receipt.at - times.lastWord,
     total: receipt.at - product.yesAt,
     left: (left?.at ?? Number.NaN) - product.yesAt,
     roundTrips: product.trace.roundTrips,
@@ -158,7 +159,7 @@ function before(product: MeasuredProduct, times: FlashTimes): Item[] {
     { what: 'before: network, handshake', ms: answer.arrived - offer.sent },
     { what: 'before: key agreement on the chip', ms: confirm.sent - answer.arrived },
     { what: 'before: network, first sealed command', ms: frame.arrived - confirm.sent },
-    { what: 'before: first command through the mailbox', ms: times.firstErase - frame.arrived },
+    { what: 'before: first command through the mailbox', ms: times.first - frame.arrived },
   ];
 }
 
@@ -184,7 +185,7 @@ function after(trace: MessageTrace, times: FlashTimes, receipt: number): Item[] 
   return [
     { what: 'after: digest and round trip before FINAL is there', ms: finalAt - times.lastWord },
     { what: 'after: FINAL up to the last boot word', ms: times.lastBootWord - finalAt },
-    { what: 'after: boot sector digested again, reply fetched', ms: written.sent - times.lastBootWord },
+    { what: 'after: boot words read back, reply fetched', ms: written.sent - times.lastBootWord },
     { what: 'after: network', ms: receipt - written.sent },
   ];
 }

@@ -45,14 +45,14 @@ export async function measureResume(spec: ResumeSpec): Promise<ResumeResult> {
   const [{ skipped }] = await product.drive(Promise.all([second.done, agent]));
   const later = product.events.slice(from);
   const at = (type: JobEvent['type']): number => later.find(({ event }) => event.type === type)?.at ?? Number.NaN;
-  const erased = later.flatMap(({ event }) => (event.type === 'erased' ? [event.sector] : []));
+  const erasures = later.flatMap(({ event }) => (event.type === 'erased' ? [event] : []));
   return {
     ...spec,
     name: `${spec.kiB < 1024 ? `${spec.kiB} KB` : `${spec.kiB / 1024} MB`}, --resume`,
     ms: at('receipt') - at('tunnel'),
     skipped,
-    erased,
-    floor: floorOf(image, plan, CHIP, erased),
+    erased: erasures.map(({ sector }) => sector),
+    floor: floorOf(image, plan, CHIP, erasures),
     digesting: product.watch.digesting - digested,
   };
 }

@@ -44,6 +44,8 @@ static struct {
   erased_how how;
   /* the plan allows it, and this stub had erased and programmed nothing when the session began */
   bool trusts_blank;
+  bool looked;    /* `blank` is known */
+  uint32_t blank; /* sectors of the plan that read blank before anything was changed, a bit each */
 } work;
 
 /* This stub has erased or programmed something in its life. */
@@ -121,9 +123,9 @@ static bool may_answer(void) {
   return !work.erasing && sealed_can_reply();
 }
 
-/* An ERASE that reads nothing of flash first. */
+/* An ERASE that need not look at flash first, which takes an idle engine. */
 static bool erase_is_plain(const sealed_command *command) {
-  return command->bytes[1] != ERASE_ALL && command->bytes[2] == 0;
+  return work.looked || command->bytes[2] == 0;
 }
 
 bool commands_run(sealed_command *command, bool quiet) {
@@ -176,19 +178,25 @@ void commands_follow(const sealed_command *command) {
                 command->boot_prefix);
 }
 
+/* Looks once which sectors of the plan read blank, all together, so that later nothing waits for it. */
+static void look_for_blank(const plan *p) {
+  if (work.looked) return;
+  work.looked = true;
+  for (uint32_t i = 0; i < CHIP_SECTORS && work.trusts_blank; i++)
+    if ((p->sectors >> i & 1u) != 0 && digest_is_blank(chip_sector_at(&current_job.chip, i)))
+      work.blank |= 1u << i;
+}
+
 /*
- * The sectors of `mask` that do not read blank, or all of them when blank ones may not be left; what
- * was hashed of them is forgotten.
+ * The sectors of `mask` that are to be erased: all, or those that do not read blank. What was hashed
+ * of them is forgotten.
  */
 static uint32_t sectors_to_erase(const plan *p, uint32_t mask, bool unless_blank) {
-  uint32_t used = 0;
-  for (uint32_t i = 0; i < CHIP_SECTORS; i++) {
-    chip_sector sector = chip_sector_at(&current_job.chip, i);
-    if ((mask >> i & 1u) == 0) continue;
-    digest_forget(p, sector);
-    if (!(unless_blank && work.trusts_blank && digest_is_blank(sector))) used |= 1u << i;
-  }
-  return used;
+  for (uint32_t i = 0; i < CHIP_SECTORS; i++)
+    if ((mask >> i & 1u) != 0) digest_forget(p, chip_sector_at(&current_job.chip, i));
+  if (!unless_blank) return mask;
+  look_for_blank(p);
+  return mask & ~work.blank;
 }
 
 static void start_erase(const sealed_command *command, uint32_t number, chip_sector sector) {

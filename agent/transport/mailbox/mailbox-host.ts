@@ -20,7 +20,7 @@ export const HOST_LIMITS = {
   /** CREDIT is told again when it has grown by this much. */
   creditStep: 128,
   /** Slots filled in one turn. */
-  batch: 4,
+  batch: 12,
   shortestPauseMs: 1,
   longestPauseMs: 5,
   quietPauseMs: 50,
