@@ -6,6 +6,9 @@
 /** Width of the bus accesses a memory transfer is made of, in bits. */
 export type AccessWidth = 8 | 16 | 32;
 
+/** Whether the status of a write is asked for. */
+export type WriteTrust = 'checked' | 'unchecked';
+
 export interface MemoryAccess {
   /**
    * Reads any number of bytes in address order, in pieces no driver limit and no TAR wrap forbids, and checks the
@@ -14,8 +17,11 @@ export interface MemoryAccess {
    * @throws BF-TARGET-ALIGNMENT, -FAULT (detail: address), -WAIT, -WIRE
    */
   readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array>;
-  /** Writes any number of bytes under the same rules. */
-  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth): Promise<void>;
+  /**
+   * Writes any number of bytes under the same rules. `unchecked`: nobody asks how it went, which saves a command; a write
+   * that failed shows at a later access, or not at all. For bytes whose reader checks them.
+   */
+  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: WriteTrust): Promise<void>;
   /** Reads one aligned 32-bit word; its status is known when the promise resolves. */
   readWord(address: number): Promise<number>;
   /** Writes one aligned 32-bit word; its status is known when the promise resolves. */

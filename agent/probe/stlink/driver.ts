@@ -3,7 +3,7 @@
 import { fail, isBlindflashError, mayRepeatAccess, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';
-import type { AccessWidth } from '../adi/memory-access.ts';
+import type { AccessWidth, WriteTrust } from '../adi/memory-access.ts';
 import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
 import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
@@ -148,10 +148,11 @@ export class StlinkDriver implements Probe {
     return whole;
   }
 
-  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth): Promise<void> {
+  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: WriteTrust): Promise<void> {
     for (const piece of this.#pieces(address, bytes.length, width)) {
       const data = bytes.slice(piece.at, piece.at + piece.length);
-      await this.#once(command.writeMemory(piece.width, piece.address, data, this.#bus()));
+      const write = command.writeMemory(piece.width, piece.address, data, this.#bus());
+      await this.#once(trust === 'unchecked' ? { ...write, status: 'none' } : write);
     }
   }
 

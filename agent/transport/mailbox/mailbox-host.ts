@@ -7,10 +7,17 @@
 // 50 ms of programming, so no pause here is felt by the stub.
 import { copyOf } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
-import { BOX_SIZES, MAILBOX_MAGIC, stateName, STATUS_BITS, type StubState } from '../../../shared/mailbox/layout.ts';
+import {
+  ACTIVITIES,
+  BOX_SIZES,
+  MAILBOX_MAGIC,
+  stateName,
+  STATUS_BITS,
+  type StubState,
+} from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
 import type { Mailbox } from './mailbox.ts';
-import { readReply, REPLY_BYTES, replyAddress, slotWrite } from './slots.ts';
+import { readReply, REPLY_BYTES, replyAddress, slotWrite, type SlotWrite } from './slots.ts';
 import type { NumberedBox, Turn } from '../port.ts';
 import { isServing } from '../program-states.ts';
 
@@ -55,6 +62,8 @@ export class MailboxHost {
   #progressAt: number;
   #lookedAt: number;
   #state: StubState | undefined;
+  /** Every write is asked how it went. */
+  #cautious = false;
 
   constructor(mailbox: Mailbox, clock: Clock, log: Log) {
     this.#mailbox = mailbox;
@@ -150,16 +159,32 @@ export class MailboxHost {
   async #fill(): Promise<void> {
     const { slots } = this.#mailbox.layout.commandRing;
     const last = Math.min(this.#received, this.#accepted + slots, this.#written + HOST_LIMITS.batch);
-    while (this.#written < last) {
-      await this.#put(this.#written + 1);
-      this.#written++;
-    }
+    const writes = Array.from({ length: last - this.#written }, (_, index) => this.#slot(this.#written + 1 + index));
+    if (writes.length === 0) return;
+    if (this.#cautious) for (const { address, bytes } of writes) await this.#mailbox.writeAt(address, bytes);
+    else await this.#mailbox.fill(writes);
+    this.#written = last;
+  }
+
+  #slot(sequence: number): SlotWrite {
+    return slotWrite(this.#mailbox.layout.commandRing, sequence, this.#commands.get(sequence) as Uint8Array);
   }
 
   async #put(sequence: number): Promise<void> {
-    const box = this.#commands.get(sequence) as Uint8Array;
-    const { address, bytes } = slotWrite(this.#mailbox.layout.commandRing, sequence, box);
+    const { address, bytes } = this.#slot(sequence);
     await this.#mailbox.writeAt(address, bytes);
+  }
+
+  /** A write nobody asked about may be lost without a trace: what waits is written again, and from now on all are checked. */
+  async #writeLost(): Promise<void> {
+    const { activity } = await this.#mailbox.words();
+    if (activity === ACTIVITIES.erasing) return;
+    this.#cautious = true;
+    this.#log.warn(
+      { from: this.#accepted + 1, to: this.#written },
+      'sealed commands are not taken, writing them again',
+    );
+    for (let sequence = this.#accepted + 1; sequence <= this.#written; sequence++) await this.#put(sequence);
   }
 
   /** The stub saw the next slot damaged: it is written again, not more often than the stub looks. */
@@ -218,6 +243,7 @@ export class MailboxHost {
     this.#lookedAt = this.#clock.now();
     await this.#requireRunning();
     const waiting = isServing(state) && this.#written > this.#accepted;
+    if (waiting && !this.#cautious) await this.#writeLost();
     if (waiting && quietMs >= HOST_LIMITS.silentAfterMs) {
       throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(quietMs / 1000)} s`);
     }

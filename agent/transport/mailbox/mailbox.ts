@@ -14,6 +14,7 @@ import {
 import type { Clock, Log } from '../../../shared/ports.ts';
 import type { Probe } from '../../probe/probe.ts';
 import { withRetry } from '../../probe/with-retry.ts';
+import type { SlotWrite } from './slots.ts';
 import { CortexM, type CoreStatus } from '../../target/cortex-m.ts';
 
 /** What the stub says about its work, for people: none of it is authenticated. */
@@ -82,6 +83,23 @@ export class Mailbox {
   async writeAt(address: number, bytes: Uint8Array): Promise<void> {
     this.#requireArea(address, bytes.length);
     return this.#repeated(() => this.#probe.writeMemory(address, bytes));
+  }
+
+  /**
+   * Fills slots, in this order. Only the last write is asked how it went: the stub checks every slot. When it failed,
+   * all are written again, each with its status.
+   */
+  async fill(slots: readonly SlotWrite[]): Promise<void> {
+    for (const { address, bytes } of slots) this.#requireArea(address, bytes.length);
+    try {
+      for (const [index, { address, bytes }] of slots.entries()) {
+        const trust = index === slots.length - 1 ? 'checked' : 'unchecked';
+        await this.#probe.writeMemory(address, bytes, undefined, trust);
+      }
+    } catch (error) {
+      this.#log.warn({ error: String(error) }, 'sealed commands did not arrive, writing them again');
+      for (const { address, bytes } of slots) await this.writeAt(address, bytes);
+    }
   }
 
   /** WORDS and ACTIVITY: one command and its status. */
