@@ -212,9 +212,9 @@ class FlashWork {
     const { plan, session } = this.#options;
     session.onAccepted = (bytes) => this.#progress(bytes);
     await this.#options.beforeChange();
-    if (this.#boot !== undefined) await this.#erase(this.#boot);
     const candidates = this.#candidates();
     if (candidates.length === 0 && erasesAll(plan, this.#options.chip)) await eraseAll(this.#options, this.#erasures);
+    if (this.#boot !== undefined) await this.#erase(this.#boot);
     const skipped = await this.#alreadyThere(candidates);
     for (const sector of skipped) this.#skip(sector);
     const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));

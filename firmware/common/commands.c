@@ -216,25 +216,36 @@ static uint32_t all_sectors(void) {
 }
 
 /*
- * Erases everything at once where that is faster than one sector after the other, and deals with
- * all sectors then, else with the blank ones; of a job to flash the boot words' sector, `first`, is
- * erased before.
+ * The words the chip starts from, and those of the plan, to zero: an erase of everything that is cut
+ * must not leave a chip that starts.
  */
-static void run_erase_all(const sealed_command *command, uint32_t first) {
+static void clear_boot_words(const plan *p) {
+  static uint32_t zeros[2][2];
+  (void)flash_program(CHIP_FLASH, zeros[0], sizeof zeros[0], 0);
+  if (p->boot != CHIP_FLASH && p->boot != NO_ADDRESS)
+    (void)flash_program(p->boot, zeros[1], sizeof zeros[1], 0);
+}
+
+/*
+ * Erases everything at once where that is faster than one sector after the other, and deals with
+ * all sectors then, else with the blank ones.
+ */
+static void run_erase_all(const sealed_command *command) {
   const plan *p = job_plan();
   if (p->sectors != all_sectors()) session_abort(ERROR_OUTSIDE_PLAN, ERASE_ALL);
-  if (work.erased != first || work.next_address != 0) session_abort(ERROR_ORDER, SEALED_ERASE);
+  if (work.erased != 0) session_abort(ERROR_ORDER, SEALED_ERASE);
   flash_unlock();
-  uint32_t left = p->sectors & ~first;
-  uint32_t used = sectors_to_erase(p, left, command->bytes[2] != 0);
+  uint32_t used = sectors_to_erase(p, p->sectors, command->bytes[2] != 0);
   bool at_once = flash_all_is_faster(&current_job.chip, used);
-  work.dealt_with = at_once ? left : left & ~used;
+  work.dealt_with = at_once ? p->sectors : p->sectors & ~used;
   work.how = at_once ? ERASED_ALL_AT_ONCE : ERASED_BLANK;
-  work.erased = first | work.dealt_with;
-  if (at_once)
+  work.erased = work.dealt_with;
+  if (at_once) {
+    clear_boot_words(p);
     start_erase(command, ERASE_ALL, chip_sector_at(&current_job.chip, 0));
-  else
+  } else {
     reply_erased(ERASE_ALL, command->sequence, ERASED_BLANK);
+  }
 }
 
 /*
@@ -244,12 +255,12 @@ static void run_erase_all(const sealed_command *command, uint32_t first) {
 static void run_erase(sealed_command *command) {
   const plan *p = job_plan();
   uint32_t number = command->bytes[1], bit = 1u << (number & 31u);
-  uint32_t first = p->boot == NO_ADDRESS
-                       ? 0
-                       : 1u << chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
+  uint32_t boot = p->boot == NO_ADDRESS
+                      ? 0
+                      : 1u << chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
   if (command->bytes[2] > 1) session_abort(ERROR_MALFORMED_COMMAND, SEALED_ERASE);
   if (number == ERASE_ALL) {
-    run_erase_all(command, first);
+    run_erase_all(command);
     return;
   }
   if (number >= CHIP_SECTORS || (p->sectors & bit) == 0) session_abort(ERROR_OUTSIDE_PLAN, number);
@@ -258,7 +269,7 @@ static void run_erase(sealed_command *command) {
     reply_erased(number, command->sequence, work.how);
     return;
   }
-  if ((work.erased & bit) != 0 || (work.erased == 0 && first != 0 && bit != first))
+  if ((work.erased & bit) != 0 || (boot & ~work.erased & ~bit) != 0)
     session_abort(ERROR_ORDER, SEALED_ERASE);
   flash_unlock();
   work.erased |= bit;

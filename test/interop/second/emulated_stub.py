@@ -349,8 +349,7 @@ class EmulatedStub:
         plan = self.plan
         if len(plan.sectors_to_erase()) != len(plans.sectors(plan.flash_kib)):
             raise Abort(8, ERASE_ALL)
-        first = [plan.boot_sector()] if plan.kind == plans.FLASH else []
-        if self.erased != first or self.next_address:
+        if self.erased or self.next_address:
             raise Abort(9, sealed.ERASE)
         return sealed.reply(sealed.R_ERASED, ERASE_ALL, sequence, (1).to_bytes(4, "little"))
 
