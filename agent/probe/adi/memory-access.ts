@@ -18,8 +18,8 @@ export interface MemoryAccess {
    */
   readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array>;
   /**
-   * Writes any number of bytes under the same rules. `unchecked`: nobody asks how it went, which saves a command; a write
-   * that failed shows at a later access, or not at all. For bytes whose reader checks them.
+   * Writes any number of bytes under the same rules. `unchecked`: nobody asks how it went, which saves a command; a
+   * write that failed shows at a later access, or not at all. For bytes whose reader checks them.
    */
   writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: WriteTrust): Promise<void>;
   /** Reads one aligned 32-bit word; its status is known when the promise resolves. */

@@ -175,7 +175,7 @@ export class MailboxHost {
     await this.#mailbox.writeAt(address, bytes);
   }
 
-  /** A write nobody asked about may be lost without a trace: what waits is written again, and from now on all are checked. */
+  /** A write nobody asked about may be lost without a trace: what waits is written again, from now on checked. */
   async #writeLost(): Promise<void> {
     const { activity } = await this.#mailbox.words();
     if (activity === ACTIVITIES.erasing) return;
