@@ -4,6 +4,7 @@ import type { Chip } from '../../shared/chips/index.ts';
 import { concat, fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { Receipt } from '../../shared/plan/receipt.ts';
 import type { Image } from '../image/image.ts';
@@ -18,7 +19,13 @@ export type ReceiptFacts = Pick<Receipt, 'outcome' | 'flashKiB' | 'ranges' | 'by
 export function digestsFor(facts: ReceiptFacts, image: Image, chip: Chip, boot: BootChoice): string[] {
   return plansFor(facts, image, chip, boot)
     .filter(({ ranges }) => ranges.length === facts.ranges && bytesOf({ ranges }) === facts.bytes)
-    .map((plan) => toHex(expectedDigests(plan, image, chip).rootAfter));
+    .map((plan) => toHex(reported(plan, image, chip)));
+}
+
+/** What the unit tells at the end of a job that wrote, or the vendor asked about in one that compared. */
+function reported(plan: Plan, image: Image, chip: Chip): Uint8Array {
+  const { written, rootAfter } = expectedDigests(plan, image, chip);
+  return KINDS[plan.kind].writes ? written : rootAfter;
 }
 
 /** How a customer's copy names such a digest; the salt, 16 bytes, is in the vendor's receipt. */
