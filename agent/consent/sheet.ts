@@ -27,8 +27,10 @@ export interface SheetInput {
   readonly plan: Plan;
   /** SHA-512 of the plan's bytes as they arrived, 64 bytes. */
   readonly planHash: Uint8Array;
-  /** What a yes would be for, 64 bytes (docs/protocol.md §14). */
-  readonly consentHash: Uint8Array;
+  /** To be typed for a yes to this sheet (docs/protocol.md §14). */
+  readonly word: string;
+  /** The sheet before, just answered, was for something else. */
+  readonly another: boolean;
   /** V, 32 bytes (§3). */
   readonly vendor: Uint8Array;
   /** Somebody at this computer has said yes to a job of this vendor before. */
@@ -50,14 +52,14 @@ export interface ConsentSheet {
   /** V, 32 bytes. */
   readonly vendor: Uint8Array;
   readonly vendorKnown: boolean;
-  /** Four hexadecimal digits that stand on this sheet only: typing them is the yes. */
+  /** Hexadecimal digits that stand on this sheet only: typing them is the yes. */
   readonly word: string;
 }
 
 /** What people compare by voice: fewer digits can be made to agree by whoever chooses the plan. */
 const SHORT_DIGITS = 40;
-/** Digits of the consent hash a yes is typed with (docs/protocol.md §14). */
-const WORD_DIGITS = 4;
+const ANOTHER_TEXT =
+  'ANOTHER SHEET than the one you have just answered: your answer to that one counts for nothing here.';
 
 type Section = readonly [title: string, ...paragraphs: readonly string[]];
 
@@ -111,20 +113,20 @@ const LOCK_STEP_TEXTS = [
 export function consentSheet(input: SheetInput): ConsentSheet {
   const { plan, planHash, vendor, vendorKnown } = input;
   const lines = sections(input).flatMap(sectionLines);
-  return { lines, plan, planHash, vendor, vendorKnown, word: wordOf(input) };
+  return { lines, plan, planHash, vendor, vendorKnown, word: input.word };
 }
 
 function sections(input: SheetInput): Section[] {
   const { plan } = input;
   return [
-    [`CONSENT SHEET: ${KINDS[plan.kind].customer}`, ...whoLines(plan)],
+    [`CONSENT SHEET: ${KINDS[plan.kind].customer}`, ...(input.another ? [ANOTHER_TEXT] : []), ...whoLines(plan)],
     ['The vendor', ...vendorLines(input)],
     ['Your board', ...boardLines(input)],
     ['What will be done, and nothing else', ...numbered(stepLines(input))],
     ...trustSections(plan),
     ['So far', ...soFarLines(input)],
     ['Plan hash (the vendor can compare it)', ...hashLines(input.planHash)],
-    ['The word of this sheet', `${wordOf(input)}: it stands for this plan, vendor, board and program together.`],
+    ['The word of this sheet', `${input.word}: it stands for this plan, vendor, board and program together.`],
   ];
 }
 
@@ -150,10 +152,6 @@ function whoLines(plan: Plan): string[] {
 
 function vendorLines({ vendor, vendorKnown }: SheetInput): string[] {
   return [`Fingerprint ${fingerprintText(vendor)}`, vendorKnown ? KNOWN_TEXT : NEW_TEXT, UNPROVED_TEXT];
-}
-
-function wordOf({ consentHash }: SheetInput): string {
-  return toHex(consentHash).slice(0, WORD_DIGITS);
 }
 
 function boardLines({ board, probe }: SheetInput): string[] {

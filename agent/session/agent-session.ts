@@ -107,7 +107,7 @@ class AgentSession {
     const send: OptionWorkOptions['send'] = (message) => this.#events.send(message);
     this.#optionWork = new OptionWork({ target: this.#target, customer, clock, send });
     const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
-    this.#questions = new Questions({ customer, memory, target: this.#target, vendor, expectAnswer });
+    this.#questions = new Questions({ customer, memory, target: this.#target, random, vendor, expectAnswer });
   }
 
   async run(): Promise<AgentOutcome> {

@@ -3,6 +3,8 @@
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { consentSheet } from '../consent/sheet.ts';
 import type { TargetSession } from '../target/target-session.ts';
+import { consentWord } from '../../shared/plan/consent.ts';
+import type { Random } from '../../shared/ports.ts';
 import type { Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 
@@ -10,6 +12,7 @@ export interface QuestionsOptions {
   readonly customer: Customer;
   readonly memory: AgentMemory;
   readonly target: TargetSession;
+  readonly random: Random;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
   /** Takes the answer that will come. */
@@ -19,6 +22,9 @@ export interface QuestionsOptions {
 export class Questions {
   readonly #options: QuestionsOptions;
   #pending: Job | undefined;
+  /** What the question before was about. */
+  #before: Job | undefined;
+  readonly #words = new Set<string>();
 
   constructor(options: QuestionsOptions) {
     this.#options = options;
@@ -35,7 +41,8 @@ export class Questions {
     const sheet = consentSheet({
       plan: job.plan,
       planHash: job.hash,
-      consentHash: job.consentHash,
+      word: this.#freshWord(job),
+      another: this.#before !== undefined && !isSameConsent(this.#before, job),
       vendor,
       vendorKnown: memory.vendorKnown,
       board: target.identity,
@@ -52,7 +59,17 @@ export class Questions {
   answered(): Job | undefined {
     const job = this.#pending;
     this.#pending = undefined;
+    this.#before = job;
     return job;
+  }
+
+  /** A word that stood on no sheet of this process before. */
+  #freshWord({ consentHash }: Job): string {
+    let word: string;
+    do word = consentWord(consentHash, this.#options.random.bytes(16));
+    while (this.#words.has(word));
+    this.#words.add(word);
+    return word;
   }
 }
 

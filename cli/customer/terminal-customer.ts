@@ -5,6 +5,7 @@ import type { EventOf } from '../json-events.ts';
 import { printJson, say } from '../terminal/output.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
+import { KINDS, type PlanKind } from '../../shared/plan/kinds.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
 import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
 import { coversPlan } from '../../agent/consent/answer.ts';
@@ -59,7 +60,7 @@ export class TerminalCustomer implements Customer {
 
   async askConsent({ plan, planHash, word }: ConsentSheet, code: string): Promise<boolean> {
     const { expected, prompt } = this.#options;
-    if (expected === undefined) return prompt.askWord(questionOf(code, word), word);
+    if (expected === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
     const covered = coversPlan(expected, planHash, plan);
     const { sentence } = wordingFor('BF-PLAN-HASH', 'customer');
     this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : `${sentence} The answer is no.`);
@@ -91,11 +92,12 @@ export class TerminalCustomer implements Customer {
 }
 
 /** The code is said once more: it is the vendor's voice that stands for it, or for having waived it. */
-function questionOf(code: string, word: string): string {
+function questionOf(code: string, kind: PlanKind, word: string): string {
   return (
     `The code is ${code}. Say yes only when the vendor has told you, by voice, that he typed it and it is right; or, ` +
     'if he asked you for none, that he works without it and this plan is his.\n' +
-    `Do you agree to this plan? Type the word of this sheet, ${word}, for yes, or no: `
+    `Do you agree to this: ${KINDS[kind].customer}?\n` +
+    `Type the word of this sheet, ${word}, for yes, or no: `
   );
 }
 

@@ -31,6 +31,11 @@ def consent_hash(plan_hash: bytes, vendor: bytes, uid: bytes, stub_hash: bytes) 
     return sha512(b"blindflash/2 consent\0" + plan_hash + vendor + uid + stub_hash)
 
 
+def consent_word(consent: str, drawn: bytes) -> str:
+    """What the customer types for a yes to this one question."""
+    return sha512(b"blindflash/2 consent word\0" + drawn + bytes.fromhex(consent)).hex()[:4]
+
+
 class Fail(Exception):
     """This agent's own failure: told by PROBLEM, then the board is left."""
 
@@ -275,7 +280,7 @@ class Agent:
                                     stub_hash).hex()
         live.channel.send(m.SHEET)
         event("sheet", kind=plan.kind, label=m.clean(plan.label.decode()),
-              planHash=live.plan_hash.hex(), word=live.consent[:4],
+              planHash=live.plan_hash.hex(), word=consent_word(live.consent, os.urandom(16)),
               vendor=self.invite.vendor[:10].hex())
         if live.consent in self.state["yes"] and self.state["loads"] < MOST_LOADS:
             self.answered(live, True)

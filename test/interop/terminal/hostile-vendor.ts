@@ -4,11 +4,9 @@ import { systemClock } from '../../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
-import { fromHex } from '../../../shared/codec/bytes.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { issueTicket, relayNameOf, type SideName } from '../../../shared/link/ticket.ts';
-import { consentHash } from '../../../shared/plan/consent.ts';
-import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
+import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { ControllerTunnel } from '../../../shared/tunnel/controller-tunnel.ts';
 import { encodeInvite, holderKey, publicInviteHash, vendorFingerprint } from '../../../shared/tunnel/invite.ts';
@@ -92,22 +90,13 @@ export class HostileVendor {
     this.#tunnel.send(message);
   }
 
-  /**
-   * Proposes a look at the board, under a label of at most 64 bytes.
-   * @param before is told the word that would say yes, before the job leaves
-   * @returns that word
-   */
-  async propose(label: string, before: (word: string) => void = () => {}): Promise<string> {
+  /** Proposes a look at the board, under a label of at most 64 bytes. */
+  async propose(label: string): Promise<void> {
     const { hello } = await this.expect('HELLO');
-    const { devId, uid } = hello.target;
+    const { devId } = hello.target;
     const none = { sectors: [], ranges: [], bootAddress: undefined, flashKiB: 0 } as const;
     const plan: Plan = smallPlan({ kind: 'info', ...none, devId, label });
     const bytes = encodePlan(plan);
-    const { vendor } = this.#fields;
-    const word = Buffer.from(consentHash({ planHash: planHash(bytes), vendor, uid: fromHex(uid), stubHash: undefined }))
-      .toString('hex')
-      .slice(0, 4);
-    before(word);
     this.send({
       name: 'JOB',
       sealedPublic: this.#sealed.publicKey,
@@ -115,7 +104,6 @@ export class HostileVendor {
       hostEntropy: systemRandom.bytes(32),
       plan: bytes,
     });
-    return word;
   }
 
   /** The next message of this name. */

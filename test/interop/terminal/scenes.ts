@@ -137,8 +137,9 @@ export async function typedAheadScene(world: World, stage: Stage): Promise<strin
   try {
     await agent.see(/Paste the invite/);
     agent.type(`${vendor.invite}\ny\nyes\n`);
-    const word = await vendor.propose('ahead', (early) => agent.type(`${early}\n${early}\n`));
+    await vendor.propose('ahead');
     await vendor.expect('SHEET');
+    const word = (await agent.see(/^\s*([0-9a-f]{4}): it stands for this plan/m))[1] as string;
     agent.type(`${word}\n`);
     await agent.see(/Type the word of this sheet/);
     await pause(UNANSWERED_MS);

@@ -10,7 +10,7 @@ import { JobView } from '../../../cli/vendor/job-view.ts';
 import { consentSheet } from '../../../agent/consent/sheet.ts';
 import { problemError } from '../../../controller/job/problems.ts';
 import { describePlan } from '../../../controller/plan/describe.ts';
-import { fromHex, utf8 } from '../../../shared/codec/bytes.ts';
+import { fromHex, toHex, utf8 } from '../../../shared/codec/bytes.ts';
 import { quotable, rawText } from '../../../shared/codec/foreign-text.ts';
 import { findChip } from '../../../shared/chips/index.ts';
 import { fail } from '../../../shared/errors/errors.ts';
@@ -104,7 +104,8 @@ function sheetOf(): ReturnType<typeof consentSheet> {
   return consentSheet({
     plan,
     planHash: planHash(encodePlan(plan)),
-    consentHash: dice.bytes(64),
+    word: toHex(dice.bytes(2)),
+    another: false,
     vendor: dice.bytes(32),
     vendorKnown: false,
     board: { devId: 0x419, revId: 0, uid, flashKiB: 2048, optcr: 0x0fffaaed, optcr1: 0x0fff0000, rdp: 0 },

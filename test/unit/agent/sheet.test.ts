@@ -23,12 +23,19 @@ const PROBE = { kind: 'ST-LINK/V2', firmware: 'V2J37S7', serial: 'ABC', path: 'u
 
 function sheetOf(
   plan: Plan,
-  change: { board?: Partial<BoardIdentity>; stubRuns?: boolean; serial?: string; vendorKnown?: boolean } = {},
+  change: {
+    board?: Partial<BoardIdentity>;
+    stubRuns?: boolean;
+    serial?: string;
+    vendorKnown?: boolean;
+    another?: boolean;
+  } = {},
 ): string {
   const { lines } = consentSheet({
     plan,
     planHash: planHash(encodePlan(plan)),
-    consentHash: new Uint8Array(64).fill(0x5e),
+    word: '5e5e',
+    another: change.another ?? false,
     vendor: Uint8Array.from({ length: 32 }, (_, at) => at * 7),
     vendorKnown: change.vendorKnown ?? false,
     board: { ...BOARD, ...change.board },
