@@ -138,8 +138,10 @@ export class AgentTunnel extends Tunnel {
     const again = this.#opened;
     this.#opened = true;
     this.#reopening = false;
-    // Until something of the controller opens here it may never have had T3, and forgets its answer after a minute.
-    this.after(UNHEARD_MS, () => this.#peerIsNew());
+    // Until it acknowledges something the controller may never have had T3, and forgets its answer after a minute.
+    this.after(UNHEARD_MS, () => {
+      if (this.unacknowledged > 0) this.#peerIsNew();
+    });
     this.#events.onOpened({ code: opened.code, again });
     if (this.linked && this.channel === channel) channel.start();
   }

@@ -205,6 +205,7 @@ describe('tunnel: coming back, and coming uninvited', () => {
     const all = ends();
     all.carrier.weather = (body) => (body[0] === 0x03 || body[0] === 0x10 ? [] : [0]);
     await opened(all);
+    all.agent.tunnel.send(credit(1));
     assert.deepEqual([all.agent.tunnels, all.controller.tunnels], [1, 0]);
     await settle(all, 61_000, 500);
     all.carrier.weather = fair;
