@@ -137,7 +137,7 @@ export default tseslint.config(
   ),
   { files: TABLES, rules: { 'max-lines': 'off' } },
   {
-    files: ['test/{unit,integration,scenario,attacks,repo,types,fixtures}/**/*.ts'],
+    files: ['test/{unit,integration,scenario,attacks,power-cuts,repo,types,fixtures}/**/*.ts'],
     rules: {
       'no-restricted-globals': ['error', ...['setTimeout', 'setInterval'].map((name) => ({ name, message: NO_SLEEP }))],
       'no-restricted-properties': [

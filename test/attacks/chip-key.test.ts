@@ -8,7 +8,7 @@ import { STUBS } from '../fixtures/board.ts';
 import { EmulatedStub, Impostor, type ChipLife } from '../fixtures/impostor.ts';
 import { FLASH } from '../fixtures/images.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { emulate, IMAGE, impostorJob, TIMEOUTS, stub } from '../scenario/hostile-jobs.ts';
+import { emulate, IMAGE, impostorJob, TIMEOUTS, stub } from './hostile-jobs.ts';
 import { jobWith, type Deeds, type Moment } from './desk.ts';
 
 const OTHER_D: Partial<ChipLife> = { seed: 610, d: new Uint8Array(32).fill(0xd2) };

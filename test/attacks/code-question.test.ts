@@ -9,7 +9,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { Impostor } from '../fixtures/impostor.ts';
 import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture, type FlashOptions } from '../fixtures/product.ts';
-import { IMAGE, TIMEOUTS } from '../scenario/hostile-jobs.ts';
+import { IMAGE, TIMEOUTS } from './hostile-jobs.ts';
 
 const never = (): undefined => undefined;
 

@@ -6,7 +6,7 @@ import { exchangeKeyPair, signingKeyPair } from '../../shared/crypto/keys.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { held, IMAGE, TIMEOUTS, requireUntouched } from '../scenario/hostile-jobs.ts';
+import { held, IMAGE, TIMEOUTS, requireUntouched } from './hostile-jobs.ts';
 import { tinyImage } from '../fixtures/images.ts';
 
 const FOREIGN = tinyImage(66, 900);

@@ -14,7 +14,7 @@ import { silentLog } from '../../shared/ports.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { ManualClock } from '../fixtures/manual-clock.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { IMAGE, TIMEOUTS } from '../scenario/hostile-jobs.ts';
+import { IMAGE, TIMEOUTS } from './hostile-jobs.ts';
 import { seeded } from '../unit/shared/support.ts';
 
 const KEY = homeKey(seeded('the vendor’s home').bytes(32));

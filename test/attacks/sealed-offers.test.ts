@@ -6,7 +6,7 @@ import { planHash } from '../../shared/plan/plan.ts';
 import { STUBS } from '../fixtures/board.ts';
 import { EmulatedStub, type Impostor } from '../fixtures/impostor.ts';
 import { ProductFixture } from '../fixtures/product.ts';
-import { impostorJob, stub } from '../scenario/hostile-jobs.ts';
+import { impostorJob, stub } from './hostile-jobs.ts';
 
 const DEVICE_KEY = 104;
 const KEY_KIND = 64 + 28;

@@ -13,7 +13,7 @@ import { encodeSessionChoice } from '../../shared/sealed/payloads.ts';
 import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { held, IMAGE, impostorJob, requireUntouched } from '../scenario/hostile-jobs.ts';
+import { held, IMAGE, impostorJob, requireUntouched } from './hostile-jobs.ts';
 import { HostileVendor } from './hostile-vendor.ts';
 
 /** An honest agent at a hostile vendor's, who has proposed an honest plan. */

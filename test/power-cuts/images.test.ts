@@ -1,8 +1,8 @@
 // Images of every make, cut at every boundary (docs/protocol.md §9): a loader whose stack is on 4 bytes is not passed
 // over, and what starts is the old image, the complete new one, or nothing of the plan's sectors. More images:
-// `npm run test:power-cuts`.
+// `npm run test:power-cuts:more`.
 import assert from 'node:assert/strict';
-import { cutEverywhere, type Cuts } from './power-cut-images.ts';
+import { cutEverywhere, type Cuts } from './images.ts';
 
 const IMAGES = 8;
 const IN_A_TEST = 4;

@@ -67,15 +67,17 @@ describe('a hostile vendor', function () {
     const good = encodePlan(smallPlan());
     const changes: Readonly<Record<string, (plan: Uint8Array) => Uint8Array>> = {
       magic: (plan) => set(plan, 3, 0x31),
-      'kind 6': (plan) => set(plan, 6, 6),
+      'kind 8': (plan) => set(plan, 6, 8),
+      'kind 0': (plan) => set(plan, 6, 0),
       'mode 2': (plan) => set(plan, 7, 2),
       'width 3': (plan) => set(plan, 40, 3),
       'lock 2': (plan) => set(plan, 41, 2),
       'final action 2': (plan) => set(plan, 42, 2),
-      'reserved 45': (plan) => set(plan, 45, 1),
+      'a flag that is none': (plan) => set(plan, 45, 8),
+      'reserved 46': (plan) => set(plan, 46, 1),
       'reserved 47': (plan) => set(plan, 47, 0x80),
-      'range use 3': (plan) => set(plan, 56, 3),
-      'range use with high bits': (plan) => set(plan, 59, 1),
+      'range use 3': (plan) => set(plan, 72, 3),
+      'range use with high bits': (plan) => set(plan, 75, 1),
       'four more bytes': (plan) => {
         const longer = Uint8Array.from([...plan, 0, 0, 0, 0]);
         new DataView(longer.buffer).setUint16(4, longer.length, true);

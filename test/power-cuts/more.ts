@@ -1,6 +1,6 @@
-// `npm run test:power-cuts -- --images N --first N`: power cuts at every boundary of jobs with images by chance.
+// `npm run test:power-cuts:more -- --images N --first N`: power cuts at every boundary of jobs with images by chance.
 import { parseArgs } from 'node:util';
-import { cutEverywhere } from '../scenario/power-cut-images.ts';
+import { cutEverywhere } from './images.ts';
 
 const { values } = parseArgs({
   options: { images: { type: 'string', default: '48' }, first: { type: 'string', default: '1' } },
