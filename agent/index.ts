@@ -5,6 +5,6 @@ export type { ChipPhase as Phase } from './transport/port.ts';
 export type { RoomPort as Room } from './session/tunnel-event-queue.ts';
 export { StubRegistry, type KnownStub, type StubFile } from './target/stubs.ts';
 export { consentSheet, type ConsentSheet, type SheetInput } from './consent/sheet.ts';
-export { coversPlan, parseExpectedHash } from './consent/answer.ts';
+export { coversPlan, parseAgreed, type Agreed } from './consent/answer.ts';
 export { examine, type Finding } from './target/doctor.ts';
 export type { Probe, ProbeInfo } from './probe/probe.ts';

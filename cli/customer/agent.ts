@@ -17,7 +17,7 @@ import { systemClock } from '../../shared/platform/node/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
-import { parseExpectedHash } from '../../agent/consent/answer.ts';
+import { parseAgreed } from '../../agent/consent/answer.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
 import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
@@ -34,6 +34,7 @@ export interface AgentArguments {
   readonly 'under-reset'?: boolean | undefined;
   readonly 'invite-file'?: string | undefined;
   readonly yes?: string | undefined;
+  readonly vendor?: string | undefined;
   readonly 'receipt-out'?: string | undefined;
   readonly json?: boolean | undefined;
   readonly 'log-level'?: LogLevel | undefined;
@@ -42,12 +43,12 @@ export interface AgentArguments {
 /** Runs one job. @throws what a person has to be told; the exit status is that of the error. */
 export async function runAgent(args: AgentArguments): Promise<void> {
   refuseWords(args.words ?? []);
-  const expected = args.yes === undefined ? undefined : parseExpectedHash(args.yes);
+  const agreed = parseAgreed(args.yes, args.vendor);
   const json = args.json ?? false;
   const log = createLog(args['log-level'] ?? 'silent', 'agent');
   const prompt = createPrompt({ program: json });
   const progress = createProgress(progressMode(json), systemClock);
-  const customer = new TerminalCustomer({ prompt, progress, json, expected });
+  const customer = new TerminalCustomer({ prompt, progress, json, agreed });
   try {
     const ticket = await chooseJob(args['invite-file'], prompt, customer);
     const outcome = await runJob(args, ticket, customer, log);

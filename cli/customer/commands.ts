@@ -27,7 +27,15 @@ export const AGENT = command({
     },
     ...REACH_OPTIONS,
     'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
-    yes: { type: 'string', describe: 'agree beforehand, but only to the plan with this hash (all 128 digits)' },
+    yes: {
+      type: 'string',
+      describe: 'agree beforehand, but only to the plan with this hash (all 128 digits); with --vendor',
+    },
+    vendor: {
+      type: 'string',
+      describe: 'the fingerprint (20 digits) the vendor has read to you, without which --yes agrees to nothing',
+      example: '0123456789abcdef0123',
+    },
     'receipt-out': { type: 'string', describe: 'file for your copy of the vendor’s receipt' },
   },
   examples: [

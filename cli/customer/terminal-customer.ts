@@ -1,6 +1,5 @@
 // Edge: the customer at a terminal, or a program that reads one JSON object a line (docs/product.md §4).
 import { toHex } from '../../shared/codec/bytes.ts';
-import { wordingFor } from '../../shared/errors/errors.ts';
 import type { EventOf } from '../json-events.ts';
 import { printJson, say } from '../terminal/output.ts';
 import type { Progress } from '../terminal/progress.ts';
@@ -8,7 +7,7 @@ import type { Prompt } from '../terminal/prompt.ts';
 import { KINDS, type PlanKind } from '../../shared/plan/kinds.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
 import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
-import { coversPlan } from '../../agent/consent/answer.ts';
+import { coversPlan, type Agreed } from '../../agent/consent/answer.ts';
 import { SHEET_WIDTH } from '../../agent/consent/plain-text.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';
 import type { AgentOutcome, Customer, JobProgress } from '../../agent/session/ports.ts';
@@ -18,9 +17,13 @@ export interface TerminalOptions {
   readonly prompt: Prompt;
   readonly progress: Progress;
   readonly json: boolean;
-  /** From parseExpectedHash: consent given beforehand to this plan. */
-  readonly expected?: string | undefined;
+  /** Consent given beforehand. */
+  readonly agreed?: Agreed | undefined;
 }
+
+const NOT_COVERED_TEXT =
+  'What would be done is not the plan of the vendor that --yes and --vendor agree to, or something that needs the word typed. ' +
+  'The answer is no.';
 
 const PHASE_LABELS = {
   waiting: 'waiting',
@@ -58,12 +61,12 @@ export class TerminalCustomer implements Customer {
     this.#tell(record, ['', rule, ...lines, rule].join('\n'));
   }
 
-  async askConsent({ plan, planHash, word }: ConsentSheet, code: string): Promise<boolean> {
-    const { expected, prompt } = this.#options;
-    if (expected === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
-    const covered = coversPlan(expected, planHash, plan);
-    const { sentence } = wordingFor('BF-PLAN-HASH', 'customer');
-    this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : `${sentence} The answer is no.`);
+  async askConsent(sheet: ConsentSheet, code: string): Promise<boolean> {
+    const { agreed, prompt } = this.#options;
+    const { plan, word } = sheet;
+    if (agreed === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
+    const covered = coversPlan(agreed, sheet);
+    this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : NOT_COVERED_TEXT);
     return covered;
   }
 

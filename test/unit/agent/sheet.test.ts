@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { coversPlan, parseExpectedHash } from '../../../agent/consent/answer.ts';
+import { coversPlan, parseAgreed } from '../../../agent/consent/answer.ts';
 import { quotable } from '../../../shared/codec/foreign-text.ts';
 import { SHEET_WIDTH, wrapText } from '../../../agent/consent/plain-text.ts';
 import { consentSheet } from '../../../agent/consent/sheet.ts';
@@ -208,19 +208,31 @@ describe('--yes', () => {
   const hash = planHash(encodePlan(plan));
   const digits = Buffer.from(hash).toString('hex');
 
-  it('covers the plan with that hash, to its last digit', () => {
-    assert.equal(coversPlan(parseExpectedHash(digits.toUpperCase()), hash, plan), true);
-    const other = `${digits.slice(0, 127)}${digits[127] === '0' ? '1' : '0'}`;
-    assert.equal(coversPlan(parseExpectedHash(other), hash, plan), false);
+  const vendor = Uint8Array.from({ length: 32 }, (_, at) => 0xf0 - at);
+  const fingerprint = 'f0ef eeed eceb eae9 e8e7';
+  const asked = { plan, planHash: hash, vendor };
+  const covers = (yes: string, who = fingerprint): boolean => coversPlan(parseAgreed(yes, who)!, asked);
+
+  it('covers the plan with that hash of that vendor, to their last digits', () => {
+    assert.equal(covers(digits.toUpperCase(), fingerprint.replaceAll(' ', '')), true);
+    assert.equal(covers(`${digits.slice(0, 127)}${digits[127] === '0' ? '1' : '0'}`), false);
+    assert.equal(covers(digits, fingerprint.replace(/7$/, '8')), false, 'the same plan, sent by somebody else');
   });
 
-  it('refuses what is too short, too long or not a hash', () => {
+  it('refuses what is too short, too long or no hash, and one of the two alone', () => {
     for (const text of ['', 'yes', digits.slice(0, 16), digits.slice(0, 127), `${digits}0`, `0x${digits}`]) {
-      assert.throws(() => parseExpectedHash(text), { code: 'BF-USAGE' });
+      assert.throws(() => parseAgreed(text, fingerprint), { code: 'BF-USAGE' });
     }
+    for (const text of ['', fingerprint.slice(1), `${fingerprint}0`, `${fingerprint.slice(1)}x`]) {
+      assert.throws(() => parseAgreed(digits, text), { code: 'BF-USAGE' });
+    }
+    assert.throws(() => parseAgreed(digits, undefined), { code: 'BF-USAGE' });
+    assert.throws(() => parseAgreed(undefined, fingerprint), { code: 'BF-USAGE' });
+    assert.equal(parseAgreed(undefined, undefined), undefined);
   });
 
   it('never covers a lock that cannot be undone', () => {
-    assert.equal(coversPlan(digits, hash, { ...plan, lock: 'level 2' as Plan['lock'] }), false);
+    const lasting = { ...plan, lock: 'level 2' as Plan['lock'] };
+    assert.equal(coversPlan(parseAgreed(digits, fingerprint)!, { ...asked, plan: lasting }), false);
   });
 });
