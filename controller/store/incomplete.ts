@@ -3,7 +3,8 @@ import type { StoreAccess } from './port.ts';
 
 /**
  * True when a job other than `except` began to change the flash of this unit and is not known to have come to its end,
- * or when the record of one cannot be read. @param uid 24 digits
+ * or when the record of one cannot be read. A job that began without knowing its unit (a protected chip does not tell)
+ * may have been about any. @param uid 24 digits
  */
 export async function anyIncomplete(
   store: Pick<StoreAccess, 'jobIds' | 'load'>,
@@ -13,7 +14,8 @@ export async function anyIncomplete(
   for (const id of await store.jobIds()) {
     if (id === except) continue;
     const record = await store.load(id).catch(() => undefined);
-    if (record === undefined || (record.uid === uid && record.chipProved === 'incomplete')) return true;
+    if (record === undefined) return true;
+    if (record.chipProved === 'incomplete' && (record.uid === undefined || record.uid === uid)) return true;
   }
   return false;
 }

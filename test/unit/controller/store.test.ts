@@ -50,6 +50,22 @@ for (const [name, open] of Object.entries(STORES)) {
       for (const id of ['00'.repeat(16), '../keys']) await assert.rejects(store.load(id), { code: 'BF-JOB-UNKNOWN' });
     });
 
+    it('tells of flash an earlier job may have left half erased: this unit’s, or one that was not known', async () => {
+      const [uid, other] = ['11'.repeat(12), '22'.repeat(12)];
+      const asked = (): Promise<boolean> => store.leftIncomplete(uid, jobId(SECOND));
+      for (const [record, expected] of [
+        [{ ...FIRST, uid, chipProved: 'written' }, false],
+        [{ ...FIRST, uid: other, chipProved: 'incomplete' }, false],
+        [{ ...FIRST, uid, chipProved: 'incomplete' }, true],
+        [{ ...FIRST, uid: undefined, chipProved: 'incomplete' }, true],
+        [{ ...FIRST, uid: undefined, chipProved: 'untouched' }, false],
+      ] as const) {
+        await store.save(record);
+        assert.equal(await asked(), expected);
+        assert.equal(await store.leftIncomplete(uid, jobId(FIRST)), false);
+      }
+    });
+
     it('gives a job to one owner at a time, and others meanwhile', async () => {
       const release = await store.claim(jobId(FIRST));
       await assert.rejects(store.claim(jobId(FIRST)), { code: 'BF-JOB-BUSY' });
