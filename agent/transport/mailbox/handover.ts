@@ -17,14 +17,14 @@ import { pause } from '../../probe/deadline.ts';
 import type { OfferedHandshake, StubJob } from '../port.ts';
 import { isStopped } from '../program-states.ts';
 import { encodeJob } from './job-area.ts';
-import type { Mailbox } from './mailbox.ts';
+import { ERASE_EVERYTHING_MS, type Mailbox } from './mailbox.ts';
 import { readStopReason } from './stop-reason.ts';
 
 /** Limits we chose, milliseconds. */
 const LIMITS = {
   /** Clock, hash over itself, RNG test. */
   boot: 3000,
-  /** Copying and checking the plan, one or two scalar multiplications. */
+  /** Copying and checking the plan, one or two scalar multiplications; the erase of a sector may have to end first. */
   answer: 10_000,
   pollEvery: 1,
 } as const;
@@ -147,11 +147,16 @@ export class Handover {
     return (state === 'aborted' || state === 'expired') && (await this.#mailbox.readWord('ERROR')) === 0;
   }
 
+  /** Whether `done` comes true in time; the erase of everything, which has to end before the stub obeys, is waited for. */
   async #within(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
-    const end = this.#clock.now() + limitMs;
+    const begun = this.#clock.now();
+    let limit = limitMs;
     for (;;) {
       if (await done()) return true;
-      if (this.#clock.now() >= end) return false;
+      if (this.#clock.now() - begun >= limit) {
+        if (limit >= ERASE_EVERYTHING_MS || !(await this.#mailbox.erasesEverything())) return false;
+        limit = ERASE_EVERYTHING_MS;
+      }
       await pause(this.#clock, LIMITS.pollEvery);
     }
   }

@@ -16,7 +16,7 @@ import {
   type StubState,
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
-import type { Mailbox } from './mailbox.ts';
+import { ERASE_EVERYTHING_MS, type Mailbox } from './mailbox.ts';
 import { readReply, REPLY_BYTES, replyAddress, slotWrite, type SlotWrite } from './slots.ts';
 import type { NumberedBox, Turn } from '../port.ts';
 import { isServing } from '../program-states.ts';
@@ -40,7 +40,7 @@ export const HOST_LIMITS = {
   lookAfterMs: 2000,
   /**
    * Without progress for this long although sealed commands wait, the stub is given up: no
-   * sector takes longer than 4 s.
+   * sector takes longer than 4 s. It is given longer while it erases everything.
    */
   silentAfterMs: 30_000,
 } as const;
@@ -244,9 +244,13 @@ export class MailboxHost {
     await this.#requireRunning();
     const waiting = isServing(state) && this.#written > this.#accepted;
     if (waiting && !this.#cautious) await this.#writeLost();
-    if (waiting && quietMs >= HOST_LIMITS.silentAfterMs) {
+    if (waiting && quietMs >= HOST_LIMITS.silentAfterMs && !(await this.#mayErase(quietMs))) {
       throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(quietMs / 1000)} s`);
     }
+  }
+
+  async #mayErase(quietMs: number): Promise<boolean> {
+    return quietMs < ERASE_EVERYTHING_MS && (await this.#mailbox.erasesEverything());
   }
 
   async #requireRunning(): Promise<void> {

@@ -3,6 +3,7 @@
 import { Reader } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {
+  ACTIVITIES,
   CONTROL,
   fieldAddress,
   parseStatus,
@@ -12,6 +13,7 @@ import {
   type Status,
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
+import { ERASE_ALL } from '../../../shared/sealed/messages.ts';
 import type { Probe } from '../../probe/probe.ts';
 import { withRetry } from '../../probe/with-retry.ts';
 import type { SlotWrite } from './slots.ts';
@@ -26,6 +28,14 @@ export interface StubWords {
   /** Sector or range the activity is about. */
   readonly argument: number;
 }
+
+const ERASING_EVERYTHING = ACTIVITIES.erasing + ERASE_ALL * 0x100;
+
+/**
+ * Longest the erase of everything may keep the stub, milliseconds: it gives up after twice the 32 s of the data sheet
+ * at x8, and is given a few seconds more.
+ */
+export const ERASE_EVERYTHING_MS = 70_000;
 
 export class Mailbox {
   readonly layout: Layout;
@@ -114,6 +124,11 @@ export class Mailbox {
     reader.bytes(CONTROL.ACTIVITY.offset - CONTROL.VERSION.offset);
     const activity = reader.u32();
     return { words, activity: activity & 0xff, argument: activity >>> 8 };
+  }
+
+  /** True while the stub says that it erases everything at once, which may take longer than anything else it does. */
+  async erasesEverything(): Promise<boolean> {
+    return (await this.readWord('ACTIVITY')) === ERASING_EVERYTHING;
   }
 
   /** DHCSR: the only register outside the mailbox that is looked at while a stub runs. Reading halts nothing. */

@@ -15,6 +15,7 @@ import { FakeTarget } from './probe/fake-target.ts';
 const BASE = 0x20000000;
 const STATUS = 0x2002d004;
 const MAGIC = 0x2002d000;
+const ACTIVITY = 0x2002d01c;
 const REPLY_ACK = 0x2002d088;
 const FRAMES = 0x20005000;
 const ACTIVE = 3;
@@ -291,6 +292,16 @@ describe('mailbox host', () => {
     const idle = new ScriptedStub();
     await idle.drive(idle.turns(3500));
     assert.equal(idle.queue.now() > 40_000, true);
+  });
+
+  it('waits seventy seconds for a stub that erases everything, not for ever', async () => {
+    const stub = new ScriptedStub();
+    stub.queueFrames(1, 1);
+    stub.set(ACTIVITY, 0xff01);
+    await stub.drive(stub.turns(2400));
+    assert.equal(stub.queue.now() > 40_000, true);
+    await assert.rejects(stub.drive(stub.turns(100_000)), { code: 'BF-STUB-SILENT' });
+    assert.equal(stub.queue.now() >= 70_000 && stub.queue.now() < 73_000, true);
   });
 
   it('writes no frame once the session is over', async () => {
