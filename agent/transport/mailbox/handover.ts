@@ -147,7 +147,7 @@ export class Handover {
     return (state === 'aborted' || state === 'expired') && (await this.#mailbox.readWord('ERROR')) === 0;
   }
 
-  /** Whether `done` comes true in time; the erase of everything, which has to end before the stub obeys, is waited for. */
+  /** Whether `done` comes true in time; an erase of everything, which ends before the stub obeys, is waited for. */
   async #within(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
     const begun = this.#clock.now();
     let limit = limitMs;
