@@ -261,7 +261,7 @@ class FlashWork {
         const question = sectorQuestion(this.#expected, sector, 'before');
         return question !== undefined && mayAsk(this.#expected, question) ? [{ sector, question }] : [];
       })
-      .slice(0, budget.left);
+      .slice(0, Math.max(0, budget.left - 1)); // one is FINAL's
   }
 
   /**
@@ -326,8 +326,9 @@ class FlashWork {
    * Without a lock so does END.
    */
   async #finalize(sectorsByEqual: number): Promise<void> {
-    const { session, plan, emit, untilCredit, answered } = this.#options;
+    const { session, plan, emit, budget, untilCredit, answered } = this.#options;
     let evidence: Evidence | undefined;
+    if (sectorsByEqual > 0) await budget.reserve(1);
     await untilCredit();
     session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {
       if (!equalBytes(reply.root, this.#expected.written)) {

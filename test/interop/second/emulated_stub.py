@@ -307,6 +307,9 @@ class EmulatedStub:
             undone = self.plan.kind == plans.FLASH or set(self.erased) != set(self.plan.sectors_to_erase())
             if self.state == mb.ACTIVE and undone:
                 raise Abort(9, kind)
+            for sector in self.erased if self.plan.kind == plans.ERASE else []:
+                if not self._blank(sector):
+                    raise Abort(13, plans.sectors(self.plan.flash_kib)[sector][0])
             return sealed.reply(sealed.R_ENDED, 0, sequence,
                                 self.words.to_bytes(4, "little") + bytes(12))
         if kind == sealed.LOCK:
@@ -379,20 +382,24 @@ class EmulatedStub:
         ranges = self.plan.ranges[first : first + count]
         if not 1 <= count <= 64 or len(ranges) != count:
             raise Abort(8, first)
+        self._count(first, ranges)
+        same = plans.root(self._digests(ranges)) == expected
+        return sealed.reply(sealed.R_DIGEST, 1 if same else 0, sequence,
+                            (LIFE_QUESTIONS - self.questions).to_bytes(4, "little"))
+
+    def _count(self, first, ranges):
+        """Counts a question about `ranges`, the first of them number `first`."""
         covered = sum(one.length for one in ranges
                       if plans.sector_of(self.plan.flash_kib, one.address) not in self.erased)
         if covered:
             short = covered < FREE_QUESTION
-            if short and count != len(self.plan.ranges):
+            if short and len(ranges) != len(self.plan.ranges):
                 raise Abort(8, first)
             cost = SHORT_COST if short else 1
             if self.questions + cost > LIFE_QUESTIONS:
                 raise Abort(8, first)
             self.questions += cost
             self.keep()
-        same = plans.root(self._digests(ranges)) == expected
-        return sealed.reply(sealed.R_DIGEST, 1 if same else 0, sequence,
-                            (LIFE_QUESTIONS - self.questions).to_bytes(4, "little"))
 
     def _final(self, root, boot_words, sequence):
         plan = self.plan
@@ -404,6 +411,7 @@ class EmulatedStub:
         self.final_done = True
         if not data and self.chip.read(plan.boot, plans.BOOT_SIZE) != b"\xff" * plans.BOOT_SIZE:
             raise Abort(13, plan.boot)
+        self._count(0, plan.ranges)
         if plans.root(self._digests(plan.ranges)) != root:
             raise Abort(12, 0xFFFFFFFF)
         for sector in self.erased:

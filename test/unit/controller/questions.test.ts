@@ -40,8 +40,8 @@ describe('controller: questions about flash', () => {
       [2, 1],
       [0, 1],
     ]);
-    assert.equal(fixture.board.questions, 2, 'the boot sector was erased in this session: free');
-    assert.equal(fixture.store.last.devices[0]?.questionsLeft, 254);
+    assert.equal(fixture.board.questions, 3, 'FINAL is one; the boot sector was erased in this session: free');
+    assert.equal(fixture.store.last.devices[0]?.questionsLeft, 253);
     // The receipt is the first one's: at most one for a job and a unit.
     assert.equal(verifyReceipt(receipt!, verifyEd25519).sectorsByEqual, 0);
   });
@@ -64,8 +64,8 @@ describe('controller: questions about flash', () => {
   it('when they run out a sector is written; they are off on record before one is asked', async () => {
     const state = await acknowledged();
     const [device] = state.record!.devices;
-    const record = { ...state.record!, devices: [{ ...device!, questionsLeft: 1 }] };
-    state.board!.questions = 255;
+    const record = { ...state.record!, devices: [{ ...device!, questionsLeft: 2 }] };
+    state.board!.questions = 254;
     const one = new JobFixture({ ...state, record });
     const before: (number | undefined)[] = [];
     one.agent.faults.command = ({ name }) => {
@@ -73,7 +73,8 @@ describe('controller: questions about flash', () => {
       return false;
     };
     assert.deepEqual((await one.finish()).skipped, [1]);
-    assert.equal(before[0], 0);
+    assert.equal(before[0], 1);
+    assert.equal(one.store.last.devices[0]?.questionsLeft, 0, 'the last one was kept for FINAL');
     assert.equal(state.board!.questions, 256);
   });
 

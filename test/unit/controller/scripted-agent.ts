@@ -322,6 +322,10 @@ export class ScriptedAgent {
     if (toHex(this.root()) !== toHex(command.root)) {
       return this.reply({ name: 'ABORT', answers, error: 12, detail: 0xffffffff });
     }
+    const outside = this.#plan.ranges.some(({ address }) => !this.#erased.has(sectorOf(address)));
+    if (outside && ++this.#board.questions > 256) {
+      return this.reply({ name: 'ABORT', answers, error: 8, detail: 0 });
+    }
     this.#program(this.#plan.bootAddress!, command.bootWords);
     this.writtenRoot = writtenRoot(command.root, command.bootWords);
     this.reply({
