@@ -331,6 +331,7 @@ static void run_digest(sealed_command *command) {
  */
 static void program_boot_words(void) {
   static const uint8_t ORDER[][2] = {{4, 12}, {2, 1}, {3, 1}, {0, 1}, {1, 1}};
+  changed_flash = true;
   for (uint32_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++) {
     uint32_t first = ORDER[i][0];
     (void)flash_program(job_plan()->boot + 4 * first, boot_words + first, 4u * ORDER[i][1], 0);
@@ -358,6 +359,7 @@ static void run_final(sealed_command *command) {
       (!boots && !is_zero(command->bytes + FINAL_BOOT, command->bytes + FINAL_USED)))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
+  count_question(p, 0, p->count);
   digest_root(p, 0, p->count, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
@@ -392,6 +394,7 @@ static void run_end(sealed_command *command) {
   const plan *p = job_plan();
   bool undone = p->kind == KIND_FLASH || work.erased != p->sectors;
   if (undone && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
+  if (p->kind == KIND_ERASE) digest_check_blank(&current_job, work.erased);
   uint8_t body[4 + SPENT_SIZE];
   bf_store_le32(body, flash_words());
   store_spent(body + 4);

@@ -5,6 +5,13 @@
 #include "section.h"
 #include "transport.h"
 
+_Static_assert(offsetof(job_content, magic) == JOB_AT_MAGIC &&
+                   offsetof(job_content, length) == JOB_AT_LENGTH &&
+                   offsetof(job_content, sealed_key) == JOB_AT_SEALED_KEY &&
+                   offsetof(job_content, host_entropy) == JOB_AT_HOST_ENTROPY &&
+                   offsetof(job_content, plan) == JOB_AT_PLAN,
+               "the job as protocol.h has it");
+
 SECTION_LARGE job current_job;
 
 void job_take(void) {

@@ -12,6 +12,12 @@
 
 #define AT(field) offsetof(plan, field)
 
+_Static_assert(AT(range) == PLAN_HEAD_BYTES && sizeof(plan) == PLAN_HEAD_BYTES,
+               "the head of a plan as protocol.h has it");
+_Static_assert(PLAN_HEAD_BYTES + PLAN_MAX_RANGES * sizeof(plan_range) + PLAN_MAX_LABEL <=
+                   PLAN_MAX_BYTES,
+               "the longest plan has its place");
+
 /* Fields of one byte that are checked by themselves: offset, least value, most. */
 static const uint8_t FIELDS[][3] = {
     {AT(kind), STUB_KIND_FIRST, STUB_KIND_LAST},

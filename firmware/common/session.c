@@ -56,6 +56,7 @@ static void close_session(session_state next) {
   wipe_secrets(next);
   bf_wipe(in_hand, sizeof in_hand);
   pending = 0;
+  transport_publish(); /* a sealed ABORT, before flash keeps the rest waiting */
   flash_stop();
 }
 

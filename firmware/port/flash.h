@@ -18,13 +18,16 @@
 /* Bytes in front of an operation that can be read back with it: the boot words. */
 #define FLASH_BOOT_PREFIX 64u
 
-/* Puts the controller in a known, locked state. Fails when it is busy and stays so. */
+/* Puts the controller into a known, locked state. Fails when it is busy and stays so. */
 void flash_start(void);
 
 /* The flash interrupt, for the vector table. */
 void flash_irq(void);
 
-/* Chooses the programming width for the coming session and clears counters. */
+/*
+ * Chooses the programming width for the coming session and clears counters; does before what
+ * flash_start does, for an operation given up may still run.
+ */
 void flash_begin(flash_width psize);
 
 /* Unlocks if locked; only while a session is active. */

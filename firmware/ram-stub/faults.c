@@ -41,9 +41,13 @@ static void stay(void) {
   }
 }
 
-/* `sp` as the exception left it. */
+/*
+ * `sp` as the exception left it. A PC outside the stub is not told: a return address that was
+ * overwritten may be data.
+ */
 void fault_main(uint32_t sp) {
   uint32_t pc = stacked(sp, STACKED_PC);
+  if (pc - MEM_STUB >= MEM_STUB_SIZE) pc = 0;
   volatile uint32_t *fault = mailbox_word(MAILBOX_FAULT);
   fault[0] = pc;
   fault[1] = 0; /* not LR: the primitives keep data in it */

@@ -28,7 +28,13 @@ static volatile uint32_t *sequence_word(uint8_t *slot_end) {
   return (volatile uint32_t *)(slot_end - TRAILER_SIZE + TRAILER_SEQUENCE);
 }
 
+/* What was stored before is in memory before what is stored after: for the host, and the compiler. */
+static void store_in_order(void) {
+  __asm__ volatile("dmb" ::: "memory");
+}
+
 void transport_publish(void) {
+  store_in_order();
   *mailbox_word(MAILBOX_STATUS) = now.nak << STATUS_NAK | now.state << STATUS_STATE |
                                   (now.replied & 0xFFu) << STATUS_REPLY | (now.accepted & 0xFFFFu);
 }
@@ -160,5 +166,6 @@ void transport_show_handshakes(uint32_t handshakes) {
 }
 
 void transport_announce(void) {
+  store_in_order();
   *mailbox_word(MAILBOX_MAGIC) = MAILBOX_MAGIC_VALUE;
 }

@@ -27,6 +27,8 @@
 #define BANK2_SNB_GAP 4u
 /* Turns of a loop on SR at the start, of at least 10 cycles: 0.26 s or more at 160 MHz. */
 #define PATIENCE 0x400000u
+/* Turns of a loop on SR in the handler: BSY may end a moment after EOP has begun. */
+#define HANDLER_PATIENCE 64u
 
 /*
  * Twice the longest times of the data sheet, in ticks, and one more because a tick may be almost
@@ -34,9 +36,8 @@
  */
 #define PROGRAM_TICKS 10u
 #define OPTION_TICKS 41u
-/* Of 128 KB at x8, x16, x32; shorter sectors are given the same. */
-static const uint8_t ERASE_TICKS[3] = {81, 53, 41};
-#define ERASE_ALL_FACTOR 8u /* everything, against 128 KB: 32, 22 and 16 s against 4, 2.6 and 2 */
+/* At x8, x16, x32: of 128 KB, and shorter sectors are given the same; of everything at once. */
+static const uint16_t ERASE_TICKS[3] = {81, 53, 41}, ERASE_ALL_TICKS[3] = {641, 441, 321};
 
 /* Typical times at x32, in units of 50 ms. */
 #define ERASE_16_UNITS 5u
@@ -67,7 +68,7 @@ static volatile uint32_t operations_queued;
 static volatile uint32_t operations_done;
 static volatile flag running;
 static volatile uint32_t error_flags;      /* SR at the first error, else 0 */
-static volatile uint32_t started_at;       /* tick at which the running operation began */
+static volatile uint32_t latest_end;       /* tick after which the running operation is overdue */
 static volatile uint32_t words_programmed; /* in this session */
 static flash_width psize;
 static operation current; /* the one that runs, less what is done of it */
@@ -104,8 +105,9 @@ BF_INLINE void step_over_store(void) {
 
 /* Makes the next store if it is a word at x32 and not all ones: the common case. */
 BF_INLINE bool program_word(void) {
+  if (psize != WIDTH_X32 || current.left == 0) return false;
   uint32_t value = *(uint32_t *)(uintptr_t)current.source;
-  if (psize != WIDTH_X32 || current.left == 0 || value == 0xFFFFFFFFu) return false;
+  if (value == 0xFFFFFFFFu) return false;
   transport_show_words(++words_programmed);
   *(volatile uint32_t *)current.address = value;
   return true;
@@ -148,6 +150,12 @@ static void read_back(void) {
     bf_copy(op->boot_prefix, (const uint8_t *)op->address - FLASH_BOOT_PREFIX, FLASH_BOOT_PREFIX);
 }
 
+/* Ticks the operation that begins may last. */
+static uint32_t most_ticks(void) {
+  if (!is_erase(&current)) return PROGRAM_TICKS;
+  return current.sector == ERASE_ALL ? ERASE_ALL_TICKS[psize] : ERASE_TICKS[psize];
+}
+
 /*
  * Starts queued operations until one keeps the hardware busy; called with interrupts masked, or by
  * the handler.
@@ -155,7 +163,7 @@ static void read_back(void) {
 static void start_next(void) {
   while (operations_done != operations_queued) {
     current = queue[operations_done % QUEUE];
-    started_at = tick_count;
+    latest_end = tick_count + most_ticks();
     running = true;
     if (is_erase(&current)) {
       start_erase();
@@ -181,9 +189,12 @@ static void end_operation(void) {
 
 /* FLASH global interrupt. Its time is added to every word's: one to program takes the short way. */
 BF_FAST void flash_irq(void) {
-  uint32_t sr = FLASH_SR;
-  if (sr & FLASH_SR_BSY) return;
+  uint32_t sr, left = HANDLER_PATIENCE;
+  do sr = FLASH_SR;
+  while ((sr & FLASH_SR_BSY) != 0 && --left != 0);
+  /* cleared in any case, or the interrupt would come again at once and nothing else would run */
   FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
+  if (sr & FLASH_SR_BSY) return;
   if (sr & FLASH_SR_ERRORS) {
     error_flags = sr;
     running = false;
@@ -215,6 +226,7 @@ void flash_start(void) {
 }
 
 void flash_begin(flash_width width) {
+  flash_start();
   psize = width;
   error_flags = words_programmed = 0;
   transport_show_words(0);
@@ -267,9 +279,8 @@ uint32_t flash_words(void) {
 /* The error that is to end the session, or ERROR_NONE. */
 static session_error trouble(void) {
   if (error_flags) return ERROR_FLASH_ERROR;
-  uint32_t limit = is_erase(&current) ? ERASE_TICKS[psize] : PROGRAM_TICKS;
-  if (is_erase(&current) && current.sector == ERASE_ALL) limit *= ERASE_ALL_FACTOR;
-  return running && tick_count - started_at > limit ? ERROR_FLASH_TIMEOUT : ERROR_NONE;
+  uint32_t latest = latest_end; /* read first: the next operation may begin before the tick is read */
+  return running && (int32_t)(tick_count - latest) > 0 ? ERROR_FLASH_TIMEOUT : ERROR_NONE;
 }
 
 void flash_check(void) {
@@ -288,9 +299,11 @@ void flash_drop(void) {
   uint32_t first = operations_done;
   if (running) {
     operation *op = &queue[first++ % QUEUE];
-    if (!is_erase(&current)) current.left = 1u << psize; /* the store that runs */
-    op->left = 0; /* nothing is read back */
-    op->boot_prefix = 0;
+    if (!is_erase(&current)) {
+      current.left = 1u << psize; /* the store that runs */
+      op->left = 0;               /* nothing is read back */
+      op->boot_prefix = 0;
+    }
   }
   operations_queued = first;
   irq_on();
@@ -307,10 +320,14 @@ void flash_stop(void) {
   transport_show_activity(ACTIVITY_IDLE, 0);
 }
 
-/* Waits for the option bytes. True when they failed. */
+/*
+ * Waits for the option bytes. True when they failed: also when they were not even begun, for OPTCR
+ * reads what was written to it either way.
+ */
 static bool options_settle(void) {
   uint32_t begun = tick_count;
-  while ((FLASH_SR & FLASH_SR_BSY) != 0)
+  __asm__ volatile("dsb" ::: "memory"); /* BSY is looked at once the start has arrived */
+  while ((FLASH_SR & FLASH_SR_BSY) != 0 || (FLASH_OPTCR & FLASH_OPTCR_STRT) != 0)
     if (tick_count - begun > OPTION_TICKS) return true;
   return (FLASH_SR & FLASH_SR_ERRORS) != 0;
 }
