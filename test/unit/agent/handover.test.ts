@@ -13,7 +13,7 @@ const STATUS = 0x2002d004;
 const ACTIVITY = 0x2002d01c;
 const COMMAND = 0x2002d080;
 const ACTIVE = 3;
-const ABORTED = 7;
+const EXPIRED = 8;
 const ERASING_SECTOR_5 = 0x0501;
 const ERASING_EVERYTHING = 0xff01;
 
@@ -38,7 +38,7 @@ class SlowStub extends FakeTarget {
   override async readWord(address: number): Promise<number> {
     await new Promise<void>((resolve) => this.queue.after(1, resolve));
     const over = this.#toldAt !== undefined && this.queue.now() - this.#toldAt >= this.#obeysAfter;
-    if (address === STATUS) return (over ? ABORTED : ACTIVE) * 0x1000000;
+    if (address === STATUS) return (over ? EXPIRED : ACTIVE) * 0x1000000;
     return address === ACTIVITY && !over ? this.#activity : 0;
   }
   override async writeWord(address: number): Promise<void> {
