@@ -9,6 +9,7 @@
 #include "domain.h"
 #include "flag.h"
 #include "flash.h"
+#include "questions.h"
 #include "sealed.h"
 #include "section.h"
 #include "session.h"
@@ -39,7 +40,7 @@ static struct {
   uint32_t erase_sequence;
   uint8_t erase_sector;
   bool erasing; /* there is such an erase */
-  /* ERASE of all: the sectors it has dealt with that were not asked for one by one since, and how */
+  /* ERASE of all: the sectors it dealt with and that were not asked for one by one since, how */
   uint32_t dealt_with;
   erased_how how;
   /* the plan allows it, and this stub had erased and programmed nothing when the session began */
@@ -50,9 +51,6 @@ static struct {
 
 /* This stub has erased or programmed something in its life. */
 static bool changed_flash;
-
-/* Questions about what was not erased in their session, in the stub's life. */
-static uint32_t questions;
 
 static SECTION_SECRET uint32_t boot_words[BOOT_BYTES / 4];
 
@@ -178,7 +176,7 @@ void commands_follow(const sealed_command *command) {
                 command->boot_prefix);
 }
 
-/* Looks once which sectors of the plan read blank, all together, so that later nothing waits for it. */
+/* Looks once which sectors of the plan read blank, so that later nothing waits for it. */
 static void look_for_blank(const plan *p) {
   if (work.looked) return;
   work.looked = true;
@@ -188,8 +186,8 @@ static void look_for_blank(const plan *p) {
 }
 
 /*
- * The sectors of `mask` that are to be erased: all, or those that do not read blank. What was hashed
- * of them is forgotten.
+ * The sectors of `mask` that are to be erased: all, or those that do not read blank. What was
+ * hashed of them is forgotten.
  */
 static uint32_t sectors_to_erase(const plan *p, uint32_t mask, bool unless_blank) {
   for (uint32_t i = 0; i < CHIP_SECTORS; i++)
@@ -216,8 +214,8 @@ static uint32_t all_sectors(void) {
 }
 
 /*
- * The words the chip starts from, and those of the plan, to zero: an erase of everything that is cut
- * must not leave a chip that starts.
+ * The words the chip starts from, and those of the plan, to zero: an erase of everything that is
+ * cut must not leave a chip that starts.
  */
 static void clear_boot_words(const plan *p) {
   static uint32_t zeros[2][2];
@@ -250,7 +248,7 @@ static void run_erase_all(const sealed_command *command) {
 
 /*
  * Queues the erase of a sector of the plan: each once, of a job to flash the boot words' first, so
- * that the chip does not start. One that is blank, or was dealt with by ERASE of all, is not erased.
+ * that the chip does not start. One that is blank, or was dealt with by ERASE of all, is left.
  */
 static void run_erase(sealed_command *command) {
   const plan *p = job_plan();
@@ -284,31 +282,6 @@ static void answer(reply_kind reply, uint32_t argument, const sealed_command *co
   sealed_reply(reply, (uint8_t)argument, command->sequence, body, bytes);
 }
 
-/* Bytes of the ranges from `first` to before `end` in sectors not erased in this session. */
-static uint32_t bytes_not_erased(const plan *p, uint32_t first, uint32_t end) {
-  uint32_t bytes = 0;
-  for (; first < end; first++) {
-    const plan_range *r = &p->range[first];
-    uint32_t sector = chip_find_sector(&current_job.chip, r->address, r->length);
-    if ((work.erased >> sector & 1u) == 0) bytes += r->length;
-  }
-  return bytes;
-}
-
-/*
- * Counts a question about what was in flash before the session: about enough at once that nobody
- * tries all it may be, and not too often. One about less, the whole of a small plan, counts as many.
- */
-static void count_question(const plan *p, uint32_t first, uint32_t number) {
-  uint32_t bytes = bytes_not_erased(p, first, first + number);
-  if (bytes == 0) return;
-  bool is_short = bytes < QUESTION_LEAST_BYTES;
-  uint32_t cost = is_short ? QUESTION_SHORT_COST : 1;
-  if ((is_short && number != p->count) || cost > QUESTION_IN_LIFE - questions)
-    session_abort(ERROR_OUTSIDE_PLAN, first);
-  questions += cost;
-}
-
 /* Says whether consecutive ranges have the root that is asked about; never which one they have. */
 static void run_digest(sealed_command *command) {
   const plan *p = job_plan();
@@ -317,11 +290,11 @@ static void run_digest(sealed_command *command) {
   if (!is_zero(command->bytes + 3, command->bytes + DIGEST_EXPECTED))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_DIGEST);
   if (number == 0 || first + number > p->count) session_abort(ERROR_OUTSIDE_PLAN, first);
-  count_question(p, first, number);
+  questions_count(p, work.erased, first, number);
   digest_root(p, first, number, root);
   flag equal = (flag)bf_equal(root, command->bytes + DIGEST_EXPECTED, sizeof root);
   bf_wipe(root, sizeof root);
-  uint32_t left = QUESTION_IN_LIFE - questions;
+  uint32_t left = questions_left();
   answer(REPLY_DIGEST, equal, command, &left, sizeof left);
 }
 
@@ -359,7 +332,7 @@ static void run_final(sealed_command *command) {
       (!boots && !is_zero(command->bytes + FINAL_BOOT, command->bytes + FINAL_USED)))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
-  count_question(p, 0, p->count);
+  questions_count(p, work.erased, 0, p->count);
   digest_root(p, 0, p->count, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);

@@ -30,7 +30,7 @@ void flash_irq(void);
  */
 void flash_begin(flash_width psize);
 
-/* Unlocks if locked; only while a session is active. */
+/* Unlocks if locked, fails when it stays locked; only while a session is active. */
 void flash_unlock(void);
 
 /* True when one more operation may be queued. */

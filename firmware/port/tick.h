@@ -13,7 +13,10 @@
 extern volatile uint32_t tick_count;
 extern volatile uint32_t wake_count;
 
-/* What goes on (chip_activity), and how many ticks found each of them; tick_spent is cleared by its reader. */
+/*
+ * What goes on (chip_activity), and how many ticks found each of them; whoever reads tick_spent
+ * clears it.
+ */
 #define TICK_ACTIVITIES 5u
 extern volatile uint8_t tick_activity;
 extern volatile uint32_t tick_spent[TICK_ACTIVITIES];

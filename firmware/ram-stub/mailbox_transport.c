@@ -28,7 +28,7 @@ static volatile uint32_t *sequence_word(uint8_t *slot_end) {
   return (volatile uint32_t *)(slot_end - TRAILER_SIZE + TRAILER_SEQUENCE);
 }
 
-/* What was stored before is in memory before what is stored after: for the host, and the compiler. */
+/* What was stored before is in memory before what is stored after: for host and compiler. */
 static void store_in_order(void) {
   __asm__ volatile("dmb" ::: "memory");
 }

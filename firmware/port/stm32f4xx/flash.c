@@ -236,6 +236,7 @@ void flash_unlock(void) {
   if ((FLASH_CR & FLASH_CR_LOCK) == 0) return;
   FLASH_KEYR = KEY1;
   FLASH_KEYR = KEY2;
+  if (FLASH_CR & FLASH_CR_LOCK) session_abort(ERROR_FLASH_ERROR, FLASH_SR);
 }
 
 bool flash_can_queue(void) {
@@ -279,7 +280,8 @@ uint32_t flash_words(void) {
 /* The error that is to end the session, or ERROR_NONE. */
 static session_error trouble(void) {
   if (error_flags) return ERROR_FLASH_ERROR;
-  uint32_t latest = latest_end; /* read first: the next operation may begin before the tick is read */
+  /* read before the tick: the next operation may begin in between */
+  uint32_t latest = latest_end;
   return running && (int32_t)(tick_count - latest) > 0 ? ERROR_FLASH_TIMEOUT : ERROR_NONE;
 }
 

@@ -8,6 +8,8 @@ import { FirmwareFixture } from './firmware-fixture.ts';
 import { active, FLASH, rootOf, smallPlan, writeAll, Image } from './sample-jobs.ts';
 
 const FLASH_SR = 0x0c;
+const FLASH_CR = 0x10;
+const LOCKED = 0x80000000;
 const FLASH_OPTCR = 0x14;
 const OPTCR_START = 2;
 const BUSY = 0x10000;
@@ -26,6 +28,14 @@ describe('stub: an operation of flash that lasts', () => {
     assert.deepEqual(abortOf(controller.ask({ name: 'ABORT' })), [17, 0]);
     assert.equal(erasing(fixture), true);
     fixture.runUntil(() => fixture.state === 'aborted', 1000, 'aborted');
+  });
+
+  it('is not begun when flash stays locked', () => {
+    const { fixture, controller } = active(smallPlan({}, 256));
+    const { flash } = fixture.board;
+    const read = flash.read.bind(flash);
+    flash.read = (offset, ...rest) => (read(offset, ...rest) | (offset === FLASH_CR ? LOCKED : 0)) >>> 0;
+    assert.deepEqual(abortOf(controller.ask({ name: 'ERASE', sector: 0 })), [10, 0]);
   });
 
   it('and was given up is not followed by another session while it goes on', () => {
