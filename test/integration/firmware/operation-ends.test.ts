@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { PlanRange } from '../../../shared/plan/plan.ts';
 import type { Reply } from '../../../shared/sealed/messages.ts';
 import { controlAddress } from '../../fixtures/f42x.ts';
-import { FirmwareFixture } from './firmware-fixture.ts';
+import type { FirmwareFixture } from './firmware-fixture.ts';
 import { active, FLASH, rootOf, smallPlan, writeAll, Image } from './sample-jobs.ts';
 
 const FLASH_SR = 0x0c;
@@ -17,7 +17,7 @@ const ERASING = 1;
 const SYSTICK_VECTOR = 0x2000003c;
 
 const erasing = (fixture: FirmwareFixture) => (fixture.control('ACTIVITY') & 0xff) === ERASING;
-const abortOf = (reply: Reply) => reply.name === 'ABORT' && [reply.error, reply.detail];
+const abortOf = (reply: Reply) => (reply.name === 'ABORT' ? [reply.error, reply.detail] : []);
 const program = (at: number, length: number): PlanRange => ({ address: FLASH + at, length, use: 'program' });
 
 describe('stub: an operation of flash that lasts', () => {
