@@ -67,7 +67,7 @@ function readManifest(url: URL): string | undefined {
  * Runs one command line.
  * @returns the exit status.
  */
-export async function main(words: readonly string[]): Promise<number> {
+async function main(words: readonly string[]): Promise<number> {
   const has = (flag: string): boolean => words.includes(flag);
   const reader = readerOf(words);
   const work = async (): Promise<unknown> => {

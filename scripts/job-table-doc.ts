@@ -29,7 +29,7 @@ const phases = Object.keys(PHASES) as Phase[];
 const inputsOf = (phase: Phase): [Input, Cell][] => Object.entries(JOB_TABLE[phase]) as [Input, Cell][];
 
 /** The section, heading included. */
-export function jobTableSection(): string {
+function jobTableSection(): string {
   const parts = [
     HEADING,
     wrap(INTRO),

@@ -16,49 +16,27 @@ export const SCS = {
 } as const satisfies Record<string, number>;
 
 /** DHCSR bits, §4. A write needs DHCSR_KEY in the upper half. */
-export const DHCSR = {
+const DHCSR = {
   C_DEBUGEN: 1 << 0,
   C_HALT: 1 << 1,
-  C_STEP: 1 << 2,
-  C_MASKINTS: 1 << 3,
-  S_REGRDY: 1 << 16,
   S_HALT: 1 << 17,
-  S_SLEEP: 1 << 18,
   S_LOCKUP: 1 << 19,
-  S_RETIRE_ST: 1 << 24,
   S_RESET_ST: 1 << 25,
 } as const satisfies Record<string, number>;
 
 export const DHCSR_KEY = 0xa05f0000;
-export const DEMCR_VC_CORERESET = 1 << 0;
+const DEMCR_VC_CORERESET = 1 << 0;
 /** System reset through AIRCR: key and SYSRESETREQ. */
-export const AIRCR_SYSRESETREQ = 0x05fa0004;
+const AIRCR_SYSRESETREQ = 0x05fa0004;
 /** Every reason bit of DFSR, written to clear them. */
 const DFSR_ALL = 0x1f;
 
-/** Core registers by DCRSR number, §4. */
-export const CORE_REGISTER = {
-  r0: 0,
-  r1: 1,
-  r2: 2,
-  r3: 3,
-  r4: 4,
-  r5: 5,
-  r6: 6,
-  r7: 7,
-  r8: 8,
-  r9: 9,
-  r10: 10,
-  r11: 11,
-  r12: 12,
+/** The core registers this program sets, by DCRSR number, §4. */
+const CORE_REGISTER = {
   sp: 13,
   lr: 14,
   pc: 15,
   xpsr: 16,
-  msp: 17,
-  psp: 18,
-  /** CONTROL, FAULTMASK, BASEPRI, PRIMASK from the top byte down. */
-  special: 20,
 } as const satisfies Record<string, number>;
 
 export type CoreRegister = keyof typeof CORE_REGISTER;
@@ -66,9 +44,7 @@ export type CoreRegister = keyof typeof CORE_REGISTER;
 export interface CoreStatus {
   /** DHCSR as read. Reading it has cleared S_RESET_ST in the chip. */
   readonly dhcsr: number;
-  readonly debugEnabled: boolean;
   readonly halted: boolean;
-  readonly sleeping: boolean;
   readonly lockedUp: boolean;
   /** A reset has happened since the last read, or is still going on. */
   readonly wasReset: boolean;
@@ -221,9 +197,7 @@ export function decodeStatus(dhcsr: number): CoreStatus {
   const has = (bit: number): boolean => (dhcsr & bit) !== 0;
   return {
     dhcsr,
-    debugEnabled: has(DHCSR.C_DEBUGEN),
     halted: has(DHCSR.S_HALT),
-    sleeping: has(DHCSR.S_SLEEP),
     lockedUp: has(DHCSR.S_LOCKUP),
     wasReset: has(DHCSR.S_RESET_ST),
   };

@@ -5,14 +5,12 @@ import { controlAddress, COMMAND_RING } from '../../test/fixtures/f42x.ts';
 import type { Board } from '../../sim/board.ts';
 import type { EventQueue } from '../../sim/event-queue.ts';
 
-/** Reasons for the flash to stand still between two operations. */
-export const IDLE_CAUSES = {
-  nextWord: 'the stub takes the end interrupt and starts the next word',
-  frame: 'the next sealed command is there but not opened yet',
-  digest: 'the stub digests a range',
-  empty: 'the next sealed command is not in the ring',
-} as const;
-export type IdleCause = keyof typeof IDLE_CAUSES;
+/**
+ * Why the flash stands still between two operations. nextWord: the stub takes the end interrupt and starts the next
+ * word; frame: the next sealed command is there but not opened yet; digest: the stub digests a range; empty: the next
+ * sealed command is not in the ring.
+ */
+export type IdleCause = 'nextWord' | 'frame' | 'digest' | 'empty';
 
 /** All in milliseconds of virtual time. */
 export interface FlashTimes {

@@ -13,7 +13,7 @@ import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { createProgress, progressMode } from '../terminal/progress.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';

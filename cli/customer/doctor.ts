@@ -2,7 +2,7 @@
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { print, printJson, say } from '../terminal/output.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import { bad, examine, type DoctorOptions, type Finding } from '../../agent/target/doctor.ts';
 import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
 

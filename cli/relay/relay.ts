@@ -4,7 +4,7 @@ import { fail } from '../../shared/errors/errors.ts';
 import type { Log } from '../../shared/ports.ts';
 import { print, printJson } from '../terminal/output.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { requireRelayName } from '../../relay/core/admission.ts';

@@ -2,7 +2,7 @@
 // arguments; questions go to stderr, so that stdout stays the result. A question that decides something takes no answer
 // that was there before it (docs/protocol.md §14).
 import { fail } from '../../shared/errors/errors.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import type { Clock } from '../../shared/ports.ts';
 import { LineSource } from './line-source.ts';
 import { STREAMS, writeText, type TextSink } from './output.ts';

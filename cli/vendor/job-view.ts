@@ -10,7 +10,7 @@ import { printJson, say, sayUnbroken } from '../terminal/output.ts';
 import type { Prompt } from '../terminal/prompt.ts';
 import { timesText } from '../terminal/times.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD_STATES, type Hello } from '../../shared/tunnel/bodies.ts';
 import type { Receipt } from '../../shared/plan/receipt.ts';
@@ -183,7 +183,7 @@ function hexWord(word: number): string {
   return `0x${word.toString(16).padStart(8, '0')}`;
 }
 
-export function receiptLines(receipt: Receipt): string[] {
+function receiptLines(receipt: Receipt): string[] {
   return [
     `receipt  ${receipt.outcome}, ${receipt.sealedAt}`,
     `job      ${receipt.job}`,

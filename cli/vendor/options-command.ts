@@ -53,7 +53,7 @@ async function run(
 }
 
 /** The bits that were asked for. @throws BF-USAGE */
-export function optionChange(args: OptionsArguments, chip: Chip): OptionChange {
+function optionChange(args: OptionsArguments, chip: Chip): OptionChange {
   const [protect, unprotect] = [sectorsIn(args.protect, chip), sectorsIn(args.unprotect, chip)];
   if (protect.some((sector) => unprotect.includes(sector))) {
     throw fail('BF-USAGE', 'a sector is named by --protect and by --unprotect');

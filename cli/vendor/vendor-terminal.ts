@@ -20,7 +20,7 @@ import { CODE_ONCE_TEXT, CODE_WAIVED_TEXT } from '../../shared/plan/modes.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
@@ -279,7 +279,7 @@ export function answerOf(line: string, open: number): { readonly code: string; r
 }
 
 /** What --code and --no-code say; undefined when neither was given. @throws BF-USAGE */
-export function codePolicyOf(code: string | boolean | undefined): CodePolicy | undefined {
+function codePolicyOf(code: string | boolean | undefined): CodePolicy | undefined {
   if (code === undefined) return undefined;
   if (code === false) return 'waived';
   if (code === 'each' || code === 'once') return code;

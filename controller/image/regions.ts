@@ -32,7 +32,7 @@ const REGIONS: readonly Stretch[] = [
 /** Everything but the flash of the chip. */
 const OUTSIDE = 'outside-flash';
 
-export const REGION_NAMES: readonly string[] = [...new Set(REGIONS.map(({ name }) => name)), OUTSIDE];
+const REGION_NAMES: readonly string[] = [...new Set(REGIONS.map(({ name }) => name)), OUTSIDE];
 
 /**
  * Reads what `--skip` names: `option-bytes,otp`, `0x90000000-0x90ffffff` (both ends included) or `0x1fffc000+16`.

@@ -3,7 +3,7 @@
 import { fail } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 
-export const FLOOD_LIMITS = { inTunnel: 64, atOnce: 8, atOnceMs: 1000 } as const;
+const FLOOD_LIMITS = { inTunnel: 64, atOnce: 8, atOnceMs: 1000 } as const;
 
 /** Counts SHEET and PROBLEM. */
 export class FloodGuard {

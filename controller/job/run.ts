@@ -19,8 +19,6 @@ import { ControllerTunnel } from '../../shared/tunnel/controller-tunnel.ts';
 export interface ControllerJobOptions extends JobOptions {
   /** Opens one link to the relay; an in-memory one will do. */
   readonly dial: () => Promise<Link>;
-  /** How long a lost relay is sought, milliseconds. */
-  readonly roomPatienceMs?: number;
 }
 
 /** Begins a job in the room of its record. */
@@ -70,7 +68,7 @@ function tunnelThroughRoom(options: ControllerJobOptions): OpenJobTunnel {
 }
 
 function roomFor(options: ControllerJobOptions, holder: SigningKeyPair<'holder'>): RoomClient {
-  const { record, dial, clock, random, log, roomPatienceMs } = options;
+  const { record, dial, clock, random, log } = options;
   const { relayUrl, controllerTicket } = record.room;
   return new RoomClient({
     dial,
@@ -80,7 +78,6 @@ function roomFor(options: ControllerJobOptions, holder: SigningKeyPair<'holder'>
     log,
     ticket: controllerTicket,
     holderSecretKey: holder.secretKey,
-    ...(roomPatienceMs === undefined ? {} : { patienceMs: roomPatienceMs }),
   });
 }
 

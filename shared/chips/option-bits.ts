@@ -21,7 +21,7 @@ export const OPTCR = {
 } as const satisfies Record<string, number>;
 
 /** RDP as it lies in OPTCR: level 0. */
-export const RDP_OPEN = 0x0000aa00;
+const RDP_OPEN = 0x0000aa00;
 /** First of the twelve nWRP bits of a bank, in OPTCR as in OPTCR1. */
 const NWRP_SHIFT = 16;
 const NWRP_BITS = 12;

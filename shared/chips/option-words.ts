@@ -14,7 +14,7 @@ export const BROWN_OUT_LEVELS = {
 export type BrownOutLevel = keyof typeof BROWN_OUT_LEVELS;
 
 /** One-bit settings of OPTCR: what a set bit and a clear one mean. */
-export const OPTION_SWITCHES = {
+const OPTION_SWITCHES = {
   watchdog: { mask: OPTCR.softwareWatchdog, set: 'started by the program', clear: 'started by the chip at reset' },
   'Stop mode': { mask: OPTCR.noResetInStop, set: 'allowed', clear: 'entering it resets the chip' },
   'Standby mode': { mask: OPTCR.noResetInStandby, set: 'allowed', clear: 'entering it resets the chip' },

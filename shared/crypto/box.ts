@@ -3,7 +3,7 @@ import nacl from 'tweetnacl';
 import { assertBytes, assertInteger, U32_MAX, Writer } from '../codec/bytes.ts';
 
 /** Bytes a box is longer than its plaintext: the Poly1305 tag, which comes first. */
-export const TAG_BYTES = 16;
+const TAG_BYTES = 16;
 /** Boxes of one epoch. */
 export const EPOCH_BOXES = 64;
 

@@ -2,7 +2,7 @@
 import nacl from 'tweetnacl';
 import { ascii, assertInteger, concat, copyOf, wipe } from '../codec/bytes.ts';
 
-export const HASH_BYTES = 64;
+const HASH_BYTES = 64;
 const BLOCK_BYTES = 128;
 
 /** SHA-512 of the parts joined; 64 bytes. */

@@ -59,11 +59,6 @@ export function signingKeyPairFrom<P extends SigningPurpose>(_purpose: P, seed: 
   return nacl.sign.keyPair.fromSeed(seed) as unknown as SigningKeyPair<P>;
 }
 
-/** A fresh Ed25519 pair. */
-export function signingKeyPair<P extends SigningPurpose>(purposeOfKey: P, random: Random): SigningKeyPair<P> {
-  return signingKeyPairFrom(purposeOfKey, random.bytes(32));
-}
-
 /** Ed25519 signature, 64 bytes, over exactly `message` (the caller puts the domain in front). */
 export function signBytes<P extends SigningPurpose>(secretKey: SigningSecret<P>, message: Uint8Array): Uint8Array {
   assertBytes(secretKey, 'secretKey', 64);

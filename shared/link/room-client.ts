@@ -18,8 +18,6 @@ export interface RoomClientOptions {
   readonly ticket: Uint8Array;
   /** Ed25519 secret key of the ticket's holder: seed 32 ‖ public key 32. */
   readonly holderSecretKey: Uint8Array;
-  /** How long to try before the first WELCOME, milliseconds. */
-  readonly firstPatienceMs?: number;
   /** How long to try after a WELCOME was lost again, milliseconds. */
   readonly patienceMs?: number;
 }
@@ -103,7 +101,7 @@ export class RoomClient {
   /** Begins. A ticket that is malformed or meant for another relay ends the client before anything is dialled. */
   start(): void {
     if (this.#state !== 'idle') throw fail('BF-INTERNAL-ARGUMENT', 'a room client starts once');
-    this.#giveUpAt = this.#options.clock.now() + (this.#options.firstPatienceMs ?? RECONNECT.firstPatienceMs);
+    this.#giveUpAt = this.#options.clock.now() + RECONNECT.firstPatienceMs;
     try {
       requireName(decodeTicket(this.#options.ticket), this.#options.dialledHost, 'the address');
     } catch (error) {

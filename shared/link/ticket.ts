@@ -6,7 +6,7 @@ import { isRelayName, readName, writeName } from './link-message.ts';
 import { ADMISSION } from './limits.ts';
 import { foreignVersion } from './version.ts';
 
-export const SIDES = { agent: 1, controller: 2 } as const satisfies Record<string, number>;
+const SIDES = { agent: 1, controller: 2 } as const satisfies Record<string, number>;
 export type SideName = keyof typeof SIDES;
 
 /** What the tenant signs. */
@@ -102,7 +102,7 @@ function sideName(value: number): SideName {
 }
 
 /** What the tenant's signature of this ticket covers. */
-export function ticketBytesToSign(ticket: Uint8Array): Uint8Array {
+function ticketBytesToSign(ticket: Uint8Array): Uint8Array {
   return concat(TICKET_LABEL, ticket.subarray(0, ticket.length - ADMISSION.signatureBytes));
 }
 
@@ -112,7 +112,7 @@ export function verifyTicket(ticket: Ticket, verify: VerifySignature): boolean {
 }
 
 /** What a holder signs to present a ticket: the relay's fresh 32-byte nonce and the ticket's SHA-512. */
-export function presentBytesToSign(nonce: Uint8Array, ticket: Uint8Array): Uint8Array {
+function presentBytesToSign(nonce: Uint8Array, ticket: Uint8Array): Uint8Array {
   assertBytes(nonce, 'nonce', ADMISSION.nonceBytes);
   return concat(PRESENT_LABEL, nonce, nacl.hash(ticket));
 }

@@ -163,7 +163,7 @@ export function planHash(planBytes: Uint8Array): Uint8Array {
 }
 
 /** Bit n for sector n. */
-export function sectorMask(sectors: readonly number[]): number {
+function sectorMask(sectors: readonly number[]): number {
   let mask = 0;
   let last = -1;
   for (const sector of sectors) {

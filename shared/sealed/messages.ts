@@ -12,7 +12,7 @@ export const COMMAND_PLAIN_BYTES = 176;
 export const REPLY_PLAIN_BYTES = 176;
 /** Most image bytes in one IMAGE; a multiple of 4. */
 export const IMAGE_DATA_BYTES = 4032;
-export const DIGEST_BYTES = 64;
+const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
 export const ROOT_DOMAIN = 'blindflash/2 root';
 /** What the digest with the boot words in place begins with. */
@@ -183,7 +183,7 @@ export type Reply = { readonly answers: number } & (
 
 export type ReplyName = Reply['name'];
 
-/** The plaintext of a reply, 176 bytes (the stub's side; here for tests and the virtual stub). */
+/** The plaintext of a reply, 176 bytes (the stub's side, for the tests that stand in for it). */
 export function encodeReply(reply: Reply): Uint8Array {
   const writer = new Writer().u8(REPLIES[reply.name]).u8(argumentOf(reply)).zeros(2).u32(reply.answers, 'answers');
   writeReplyBody(writer, reply);

@@ -15,7 +15,7 @@ import {
 import { encodeWire } from './wire.ts';
 
 /** Fixed by the specification. */
-export const CHANNEL_LIMITS = { boxes: 4096, bytes: 8 * 1024 * 1024, ackAfterBoxes: 32, ackAfterMs: 100 } as const;
+const CHANNEL_LIMITS = { boxes: 4096, bytes: 8 * 1024 * 1024, ackAfterBoxes: 32, ackAfterMs: 100 } as const;
 /** Chosen here, in milliseconds and counts. */
 const CHOSEN = {
   /** A gap is reported again when nothing came for this long. */

@@ -22,9 +22,9 @@ import type {
 export type TunnelSide = 'agent' | 'controller';
 
 /** Most bytes of a JSON body. */
-export const JSON_BYTES = 4096;
+const JSON_BYTES = 4096;
 /** Most bytes of a sealed box: an IMAGE. */
-export const SEALED_BOX_BYTES = 4064;
+const SEALED_BOX_BYTES = 4064;
 const PLAN_BYTES = 1536;
 const CODE = 'BF-TUNNEL-MESSAGE';
 

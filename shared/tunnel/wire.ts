@@ -3,7 +3,7 @@ import { Reader, Writer } from '../codec/bytes.ts';
 import { TUNNEL_BYTES } from './handshake.ts';
 
 /** Largest DATA body, bytes. */
-export const DATA_BYTES = 8191;
+const DATA_BYTES = 8191;
 const TAG_BYTES = 8;
 const SPENT_BYTES = 16;
 

@@ -9,7 +9,7 @@ const PAGE_COUNT = 0x20040000 >>> PAGE_SHIFT;
 const OPEN_GATE: Gate = { closed: false, check: () => undefined };
 
 /** One memory as it is stored; several views (home address, boot alias) may show it. */
-export class Store {
+class Store {
   readonly memory: Memory;
   readonly gate: Gate;
   readonly u8: Uint8Array;

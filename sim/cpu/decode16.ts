@@ -117,7 +117,7 @@ function addConstant(r: Int32Array, rd: number, constant: number, next: number):
 }
 
 /** LDR Rt, [PC, #imm]. */
-export function loadLiteral(ctx: DecodeContext, rt: number, address: number, pc: number, next: number): Op {
+function loadLiteral(ctx: DecodeContext, rt: number, address: number, pc: number, next: number): Op {
   const { s, port, time } = ctx;
   const { r } = s;
   const from = address | 0;

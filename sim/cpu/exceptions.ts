@@ -22,7 +22,7 @@ export interface SystemRegisters {
   cpacr: number;
 }
 
-export function freshSystemRegisters(): SystemRegisters {
+function freshSystemRegisters(): SystemRegisters {
   return { vtor: 0, ccr: 0x200, cfsr: 0, hfsr: 0, mmfar: 0, bfar: 0, afsr: 0, scr: 0, actlr: 0, cpacr: 0 };
 }
 

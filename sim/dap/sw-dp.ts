@@ -23,7 +23,7 @@ export const DP_REGISTER = {
   rdbuff: 0xc,
 } as const satisfies Record<string, number>;
 
-export const DPIDR_F427 = 0x2ba01477;
+const DPIDR_F427 = 0x2ba01477;
 
 const STAT = {
   stickyOverrun: 1 << 1,

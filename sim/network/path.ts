@@ -22,7 +22,7 @@ export interface Path {
 export type Chance = () => number;
 
 /** IPv4 20, TCP 20, timestamps 12. */
-export const HEADER_BYTES = 52;
+const HEADER_BYTES = 52;
 const LEAST_QUEUE_BYTES = 64 * 1024;
 
 /** The same chances for the same seed. */

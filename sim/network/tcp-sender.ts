@@ -4,9 +4,9 @@
 import type { EventQueue } from '../event-queue.ts';
 
 /** Bytes of payload in a full segment: 1500 less IPv4, TCP and timestamps. */
-export const MSS = 1448;
+const MSS = 1448;
 
-export const TCP = {
+const TCP = {
   /** RFC 6928. */
   initialWindow: 10 * MSS,
   /** Segments sent later that must have arrived before one is taken for lost. */

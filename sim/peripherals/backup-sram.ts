@@ -2,7 +2,7 @@
 import { BusFault, type Device, type Width } from '../bus.ts';
 import { StatefulPart, type Context } from './part.ts';
 
-export const BACKUP_SRAM_BASE = 0x40024000;
+const BACKUP_SRAM_BASE = 0x40024000;
 const SIZE = 4096;
 
 export interface BackupSramNeighbours {

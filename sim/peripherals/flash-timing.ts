@@ -5,7 +5,7 @@
  * Erase and program times by PSIZE code 0-3 (x8, x16, x32, x64), ms; programming in us. The data sheet's typical and
  * longest, then what single parts were seen to take.
  */
-export const FLASH_TIMES = {
+const FLASH_TIMES = {
   typ: {
     programUs: [16, 16, 16, 16],
     erase16Ms: [400, 300, 250, 230],

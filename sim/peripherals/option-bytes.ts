@@ -15,7 +15,7 @@ export interface OptionWords {
   wrp2: number;
 }
 
-export const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as const satisfies OptionWords;
+const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as const satisfies OptionWords;
 /** What several people found after a reset or a power cut inside an option write (docs/simulation.md). */
 const ALL_ONES: OptionWords = { user: 0xffff, wrp1: 0xcfff, wrp2: 0x0fff };
 export type CutOptions = 'torn' | 'ones' | 'dead';

@@ -84,7 +84,7 @@ export function lane(word: number, offset: number, width: Width): number {
 }
 
 /** `word` with `width` bytes at lane `offset & 3` replaced by `value`. */
-export function merge(word: number, offset: number, value: number, width: Width): number {
+function merge(word: number, offset: number, value: number, width: Width): number {
   if (width === 4) return value >>> 0;
   const shift = (offset & 3) * 8;
   const mask = (width === 1 ? 0xff : 0xffff) << shift;

@@ -19,7 +19,7 @@ const BASE = 0x40023800;
 const REG = { cr: 0x00, pllcfgr: 0x04, cfgr: 0x08, bdcr: 0x70, csr: 0x74 } as const;
 
 /** Enable registers by bus, and the peripheral reset registers 0x20 below them. */
-export const ENABLE = { AHB1: 0x30, AHB2: 0x34, AHB3: 0x38, APB1: 0x40, APB2: 0x44 } as const;
+const ENABLE = { AHB1: 0x30, AHB2: 0x34, AHB3: 0x38, APB1: 0x40, APB2: 0x44 } as const;
 export type EnableBus = keyof typeof ENABLE;
 
 const RESET_WORDS: Readonly<Record<number, number>> = {

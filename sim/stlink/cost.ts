@@ -10,7 +10,7 @@ export interface CostRow {
 }
 
 /** USB full speed: V2 and V2-1. */
-export const FULL_SPEED = {
+const FULL_SPEED = {
   commandNs: {
     value: 1e6,
     range: [1e6, 3e6],
@@ -21,13 +21,13 @@ export const FULL_SPEED = {
 } as const satisfies Record<string, CostRow>;
 
 /** USB high speed: V3. */
-export const HIGH_SPEED = {
+const HIGH_SPEED = {
   commandNs: { value: 0.3e6, range: [0.3e6, 1e6], unit: 'ns per command and reply', source: '§6.2, inferred' },
   usbBytesPerMs: { value: 30e3, range: [20e3, 53e3], unit: 'bytes/ms', source: '§6.2: 13 packets of 512 per 125 us' },
 } as const satisfies Record<string, CostRow>;
 
 /** On the wire, whatever the probe. */
-export const WIRE = {
+const WIRE = {
   clocksPerTransfer: {
     value: 46,
     range: [46, 50],

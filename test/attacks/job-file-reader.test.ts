@@ -2,7 +2,7 @@
 // (docs/protocol.md §3, §14).
 import assert from 'node:assert/strict';
 import { ShortMemory } from '../../agent/session/ports.ts';
-import { exchangeKeyPair, signingKeyPair } from '../../shared/crypto/keys.ts';
+import { exchangeKeyPair, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ProductFixture } from '../fixtures/product.ts';
@@ -21,7 +21,7 @@ describe('attack: a reader of the job file in the vendor’s place', function ()
       const { sealed, receipt } = product.keys;
       const keys = {
         sealed: stolen === 'receipt' ? sealed : exchangeKeyPair('sealed', random),
-        receipt: stolen === 'sealed' ? receipt : signingKeyPair('receipt', random),
+        receipt: stolen === 'sealed' ? receipt : signingKeyPairFrom('receipt', random.bytes(32)),
       };
       const record = product.record(FOREIGN, product.planFor(FOREIGN), { codePolicy: 'waived' });
       let questions = 0;

@@ -19,8 +19,8 @@ export function toyCode(code: string): number {
 }
 
 /** The invite the customer was sent, and the one he got. */
-export const GENUINE = { keyPair: exchangeKeyPair('tunnel', seeded('vendor')), hash: new Uint8Array(64).fill(1) };
-export const REPLACED = { keyPair: exchangeKeyPair('tunnel', seeded('mallory')), hash: new Uint8Array(64).fill(2) };
+const GENUINE = { keyPair: exchangeKeyPair('tunnel', seeded('vendor')), hash: new Uint8Array(64).fill(1) };
+const REPLACED = { keyPair: exchangeKeyPair('tunnel', seeded('mallory')), hash: new Uint8Array(64).fill(2) };
 const secret = (): Psk => psk(new Uint8Array(32).fill(0x33));
 
 /** The customer's end under the replaced invite. */

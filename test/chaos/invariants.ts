@@ -59,7 +59,7 @@ function scannerFor(image: Uint8Array): ReturnType<typeof leakScanner> {
   return known;
 }
 
-export const CHECKS = {
+const CHECKS = {
   falseReceipt: ({ stored }) =>
     stored.some(({ flashGood }) => !flashGood) ? 'a receipt was stored while flash was not the image' : undefined,
   oneReceipt: ({ stored, chaos }) => {

@@ -11,7 +11,7 @@ import type { Weather } from './net.ts';
 import { ChaosProduct } from './product.ts';
 
 /** After the last fault and the last trick a job has this long to come to an end, people's patience included. */
-export const DEADLINE_MS = 2 * HOUR_MS;
+const DEADLINE_MS = 2 * HOUR_MS;
 /** After the vendor's side is over the customer waits this long, then presses Ctrl-C, then waits once more as long. */
 const GOODBYE_MS = 120_000;
 const HOSTILE_FOR_MS = 20_000;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { CLOSE } from '../../shared/link/close.ts';
-import { systemClock } from '../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../shared/platform/system-clock.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));

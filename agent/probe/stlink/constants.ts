@@ -99,7 +99,7 @@ export interface StatusRow {
 }
 
 /** §2.7, §3.5. Beware: 12 is a protocol error, the waits are 10 and 14. */
-export const STATUSES: Readonly<Record<number, StatusRow>> = {
+const STATUSES: Readonly<Record<number, StatusRow>> = {
   0x01: { name: 'unknown error', action: 'fail', error: 'BF-TARGET-FAULT' },
   0x02: { name: 'SPI error', action: 'fail', error: 'BF-PROBE-COMMAND' },
   0x03: { name: 'DMA error', action: 'fail', error: 'BF-PROBE-COMMAND' },
@@ -142,10 +142,10 @@ export const STATUSES: Readonly<Record<number, StatusRow>> = {
 };
 
 /** Anything §2.7 does not list. */
-export const UNKNOWN_STATUS: StatusRow = { name: 'unlisted status', action: 'fail', error: 'BF-PROBE-GARBAGE' };
+const UNKNOWN_STATUS: StatusRow = { name: 'unlisted status', action: 'fail', error: 'BF-PROBE-GARBAGE' };
 
 /** Oldest JTAG version per hardware generation that can do a thing, §2.10. `v3: 0` = every V3. */
-export const FEATURES = {
+const FEATURES = {
   lastStatus2: { v2: 15, v3: 0 },
   swdSetFrequency: { v2: 22, v3: Infinity },
   dapRegisters: { v2: 24, v3: 0 },

@@ -18,8 +18,8 @@ const DEVICE_INFO_LENGTH = 41;
 const STATUS_LENGTH = 4;
 
 /** Devices a client's list may have (ours; ST's server stops at 60). */
-export const MOST_SERVER_DEVICES = 60;
-export const SERVER_OK = 1;
+const MOST_SERVER_DEVICES = 60;
+const SERVER_OK = 1;
 /** The probe is busy for another client: the same request may be sent again. */
 export const SERVER_BUSY = 0x2004;
 

@@ -111,7 +111,7 @@ export class WebUsbTransport implements StlinkTransport {
       await this.#device.open();
       if (!this.#device.configuration) await this.#device.selectConfiguration(1);
       await this.#device.claimInterface(DEBUG_INTERFACE);
-    }, 'BF-PROBE-BUSY');
+    });
     this.#pipes = pipesOf(this.#device);
     this.#state = 'open';
     this.#trouble = undefined;
@@ -213,12 +213,12 @@ export class WebUsbTransport implements StlinkTransport {
     }
   }
 
-  async #housekeeping(work: () => Promise<void>, otherwise: 'BF-PROBE-BUSY'): Promise<void> {
+  async #housekeeping(work: () => Promise<void>): Promise<void> {
     try {
       await within(this.#clock, HOUSEKEEPING_MS, work(), () => fail('BF-PROBE-TIMEOUT', 'opening took too long'));
     } catch (error) {
       await this.#quietly(() => this.#device.close());
-      throw usbError(error, this.#platform, otherwise);
+      throw usbError(error, this.#platform, 'BF-PROBE-BUSY');
     }
   }
 

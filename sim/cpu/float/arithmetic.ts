@@ -31,7 +31,7 @@ export function flushed(status: FloatStatus, bits: number): number {
 }
 
 /** The NaN a NaN operand makes: signalling ones come first and set IOC; undefined when none is a NaN. */
-export function propagated(status: FloatStatus, ...operands: readonly number[]): number | undefined {
+function propagated(status: FloatStatus, ...operands: readonly number[]): number | undefined {
   const chosen = operands.find(isSignalling) ?? operands.find(isNan);
   if (chosen === undefined) return undefined;
   if (isSignalling(chosen)) status.fpscr |= FPSCR.ioc;

@@ -30,7 +30,7 @@ const FRAME_WORDS = 18;
 const SAVED = 16;
 /** Cycles of moving seventeen words. */
 const STACKING_CYCLES = 17;
-export const FPSCR_INDEX = 32;
+const FPSCR_INDEX = 32;
 
 export interface FpuParts {
   readonly s: CpuState;

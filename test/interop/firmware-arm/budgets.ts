@@ -108,7 +108,7 @@ function stackOf(board: BoardMachine, what: Measured): number {
  * Bytes of stack in use at the deepest point of a whole flash job up to FINAL, interrupts among them: the lowest SP at
  * any store to the stack. Paint would not do, because the stub clears the unused stack when a handshake is over.
  */
-export function sessionStack(): number {
+function sessionStack(): number {
   const plan = smallPlan();
   const fixture = new FirmwareFixture();
   const { regs } = fixture.board.core;
@@ -126,7 +126,7 @@ export function sessionStack(): number {
  * Cycles of a handshake's parts, from the command to the message and the state: sums of what the core did, waits for
  * nothing in them.
  */
-export function handshakeCycles(): Record<'first' | 'again' | 'confirm', number> {
+function handshakeCycles(): Record<'first' | 'again' | 'confirm', number> {
   const fixture = new FirmwareFixture();
   fixture.boot();
   const vendor = new SealedController(fixture, encodePlan(smallPlan()));

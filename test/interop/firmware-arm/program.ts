@@ -3,11 +3,11 @@
 import type { Sym } from './shipped.ts';
 
 /** Strings and structures: the SRAM behind the stub's slots, present on the board and on QEMU's mps2 board. */
-export const ARENA = { base: 0x20010000, end: 0x20030000 } as const;
+const ARENA = { base: 0x20010000, end: 0x20030000 } as const;
 /** A second image (the deliberately bad variants). */
 export const SECOND_IMAGE = 0x20008000;
 /** Untouched bytes around every output. */
-export const GUARD = 16;
+const GUARD = 16;
 const GUARD_BYTE = 0xa5;
 
 /**

@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../../..');
 /** Everything test:stub builds; not in the repository. */
 export const BUILD = resolve(ROOT, 'test/interop/build/firmware-arm');
-export const PREBUILT = resolve(ROOT, 'firmware/prebuilt/stub-stm32f42x.bin');
+const PREBUILT = resolve(ROOT, 'firmware/prebuilt/stub-stm32f42x.bin');
 export const LOAD_ADDRESS = 0x20000000;
 
 const SOURCES = resolve(BUILD, 'ship');

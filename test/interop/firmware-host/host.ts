@@ -81,7 +81,7 @@ function execute(program: string, input: string): { run: SpawnSyncReturns<string
 }
 
 /** Sends `lines` to `host` and returns one answer a line; throws when the program died or answered too little. */
-export function ask(host: Host, lines: readonly string[]): string[] {
+function ask(host: Host, lines: readonly string[]): string[] {
   const { run, output } = execute(resolve(BUILD, host), lines.join('\n') + '\n');
   if (run.error) throw run.error;
   if (run.status !== 0) throw new Error(`${host} ended with ${run.status ?? run.signal}: ${run.stderr}`);

@@ -72,7 +72,7 @@ const field = (code: number, high: number, low: number): number => (code >>> low
 const masked = (mask: number, value: number) => (code: number) => (code & mask) >>> 0 === value >>> 0;
 
 /** UNPREDICTABLE encodings, or such that the two sides may answer as they like. */
-export const UNPREDICTABLE: readonly Unpredictable[] = [
+const UNPREDICTABLE: readonly Unpredictable[] = [
   { why: 'HLT (undefined in v7-M; QEMU takes it as a semihosting call)', is: masked(0xffc00000, 0xba800000) },
   {
     why: 'PC as first operand of a data-processing instruction',

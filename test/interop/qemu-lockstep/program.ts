@@ -10,7 +10,7 @@ import { SEQUENCES, TEMPLATES } from './templates.ts';
 export const DUMP = 0x20010000;
 const SCRATCH = 0x20000100;
 const FLOATS = 0x20000400;
-export const LOG = 0x20000500;
+const LOG = 0x20000500;
 const STACK = 0x20008000;
 
 export type KindName = 'integer' | 'float' | 'exceptions' | 'encodings' | 'float encodings';

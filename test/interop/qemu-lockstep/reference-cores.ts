@@ -6,7 +6,7 @@ import { join } from 'node:path';
 const MAX_BUFFER = 64 * 1024 * 1024;
 const TIMEOUT_MS = 20_000;
 /** Debian's own interpreter: the one python3-unicorn is installed for. */
-export const PYTHON = '/usr/bin/python3';
+const PYTHON = '/usr/bin/python3';
 
 /** Runs `elf` on the mps2 board with a Cortex-M4 and takes what it writes by semihosting. */
 export function runQemu(elf: string): Uint8Array {

@@ -1,5 +1,5 @@
 // An agent that means ill, in this process: it has the vendor's invite and writes into its messages whatever it likes.
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';

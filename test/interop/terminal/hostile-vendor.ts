@@ -1,6 +1,6 @@
 // A vendor who means ill, in this process: an invite of his own, his side of the room, and in his
 // messages whatever he likes.
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';

@@ -17,7 +17,7 @@ import { fail } from '../../../shared/errors/errors.ts';
 import { decodePlan, encodePlan, planHash } from '../../../shared/plan/plan.ts';
 import { parseSigned, verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { BOARD_STATES, type BoardState } from '../../../shared/tunnel/bodies.ts';
 import { decodeInvite } from '../../../shared/tunnel/invite.ts';

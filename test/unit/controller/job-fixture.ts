@@ -15,7 +15,7 @@ import type {
 } from '../../../controller/job/ports.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
-import { exchangeKeyPair, exchangePublic, signingKeyPair, type Psk } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, exchangePublic, signingKeyPairFrom, type Psk } from '../../../shared/crypto/keys.ts';
 import { BlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
@@ -43,14 +43,14 @@ export function sampleImage(seed = 'image', sizes: readonly [number, number, num
 
 export const KEYS = {
   sealed: exchangeKeyPair('sealed', seeded('sealed')),
-  receipt: signingKeyPair('receipt', seeded('receipt')),
+  receipt: signingKeyPairFrom('receipt', seeded('receipt').bytes(32)),
 };
 
 /** A fresh record for a plan. */
 export function recordFor(plan: Plan, image?: Image, codePolicy: CodePolicy = 'each'): JobRecord {
   const room = makeRoom({
     relayUrl: 'wss://relay.test',
-    tenant: signingKeyPair('tenant', seeded('tenant')),
+    tenant: signingKeyPairFrom('tenant', seeded('tenant').bytes(32)),
     vendor: vendorFingerprint(KEYS.sealed.publicKey, KEYS.receipt.publicKey),
     expires: 2_000_000_000,
     capKiB: 0,

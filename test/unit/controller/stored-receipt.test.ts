@@ -8,7 +8,7 @@ import { compileFlash } from '../../../controller/plan/compile.ts';
 import { FileJobStore } from '../../../controller/store/file-job-store.ts';
 import { homeFolder } from '../../../controller/store/home.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
-import { signingKeyPair } from '../../../shared/crypto/keys.ts';
+import { signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { signReceipt, type Receipt, type SignedText } from '../../../shared/plan/receipt.ts';
 import { seeded } from '../shared/support.ts';
@@ -29,7 +29,7 @@ class PlantedStore extends MemoryJobStore {
   }
 }
 
-const OTHER_KEY = signingKeyPair('receipt', seeded('somebody'));
+const OTHER_KEY = signingKeyPairFrom('receipt', seeded('somebody').bytes(32));
 
 /** Each way in which a stored receipt may be another one, made from the right one. */
 const PLANTED: Readonly<Record<string, (honest: Receipt) => SignedText>> = {

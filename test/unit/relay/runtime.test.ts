@@ -12,7 +12,7 @@ import { describeError, reportError, runReported } from '../../../cli/terminal/c
 import { createLog } from '../../../shared/platform/node/logger.ts';
 import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../../shared/platform/node/private-file.ts';
 import { createProgress, progressMode, RateMeter, speedText, timeText } from '../../../cli/terminal/progress.ts';
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);

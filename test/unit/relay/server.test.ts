@@ -7,7 +7,7 @@ import { isBlindflashError, type ErrorCode } from '../../../shared/errors/errors
 import { silentLog } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
-import { systemClock } from '../../../shared/platform/node/system-clock.ts';
+import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fromHex, toHex } from '../../../shared/codec/bytes.ts';
 import { foreignText } from '../../../shared/codec/foreign-text.ts';
-import { exchangeKeyPair, psk, signBytes, signingKeyPair } from '../../../shared/crypto/keys.ts';
+import { exchangeKeyPair, psk, signBytes, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import {
   decodeInvite,
   encodeInvite,
@@ -106,7 +106,7 @@ describe('invite', () => {
 });
 
 describe('receipt', () => {
-  const key = signingKeyPair('receipt', seeded('receipt'));
+  const key = signingKeyPairFrom('receipt', seeded('receipt').bytes(32));
   const receipt: Receipt = {
     version: 'blindflash receipt 2',
     job: '01'.repeat(16),

@@ -14,7 +14,7 @@ const privateKey = (secret: Uint8Array) =>
 const publicKey = (point: Uint8Array) =>
   createPublicKey({ key: Buffer.concat([SPKI, point]), format: 'der', type: 'spki' });
 
-export const x25519 = (secret: Uint8Array, point: Uint8Array): Buffer =>
+const x25519 = (secret: Uint8Array, point: Uint8Array): Buffer =>
   diffieHellman({ privateKey: privateKey(secret), publicKey: publicKey(point) });
 export const x25519Public = (secret: Uint8Array): Buffer =>
   createPublicKey(privateKey(secret)).export({ format: 'der', type: 'spki' }).subarray(-32);

@@ -14,7 +14,7 @@ import {
 } from './reference.ts';
 
 /** Recognisable bytes: SHA-512 of the name, repeated with a counter. */
-export function named(name: string, length: number): Buffer {
+function named(name: string, length: number): Buffer {
   const parts: Buffer[] = [];
   for (let i = 0; 64 * i < length; i++) parts.push(sha512(Buffer.from(`${name} ${i}`)));
   return Buffer.concat(parts).subarray(0, length);

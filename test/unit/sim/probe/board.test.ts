@@ -1,6 +1,9 @@
 // Probe and board together on one event queue: real chip model, virtual USB, a power cut in the middle of a transfer.
 import assert from 'node:assert/strict';
-import { Board, EventQueue, VirtualStlink, VirtualUsbDevice } from '../../../../sim/index.ts';
+import { Board } from '../../../../sim/board.ts';
+import { EventQueue } from '../../../../sim/event-queue.ts';
+import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
+import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';
 import { bytes, hex } from './probe-fixture.ts';
 
 /** movs r0,#0; adds r0,#1; b back to adds; at 0x08000100. */

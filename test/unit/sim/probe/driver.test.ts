@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { StlinkDriver } from '../../../../agent/probe/stlink/driver.ts';
 import { WebUsbTransport } from '../../../../agent/probe/stlink/webusb-transport.ts';
 import { DEBUG as DRIVER_DEBUG } from '../../../../agent/probe/stlink/constants.ts';
-import { Board, EventQueue, IDENTITIES, VirtualStlink, VirtualUsbDevice } from '../../../../sim/index.ts';
-import type { IdentityName } from '../../../../sim/index.ts';
+import { Board } from '../../../../sim/board.ts';
+import { EventQueue } from '../../../../sim/event-queue.ts';
+import { IDENTITIES, type IdentityName } from '../../../../sim/stlink/identity.ts';
+import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
+import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';
 import { DEBUG } from '../../../../sim/stlink/opcodes.ts';
 import { seededRandom } from '../../../fixtures/seeded.ts';
 

@@ -5,7 +5,7 @@ import type { Width } from '../../../../sim/bus.ts';
 import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
 import type { VirtualStlinkOptions } from '../../../../sim/stlink/virtual-stlink.ts';
 
-export const RAM_BASE = 0x20000000;
+const RAM_BASE = 0x20000000;
 const RAM_SIZE = 0x8000;
 /** Reads and writes of this page WAIT until `busyUntilNs`. */
 export const BUSY_PAGE = 0x20007000;
