@@ -1,7 +1,8 @@
 // Edge: a Link (shared/ports.ts) over a browser's WebSocket (WHATWG WebSockets Standard), the client end only. Spec:
 // docs/protocol.md §1. What a browser does not give: it answers the relay's pings unseen and sends none, so a
 // way that died in silence is noticed by the relay and the system only; it does not stop reading, so what comes
-// while paused is kept here.
+// while paused is kept here. Nothing in this tree dials with it: the relay here refuses every browser (protocol.md §1),
+// so a page needs a relay that lets its origin in.
 import { fail } from '../../errors/errors.ts';
 import { CLOSE, closeWith } from '../../link/close.ts';
 import { LINK, RECONNECT } from '../../link/limits.ts';

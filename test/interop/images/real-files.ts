@@ -9,7 +9,7 @@ interface Package {
 }
 
 /** By name. */
-const PACKAGES = {
+export const PACKAGES = {
   'arduino-core-avr': { from: 'Debian', version: '1.8.7+dfsg-1~deb12u1', licence: 'LGPL-2.1+, GPL-2+' },
   'arduino-mighty-1284p': { from: 'Debian', version: '1-5', licence: 'GPL-3+' },
   mcu8051ide: { from: 'Debian', version: '1.4.9-2', licence: 'GPL-2+' },

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { readImage } from '../../../controller/image/image.ts';
 import { endOf } from '../../../controller/image/segments.ts';
 import { textImage } from './dialects.ts';
-import { REAL_FILES, type RealFile } from './real-files.ts';
+import { PACKAGES, REAL_FILES, type RealFile } from './real-files.ts';
 
 const HERE = new URL('.', import.meta.url).pathname;
 const { values } = parseArgs({
@@ -136,7 +136,12 @@ function realFiles(folder: string): Given[] {
     const { format, source, path, from, end, runs, bytes, sha256 } = file;
     const at = join(folder, source, path);
     if (!existsSync(at)) throw new Error(`${at} is not there; README.md says how to get it`);
-    return { name: `${source} ${path}`, format, path: at, wanted: { from, end, runs, bytes, sha256 } };
+    return {
+      name: `${source} ${PACKAGES[source].version} ${path}`,
+      format,
+      path: at,
+      wanted: { from, end, runs, bytes, sha256 },
+    };
   });
 }
 
