@@ -6,6 +6,7 @@ import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import { asBlindflashError, fail, isErrorCode, mayTell, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk, Verify } from '../../shared/crypto/keys.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
+import { decodePlan } from '../../shared/plan/plan.ts';
 import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
@@ -304,7 +305,7 @@ class AgentSession {
     throw fail('BF-TUNNEL-ORDER', 'a second job in one tunnel');
   }
 
-  #bye(message: MessageOf<'BYE'>): Ending {
+  async #bye(message: MessageOf<'BYE'>): Promise<Ending> {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
     const { memory, verify } = this.#options;
     // A job that an earlier process of this agent served may end in this one; what nobody agreed to cannot be done.
@@ -314,6 +315,11 @@ class AgentSession {
     const { reached, job } = this.#work;
     const end = { consent: memory.consent, customer: message.customer, reached, begun: job !== undefined, verify };
     const receipt = acceptEnd(end);
+    // The vendor's word is not enough for a lock: the customer may hand the board on because of it.
+    const { lock } = decodePlan(memory.consent.plan);
+    if (lock !== 'none' && (await this.#target.readRdpLevel()) === 0) {
+      throw fail('BF-JOB-NOT-LOCKED', 'OPTCR reads level 0');
+    }
     return receipt === undefined ? { result: 'done' } : { result: 'done', receipt };
   }
 

@@ -59,7 +59,7 @@ function requireThisJob(receipt: CustomerReceipt, plan: Plan, { plan: bytes, uid
 }
 
 function fitsKind(outcome: Outcome, { kind, lock }: Plan): boolean {
-  return outcome === KINDS[kind].outcome || (outcome === 'lock programmed' && KINDS[kind].boots && lock !== 'none');
+  return outcome === (KINDS[kind].boots && lock !== 'none' ? 'lock programmed' : KINDS[kind].outcome);
 }
 
 function requireState(outcome: Outcome, { reached, begun }: JobEnd): void {

@@ -196,6 +196,11 @@ export class TargetSession {
     return (flags & RCC_PORRSTF) !== 0;
   }
 
+  /** The RDP level that OPTCR reads now: of a lock that was programmed at once, before it takes effect. */
+  async readRdpLevel(): Promise<0 | 1 | 2> {
+    return rdpLevel(await withRetry(this.#options, () => this.probe.readWord(CHIP.FLASH_OPTCR)));
+  }
+
   /**
    * Debug settings as found, then the final state. While a stub may still run its cycle counter stays on: a reset that
    * fails must not leave a stub behind whose delays never end. @throws the first trouble met; everything was tried.

@@ -29,6 +29,22 @@ describe('agent session, guards', function () {
       });
     }
 
+    for (const [outcome, code] of [
+      ['written', 'BF-JOB-RECEIPT'],
+      ['lock programmed', 'BF-JOB-NOT-LOCKED'],
+    ] as const) {
+      it(`is none when a planned lock was not set, though the receipt says “${outcome}”`, async () => {
+        const { fixture, peer, vendor } = fixtureWithVendor(smallPlan({ lock: 'level 1' }));
+        const end = await fixture.play(async () => {
+          await vendor.begin();
+          await vendor.write(imageOf(8192));
+          await vendor.ask({ name: 'END' });
+          peer.bye(vendor.receipt({ outcome, lock: { asked: true, optcr: 0x0fff55ed } }));
+        });
+        assert.deepEqual([end.result, end.error?.code], ['failed', code]);
+      });
+    }
+
     it('is none with a receipt that was altered, or without one', async () => {
       for (const spoil of ['altered', 'missing'] as const) {
         const { fixture, peer, vendor } = fixtureWithVendor(smallPlan());
