@@ -351,9 +351,13 @@ class AgentSession {
       }
       await this.#target.finish(finalState);
       if (finalState !== 'none') this.#options.memory.noteStubGone();
-      return this.#optionWork.board === 'untouched' ? boardAfter(facts, finalState, done) : this.#optionWork.board;
+      if (this.#optionWork.board !== 'untouched') return this.#optionWork.board;
+      const left = boardAfter(facts, finalState, done);
+      return left === 'running' && this.#target.bootSource === 'system memory' ? 'in ROM' : left;
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
+      const now = boardNow(facts);
+      if (now === 'incomplete' || now === 'erased') return now;
       return facts.stubLoaded ? 'waiting' : 'unknown';
     }
   }

@@ -41,9 +41,17 @@ export async function* examine(probe: Probe, { clock, log, connect, ask }: Docto
     await probe.open();
     yield good('probe', `${probe.info.kind}, serial ${probe.info.serial ?? 'unknown'}, ${probe.info.path}`);
     yield good('firmware', probe.info.firmware);
-    yield supply(await probe.readVoltage());
+    const volts = await probe.readVoltage();
+    const low = volts !== undefined && volts < LOWEST_SUPPLY_VOLTS ? volts : undefined;
+    if (low === undefined) yield supply(volts);
     yield good('speeds', `SWD at ${(await probe.listSpeeds()).join(', ')} kHz`);
-    yield* examineTarget(probe, { clock, log, connect, ask });
+    let told = low === undefined;
+    for await (const finding of examineTarget(probe, { clock, log, connect, ask })) {
+      // Only the chip itself can say whether a supply that is not measured is there.
+      if (!told && low !== undefined) yield finding.verdict === 'bad' ? supply(low) : notMeasured(low);
+      told = true;
+      yield finding;
+    }
   } catch (error) {
     yield bad('probe', error);
   } finally {
@@ -61,7 +69,7 @@ async function* examineTarget(probe: Probe, options: DoctorOptions): AsyncGenera
       const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
       yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
       yield protection(rdp, row, flashKiB ?? 0, identity);
-      yield how === 'running' ? core(foundHalted, foundLockedUp) : hardToReach(how);
+      yield how === 'running' ? core(foundHalted, foundLockedUp, rdp) : hardToReach(how);
     } finally {
       await restoreDebugState(probe, saved, how !== 'running');
     }
@@ -96,7 +104,17 @@ function supply(volts: number | undefined): Finding {
   return { what: 'supply', verdict: 'note', text, remedy, code: undefined };
 }
 
-function core(halted: boolean, lockedUp: boolean): Finding {
+function notMeasured(volts: number): Finding {
+  const text = `${volts.toFixed(2)} V, but the chip answers: the measuring pin of the probe (VTref) is not connected`;
+  const remedy = 'Connect VTref (VAPP) to the 3.3 V of the board: without it nobody sees a weak supply.';
+  return { what: 'supply', verdict: 'note', text, remedy, code: undefined };
+}
+
+function core(halted: boolean, lockedUp: boolean, rdp: 0 | 1 | 2): Finding {
+  if (lockedUp && rdp !== 0) {
+    const text = 'locked up: a read-protected chip stops its program when a probe looks at it';
+    return { what: 'core', verdict: 'note', text, remedy: 'Switch the board off and on.', code: undefined };
+  }
   if (!halted && !lockedUp) return good('core', 'running');
   const text = lockedUp ? 'locked up: there is no program it could run' : 'halted, by an earlier tool';
   const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';

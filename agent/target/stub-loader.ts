@@ -8,7 +8,7 @@ import { refusesSpeed, type Probe } from '../probe/probe.ts';
 import type { KnownStub } from './stubs.ts';
 import { encodeSave } from '../transport/mailbox/save-words.ts';
 import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './debug-state.ts';
-import { CortexM, SCS } from './cortex-m.ts';
+import { CORE_REGISTER, CortexM, SCS } from './cortex-m.ts';
 
 /**
  * Vector catches an earlier debugger may have left: with them a fault would stop the core instead of being reported.
@@ -36,12 +36,17 @@ export interface StubLoaderOptions {
   readonly keepSpeed?: boolean | undefined;
 }
 
+/** What the chip starts from, by where it stood before its first instruction. */
+export type BootSource = 'flash' | 'system memory';
+/** ST's loader (docs/reference/stm32f4.md §2.1). */
+const SYSTEM_MEMORY = { from: 0x1fff0000, to: 0x1fff7800 } as const;
+
 /**
  * Resets the chip into halt, puts the stub into RAM, proves that it arrived and lets it run. It is
  * not up when this resolves.
  * @throws BF-STUB-LOAD, BF-TARGET-NO-RESET, BF-TARGET-NO-HALT, or what probe and wire bring
  */
-export function loadStub(options: StubLoaderOptions): Promise<void> {
+export function loadStub(options: StubLoaderOptions): Promise<BootSource> {
   return new StubLoader(options).load();
 }
 
@@ -54,12 +59,14 @@ class StubLoader {
     this.#core = new CortexM(options.probe, { clock: options.clock, log: options.log });
   }
 
-  async load(): Promise<void> {
+  async load(): Promise<BootSource> {
     await this.#freezeWatchdogs();
     await this.#core.resetHalt();
+    const pc = await this.#options.probe.readCoreRegister(CORE_REGISTER.pc);
     await this.#placeImage();
     await this.#clearPage();
     await this.#enter();
+    return pc >= SYSTEM_MEMORY.from && pc < SYSTEM_MEMORY.to ? 'system memory' : 'flash';
   }
 
   async #freezeWatchdogs(): Promise<void> {

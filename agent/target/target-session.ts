@@ -20,7 +20,7 @@ import { MailboxTransport } from '../transport/mailbox/mailbox-transport.ts';
 import { decodeSave } from '../transport/mailbox/save-words.ts';
 import type { FoundStub, StubJob, Transport } from '../transport/port.ts';
 import { findStub, type StubInRam } from './find-stub.ts';
-import { loadStub } from './stub-loader.ts';
+import { loadStub, type BootSource } from './stub-loader.ts';
 
 /** Which board it is, as HELLO and sheet tell it. */
 export interface BoardIdentity {
@@ -84,6 +84,7 @@ export class TargetSession {
   #millivolts: number | null = null;
   #transport: MailboxTransport | undefined;
   #reached: Reached = 'running';
+  #bootSource: BootSource = 'flash';
   #phase: TargetPhase = 'new';
 
   constructor(options: TargetSessionOptions) {
@@ -109,6 +110,13 @@ export class TargetSession {
   /** How the chip was reached at `attach`: in all ways but the first its program stands still since. */
   get reached(): Reached {
     return this.#reached;
+  }
+
+  /**
+   * What the chip starts from after a reset, as seen when the stub was loaded; flash unless another source was seen.
+   */
+  get bootSource(): BootSource {
+    return this.#bootSource;
   }
 
   /** The way to the stub, once one was loaded or found. */
@@ -157,7 +165,7 @@ export class TargetSession {
     this.#go('startStub');
     const transport = new MailboxTransport({ probe, clock, log, stub });
     this.#transport = transport;
-    await loadStub({ probe, clock, log, stub, saved: this.#savedSettings(), tag, keepSpeed });
+    this.#bootSource = await loadStub({ probe, clock, log, stub, saved: this.#savedSettings(), tag, keepSpeed });
     await transport.untilUp(job);
     log.info({ version: stub.version }, 'stub is up');
     return transport;

@@ -85,7 +85,8 @@ export class TerminalCustomer implements Customer {
     this.#options.progress.stop();
     const record = { event: 'end', result, board, byVendor, code: error?.code, ...copyOf(receipt) } as const;
     const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
-    this.#tell(record, [ENDINGS[result], `Board: ${BOARD_STATES[board]}.`, ...locked].join('\n'));
+    const again = result === 'failed' && !byVendor && GOES_ON.includes(board) ? [GO_ON_TEXT] : [];
+    this.#tell(record, [ENDINGS[result], `Board: ${BOARD_STATES[board]}.`, ...locked, ...again].join('\n'));
   }
 
   #tell(record: EventOf<'agent'>, text: string): void {
@@ -107,6 +108,11 @@ function questionOf(code: string, kind: PlanKind, word: string): string {
 function copyOf(receipt: AgentOutcome['receipt']): { receipt?: string; signature?: string } {
   return receipt === undefined ? {} : { receipt: receipt.text, signature: receipt.signature };
 }
+
+/** Boards over which the job can be gone on with. */
+const GOES_ON: readonly AgentOutcome['board'][] = ['incomplete', 'waiting'];
+const GO_ON_TEXT =
+  'Leave the board powered, put right what is named below, and start `blindflash agent` again: it asks whether to go on.';
 
 const ENDINGS = {
   done: 'Done.',

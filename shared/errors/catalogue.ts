@@ -837,7 +837,8 @@ export const ERRORS = {
   },
   'BF-PROBE-UNPLUGGED': {
     sentence: 'The ST-LINK was unplugged.',
-    remedy: 'Plug it in again and leave it; the job can be continued.',
+    remedy: 'Plug it in again, leave it, and start the agent again: it goes on with the job.',
+    vendor: { remedy: 'The customer plugs it in again and starts the agent again; go on with --resume.' },
     part: 'probe',
     retry: 'never',
     endsJob: false,
@@ -1116,7 +1117,24 @@ export const ERRORS = {
   'BF-TARGET-BANK2-BOOT': {
     sentence:
       'The option byte BFB2 is set: the chip starts from flash bank 2, so another program than the image would run.',
-    remedy: 'Clear BFB2 with a programmer of your own, switch the board off and on, and start again.',
+    remedy: 'Tell the vendor: his `blindflash unlock` clears it, and erases nothing on a chip that is not locked.',
+    vendor: {
+      remedy: '`blindflash unlock` clears it, and erases nothing on a chip that is not locked. Then repeat the job.',
+    },
+    acts: 'anybody',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-TARGET-DUAL-BANK': {
+    sentence:
+      'This chip of 1 MB is divided into two banks (option bit DB1M), in which the sectors are others than planned.',
+    remedy: 'Tell the vendor: his `blindflash unlock` sets one bank, and erases nothing on a chip that is not locked.',
+    vendor: {
+      remedy:
+        '`blindflash unlock` sets one bank, and erases nothing on a chip that is not locked. Then repeat the job.',
+    },
+    acts: 'anybody',
     part: 'target',
     retry: 'never',
     endsJob: true,

@@ -7,12 +7,14 @@ import { fail } from '../errors/errors.ts';
 import { KINDS } from './kinds.ts';
 import type { Plan } from './plan.ts';
 
+/** The parts whose flash DB1M divides into two banks, with other sectors (RM0090 §3.4, table 9). */
+const DUAL_BANK_KIB = 1024;
 /** Where nWRP lies in both words. */
 const NWRP_FIELD = 0x0fff0000;
 
 /**
  * Refuses a plan that would erase, program or read what is protected, or whose sectors BFB2 puts elsewhere.
- * @throws BF-TARGET-BANK2-BOOT, BF-TARGET-PCROP, BF-TARGET-WRITE-PROTECTED
+ * @throws BF-TARGET-BANK2-BOOT, BF-TARGET-DUAL-BANK, BF-TARGET-PCROP, BF-TARGET-WRITE-PROTECTED
  */
 export function requireUnprotected(plan: Plan, chip: Chip, words: OptionWords): void {
   if (changesProtection(plan) && sectorProtection(chip, plan.flashKiB, words).how === 'code') {
@@ -21,6 +23,9 @@ export function requireUnprotected(plan: Plan, chip: Chip, words: OptionWords): 
   if (!KINDS[plan.kind].stub) return;
   if (KINDS[plan.kind].writes && chip.banks === 2 && (words.optcr & OPTCR.bank2Boot) !== 0) {
     throw fail('BF-TARGET-BANK2-BOOT', `OPTCR 0x${words.optcr.toString(16)}`);
+  }
+  if (chip.banks === 2 && plan.flashKiB === DUAL_BANK_KIB && (words.optcr & OPTCR.dualBank) !== 0) {
+    throw fail('BF-TARGET-DUAL-BANK', `OPTCR 0x${words.optcr.toString(16)}`);
   }
   const { how, sectors } = protectedSectors(plan, chip, words);
   if (sectors.length === 0) return;

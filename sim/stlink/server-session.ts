@@ -69,7 +69,11 @@ export class ServerSession {
     const { probe } = this.#server;
     if (index !== 0) return withBody(SERVER_STATUS.badParameter, size);
     if (size < INFO_SIZE) return withBody(SERVER_STATUS.badBufferSize, size);
-    return withBody(SERVER_STATUS.ok, size, deviceInfo(DEVICE_ID, probe.identity, probe.serial));
+    return withBody(
+      SERVER_STATUS.ok,
+      size,
+      deviceInfo(DEVICE_ID, probe.identity, probe.serial, this.#server.connections.size > 0),
+    );
   }
 
   #open(device: number): Uint8Array {

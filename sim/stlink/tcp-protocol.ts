@@ -151,11 +151,12 @@ export function withBody(status: number, size: number, body: Uint8Array = new Ui
  * The 41 bytes that describe a probe: id, serial[32], VID, PID, in use. The last tells of programs that hold it past
  * this server (ST's STLinkUSBDriver.h), of which there are none: its own clients share it.
  */
-export function deviceInfo(id: number, identity: ProbeIdentity, serial: string): Uint8Array {
+export function deviceInfo(id: number, identity: ProbeIdentity, serial: string, used: boolean): Uint8Array {
   const bytes = new Uint8Array(INFO_SIZE);
   putU32(bytes, 0, id);
   for (let i = 0; i < Math.min(serial.length, SERIAL_SIZE - 1); i++) bytes[4 + i] = serial.charCodeAt(i);
   putU16(bytes, 36, identity.vendorId);
   putU16(bytes, 38, identity.productId);
+  bytes[40] = used ? 1 : 0;
   return bytes;
 }

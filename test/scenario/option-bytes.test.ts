@@ -54,13 +54,13 @@ describe('unlock', function () {
 
   for (const [what, optcr, board] of [
     ['a board we locked', 0x0fff55ec, {}],
-    ['one with the level in force at once', 0x0fff55ec, { switches: { rdpInForce: 'at once' } }],
+    ['one with the level in force at once', 0x0fff55ec, { switches: { rdpInForce: 'at-once' } }],
     ['one whose identity reads zero', 0x0fff55ec, { switches: { identityAtL1: 'zero' } }],
     ['one with write-protected sectors', 0x0ffc55ec, {}],
     ['one whose option write was cut off', 0xcffffffc, {}],
   ] as const) {
     it(`${what}: everything is erased, and the power cycle is asked for and seen`, async () => {
-      const product = desk(optcr, board as BoardOptions);
+      const product = desk(optcr, board);
       const outcome = await run(product, unlock(product));
       done(outcome);
       assert.ok(erased(product));

@@ -40,6 +40,8 @@ export interface TcpTransportOptions {
 }
 
 const HOUSEKEEPING_MS = 3000;
+/** How long a server may take to notice that a connection is gone; milliseconds, chosen. */
+const OWN_TRACE_MS = 500;
 /** ST's server of API 1 crashes above 1428 bytes; every client uses this (docs/reference/stlink.md §2.4). */
 const BLOCK_OF_API_1 = 1024;
 
@@ -125,7 +127,7 @@ export class TcpTransport implements StlinkTransport {
     try {
       const api = await this.#ask(serverVersion(), HOUSEKEEPING_MS);
       this.#block = api < 2 ? BLOCK_OF_API_1 : BLOCK.words;
-      this.#device = await this.#choose();
+      this.#device = await this.#chooseFree();
       const connectId = await this.#ask(openDevice(this.#device.id), HOUSEKEEPING_MS);
       this.#session = { channel, connectId };
     } catch (error) {
@@ -141,6 +143,20 @@ export class TcpTransport implements StlinkTransport {
     channel.onClose = (reason) => {
       if (this.#channel === channel) this.#breakOff(fail('BF-PROBE-SERVER', `connection closed: ${reason}`));
     };
+  }
+
+  /**
+   * The probe, unless another program has it: two would talk into one another's commands. A connection of our own that was
+   * just broken off may still be counted.
+   */
+  async #chooseFree(): Promise<ServerDevice> {
+    const end = this.#options.clock.now() + OWN_TRACE_MS;
+    for (;;) {
+      const device = await this.#choose();
+      if (!device.used) return device;
+      if (this.#options.clock.now() >= end) throw fail('BF-PROBE-BUSY', `on ${this.#options.path}`);
+      await pause(this.#options.clock, OWN_TRACE_MS / 5);
+    }
   }
 
   async #choose(): Promise<ServerDevice> {

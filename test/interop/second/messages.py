@@ -14,7 +14,8 @@ FROM_AGENT = {ACK, HELLO, CONSENT, SEALED1, SEALED3, REPLY, CREDIT, PROGRESS, PR
               OPTIONS}
 FROM_CONTROLLER = {ACK, JOB, SEALED2, FRAME, RESTART, BYE}
 
-BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "locked", "running",
+BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "locked", "in ROM",
+          "running",
           "unknown")
 MOST_JSON = 4096
 LEAST_BOX, MOST_BOX = 16, 4064
