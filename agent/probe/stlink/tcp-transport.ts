@@ -146,8 +146,8 @@ export class TcpTransport implements StlinkTransport {
   }
 
   /**
-   * The probe, unless another program has it: two would talk into one another's commands. A connection of our own that was
-   * just broken off may still be counted.
+   * The probe, unless another program has it: two would talk into one another's commands. A connection of our own that
+   * was just broken off may still be counted.
    */
   async #chooseFree(): Promise<ServerDevice> {
     const end = this.#options.clock.now() + OWN_TRACE_MS;

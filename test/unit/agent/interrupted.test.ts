@@ -66,7 +66,7 @@ describe('agent session, interrupted', function () {
         const { problem } = await peer.expect('PROBLEM');
         assert.deepEqual([problem.code, problem.board], ['BF-PROBE-UNPLUGGED', 'incomplete']);
       });
-      assert.deepEqual([outcome.error?.code, outcome.board], ['BF-PROBE-UNPLUGGED', 'waiting']);
+      assert.deepEqual([outcome.error?.code, outcome.board], ['BF-PROBE-UNPLUGGED', 'incomplete']);
       assert.notEqual(fixture.memory.secrets.length, 0);
       assert.equal(fixture.memory.stubLoaded, true);
     });

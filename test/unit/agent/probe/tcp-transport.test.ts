@@ -119,6 +119,25 @@ describe('stlink-server client', () => {
     });
   }
 
+  it('leaves a probe alone that another program has; a trace of its own it waits for', async () => {
+    const used = opening().map((reply, index) => (index === 3 ? info(7, SERIAL, '48 37', '01') : reply));
+    const round = [used[1]!, used[2]!, used[3]!];
+    const clock = new ManualClock(0);
+    const server = new FakeServer([used[0]!, ...Array.from({ length: 8 }, () => round).flat()], 1000);
+    const transport = new TcpTransport({ clock, path: 'tcp:127.0.0.1:7184', connect: server.connect });
+    const opening1 = transport.open();
+    const refused = assert.rejects(opening1, { code: 'BF-PROBE-BUSY' });
+    await clock.advance(1000);
+    await refused;
+    assert.ok(!server.said.some((said) => said.startsWith('03')), 'it was never opened');
+    const own = new FakeServer([used[0]!, ...round, ...opening().slice(1)], 1000);
+    const again = new TcpTransport({ clock, path: 'tcp:127.0.0.1:7184', connect: own.connect });
+    const reopened = again.open();
+    await clock.advance(200);
+    await reopened;
+    assert.equal(again.identity.serial, SERIAL);
+  });
+
   it('asks a busy server again, one millisecond later, then two', async () => {
     const { server, clock, transport } = await opened();
     const busy = '04 20 00 00 00 00';

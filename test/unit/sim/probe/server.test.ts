@@ -120,7 +120,7 @@ describe('stlink-server face', () => {
     const [first, second] = [new ServerSession(shared), new ServerSession(shared)];
     await talk(first, `03000000 ${id}`);
     await talk(second, `03000000 ${id}`);
-    assert.equal((await talk(second, '0200000029000000')).slice(-2), '00', 'a client does not lock out others');
+    assert.equal((await talk(second, '0200000029000000')).slice(-2), '01', 'told as used, but not locked out');
     assert.equal((await talk(second, usb('01000000', 'f1', '01', '06000000'))).slice(0, 5), '02 10');
     assert.equal((await talk(second, usb('02000000', 'f1', '01', '06000000'))).slice(0, 5), '01 00');
     first.end();
