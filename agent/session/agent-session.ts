@@ -353,7 +353,7 @@ class AgentSession {
       if (finalState !== 'none') this.#options.memory.noteStubGone();
       if (this.#optionWork.board !== 'untouched') return this.#optionWork.board;
       const left = boardAfter(facts, finalState, done);
-      return left === 'running' && this.#target.bootSource === 'system memory' ? 'in ROM' : left;
+      return left === 'running' && this.#target.bootSource === 'system memory' ? 'rom' : left;
     } catch (error) {
       this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
       const now = boardNow(facts);

@@ -57,7 +57,7 @@ describe('what a job says of a board', function () {
     const product = new ProductFixture({ board: { boot: 'system' } });
     const outcome = await product.flash(tinyImage());
     assert.equal(outcome.error, undefined);
-    assert.equal(outcome.agent.board, 'in ROM');
+    assert.equal(outcome.agent.board, 'rom');
   });
 
   it('an image that sleeps or takes the debug pins does not make the job fail, nor the stub wait', async () => {

@@ -14,7 +14,7 @@ FROM_AGENT = {ACK, HELLO, CONSENT, SEALED1, SEALED3, REPLY, CREDIT, PROGRESS, PR
               OPTIONS}
 FROM_CONTROLLER = {ACK, JOB, SEALED2, FRAME, RESTART, BYE}
 
-BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "locked", "in ROM",
+BOARDS = ("untouched", "incomplete", "erased", "written", "waiting", "locked", "rom",
           "running",
           "unknown")
 MOST_JSON = 4096
