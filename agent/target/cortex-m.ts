@@ -106,6 +106,11 @@ export class CortexM {
   }
 
   /** Only while halted. */
+  readRegister(name: CoreRegister): Promise<number> {
+    return this.#probe.readCoreRegister(CORE_REGISTER[name]);
+  }
+
+  /** Only while halted. */
   writeRegister(name: CoreRegister, value: number): Promise<void> {
     return this.#probe.writeCoreRegister(CORE_REGISTER[name], value);
   }

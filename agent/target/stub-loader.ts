@@ -8,7 +8,7 @@ import { refusesSpeed, type Probe } from '../probe/probe.ts';
 import type { KnownStub } from './stubs.ts';
 import { encodeSave } from '../transport/mailbox/save-words.ts';
 import { CHIP, FREEZE_WATCHDOGS, type SavedDebugState } from './debug-state.ts';
-import { CORE_REGISTER, CortexM, SCS } from './cortex-m.ts';
+import { CortexM, SCS } from './cortex-m.ts';
 
 /**
  * Vector catches an earlier debugger may have left: with them a fault would stop the core instead of being reported.
@@ -62,7 +62,7 @@ class StubLoader {
   async load(): Promise<BootSource> {
     await this.#freezeWatchdogs();
     await this.#core.resetHalt();
-    const pc = await this.#options.probe.readCoreRegister(CORE_REGISTER.pc);
+    const pc = await this.#core.readRegister('pc');
     await this.#placeImage();
     await this.#clearPage();
     await this.#enter();
