@@ -129,7 +129,6 @@ export const ROWS: readonly Row[] = [
     network: network(150),
     virgin: true,
     detail: true,
-    quick: true,
     checks: all(virginFlashing, virginWhole, trips),
   },
   { name: 'V2-1, 256 KB, 1 ms RTT', kiB: 256, probe: 'v2-1', network: network(1), plot: true, checks: normal },
