@@ -3,11 +3,11 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import {
   findChip,
+  knownChip,
   sectorNumber,
   OPTCR,
   sectorProtection,
   sectorRuns,
-  type Chip,
   type Sector,
   type SectorProtection,
 } from '../../shared/chips/index.ts';
@@ -196,7 +196,7 @@ function stepLines(input: SheetInput): string[][] {
 
 /** Both option writes of a job that lifts: what is lifted, and whether it comes back. */
 function liftStep({ plan, board }: SheetInput): string[] {
-  const { sectors } = protectedSectors(plan, chipOf(plan), board);
+  const { sectors } = protectedSectors(plan, knownChip(plan.devId), board);
   if (!plan.flags.includes('lift write protection') || sectors.length === 0) return [];
   const back = plan.flags.includes('keep lifted') ? 'It stays lifted.' : 'At the end it is put back.';
   return [
@@ -235,7 +235,7 @@ function ramStep({ plan, stubHash }: SheetInput): string[] {
 
 function eraseStep(plan: Plan): string[] {
   if (plan.sectors.length === 0) return [];
-  const sectors = plan.sectors.map((index) => sectorNumber(chipOf(plan), index, plan.flashKiB));
+  const sectors = plan.sectors.map((index) => sectorNumber(knownChip(plan.devId), index, plan.flashKiB));
   const total = sectors.reduce((sum, sector) => sum + sector.bytes, 0);
   return [
     `Erase ${count(sectors.length, 'sector')}, ${total / 1024} KiB; what is in them is lost:`,
@@ -309,10 +309,6 @@ function protectionOf(board: BoardIdentity): SectorProtection {
   return chip === undefined || board.rdp !== 0
     ? { how: 'write', sectors: [] }
     : sectorProtection(chip, board.flashKiB, board);
-}
-
-function chipOf(plan: Plan): Chip {
-  return findChip(plan.devId) as Chip;
 }
 
 function spanText(address: number, bytes: number): string {

@@ -2,9 +2,8 @@
 // its key D, and which session an answer is for (docs/protocol.md §8). All else in it is between those two.
 import { copyOf, equalBytes, isZero } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { decodeSessionChoice, decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { decodeSessionChoice, decodeStubFacts, STUB_MAJOR, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { OfferedHandshake } from '../transport/port.ts';
-import { STUB_MAJOR } from '../target/stubs.ts';
 
 /** Both handshake messages begin with an ephemeral key and a nonce, 32 bytes each. */
 const PAYLOAD_AT = 64;

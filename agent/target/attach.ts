@@ -1,7 +1,7 @@
 // Attaching to the target without disturbing it: read who it is without stopping it, remember its debug settings, put
 // them back. Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md
 // §4, §5; docs/product.md §2; docs/protocol.md §9.
-import { findChip, type Chip } from '../../shared/chips/index.ts';
+import { findChip, protectionLevel, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import type { MemoryAccess } from '../probe/adi/memory-access.ts';
@@ -13,8 +13,6 @@ import { CortexM, SCS } from './cortex-m.ts';
 
 const CORTEX_M4_PART = 0x410fc240;
 const CPUID_WITHOUT_REVISION = 0xff0ffff0;
-const RDP_LEVEL_0 = 0xaa;
-const RDP_LEVEL_2 = 0xcc;
 /** Everything about the target that can be known without stopping it. Numbers are unsigned 32-bit as read. */
 export interface TargetIdentity {
   readonly dpidr: number;
@@ -65,13 +63,6 @@ export async function attach(probe: Probe, options: AttachOptions): Promise<Atta
   return { identity, saved, how };
 }
 
-/** RDP level of an OPTCR value: AA is level 0, CC level 2, anything else level 1 (docs/reference/stm32f4.md §4). */
-export function rdpLevel(optcr: number): 0 | 1 | 2 {
-  const rdp = (optcr >>> 8) & 0xff;
-  if (rdp === RDP_LEVEL_0) return 0;
-  return rdp === RDP_LEVEL_2 ? 2 : 1;
-}
-
 async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const dpidr = await probe.readDpIdr();
   const apIdr = await probe.readAp(MEM_AP, AP.IDR);
@@ -86,7 +77,7 @@ async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const { halted, lockedUp } = await core.status();
   const optcr = await probe.readWord(CHIP.FLASH_OPTCR);
   const optcr1 = row.banks === 2 ? await probe.readWord(CHIP.FLASH_OPTCR1) : 0;
-  const rdp = rdpLevel(optcr);
+  const rdp = protectionLevel(optcr);
   if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hex(optcr)}`);
   const open = rdp === 0 ? await readOpenIdentity(probe, row) : { uid: undefined, flashKiB: undefined };
   const chip = { dpidr, apIdr, cpuid, idcode, deviceId, revisionId: idcode >>> 16, optcr, optcr1, rdp };

@@ -4,10 +4,8 @@ import { copyOf, Reader, toHex } from '../../shared/codec/bytes.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { STUB_MAJOR } from '../../shared/sealed/payloads.ts';
 import { findLayout, HEADER, type Layout } from '../../shared/mailbox/layout.ts';
-
-/** The one major version of stubs this agent speaks with (docs/protocol.md §12). */
-export const STUB_MAJOR = 2;
 
 /** A stub that may be run. */
 export interface KnownStub {

@@ -9,10 +9,10 @@ import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { readOptionBytes, writeOptionBytes } from './option-bytes.ts';
-import { requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
+import { protectionLevel, requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
 import { reach, type ConnectMode, type Reached, type ReachOptions } from './reach.ts';
 import type { StubRegistry } from './stubs.ts';
-import { attach, rdpLevel, type TargetIdentity } from './attach.ts';
+import { attach, type TargetIdentity } from './attach.ts';
 import { CHIP, restoreDebugState, type SavedDebugState } from './debug-state.ts';
 import { CortexM, SCS } from './cortex-m.ts';
 import { withRetry } from '../probe/with-retry.ts';
@@ -206,7 +206,7 @@ export class TargetSession {
 
   /** The RDP level that OPTCR reads now: of a lock that was programmed at once, before it takes effect. */
   async readRdpLevel(): Promise<0 | 1 | 2> {
-    return rdpLevel(await withRetry(this.#options, () => this.probe.readWord(CHIP.FLASH_OPTCR)));
+    return protectionLevel(await withRetry(this.#options, () => this.probe.readWord(CHIP.FLASH_OPTCR)));
   }
 
   /**
@@ -275,7 +275,7 @@ export class TargetSession {
       flashKiB: facts.flashKiB,
       optcr: facts.optcr,
       optcr1: facts.optcr1,
-      rdp: rdpLevel(facts.optcr),
+      rdp: protectionLevel(facts.optcr),
     };
     return found;
   }

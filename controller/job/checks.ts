@@ -1,13 +1,19 @@
 // What the controller checks before it believes that the right board is at the other end: of the agent's HELLO, and of
 // what the stub itself read (docs/protocol.md §6, §8).
 import { toHex } from '../../shared/codec/bytes.ts';
-import { isCutWrite, requireChip as requireChipRow, type Chip, type OptionWords } from '../../shared/chips/index.ts';
+import {
+  isCutWrite,
+  protectionLevel,
+  requireChip as requireChipRow,
+  type Chip,
+  type OptionWords,
+} from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { modeRow } from '../../shared/plan/modes.ts';
-import { KEY_KINDS, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { KEY_KINDS, STUB_MAJOR, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
 /** Kinds that put a stub on the chip; the others do without. */
@@ -49,9 +55,6 @@ function requireOpen(level: 0 | 1 | 2, { devId }: Plan, words: OptionWords): voi
   throw fail(cut ? 'BF-TARGET-OPTIONS-CUT' : RDP_REFUSALS[level], `OPTCR 0x${words.optcr.toString(16)}`);
 }
 
-/** Stubs of this major version are spoken to. */
-const STUB_MAJOR = 2;
-
 /**
  * What the stub says it read on its chip; authentic once the handshake is confirmed.
  * @param uid of the job's first unit @param hello what the agent said of the same chip
@@ -85,12 +88,6 @@ function requireSameChip(facts: StubFacts, told: Hello['target']): void {
   require('DEV_ID', told.devId.toString(16), (facts.idcode & 0xfff).toString(16));
   require('the UID', told.uid, toHex(facts.uid));
   require('a flash size of', String(told.flashKiB), String(facts.flashKiB));
-}
-
-/** OPTCR bits 15:8: AA level 0, CC level 2, anything else level 1 (RM0090 §3.9.10, "RDP"). */
-export function protectionLevel(optcr: number): 0 | 1 | 2 {
-  const code = (optcr >>> 8) & 0xff;
-  return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
 }
 
 function requireChip(plan: Plan, devId: number, flashKiB: number): void {

@@ -11,8 +11,7 @@ import type { SealedSessionManager } from './sealed-session-manager.ts';
 import { doWork, type QuestionBudget, type WorkOptions } from './work.ts';
 import { jobId } from './job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
-import { findChip, type Chip } from '../../shared/chips/index.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import { knownChip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 
 /** The parts of a job that its work goes through. */
@@ -55,7 +54,7 @@ export class JobWork {
     return {
       session,
       plan,
-      chip: chipOf(plan.devId),
+      chip: knownChip(plan.devId),
       image,
       trustBlank,
       sectorsOnRecord: recorder.record.acknowledged,
@@ -94,10 +93,4 @@ export class JobWork {
   #emit(event: JobEvent): void {
     this.#options.callbacks.onEvent?.(event);
   }
-}
-
-function chipOf(devId: number): Chip {
-  const chip = findChip(devId);
-  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
-  return chip;
 }

@@ -20,12 +20,11 @@ import {
 } from '../plan/steps.ts';
 import { describeDifference, placeQuestions } from './difference.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
+import { protectionLevel, sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { JobEvent } from './ports.ts';
-import { protectionLevel } from './checks.ts';
 import type { ChipTimes } from '../../shared/sealed/messages.ts';
 import { eraseAll, Erasures, requireSector } from './erasures.ts';
 import type { SealedSession } from './sealed-session.ts';

@@ -12,7 +12,7 @@ import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
 import { vendorOf, type VendorKeys } from '../store/keys.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import { findChip, type Chip } from '../../shared/chips/index.ts';
+import { knownChip, type Chip } from '../../shared/chips/index.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
@@ -206,7 +206,7 @@ export class JobService {
       keys,
       record,
       image: request.image,
-      allowedStubs: trustedStubs(chipOf(record)),
+      allowedStubs: trustedStubs(knownChip(planOf(record).devId)),
       delta: request.delta === true,
       where: request.where === true,
       planFor: request.fixedSize ? undefined : (flashKiB) => planAgain(record, request.plan, flashKiB),
@@ -289,13 +289,6 @@ class ActiveJob {
   tell(event: JobEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function chipOf(record: JobRecord): Chip {
-  const { devId } = planOf(record);
-  const chip = findChip(devId);
-  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
-  return chip;
 }
 
 /** Its receipt must not say that a code was asked for when part of the image left without. @throws BF-USAGE */

@@ -1,21 +1,16 @@
 // Who may come in: CHALLENGE out, PRESENT in, one verdict. Pure, and shut when in doubt. Spec: docs/protocol.md §2.
+import type { Verify } from '../../shared/crypto/keys.ts';
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { closeFor, type CloseName } from '../../shared/link/close.ts';
 import { decodeLinkMessage, isRelayName } from '../../shared/link/link-message.ts';
-import {
-  decodeTicket,
-  verifyPresent,
-  verifyTicket,
-  type Ticket,
-  type VerifySignature,
-} from '../../shared/link/ticket.ts';
+import { decodeTicket, verifyPresent, verifyTicket, type Ticket } from '../../shared/link/ticket.ts';
 import type { FindTenant, Tenant } from './tenants.ts';
 
 export interface AdmissionRules {
   /** This relay's name; a ticket must carry it. */
   readonly relayName: string;
   readonly findTenant: FindTenant;
-  readonly verify: VerifySignature;
+  readonly verify: Verify;
   /** Calendar time, milliseconds since 1970. */
   readonly wall: () => number;
 }

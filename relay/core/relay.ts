@@ -5,7 +5,8 @@ import { toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { closeWith, type CloseName } from '../../shared/link/close.ts';
 import { ADMISSION, RELAY } from '../../shared/link/limits.ts';
-import type { Ticket, VerifySignature } from '../../shared/link/ticket.ts';
+import type { Verify } from '../../shared/crypto/keys.ts';
+import type { Ticket } from '../../shared/link/ticket.ts';
 import type { Control } from '../control/control.ts';
 import type { Answer, Neighbours } from '../neighbours/neighbours.ts';
 import { noNeighbours } from '../neighbours/none.ts';
@@ -18,7 +19,7 @@ export interface RelayOptions {
   /** The host clients dial (`relayNameOf`); tickets and the CHALLENGE carry it. */
   readonly name: string;
   readonly control: Control;
-  readonly verify: VerifySignature;
+  readonly verify: Verify;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

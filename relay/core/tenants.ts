@@ -1,5 +1,6 @@
 // The tenants a relay knows: Ed25519 public keys with a name and limits. Spec: docs/protocol.md §2.
 // The file is JSON: [{"name": "acme", "key": "<hex or base64url>", "maxLinks": 20, "capKiB": 65536}, …]
+import { parseJson } from '../../shared/codec/json.ts';
 import { z } from 'zod';
 import { fromBase64url, fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -54,13 +55,7 @@ export function parseTenants(text: string, isWeakKey: (key: Uint8Array) => boole
 export const everyTenant: FindTenant = () => ({ name: 'anybody', ...NO_LIMIT });
 
 function parseRows(text: string): z.infer<typeof file> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw fail('BF-RELAY-CONFIG', 'the tenants file is not JSON', error);
-  }
-  const parsed = file.safeParse(json);
+  const parsed = file.safeParse(parseJson(text, 'BF-RELAY-CONFIG', 'the tenants file'));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw fail('BF-RELAY-CONFIG', `tenants file, at ${issue?.path.join('.') || 'the top'}: ${issue?.message}`);

@@ -15,6 +15,13 @@ export function findChip(devId: number): Chip | undefined {
   return CHIPS.find((chip) => chip.devId === devId);
 }
 
+/** The row of a DEV_ID. Throws BF-TARGET-WRONG-CHIP for one this version does not know. */
+export function knownChip(devId: number): Chip {
+  const chip = findChip(devId);
+  if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', `DEV_ID 0x${devId.toString(16)}`);
+  return chip;
+}
+
 /** The row of a DEV_ID that has a stub. Throws BF-TARGET-WRONG-CHIP for all others. */
 export function requireChip(devId: number): Chip & { readonly stub: string } {
   const chip = findChip(devId);

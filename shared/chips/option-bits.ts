@@ -59,6 +59,12 @@ export function unlockedValue(chip: Chip, flashKiB: number): OptionWords {
   return { optcr: (optcr | RDP_OPEN) >>> 0, optcr1 };
 }
 
+/** The read protection level: RDP is AA for level 0, CC for level 2, anything else level 1 (RM0090 §3.9.10). */
+export function protectionLevel(optcr: number): 0 | 1 | 2 {
+  const code = (optcr & OPTCR.readProtection) >>> 8;
+  return code === 0xaa ? 0 : code === 0xcc ? 2 : 1;
+}
+
 /** True if every bit of `part` is in `whole`. */
 export function isWithin(part: OptionWords, whole: OptionWords): boolean {
   return (part.optcr & ~whole.optcr) === 0 && (part.optcr1 & ~whole.optcr1) === 0;

@@ -65,7 +65,10 @@ export function signBytes<P extends SigningPurpose>(secretKey: SigningSecret<P>,
   return nacl.sign.detached(message, secretKey);
 }
 
-/** Checks an Ed25519 signature. An edge gives the one of node:crypto, which refuses S ≥ L (tweetnacl does not). */
+/**
+ * Checks a detached Ed25519 signature by a raw 32-byte key; false for anything malformed. An edge gives the one of
+ * node:crypto, which refuses S ≥ L (tweetnacl does not).
+ */
 export type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
 
 /** Copies 32 bytes into a pre-shared key. */

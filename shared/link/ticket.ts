@@ -1,6 +1,8 @@
 // Tickets: who may take which side of which room at which relay, until when. Spec: docs/protocol.md §2.
 import nacl from 'tweetnacl';
 import { Reader, Writer, ascii, assertBytes, concat } from '../codec/bytes.ts';
+import { sha512, withDomain } from '../crypto/hash.ts';
+import type { Verify } from '../crypto/keys.ts';
 import { fail } from '../errors/errors.ts';
 import { isRelayName, readName, writeName } from './link-message.ts';
 import { ADMISSION } from './limits.ts';
@@ -34,12 +36,9 @@ export interface Ticket extends TicketFields {
   readonly bytes: Uint8Array;
 }
 
-/** Verifies a detached Ed25519 signature by a raw 32-byte key, refusing S ≥ L. False for anything malformed. */
-export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
-
 const MAGIC = ascii('BFT2');
-const TICKET_LABEL = concat(ascii('blindflash/2 ticket'), Uint8Array.of(0));
-const PRESENT_LABEL = concat(ascii('blindflash/2 present'), Uint8Array.of(0));
+const TICKET_DOMAIN = 'blindflash/2 ticket';
+const PRESENT_DOMAIN = 'blindflash/2 present';
 
 /**
  * Signs a ticket, offline.
@@ -48,7 +47,7 @@ const PRESENT_LABEL = concat(ascii('blindflash/2 present'), Uint8Array.of(0));
 export function issueTicket(tenantSecretKey: Uint8Array, fields: TicketFields): Uint8Array {
   assertBytes(tenantSecretKey, 'tenant secret key', nacl.sign.secretKeyLength);
   const unsigned = encodeUnsigned(tenantSecretKey.subarray(32), fields);
-  return concat(unsigned, nacl.sign.detached(concat(TICKET_LABEL, unsigned), tenantSecretKey));
+  return concat(unsigned, nacl.sign.detached(withDomain(TICKET_DOMAIN, unsigned), tenantSecretKey));
 }
 
 /** Everything of a ticket before the signature, in its one order. */
@@ -103,18 +102,18 @@ function sideName(value: number): SideName {
 
 /** What the tenant's signature of this ticket covers. */
 function ticketBytesToSign(ticket: Uint8Array): Uint8Array {
-  return concat(TICKET_LABEL, ticket.subarray(0, ticket.length - ADMISSION.signatureBytes));
+  return withDomain(TICKET_DOMAIN, ticket.subarray(0, ticket.length - ADMISSION.signatureBytes));
 }
 
 /** True if the tenant named in the ticket signed it. Whether the tenant is known is another question. */
-export function verifyTicket(ticket: Ticket, verify: VerifySignature): boolean {
+export function verifyTicket(ticket: Ticket, verify: Verify): boolean {
   return verify(ticket.tenantKey, ticketBytesToSign(ticket.bytes), ticket.signature);
 }
 
 /** What a holder signs to present a ticket: the relay's fresh 32-byte nonce and the ticket's SHA-512. */
 function presentBytesToSign(nonce: Uint8Array, ticket: Uint8Array): Uint8Array {
   assertBytes(nonce, 'nonce', ADMISSION.nonceBytes);
-  return concat(PRESENT_LABEL, nonce, nacl.hash(ticket));
+  return withDomain(PRESENT_DOMAIN, nonce, sha512(ticket));
 }
 
 /** The holder's signature, 64 bytes. @param holderSecretKey seed 32 ‖ public key 32. */
@@ -123,12 +122,7 @@ export function signPresent(holderSecretKey: Uint8Array, nonce: Uint8Array, tick
 }
 
 /** True if the holder named in the ticket signed this nonce. */
-export function verifyPresent(
-  ticket: Ticket,
-  nonce: Uint8Array,
-  signature: Uint8Array,
-  verify: VerifySignature,
-): boolean {
+export function verifyPresent(ticket: Ticket, nonce: Uint8Array, signature: Uint8Array, verify: Verify): boolean {
   return verify(ticket.holderKey, presentBytesToSign(nonce, ticket.bytes), signature);
 }
 

@@ -1,5 +1,6 @@
 // The receipt: the vendor's signed note about one finished session, and the customer's copy of it
 // (docs/protocol.md §10). One line of JSON with keys in the order of the schema; the signature covers that text.
+import { parseJson } from '../codec/json.ts';
 import { z } from 'zod';
 import { concat, fromHex, toHex, utf8 } from '../codec/bytes.ts';
 import { isClean } from '../codec/foreign-text.ts';
@@ -159,16 +160,8 @@ function verifyText<T extends Signable>(
 /** Strict schema, and exactly the text that sign() would make: one meaning, one text. */
 function parseText<T>(schema: z.ZodType<T>, text: string): T {
   if (text.length > TEXT_LIMIT) throw fail(BAD, 'the text is too long');
-  const checked = schema.safeParse(parseJson(text));
+  const checked = schema.safeParse(parseJson(text, BAD, 'the text'));
   if (!checked.success) throw fail(BAD, z.prettifyError(checked.error));
   if (JSON.stringify(checked.data) !== text) throw fail(BAD, 'the text is not in the form the vendor writes');
   return checked.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw fail(BAD, 'the text is not JSON');
-  }
 }

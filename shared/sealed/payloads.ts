@@ -6,6 +6,8 @@ import { fail } from '../errors/errors.ts';
 import { DEVICE_KEY_OFFSET, SEALED_BYTES } from './protocol.ts';
 
 export const SEALED_VERSION = 2;
+/** The one major version of stubs that both sides speak with (docs/protocol.md §12). */
+export const STUB_MAJOR = 2;
 
 /** Where the secret half of the chip's key lies: wiped with the RAM, or in the device's flash. */
 export const KEY_KINDS = { ram: 1, device: 2 } as const;

@@ -5,6 +5,7 @@ import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
 import type { OptionWords } from '../chips/option-bits.ts';
 import { parseJson } from '../codec/json.ts';
 import { fail } from '../errors/errors.ts';
+import { PLAN_LIMITS } from '../plan/plan.ts';
 import { SEALED_BYTES } from '../sealed/protocol.ts';
 import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type {
@@ -25,7 +26,6 @@ export type TunnelSide = 'agent' | 'controller';
 const JSON_BYTES = 4096;
 /** Most bytes of a sealed box: an IMAGE. */
 const SEALED_BOX_BYTES = 4064;
-const PLAN_BYTES = 1536;
 const CODE = 'BF-TUNNEL-MESSAGE';
 
 /** Fields of each message by name, as they are read: texts are the peer's. */
@@ -133,7 +133,7 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
       sealedPublic: reader.bytes(32),
       receiptPublic: reader.bytes(32),
       hostEntropy: reader.bytes(32),
-      plan: reader.prefixed(PLAN_BYTES),
+      plan: reader.prefixed(PLAN_LIMITS.bytes),
     }),
   },
   CONSENT: {
@@ -151,14 +151,14 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
   SEALED2: {
     type: 0x05,
     from: 'controller',
-    encode: (writer, { m2 }) => writer.bytes(m2, 'm2', 128),
-    decode: (reader) => ({ m2: reader.bytes(128) }),
+    encode: (writer, { m2 }) => writer.bytes(m2, 'm2', SEALED_BYTES.m2),
+    decode: (reader) => ({ m2: reader.bytes(SEALED_BYTES.m2) }),
   },
   SEALED3: {
     type: 0x06,
     from: 'agent',
-    encode: (writer, { m3 }) => writer.bytes(m3, 'm3', 32),
-    decode: (reader) => ({ m3: reader.bytes(32) }),
+    encode: (writer, { m3 }) => writer.bytes(m3, 'm3', SEALED_BYTES.m3),
+    decode: (reader) => ({ m3: reader.bytes(SEALED_BYTES.m3) }),
   },
   FRAME: { type: 0x07, from: 'controller', ...numberedBox },
   REPLY: { type: 0x08, from: 'agent', ...numberedBox },

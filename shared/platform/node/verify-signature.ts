@@ -1,7 +1,7 @@
 // Edge: Ed25519 verification by node:crypto, which refuses S ≥ L (docs/protocol.md §2, docs/reference/crypto.md §5:
 // tweetnacl does not).
 import { createPublicKey, verify } from 'node:crypto';
-import type { VerifySignature } from '../../link/ticket.ts';
+import type { Verify } from '../../crypto/keys.ts';
 
 /** SubjectPublicKeyInfo header of an Ed25519 key (RFC 8410); the raw key follows. */
 const SPKI_HEADER = Buffer.from('302a300506032b6570032100', 'hex');
@@ -28,7 +28,7 @@ export function isSmallOrderKey(publicKey: Uint8Array): boolean {
  * Verifies a detached Ed25519 signature (64 bytes) over `message` by a raw 32-byte public key. Malformed input, S ≥ L
  * and keys of small order give false; it never throws.
  */
-export const verifyEd25519: VerifySignature = (publicKey, message, signature) => {
+export const verifyEd25519: Verify = (publicKey, message, signature) => {
   if (publicKey.length !== 32 || signature.length !== 64 || isSmallOrderKey(publicKey)) return false;
   try {
     const key = createPublicKey({ key: Buffer.concat([SPKI_HEADER, publicKey]), format: 'der', type: 'spki' });

@@ -144,8 +144,9 @@ describe('the tenants file', () => {
         (error) => isBlindflashError(error, 'BF-RELAY-CONFIG'),
       ));
   }
-  it('is refused when it is not JSON, and a relay name when it is no host', () => {
+  it('is refused when it is not JSON or has a key twice, and a relay name when it is no host', () => {
     assert.throws(() => parseTenants('{', isSmallOrderKey), /BF|JSON/);
+    assert.throws(() => parseTenants('{"tenants":[],"tenants":[]}', isSmallOrderKey), /key twice/);
     for (const name of ['', 'A.test', 'a b', 'wss://a']) assert.throws(() => requireRelayName(name), /relay/);
   });
 });

@@ -1,9 +1,10 @@
 // Proves: attaching changes nothing, resets are proven before they are believed, and everything
 // is put back on each exit.
 import assert from 'node:assert/strict';
-import { attach, rdpLevel } from '../../../../agent/target/attach.ts';
+import { attach } from '../../../../agent/target/attach.ts';
 import { restoreDebugState } from '../../../../agent/target/debug-state.ts';
 import { CortexM, decodeStatus } from '../../../../agent/target/cortex-m.ts';
+import { protectionLevel } from '../../../../shared/chips/index.ts';
 import type { ErrorCode } from '../../../../shared/errors/errors.ts';
 import { FakeTarget, type FakeTargetOptions } from './fake-target.ts';
 import { EagerClock, hex, rejectsWith } from './support.ts';
@@ -100,7 +101,7 @@ describe('attaching', () => {
   });
 
   it('tells the levels apart', () => {
-    assert.deepEqual([0x0fffaaed, 0x0fffcced, 0x0fff55ed, 0x0fff00ed].map(rdpLevel), [0, 2, 1, 1]);
+    assert.deepEqual([0x0fffaaed, 0x0fffcced, 0x0fff55ed, 0x0fff00ed].map(protectionLevel), [0, 2, 1, 1]);
   });
 
   it('refuses another chip before it touches its flash controller', async () => {
