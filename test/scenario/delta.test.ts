@@ -126,14 +126,14 @@ describe('--delta', function () {
     const loader = seededRandom(702).bytes(2 * SECTOR);
     const image = imageOf([FLASH, loader], [FLASH + 2 * SECTOR, bootable(703, 9000, FLASH + 2 * SECTOR)]);
     const before = flashAfter(blank, image, [[FLASH, 3 * SECTOR]]);
-    const run = await job(before, image, { ...DELTA });
+    const run = await job(before, image, { ...DELTA, boot: FLASH + 2 * SECTOR });
     requireWritten(run, image, before);
     assert.deepEqual(run.journal.erased, [2]);
     const other = imageOf(
       [FLASH, seededRandom(704).bytes(2 * SECTOR)],
       [image.segments[1]!.address, image.segments[1]!.bytes],
     );
-    const second = await job(before, other, { ...DELTA });
+    const second = await job(before, other, { ...DELTA, boot: FLASH + 2 * SECTOR });
     requireWritten(second, other, before);
     assert.deepEqual([...second.journal.erased].sort(), [0, 1, 2]);
     assert.equal(second.journal.erased[0], 2, 'the boot sector first');

@@ -84,7 +84,7 @@ const READABLE: readonly (readonly [address: number, length: number, what: strin
   [0xe000edf0, 16, 'DHCSR, DCRSR, DCRDR, DEMCR'],
   [0xe0002000, 4, 'FP_CTRL'],
   [0xe0042000, 16, 'DBGMCU'],
-  [0x40023c14, 4, 'FLASH_OPTCR'],
+  [0x40023c14, 8, 'FLASH_OPTCR, OPTCR1'],
   [0x1fff7a10, 12, 'UID'],
   [0x1fff7a20, 4, 'flash size'],
   [MEMORY.stub.address, MEMORY.stub.size, 'stub, read back'],

@@ -13,6 +13,8 @@ const receipt = (statement: string): Receipt =>
     outcome: 'written',
     imageDigest: '00',
     sectorsByEqual: 0,
+    erase: { sectors: 1, blank: 0, atOnce: false },
+    time: { people: 0, network: 0, erase: 250, program: 100, check: 0 },
     vendorKey: 'cd'.repeat(32),
     statement,
   }) as Receipt;
