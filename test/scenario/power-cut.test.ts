@@ -234,7 +234,8 @@ describe('power cut at any instant of a job', function () {
   it('P3: a cut inside the option write may leave all ones: nothing of the image runs, and leaving level 1 cures it', async () => {
     const job = await Case.make(13, { lock: 'level 1' }, { cutOptions: 'ones' });
     const [from, to] = job.span(({ kind }) => kind === 'option');
-    for (const atNs of [...spread(from, to, 6), to - 1]) {
+    // A fork made in mid-write may end it some nanoseconds before the record does.
+    for (const atNs of [...spread(from, to, 6), to - 1000]) {
       const fate = job.cut(atNs);
       const { board } = job.cutter;
       assert.deepEqual([fate.flash, fate.inside], ['new', false], `at ${atNs} ns`);
