@@ -15,7 +15,7 @@ import { loadKeys, UNPROTECTED_HOME } from '../../controller/store/keys-file.ts'
 import type { VendorKeys } from '../../controller/store/keys.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { toHex, utf8 } from '../../shared/codec/bytes.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import { exitStatusOf, fail } from '../../shared/errors/errors.ts';
 import { CODE_ONCE_TEXT, CODE_WAIVED_TEXT } from '../../shared/plan/modes.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
@@ -261,7 +261,7 @@ export class VendorTerminal {
   #onInterrupt(id: string): () => void {
     let asked = false;
     const stop = (): void => {
-      if (asked) process.exit(130);
+      if (asked) process.exit(exitStatusOf('BF-JOB-INTERRUPTED'));
       asked = true;
       this.#view.say('', 'Stopping; once more ends at once.');
       this.#service.interrupt(id);

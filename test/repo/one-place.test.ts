@@ -45,13 +45,14 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
 };
 /**
  * The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe,
- * what a receipt tells of the erase.
+ * what a receipt tells of the erase, the memory a chip starts from.
  */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
   ...['shared/platform/node/logger.ts', 'shared/platform/node/ws-link.ts', 'shared/plan/modes.ts'],
   ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
   ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts'],
+  ...['agent/target/stub-loader.ts', 'agent/target/target-session.ts'],
 ];
 
 describe('one place for each addition: names', () => {
