@@ -248,14 +248,17 @@ class FlashWork {
     });
   }
 
-  /** Sectors that may be skipped if the chip says *equal*; the one of the boot words is not even asked about. */
+  /**
+   * Sectors that may be skipped if the chip says *equal*. The one of the boot words, or the first one of data, is not
+   * even asked about: FINAL needs a session that has erased something.
+   */
   #candidates(): Candidate[] {
     const { plan, chip, sectorsOnRecord, delta, budget } = this.#options;
     const bytesOf = (sector: number) => sectorNumber(chip, sector, plan.flashKiB).bytes;
     const may = (sector: number) =>
       sectorsOnRecord.includes(sector) || (delta && coversSector(this.#expected, sector, bytesOf(sector)));
     return plan.sectors
-      .filter((sector) => sector !== this.#boot && may(sector))
+      .filter((sector) => sector !== (this.#boot ?? plan.sectors[0]) && may(sector))
       .flatMap((sector) => {
         const question = sectorQuestion(this.#expected, sector, 'before');
         return question !== undefined && mayAsk(this.#expected, question) ? [{ sector, question }] : [];

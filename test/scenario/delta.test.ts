@@ -2,6 +2,7 @@
 // else is as in any other job. Off by default. What it shows to others is here, too: our words say so.
 import assert from 'node:assert/strict';
 import type { Image } from '../../controller/image/image.ts';
+import { compileFlash } from '../../controller/plan/compile.ts';
 import { expectedDigests } from '../../controller/plan/steps.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { requireChip } from '../../shared/chips/index.ts';
@@ -89,6 +90,19 @@ describe('--delta', function () {
     assert.deepEqual(run.journal, { erased: [0], words: WORDS_OF_BOOT_SECTOR });
     assert.deepEqual(skippedIn(run), [1, 2, 3]);
     assert.deepEqual(run.product.saved.at(-1)!.acknowledged, [0, 1, 2, 3], 'proven sectors are on record');
+  });
+
+  it('identical data again: its first sector is written, for FINAL needs one that was', async () => {
+    const bytes = seededRandom(702).bytes(2 * SECTOR);
+    const data = imageOf([FLASH + SECTOR, bytes]);
+    const flash = blank.slice();
+    flash.set(bytes, SECTOR);
+    const plan = compileFlash(data, CHIP, { job: seededRandom(703).bytes(16), delta: true, boot: 'none' });
+    const run = await job(flash, data, { ...DELTA, plan });
+    assert.deepEqual([run.outcome.error, run.outcome.agent.result], [undefined, 'done']);
+    assert.deepEqual(run.journal.erased, [1]);
+    assert.deepEqual(skippedIn(run), [2]);
+    assert.equal(Buffer.compare(run.product.board.flash.bytes, flash), 0);
   });
 
   it('one sector differs: that one and the boot sector are written', async () => {
