@@ -103,6 +103,11 @@ const OPTION_WRITE_TEXT =
   'While option bytes are written, for less than a second, do not touch the board, its reset button or its supply: a write that is ' +
   'cut off leaves a chip that runs nothing until everything on it is erased.';
 
+const BLANK_TEXTS = {
+  left: '  One that reads blank may be left as it is, if nothing of this job was written yet.',
+  erased: '  One that reads blank is erased as well.',
+} as const;
+
 const LOCK_STEP_TEXTS = [
   'Read protection level 1 is set. From then on nobody reads the flash by probe. The board does not run until it was switched off and on.',
   `  ${OPTION_WRITE_TEXT}`,
@@ -240,6 +245,7 @@ function eraseStep(plan: Plan): string[] {
   return [
     `Erase ${count(sectors.length, 'sector')}, ${total / 1024} KiB; what is in them is lost:`,
     ...sectors.map(sectorLine),
+    plan.flags.includes('always erase') ? BLANK_TEXTS.erased : BLANK_TEXTS.left,
   ];
 }
 

@@ -109,6 +109,11 @@ const BOOT_OPTION = {
 
 const WRITING_OPTIONS = {
   ...LIFT_OPTIONS,
+  'always-erase': {
+    type: 'boolean',
+    describe:
+      'erase sectors that read blank as well; else they are left as they are, while nothing of the job was written yet',
+  },
   lock: {
     choices: ['none', 'rdp1'],
     default: 'none',

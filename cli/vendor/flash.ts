@@ -11,6 +11,7 @@ export interface FlashArguments extends JobArguments, ImageArguments, LiftArgume
   readonly lock?: 'none' | 'rdp1' | undefined;
   readonly boot?: string | undefined;
   readonly delta?: boolean | undefined;
+  readonly 'always-erase'?: boolean | undefined;
 }
 
 export async function runFlash(args: FlashArguments): Promise<void> {
@@ -39,6 +40,6 @@ export function flashPlan(
     lock: args.lock === 'rdp1' ? 'level 1' : 'none',
     boot: bootChoice(args.boot),
     delta: args.delta,
-    flags: liftFlags(args),
+    flags: [...(args['always-erase'] === true ? (['always erase'] as const) : []), ...liftFlags(args)],
   });
 }

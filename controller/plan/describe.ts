@@ -22,6 +22,7 @@ export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
     `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
     ...(image?.skipped ?? []).map((part) => `skip     ${describeSkipped(part)}`),
     ...plan.sectors.map((index) => describeSector(index, plan, chip)),
+    ...blankLines(plan),
     ...plan.ranges.map(({ address, length, use }) =>
       `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
     ),
@@ -49,6 +50,13 @@ export function describeTrust(plan: Plan): string[] {
 /** A heading, and further lines below what follows it. */
 function hanging(heading: string, lines: readonly string[]): string[] {
   return lines.map((line, index) => (index === 0 ? heading : ' '.repeat(heading.length)).concat(line));
+}
+
+/** What becomes of sectors that hold nothing, in a job that erases. */
+function blankLines({ sectors, flags }: Plan): string[] {
+  if (sectors.length === 0) return [];
+  if (flags.includes('always erase')) return ['blank    sectors that read blank are erased as well'];
+  return ['blank    sectors that read blank are left as they are, if nothing of this job was written yet'];
 }
 
 /** What becomes of write protection in a job that erases. */

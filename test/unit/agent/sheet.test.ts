@@ -76,6 +76,19 @@ describe('consent sheet', () => {
     assert.match(text, /0102030405060708090a0b0c/);
   });
 
+  it('says what becomes of sectors that read blank, of every plan that erases and of no other', () => {
+    const left = /One that reads blank may be left as it is, if nothing of this job was written yet/;
+    const erased = /One that reads blank is erased as well/;
+    const text = (plan: Plan) => sheetOf(plan).replace(/\s+/g, ' ');
+    for (const plan of [smallPlan(), smallPlan({ kind: 'erase', ranges: [], bootAddress: undefined })]) {
+      assert.match(text(plan), left);
+      assert.doesNotMatch(text(plan), erased);
+    }
+    assert.match(text(smallPlan({ flags: ['always erase'] })), erased);
+    assert.doesNotMatch(text(smallPlan({ flags: ['always erase'] })), left);
+    assert.doesNotMatch(text(quietPlan('info')), /blank/);
+  });
+
   it('says of every kind that is asked questions what a guess tells, how often, and of what', () => {
     const digest = { address: FLASH, length: 4096, use: 'digest' } as const;
     const verify = smallPlan({ kind: 'verify', sectors: [], ranges: [digest], bootAddress: undefined });
