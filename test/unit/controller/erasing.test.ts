@@ -1,6 +1,7 @@
 // Which sectors the stub is told it may leave because they read blank, when everything is erased at once, and what the
 // receipt says of both and of the time (docs/protocol.md §8, §10).
 import assert from 'node:assert/strict';
+import { flashPlan } from '../../../cli/vendor/flash.ts';
 import { JobClock } from '../../../controller/job/job-clock.ts';
 import type { JobRecord } from '../../../controller/job/job-record.ts';
 import { compileErase, compileFlash } from '../../../controller/plan/compile.ts';
@@ -79,6 +80,13 @@ describe('controller: sectors that read blank', () => {
     const store = await storeWith({ uid: '11'.repeat(12), chipProved: 'untouched' });
     store.load = () => Promise.reject(fail('BF-JOB-UNKNOWN'));
     assert.deepEqual(trusts(await finished({ store })), [false, false, false]);
+  });
+
+  it('are erased when the vendor says --always-erase, and only then', () => {
+    const args = { chip: 'stm32f427', image: [] };
+    const flags = (always?: boolean) =>
+      flashPlan({ ...args, 'always-erase': always }, image, STM32F42X, JOB, 2048).flags;
+    assert.deepEqual([flags(), flags(false), flags(true)], [[], [], ['always erase']]);
   });
 
   it('the vendor reads in the plan what becomes of them', () => {
