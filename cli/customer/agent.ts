@@ -1,6 +1,7 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { writeFile } from 'node:fs/promises';
 import { asBlindflashError, exitStatusOf, fail, tell } from '../../shared/errors/errors.ts';
+import { stopWhenNobodyReads } from '../terminal/cli.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan } from '../../shared/plan/plan.ts';
@@ -164,9 +165,15 @@ function onInterrupt(customer: TerminalCustomer, stop: AbortController): () => v
     customer.say('Stopping: putting the board back in order. (Ctrl-C again leaves at once.)');
     stop.abort();
   };
+  // A terminal that closes, and a program behind a pipe that ends, come once with every line that finds nobody.
+  const abandoned = (): void => stop.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  process.on('SIGHUP', abandoned);
+  const forgetPipes = stopWhenNobodyReads(abandoned);
   return () => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupt);
+    process.off('SIGHUP', abandoned);
+    forgetPipes();
   };
 }
 

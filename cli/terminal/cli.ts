@@ -1,5 +1,11 @@
 // Edge: what a person or a program sees when a command fails, and the exit status. Design: docs/product.md §4.
-import { asBlindflashError, wordingFor, type Audience, type BlindflashError } from '../../shared/errors/errors.ts';
+import {
+  asBlindflashError,
+  exitStatusOf,
+  wordingFor,
+  type Audience,
+  type BlindflashError,
+} from '../../shared/errors/errors.ts';
 import { asciiJson, cleanLines } from '../../shared/codec/foreign-text.ts';
 import type { EventOf } from '../json-events.ts';
 import { STREAMS, writeLines, type TextSink } from './output.ts';
@@ -81,12 +87,27 @@ export async function runReported(
   }
 }
 
-/** A reader that went away (`blindflash … | head`) ends the program quietly instead of with a stack. */
+/**
+ * A reader that went away (`blindflash … | head`), or a terminal, ends the program quietly instead of with a stack; one
+ * that had not come to its end does not say that all went well.
+ */
 export function surviveClosedPipes(): void {
   for (const stream of [STREAMS.stdout, STREAMS.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-      throw error;
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+      if (stopInOrder === undefined) process.exit(process.exitCode ?? exitStatusOf('BF-JOB-INTERRUPTED'));
+      stopInOrder();
     });
   }
+}
+
+/** What is done instead when nobody reads any more: the command has something to put in order before it ends. */
+let stopInOrder: (() => void) | undefined;
+
+/** @param stop called for every write that finds nobody. Returns what takes it back. */
+export function stopWhenNobodyReads(stop: () => void): () => void {
+  stopInOrder = stop;
+  return () => {
+    stopInOrder = undefined;
+  };
 }
