@@ -163,10 +163,15 @@ function asYargsPositional({ describe, required, list, hidden }: PositionalRow):
   };
 }
 
+function choicesOf(choices: readonly (string | number)[]): Options {
+  return choices.every((choice) => typeof choice === 'string') ? { choices, string: true } : { choices };
+}
+
 function asYargsOption(row: OptionRow): Options {
   const { describe, group, default: preset } = row;
   return {
-    ...('choices' in row ? { choices: row.choices } : { type: row.type }),
+    // A choice that looks like a number is a word all the same, unless all are numbers.
+    ...('choices' in row ? choicesOf(row.choices) : { type: row.type }),
     ...('list' in row ? { array: row.list } : {}),
     describe,
     ...(group === undefined ? {} : { group }),

@@ -13,11 +13,14 @@ export interface TextSink {
   readonly columns?: number;
 }
 
+/** Of a terminal that does not say how wide it is: 0, as one has it that nobody gave a size. */
+const USUAL_COLUMNS = 80;
+
 /** Text cleaned but for its line feeds, on a terminal in rows that fit: for questions, which have no end. */
 export function writeText(sink: TextSink, text: string): void {
   const clean = cleanLines(text);
   const { isTTY = false, columns } = sink;
-  const inRows = (line: string) => (isTTY && columns !== undefined ? rowsOf(line, columns) : [line]);
+  const inRows = (line: string) => (isTTY && columns !== undefined ? rowsOf(line, columns || USUAL_COLUMNS) : [line]);
   sink.write(clean.split('\n').flatMap(inRows).join('\n'));
 }
 
@@ -58,7 +61,7 @@ export function printPiece(text: string): void {
 
 /** Columns to write help in. */
 export function helpColumns(): number {
-  return Math.min(100, process.stdout.columns ?? 100);
+  return Math.min(100, process.stdout.columns || 100);
 }
 
 /** Standard output for results and errors of programs, standard error for people. */

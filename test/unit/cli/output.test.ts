@@ -77,6 +77,13 @@ describe('what goes to a terminal', () => {
     }
   });
 
+  it('takes a terminal that tells no width for one of 80 columns', () => {
+    const out = { ...sink(), isTTY: true, columns: 0 };
+    writeLines(out, 'word '.repeat(40));
+    const rows = out.text().trimEnd().split('\n');
+    assert.deepEqual([rows.length, rows.every((row) => row.length <= 80)], [3, true]);
+  });
+
   it('counts wide characters as two columns, and says every word of a line', () => {
     const line = `  probe “${'漢'.repeat(50)}” ${'word '.repeat(30)}end`;
     const out = { ...sink(), isTTY: true, columns: 40 };
