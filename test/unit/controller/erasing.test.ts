@@ -69,6 +69,11 @@ describe('controller: sectors that read blank', () => {
     ['has changed nothing on this unit', { uid: UNIT, chipProved: 'untouched' }, true],
     ['did not come to its end on another unit', { uid: '11'.repeat(12), chipProved: 'incomplete' }, true],
     ['did not come to its end on a unit it never knew', { uid: undefined, chipProved: 'incomplete' }, false],
+    [
+      'took protection away from a unit it never knew',
+      { uid: undefined, chipProved: 'incomplete', finished: true },
+      true,
+    ],
   ];
   for (const [what, change, trust] of OTHERS) {
     it(`${trust ? 'may be left' : 'are erased'} when another job ${what}`, async () => {
