@@ -123,6 +123,14 @@ export const ROWS: readonly Row[] = [
     checks: all(virginFlashing, trips),
   },
   {
+    name: 'V2-1, 1 MB, virgin chip, 1 ms RTT',
+    kiB: 1024,
+    probe: 'v2-1',
+    network: network(1),
+    virgin: true,
+    checks: all(virginFlashing, trips),
+  },
+  {
     name: 'V2-1, 1 MB, virgin chip',
     kiB: 1024,
     probe: 'v2-1',

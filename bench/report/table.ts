@@ -75,7 +75,7 @@ export function toolTable(results: readonly ToolResult[], ours: readonly JobResu
     results.map((result) => {
       const own = oursBeside(result, ours);
       return [
-        result.tool,
+        `${result.tool}${result.virgin === true ? ', virgin chip' : ''}`,
         String(result.kiB),
         String(result.rttMs),
         seconds(result.write),

@@ -17,6 +17,8 @@ export interface ToolSpec {
   readonly commandMs: number;
   /** Round trip between tool and probe, charged to every command, ms. */
   readonly rttMs: number;
+  /** The chip was empty; full of other data without. */
+  readonly virgin?: boolean;
 }
 
 export interface ToolResult extends ToolSpec {
@@ -44,7 +46,11 @@ export async function measureOpenocd(spec: ToolSpec): Promise<ToolResult> {
   const image = randomImage(spec.kiB, 101).segments[0]!.bytes;
   writeFileSync(file, image);
   const { probe, commandMs, rttMs } = spec;
-  const server = await startFlatServer({ probe, commandMs: commandMs + rttMs, flash: oldContents(true) });
+  const server = await startFlatServer({
+    probe,
+    commandMs: commandMs + rttMs,
+    flash: oldContents(spec.virgin !== true),
+  });
   try {
     const marks = await run(server, [
       'init',

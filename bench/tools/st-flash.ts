@@ -32,7 +32,12 @@ export async function measureStFlash(spec: ToolSpec): Promise<ToolResult> {
   writeFileSync(path('image.bin'), image);
   const { probe: face, commandMs, rttMs } = spec;
   // It never opens an access port and never asks why its reads fail (docs/reference/stlink.md §3.3).
-  const options = { probe: face, commandMs: commandMs + rttMs, flash: oldContents(true), enterOpensAp: true };
+  const options = {
+    probe: face,
+    commandMs: commandMs + rttMs,
+    flash: oldContents(spec.virgin !== true),
+    enterOpensAp: true,
+  };
   const { probe, close } = await startFlatSocket(options, path('usb'));
   const times = watch(probe);
   try {
