@@ -5,7 +5,7 @@ export { estimate, type Estimate } from './plan/estimate.ts';
 export { FORMATS, detectFormat, type ImageFormat } from './image/detect.ts';
 export { checkImageFits, imageHash, readImage, readImages } from './image/image.ts';
 export type { Image, ImageFile, ImageOptions, LoadedImage } from './image/image.ts';
-export { parseSkip, type Skipped, type Stretch } from './image/regions.ts';
+export { parseSkip, type Skipped, type AddressRange } from './image/regions.ts';
 export type { BootChoice } from './plan/boot.ts';
 export type { Segment } from './image/segments.ts';
 export { inviteLine, makeRoom, type InviteOptions } from './job/invite.ts';

@@ -1,6 +1,7 @@
 // Writes the tables of docs/state-machines.md whose machines are declared in code:
 // `node --import=tsx scripts/state-machines-doc.ts`. A test compares them.
 import { writeFileSync } from 'node:fs';
+import { OPTION_WORK } from '../agent/session/option-work.ts';
 import { ENTRY_MACHINE } from '../relay/core/entry.ts';
 import { ROOM_CLIENT_MACHINE } from '../shared/link/room-client.ts';
 import { isStarted, readDocument, table, withPart } from './generated-text.ts';
@@ -10,6 +11,7 @@ type Machine = Readonly<Record<string, Readonly<Record<string, string>>>>;
 const MACHINES: Readonly<Record<string, Machine>> = {
   'room client machine': ROOM_CLIENT_MACHINE as Machine,
   'entry machine': ENTRY_MACHINE as Machine,
+  'option work': OPTION_WORK,
 };
 
 /** The document with its tables. */

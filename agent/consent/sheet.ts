@@ -100,8 +100,9 @@ const PROTECTED_TEXT =
 const DATA_TEXT = 'This is data: it is written in order, and what your board starts from is not touched.';
 /** A cut option write leaves a chip that does not start (docs/reference/stm32f4.md §4). */
 const OPTION_WRITE_TEXT =
-  'While option bytes are written, for less than a second, do not touch the board, its reset button or its supply: a write that is ' +
-  'cut off leaves a chip that runs nothing until everything on it is erased.';
+  'While option bytes are written, for less than a second or, where the chip erases itself, up to half a minute, ' +
+  'do not touch the board, its reset button or its supply: a write that is cut off leaves a chip ' +
+  'that runs nothing until everything on it is erased.';
 
 const BLANK_TEXTS = {
   left: '  One that reads blank may be left as it is, if nothing of this job was written yet.',

@@ -15,6 +15,16 @@ import type { Customer } from './ports.ts';
  * done: told to the vendor, in every tunnel anew.
  */
 export type OptionPhase = 'idle' | 'writing' | 'powerCycle' | 'done';
+/** `job`: a yes to another job than before. `written`, `freed`: the write succeeded, of `options` and of `unlock`. */
+export type OptionEvent = 'job' | 'written' | 'freed' | 'switched off and on';
+
+/** Phase × event → next phase; drawn in docs/state-machines.md §10. Another event there is a mistake of ours. */
+export const OPTION_WORK = {
+  idle: { job: 'writing' },
+  writing: { job: 'writing', written: 'done', freed: 'powerCycle' },
+  powerCycle: { job: 'writing', 'switched off and on': 'done' },
+  done: { job: 'writing' },
+} as const satisfies Record<OptionPhase, Partial<Record<OptionEvent, OptionPhase>>>;
 
 export interface OptionWorkOptions {
   readonly target: TargetSession;
@@ -55,31 +65,38 @@ export class OptionWork {
     if (KINDS[job.plan.kind].options === 'kept') return;
     const again = sameJob(job, this.#job);
     this.#job = job;
-    if (!again) this.#phase = 'writing';
+    if (!again) this.#go('job');
     else if (this.#phase === 'done') this.#tell();
   }
 
   /** One turn. Returns how long to wait before the next, milliseconds. @throws BF-TARGET-*, what the probe brings */
   async pump(): Promise<number> {
-    if (this.#phase === 'writing') this.#phase = await this.#write(this.#job as Job);
-    else if (this.#phase === 'powerCycle') this.#phase = await this.#look();
+    const happened = this.#phase === 'writing' ? await this.#write(this.#job as Job) : await this.#look();
+    if (happened !== undefined) this.#go(happened);
     if (this.#phase === 'done') this.#tell();
     return this.#phase === 'powerCycle' ? POWER_CYCLE.lookMs : 0;
   }
 
-  #write(job: Job): Promise<OptionPhase> {
+  #go(event: OptionEvent): void {
+    const row: Partial<Record<OptionEvent, OptionPhase>> = OPTION_WORK[this.#phase];
+    const next = row[event];
+    if (next === undefined) throw fail('BF-INTERNAL-ARGUMENT', `${event} while the option work is ${this.#phase}`);
+    this.#phase = next;
+  }
+
+  #write(job: Job): Promise<OptionEvent> {
     return KINDS[job.plan.kind].options === 'freed' ? this.#unlock(job) : this.#set(job);
   }
 
-  async #set({ plan }: Job): Promise<OptionPhase> {
+  async #set({ plan }: Job): Promise<OptionEvent> {
     const { mask, value } = plan.options;
     this.#options.customer.say('Writing the option bytes. Do not touch the board for a second.');
     this.#words = await this.#change((now) => withOptionBits(now, mask, value), this.#board);
-    return 'done';
+    return 'written';
   }
 
   /** Level 0. Code protection ends only on the way from level 1 to level 0, so an open chip is taken there first. */
-  async #unlock({ plan }: Job): Promise<OptionPhase> {
+  async #unlock({ plan }: Job): Promise<OptionEvent> {
     const { customer, clock, target } = this.#options;
     const { mask, value } = plan.options;
     const { rdp, optcr } = target.identity;
@@ -100,7 +117,7 @@ export class OptionWork {
     customer.say(
       'Switch the board off, wait two seconds, and switch it on again. That is looked for, and then the job is done.',
     );
-    return 'powerCycle';
+    return 'freed';
   }
 
   /** @param board what the board is when the write has succeeded; until then nobody knows */
@@ -119,8 +136,8 @@ export class OptionWork {
     return { before: before as OptionWords, after };
   }
 
-  /** A board without power does not answer: that is what is waited for. */
-  async #look(): Promise<OptionPhase> {
+  /** A board without power does not answer: that is what is waited for. Undefined while it has not happened. */
+  async #look(): Promise<OptionEvent | undefined> {
     const { target, clock, customer } = this.#options;
     const cycled = await target.wasPowerCycled().catch((error: unknown) => {
       const known = asBlindflashError(error);
@@ -132,10 +149,10 @@ export class OptionWork {
       const now = await target.changeOptions(() => undefined);
       if (!sameOptions(now, wanted)) throw fail('BF-TARGET-OPTIONS', `OPTCR reads 0x${now.optcr.toString(16)}`);
       customer.say('The board was switched off and on: its chip is open.');
-      return 'done';
+      return 'switched off and on';
     }
     if (clock.now() >= this.#until) throw fail('BF-TARGET-NO-POWER-CYCLE');
-    return 'powerCycle';
+    return undefined;
   }
 
   #tell(): void {

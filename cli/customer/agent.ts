@@ -158,8 +158,8 @@ async function runJob(
   }
 }
 
-/** The first Ctrl-C ends the job in order, the second one at once. */
-function onInterrupt(customer: TerminalCustomer, stop: AbortController): () => void {
+/** The first Ctrl-C ends the job in order, the second one at once. Returns what takes it back. */
+export function onInterrupt(customer: Pick<TerminalCustomer, 'say'>, stop: AbortController): () => void {
   const interrupt = (): void => {
     if (stop.signal.aborted) process.exit(exitStatusOf('BF-JOB-INTERRUPTED'));
     customer.say('Stopping: putting the board back in order. (Ctrl-C again leaves at once.)');

@@ -119,7 +119,7 @@ function verifyAny(signed: SignedText, key: Uint8Array | undefined): Receipt | C
 /** How the sectors came to be erased. */
 function erasedText({ sectors, blank, atOnce }: Receipt['erase']): string {
   const left = blank === 0 ? '' : `, ${blank} left because they read blank`;
-  return `${sectors} sectors${atOnce ? ', all at once' : ''}${left}`;
+  return `${sectors} ${sectors === 1 ? 'sector' : 'sectors'}${atOnce ? ', all at once' : ''}${left}`;
 }
 
 /** What is said of a receipt whose signature is right. */

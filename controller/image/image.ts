@@ -9,7 +9,7 @@ import { readDfuse } from './dfuse.ts';
 import { readElf } from './elf.ts';
 import { readHex } from './hex.ts';
 import { mergeFiles } from './merge.ts';
-import { regionAt, withoutStretches, type Skipped, type Stretch } from './regions.ts';
+import { regionAt, withoutRanges, type Skipped, type AddressRange } from './regions.ts';
 import { endOf, hexAddress, requireDistinct, tidySegments, type Segment } from './segments.ts';
 import { readSrec } from './srec.ts';
 import { readUf2 } from './uf2.ts';
@@ -60,11 +60,11 @@ export function readImage(file: Uint8Array, options: ImageOptions = {}): Image {
 }
 
 /**
- * Reads files that are one image, a loader and an application for example, without what lies in the stretches to skip.
+ * Reads files that are one image, a loader and an application for example, without what lies in the ranges to skip.
  * @throws as readImage does, naming the file when there are several; BF-IMAGE-OVERLAP when two files contradict each
  *   other.
  */
-export function readImages(files: readonly ImageFile[], skip: readonly Stretch[] = []): LoadedImage {
+export function readImages(files: readonly ImageFile[], skip: readonly AddressRange[] = []): LoadedImage {
   const parts = files.map((file) => readPart(file, skip, files.length > 1));
   const [first] = parts;
   if (first === undefined) throw fail('BF-IMAGE-EMPTY', 'no file was named');
@@ -79,10 +79,10 @@ function imageOf(format: ImageFormat, segments: readonly Segment[]): Image {
   return { format, segments, length: segments.reduce((sum, { bytes }) => sum + bytes.length, 0) };
 }
 
-function readPart(file: ImageFile, skip: readonly Stretch[], isOneOfSeveral: boolean) {
+function readPart(file: ImageFile, skip: readonly AddressRange[], isOneOfSeveral: boolean) {
   try {
     const { format, segments } = readFile(file.bytes, file);
-    const { kept, skipped } = withoutStretches(requireDistinct(segments), skip);
+    const { kept, skipped } = withoutRanges(requireDistinct(segments), skip);
     return { name: file.name, format, segments: kept, skipped };
   } catch (error) {
     if (!isOneOfSeveral || !isBlindflashError(error)) throw error;

@@ -1,4 +1,4 @@
-// Addresses of an STM32F4 that are not flash, by name, and which stretches of an image are to be left out
+// Addresses of an STM32F4 that are not flash, by name, and which ranges of an image are to be left out
 // (docs/reference/stm32f4.md §2.1, §2.4; external memory: RM0090 §37.4, for QSPI RM0386 §2.3).
 import type { Chip } from '../../shared/chips/index.ts';
 import { copyOf } from '../../shared/codec/bytes.ts';
@@ -6,7 +6,7 @@ import { fail } from '../../shared/errors/errors.ts';
 import { endOf, hexAddress, ADDRESS_SPACE, type Segment } from './segments.ts';
 
 /** A stretch of addresses. */
-export interface Stretch {
+export interface AddressRange {
   /** As `--skip` and the plan say it. */
   readonly name: string;
   readonly from: number;
@@ -14,10 +14,10 @@ export interface Stretch {
   readonly end: number;
 }
 
-const row = (name: string, from: number, bytes: number): Stretch => ({ name, from, end: from + bytes });
+const row = (name: string, from: number, bytes: number): AddressRange => ({ name, from, end: from + bytes });
 
-/** A name may stand for several stretches. */
-const REGIONS: readonly Stretch[] = [
+/** A name may stand for several ranges. */
+const REGIONS: readonly AddressRange[] = [
   row('option-bytes', 0x1fffc000, 0x10),
   row('option-bytes', 0x1ffec000, 0x10),
   row('otp', 0x1fff7800, 0x210),
@@ -38,11 +38,11 @@ const REGION_NAMES: readonly string[] = [...new Set(REGIONS.map(({ name }) => na
  * Reads what `--skip` names: `option-bytes,otp`, `0x90000000-0x90ffffff` (both ends included) or `0x1fffc000+16`.
  * @throws BF-USAGE
  */
-export function parseSkip(text: string, chip: Chip): Stretch[] {
-  return text.split(',').flatMap((part) => stretchesOf(part.trim(), chip));
+export function parseSkip(text: string, chip: Chip): AddressRange[] {
+  return text.split(',').flatMap((part) => rangesOf(part.trim(), chip));
 }
 
-function stretchesOf(part: string, chip: Chip): Stretch[] {
+function rangesOf(part: string, chip: Chip): AddressRange[] {
   if (part.toLowerCase() === OUTSIDE) return outsideFlash(chip);
   const named = REGIONS.filter(({ name }) => name === part.toLowerCase());
   if (named.length > 0) return named;
@@ -58,7 +58,7 @@ function stretchesOf(part: string, chip: Chip): Stretch[] {
   return [{ name: part, from, end }];
 }
 
-function outsideFlash(chip: Chip): Stretch[] {
+function outsideFlash(chip: Chip): AddressRange[] {
   const flashEnd = chip.flashBase + (chip.flashKiB[0] as number) * 1024;
   return [
     { name: OUTSIDE, from: 0, end: chip.flashBase },
@@ -79,14 +79,14 @@ export interface Skipped {
   readonly name: string;
 }
 
-/** Segments without what lies in one of the stretches, and what that was. */
-export function withoutStretches(
+/** Segments without what lies in one of the ranges, and what that was. */
+export function withoutRanges(
   segments: readonly Segment[],
-  stretches: readonly Stretch[],
+  ranges: readonly AddressRange[],
 ): { readonly kept: readonly Segment[]; readonly skipped: readonly Skipped[] } {
   let kept = segments;
   const skipped: Skipped[] = [];
-  for (const { name, from, end } of stretches) {
+  for (const { name, from, end } of ranges) {
     const cut = kept.map((segment) => ({ inside: clip(segment, from, end), segment }));
     skipped.push(...cut.flatMap(({ inside: [one] }) => (one === undefined ? [] : [skippedOf(one, name)])));
     kept = cut.flatMap(({ inside, segment }) =>

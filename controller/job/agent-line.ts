@@ -3,7 +3,7 @@
 import { Inbox } from './inbox.ts';
 import { TIMEOUTS } from './ports.ts';
 import type { JobOptions, Timeouts, JobTunnel } from './ports.ts';
-import { Waiting, type Limit } from './waiting.ts';
+import { Waits, type Limit } from './waits.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';
 import type { CodeVerdict } from '../../shared/tunnel/controller-tunnel.ts';
@@ -11,7 +11,7 @@ import type { OwnMessage } from '../../shared/tunnel/messages.ts';
 
 export class AgentLine {
   readonly inbox = new Inbox();
-  readonly waits: Waiting;
+  readonly waits: Waits;
   readonly timeouts: Timeouts;
   readonly #clock: Clock;
   readonly #jobTunnel: () => JobTunnel;
@@ -23,7 +23,7 @@ export class AgentLine {
   /** @param jobTunnel once it is opened */
   constructor(options: Pick<JobOptions, 'clock' | 'timeouts'>, jobTunnel: () => JobTunnel) {
     this.timeouts = { ...TIMEOUTS, ...options.timeouts };
-    this.waits = new Waiting(options.clock);
+    this.waits = new Waits(options.clock);
     this.#clock = options.clock;
     this.#jobTunnel = jobTunnel;
   }

@@ -49,7 +49,7 @@ export function describeDifference(
     .flatMap(({ first, count }) => expected.ranges.slice(first, first + count));
   if (questions.length === 0) return `something among ${total} bytes; no smaller part can be asked about`;
   if (differing.length === 0) return 'every part by itself is equal now: the flash changes while it is read';
-  const places = stretchesOf(differing).map(({ from, end }) => `${hexAddress(from)}..${hexAddress(end - 1)}`);
+  const places = joined(differing).map(({ from, end }) => `${hexAddress(from)}..${hexAddress(end - 1)}`);
   const padding = differing.reduce(
     (sum, { address, length }) => sum + paddingIn(bytesAt(image.segments, address, length)),
     0,
@@ -61,15 +61,15 @@ export function describeDifference(
   return `in ${places.join(', ')}, ${bytesOf(differing)} of ${total} bytes; all else is equal${hint}`;
 }
 
-/** Neighbours are one stretch. */
-function stretchesOf(ranges: readonly ExpectedRange[]): { readonly from: number; readonly end: number }[] {
-  const stretches: { from: number; end: number }[] = [];
+/** Neighbours are one. */
+function joined(ranges: readonly ExpectedRange[]): { readonly from: number; readonly end: number }[] {
+  const runs: { from: number; end: number }[] = [];
   for (const { address, length } of ranges) {
-    const last = stretches.at(-1);
+    const last = runs.at(-1);
     if (last?.end === address) last.end += length;
-    else stretches.push({ from: address, end: address + length });
+    else runs.push({ from: address, end: address + length });
   }
-  return stretches;
+  return runs;
 }
 
 function paddingIn(bytes: Uint8Array): number {

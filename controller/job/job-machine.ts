@@ -2,7 +2,7 @@
 // one for what interrupts it.
 import type { AgentLine } from './agent-line.ts';
 import { JOB_TABLE, type After, type Cell, type Input, type Phase, type Transition } from './job-table.ts';
-import type { Limit } from './waiting.ts';
+import type { Limit } from './waits.ts';
 import type { MessageName, TunnelMessage } from '../../shared/tunnel/messages.ts';
 
 /** Messages of the agent that a phase may wait for. */

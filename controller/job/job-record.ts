@@ -58,7 +58,7 @@ export interface DeviceRecord {
  */
 export const CHIP_PROVED = {
   untouched: 'nothing was sent to the chip that changes its flash',
-  incomplete: 'flash was being changed, and the chip has not proved that the image in it is complete',
+  incomplete: 'flash was being changed, and the chip has not proved what is in it now',
   erased: 'the chip has proved that the sectors agreed to are erased',
   written: 'the chip has proved that the complete image is in flash',
 } as const satisfies Partial<Record<BoardState, string>>;

@@ -17,7 +17,7 @@ const u32 = z.int().min(0).max(0xffffffff);
 /** State of the board as the agent leaves or reports it: what a person is told. */
 export const BOARD_STATES = {
   untouched: 'nothing was changed on the board',
-  incomplete: 'flash was changed and the image in it is not complete; the board does not start',
+  incomplete: 'flash was changed, or may have been, and the image in it is not complete: the board may not start',
   erased: 'the sectors agreed to were erased; the board starts only if what is left in its flash can',
   written: 'the complete image is in flash',
   waiting: 'the chip waits with the program for its RAM; leave it powered',

@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 
 /** Retired identifier → what it is called. Only words that mean nothing else in this repository. */
 const IDENTIFIERS: Readonly<Record<string, string>> = {
+  Stretch: 'AddressRange',
   Agreement: 'Authorization',
   Answerer: 'TunnelResponder',
   boardWords: 'boardState',

@@ -3,8 +3,7 @@
  *
  * EOPIE and ERRIE raise the interrupt at the end of each store, which is 1, 2 or 4 bytes wide as
  * PSIZE says; the handler makes the next. PG stays set over a run of stores, so CR is written twice
- * an operation only. SNB is the
- * sector number, plus 4 in bank 2 (RM0090 section 3.9.8).
+ * an operation only. SNB is the sector number, plus 4 in bank 2 (RM0090 section 3.9.8).
  */
 #include "flash.h"
 

@@ -1,6 +1,6 @@
 // What chaos runs have found, each as a test of its own (docs/reliability.md, "Found by chaos").
 import assert from 'node:assert/strict';
-import { Waiting } from '../../../controller/job/waiting.ts';
+import { Waits } from '../../../controller/job/waits.ts';
 import { fail, isBlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { CONTROL } from '../../../shared/mailbox/layout.ts';
@@ -95,7 +95,7 @@ describe('found by chaos', function () {
 
   it('a limit begins anew when the other side comes back, and does not run while it is away', async () => {
     const queue = new EventQueue();
-    const waiting = new Waiting(queue);
+    const waiting = new Waits(queue);
     let ready: true | undefined;
     queue.after(50_000, () => waiting.suspend(true));
     queue.after(400_000, () => {

@@ -95,7 +95,7 @@ describe('controller: a job', () => {
     const digest = await failing('BF-JOB-VERIFY', {
       faults: { reply: (reply) => (reply.name === 'DIGEST' ? { ...reply, equal: false } : reply) },
     });
-    assert.match(digest.error.detail ?? '', /has not proved that the image in it is complete/);
+    assert.match(digest.error.detail ?? '', /has not proved what is in it now/);
     assert.ok(!digest.fixture.agent.commands.some(({ name }) => name === 'FINAL'));
     const root = await failing('BF-JOB-VERIFY', {
       faults: { reply: (reply) => (reply.name === 'WRITTEN' ? { ...reply, root: wrong } : reply) },

@@ -36,7 +36,7 @@ interface Current {
   readonly failed: (error: unknown) => void;
 }
 
-export class Waiting {
+export class Waits {
   readonly #clock: Clock;
   #current: Current | undefined;
   #suspended = false;
