@@ -64,6 +64,7 @@ export class JobWork {
       untilCredit: () => until(() => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED),
       answered: (left = 0) => until(() => session.unanswered <= left),
       emit: (event) => this.#emit(event),
+      emitKept: (event) => void recorder.saved().then(() => this.#emit(event)),
       beforeChange: () => recorder.changed('incomplete'),
       acknowledge: (sector) => recorder.acknowledge(sector),
       evidence: async (evidence) => {

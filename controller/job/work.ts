@@ -51,6 +51,8 @@ export interface WorkOptions {
   /** Resolves when at most `left` commands, none unless given, have not been answered. */
   readonly answered: (left?: number) => Promise<void>;
   readonly emit: (event: JobEvent) => void;
+  /** The same once the record as it is now is on disk: what a person was told does not get lost with the process. */
+  readonly emitKept: (event: JobEvent) => void;
   /** Flash is about to change: resolves when that is on record. */
   readonly beforeChange: () => Promise<void>;
   /** The chip says *equal* for all of a sector. */
@@ -291,7 +293,7 @@ class FlashWork {
   #skip(sector: number): void {
     this.#skippedBytes += imageBytes(this.#options.plan, this.#expected, sector);
     this.#options.acknowledge(sector);
-    this.#options.emit({ type: 'sector', sector, skipped: true });
+    this.#options.emitKept({ type: 'sector', sector, skipped: true });
     this.#progress(0);
   }
 
@@ -307,13 +309,13 @@ class FlashWork {
   }
 
   async #confirmSector(sector: number): Promise<void> {
-    const { emit, acknowledge } = this.#options;
+    const { emitKept, acknowledge } = this.#options;
     const question = sectorQuestion(this.#expected, sector, 'before');
     if (question === undefined) return;
     await this.#ask(question, (equal) => {
       if (!equal) throw fail('BF-JOB-VERIFY', `sector ${sector} does not hold what was written to it`);
       acknowledge(sector);
-      emit({ type: 'sector', sector, skipped: false });
+      emitKept({ type: 'sector', sector, skipped: false });
     });
   }
 
@@ -328,7 +330,7 @@ class FlashWork {
    * Without a lock so does END.
    */
   async #finalize(sectorsByEqual: number): Promise<void> {
-    const { session, plan, emit, budget, untilCredit, answered } = this.#options;
+    const { session, plan, emitKept, budget, untilCredit, answered } = this.#options;
     let evidence: Evidence | undefined;
     if (sectorsByEqual > 0) await budget.reserve(1);
     await untilCredit();
@@ -341,7 +343,7 @@ class FlashWork {
       const erase = this.#erasures.summary;
       evidence = { outcome: KINDS.flash.outcome, source: 'stub', sectorsByEqual, erase, ...proved };
       this.#progress(this.#totalBytes);
-      emit({ type: 'written', root, wordsProgrammed });
+      emitKept({ type: 'written', root, wordsProgrammed });
     });
     if (plan.lock === 'none') await this.#askEnd();
     await answered();

@@ -130,6 +130,28 @@ describe('controller: --resume on a chip of another size than the plan was made 
   });
 });
 
+describe('controller: a disk that is slow', () => {
+  it('a sector is told as written once that is on record, and the events keep their order', async () => {
+    const store = new MemoryJobStore();
+    const save = store.save.bind(store);
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    store.save = async (record) => {
+      if (record.acknowledged.includes(1)) await released;
+      await save(record);
+    };
+    const fixture = new JobFixture({ store });
+    await fixture.until(() => fixture.agent.commands.some(({ name }) => name === 'END'));
+    const told = () => fixture.events.flatMap((event) => (event.type === 'sector' ? [event.sector] : []));
+    assert.ok(!told().includes(1), 'told before it was stored');
+    release();
+    await fixture.finish();
+    const types = fixture.events.map(({ type }) => type);
+    assert.deepEqual(told(), [0, 1, 5]);
+    assert.ok(types.indexOf('written') > types.lastIndexOf('sector'));
+  });
+});
+
 describe('controller: a disk that cannot store the resume secret', () => {
   it('no box leaves, so that the secret before still opens the job', async () => {
     const store = new MemoryJobStore();
