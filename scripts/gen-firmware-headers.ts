@@ -164,7 +164,9 @@ const PROTOCOL_SECTIONS = [
       ['SEALED_SUITE', SEALED_PROTOCOL.suite],
       ['SEALED_PURPOSE', SEALED_PROTOCOL.purpose],
       ...Object.entries(EXTRACTION_KEYS).map(([name, key]): Row => [`EXTRACT_${upper(name)}`, key]),
-      ...Object.entries(KEY_LABELS).map(([name, label]): Row => [`LABEL_${upper(name)}`, label]),
+      ...Object.entries(KEY_LABELS)
+        .filter(([name]) => name !== 'exporter') // of the tunnel alone
+        .map(([name, label]): Row => [`LABEL_${upper(name)}`, label]),
       ['SEALED_VERSION', SEALED_VERSION],
       ['SEALED_BOX_PURPOSE', SEALED_PROTOCOL.boxPurpose],
       ['SEALED_EPOCH_BOXES', EPOCH_BOXES],
@@ -258,7 +260,9 @@ const MAILBOX_SECTIONS: readonly Section[] = [
     'Control page, offsets',
     [
       ['MAILBOX_MAGIC_VALUE', MAILBOX_MAGIC],
-      ...Object.entries(CONTROL).map(([name, field]): Row => [`MAILBOX_${name}`, field.offset, field.what]),
+      ...Object.entries(CONTROL)
+        .filter(([name]) => name !== 'SAVE') // the agent's own notes
+        .map(([name, field]): Row => [`MAILBOX_${name}`, field.offset, field.what]),
     ],
   ],
   [
@@ -273,10 +277,12 @@ const areaName = (name: string): string => `MEM_${name === 'commands' ? 'FRAMES'
 
 /** Where things lie on the chips of one target. */
 const layoutRows = ({ memory, commandRing, replyRing }: Layout): readonly Row[] => [
-  ...Object.entries(memory).flatMap(([name, area]): Row[] => [
-    [areaName(name), area.address, area.what],
-    [`${areaName(name)}_SIZE`, area.size],
-  ]),
+  ...Object.entries(memory)
+    .filter(([name]) => name !== 'spare')
+    .flatMap(([name, area]): Row[] => [
+      [areaName(name), area.address, area.what],
+      [`${areaName(name)}_SIZE`, area.size],
+    ]),
   ['FRAME_SLOTS', commandRing.slots],
   ['FRAME_SLOT_SIZE', commandRing.slotSize],
   ['REPLY_SLOTS', replyRing.slots],

@@ -1,7 +1,7 @@
 /*
  * How a step that cannot go on ends: by session_abort(), which does not return, so that no step has
- * to hand an error on. Where a header says that a function "fails", it calls session_abort(); one
- * that reports instead says what it returns.
+ * to hand an error on. Where a header says that a function "fails", it calls session_abort(). One
+ * that reports instead returns true for success, or a number: 0, or what went wrong.
  */
 #ifndef BF_ABORT_H
 #define BF_ABORT_H

@@ -126,6 +126,13 @@ static bool erase_is_plain(const sealed_command *command) {
   return work.looked || command->bytes[2] == 0;
 }
 
+/* The flash engine and the replies under way let the command run now. */
+static bool is_ready(const command_rule *rule, const sealed_command *command, bool quiet) {
+  if (rule->answers) return quiet && flash_idle() && may_answer();
+  if (rule->command != SEALED_ERASE) return flash_can_queue();
+  return may_answer() && (erase_is_plain(command) ? flash_can_queue() : flash_idle());
+}
+
 bool commands_run(sealed_command *command, bool quiet) {
   uint32_t command_kind = command->bytes[0];
   const command_rule *rule = RULES;
@@ -135,12 +142,9 @@ bool commands_run(sealed_command *command, bool quiet) {
   if (!form_good(rule, command)) session_abort(ERROR_MALFORMED_COMMAND, command_kind);
   if ((rule->states >> session_current() & 1u) == 0 || (rule->kinds >> job_plan()->kind & 1u) == 0)
     session_abort(ERROR_ORDER, command_kind);
-  bool ready = rule->answers                 ? quiet && flash_idle() && may_answer()
-               : command_kind != SEALED_ERASE ? flash_can_queue()
-               : erase_is_plain(command)      ? flash_can_queue() && may_answer()
-                                              : flash_idle() && may_answer();
-  if (ready) rule->run(command);
-  return ready;
+  if (!is_ready(rule, command, quiet)) return false;
+  rule->run(command);
+  return true;
 }
 
 /*
@@ -152,10 +156,10 @@ static void run_image(sealed_command *command) {
   uint32_t count = command->bytes[2] | (uint32_t)command->bytes[3] << 8;
   uint32_t address = bf_load_le32(command->bytes + 4);
   uint8_t *data = command->bytes + IMAGE_HEAD;
-  flag form = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
-              count <= IMAGE_DATA_MOST && ((count | address) & 3u) == 0 &&
-              is_zero(data + count, command->bytes + command->size);
-  if (!form) session_abort(ERROR_MALFORMED_COMMAND, SEALED_IMAGE);
+  flag well_formed = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
+                     count <= IMAGE_DATA_MOST && ((count | address) & 3u) == 0 &&
+                     is_zero(data + count, command->bytes + command->size);
+  if (!well_formed) session_abort(ERROR_MALFORMED_COMMAND, SEALED_IMAGE);
   if (plan_find_range(p, address, count) == p->count ||
       ranges_overlap(address, count, p->boot, BOOT_BYTES))
     session_abort(ERROR_OUTSIDE_PLAN, address);
@@ -197,12 +201,12 @@ static uint32_t sectors_to_erase(const plan *p, uint32_t mask, bool unless_blank
   return mask & ~work.blank;
 }
 
-static void start_erase(const sealed_command *command, uint32_t number, chip_sector sector) {
+static void start_erase(const sealed_command *command, uint32_t sector, uint32_t address) {
   changed_flash = true;
   work.erasing = true;
-  work.erase_sector = (uint8_t)number;
+  work.erase_sector = (uint8_t)sector;
   work.erase_sequence = command->sequence;
-  work.erase_operation = flash_erase(number, sector);
+  work.erase_operation = flash_erase(sector, address);
 }
 
 /* Every sector of the chip. */
@@ -240,7 +244,7 @@ static void run_erase_all(const sealed_command *command) {
   work.erased = work.dealt_with;
   if (at_once) {
     clear_boot_words(p);
-    start_erase(command, ERASE_ALL, chip_sector_at(&current_job.chip, 0));
+    start_erase(command, ERASE_ALL, CHIP_FLASH);
   } else {
     reply_erased(ERASE_ALL, command->sequence, ERASED_BLANK);
   }
@@ -252,19 +256,19 @@ static void run_erase_all(const sealed_command *command) {
  */
 static void run_erase(sealed_command *command) {
   const plan *p = job_plan();
-  uint32_t number = command->bytes[1], bit = 1u << (number & 31u);
+  uint32_t sector = command->bytes[1], bit = 1u << (sector & 31u);
   uint32_t boot = p->boot == NO_ADDRESS
                       ? 0
                       : 1u << chip_find_sector(&current_job.chip, p->boot, BOOT_BYTES);
   if (command->bytes[2] > 1) session_abort(ERROR_MALFORMED_COMMAND, SEALED_ERASE);
-  if (number == ERASE_ALL) {
+  if (sector == ERASE_ALL) {
     run_erase_all(command);
     return;
   }
-  if (number >= CHIP_SECTORS || (p->sectors & bit) == 0) session_abort(ERROR_OUTSIDE_PLAN, number);
+  if (sector >= CHIP_SECTORS || (p->sectors & bit) == 0) session_abort(ERROR_OUTSIDE_PLAN, sector);
   if ((work.dealt_with & bit) != 0) {
     work.dealt_with &= ~bit;
-    reply_erased(number, command->sequence, work.how);
+    reply_erased(sector, command->sequence, work.how);
     return;
   }
   if ((work.erased & bit) != 0 || (boot & ~work.erased & ~bit) != 0)
@@ -272,9 +276,9 @@ static void run_erase(sealed_command *command) {
   flash_unlock();
   work.erased |= bit;
   if (sectors_to_erase(p, bit, command->bytes[2] != 0) == 0)
-    reply_erased(number, command->sequence, ERASED_BLANK);
+    reply_erased(sector, command->sequence, ERASED_BLANK);
   else
-    start_erase(command, number, chip_sector_at(&current_job.chip, number));
+    start_erase(command, sector, chip_sector_at(&current_job.chip, sector).address);
 }
 
 static void answer(reply_kind reply, uint32_t argument, const sealed_command *command,
@@ -285,13 +289,13 @@ static void answer(reply_kind reply, uint32_t argument, const sealed_command *co
 /* Says whether consecutive ranges have the root that is asked about; never which one they have. */
 static void run_digest(sealed_command *command) {
   const plan *p = job_plan();
-  uint32_t first = command->bytes[1], number = command->bytes[2];
+  uint32_t first = command->bytes[1], count = command->bytes[2];
   uint8_t root[64];
   if (!is_zero(command->bytes + 3, command->bytes + DIGEST_EXPECTED))
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_DIGEST);
-  if (number == 0 || first + number > p->count) session_abort(ERROR_OUTSIDE_PLAN, first);
-  questions_count(p, work.erased, first, number);
-  digest_root(p, first, number, root);
+  if (count == 0 || first + count > p->count) session_abort(ERROR_OUTSIDE_PLAN, first);
+  questions_count(p, work.erased, first, count);
+  digest_root(p, first, count, root);
   flag equal = (flag)bf_equal(root, command->bytes + DIGEST_EXPECTED, sizeof root);
   bf_wipe(root, sizeof root);
   uint32_t left = questions_left();
@@ -306,8 +310,8 @@ static void program_boot_words(void) {
   static const uint8_t ORDER[][2] = {{4, 12}, {2, 1}, {3, 1}, {0, 1}, {1, 1}};
   changed_flash = true;
   for (uint32_t i = 0; i < sizeof ORDER / sizeof ORDER[0]; i++) {
-    uint32_t first = ORDER[i][0];
-    (void)flash_program(job_plan()->boot + 4 * first, boot_words + first, 4u * ORDER[i][1], 0);
+    uint32_t word = ORDER[i][0];
+    (void)flash_program(job_plan()->boot + 4 * word, boot_words + word, 4u * ORDER[i][1], 0);
   }
   flash_wait();
   bf_wipe(boot_words, sizeof boot_words);

@@ -1,9 +1,10 @@
 /* Digests and blank check: see digest.h. */
 #include "digest.h"
-#include "domain.h"
 
-#include "flash.h"
 #include "abort.h"
+#include "activity.h"
+#include "domain.h"
+#include "flash.h"
 #include "section.h"
 #include "sha512.h"
 #include "transport.h"
@@ -69,14 +70,14 @@ static void look_at_host_command(void) {
 static void read_range(const plan *p, uint32_t index) {
   plan_range r = p->range[index];
   if (index != followed) begin_range(index, r.address);
-  transport_show_activity(ACTIVITY_DIGESTING, index);
+  activity_begin(ACTIVITY_DIGESTING, index);
   while (next != r.address + r.length) {
     uint32_t left = r.address + r.length - next;
     feed((const uint8_t *)next, left < CHUNK ? left : CHUNK);
     look_at_host_command();
   }
   end_range();
-  transport_show_activity(ACTIVITY_IDLE, 0);
+  activity_begin(ACTIVITY_IDLE, 0);
 }
 
 void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]) {

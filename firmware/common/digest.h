@@ -25,7 +25,7 @@ void digest_follow(const plan *p, uint32_t address, const uint8_t *data, uint32_
                    const uint8_t *boot_prefix);
 
 /*
- * root over the digests of `count` ranges from `first` on; what is not known yet is read from
+ * root over the digests of `count` ranges from index `first` on; what is not known yet is read from
  * flash.
  */
 void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]);

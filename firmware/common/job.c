@@ -23,7 +23,7 @@ void job_take(void) {
   transport_take_job(j->content.bytes, length);
   if (content->magic != JOB_MAGIC || content->length != length)
     session_abort(ERROR_PLAN_MALFORMED, 0);
-  if (chip_read_geometry(&j->chip)) session_abort(ERROR_WRONG_CHIP, j->chip.flash_kib);
+  if (!chip_read_geometry(&j->chip)) session_abort(ERROR_WRONG_CHIP, j->chip.flash_kib);
   if (!chip_is_open(optcr)) session_abort(ERROR_PROTECTED_CHIP, optcr);
   plan_check(&content->plan, length - JOB_AT_PLAN, &j->chip);
   plan_hash(&content->plan, j->plan_hash);

@@ -20,7 +20,6 @@
 #define LABEL_CHAIN_I2R              "chain i2r"
 #define LABEL_CHAIN_R2I              "chain r2i"
 #define LABEL_CHIP_KEY               "device"
-#define LABEL_EXPORTER               "exporter"
 #define LABEL_BOX_KEY                "box key"
 #define LABEL_NEXT_CHAIN             "next chain"
 #define SEALED_VERSION               2u

@@ -10,11 +10,11 @@
 #include "plan.h"
 
 /*
- * Counts one about `number` ranges from `first` on before it is answered; `erased` are the sectors
- * erased in this session, a bit each, about which questions are free. Fails when it is about too
- * little, or none is left.
+ * Counts one about `count` ranges from index `first` on before it is answered; `erased` are the
+ * sectors erased in this session, a bit each, about which questions are free. Fails when it is
+ * about too little, or none is left.
  */
-void questions_count(const plan *p, uint32_t erased, uint32_t first, uint32_t number);
+void questions_count(const plan *p, uint32_t erased, uint32_t first, uint32_t count);
 
 /* How many are left. */
 uint32_t questions_left(void);

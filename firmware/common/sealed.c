@@ -14,16 +14,19 @@
 /* Sizes and offsets in bytes; those of M1 and M2 as in docs/protocol.md section 4. */
 #define KEY 32u
 #define M1_PAYLOAD 64u
-#define M2_UNCONFIRMED 96u /* what confirm_r, which follows, is computed over */
 #define M2_PAYLOAD 64u
+#define M2_UNCONFIRMED (M2_PAYLOAD + M2_PAYLOAD_SIZE) /* confirm_r follows, over what is before */
 #define M2_VERSION (M2_PAYLOAD + 16u)
+
+_Static_assert(M1_PAYLOAD + M1_PAYLOAD_SIZE == M1_SIZE && M2_UNCONFIRMED + KEY == M2_SIZE,
+               "the handshake as protocol.h has it");
 
 /* A direction of boxes (docs/protocol.md section 5): key of its epoch, chain of the next. */
 typedef struct {
   uint8_t chain[KEY];
   uint8_t key[KEY];
   uint32_t last; /* sequence of the last box */
-  uint8_t number; /* DIRECTION_..., as nonces have it */
+  uint8_t code; /* DIRECTION_..., as nonces have it */
 } direction;
 
 static SECTION_SECRET direction in, out; /* r2i from the controller, i2r to it */
@@ -150,10 +153,10 @@ static void advance(direction *d, uint32_t epoch) {
   bf_wipe(next, sizeof next);
 }
 
-static void start_direction(direction *d, uint8_t number, const uint8_t prk[64],
+static void start_direction(direction *d, uint8_t code, const uint8_t prk[64],
                             const uint8_t th[64], const char *label) {
   expand(d->chain, prk, 64, label, th, 64);
-  d->number = number;
+  d->code = code;
   d->last = 0;
   advance(d, 0);
 }
@@ -206,7 +209,7 @@ static void next_nonce(direction *d, uint8_t nonce[24]) {
   if (d->last != 0 && d->last % SEALED_EPOCH_BOXES == 0) advance(d, epoch);
   d->last++;
   bf_wipe(nonce, 24);
-  nonce[0] = d->number;
+  nonce[0] = d->code;
   nonce[1] = SEALED_BOX_PURPOSE;
   bf_store_le32(nonce + 8, epoch);
   bf_store_le32(nonce + 16, d->last);

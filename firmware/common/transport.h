@@ -91,7 +91,10 @@ void transport_show_state(session_state state);
 /* Why the session ended, and the detail that goes with it; a new state is shown after it. */
 void transport_show_error(session_error error, uint32_t detail);
 
-/* What goes on, and on which sector or range. May be called by the flash interrupt. */
+/*
+ * What goes on, and on which sector or range. Only activity_begin() calls it, also from the flash
+ * interrupt.
+ */
 void transport_show_activity(chip_activity activity, uint32_t argument);
 
 /* Words programmed, handshakes begun. */

@@ -43,8 +43,8 @@ typedef struct {
 } chip_geometry;
 
 /*
- * Reads the flash size and DB1M. True when the size is none of the family's, or 1 MB in two banks
- * (DB1M).
+ * Reads the flash size and DB1M. True when the geometry is one the program knows: a size of the
+ * family's, and not 1 MB in two banks (DB1M).
  */
 bool chip_read_geometry(chip_geometry *chip);
 
@@ -53,8 +53,8 @@ typedef struct {
   uint32_t size; /* 0: no such sector */
 } chip_sector;
 
-/* Sector `number` (0..11, and 12..23 in a second bank). */
-chip_sector chip_sector_at(const chip_geometry *chip, uint32_t number);
+/* Place and size of sector `sector` (0..11, and 12..23 in a second bank). */
+chip_sector chip_sector_at(const chip_geometry *chip, uint32_t sector);
 
 #define CHIP_SECTORS 24u
 

@@ -36,8 +36,11 @@ void flash_unlock(void);
 /* True when one more operation may be queued. */
 bool flash_can_queue(void);
 
-/* Queues the erase of a sector, or of everything for ERASE_ALL. Returns its number. */
-uint32_t flash_erase(uint32_t number, chip_sector sector);
+/*
+ * Queues the erase of sector `sector`, which begins at `address`, or of everything for ERASE_ALL.
+ * Returns the operation's number.
+ */
+uint32_t flash_erase(uint32_t sector, uint32_t address);
 
 /*
  * True when erasing the sectors of `mask` one by one takes longer than erasing everything at once
@@ -49,11 +52,13 @@ bool flash_all_is_faster(const chip_geometry *chip, uint32_t mask);
  * Queues `bytes` (a multiple of 4) at `address` (a multiple of 4). Words of FFFFFFFF are skipped.
  * The engine clears the source behind itself, and when all is programmed fills it with what flash
  * reads, while no operation runs; `boot_prefix`, unless NULL, takes the FLASH_BOOT_PREFIX bytes in
- * front of `address` then. Returns its number; the source is the caller's again once that is done.
+ * front of `address` then. Returns the operation's number; the source is the caller's again once
+ * that is done.
  */
 uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8_t *boot_prefix);
 
-bool flash_done(uint32_t number);
+/* True when that operation is done; when all are. */
+bool flash_done(uint32_t operation_number);
 bool flash_idle(void);
 
 /* Words programmed in this session. */

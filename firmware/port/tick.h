@@ -14,8 +14,8 @@ extern volatile uint32_t tick_count;
 extern volatile uint32_t wake_count;
 
 /*
- * What goes on (chip_activity), and how many ticks found each of them; whoever reads tick_spent
- * clears it.
+ * What goes on (chip_activity), set by activity_begin(), and how many ticks found each of them;
+ * whoever reads tick_spent clears it.
  */
 #define TICK_ACTIVITIES 5u
 extern volatile uint8_t tick_activity;

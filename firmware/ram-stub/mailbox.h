@@ -16,8 +16,6 @@
 #define MEM_CONTROL_SIZE             0x400u
 #define MEM_JOB                      0x2002D400u /* job area */
 #define MEM_JOB_SIZE                 0xC00u
-#define MEM_SPARE                    0x2002E000u /* not used */
-#define MEM_SPARE_SIZE               0x2000u
 /* CCM: stack, keys, private copies; the agent never touches it */
 #define MEM_PRIVATE                  0x10000000u
 #define MEM_PRIVATE_SIZE             0x00010000u
@@ -76,7 +74,6 @@
 #define MAILBOX_JOB_LENGTH           0x84u /* length of the job in bytes */
 /* highest reply fetched; the stub clears it for a new handshake */
 #define MAILBOX_REPLY_ACK            0x88u
-#define MAILBOX_SAVE                 0x90u /* 12 words for the agent alone */
 #define MAILBOX_M1                   0xC0u /* first handshake message */
 #define MAILBOX_M2                   0x150u /* second handshake message */
 #define MAILBOX_M3                   0x1D0u /* third handshake message */

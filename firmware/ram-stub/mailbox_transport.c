@@ -5,8 +5,13 @@
 #include "mailbox_transport.h"
 
 #include "crc32.h"
-#include "tick.h"
 #include "util.h"
+
+_Static_assert(MEM_FRAMES_SIZE == FRAME_SLOTS * FRAME_SLOT_SIZE &&
+                   MEM_REPLIES_SIZE == REPLY_SLOTS * REPLY_SLOT_SIZE &&
+                   MEM_CONTROL_SIZE >= MAILBOX_STUB_HASH + 64u &&
+                   MEM_JOB_SIZE >= JOB_AT_PLAN + PLAN_MAX_BYTES,
+               "rings, control page and job have their places");
 
 /* What STATUS says. */
 static struct {
@@ -36,7 +41,8 @@ static void store_in_order(void) {
 void transport_publish(void) {
   store_in_order();
   *mailbox_word(MAILBOX_STATUS) = now.nak << STATUS_NAK | now.state << STATUS_STATE |
-                                  (now.replied & 0xFFu) << STATUS_REPLY | (now.accepted & 0xFFFFu);
+                                  (now.replied & 0xFFu) << STATUS_REPLY |
+                                  (now.accepted & 0xFFFFu) << STATUS_ACCEPTED;
 }
 
 /* Clears the sequence words of a ring whose first slot ends at `end`. */
@@ -66,7 +72,6 @@ void transport_show_error(session_error error, uint32_t detail) {
 }
 
 void transport_show_activity(chip_activity activity, uint32_t argument) {
-  tick_activity = activity;
   *mailbox_word(MAILBOX_ACTIVITY) = activity | argument << 8;
 }
 

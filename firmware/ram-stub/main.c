@@ -41,11 +41,11 @@ static void refuse_chip(void) {
 
 /* Not inlined, so that its part of the stack is free again when the main loop runs. */
 BF_NOINLINE static void start_hardware(void) {
-  flag slow = clock_start(); /* failed: taken to be at 16 MHz */
-  tick_start(slow ? TICK_CYCLES(CLOCK_SLOW_HZ) : TICK_CYCLES(CLOCK_FAST_HZ));
+  bool fast = clock_start();
+  tick_start(fast ? TICK_CYCLES(CLOCK_FAST_HZ) : TICK_CYCLES(CLOCK_SLOW_HZ));
   irq_on();
   sealed_hash_program();
-  if (slow) session_abort(ERROR_CLOCK_FAILED, RCC_CR);
+  if (!fast) session_abort(ERROR_CLOCK_FAILED, RCC_CR);
   flash_start();
   uint32_t failed = rng_start();
   if (failed) session_abort(ERROR_RANDOM_FAILED, failed);

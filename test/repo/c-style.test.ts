@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 
 const COLUMNS = 100;
 const LINES = 400;
+/** Numbers of the protocol that no program on the chip gives yet. */
+const RESERVED = ['KEY_KIND_DEVICE'];
 const firmware = resolve(import.meta.dirname, '../../firmware');
 const FOLDERS = ['common', 'port', 'ram-stub', 'pc'];
 
@@ -45,6 +47,29 @@ describe('repository: the C of firmware/', () => {
     assert.deepEqual(
       offenders(/^(common|port)\//, (line) => own.has(includes(line))),
       [],
+    );
+  });
+
+  it('names every constant of the generated headers', () => {
+    const generated = ['common/protocol.h', 'ram-stub/mailbox.h'];
+    const linesOf = (within: boolean) => files.filter(({ name }) => generated.includes(name) === within);
+    const defined = linesOf(true).flatMap(({ lines }) =>
+      lines.flatMap((line) => /^#define ([A-Z]\w*) /.exec(line)?.[1] ?? []),
+    );
+    const used = new Set(linesOf(false).flatMap(({ lines }) => lines.join('\n').match(/\w+/g)));
+    assert.ok(defined.length > 100, 'the constants are found');
+    assert.deepEqual(
+      defined.filter((name) => !used.has(name) && !RESERVED.includes(name)),
+      [],
+    );
+  });
+
+  it('counts and shows what goes on at once', () => {
+    assert.deepEqual(
+      offenders(/\.c$/, (line) => /transport_show_activity\(|tick_activity =/.test(line)).map(
+        (place) => place.split(':')[0],
+      ),
+      ['common/activity.c', 'common/activity.c', 'ram-stub/mailbox_transport.c'],
     );
   });
 

@@ -13,15 +13,20 @@ bool chip_read_geometry(chip_geometry *chip) {
   chip->flash_kib = kib;
   chip->bank_kib = kib == 2048 ? kib / 2 : kib;
   bool two_banks_of_512 = kib == 1024 && CHIP_TWO_BANKS && (FLASH_OPTCR & FLASH_OPTCR_DB1M) != 0;
-  return (kib != 512 && kib != 1024 && !(kib == 2048 && CHIP_TWO_BANKS)) || two_banks_of_512;
+  return (kib == 512 || kib == 1024 || (kib == 2048 && CHIP_TWO_BANKS)) && !two_banks_of_512;
 }
 
-chip_sector chip_sector_at(const chip_geometry *chip, uint32_t number) {
-  uint32_t bank = number >= BANK2_SECTOR, in_bank = number - bank * BANK2_SECTOR;
-  uint32_t start = in_bank < 4 ? in_bank * 16 : in_bank == 4 ? 64 : (in_bank - 4) * 128;
-  uint32_t size = in_bank < 4 ? 16 : in_bank == 4 ? 64 : 128;
+chip_sector chip_sector_at(const chip_geometry *chip, uint32_t sector) {
+  uint32_t bank = sector >= BANK2_SECTOR, in_bank = sector - bank * BANK2_SECTOR;
+  uint32_t start = (in_bank - 4) * 128, size = 128; /* in the bank, KiB */
+  if (in_bank < 4) {
+    start = in_bank * 16;
+    size = 16;
+  } else if (in_bank == 4) {
+    start = size = 64;
+  }
   uint32_t offset = bank * chip->bank_kib + start;
-  bool exists = number < CHIP_SECTORS && start < chip->bank_kib && offset < chip->flash_kib;
+  bool exists = sector < CHIP_SECTORS && start < chip->bank_kib && offset < chip->flash_kib;
   return (chip_sector){CHIP_FLASH + offset * KIB, exists ? size * KIB : 0};
 }
 

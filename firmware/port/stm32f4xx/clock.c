@@ -13,40 +13,40 @@
 #define PLL_FROM_HSI (0u << 22)
 #define PLL_Q (7u << 24)
 #define PLL_RESERVED (2u << 28) /* reset value of bits 31:28 */
-#define PATIENCE 20000u /* turns of a loop on a register */
+#define REGISTER_TURNS 20000u /* most turns of a loop on a register */
 
-/* Waits until (register & mask) == value. True when that does not happen. */
-static flag settle(volatile uint32_t *reg, uint32_t mask, uint32_t value) {
-  for (uint32_t left = PATIENCE; left > 0; left--)
-    if ((*reg & mask) == value) return false;
-  return true;
+/* Waits until (register & mask) == value. True when that happened. */
+static bool settle(volatile uint32_t *reg, uint32_t mask, uint32_t value) {
+  for (uint32_t left = REGISTER_TURNS; left > 0; left--)
+    if ((*reg & mask) == value) return true;
+  return false;
 }
 
-static flag run_on_hsi(void) {
+static bool run_on_hsi(void) {
   RCC_CR |= RCC_CR_HSION;
-  if (settle(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY)) return true;
+  if (!settle(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY)) return false;
   RCC_CFGR = 0;
-  if (settle(&RCC_CFGR, RCC_CFGR_SWS, 0)) return true;
+  if (!settle(&RCC_CFGR, RCC_CFGR_SWS, 0)) return false;
   RCC_CR &= ~RCC_CR_PLLON;
   return settle(&RCC_CR, RCC_CR_PLLRDY, 0);
 }
 
-static flag run_on_pll(void) {
+static bool run_on_pll(void) {
   RCC_PLLCFGR = PLL_M | PLL_N | PLL_P_2 | PLL_FROM_HSI | PLL_Q | PLL_RESERVED;
   RCC_CR |= RCC_CR_PLLON;
-  if (settle(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) return true;
+  if (!settle(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY)) return false;
   RCC_CFGR = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2;
   RCC_CFGR = RCC_CFGR_PPRE1_4 | RCC_CFGR_PPRE2_2 | RCC_CFGR_SW_PLL;
   return settle(&RCC_CFGR, RCC_CFGR_SWS, RCC_CFGR_SWS_PLL);
 }
 
-flag clock_start(void) {
+bool clock_start(void) {
   RCC_APB1ENR |= RCC_APB1ENR_PWR;
   RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
   (void)RCC_AHB1ENR;
-  if (run_on_hsi()) return true;
+  if (!run_on_hsi()) return false;
   PWR_CR = PWR_CR_VOS_SCALE1;
   FLASH_ACR = CHIP_LATENCY;
-  if (settle(&FLASH_ACR, FLASH_ACR_LATENCY, CHIP_LATENCY)) return true;
+  if (!settle(&FLASH_ACR, FLASH_ACR_LATENCY, CHIP_LATENCY)) return false;
   return run_on_pll();
 }

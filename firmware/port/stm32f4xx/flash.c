@@ -8,6 +8,7 @@
 #include "flash.h"
 
 #include "abort.h"
+#include "activity.h"
 #include "flag.h"
 #include "section.h"
 #include "registers.h"
@@ -24,10 +25,10 @@
 #define CR_INTERRUPTS (FLASH_CR_EOPIE | FLASH_CR_ERRIE)
 #define BANK2_SECTOR 12u
 #define BANK2_SNB_GAP 4u
-/* Turns of a loop on SR at the start, of at least 10 cycles: 0.26 s or more at 160 MHz. */
-#define PATIENCE 0x400000u
-/* Turns of a loop on SR in the handler: BSY may end a moment after EOP has begun. */
-#define HANDLER_PATIENCE 64u
+/* Most turns of the loop on SR at the start, of at least 10 cycles: 0.26 s at 160 MHz. */
+#define START_TURNS 0x400000u
+/* Most turns of the loop on SR in the handler: BSY may end a moment after EOP has begun. */
+#define HANDLER_TURNS 64u
 
 /*
  * Twice the longest times of the data sheet, in ticks, and one more because a tick may be almost
@@ -79,9 +80,8 @@ static uint32_t control(uint32_t bits) {
 
 /* What a store takes from the source at `from`. */
 static uint32_t value_at(const uint8_t *from) {
-  return psize == WIDTH_X32   ? bf_load_le32(from)
-         : psize == WIDTH_X16 ? (uint32_t)from[0] | (uint32_t)from[1] << 8
-                              : from[0];
+  if (psize == WIDTH_X32) return bf_load_le32(from);
+  return psize == WIDTH_X16 ? (uint32_t)from[0] | (uint32_t)from[1] << 8 : from[0];
 }
 
 static void store(uint32_t to, uint32_t value) {
@@ -132,13 +132,13 @@ static uint32_t mer_bank2(void) {
 }
 
 static void start_erase(void) {
-  uint32_t number = current.sector;
-  uint32_t code = number < BANK2_SECTOR ? number : number + BANK2_SNB_GAP;
-  uint32_t what = control(number == ERASE_ALL ? FLASH_CR_MER | mer_bank2()
-                                              : FLASH_CR_SER | FLASH_CR_SNB(code));
-  transport_show_activity(ACTIVITY_ERASING, number);
-  FLASH_CR = what;
-  FLASH_CR = what | FLASH_CR_STRT;
+  uint32_t sector = current.sector;
+  uint32_t snb = sector < BANK2_SECTOR ? sector : sector + BANK2_SNB_GAP;
+  uint32_t erase = control(sector == ERASE_ALL ? FLASH_CR_MER | mer_bank2()
+                                               : FLASH_CR_SER | FLASH_CR_SNB(snb));
+  activity_begin(ACTIVITY_ERASING, sector);
+  FLASH_CR = erase;
+  FLASH_CR = erase | FLASH_CR_STRT;
 }
 
 /* The array is idle for a moment: reads back what the operation has programmed, for the digests. */
@@ -168,7 +168,7 @@ static void start_next(void) {
       start_erase();
       return;
     }
-    transport_show_activity(ACTIVITY_PROGRAMMING, 0);
+    activity_begin(ACTIVITY_PROGRAMMING, 0);
     FLASH_CR = control(FLASH_CR_PG);
     if (program_more()) return;
     read_back();
@@ -176,7 +176,7 @@ static void start_next(void) {
   }
   FLASH_CR = control(0);
   running = false;
-  transport_show_activity(ACTIVITY_IDLE, 0);
+  activity_begin(ACTIVITY_IDLE, 0);
 }
 
 static void end_operation(void) {
@@ -188,7 +188,7 @@ static void end_operation(void) {
 
 /* FLASH global interrupt. Its time is added to every word's: one to program takes the short way. */
 BF_FAST void flash_irq(void) {
-  uint32_t sr, left = HANDLER_PATIENCE;
+  uint32_t sr, left = HANDLER_TURNS;
   do sr = FLASH_SR;
   while ((sr & FLASH_SR_BSY) != 0 && --left != 0);
   /* cleared in any case, or the interrupt would come again at once and nothing else would run */
@@ -217,7 +217,7 @@ static uint32_t enqueue(operation next) {
 }
 
 void flash_start(void) {
-  for (uint32_t left = PATIENCE; (FLASH_SR & FLASH_SR_BSY) != 0; left--)
+  for (uint32_t left = START_TURNS; (FLASH_SR & FLASH_SR_BSY) != 0; left--)
     if (left == 0) session_abort(ERROR_FLASH_TIMEOUT, FLASH_SR);
   FLASH_CR = FLASH_CR_LOCK;
   FLASH_SR = FLASH_SR_EOP | FLASH_SR_ERRORS;
@@ -242,20 +242,21 @@ bool flash_can_queue(void) {
   return operations_queued - operations_done < QUEUE;
 }
 
-uint32_t flash_erase(uint32_t number, chip_sector sector) {
-  return enqueue(
-      (operation){.address = sector.address, .source = 0, .sector = number, .boot_prefix = 0});
+uint32_t flash_erase(uint32_t sector, uint32_t address) {
+  return enqueue((operation){.address = address, .source = 0, .sector = sector, .boot_prefix = 0});
+}
+
+/* Typical time of erasing a sector of so many KiB; 0 is none. */
+static uint32_t erase_units(uint32_t kib) {
+  if (kib == 0) return 0;
+  if (kib == 16) return ERASE_16_UNITS;
+  return kib == 64 ? ERASE_64_UNITS : ERASE_128_UNITS;
 }
 
 bool flash_all_is_faster(const chip_geometry *chip, uint32_t mask) {
   uint32_t units = 0;
-  for (uint32_t i = 0; i < CHIP_SECTORS; i++) {
-    uint32_t kib = (mask >> i & 1u) != 0 ? chip_sector_at(chip, i).size >> 10 : 0;
-    units += kib == 0    ? 0
-             : kib == 16 ? ERASE_16_UNITS
-             : kib == 64 ? ERASE_64_UNITS
-                         : ERASE_128_UNITS;
-  }
+  for (uint32_t i = 0; i < CHIP_SECTORS; i++)
+    if ((mask >> i & 1u) != 0) units += erase_units(chip_sector_at(chip, i).size >> 10);
   return units > ERASE_ALL_UNITS;
 }
 
@@ -264,8 +265,8 @@ uint32_t flash_program(uint32_t address, uint32_t *source, uint32_t bytes, uint8
       .address = address, .source = (uint8_t *)source, .left = bytes, .boot_prefix = boot_prefix});
 }
 
-bool flash_done(uint32_t number) {
-  return (int32_t)(operations_done - number) >= 0;
+bool flash_done(uint32_t operation_number) {
+  return (int32_t)(operations_done - operation_number) >= 0;
 }
 
 bool flash_idle(void) {
@@ -297,16 +298,16 @@ void flash_wait(void) {
 
 void flash_drop(void) {
   irq_off();
-  uint32_t first = operations_done;
+  uint32_t end = operations_done; /* of what stays queued */
   if (running) {
-    operation *op = &queue[first++ % QUEUE];
+    operation *op = &queue[end++ % QUEUE];
     if (!is_erase(&current)) {
       current.left = 1u << psize; /* the store that runs */
       op->left = 0;               /* nothing is read back */
       op->boot_prefix = 0;
     }
   }
-  operations_queued = first;
+  operations_queued = end;
   irq_on();
 }
 
@@ -318,19 +319,19 @@ void flash_stop(void) {
   running = false;
   operations_done = operations_queued;
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_CR = FLASH_CR_LOCK;
-  transport_show_activity(ACTIVITY_IDLE, 0);
+  activity_begin(ACTIVITY_IDLE, 0);
 }
 
 /*
- * Waits for the option bytes. True when they failed: also when they were not even begun, for OPTCR
- * reads what was written to it either way.
+ * Waits for the option bytes. True when they are programmed; false also when they were not even
+ * begun, for OPTCR reads what was written to it either way.
  */
 static bool options_settle(void) {
   uint32_t begun = tick_count;
   __asm__ volatile("dsb" ::: "memory"); /* BSY is looked at once the start has arrived */
   while ((FLASH_SR & FLASH_SR_BSY) != 0 || (FLASH_OPTCR & FLASH_OPTCR_STRT) != 0)
-    if (tick_count - begun > OPTION_TICKS) return true;
-  return (FLASH_SR & FLASH_SR_ERRORS) != 0;
+    if (tick_count - begun > OPTION_TICKS) return false;
+  return (FLASH_SR & FLASH_SR_ERRORS) == 0;
 }
 
 void flash_protect(void) {
@@ -340,11 +341,11 @@ void flash_protect(void) {
     FLASH_OPTKEYR = OPTKEY2;
   }
   uint32_t options = FLASH_OPTCR & ~(OPTCR_RDP_MASK | FLASH_OPTCR_LOCK | FLASH_OPTCR_STRT);
-  transport_show_activity(ACTIVITY_OPTIONS, 0);
+  activity_begin(ACTIVITY_OPTIONS, 0);
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1;
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1 | FLASH_OPTCR_STRT;
-  bool failed = options_settle();
+  bool programmed = options_settle();
   if ((FLASH_SR & FLASH_SR_BSY) == 0) FLASH_OPTCR |= FLASH_OPTCR_LOCK;
-  transport_show_activity(ACTIVITY_IDLE, 0);
-  if (failed) session_abort(ERROR_OPTIONS_FAILED, FLASH_OPTCR);
+  activity_begin(ACTIVITY_IDLE, 0);
+  if (!programmed) session_abort(ERROR_OPTIONS_FAILED, FLASH_OPTCR);
 }

@@ -21,7 +21,7 @@
 #define WINDOW 512u       /* words of the proportion test */
 /* Matches in a window, for 4 bits of entropy in a byte and a false alarm in 2^30. */
 #define CUTOFF 70u
-#define PATIENCE 20000u /* turns of the loop that waits for a word */
+#define WORD_TURNS 20000u /* most turns of the loop that waits for a word */
 
 static SECTION_SECRET uint8_t state[64];  /* what the next output is made of */
 static SECTION_SECRET uint32_t previous;  /* word */
@@ -31,7 +31,7 @@ static SECTION_SECRET uint32_t in_window; /* words so far */
 
 /* Waits for a word. Returns 0, or what failed. */
 static uint32_t next_word(uint32_t *word) {
-  for (uint32_t left = PATIENCE; left > 0; left--) {
+  for (uint32_t left = WORD_TURNS; left > 0; left--) {
     uint32_t sr = RNG_SR;
     if (sr & RNG_SR_ERRORS) return sr;
     if (sr & RNG_SR_DRDY) {

@@ -10,16 +10,16 @@
 #define LEVEL_X32 7 /* 2.9 V and more */
 #define LEVEL_X16 3 /* 2.5 V and more */
 /* Turns of a loop of at least 4 cycles: 100 us at 160 MHz, in which the detector settles. */
-#define TURNS 4000u
-#define LOOKS 16u /* the last of them, whose answers count */
+#define DETECTOR_TURNS 4000u
+#define COUNTED_TURNS 16u /* the last of them, whose answers count */
 
 /* True when the supply is above a level of the detector. */
 static flag above(uint32_t level) {
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
   PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;
   uint32_t low = 0;
-  for (uint32_t left = TURNS; left > 0; left--) {
-    if (left == LOOKS) low = 0;
+  for (uint32_t left = DETECTOR_TURNS; left > 0; left--) {
+    if (left == COUNTED_TURNS) low = 0;
     low |= PWR_CSR & PWR_CSR_PVDO;
   }
   PWR_CR = PWR_CR_VOS_SCALE1;
