@@ -1,6 +1,7 @@
-// Writes the two headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h
-// (what chip and controller say to one another) and firmware/ram-stub/mailbox.h (how the stub and the agent pass it on
-// through SRAM). Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
+// Writes the headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h
+// (what chip and controller say to one another), firmware/ram-stub/mailbox.h (how the stub and the agent pass it on
+// through SRAM), firmware/common/serial.h (how a loader and the agent pass it on over a serial line).
+// Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
 // With --check it only compares and exits 1 when a header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -51,64 +52,21 @@ import {
 } from '../shared/sealed/messages.ts';
 import { KEY_KINDS, SEALED_VERSION } from '../shared/sealed/payloads.ts';
 import { DEVICE_KEY_OFFSET, SEALED_BYTES, SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
-
-type Row = readonly [name: string, value: number | string, note?: string];
-type Section = readonly [title: string, rows: readonly Row[]];
-type Table = Readonly<Record<string, number>>;
-
-/** No line of C is longer. */
-const COLUMNS = 100;
-
-/** A number as C writes it: hexadecimal, and decimal for sizes and counts. */
-const hex = (value: number) => {
-  const digits = (value >>> 0).toString(16).toUpperCase();
-  return `0x${digits.padStart(value > 0xffff ? 8 : 2, '0')}u`;
-};
-const upper = (name: string) =>
-  name
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replace(/[^A-Za-z0-9]+/g, '_')
-    .toUpperCase();
-const rows = (prefix: string, table: Table): Row[] =>
-  Object.entries(table).map(([name, value]) => [`${prefix}_${upper(name)}`, value]);
-const numberRows = (prefix: string, table: Readonly<Record<string, { readonly number: number }>>): Row[] =>
-  Object.entries(table).map(([name, { number }]) => [`${prefix}_${upper(name)}`, number]);
-
-const note = (text?: string) => (text ? ` /* ${text} */` : '');
-const decimal = (value: number) => (value > 0xffffff ? hex(value) : `${value}u`);
-
-/** `#define NAME value`, its note behind it where the line has room for it. */
-const define =
-  (number: (value: number) => string) =>
-  ([name, value, what]: Row): string => {
-    const bare = `#define ${name.padEnd(28)} ${typeof value === 'string' ? `"${value}"` : number(value)}`;
-    const noted = `${bare}${note(what)}`;
-    return noted.length <= COLUMNS ? noted : `${note(what).trimStart()}\n${bare}`;
-  };
-const defines = ([title, list]: Section, number = hex) => [`/* ${title} */`, ...list.map(define(number))].join('\n');
-const counts = (section: Section) => defines(section, decimal);
-
-/** A type and its values: `typedef enum { … } name;`. */
-const enumeration = (name: string, title: string, list: readonly Row[]) =>
-  [
-    `/* ${title} */`,
-    'typedef enum {',
-    ...list.map(([row, value, what]) => `  ${row} = ${Number(value)},${note(what)}`),
-    `} ${name};`,
-  ].join('\n');
-
-function guarded(guard: string, body: readonly string[]): string {
-  return `/*
- * Generated from the tables of shared/ by scripts/gen-firmware-headers.ts. Do not edit.
- */
-#ifndef ${guard}
-#define ${guard}
-
-${body.join('\n\n')}
-
-#endif
-`;
-}
+import {
+  COLUMNS,
+  counts,
+  define,
+  defines,
+  enumeration,
+  guarded,
+  hex,
+  numberRows,
+  rows,
+  upper,
+  type Row,
+  type Section,
+} from './c-header.ts';
+import { serialHeader } from './serial-header.ts';
 
 // ── protocol.h ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -309,6 +267,7 @@ export const mailboxHeader = (): string =>
 const HEADERS: Readonly<Record<string, () => string>> = {
   'firmware/common/protocol.h': protocolHeader,
   'firmware/ram-stub/mailbox.h': mailboxHeader,
+  'firmware/common/serial.h': serialHeader,
 };
 
 function main(check: boolean): number {

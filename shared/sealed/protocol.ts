@@ -16,5 +16,7 @@ export const SEALED_PROTOCOL = {
 
 /** Sizes of the messages and payloads, bytes. */
 export const SEALED_BYTES = { payload1: 72, payload2: 32, m1: 136, m2: 128, m3: 32 } as const;
+/** M1 of an enrolment is longer by the device's key for files. */
+export const ENROLL_BYTES = { payload1: 104, m1: 168 } as const;
 /** Where D lies in payload1. */
 export const DEVICE_KEY_OFFSET = 40;

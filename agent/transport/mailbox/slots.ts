@@ -1,5 +1,6 @@
 // Ring slots as bytes: box ‖ trailer, filled from the slot's end (docs/mailbox.md, "Slots").
 import { concat, copyOf, Reader, u32le, Writer } from '../../../shared/codec/bytes.ts';
+import { crc32 } from '../../../shared/codec/crc32.ts';
 import { BOX_SIZES, slotAddress, TRAILER, type Ring } from '../../../shared/mailbox/layout.ts';
 
 /** A range of target memory and what is to be written there. */
@@ -10,19 +11,6 @@ export interface SlotWrite {
 
 /** Bytes of a reply slot that are used: box and trailer. */
 export const REPLY_BYTES = BOX_SIZES.reply + TRAILER.size;
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc >>> 0;
-});
-
-/** CRC-32 (reflected EDB88320, start and final XOR FFFFFFFF) of the parts joined. */
-export function crc32(...parts: readonly Uint8Array[]): number {
-  let crc = 0xffffffff;
-  for (const part of parts) for (const byte of part) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ byte) & 0xff];
-  return (crc ^ 0xffffffff) >>> 0;
-}
 
 /** Where the used part of the slot of reply `sequence` begins; it is REPLY_BYTES long. */
 export function replyAddress(ring: Ring, sequence: number): number {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Mailbox } from '../../../agent/transport/mailbox/mailbox.ts';
 import { HOST_LIMITS } from '../../../agent/transport/mailbox/mailbox-host.ts';
-import { crc32 } from '../../../agent/transport/mailbox/slots.ts';
+import { crc32 } from '../../../shared/codec/crc32.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import { LAYOUTS } from '../../../shared/mailbox/layout.ts';
