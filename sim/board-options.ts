@@ -30,6 +30,8 @@ export interface BoardOptions {
   boot?: BootMode;
   /** Crystal on HSE, Hz; 0: none. Default 8 MHz. */
   hseHz?: number;
+  /** By how much HSI is off, as a part of its 16 MHz; the data sheet allows -0.08 to 0.05. Default 0. */
+  hsiDeviation?: number;
   /** Time NRST takes to rise once nobody pulls it, ns: a capacitor or a reset chip stretches it. Default 0. */
   nrstRiseNs?: number;
   /** A battery on V_BAT keeps the backup domain while the board is off. */

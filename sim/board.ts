@@ -15,9 +15,11 @@ import type { ResetFlag } from './peripherals/rcc.ts';
 import type { Rng } from './peripherals/rng.ts';
 import type { BoardOptions, BoardSnapshot, BoardState } from './board-options.ts';
 import { Soc } from './peripherals/soc.ts';
+import type { SerialPeer } from './serial/serial-peer.ts';
 import { StopMode } from './stop-mode.ts';
 import type { BootMode } from './peripherals/syscfg.ts';
 import type { Usart } from './peripherals/usart.ts';
+import type { UsartName } from './peripherals/usart-table.ts';
 
 export type { BoardOptions, BoardSnapshot } from './board-options.ts';
 
@@ -81,6 +83,7 @@ export class Board {
       flashTiming: options.flashTiming ?? 'typ',
       switches,
       hseHz: options.hseHz === 0 ? undefined : (options.hseHz ?? 8e6),
+      hsiDeviation: options.hsiDeviation ?? 0,
       supplyVolts: () => this.#state.supplyVolts,
       watchdogExpired: (which) => this.#watchdog(which),
       clockChanged: () => this.core.clockChanged(),
@@ -111,7 +114,11 @@ export class Board {
   }
   /** USART1 with the other end of its wire. */
   get uart(): Usart {
-    return this.soc.usart1;
+    return this.soc.usarts.USART1;
+  }
+  /** The far end of a serial port's wires. */
+  serial(name: UsartName): SerialPeer {
+    return this.soc.usarts[name].peer;
   }
   /** The chip's main domain has power: off without supply, in brown-out and in Standby. */
   get powered(): boolean {

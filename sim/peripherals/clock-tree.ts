@@ -22,18 +22,27 @@ export function pllSettings(pllcfgr: number): PllSettings {
   };
 }
 
+/** Oscillators that may drive the PLL, Hz. */
+export interface PllSources {
+  readonly hsiHz: number;
+  readonly hseHz: number;
+}
+
 /** Frequencies of a running PLL, Hz. */
-export function pllOutputs(settings: PllSettings, hseHz: number): { vco: number; sysclk: number; pll48: number } {
+export function pllOutputs(
+  settings: PllSettings,
+  { hsiHz, hseHz }: PllSources,
+): { vco: number; sysclk: number; pll48: number } {
   const { m, n, p, q, fromHse } = settings;
-  const vco = ((fromHse ? hseHz : HSI_HZ) / Math.max(m, 1)) * n;
+  const vco = ((fromHse ? hseHz : hsiHz) / Math.max(m, 1)) * n;
   return { vco, sysclk: vco / p, pll48: vco / Math.max(q, 1) };
 }
 
-/** What is wrong with PLL settings, empty when they are legal. */
+/** What is wrong with PLL settings, empty when they are legal; HSI counts with its nominal frequency. */
 export function pllFaults(settings: PllSettings, hseHz: number): string[] {
   const { m, n, q, fromHse } = settings;
   const input = (fromHse ? hseHz : HSI_HZ) / Math.max(m, 1);
-  const { vco } = pllOutputs(settings, hseHz);
+  const { vco } = pllOutputs(settings, { hsiHz: HSI_HZ, hseHz });
   const faults: string[] = [];
   if (m < 2) faults.push(`PLLM ${m} is below 2`);
   if (n < 50 || n > 432) faults.push(`PLLN ${n} is outside 50-432`);

@@ -58,6 +58,8 @@ export interface RccNeighbours {
   /** Frequency of the crystal on HSE, Hz; undefined: none fitted. */
   readonly hseHz: number | undefined;
   readonly lseFitted: boolean;
+  /** What HSI really runs at, Hz. */
+  readonly hsiHz: number;
   /** Voltage scale in force (1-3) and whether over-drive is on. */
   scale(): { vos: 1 | 2 | 3; overDrive: boolean };
   /** PWR_CR.DBP: backup domain registers may be written. */
@@ -103,7 +105,7 @@ export class Rcc extends RegisterBlock<RccState> {
     this.state.source = 0;
     this.state.lsiForced = false;
     for (const name of Object.keys(OSCILLATORS) as Oscillator[]) if (name !== 'lse') this.#timers[name].clear();
-    this.context.time.setClock(HSI_HZ);
+    this.context.time.setClock(this.#near.hsiHz);
   }
   /** Stop mode: HSE and the PLLs go off, and HSI is what runs when it ends. */
   stop(): void {
@@ -142,7 +144,7 @@ export class Rcc extends RegisterBlock<RccState> {
   }
   /** PLL48CLK, Hz; 0 while the PLL does not run. */
   get pll48Hz(): number {
-    return this.pllReady ? pllOutputs(pllSettings(this.#word(REG.pllcfgr)), this.#near.hseHz ?? 0).pll48 : 0;
+    return this.pllReady ? this.#pllOutputs.pll48 : 0;
   }
   /** Clock of APB bus 1 or 2, Hz. */
   apbHz(bus: 1 | 2): number {
@@ -263,15 +265,25 @@ export class Rcc extends RegisterBlock<RccState> {
   }
   #checkSpeed(hz: number, fromAccess: boolean): void {
     const { vos, overDrive } = this.#near.scale();
-    for (const fault of speedFaults(hz, this.#word(REG.cfgr), vos, overDrive)) {
+    for (const fault of speedFaults(hz / this.#deviation, this.#word(REG.cfgr), vos, overDrive)) {
       if (fromAccess) this.context.complain(BASE + REG.cfgr, fault);
       else this.context.warn(fault);
     }
   }
   get #sysclkHz(): number {
-    if (this.state.source === 0) return HSI_HZ;
-    if (this.state.source === 1) return this.#near.hseHz ?? HSI_HZ;
-    return pllOutputs(pllSettings(this.#word(REG.pllcfgr)), this.#near.hseHz ?? 0).sysclk;
+    if (this.state.source === 0) return this.#near.hsiHz;
+    if (this.state.source === 1) return this.#near.hseHz ?? this.#near.hsiHz;
+    return this.#pllOutputs.sysclk;
+  }
+  /** By what the core clock is off because HSI is. */
+  get #deviation(): number {
+    const fromHse =
+      this.state.source === 1 || (this.state.source === 2 && pllSettings(this.#word(REG.pllcfgr)).fromHse);
+    return fromHse ? 1 : this.#near.hsiHz / HSI_HZ;
+  }
+  get #pllOutputs(): ReturnType<typeof pllOutputs> {
+    const { hsiHz, hseHz = 0 } = this.#near;
+    return pllOutputs(pllSettings(this.#word(REG.pllcfgr)), { hsiHz, hseHz });
   }
   #word(offset: number): number {
     return this.state.words[offset] ?? 0;

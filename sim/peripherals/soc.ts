@@ -4,6 +4,7 @@ import type { ResetKind } from '../core-port.ts';
 import { BLOCKS, BLOCK_SIZE, GPIO_LETTERS, type Block } from './address-map.ts';
 import { BackupSram } from './backup-sram.ts';
 import { busPort } from './bus-port.ts';
+import { HSI_HZ } from './clock-tree.ts';
 import { Crc } from './crc.ts';
 import { Dbgmcu } from './dbgmcu.ts';
 import { Exti } from './exti.ts';
@@ -36,6 +37,7 @@ import { Rng } from './rng.ts';
 import { Rtc } from './rtc.ts';
 import { Syscfg, type BootMode } from './syscfg.ts';
 import { Usart } from './usart.ts';
+import { USART_NAMES, type UsartName } from './usart-table.ts';
 import { Wwdg } from './wwdg.ts';
 
 const PVD_LINE = 16;
@@ -50,6 +52,8 @@ export interface SocOptions {
   readonly flashTiming: FlashTiming;
   readonly switches: ModelSwitches;
   readonly hseHz: number | undefined;
+  /** HSI's error, as a part of its frequency. */
+  readonly hsiDeviation: number;
   supplyVolts(): number;
   /** A watchdog bit. */
   watchdogExpired(which: 'iwdg' | 'wwdg'): void;
@@ -83,7 +87,7 @@ export class Soc {
   readonly rtc: Rtc;
   readonly iwdg: Iwdg;
   readonly wwdg: Wwdg;
-  readonly usart1: Usart;
+  readonly usarts: Readonly<Record<UsartName, Usart>>;
   readonly dbgmcu: Dbgmcu;
   readonly exti: Exti;
   readonly syscfg: Syscfg;
@@ -126,7 +130,7 @@ export class Soc {
       expired: () => options.watchdogExpired('iwdg'),
     });
     this.rng = new Rng(context, { seed: options.seed, clockHz: () => this.rcc.pll48Hz });
-    this.usart1 = new Usart(context, () => this.rcc.apbHz(2));
+    this.usarts = this.#makeUsarts(context, options.seed);
     this.dbgmcu = new Dbgmcu(context);
     this.syscfg = new Syscfg(context, (mode) => this.#showAtZero(mode));
     this.backupSram = new BackupSram(context, {
@@ -171,7 +175,7 @@ export class Soc {
    */
   stop(on: boolean): void {
     if (on) this.rcc.stop();
-    this.usart1.clocked = !on;
+    for (const usart of Object.values(this.usarts)) usart.clocked = !on;
     this.wwdg.freeze(on);
   }
   /** Lets go: option bytes loaded, boot memory shown at 0. */
@@ -251,6 +255,7 @@ export class Soc {
     return new Rcc(context, {
       hseHz: options.hseHz,
       lseFitted: false,
+      hsiHz: HSI_HZ * (1 + options.hsiDeviation),
       scale: () => this.pwr.scale(),
       backupWritable: () => this.pwr.backupWritable,
       backupDomainReset: () => this.rtc.resetBackupDomain(),
@@ -266,9 +271,18 @@ export class Soc {
       },
     });
   }
+  #makeUsarts(context: Context, seed: number): Readonly<Record<UsartName, Usart>> {
+    const near = {
+      seed,
+      clockHz: (apb: 1 | 2) => this.rcc.apbHz(apb),
+      hasPin: (pin: string, alternate: number) => this.gpio[pin[1]!]?.alternate(Number(pin.slice(2))) === alternate,
+    };
+    const entries = USART_NAMES.map((name) => [name, new Usart(context, name, near)]);
+    return Object.fromEntries(entries) as Record<UsartName, Usart>;
+  }
   /** Every part under its name, stores for the blocks nobody modelled included. */
   #collect(context: Context, rest: Record<string, Part & Device>): Record<string, Part & Device> {
-    const { flash, rcc, pwr, rng, rtc, iwdg, usart1, exti, syscfg, backupSram, dbgmcu } = this;
+    const { flash, rcc, pwr, rng, rtc, iwdg, exti, syscfg, backupSram, dbgmcu } = this;
     const parts: Record<string, Part & Device> = {
       flash,
       rcc,
@@ -276,7 +290,7 @@ export class Soc {
       rng,
       rtc,
       iwdg,
-      usart1,
+      ...this.usarts,
       exti,
       syscfg,
       backupSram,
