@@ -9,6 +9,7 @@
 #include "domain.h"
 #include "flag.h"
 #include "flash.h"
+#include "program.h"
 #include "questions.h"
 #include "sealed.h"
 #include "section.h"
@@ -59,13 +60,13 @@ static handler run_image, run_erase, run_digest, run_final, run_lock, run_end, r
 
 #define IN(state) (1u << STATE_##state)
 #define OF(kind) (1u << KIND_##kind)
-#define ANY_KIND (OF(FLASH) | OF(VERIFY) | OF(ERASE) | OF(INFO) | OF(RESET))
+#define ANY_KIND PROGRAM_ANY_KIND
 #define ANY_STATE (IN(ACTIVE) | IN(WRITTEN) | IN(LOCKED))
 
 typedef struct {
   uint8_t command; /* sealed_command_kind */
   uint8_t states;  /* bit mask of session_state */
-  uint8_t kinds;   /* bit mask of plan_kind */
+  program_kinds kinds; /* bit mask of plan_kind */
   uint8_t used;    /* bytes of the plaintext; the rest is zero */
   bool answers;    /* waits for the engine to be idle and until a reply may be given */
   handler *run;
@@ -111,7 +112,7 @@ void commands_finish_erase(void) {
 
 /* IMAGE has one size, all others another, and what a command does not use is zero. */
 static bool form_good(const command_rule *rule, const sealed_command *command) {
-  if (rule->run == run_image) return command->size == IMAGE_PLAIN_SIZE;
+  if (rule->run == run_image) return command->size == PROGRAM_IMAGE_PLAIN;
   return command->size == COMMAND_PLAIN_SIZE &&
          is_zero(command->bytes + rule->used, command->bytes + command->size);
 }
@@ -157,7 +158,7 @@ static void run_image(sealed_command *command) {
   uint32_t address = bf_load_le32(command->bytes + 4);
   uint8_t *data = command->bytes + IMAGE_HEAD;
   flag well_formed = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
-                     count <= IMAGE_DATA_MOST && ((count | address) & 3u) == 0 &&
+                     count <= PROGRAM_IMAGE_DATA && ((count | address) & 3u) == 0 &&
                      is_zero(data + count, command->bytes + command->size);
   if (!well_formed) session_abort(ERROR_MALFORMED_COMMAND, SEALED_IMAGE);
   if (plan_find_range(p, address, count) == p->count ||
@@ -274,6 +275,7 @@ static void run_erase(sealed_command *command) {
   if ((work.erased & bit) != 0 || (boot & ~work.erased & ~bit) != 0)
     session_abort(ERROR_ORDER, SEALED_ERASE);
   flash_unlock();
+  if (work.erased == 0) program_begin_install();
   work.erased |= bit;
   if (sectors_to_erase(p, bit, command->bytes[2] != 0) == 0)
     reply_erased(sector, command->sequence, ERASED_BLANK);
@@ -345,6 +347,7 @@ static void run_final(sealed_command *command) {
     bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
     program_boot_words();
   }
+  program_end_install(p);
   flash_stop();
   if (boots) {
     domain_begin(&s, DOMAIN_WRITTEN, sizeof DOMAIN_WRITTEN - 1);
@@ -360,7 +363,7 @@ static void run_final(sealed_command *command) {
 }
 
 static void run_lock(sealed_command *command) {
-  if (!job_plan()->lock) session_abort(ERROR_ORDER, SEALED_LOCK);
+  if (!PROGRAM_LOCKS || !job_plan()->lock) session_abort(ERROR_ORDER, SEALED_LOCK);
   flash_protect();
   uint32_t body[2] = {chip_optcr(), chip_optcr1()};
   answer(REPLY_LOCKED, (uint32_t)chip_is_level1(body[0]), command, body, sizeof body);
@@ -372,6 +375,7 @@ static void run_end(sealed_command *command) {
   bool undone = p->kind == KIND_FLASH || work.erased != p->sectors;
   if (undone && session_current() == STATE_ACTIVE) session_abort(ERROR_ORDER, SEALED_END);
   if (p->kind == KIND_ERASE) digest_check_blank(&current_job, work.erased);
+  program_end_session();
   uint8_t body[4 + SPENT_SIZE];
   bf_store_le32(body, flash_words());
   store_spent(body + 4);

@@ -2,6 +2,7 @@
 #include "job.h"
 
 #include "abort.h"
+#include "program.h"
 #include "section.h"
 #include "transport.h"
 
@@ -24,7 +25,7 @@ void job_take(void) {
   if (content->magic != JOB_MAGIC || content->length != length)
     session_abort(ERROR_PLAN_MALFORMED, 0);
   if (!chip_read_geometry(&j->chip)) session_abort(ERROR_WRONG_CHIP, j->chip.flash_kib);
-  if (!chip_is_open(optcr)) session_abort(ERROR_PROTECTED_CHIP, optcr);
+  if (!program_takes_protection(optcr)) session_abort(ERROR_PROTECTED_CHIP, optcr);
   plan_check(&content->plan, length - JOB_AT_PLAN, &j->chip);
   plan_hash(&content->plan, j->plan_hash);
 }

@@ -7,6 +7,7 @@
 #include "flag.h"
 
 #include "abort.h"
+#include "program.h"
 #include "sha512.h"
 #include "util.h"
 
@@ -20,8 +21,8 @@ _Static_assert(PLAN_HEAD_BYTES + PLAN_MAX_RANGES * sizeof(plan_range) + PLAN_MAX
 
 /* Fields of one byte that are checked by themselves: offset, least value, most. */
 static const uint8_t FIELDS[][3] = {
-    {AT(kind), STUB_KIND_FIRST, STUB_KIND_LAST},
-    {AT(mode), MODE_HOST_BLIND, MODE_HOST_BLIND},
+    {AT(kind), STUB_KIND_FIRST, PROGRAM_KIND_LAST},
+    {AT(mode), PROGRAM_MODE_FIRST, PROGRAM_MODE_LAST},
     {AT(psize), WIDTH_X8, WIDTH_X32},
     {AT(lock), 0, 1},
     {AT(final), 0, 1},
@@ -30,7 +31,7 @@ static const uint8_t FIELDS[][3] = {
 };
 
 /* What a kind erases, programs and only digests: a plan_count each; then its flags. */
-static const uint8_t SHAPE[][4] = {KIND_SHAPES};
+static const uint8_t SHAPE[][4] = {PROGRAM_SHAPES};
 
 /* Fails with `offset` unless `good`. */
 BF_INLINE void require(flag good, uint32_t offset) {
@@ -71,7 +72,7 @@ static void check_head(const plan *p, uint32_t length) {
        lifts = (p->flags & FLAG_LIFT_WRITE_PROTECTION) != 0;
   require(unknown == 0 && (lifts || !keeps), AT(flags));
   require((p->zeros[0] | p->zeros[1]) == 0, AT(zeros));
-  for (uint32_t i = 0; i < 4; i++) require(p->options[i] == 0, AT(options));
+  for (uint32_t i = PROGRAM_OPTION_WORDS; i < 4; i++) require(p->options[i] == 0, AT(options));
   uint32_t used = PLAN_HEAD_BYTES + sizeof(plan_range) * p->count + p->label;
   require(p->length == length && length == ((used + 3u) & ~3u), AT(length));
   for (; used < length; used++) require(bytes[used] == 0, used);
@@ -126,4 +127,5 @@ void plan_check(const plan *p, uint32_t length, const chip_geometry *chip) {
   check_sectors(p, chip);
   check_ranges(p, chip, counts);
   check_shape(p, counts);
+  program_check_plan(p);
 }
