@@ -66,6 +66,7 @@ import {
   type Row,
   type Section,
 } from './c-header.ts';
+import { loaderHeader } from './loader-header.ts';
 import { serialHeader } from './serial-header.ts';
 
 // ── protocol.h ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,6 +269,7 @@ const HEADERS: Readonly<Record<string, () => string>> = {
   'firmware/common/protocol.h': protocolHeader,
   'firmware/ram-stub/mailbox.h': mailboxHeader,
   'firmware/common/serial.h': serialHeader,
+  'firmware/loader/config_layout.h': loaderHeader,
 };
 
 function main(check: boolean): number {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { ERASE_ALL, type ErasedHow, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
-import { ALL, blank, MS_ALL, erasingSession, used, wholeChip, type ErasingSession } from './erasing-session.ts';
+import { ALL, blank, MS_ALL, scene, used, wholeChip, type Scene } from './erasing-scene.ts';
 import { FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
 import { SealedController } from './sealed-controller.ts';
 
@@ -28,11 +28,7 @@ function usedIn(...sectors: number[]): Uint8Array {
 }
 
 /** ERASE and how the stub says it went. */
-function erase(
-  { controller }: ErasingSession,
-  sector: number,
-  may: 'leave blank' | 'erase only' = 'leave blank',
-): ErasedHow {
+function erase({ controller }: Scene, sector: number, may: 'leave blank' | 'erase only' = 'leave blank'): ErasedHow {
   const reply = controller.ask({ name: 'ERASE', sector, ...(may === 'leave blank' && { unlessBlank: true }) });
   if (reply.name !== 'ERASED') throw new Error(`the answer is ${reply.name}`);
   assert.equal(reply.sector, sector);
@@ -40,26 +36,26 @@ function erase(
 }
 
 /** Error and detail of the ABORT that ERASE gets. */
-function refusal({ controller }: ErasingSession, sector: number): readonly number[] {
+function refusal({ controller }: Scene, sector: number): readonly number[] {
   const reply = controller.ask({ name: 'ERASE', sector, unlessBlank: true });
   return reply.name === 'ABORT' ? [reply.error, reply.detail] : assert.fail(`the answer is ${reply.name}`);
 }
 
 /** IMAGE of the whole plan and FINAL. */
-function writeImage({ controller }: ErasingSession, plan: Plan, image: Image): Reply {
+function writeImage({ controller }: Scene, plan: Plan, image: Image): Reply {
   sendImage(controller, plan, image);
   const bootWords = image.at(FLASH, 64).slice();
   return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });
 }
 
 /** What flash must hold after a job over `plan`'s sectors of a chip that is blank everywhere else. */
-function assertHolds({ fixture }: ErasingSession, image: Image): void {
+function assertHolds({ fixture }: Scene, image: Image): void {
   const { bytes } = fixture.board.flash;
   assert.ok(Buffer.from(bytes).equals(Buffer.from(image.bytes.subarray(0, bytes.length))), 'flash content');
 }
 
 /** A new handshake of the same stub. */
-function nextSession(job: ErasingSession): void {
+function nextSession(job: Scene): void {
   job.fixture.commandTo('handshake', 'offered');
   job.controller.shake();
 }
@@ -67,7 +63,7 @@ function nextSession(job: ErasingSession): void {
 describe('stub erasing sectors that read blank', () => {
   it('leaves one that is blank to its last byte, says so, and programs into it', () => {
     const plan = smallPlan();
-    const job = erasingSession(plan, blank());
+    const job = scene(plan, blank());
     assert.equal(erase(job, 0), 'blank');
     const image = new Image(plan);
     const written = writeImage(job, plan, image);
@@ -83,7 +79,7 @@ describe('stub erasing sectors that read blank', () => {
     it(`erases one whose ${where} word has a single 0 bit`, () => {
       const flash = blank();
       flash[at] = at === 0 ? 0xfe : 0x7f;
-      const job = erasingSession(smallPlan(), flash);
+      const job = scene(smallPlan(), flash);
       assert.equal(erase(job, 0), 'erased');
       assert.deepEqual(job.erases, [0]);
     });
@@ -92,7 +88,7 @@ describe('stub erasing sectors that read blank', () => {
   it('looks at the sector that is named and at no other', () => {
     const flash = blank();
     flash[SECTOR_1 + 0x100] = 0;
-    const job = erasingSession(smallPlan({ sectors: [0, 1, 2] }), flash);
+    const job = scene(smallPlan({ sectors: [0, 1, 2] }), flash);
     assert.deepEqual(
       [0, 1, 2].map((sector) => erase(job, sector)),
       ['blank', 'erased', 'blank'],
@@ -101,13 +97,13 @@ describe('stub erasing sectors that read blank', () => {
   });
 
   it('erases a blank one when the command does not say it may be left', () => {
-    const job = erasingSession(smallPlan(), blank());
+    const job = scene(smallPlan(), blank());
     assert.equal(erase(job, 0, 'erase only'), 'erased');
     assert.deepEqual(job.erases, [0]);
   });
 
   it('erases a blank one when the plan says always erase, whatever the command allows', () => {
-    const job = erasingSession(smallPlan({ flags: ['always erase'] }), blank());
+    const job = scene(smallPlan({ flags: ['always erase'] }), blank());
     assert.equal(erase(job, 0), 'erased');
     assert.deepEqual(job.erases, [0]);
   });
@@ -115,7 +111,7 @@ describe('stub erasing sectors that read blank', () => {
   it('erases blank ones in a second session when the first has erased something', () => {
     const flash = blank();
     flash[0] = 0;
-    const job = erasingSession(smallPlan({ sectors: [0, 1] }), flash);
+    const job = scene(smallPlan({ sectors: [0, 1] }), flash);
     assert.equal(erase(job, 0), 'erased');
     nextSession(job);
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['erased', 'erased']);
@@ -124,7 +120,7 @@ describe('stub erasing sectors that read blank', () => {
 
   it('and when the first has programmed something only', () => {
     const plan = smallPlan({ sectors: [0, 1] });
-    const job = erasingSession(plan, blank());
+    const job = scene(plan, blank());
     assert.equal(erase(job, 0), 'blank');
     job.controller.send({ name: 'IMAGE', address: FLASH + 0x200, data: new Uint8Array(64).fill(1) });
     job.controller.settle();
@@ -133,7 +129,7 @@ describe('stub erasing sectors that read blank', () => {
   });
 
   it('still leaves them when the first has changed nothing', () => {
-    const job = erasingSession(smallPlan({ sectors: [0, 1] }), blank());
+    const job = scene(smallPlan({ sectors: [0, 1] }), blank());
     assert.equal(erase(job, 0), 'blank');
     nextSession(job);
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['blank', 'blank']);
@@ -142,7 +138,7 @@ describe('stub erasing sectors that read blank', () => {
 
   it('knows nothing of what the stub before it did: whether that matters, the controller says', () => {
     const plan = smallPlan({ sectors: [0, 1] });
-    const job = erasingSession(plan, used());
+    const job = scene(plan, used());
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['erased', 'erased']);
     job.fixture.boot();
     const controller = new SealedController(job.fixture, encodePlan(plan), 6);
@@ -155,7 +151,7 @@ describe('stub erasing sectors that read blank', () => {
 describe('stub erasing everything', () => {
   it('over old data on 2 MB: one erase of both banks; every ERASE that follows is answered at once', () => {
     const plan = wholeChip();
-    const job = erasingSession(plan, used());
+    const job = scene(plan, used());
     const image = new Image(plan);
     const [before, stores] = [job.fixture.board.time.now, controlStores(job.fixture.board)];
     assert.equal(erase(job, ERASE_ALL), 'all at once');
@@ -176,14 +172,14 @@ describe('stub erasing everything', () => {
   });
 
   it('a sector of it is answered a single time', () => {
-    const job = erasingSession(wholeChip(), used());
+    const job = scene(wholeChip(), used());
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.equal(erase(job, 5), 'all at once');
     assert.deepEqual(refusal(job, 5), [ORDER, ERASE_KIND]);
   });
 
   it('is itself asked for a single time', () => {
-    const job = erasingSession(wholeChip(), used());
+    const job = scene(wholeChip(), used());
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.deepEqual(refusal(job, ERASE_ALL), [ORDER, ERASE_KIND]);
     assert.deepEqual(job.erases, [undefined]);
@@ -192,7 +188,7 @@ describe('stub erasing everything', () => {
   it('on 1 MB with one bank takes MER alone', () => {
     const sectors = ALL.slice(0, 12);
     const plan = smallPlan({ sectors, flashKiB: 1024, flags: ['always erase'] }, 1024);
-    const job = erasingSession(plan, used(), { chip: 'stm32f427xg' });
+    const job = scene(plan, used(), { chip: 'stm32f427xg' });
     const stores = controlStores(job.fixture.board);
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.deepEqual(
@@ -207,7 +203,7 @@ describe('stub erasing everything', () => {
 
   it('of a blank chip erases nothing', () => {
     const plan = wholeChip();
-    const job = erasingSession(plan, blank());
+    const job = scene(plan, blank());
     const image = new Image(plan);
     assert.equal(erase(job, ERASE_ALL), 'blank');
     for (const sector of ALL) assert.equal(erase(job, sector), 'blank');
@@ -217,13 +213,13 @@ describe('stub erasing everything', () => {
   });
 
   it('of a blank chip erases all of it when the command does not say it may be left', () => {
-    const job = erasingSession(wholeChip(), blank());
+    const job = scene(wholeChip(), blank());
     assert.equal(erase(job, ERASE_ALL, 'erase only'), 'all at once');
     assert.deepEqual(job.erases, [undefined]);
   });
 
   it('with few sectors used erases nothing itself: those by their own ERASE, the blank ones are left', () => {
-    const job = erasingSession(wholeChip(), usedIn(5, 9));
+    const job = scene(wholeChip(), usedIn(5, 9));
     assert.equal(erase(job, ERASE_ALL), 'blank');
     assert.deepEqual(job.erases, []);
     assert.deepEqual(
@@ -236,7 +232,7 @@ describe('stub erasing everything', () => {
 
   it('is refused after a sector was erased, or left, or programmed', () => {
     for (const flash of [used(), blank()]) {
-      const job = erasingSession(wholeChip(), flash);
+      const job = scene(wholeChip(), flash);
       erase(job, 0);
       const before = job.erases.length;
       assert.deepEqual(refusal(job, ERASE_ALL), [ORDER, ERASE_KIND]);
@@ -246,7 +242,7 @@ describe('stub erasing everything', () => {
 
   it('is refused for a plan that leaves a sector out', () => {
     for (const left of [1, 23]) {
-      const job = erasingSession(wholeChip({ sectors: ALL.filter((sector) => sector !== left) }), used());
+      const job = scene(wholeChip({ sectors: ALL.filter((sector) => sector !== left) }), used());
       assert.deepEqual(refusal(job, ERASE_ALL), [OUTSIDE_PLAN, ERASE_ALL]);
       assert.deepEqual(job.entries, []);
     }
@@ -254,7 +250,7 @@ describe('stub erasing everything', () => {
 
   it('digests of what was written afterwards are right, of what was hashed before forgotten', () => {
     const plan = wholeChip();
-    const job = erasingSession(plan, used());
+    const job = scene(plan, used());
     const image = new Image(plan);
     const old = new Image(plan);
     old.bytes.fill(0x5a);
@@ -278,7 +274,7 @@ describe('stub saying how long its chip worked', () => {
 
   it('adds the erases of a session up, and forgets those of the one before', () => {
     const plan = smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [], sectors: [0, 1, 5] });
-    const job = erasingSession(plan, used());
+    const job = scene(plan, used());
     erase(job, 5);
     nextSession(job);
     for (const sector of [0, 1, 5]) erase(job, sector);
@@ -290,7 +286,7 @@ describe('stub saying how long its chip worked', () => {
   it('counts programming and reading back apart from it', () => {
     const large = { address: FLASH + 0x20000, length: 0x20000, use: 'program' } as const;
     const plan = smallPlan({ sectors: [0, 5], ranges: [{ address: FLASH, length: 1024, use: 'program' }, large] });
-    const { fixture, controller } = erasingSession(plan, used());
+    const { fixture, controller } = scene(plan, used());
     const began = fixture.board.time.now;
     const spent = timesOf(writeAll(controller, plan, new Image(plan)));
     const lastedMs = (fixture.board.time.now - began) / 1e6;
@@ -303,7 +299,7 @@ describe('stub saying how long its chip worked', () => {
 
   it('counts an erase of everything as what it took', () => {
     const plan = wholeChip();
-    const job = erasingSession(plan, used());
+    const job = scene(plan, used());
     erase(job, ERASE_ALL);
     const spent = timesOf(writeImage(job, plan, new Image(plan)));
     assert.ok(Math.abs(spent.erase - MS_ALL) <= 100, `${spent.erase}`);

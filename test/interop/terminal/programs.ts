@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 const PTY = fileURLToPath(new URL('./on_pty.py', import.meta.url));
 const LOADER = ['--import=tsx'];
 
-/** A kind of terminal, or a pipe. */
-export interface TerminalKind {
+export interface Stage {
   readonly name: string;
   /** TERM on a pseudo-terminal; undefined without one. */
   readonly term: string | undefined;
@@ -14,7 +13,7 @@ export interface TerminalKind {
 }
 
 /** Where a program may find itself. */
-export const TERMINAL_KINDS: readonly TerminalKind[] = [
+export const STAGES: readonly Stage[] = [
   { name: 'a terminal', term: 'xterm-256color', json: false },
   { name: 'a dumb terminal', term: 'dumb', json: false },
   { name: 'a pipe', term: undefined, json: false },

@@ -22,10 +22,7 @@ export interface Fixture {
   dial: () => Promise<Link>;
 }
 
-export function fixture(
-  parts: TicketParts = {},
-  options: { dialledHost?: string; giveUpAfterMs?: number } = {},
-): Fixture {
+export function fixture(parts: TicketParts = {}, options: { dialledHost?: string; patienceMs?: number } = {}): Fixture {
   const clock = new ManualClock();
   const made: Fixture = {
     clock,
@@ -48,7 +45,7 @@ export function fixture(
       random: seededRandom(3),
       ticket: handMadeTicket(parts),
       holderSecretKey: keyPair(7).secretKey,
-      ...(options.giveUpAfterMs === undefined ? {} : { giveUpAfterMs: options.giveUpAfterMs }),
+      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
     }),
   };
   const { client, calls } = made;
