@@ -15,7 +15,7 @@ import {
   PACKETS,
   SEQUENCE_BYTES,
   STATUS,
-  STATUS_LOST,
+  STATUS_BITS,
   type PacketRow,
 } from '../shared/serial/packets.ts';
 import { counts, defines, enumeration, guarded, rows, upper, type Row } from './c-header.ts';
@@ -60,7 +60,7 @@ const SERIAL_SECTIONS = [
   counts(['IDENT', [['IDENT_FORMAT', IDENT_FORMAT], ...fieldRows('IDENT', IDENT)]]),
   defines(['IDENT: flags', rows('IDENT_FLAG', IDENT_FLAGS)]),
   counts(['STATUS', fieldRows('LINK_STATUS', STATUS)]),
-  defines(['STATUS: in its first byte, a COMMAND arrived and one before it had not', [['STATUS_LOST', STATUS_LOST]]]),
+  defines(['STATUS: bits of its first byte', rows('LINK_STATUS', STATUS_BITS)]),
   counts(['AGAIN', fieldRows('AGAIN', AGAIN)]),
   counts(['BAUD', fieldRows('BAUD', BAUD)]),
   counts([

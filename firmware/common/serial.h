@@ -75,7 +75,8 @@ typedef enum {
 #define IDENT_FLAG_FALLBACK          0x08u
 
 /* STATUS */
-#define LINK_STATUS_AT_STATE         0u /* bits 6:0 as in the mailbox; bit 7: STATUS_LOST */
+/* bits 5:0 as in the mailbox; STATUS_SHAKING, STATUS_LOST */
+#define LINK_STATUS_AT_STATE         0u
 #define LINK_STATUS_AT_ACTIVITY      1u /* what the chip is doing, as in the mailbox */
 #define LINK_STATUS_AT_ARGUMENT      2u /* sector or range of the activity */
 #define LINK_STATUS_AT_ERROR         3u /* why it refused, aborted or stopped */
@@ -89,8 +90,10 @@ typedef enum {
 #define LINK_STATUS_AT_DROPPED       32u /* packets dropped since the loader started */
 #define LINK_STATUS_SIZE             36u
 
-/* STATUS: in its first byte, a COMMAND arrived and one before it had not */
-#define STATUS_LOST                  0x80u
+/* STATUS: bits of its first byte */
+#define LINK_STATUS_STATE            0x3Fu
+#define LINK_STATUS_SHAKING          0x40u
+#define LINK_STATUS_LOST             0x80u
 
 /* AGAIN */
 #define AGAIN_AT_TYPE                0u /* of the packet wanted */
@@ -112,7 +115,14 @@ typedef enum {
 #define LINK_BAD_PACKETS             3u
 
 /* Times, milliseconds */
-#define LINK_MS_BAUD_PROOF           300u
+#define LINK_MS_KNOCK_EVERY          100u
+#define LINK_MS_ANSWER               250u
+#define LINK_MS_HANDSHAKE            2000u
 #define LINK_MS_STATUS_EVERY         20u
+#define LINK_MS_STATUS_LEAST         250u
+#define LINK_MS_BAUD_PROOF           300u
+#define LINK_MS_BAUD_CHANGE          20u
+#define LINK_MS_ALIVE_EVERY          2000u
+#define LINK_MS_ALONE_AFTER          10000u
 
 #endif

@@ -55,7 +55,7 @@ export const IDENT_FLAGS = {
 
 /** How far the loader is: nothing of it is authenticated. */
 export const STATUS = {
-  state: { offset: 0, size: 1, what: 'bits 6:0 as in the mailbox; bit 7: STATUS_LOST' },
+  state: { offset: 0, size: 1, what: 'bits 5:0 as in the mailbox; STATUS_SHAKING, STATUS_LOST' },
   activity: { offset: 1, size: 1, what: 'what the chip is doing, as in the mailbox' },
   argument: { offset: 2, size: 1, what: 'sector or range of the activity' },
   error: { offset: 3, size: 1, what: 'why it refused, aborted or stopped' },
@@ -70,8 +70,14 @@ export const STATUS = {
 } as const satisfies Fields;
 export type LoaderStatus = Values<typeof STATUS>;
 
-/** Bit 7 of STATUS's first byte: a COMMAND arrived and one before it had not. */
-export const STATUS_LOST = 0x80;
+/** STATUS's first byte: the state, and two bits beside it. */
+export const STATUS_BITS = {
+  state: 0x3f,
+  /** A JOB or an M2 was taken and is being worked on. */
+  shaking: 0x40,
+  /** A COMMAND arrived and one before it had not. */
+  lost: 0x80,
+} as const satisfies Record<string, number>;
 
 /** Fields after which a body goes on with what it carries. */
 export const SEQUENCE_BYTES = 4;
@@ -145,10 +151,24 @@ export const LINK_LIMITS = {
 
 /** Milliseconds. */
 export const LINK_TIMES = {
+  /** An agent that looks for a loader knocks this often. */
+  knockEvery: 100,
+  /** A loader answers within this time, but for a JOB or M2 it is working on. */
+  answer: 250,
+  /** A JOB or M2 is answered within this time, or STATUS says that it is being worked on. */
+  handshake: 2000,
+  /** A loader that works, or shakes hands, says so at most this often … */
+  statusEvery: 20,
+  /** … and at least this often. */
+  statusLeast: 250,
   /** After BAUD: without a good packet for this long, both ends are back at the rate before. */
   baudProof: 300,
-  /** A loader that works sends STATUS at most this often. */
-  statusEvery: 20,
+  /** The rate has changed at both ends this long after BAUD left. */
+  baudChange: 20,
+  /** An agent that has a loader sends something at least this often. */
+  aliveEvery: 2000,
+  /** A loader that hears no good packet for this long may take the agent for gone. */
+  aloneAfter: 10_000,
 } as const;
 
 /** The fields of a body. @throws BF-INTERNAL-ARGUMENT for a shorter body: the packet reader lets none through */
