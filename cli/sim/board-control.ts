@@ -39,7 +39,7 @@ export function control(board: Board, line: string, report: ControlReport): void
 }
 
 /** Obeys every line of `input` until it ends or the returned function is called. */
-export function obeyLines(board: Board, input: Readable, report: ControlReport): () => void {
+export function followLines(board: Board, input: Readable, report: ControlReport): () => void {
   const lines = createInterface({ input });
   lines.on('line', (line) => control(board, line, report));
   return () => {

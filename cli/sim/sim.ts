@@ -12,7 +12,7 @@ import { WallDriver } from '../../sim/edge/wall-driver.ts';
 import type { EventOf } from '../json-events.ts';
 import { print, printJson, printPiece, say } from '../terminal/output.ts';
 import { boardOf, loadOptions, type BoardArguments } from './board-arguments.ts';
-import { obeyLines } from './board-control.ts';
+import { followLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
 import { probeSwitches } from './model-flags.ts';
@@ -57,7 +57,7 @@ export async function runSim(args: SimArguments): Promise<void> {
     kept(save, (sentence) => report(args, 'warning', sentence)),
     SAVE_EVERY_MS,
   );
-  const quiet = obeyLines(board, process.stdin, (line, known) =>
+  const quiet = followLines(board, process.stdin, (line, known) =>
     report(args, known ? 'control' : 'not understood', line),
   );
   announce(args, stlink, driver.serial, server.port);

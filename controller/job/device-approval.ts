@@ -45,7 +45,7 @@ export class DeviceApproval {
     return this.#settled !== undefined || this.#recorder.record.devices.length > 0;
   }
 
-  judge({ deviceKey, facts }: Offer): Approval {
+  approvalOf({ deviceKey, facts }: Offer): Approval {
     this.#offered ??= deviceKey;
     if (!equalBytes(this.#offered, deviceKey)) return 'refuse';
     if (recordOf(this.#recorder.record, deviceKey, toHex(facts.uid)) !== undefined) return 'known';

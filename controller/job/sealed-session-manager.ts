@@ -130,7 +130,7 @@ export class SealedSessionManager {
       allowedStubs,
       checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid, hello),
     });
-    const approval = this.#devices.judge(offer);
+    const approval = this.#devices.approvalOf(offer);
     if (approval === 'refuse') throw fail('BF-STUB-SECOND-KEY');
     if (approval === 'ask') this.#waiting = offer;
     else this.#answer(offer);

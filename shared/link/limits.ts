@@ -42,9 +42,9 @@ export const RECONNECT = {
   /** From dialling to WELCOME. */
   handshakeMs: 15_000,
   /** Without ever having been in the room. */
-  firstPatienceMs: 60_000,
+  firstGiveUpAfterMs: 60_000,
   /** After having been in the room. */
-  patienceMs: 15 * 60_000,
+  giveUpAfterMs: 15 * 60_000,
 } as const;
 
 /** How much a relay takes upon itself. */

@@ -19,7 +19,7 @@ export interface RoomClientOptions {
   /** Ed25519 secret key of the ticket's holder: seed 32 ‖ public key 32. */
   readonly holderSecretKey: Uint8Array;
   /** How long to try after a WELCOME was lost again, milliseconds. */
-  readonly patienceMs?: number;
+  readonly giveUpAfterMs?: number;
 }
 
 /** greeting: the relay's CHALLENGE is due; proving: PRESENT is out, WELCOME is due. */
@@ -101,7 +101,7 @@ export class RoomClient {
   /** Begins. A ticket that is malformed or meant for another relay ends the client before anything is dialled. */
   start(): void {
     if (this.#state !== 'idle') throw fail('BF-INTERNAL-ARGUMENT', 'a room client starts once');
-    this.#giveUpAt = this.#options.clock.now() + RECONNECT.firstPatienceMs;
+    this.#giveUpAt = this.#options.clock.now() + RECONNECT.firstGiveUpAfterMs;
     try {
       requireName(decodeTicket(this.#options.ticket), this.#options.dialledHost, 'the address');
     } catch (error) {
@@ -261,7 +261,7 @@ export class RoomClient {
     const { clock } = this.#options;
     this.#link = undefined;
     this.#cancelTimer();
-    if (wasUp) this.#startPatience();
+    if (wasUp) this.#countAsAdmitted();
     const delay = this.#nextDelay();
     if (!passing || clock.now() + delay > this.#giveUpAt) {
       this.#end(error);
@@ -276,11 +276,11 @@ export class RoomClient {
     if (wasUp) this.onDown();
   }
 
-  #startPatience(): void {
-    const { clock, patienceMs } = this.#options;
+  #countAsAdmitted(): void {
+    const { clock, giveUpAfterMs } = this.#options;
     this.#admitted = true;
     this.#failures = Math.min(this.#failures, mostFailures(clock.now() - this.#upSince));
-    this.#giveUpAt = clock.now() + (patienceMs ?? RECONNECT.patienceMs);
+    this.#giveUpAt = clock.now() + (giveUpAfterMs ?? RECONNECT.giveUpAfterMs);
     this.#peerPresent = false;
   }
 

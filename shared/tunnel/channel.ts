@@ -150,8 +150,8 @@ export class Channel {
     this.#resendAfter = have;
     if (this.#resendTimer !== undefined) return;
     const wait = this.#resentAt + CHOSEN.resendEveryMs - this.#options.clock.now();
-    if (wait <= 0) this.#obeyResume();
-    else this.#resendTimer = this.#options.clock.after(wait, () => this.#obeyResume());
+    if (wait <= 0) this.#resendNow();
+    else this.#resendTimer = this.#options.clock.after(wait, () => this.#resendNow());
   }
 
   /** Ends the session, wipes its keys, forgets what was stored. */
@@ -285,7 +285,7 @@ export class Channel {
     }
   }
 
-  #obeyResume(): void {
+  #resendNow(): void {
     this.#resendTimer = undefined;
     this.#resentAt = this.#options.clock.now();
     this.#resend(this.#resendAfter, Number.POSITIVE_INFINITY);

@@ -20,7 +20,7 @@ const PENDING = 0xffffffff;
 const STALL = 0xfffffffe;
 const OVERFLOW = 0xfffffffd;
 /** How long an IN transfer may wait here before the bridge hears that there is nothing yet, ms. */
-const PATIENCE_MS = 2;
+const ARRIVAL_TIMEOUT_MS = 2;
 
 /** The probe behind the plug. */
 export interface PluggedProbe extends SharedProbe {
@@ -108,15 +108,15 @@ async function bulkIn(request: Request, probe: PluggedProbe, pipe: UsbPipe): Pro
   if ((request.endpoint & 0x7f) !== probe.identity.endpointIn) return PENDING;
   let got = pipe.take(request.length);
   if (got === 'pending') {
-    await arrivalOrPatience(pipe);
+    await arrivalOrTimeout(pipe);
     got = pipe.take(request.length);
   }
   return got === 'pending' ? PENDING : got === 'overflow' ? OVERFLOW : got;
 }
 
-function arrivalOrPatience(pipe: UsbPipe): Promise<void> {
+function arrivalOrTimeout(pipe: UsbPipe): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, PATIENCE_MS);
+    const timer = setTimeout(resolve, ARRIVAL_TIMEOUT_MS);
     void pipe.arrival().then(() => {
       clearTimeout(timer);
       resolve();

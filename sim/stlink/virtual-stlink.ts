@@ -147,7 +147,7 @@ export class VirtualStlink {
     data.set((dataOut ?? data).subarray(0, data.length));
     wire.begin();
     yield* wire.pass(this.#cost.commandNs / 2 + usbNs(this.#cost, data.length));
-    const reply = this.faults.spoil(yield* this.#obey(this.#row(whole), whole, data));
+    const reply = this.faults.spoil(yield* this.#execute(this.#row(whole), whole, data));
     yield* wire.pass(this.#cost.commandNs / 2 + usbNs(this.#cost, reply.length));
     this.onExchange?.({ command: whole, dataOut, reply, asked, startNs, endNs: this.board.time.now });
     return reply;
@@ -167,7 +167,7 @@ export class VirtualStlink {
     return row;
   }
 
-  *#obey(row: CommandRow, command: Uint8Array, data: Uint8Array): Steps<Uint8Array> {
+  *#execute(row: CommandRow, command: Uint8Array, data: Uint8Array): Steps<Uint8Array> {
     const { faults, mode, deaf } = this.#firmware;
     if (deaf || faults.take('mute')) return new Uint8Array(0);
     if (row.modes === 'debug' && mode !== 'debug') return this.#refuse(row, command, STATUS.wrongMode);

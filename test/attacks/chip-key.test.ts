@@ -9,7 +9,7 @@ import { EmulatedStub, Impostor, type ChipLife } from '../fixtures/impostor.ts';
 import { FLASH } from '../fixtures/images.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { emulate, IMAGE, impostorJob, TIMEOUTS, stub } from './hostile-jobs.ts';
-import { jobWith, type Deeds, type Moment } from './desk.ts';
+import { jobWith, type Interruptions, type Moment } from './interrupted-job.ts';
 
 const OTHER_D: Partial<ChipLife> = { seed: 610, d: new Uint8Array(32).fill(0xd2) };
 
@@ -161,25 +161,25 @@ describe('attack: the memory of the customer’s computer, after the first D', f
 describe('the code is asked for', function () {
   this.timeout(240_000);
 
-  const rows: [string, Moment, (deeds: Deeds) => void, number][] = [
-    ['the agent’s process is killed', 700, (deeds) => deeds.killAgent(), 1],
-    ['the vendor’s process is killed', 700, (deeds) => deeds.killVendor(), 1],
-    ['a box fails in the chip', 'start', (deeds) => deeds.spoilBox(), 1],
-    ['the board’s power is cut', 700, (deeds) => deeds.cutPower(4000), 2],
+  const rows: [string, Moment, (job: Interruptions) => void, number][] = [
+    ['the agent’s process is killed', 700, (job) => job.killAgent(), 1],
+    ['the vendor’s process is killed', 700, (job) => job.killVendor(), 1],
+    ['a box fails in the chip', 'start', (job) => job.spoilBox(), 1],
+    ['the board’s power is cut', 700, (job) => job.cutPower(4000), 2],
   ];
-  for (const [i, [what, moment, deed, questions]] of rows.entries()) {
+  for (const [i, [what, moment, interrupt, questions]] of rows.entries()) {
     it(`${questions - 1 === 0 ? 'not again' : 'exactly once more'} when ${what}`, async () => {
-      const outcome = await jobWith(730 + i, moment, deed);
+      const outcome = await jobWith(730 + i, moment, interrupt);
       assert.equal(outcome.error, undefined);
       assert.equal(outcome.agent.result, 'done');
       assert.equal(outcome.questions, questions);
       assert.deepEqual(new Set(outcome.product.answers), new Set(['right']));
-      assert.ok(outcome.events.filter(({ type }) => type === 'sealed').length >= 2, 'the deed was felt');
+      assert.ok(outcome.events.filter(({ type }) => type === 'sealed').length >= 2, 'the interruption was felt');
     });
   }
 
   it('exactly once more when the stub’s time runs out', async () => {
-    const outcome = await jobWith(740, 'confirmed', (deeds) => deeds.killAgent(8000), { idleLimitMs: 2000 });
+    const outcome = await jobWith(740, 'confirmed', (job) => job.killAgent(8000), { idleLimitMs: 2000 });
     assert.equal(outcome.error, undefined);
     assert.equal(outcome.agent.result, 'done');
     assert.equal(outcome.questions, 2);
@@ -187,7 +187,7 @@ describe('the code is asked for', function () {
 
   it('once more again when the vendor takes longer to type than the chip waits for him', async () => {
     const late = { tunnel: 2, ms: 20_000 };
-    const outcome = await jobWith(742, 700, (deeds) => deeds.cutPower(4000), { idleLimitMs: 5000, late });
+    const outcome = await jobWith(742, 700, (job) => job.cutPower(4000), { idleLimitMs: 5000, late });
     assert.equal(outcome.error, undefined);
     assert.equal(outcome.agent.result, 'done');
     assert.equal(outcome.questions, 3);
@@ -195,7 +195,7 @@ describe('the code is asked for', function () {
   });
 
   it('not again after a power cut when the vendor chose --code once, which says what that is worth', async () => {
-    const outcome = await jobWith(741, 700, (deeds) => deeds.cutPower(4000), { codePolicy: 'once' });
+    const outcome = await jobWith(741, 700, (job) => job.cutPower(4000), { codePolicy: 'once' });
     assert.equal(outcome.agent.result, 'done');
     assert.equal(outcome.questions, 1);
   });

@@ -19,7 +19,7 @@ const GAP = 200;
 const SESSIONS = 16;
 const LOADS = 8;
 const OUTSIDE = 8;
-const TIMEOUTS = { meet: 60_000, peer: 120_000, sealed: 60_000, work: 60_000, left: 5000 };
+const TIMEOUTS = { arrival: 60_000, peer: 120_000, sealed: 60_000, work: 60_000, left: 5000 };
 
 const part = (at: number, length: number, use: PlanRange['use'] = 'digest'): PlanRange => ({
   address: FLASH + at,

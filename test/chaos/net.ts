@@ -25,9 +25,9 @@ export interface Weather {
  */
 export type Attacker = (
   message: Uint8Array,
-  way: Way,
+  direction: Direction,
 ) => readonly { readonly message: Uint8Array; readonly delayMs: number }[];
-export interface Way {
+export interface Direction {
   readonly side: SideName;
   readonly toRelay: boolean;
 }
@@ -37,7 +37,7 @@ class End implements Link {
   onClose: (code: number, reason: string) => void = () => {};
   open = true;
   other!: End;
-  readonly way: Way;
+  readonly direction: Direction;
   readonly #net: Net;
   #paused = false;
   #held: Uint8Array[] = [];
@@ -46,9 +46,9 @@ class End implements Link {
   /** Nothing gets through any more, and nobody has noticed. */
   dark = false;
 
-  constructor(net: Net, way: Way) {
+  constructor(net: Net, direction: Direction) {
     this.#net = net;
-    this.way = way;
+    this.direction = direction;
   }
 
   get buffered(): number {
@@ -58,7 +58,7 @@ class End implements Link {
   send(message: Uint8Array): void {
     if (!this.open) throw fail('BF-LINK-CLOSED');
     const net = this.#net;
-    net.onSent(message, this.way);
+    net.onSent(message, this.direction);
     const { delayMs, jitterMs, stallOneIn, stallMs, bytesPerMs } = net.weather;
     const { queue, dice } = net;
     this.#sentUntilNs = Math.max(this.#sentUntilNs, queue.nowNs) + (message.length / bytesPerMs) * 1e6;
@@ -66,7 +66,7 @@ class End implements Link {
     const late = delayMs + stalled + (jitterMs > 0 ? dice.int(jitterMs) : 0);
     const at = Math.max(this.#arrivedUntilNs, this.#sentUntilNs + late * 1e6);
     this.#arrivedUntilNs = at;
-    for (const one of net.attack(message.slice(), this.way)) {
+    for (const one of net.attack(message.slice(), this.direction)) {
       net.inFlight += one.message.length;
       net.mostInFlight = Math.max(net.mostInFlight, net.inFlight);
       queue.at(at + one.delayMs * 1e6, () => {
@@ -128,7 +128,7 @@ export class Net {
   weather: Weather;
   attack: Attacker = (message) => [{ message, delayMs: 0 }];
   /** Sees every message as sent. */
-  onSent: (message: Uint8Array, way: Way) => void = () => {};
+  onSent: (message: Uint8Array, direction: Direction) => void = () => {};
   inFlight = 0;
   mostInFlight = 0;
   readonly #makeRelay: () => Relay;
@@ -162,7 +162,7 @@ export class Net {
 
   /** The links of one side break: both ends hear of it at once, or each when its pings stay unanswered. */
   breakLinks(side: SideName, silently: boolean): void {
-    for (const end of [...this.#ends].filter(({ way }) => way.side === side)) {
+    for (const end of [...this.#ends].filter(({ direction }) => direction.side === side)) {
       if (silently) {
         end.dark = true;
         end.notice(this.dice.between(1000, LINK.silentMs));

@@ -7,14 +7,14 @@ const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 /** Real time for one seed, a loaded computer included. */
 const STUCK_MS = 120_000;
 
-interface Waiting {
+interface QueuedTask {
   readonly task: Task;
   readonly resolve: (answer: Answer) => void;
 }
 
 export class Pool {
   readonly #idle: ChildProcess[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #queued: QueuedTask[] = [];
   readonly #all = new Set<ChildProcess>();
 
   constructor(workers: number) {
@@ -23,7 +23,7 @@ export class Pool {
 
   run(task: Task): Promise<Answer> {
     return new Promise((resolve) => {
-      this.#waiting.push({ task, resolve });
+      this.#queued.push({ task, resolve });
       this.#next();
     });
   }
@@ -39,9 +39,9 @@ export class Pool {
   }
 
   #next(): void {
-    if (this.#idle.length === 0 || this.#waiting.length === 0) return;
+    if (this.#idle.length === 0 || this.#queued.length === 0) return;
     const child = this.#idle.shift()!;
-    const { task, resolve } = this.#waiting.shift()!;
+    const { task, resolve } = this.#queued.shift()!;
     const finish = (answer: Answer): void => {
       clearTimeout(timer);
       child.removeAllListeners();

@@ -1,4 +1,4 @@
-// Habits of the C in firmware/ that no compiler looks after.
+// Habits of the C in firmware/, and of the Python of the tests, that no compiler or linter looks after.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -25,6 +25,21 @@ const offenders = (within: RegExp, breaks: (line: string) => boolean): string[] 
   files
     .filter(({ name }) => within.test(name))
     .flatMap(({ name, lines }) => lines.flatMap((line, index) => (breaks(line) ? [`${name}:${index + 1}`] : [])));
+
+/** Python of this repository, with its lines. */
+const python = readdirSync(resolve(import.meta.dirname, '..'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.py'))
+  .map((name) => ({ name, lines: readFileSync(resolve(import.meta.dirname, '..', name), 'utf8').split('\n') }));
+
+describe('repository: the Python of test/', () => {
+  it('has no file of more than 400 lines', () => {
+    assert.ok(python.length > 20, 'the sources are found');
+    assert.deepEqual(
+      python.filter(({ lines }) => lines.length > LINES + 1).map(({ name }) => name),
+      [],
+    );
+  });
+});
 
 describe('repository: the C of firmware/', () => {
   it('has no line of more than 100 columns', () => {

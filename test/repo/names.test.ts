@@ -13,20 +13,29 @@ const IDENTIFIERS: Readonly<Record<string, string>> = {
   Agreement: 'Authorization',
   Answerer: 'TunnelResponder',
   boardWords: 'boardState',
+  Bench: 'ProductFixture, BoardFixture, FirmwareFixture',
   Conversation: 'AgentChannel, TunnelEventQueue',
+  Desk: 'JobService, VendorTerminal; TargetSession',
   expel: 'evict',
   Guest: 'AdmittedLink',
   House: 'ProductFixture, BoardFixture, FirmwareFixture',
   Keeper: 'JobRecorder',
+  Mail: 'Inbox',
   Opener: 'TunnelInitiator',
   Parting: 'JobClosing, FinalState',
+  Patience: 'Timeouts',
   patiently: 'withRetry',
+  Scene: 'ProductFixture, BoardFixture, FirmwareFixture',
+  Sealing: 'SealedSessionManager',
   SealedLink: 'SealedSession',
   Seat: 'Participant',
   Stay: 'Membership',
   THE_PLAN: 'job_plan()',
+  Waiting: 'WaitQueue',
   wantAgain: 'NAK',
+  Way: 'Transport',
   Wish: 'JobRequest',
+  World: 'ProductFixture, BoardFixture, FirmwareFixture',
 };
 /** Retired part of a path → where it went. */
 const PATHS: Readonly<Record<string, string>> = {
@@ -34,6 +43,9 @@ const PATHS: Readonly<Record<string, string>> = {
   'test/house/': 'test/repo/',
   'test/strangers/': 'test/interop/',
   'board-words': 'board-state',
+  '/desk.ts': 'the service, the terminal or the session that is meant',
+  '/scene': 'a fixture',
+  '-scene.ts': 'a fixture',
   'want-again': 'nak',
 };
 
@@ -42,10 +54,13 @@ const FILES = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
   .filter((path) => path !== '' && existsSync(join(ROOT, path)));
 const CODE = FILES.filter((path) => /\.(ts|mjs|c|h|S|py)$/.test(path) && !path.endsWith('repo/names.test.ts'));
 
-/** The words of code, without its comments. */
+/** The words of code, without its comments and strings. */
 function identifiers(path: string): Set<string> {
   const text = readFileSync(join(ROOT, path), 'utf8');
-  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)(\/\/|#(?= )).*$/gm, '');
+  const code = text
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)(\/\/|#(?= )).*$/gm, '')
+    .replace(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, '');
   return new Set(code.match(/[A-Za-z_]\w*/g));
 }
 

@@ -19,7 +19,7 @@ function image(seed: number, bytes: number) {
   return imageOf([FLASH, content]);
 }
 
-class Desk {
+class BoardInUse {
   readonly product = new ProductFixture({ repeats: true, seed: 71 });
   #jobs = 0;
   /** Erases of the last job; undefined: everything. */
@@ -45,21 +45,21 @@ describe('scenario: sectors that read blank', function () {
   this.timeout(120_000);
 
   it('a virgin board of 1 MB of image: nothing is erased, the receipt says so; the next job erases all of it', async () => {
-    const desk = new Desk();
-    const first = await desk.writes(1, 1024 * KIB);
-    assert.deepEqual(desk.erased, []);
+    const board = new BoardInUse();
+    const first = await board.writes(1, 1024 * KIB);
+    assert.deepEqual(board.erased, []);
     assert.deepEqual(first.erase, { sectors: 0, blank: 12, atOnce: false });
     assert.equal(first.time.erase, 0);
-    const second = await desk.writes(2, 40 * KIB);
-    assert.deepEqual(desk.erased, [0, 1, 2]);
+    const second = await board.writes(2, 40 * KIB);
+    assert.deepEqual(board.erased, [0, 1, 2]);
     assert.deepEqual(second.erase, { sectors: 3, blank: 0, atOnce: false });
     assert.ok(second.time.erase >= 600 && second.time.erase <= 900, `${second.time.erase} ms`);
   });
 
   it('a virgin board under a plan that says always erase: every sector is erased', async () => {
-    const desk = new Desk();
-    const { erase } = await desk.writes(1, 40 * KIB, ['always erase']);
-    assert.deepEqual(desk.erased, [0, 1, 2]);
+    const board = new BoardInUse();
+    const { erase } = await board.writes(1, 40 * KIB, ['always erase']);
+    assert.deepEqual(board.erased, [0, 1, 2]);
     assert.deepEqual(erase, { sectors: 3, blank: 0, atOnce: false });
   });
 });

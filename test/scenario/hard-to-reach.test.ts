@@ -37,7 +37,7 @@ const RESIDENTS = {
   ),
 } as const satisfies Record<string, Uint8Array>;
 
-function desk(resident: Uint8Array, options: ProductOptions = {}): ProductFixture {
+function productWith(resident: Uint8Array, options: ProductOptions = {}): ProductFixture {
   const product = new ProductFixture(options);
   product.board.flash.bytes.fill(0xff);
   product.board.flash.bytes.set(resident);
@@ -70,7 +70,7 @@ describe('a product that is hard to reach', function () {
 
   for (const [what, resident] of Object.entries(RESIDENTS)) {
     it(`${what} is flashed without anybody’s help`, async () => {
-      const product = desk(resident);
+      const product = productWith(resident);
       const image = tinyImage();
       const outcome = await product.flash(image);
       assert.equal(outcome.error, undefined);
@@ -80,7 +80,7 @@ describe('a product that is hard to reach', function () {
   }
 
   it('the sheet says that it was stopped', async () => {
-    const product = desk(RESIDENTS['one that has switched the debug pins off']);
+    const product = productWith(RESIDENTS['one that has switched the debug pins off']);
     await product.flash(tinyImage());
     assert.match(product.sheets.join(), /the chip was reset/);
     const plain = new ProductFixture();
@@ -89,7 +89,7 @@ describe('a product that is hard to reach', function () {
   });
 
   it('without the reset wire the button is asked for, held and released', async () => {
-    const product = desk(asleep, { firmware: { nrstWired: false } });
+    const product = productWith(asleep, { firmware: { nrstWired: false } });
     const customer = product.customer();
     const press = presses(product);
     product.customer = () => ({
@@ -105,7 +105,7 @@ describe('a product that is hard to reach', function () {
   });
 
   it('with neither wire nor person it says which wire would help', async () => {
-    const product = desk(asleep, { firmware: { nrstWired: false } });
+    const product = productWith(asleep, { firmware: { nrstWired: false } });
     const findings = await look(product);
     const bad = findings.find(({ verdict }) => verdict === 'bad');
     assert.equal(bad?.code, 'BF-TARGET-WAIT');
@@ -117,7 +117,7 @@ describe('a product that is hard to reach', function () {
       [asleep, /answered only/],
       [RESIDENTS['one that has switched the debug pins off'], /only under reset/],
     ] as const) {
-      const product = desk(resident);
+      const product = productWith(resident);
       const findings = await look(product);
       assert.ok(!findings.some(({ verdict }) => verdict === 'bad'), JSON.stringify(findings));
       assert.match(findings.find(({ what }) => what === 'core')?.text ?? '', text);

@@ -13,7 +13,7 @@ const CHIP = requireChip(0x419);
 const FACTORY = { optcr: 0x0fffaaec, optcr1: 0x0fff0000 };
 const SECOND_NS = 1e9;
 
-function desk(optcr: number, board: BoardOptions = {}): ProductFixture {
+function productWith(optcr: number, board: BoardOptions = {}): ProductFixture {
   const product = new ProductFixture({ board: { optcr, ...board } });
   product.board.flash.bytes.fill(0x11);
   return product;
@@ -60,7 +60,7 @@ describe('unlock', function () {
     ['one whose option write was cut off', 0xcffffffc, {}],
   ] as const) {
     it(`${what}: everything is erased, and the power cycle is asked for and seen`, async () => {
-      const product = desk(optcr, board);
+      const product = productWith(optcr, board);
       const outcome = await run(product, unlock(product));
       done(outcome);
       assert.ok(erased(product));
@@ -74,21 +74,21 @@ describe('unlock', function () {
   }
 
   it('then a flash job goes through', async () => {
-    const product = desk(0x0fff55ec);
+    const product = productWith(0x0fff55ec);
     done(await run(product, unlock(product)));
     const image = tinyImage();
     done(await product.flash(image));
   });
 
   it('PCROP at level 0: by way of level 1', async () => {
-    const product = desk(0x8001aaec);
+    const product = productWith(0x8001aaec);
     done(await run(product, unlock(product)));
     assert.ok(erased(product));
     assert.deepEqual(options(product), FACTORY);
   });
 
   it('a board that was not locked: nothing is erased', async () => {
-    const product = desk(FACTORY.optcr);
+    const product = productWith(FACTORY.optcr);
     const outcome = await run(product, unlock(product));
     done(outcome);
     assert.ok(product.board.flash.bytes.every((byte) => byte === 0x11));
@@ -96,14 +96,14 @@ describe('unlock', function () {
   });
 
   it('a customer who does not switch it off is waited for, and told again by an error in the end', async () => {
-    const product = desk(0x0fff55ec);
+    const product = productWith(0x0fff55ec);
     const outcome = await run(product, unlock(product), { switches: false });
     assert.ok(isBlindflashError(outcome.error, 'BF-TARGET-NO-POWER-CYCLE'), String(outcome.error));
     assert.ok(erased(product));
   });
 
   it('a yes is needed', async () => {
-    const product = desk(0x0fff55ec);
+    const product = productWith(0x0fff55ec);
     const outcome = await product.run(undefined, product.record(undefined, unlock(product)), { consent: false });
     assert.ok(isBlindflashError(outcome.error, 'BF-JOB-DECLINED'), String(outcome.error));
     assert.deepEqual(options(product), { ...FACTORY, optcr: 0x0fff55ec });
@@ -111,7 +111,7 @@ describe('unlock', function () {
   });
 
   it('power lost while it erases: the chip is still locked, and unlocked by the next job', async () => {
-    const product = desk(0x0fff55ec, { switches: { cutOptions: 'ones' } });
+    const product = productWith(0x0fff55ec, { switches: { cutOptions: 'ones' } });
     let cut = false;
     product.board.flash.onOperation = ({ phase }) => {
       if (phase !== 'start' || cut) return;
@@ -133,7 +133,7 @@ describe('options', function () {
   this.timeout(60_000);
 
   it('sets the brown-out level, the watchdog, resets and write protection, and nothing else', async () => {
-    const product = desk(FACTORY.optcr);
+    const product = productWith(FACTORY.optcr);
     const plan = set(product, { optcr: 0x0020004c, optcr1: 0x00010000 }, { optcr: 0x00000008 });
     const outcome = await run(product, plan);
     done(outcome);
@@ -145,14 +145,14 @@ describe('options', function () {
   });
 
   it('is refused over nWRP while SPRMOD turns its meaning round', async () => {
-    const product = desk(0x8020aaec);
+    const product = productWith(0x8020aaec);
     const outcome = await run(product, set(product, { optcr: 0x00400000 }, {}));
     assert.ok(isBlindflashError(outcome.error, 'BF-TARGET-PCROP'), String(outcome.error));
     assert.equal(product.board.options.optcr, 0x8020aaec);
   });
 
   it('an info job changes nothing and shows them', async () => {
-    const product = desk(0x0fdfaaec);
+    const product = productWith(0x0fdfaaec);
     const outcome = await run(product, compileInfo(CHIP, { job: product.random.bytes(16) }));
     done(outcome);
     const hello = outcome.events.find((event) => event.type === 'hello');

@@ -25,7 +25,7 @@ const image = (bank2 = false) =>
   );
 
 /** A board with an old program everywhere. */
-function desk(optcr: number, optcr1 = FACTORY.optcr1): ProductFixture {
+function productWith(optcr: number, optcr1 = FACTORY.optcr1): ProductFixture {
   const product = new ProductFixture({ board: { optcr, optcr1 } });
   product.board.flash.bytes.fill(0x11);
   return product;
@@ -53,30 +53,30 @@ describe('write protection', function () {
   this.timeout(60_000);
 
   it('a job over a protected sector is refused before anybody is asked and before the first erase', async () => {
-    const product = desk(SECTOR_5);
+    const product = productWith(SECTOR_5);
     refused(await product.flash(image()), 'BF-TARGET-WRITE-PROTECTED', /sector 5\b/);
     assert.ok(unchanged(product));
     assert.deepEqual(product.sheets, []);
   });
 
   it('so is one over protected sectors of bank 2, and an erase', async () => {
-    const product = desk(FACTORY.optcr, BANK_2_SECTOR_17);
+    const product = productWith(FACTORY.optcr, BANK_2_SECTOR_17);
     const bank2 = await product.flash(image(true));
     refused(bank2, 'BF-TARGET-WRITE-PROTECTED', /sector 17\b/);
-    const other = desk(SECTOR_5);
+    const other = productWith(SECTOR_5);
     const erase = compileErase(CHIP, { job: other.random.bytes(16), sectors: [4, 5] });
     refused(await other.run(undefined, other.record(undefined, erase)), 'BF-TARGET-WRITE-PROTECTED', /sector 5\b/);
     assert.ok(unchanged(product) && unchanged(other));
   });
 
   it('protection of sectors the job leaves alone is nobody’s business', async () => {
-    const product = desk(0x0fbfaaec);
+    const product = productWith(0x0fbfaaec);
     done(await product.flash(image()));
     assert.equal(product.board.options.optcr, 0x0fbfaaec);
   });
 
   it('lifted when the plan says so, said on the sheet, and put back', async () => {
-    const product = desk(SECTOR_5, BANK_2_SECTOR_17);
+    const product = productWith(SECTOR_5, BANK_2_SECTOR_17);
     const lifting = plan(product, ['lift write protection'], {}, true);
     done(await product.flash(image(true), { plan: lifting }));
     assert.deepEqual(options(product), { optcr: SECTOR_5, optcr1: BANK_2_SECTOR_17 });
@@ -86,20 +86,20 @@ describe('write protection', function () {
   });
 
   it('kept lifted when the plan says so', async () => {
-    const product = desk(SECTOR_5);
+    const product = productWith(SECTOR_5);
     done(await product.flash(image(), { plan: plan(product, ['lift write protection', 'keep lifted']) }));
     assert.deepEqual(options(product), FACTORY);
   });
 
   it('put back behind a lock as well', async () => {
-    const product = desk(SECTOR_5);
+    const product = productWith(SECTOR_5);
     done(await product.flash(image(), { plan: plan(product, ['lift write protection'], { lock: 'level 1' }) }));
     assert.equal(product.board.options.optcr & 0x0fff0000, SECTOR_5 & 0x0fff0000);
     assert.equal(product.board.options.rdpLevel, 1);
   });
 
   it('put back by the agent that stops before the first erase', async () => {
-    const product = desk(SECTOR_5);
+    const product = productWith(SECTOR_5);
     const memory = new ShortMemory();
     const stop = new AbortController();
     const noteLifted = memory.noteLifted.bind(memory);
@@ -116,7 +116,7 @@ describe('write protection', function () {
   });
 
   it('put back by the agent that goes on after a crash in the middle', async () => {
-    const product = desk(SECTOR_5);
+    const product = productWith(SECTOR_5);
     const memory = new ShortMemory();
     const record = product.record(image(), plan(product, ['lift write protection']));
     const stop = new AbortController();
@@ -137,7 +137,7 @@ describe('write protection', function () {
 
   it('PCROP is refused by its name, whatever the plan says, for reading too', async () => {
     const pcrop = 0x8020aaec;
-    const product = desk(pcrop);
+    const product = productWith(pcrop);
     const lifting = plan(product, ['lift write protection']);
     refused(await product.flash(image(), { plan: lifting }), 'BF-TARGET-PCROP', /sector 5\b/);
     const verify = compileVerify(image(), CHIP, { job: product.random.bytes(16) });
@@ -147,7 +147,7 @@ describe('write protection', function () {
   });
 
   it('a first erase that is refused has changed nothing and says so', async () => {
-    const product = desk(FACTORY.optcr);
+    const product = productWith(FACTORY.optcr);
     const outcome = await product.flash(image(), {
       askConsent: () => {
         // Behind the agent’s back, after it has looked.

@@ -50,7 +50,7 @@ interface Session {
   readonly connectId: number;
 }
 
-interface Waiting {
+interface PendingReply {
   readonly collector: ReplyCollector;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: Error) => void;
@@ -61,7 +61,7 @@ export class TcpTransport implements StlinkTransport {
   readonly #turn = new Mutex();
   #session: Session | undefined;
   #channel: ByteChannel | undefined;
-  #waiting: Waiting | undefined;
+  #pending: PendingReply | undefined;
   #device: ServerDevice | undefined;
   #block: number = BLOCK_OF_API_1;
   /** What broke the connection; told again to everybody until `reset`. */
@@ -180,7 +180,7 @@ export class TcpTransport implements StlinkTransport {
     const channel = this.#channel;
     if (channel === undefined) throw fail('BF-PROBE-SERVER', 'connection closed');
     const work = new Promise<Uint8Array>((resolve, reject) => {
-      this.#waiting = { collector: new ReplyCollector(request.replyLength), resolve, reject };
+      this.#pending = { collector: new ReplyCollector(request.replyLength), resolve, reject };
       channel.send(request.bytes);
     });
     const late = (): Error => fail('BF-PROBE-TIMEOUT', `stlink-server silent for ${deadlineMs} ms`);
@@ -191,25 +191,25 @@ export class TcpTransport implements StlinkTransport {
       this.#trouble = asBlindflashError(error);
       throw error;
     } finally {
-      this.#waiting = undefined;
+      this.#pending = undefined;
     }
   }
 
   #take(piece: Uint8Array): void {
-    if (this.#waiting === undefined) {
+    if (this.#pending === undefined) {
       this.#breakOff(fail('BF-PROBE-GARBAGE', 'stlink-server speaks unasked'));
       return;
     }
     try {
-      const reply = this.#waiting.collector.take(piece);
-      if (reply !== undefined) this.#waiting.resolve(reply);
+      const reply = this.#pending.collector.take(piece);
+      if (reply !== undefined) this.#pending.resolve(reply);
     } catch (error) {
-      this.#waiting.reject(error as Error);
+      this.#pending.reject(error as Error);
     }
   }
 
   #breakOff(error: BlindflashError): void {
-    this.#waiting?.reject(error);
+    this.#pending?.reject(error);
     this.#drop();
     this.#trouble = error;
   }

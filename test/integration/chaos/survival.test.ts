@@ -26,8 +26,8 @@ describe('found by chaos', function () {
   this.timeout(60_000);
 
   it('a reset that fails leaves the cycle counter to the stub that goes on running', async () => {
-    const desk = new BoardFixture();
-    const driver = desk.probe();
+    const fixture = new BoardFixture();
+    const driver = fixture.probe();
     let broken = false;
     const probe = new Proxy<Probe>(driver, {
       get: (target, name) => {
@@ -42,9 +42,9 @@ describe('found by chaos', function () {
       },
     });
     const tag = new Uint8Array(8);
-    const agent = new TargetSession({ probe, clock: desk.queue, log: silentLog, stubs: STUBS, tag });
-    const word = (address: number): number => desk.board.bus.read(address, 4, 'debugger') >>> 0;
-    await desk.queue.drive(
+    const agent = new TargetSession({ probe, clock: fixture.queue, log: silentLog, stubs: STUBS, tag });
+    const word = (address: number): number => fixture.board.bus.read(address, 4, 'debugger') >>> 0;
+    await fixture.queue.drive(
       (async () => {
         await agent.attach(false);
         const found = word(DEMCR);

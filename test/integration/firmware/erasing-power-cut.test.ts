@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { ERASE_ALL } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import { randomState } from '../../../sim/peripherals/random.ts';
-import { MS_ALL, scene, used, wholeChip } from './erasing-scene.ts';
+import { MS_ALL, erasingSession, used, wholeChip } from './erasing-session.ts';
 import { FLASH } from './sample-jobs.ts';
 
 const CUTS = 60;
@@ -28,7 +28,7 @@ describe('stub whose power is cut while it erases everything', () => {
   }
 
   it('has the two words the chip starts from zero before the erase begins', () => {
-    const job = scene(plan, old);
+    const job = erasingSession(plan, old);
     job.controller.send({ name: 'ERASE', sector: ERASE_ALL });
     job.fixture.runUntil(() => job.erases.length > 0, 1000, 'erase');
     const programmed = job.entries.filter(({ kind, phase }) => kind === 'program' && phase === 'end');
@@ -42,7 +42,7 @@ describe('stub whose power is cut while it erases everything', () => {
   it('has those of a plan that starts elsewhere zero as well', () => {
     const at = FLASH + 0x20000;
     const elsewhere = wholeChip({ bootAddress: at, ranges: [{ address: at, length: 1024, use: 'program' }] });
-    const job = scene(elsewhere, old);
+    const job = erasingSession(elsewhere, old);
     job.controller.send({ name: 'ERASE', sector: ERASE_ALL });
     job.fixture.runUntil(() => job.erases.length > 0, 1000, 'erase');
     for (const from of [0, 0x20000]) {
@@ -52,11 +52,11 @@ describe('stub whose power is cut while it erases everything', () => {
   });
 
   it('starts the old firmware as long as nothing was done', () => {
-    assert.equal(pcAfterPowerUp(scene(plan, old).fixture.board), FLASH + CODE);
+    assert.equal(pcAfterPowerUp(erasingSession(plan, old).fixture.board), FLASH + CODE);
   });
 
   it(`never starts it once the reset vector is being cleared, at ${CUTS} instants`, () => {
-    const { fixture, controller, entries } = scene(plan, old);
+    const { fixture, controller, entries } = erasingSession(plan, old);
     const { board } = fixture;
     controller.send({ name: 'ERASE', sector: ERASE_ALL });
     // the first word: start, end; the reset vector behind it: start

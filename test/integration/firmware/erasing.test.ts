@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { ERASE_ALL, type ErasedHow, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
-import { ALL, blank, MS_ALL, scene, used, wholeChip, type Scene } from './erasing-scene.ts';
+import { ALL, blank, MS_ALL, erasingSession, used, wholeChip, type ErasingSession } from './erasing-session.ts';
 import { FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
 import { SealedController } from './sealed-controller.ts';
 
@@ -28,7 +28,11 @@ function usedIn(...sectors: number[]): Uint8Array {
 }
 
 /** ERASE and how the stub says it went. */
-function erase({ controller }: Scene, sector: number, may: 'leave blank' | 'erase only' = 'leave blank'): ErasedHow {
+function erase(
+  { controller }: ErasingSession,
+  sector: number,
+  may: 'leave blank' | 'erase only' = 'leave blank',
+): ErasedHow {
   const reply = controller.ask({ name: 'ERASE', sector, ...(may === 'leave blank' && { unlessBlank: true }) });
   if (reply.name !== 'ERASED') throw new Error(`the answer is ${reply.name}`);
   assert.equal(reply.sector, sector);
@@ -36,26 +40,26 @@ function erase({ controller }: Scene, sector: number, may: 'leave blank' | 'eras
 }
 
 /** Error and detail of the ABORT that ERASE gets. */
-function refusal({ controller }: Scene, sector: number): readonly number[] {
+function refusal({ controller }: ErasingSession, sector: number): readonly number[] {
   const reply = controller.ask({ name: 'ERASE', sector, unlessBlank: true });
   return reply.name === 'ABORT' ? [reply.error, reply.detail] : assert.fail(`the answer is ${reply.name}`);
 }
 
 /** IMAGE of the whole plan and FINAL. */
-function writeImage({ controller }: Scene, plan: Plan, image: Image): Reply {
+function writeImage({ controller }: ErasingSession, plan: Plan, image: Image): Reply {
   sendImage(controller, plan, image);
   const bootWords = image.at(FLASH, 64).slice();
   return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });
 }
 
 /** What flash must hold after a job over `plan`'s sectors of a chip that is blank everywhere else. */
-function assertHolds({ fixture }: Scene, image: Image): void {
+function assertHolds({ fixture }: ErasingSession, image: Image): void {
   const { bytes } = fixture.board.flash;
   assert.ok(Buffer.from(bytes).equals(Buffer.from(image.bytes.subarray(0, bytes.length))), 'flash content');
 }
 
 /** A new handshake of the same stub. */
-function nextSession(job: Scene): void {
+function nextSession(job: ErasingSession): void {
   job.fixture.commandTo('handshake', 'offered');
   job.controller.shake();
 }
@@ -63,7 +67,7 @@ function nextSession(job: Scene): void {
 describe('stub erasing sectors that read blank', () => {
   it('leaves one that is blank to its last byte, says so, and programs into it', () => {
     const plan = smallPlan();
-    const job = scene(plan, blank());
+    const job = erasingSession(plan, blank());
     assert.equal(erase(job, 0), 'blank');
     const image = new Image(plan);
     const written = writeImage(job, plan, image);
@@ -79,7 +83,7 @@ describe('stub erasing sectors that read blank', () => {
     it(`erases one whose ${where} word has a single 0 bit`, () => {
       const flash = blank();
       flash[at] = at === 0 ? 0xfe : 0x7f;
-      const job = scene(smallPlan(), flash);
+      const job = erasingSession(smallPlan(), flash);
       assert.equal(erase(job, 0), 'erased');
       assert.deepEqual(job.erases, [0]);
     });
@@ -88,7 +92,7 @@ describe('stub erasing sectors that read blank', () => {
   it('looks at the sector that is named and at no other', () => {
     const flash = blank();
     flash[SECTOR_1 + 0x100] = 0;
-    const job = scene(smallPlan({ sectors: [0, 1, 2] }), flash);
+    const job = erasingSession(smallPlan({ sectors: [0, 1, 2] }), flash);
     assert.deepEqual(
       [0, 1, 2].map((sector) => erase(job, sector)),
       ['blank', 'erased', 'blank'],
@@ -97,13 +101,13 @@ describe('stub erasing sectors that read blank', () => {
   });
 
   it('erases a blank one when the command does not say it may be left', () => {
-    const job = scene(smallPlan(), blank());
+    const job = erasingSession(smallPlan(), blank());
     assert.equal(erase(job, 0, 'erase only'), 'erased');
     assert.deepEqual(job.erases, [0]);
   });
 
   it('erases a blank one when the plan says always erase, whatever the command allows', () => {
-    const job = scene(smallPlan({ flags: ['always erase'] }), blank());
+    const job = erasingSession(smallPlan({ flags: ['always erase'] }), blank());
     assert.equal(erase(job, 0), 'erased');
     assert.deepEqual(job.erases, [0]);
   });
@@ -111,7 +115,7 @@ describe('stub erasing sectors that read blank', () => {
   it('erases blank ones in a second session when the first has erased something', () => {
     const flash = blank();
     flash[0] = 0;
-    const job = scene(smallPlan({ sectors: [0, 1] }), flash);
+    const job = erasingSession(smallPlan({ sectors: [0, 1] }), flash);
     assert.equal(erase(job, 0), 'erased');
     nextSession(job);
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['erased', 'erased']);
@@ -120,7 +124,7 @@ describe('stub erasing sectors that read blank', () => {
 
   it('and when the first has programmed something only', () => {
     const plan = smallPlan({ sectors: [0, 1] });
-    const job = scene(plan, blank());
+    const job = erasingSession(plan, blank());
     assert.equal(erase(job, 0), 'blank');
     job.controller.send({ name: 'IMAGE', address: FLASH + 0x200, data: new Uint8Array(64).fill(1) });
     job.controller.settle();
@@ -129,7 +133,7 @@ describe('stub erasing sectors that read blank', () => {
   });
 
   it('still leaves them when the first has changed nothing', () => {
-    const job = scene(smallPlan({ sectors: [0, 1] }), blank());
+    const job = erasingSession(smallPlan({ sectors: [0, 1] }), blank());
     assert.equal(erase(job, 0), 'blank');
     nextSession(job);
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['blank', 'blank']);
@@ -138,7 +142,7 @@ describe('stub erasing sectors that read blank', () => {
 
   it('knows nothing of what the stub before it did: whether that matters, the controller says', () => {
     const plan = smallPlan({ sectors: [0, 1] });
-    const job = scene(plan, used());
+    const job = erasingSession(plan, used());
     assert.deepEqual([erase(job, 0), erase(job, 1)], ['erased', 'erased']);
     job.fixture.boot();
     const controller = new SealedController(job.fixture, encodePlan(plan), 6);
@@ -151,7 +155,7 @@ describe('stub erasing sectors that read blank', () => {
 describe('stub erasing everything', () => {
   it('over old data on 2 MB: one erase of both banks; every ERASE that follows is answered at once', () => {
     const plan = wholeChip();
-    const job = scene(plan, used());
+    const job = erasingSession(plan, used());
     const image = new Image(plan);
     const [before, stores] = [job.fixture.board.time.now, controlStores(job.fixture.board)];
     assert.equal(erase(job, ERASE_ALL), 'all at once');
@@ -172,14 +176,14 @@ describe('stub erasing everything', () => {
   });
 
   it('a sector of it is answered a single time', () => {
-    const job = scene(wholeChip(), used());
+    const job = erasingSession(wholeChip(), used());
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.equal(erase(job, 5), 'all at once');
     assert.deepEqual(refusal(job, 5), [ORDER, ERASE_KIND]);
   });
 
   it('is itself asked for a single time', () => {
-    const job = scene(wholeChip(), used());
+    const job = erasingSession(wholeChip(), used());
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.deepEqual(refusal(job, ERASE_ALL), [ORDER, ERASE_KIND]);
     assert.deepEqual(job.erases, [undefined]);
@@ -188,7 +192,7 @@ describe('stub erasing everything', () => {
   it('on 1 MB with one bank takes MER alone', () => {
     const sectors = ALL.slice(0, 12);
     const plan = smallPlan({ sectors, flashKiB: 1024, flags: ['always erase'] }, 1024);
-    const job = scene(plan, used(), { chip: 'stm32f427xg' });
+    const job = erasingSession(plan, used(), { chip: 'stm32f427xg' });
     const stores = controlStores(job.fixture.board);
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     assert.deepEqual(
@@ -203,7 +207,7 @@ describe('stub erasing everything', () => {
 
   it('of a blank chip erases nothing', () => {
     const plan = wholeChip();
-    const job = scene(plan, blank());
+    const job = erasingSession(plan, blank());
     const image = new Image(plan);
     assert.equal(erase(job, ERASE_ALL), 'blank');
     for (const sector of ALL) assert.equal(erase(job, sector), 'blank');
@@ -213,13 +217,13 @@ describe('stub erasing everything', () => {
   });
 
   it('of a blank chip erases all of it when the command does not say it may be left', () => {
-    const job = scene(wholeChip(), blank());
+    const job = erasingSession(wholeChip(), blank());
     assert.equal(erase(job, ERASE_ALL, 'erase only'), 'all at once');
     assert.deepEqual(job.erases, [undefined]);
   });
 
   it('with few sectors used erases nothing itself: those by their own ERASE, the blank ones are left', () => {
-    const job = scene(wholeChip(), usedIn(5, 9));
+    const job = erasingSession(wholeChip(), usedIn(5, 9));
     assert.equal(erase(job, ERASE_ALL), 'blank');
     assert.deepEqual(job.erases, []);
     assert.deepEqual(
@@ -232,7 +236,7 @@ describe('stub erasing everything', () => {
 
   it('is refused after a sector was erased, or left, or programmed', () => {
     for (const flash of [used(), blank()]) {
-      const job = scene(wholeChip(), flash);
+      const job = erasingSession(wholeChip(), flash);
       erase(job, 0);
       const before = job.erases.length;
       assert.deepEqual(refusal(job, ERASE_ALL), [ORDER, ERASE_KIND]);
@@ -242,7 +246,7 @@ describe('stub erasing everything', () => {
 
   it('is refused for a plan that leaves a sector out', () => {
     for (const left of [1, 23]) {
-      const job = scene(wholeChip({ sectors: ALL.filter((sector) => sector !== left) }), used());
+      const job = erasingSession(wholeChip({ sectors: ALL.filter((sector) => sector !== left) }), used());
       assert.deepEqual(refusal(job, ERASE_ALL), [OUTSIDE_PLAN, ERASE_ALL]);
       assert.deepEqual(job.entries, []);
     }
@@ -250,7 +254,7 @@ describe('stub erasing everything', () => {
 
   it('digests of what was written afterwards are right, of what was hashed before forgotten', () => {
     const plan = wholeChip();
-    const job = scene(plan, used());
+    const job = erasingSession(plan, used());
     const image = new Image(plan);
     const old = new Image(plan);
     old.bytes.fill(0x5a);
@@ -274,7 +278,7 @@ describe('stub saying how long its chip worked', () => {
 
   it('adds the erases of a session up, and forgets those of the one before', () => {
     const plan = smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [], sectors: [0, 1, 5] });
-    const job = scene(plan, used());
+    const job = erasingSession(plan, used());
     erase(job, 5);
     nextSession(job);
     for (const sector of [0, 1, 5]) erase(job, sector);
@@ -286,7 +290,7 @@ describe('stub saying how long its chip worked', () => {
   it('counts programming and reading back apart from it', () => {
     const large = { address: FLASH + 0x20000, length: 0x20000, use: 'program' } as const;
     const plan = smallPlan({ sectors: [0, 5], ranges: [{ address: FLASH, length: 1024, use: 'program' }, large] });
-    const { fixture, controller } = scene(plan, used());
+    const { fixture, controller } = erasingSession(plan, used());
     const began = fixture.board.time.now;
     const spent = timesOf(writeAll(controller, plan, new Image(plan)));
     const lastedMs = (fixture.board.time.now - began) / 1e6;
@@ -299,7 +303,7 @@ describe('stub saying how long its chip worked', () => {
 
   it('counts an erase of everything as what it took', () => {
     const plan = wholeChip();
-    const job = scene(plan, used());
+    const job = erasingSession(plan, used());
     erase(job, ERASE_ALL);
     const spent = timesOf(writeImage(job, plan, new Image(plan)));
     assert.ok(Math.abs(spent.erase - MS_ALL) <= 100, `${spent.erase}`);

@@ -106,8 +106,8 @@ function rootOf(flash: Uint8Array): Uint8Array {
 }
 
 /** What was said in vain, or touched outside the plan, up to a cut. */
-function wrongs(scene: Loaded, replies: readonly (Reply | undefined)[], locking: boolean): string[] {
-  const { flash, options, soc } = scene.board;
+function wrongs(job: Loaded, replies: readonly (Reply | undefined)[], locking: boolean): string[] {
+  const { flash, options, soc } = job.board;
   const [written, locked] = replies;
   const wrong: string[] = [];
   const need = (good: boolean, what: string) => void (good || wrong.push(what));
@@ -139,16 +139,16 @@ function shuffle({ flash }: Board, cut: number): void {
 
 /** Cuts power at each of the ascending instants, every time in the same run. */
 function cuts(instants: readonly number[], lockAt: number): Cut[] {
-  const scene = loaded();
-  const { board } = scene;
+  const job = loaded();
+  const { board } = job;
   return instants.map((at, i) => {
     board.runTo(at - 200);
     const here = board.snapshot();
     shuffle(board, i);
     board.cutPowerAt(at);
     board.runTo(at + 200);
-    const replies = [WRITTEN, LOCKED].map((sequence) => replyOf(scene, sequence));
-    const wrong = wrongs(scene, replies, at > lockAt);
+    const replies = [WRITTEN, LOCKED].map((sequence) => replyOf(job, sequence));
+    const wrong = wrongs(job, replies, at > lockAt);
     const rdp = board.options.rdpLevel;
     const result = outcome(board);
     board.restore(here);

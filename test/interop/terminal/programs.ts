@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 const PTY = fileURLToPath(new URL('./on_pty.py', import.meta.url));
 const LOADER = ['--import=tsx'];
 
-export interface Stage {
+/** A kind of terminal, or a pipe. */
+export interface TerminalKind {
   readonly name: string;
   /** TERM on a pseudo-terminal; undefined without one. */
   readonly term: string | undefined;
@@ -13,7 +14,7 @@ export interface Stage {
 }
 
 /** Where a program may find itself. */
-export const STAGES: readonly Stage[] = [
+export const TERMINAL_KINDS: readonly TerminalKind[] = [
   { name: 'a terminal', term: 'xterm-256color', json: false },
   { name: 'a dumb terminal', term: 'dumb', json: false },
   { name: 'a pipe', term: undefined, json: false },

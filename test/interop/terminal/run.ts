@@ -3,12 +3,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { STAGES, Program, type Stage } from './programs.ts';
+import { TERMINAL_KINDS, Program, type TerminalKind } from './programs.ts';
 import { wrongs } from './wrongs.ts';
-import { blindflash, codeAheadScene, customerScene, typedAheadScene, vendorScene, type World } from './scenes.ts';
+import { blindflash, codeAheadCase, customerCase, typedAheadCase, vendorCase, type Peers } from './cases.ts';
 
 const MESSAGES = 2000;
-/** Of one side on one stage; fewer need not show anything. */
+/** Of one side on one kind of terminal; fewer need not show anything. */
 const LEAST = 50;
 /** Of one hostile agent. */
 const PROBLEMS = 20;
@@ -29,18 +29,18 @@ function option(name: string, otherwise: number): number {
   return at < 0 ? otherwise : Number(process.argv[at + 1]);
 }
 
-/** Every view of one side, many messages, on one stage. */
-async function fuzzViews(side: 'vendor' | 'customer', stage: Stage, seed: number, count: number): Promise<void> {
-  const words = [side, String(seed), String(count), ...(stage.json ? ['--json'] : [])];
-  const program = new Program(SPEAKER, words, stage.term);
+/** Every view of one side, many messages, on one kind of terminal. */
+async function fuzzViews(side: 'vendor' | 'customer', kind: TerminalKind, seed: number, count: number): Promise<void> {
+  const words = [side, String(seed), String(count), ...(kind.json ? ['--json'] : [])];
+  const program = new Program(SPEAKER, words, kind.term);
   const status = await program.ended();
-  const found = wrongs(program.shown, { terminal: stage.term !== undefined, bar: false, json: stage.json });
+  const found = wrongs(program.shown, { terminal: kind.term !== undefined, bar: false, json: kind.json });
   if (status !== 0) found.push(`exit status ${status}: ${program.shown.toString().slice(-300)}`);
   if (program.shown.length < 20 * count) found.push(`only ${program.shown.length} bytes were shown`);
-  check(`${side}, ${count} messages on ${stage.name}, seed ${seed}`, found);
+  check(`${side}, ${count} messages on ${kind.name}, seed ${seed}`, found);
 }
 
-/** Every scene on every stage, `rounds` times. */
+/** Every case on every kind of terminal, `rounds` times. */
 async function wholePrograms(seed: number, rounds: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'blindflash-terminal-'));
   const pipe = { name: 'a pipe, --json', term: undefined, json: true };
@@ -48,12 +48,12 @@ async function wholePrograms(seed: number, rounds: number): Promise<void> {
   const board = blindflash({ folder }, 'board', ['sim', '--tcp', '0'], pipe);
   try {
     await blindflash({ folder }, 'vendor', ['keygen', '--no-passphrase'], pipe).ended();
-    const world: World = {
+    const peers: Peers = {
       folder,
       relay: (await relay.see(/"url":"(ws:[^"]+)"/))[1]!,
       probe: (await board.see(/"url":"(tcp:[^"]+)"/))[1]!.replace('tcp://', 'tcp:'),
     };
-    for (let round = 0; round < rounds; round++) await allScenes(world, seed + 100 * round);
+    for (let round = 0; round < rounds; round++) await allCases(peers, seed + 100 * round);
   } finally {
     relay.stop();
     board.stop();
@@ -62,20 +62,20 @@ async function wholePrograms(seed: number, rounds: number): Promise<void> {
   }
 }
 
-/** The vendor's scenes beside the customer's, which share the one probe. */
-async function allScenes(world: World, seed: number): Promise<void> {
-  const terminal = STAGES[0]!;
+/** The vendor's cases beside the customer's, which share the one probe. */
+async function allCases(peers: Peers, seed: number): Promise<void> {
+  const terminal = TERMINAL_KINDS[0]!;
   const vendors = async (): Promise<void> => {
-    for (const [index, stage] of STAGES.entries()) {
-      check(`flash against a hostile agent on ${stage.name}`, await vendorScene(world, stage, seed + index, PROBLEMS));
+    for (const [index, kind] of TERMINAL_KINDS.entries()) {
+      check(`flash against a hostile agent on ${kind.name}`, await vendorCase(peers, kind, seed + index, PROBLEMS));
     }
-    check('a code typed before the question is no answer', await codeAheadScene(world, terminal, seed + 50));
+    check('a code typed before the question is no answer', await codeAheadCase(peers, terminal, seed + 50));
   };
   const customers = async (): Promise<void> => {
-    for (const [index, stage] of STAGES.entries()) {
-      check(`agent against a hostile vendor on ${stage.name}`, await customerScene(world, stage, seed + index));
+    for (const [index, kind] of TERMINAL_KINDS.entries()) {
+      check(`agent against a hostile vendor on ${kind.name}`, await customerCase(peers, kind, seed + index));
     }
-    check('a word typed ahead is no yes, and nothing is left for the shell', await typedAheadScene(world, terminal));
+    check('a word typed ahead is no yes, and nothing is left for the shell', await typedAheadCase(peers, terminal));
   };
   await Promise.all([vendors(), customers()]);
 }
@@ -83,9 +83,9 @@ async function allScenes(world: World, seed: number): Promise<void> {
 async function main(): Promise<void> {
   const messages = option('messages', MESSAGES);
   const seed = option('seed', 1);
-  const share = Math.max(LEAST, Math.ceil(messages / (2 * STAGES.length)));
-  for (const [index, stage] of STAGES.entries()) {
-    await Promise.all((['vendor', 'customer'] as const).map((side) => fuzzViews(side, stage, seed + index, share)));
+  const share = Math.max(LEAST, Math.ceil(messages / (2 * TERMINAL_KINDS.length)));
+  for (const [index, kind] of TERMINAL_KINDS.entries()) {
+    await Promise.all((['vendor', 'customer'] as const).map((side) => fuzzViews(side, kind, seed + index, share)));
   }
   await wholePrograms(seed, option('rounds', 1));
   console.log(`${passed} passed, ${failed} failed`);

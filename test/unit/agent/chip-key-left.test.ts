@@ -39,7 +39,7 @@ function isInRam(fixture: AgentFixture, secret: Uint8Array): boolean {
 
 const ERASE = { name: 'ERASE', sector: 0 } as const;
 
-interface Scene {
+interface ActiveAgent {
   readonly fixture: AgentFixture;
   readonly peer: ControllerPeer;
   readonly vendor: SealedVendor;
@@ -47,7 +47,7 @@ interface Scene {
 
 /** Each way in which an agent leaves a board whose stub has a key, and how the board is left. */
 const WAYS: Readonly<
-  Record<string, { readonly board: string; readonly leave: (scene: Scene) => Promise<void> | void }>
+  Record<string, { readonly board: string; readonly leave: (agent: ActiveAgent) => Promise<void> | void }>
 > = {
   'the job is done and the board restarted': {
     board: 'running',

@@ -17,7 +17,7 @@ const EXPIRED = 8;
 const ERASING_SECTOR_5 = 0x0501;
 const ERASING_EVERYTHING = 0xff01;
 
-/** A stub that is active and ends its session `obeysAfter` milliseconds after it was told to. */
+/** A stub that is active and ends its session `answersAfter` milliseconds after it was told to. */
 class SlowStub extends FakeTarget {
   readonly queue = new EventQueue();
   readonly handover = new Handover(
@@ -26,18 +26,18 @@ class SlowStub extends FakeTarget {
     new Uint8Array(64),
   );
   readonly #activity: number;
-  readonly #obeysAfter: number;
+  readonly #answersAfter: number;
   #toldAt: number | undefined;
 
-  constructor(activity: number, obeysAfter: number) {
+  constructor(activity: number, answersAfter: number) {
     super();
     this.#activity = activity;
-    this.#obeysAfter = obeysAfter;
+    this.#answersAfter = answersAfter;
   }
 
   override async readWord(address: number): Promise<number> {
     await new Promise<void>((resolve) => this.queue.after(1, resolve));
-    const over = this.#toldAt !== undefined && this.queue.now() - this.#toldAt >= this.#obeysAfter;
+    const over = this.#toldAt !== undefined && this.queue.now() - this.#toldAt >= this.#answersAfter;
     if (address === STATUS) return (over ? EXPIRED : ACTIVE) * 0x1000000;
     return address === ACTIVITY && !over ? this.#activity : 0;
   }

@@ -20,7 +20,7 @@ const INVITE = encodeInvite({
 });
 
 /** A prompt at a terminal whose keys and clock the test has in hand. */
-function desk() {
+function promptFixture() {
   const terminal = new ScriptedTerminal();
   const clock = new ManualClock();
   const interrupts: number[] = [];
@@ -53,7 +53,7 @@ const DECIDING: readonly [name: string, ask: (prompt: Prompt) => Promise<unknown
 for (const [name, ask, answer, meant] of DECIDING) {
   describe(`a question for ${name} at a terminal`, () => {
     it('is not answered by lines that were typed before it', async () => {
-      const { terminal, clock, prompt } = desk();
+      const { terminal, clock, prompt } = promptFixture();
       terminal.press(`${answer}\n${answer}\n`);
       const asked = ask(prompt);
       await clock.advance(10_000);
@@ -63,7 +63,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
     });
 
     it('is not answered by what stood behind an earlier answer', async () => {
-      const { terminal, clock, prompt } = desk();
+      const { terminal, clock, prompt } = promptFixture();
       terminal.press(`${INVITE}\n${answer}\n${answer}\n`);
       assert.equal(await askInvite(prompt, 'Invite: '), INVITE);
       const asked = ask(prompt);
@@ -74,7 +74,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
     });
 
     it('is not answered in its first half second', async () => {
-      const { terminal, clock, prompt } = desk();
+      const { terminal, clock, prompt } = promptFixture();
       const asked = ask(prompt);
       await clock.advance(499);
       terminal.press(`${answer}\n`);
@@ -85,7 +85,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
     });
 
     it('is not answered by the end of a line that was begun before it', async () => {
-      const { terminal, clock, prompt } = desk();
+      const { terminal, clock, prompt } = promptFixture();
       terminal.press(answer);
       const asked = ask(prompt);
       await settle();
@@ -100,7 +100,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
     });
 
     it('leaves the terminal as it was', async () => {
-      const { terminal, clock, prompt } = desk();
+      const { terminal, clock, prompt } = promptFixture();
       const asked = ask(prompt);
       await settle();
       assert.deepEqual(terminal.modes, ['raw']);
@@ -111,7 +111,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
     });
 
     it('lets Ctrl-C out in its first half second', async () => {
-      const { terminal, clock, prompt, interrupts } = desk();
+      const { terminal, clock, prompt, interrupts } = promptFixture();
       void ask(prompt);
       await clock.advance(100);
       terminal.press('\x03');
@@ -123,7 +123,7 @@ for (const [name, ask, answer, meant] of DECIDING) {
 
 describe('the word of a consent', () => {
   it('is exactly that word, in any case; yes is none', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const asked = prompt.askWord('Type 3fa9: ', '3fa9');
     for (const wrong of ['y', 'yes', '3fa', '3fa90', '']) {
       await clock.advance(500);
@@ -137,7 +137,7 @@ describe('the word of a consent', () => {
   });
 
   it('is refused with no', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const asked = prompt.askWord('Type 3fa9: ', '3fa9');
     await clock.advance(500);
     terminal.press('no\n');
@@ -147,7 +147,7 @@ describe('the word of a consent', () => {
 
 describe('a question that becomes void', () => {
   it('ends without an answer, and what is typed then answers the next one', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const first = new AbortController();
     const voided = prompt.askFresh('First? ', first.signal);
     await clock.advance(700);
@@ -160,7 +160,7 @@ describe('a question that becomes void', () => {
   });
 
   it('keeps its half second from ending the one of the next', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const first = new AbortController();
     const voided = prompt.askFresh('First? ', first.signal);
     await clock.advance(300);
@@ -180,7 +180,7 @@ describe('lines that come while a question is open', () => {
   const lines = (terminal: ScriptedTerminal) => (): void => void terminal.screen.write('a line\n');
 
   it('are followed by the question once more', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const asked = prompt.askFresh('Code? ');
     await clock.advance(600);
     for (let i = 0; i < 40; i++) prompt.beside(lines(terminal));
@@ -190,7 +190,7 @@ describe('lines that come while a question is open', () => {
   });
 
   it('are not, once it is answered or void', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     prompt.beside(lines(terminal));
     const answered = prompt.askFresh('First? ');
     await clock.advance(600);
@@ -209,7 +209,7 @@ describe('lines that come while a question is open', () => {
   });
 
   it('do not bring back a void question over the one in its place', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     const first = new AbortController();
     void prompt.askFresh('First? ', first.signal);
     await clock.advance(300);
@@ -225,7 +225,7 @@ describe('lines that come while a question is open', () => {
 
 describe('a terminal that is left', () => {
   it('has nothing for the shell: neither lines nor the beginning of one', async () => {
-    const { terminal, clock, prompt } = desk();
+    const { terminal, clock, prompt } = promptFixture();
     terminal.press(`${INVITE}\nrm -rf everything\nhalf a li`);
     assert.equal(await askInvite(prompt, 'Invite: '), INVITE);
     const left = prompt.close();
@@ -240,7 +240,7 @@ describe('a terminal that is left', () => {
   });
 
   it('keeps what was typed ahead for the shell when nothing was asked', async () => {
-    const { terminal, prompt } = desk();
+    const { terminal, prompt } = promptFixture();
     terminal.press('ls\n');
     await prompt.close();
     assert.equal(terminal.left, 'ls\n');
@@ -309,7 +309,7 @@ describe('questions through a pipe', () => {
 
 describe('a passphrase at a terminal', () => {
   it('is hidden, can be corrected, and lets Ctrl-C out', async () => {
-    const { terminal, prompt } = desk();
+    const { terminal, prompt } = promptFixture();
     const asked = prompt.askHidden('Passphrase: ');
     terminal.press('secrex\x7ft word\r');
     assert.equal(await asked, 'secret word');

@@ -31,7 +31,7 @@ describe('room client', () => {
   }
 
   it('gives up after its patience with the last reason', async () => {
-    const made = fixture({}, { patienceMs: 10_000 });
+    const made = fixture({}, { giveUpAfterMs: 10_000 });
     made.client.start();
     const link = await admit(made);
     made.dial = () => Promise.reject(fail('BF-RELAY-UNREACHABLE', 'gone'));

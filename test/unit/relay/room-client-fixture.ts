@@ -22,7 +22,10 @@ export interface Fixture {
   dial: () => Promise<Link>;
 }
 
-export function fixture(parts: TicketParts = {}, options: { dialledHost?: string; patienceMs?: number } = {}): Fixture {
+export function fixture(
+  parts: TicketParts = {},
+  options: { dialledHost?: string; giveUpAfterMs?: number } = {},
+): Fixture {
   const clock = new ManualClock();
   const made: Fixture = {
     clock,
@@ -45,7 +48,7 @@ export function fixture(parts: TicketParts = {}, options: { dialledHost?: string
       random: seededRandom(3),
       ticket: handMadeTicket(parts),
       holderSecretKey: keyPair(7).secretKey,
-      ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+      ...(options.giveUpAfterMs === undefined ? {} : { giveUpAfterMs: options.giveUpAfterMs }),
     }),
   };
   const { client, calls } = made;

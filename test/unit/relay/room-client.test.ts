@@ -141,7 +141,7 @@ describe('room client', () => {
 
   it('who was in the room outlasts whatever answers in the place of a relay that restarts', async () => {
     for (const code of ['BF-RELAY-TLS', 'BF-RELAY-REFUSED', 'BF-RELAY-PROTOCOL'] as const) {
-      const made = fixture({}, { patienceMs: 10_000 });
+      const made = fixture({}, { giveUpAfterMs: 10_000 });
       made.client.start();
       const link = await admit(made);
       const dial = made.dial;

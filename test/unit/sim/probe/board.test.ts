@@ -16,7 +16,7 @@ function counter(): Uint8Array {
   return image;
 }
 
-function desk(options: ConstructorParameters<typeof Board>[0] = {}) {
+function usbFixture(options: ConstructorParameters<typeof Board>[0] = {}) {
   const queue = new EventQueue();
   const board = new Board({ flash: counter(), ...options });
   const stlink = new VirtualStlink({ board, switches: { startMode: 'mass' } });
@@ -45,7 +45,7 @@ function desk(options: ConstructorParameters<typeof Board>[0] = {}) {
 
 describe('virtual probe on the virtual board', () => {
   it('reads the documented identity words', async () => {
-    const { queue, attach, ask } = desk();
+    const { queue, attach, ask } = usbFixture();
     const work = async () => {
       assert.equal(await attach(), '80 00 80 00');
       return [await ask('f2 31'), await ask('f2 36 00 20 04 e0'), await ask('f2 36 00 ed 00 e0')];
@@ -58,7 +58,7 @@ describe('virtual probe on the virtual board', () => {
   });
 
   it('holds the core in reset by NRST, the debug port staying alive, and S_RESET_ST tells of it once', async () => {
-    const { queue, board, attach, ask } = desk();
+    const { queue, board, attach, ask } = usbFixture();
     const work = async () => {
       await attach();
       await ask('f2 36 f0 ed 00 e0');
@@ -74,7 +74,7 @@ describe('virtual probe on the virtual board', () => {
   });
 
   it('halts, reads and writes registers, steps and runs', async () => {
-    const { queue, board, attach, ask } = desk();
+    const { queue, board, attach, ask } = usbFixture();
     const work = async () => {
       await attach();
       await ask('f2 35 f0 ed 00 e0 03 00 5f a0');
@@ -91,7 +91,7 @@ describe('virtual probe on the virtual board', () => {
   });
 
   it('meets a power cut between two words of a block', async () => {
-    const { queue, board, usb, send, ask, attach } = desk();
+    const { queue, board, usb, send, ask, attach } = usbFixture();
     const work = async () => {
       await attach();
       queue.at(queue.nowNs + 20e6, () => board.powerOff());
@@ -108,7 +108,7 @@ describe('virtual probe on the virtual board', () => {
   });
 
   it('finds no target at read protection level 2', async () => {
-    const { queue, attach } = desk({ rdp: 2 });
+    const { queue, attach } = usbFixture({ rdp: 2 });
     assert.equal((await queue.drive(attach())).slice(0, 5), '09 00');
   });
 });

@@ -8,7 +8,7 @@ import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';
 import type { IdentityName } from '../../../../sim/stlink/identity.ts';
 import { BoardFixture, bytes, hex } from './probe-fixture.ts';
 
-function desk(identity: IdentityName = 'v2') {
+function usbFixture(identity: IdentityName = 'v2') {
   const queue = new EventQueue();
   const board = new BoardFixture();
   const stlink = new VirtualStlink({ board, identity, switches: { startMode: 'mass' } });
@@ -37,7 +37,7 @@ function desk(identity: IdentityName = 'v2') {
 
 describe('virtual USB probe', () => {
   it('answers a command after its cost in virtual time', async () => {
-    const { queue, board, open, ask } = desk();
+    const { queue, board, open, ask } = usbFixture();
     const work = async () => {
       await open();
       return ask('f1');
@@ -49,7 +49,7 @@ describe('virtual USB probe', () => {
   });
 
   it('takes commands and data in order though the host does not wait in between', async () => {
-    const { queue, board, usb, open, command, reply, endpointOut } = desk();
+    const { queue, board, usb, open, command, reply, endpointOut } = usbFixture();
     const work = async () => {
       await open();
       const pending = [
@@ -69,7 +69,7 @@ describe('virtual USB probe', () => {
   });
 
   it('cuts long replies into packets, joins them for the host, and babbles at a host that asks for too little', async () => {
-    const { queue, usb, open, ask, command, board } = desk();
+    const { queue, usb, open, ask, command, board } = usbFixture();
     board.ram.fill(0xee);
     const work = async () => {
       await open();
@@ -84,7 +84,7 @@ describe('virtual USB probe', () => {
   });
 
   it('never answers what is not answered', async () => {
-    const { queue, usb, open, command, reply } = desk();
+    const { queue, usb, open, command, reply } = usbFixture();
     let answered = false;
     const work = async () => {
       await open();
@@ -104,7 +104,7 @@ describe('virtual USB probe', () => {
   });
 
   it('fails everything when the cable is pulled, in the middle of a block, at its instant', async () => {
-    const { queue, board, usb, open, ask, command } = desk();
+    const { queue, board, usb, open, ask, command } = usbFixture();
     const cut = 20e6;
     const block = new Uint8Array(6144).fill(0x55);
     const work = async () => {
@@ -128,7 +128,7 @@ describe('virtual USB probe', () => {
   });
 
   it('stalls when told to, and goes on', async () => {
-    const { queue, stlink, open, ask } = desk();
+    const { queue, stlink, open, ask } = usbFixture();
     stlink.faults.stalls = 1;
     const work = async () => {
       await open();
@@ -138,7 +138,7 @@ describe('virtual USB probe', () => {
   });
 
   it('minds the manners of WebUSB, in the shape the driver stands on', async () => {
-    const usb: UsbDeviceLike = desk().usb;
+    const usb: UsbDeviceLike = usbFixture().usb;
     await assert.rejects(usb.transferIn(1, 64), { name: 'InvalidStateError' });
     await usb.open();
     await assert.rejects(usb.transferIn(1, 64), { name: 'InvalidStateError' });
@@ -148,7 +148,7 @@ describe('virtual USB probe', () => {
   });
 
   it('shows the endpoints of its PID and both forms of the serial descriptor', async () => {
-    const v3 = desk('v3').usb;
+    const v3 = usbFixture('v3').usb;
     const endpoints = v3.configuration.interfaces[0]!.alternate.endpoints;
     assert.deepEqual(
       endpoints.map(({ endpointNumber, direction, packetSize }) => [endpointNumber, direction, packetSize]),
@@ -159,7 +159,7 @@ describe('virtual USB probe', () => {
       ],
     );
     const setup = { requestType: 'standard', recipient: 'device', request: 6, value: 0x0303, index: 0x0409 } as const;
-    const { stlink, queue, usb } = desk();
+    const { stlink, queue, usb } = usbFixture();
     await usb.open();
     const proper = new Uint8Array((await usb.controlTransferIn(setup, 255)).data!.buffer);
     assert.equal(proper.length, 50);

@@ -16,7 +16,7 @@ const TIMEOUTS = { arrival: 60_000, peer: 60_000, sealed: 60_000, work: 60_000, 
 const TRAILER_BYTES = 16;
 
 /** Something that happens at the desk in the middle of a job. */
-export interface Deeds {
+export interface Interruptions {
   /** The next process of the agent comes after `ms`, 2000 unless given. */
   killAgent(ms?: number): void;
   killVendor(): void;
@@ -28,40 +28,40 @@ export interface Deeds {
 /** start: before anything; confirmed: the chip's key has gone on record; or once flash has begun so many operations. */
 export type Moment = 'start' | 'confirmed' | number;
 
-export interface DeskOptions extends FlashOptions {
+export interface InterruptedJobOptions extends FlashOptions {
   /** The vendor types the code of this tunnel so much later, ms. */
   readonly late?: { readonly tunnel: number; readonly ms: number };
 }
 
-/** One job with a deed; how often was the code asked for? */
+/** One job with an interruption; how often was the code asked for? */
 export async function jobWith(
   seed: number,
   moment: Moment,
-  deed: (deeds: Deeds) => void,
-  { late, ...options }: DeskOptions = {},
+  interrupt: (job: Interruptions) => void,
+  { late, ...options }: InterruptedJobOptions = {},
 ): Promise<Outcome & { readonly questions: number; readonly product: ProductFixture }> {
   const product = new ProductFixture({ seed });
   const typeCode: FlashOptions['typeCode'] = (shown, { tunnel }) =>
     tunnel === late?.tunnel ? new Promise((resolve) => product.queue.after(late.ms, () => resolve(shown))) : shown;
-  const desk = new Desk(product, { typeCode, ...options });
+  const interrupted = new InterruptedJob(product, { typeCode, ...options });
   let left = typeof moment === 'number' ? moment : 1;
   const reached = (at: Moment): void => {
     if (typeof at === typeof moment && (typeof at === 'number' || at === moment) && --left === 0) {
-      product.queue.at(product.queue.nowNs, () => deed(desk));
+      product.queue.at(product.queue.nowNs, () => interrupt(interrupted));
     }
   };
   product.board.flash.onOperation = ({ phase }) => {
     if (phase === 'start') reached(0);
   };
-  desk.onSaved = ({ devices }) => {
+  interrupted.onSaved = ({ devices }) => {
     if (devices.length > 0) reached('confirmed');
   };
   reached('start');
-  const outcome = await desk.run();
+  const outcome = await interrupted.run();
   return { ...outcome, questions: product.asked.length, product };
 }
 
-class Desk implements Deeds {
+class InterruptedJob implements Interruptions {
   readonly #product: ProductFixture;
   readonly #options: FlashOptions;
   readonly #memory = new ShortMemory();

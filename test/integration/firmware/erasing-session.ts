@@ -17,7 +17,7 @@ export const blank = () => new Uint8Array(0x200000).fill(0xff);
 /** Over every sector of 2 MB. */
 export const wholeChip = (change: Partial<Plan> = {}) => smallPlan({ sectors: ALL, ...change }, 1024);
 
-export interface Scene {
+export interface ErasingSession {
   readonly fixture: FirmwareFixture;
   readonly controller: SealedController;
   readonly entries: readonly FlashJournalEntry[];
@@ -26,7 +26,7 @@ export interface Scene {
 }
 
 /** An active session on a board that holds `flash`, and all that is done to its flash from now on. */
-export function scene(plan: Plan, flash: Uint8Array, options: BoardOptions = {}): Scene {
+export function erasingSession(plan: Plan, flash: Uint8Array, options: BoardOptions = {}): ErasingSession {
   const { fixture, controller } = active(plan, { strict: true, ...options }, flash.slice(0, plan.flashKiB * 1024));
   const entries: FlashJournalEntry[] = [];
   const erases: (number | undefined)[] = [];

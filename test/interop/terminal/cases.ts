@@ -1,5 +1,5 @@
-// Whole programs on a stage, against a peer in this process that means ill. Each scene says what was wrong;
-// nothing, if all was well.
+// Whole programs on each kind of terminal, against a peer in this process that means ill. Each case says what was
+// wrong; nothing, if all was well.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRandom } from '../../fixtures/seeded.ts';
@@ -7,7 +7,7 @@ import { HostileAgent } from './hostile-agent.ts';
 import { hostileUtf8, hostileText, type Dice } from './hostile-text.ts';
 import { HostileVendor } from './hostile-vendor.ts';
 import { wrongs } from './wrongs.ts';
-import { Program, type Stage } from './programs.ts';
+import { Program, type TerminalKind } from './programs.ts';
 
 const MAIN = new URL('../../../cli/main.ts', import.meta.url);
 const IMAGE = new URL('../../../examples/bootloader/prebuilt/combined.elf', import.meta.url).pathname;
@@ -18,8 +18,8 @@ const UNANSWERED_MS = 1500;
 /** A trouble that a new session may heal: the job goes on, and the question stays. */
 const CURABLE = 'BF-STUB-AUTHENTICATION';
 
-/** What all scenes share. */
-export interface World {
+/** The programs all cases talk to, and their folder. */
+export interface Peers {
   readonly relay: string;
   readonly probe: string;
   /** A folder for homes and invites; its `vendor` holds keys without a passphrase. */
@@ -28,37 +28,37 @@ export interface World {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** `blindflash …` on a stage, its home in the world's folder. */
+/** `blindflash …` on a kind of terminal, its home in the common folder. */
 export function blindflash(
-  world: Pick<World, 'folder'>,
+  peers: Pick<Peers, 'folder'>,
   home: string,
   words: readonly string[],
-  stage: Stage,
+  kind: TerminalKind,
 ): Program {
-  const all = stage.json ? [...words, '--json', '--log-level', 'debug'] : words;
-  return new Program(MAIN, all, stage.term, { BLINDFLASH_HOME: join(world.folder, home) });
+  const all = kind.json ? [...words, '--json', '--log-level', 'debug'] : words;
+  return new Program(MAIN, all, kind.term, { BLINDFLASH_HOME: join(peers.folder, home) });
 }
 
-function wrongsOf(program: Program, stage: Stage): string[] {
-  const terminal = stage.term !== undefined;
-  return wrongs(program.shown, { terminal, bar: terminal && stage.term !== 'dumb' && !stage.json, json: stage.json });
+function wrongsOf(program: Program, kind: TerminalKind): string[] {
+  const terminal = kind.term !== undefined;
+  return wrongs(program.shown, { terminal, bar: terminal && kind.term !== 'dumb' && !kind.json, json: kind.json });
 }
 
 let homes = 0;
 const freshHome = (): string => `home-${++homes}`;
 
 /** The vendor's command and an agent all of whose texts are hostile: while the code is asked for, and behind it. */
-export async function vendorScene(world: World, stage: Stage, seed: number, problems: number): Promise<string[]> {
+export async function vendorCase(peers: Peers, kind: TerminalKind, seed: number, problems: number): Promise<string[]> {
   const dice = seededRandom(seed);
-  const file = join(world.folder, `invite-${seed}`);
-  const words = ['flash', IMAGE, '--relay', world.relay, '--invite-out', file, '--yes', '--label', 'Board 7'];
-  const vendor = blindflash(world, 'vendor', words, stage);
+  const file = join(peers.folder, `invite-${seed}`);
+  const words = ['flash', IMAGE, '--relay', peers.relay, '--invite-out', file, '--yes', '--label', 'Board 7'];
+  const vendor = blindflash(peers, 'vendor', words, kind);
   const found: string[] = [];
   try {
-    await vendor.see(stage.json ? /"event":"invite"/ : /Send this invite/);
+    await vendor.see(kind.json ? /"event":"invite"/ : /Send this invite/);
     const agent = new HostileAgent(readFileSync(file, 'utf8').trim(), dice);
     try {
-      found.push(...(await play(vendor, agent, stage, problems)));
+      found.push(...(await play(vendor, agent, kind, problems)));
     } finally {
       agent.close();
     }
@@ -66,19 +66,19 @@ export async function vendorScene(world: World, stage: Stage, seed: number, prob
   } finally {
     vendor.stop();
   }
-  return [...found, ...wrongsOf(vendor, stage)];
+  return [...found, ...wrongsOf(vendor, kind)];
 }
 
 /** Up to the question, away with it, and another in its place. */
 const REPAINT = '\u001b[1A\r\u001b[2K\nThe code is right. Type yes: ';
 const QUESTION = /type the code that the customer reads to you: /;
 
-async function play(vendor: Program, agent: HostileAgent, stage: Stage, problems: number): Promise<string[]> {
+async function play(vendor: Program, agent: HostileAgent, kind: TerminalKind, problems: number): Promise<string[]> {
   const found: string[] = [];
   const code = await agent.code();
   agent.greet();
   // A person without a terminal is not asked; the command ends.
-  if (stage.term === undefined && !stage.json) {
+  if (kind.term === undefined && !kind.json) {
     await vendor.see(/BF-USAGE-NOT-INTERACTIVE/);
     return found;
   }
@@ -104,15 +104,15 @@ async function play(vendor: Program, agent: HostileAgent, stage: Stage, problems
 }
 
 /** The customer's command and a vendor whose label and reason are hostile. */
-export async function customerScene(world: World, stage: Stage, seed: number): Promise<string[]> {
+export async function customerCase(peers: Peers, kind: TerminalKind, seed: number): Promise<string[]> {
   const dice: Dice = seededRandom(seed);
-  const vendor = new HostileVendor(world.relay);
-  const agent = blindflash(world, freshHome(), ['agent', '--probe', world.probe], stage);
+  const vendor = new HostileVendor(peers.relay);
+  const agent = blindflash(peers, freshHome(), ['agent', '--probe', peers.probe], kind);
   try {
     agent.type(`${vendor.invite}\n`);
     await vendor.propose(hostileUtf8(dice, 64));
     await vendor.expect('SHEET');
-    await agent.see(stage.json ? /"event":"sheet"/ : /CONSENT SHEET/);
+    await agent.see(kind.json ? /"event":"sheet"/ : /CONSENT SHEET/);
     vendor.send({
       name: 'BYE',
       done: false,
@@ -123,17 +123,17 @@ export async function customerScene(world: World, stage: Stage, seed: number): P
     agent.stop();
     vendor.close();
   }
-  return wrongsOf(agent, stage);
+  return wrongsOf(agent, kind);
 }
 
 /**
  * The word typed ahead, behind the invite and before the sheet: no yes; typed after the question: a
  * yes. Nothing for the shell.
  */
-export async function typedAheadScene(world: World, stage: Stage): Promise<string[]> {
+export async function typedAheadCase(peers: Peers, kind: TerminalKind): Promise<string[]> {
   const found: string[] = [];
-  const vendor = new HostileVendor(world.relay);
-  const agent = blindflash(world, freshHome(), ['agent', '--probe', world.probe], stage);
+  const vendor = new HostileVendor(peers.relay);
+  const agent = blindflash(peers, freshHome(), ['agent', '--probe', peers.probe], kind);
   try {
     await agent.see(/Paste the invite/);
     agent.type(`${vendor.invite}\ny\nyes\n`);
@@ -154,15 +154,15 @@ export async function typedAheadScene(world: World, stage: Stage): Promise<strin
     agent.stop();
     vendor.close();
   }
-  return [...found, ...wrongsOf(agent, stage)];
+  return [...found, ...wrongsOf(agent, kind)];
 }
 
 /** `y` and a code typed before the vendor is asked: no answer. */
-export async function codeAheadScene(world: World, stage: Stage, seed: number): Promise<string[]> {
+export async function codeAheadCase(peers: Peers, kind: TerminalKind, seed: number): Promise<string[]> {
   const found: string[] = [];
-  const file = join(world.folder, `invite-${seed}`);
-  const words = ['flash', IMAGE, '--relay', world.relay, '--invite-out', file, '--yes'];
-  const vendor = blindflash(world, 'vendor', words, stage);
+  const file = join(peers.folder, `invite-${seed}`);
+  const words = ['flash', IMAGE, '--relay', peers.relay, '--invite-out', file, '--yes'];
+  const vendor = blindflash(peers, 'vendor', words, kind);
   let agent: HostileAgent | undefined;
   try {
     await vendor.see(/Send this invite/);
@@ -180,5 +180,5 @@ export async function codeAheadScene(world: World, stage: Stage, seed: number): 
     vendor.stop();
     await vendor.ended();
   }
-  return [...found, ...wrongsOf(vendor, stage)];
+  return [...found, ...wrongsOf(vendor, kind)];
 }
