@@ -1,5 +1,5 @@
 // The jobs the bench runs, and what each has to reach (docs/performance.md, "Targets").
-import type { JobResult, JobSpec } from './job/measure.ts';
+import type { MeasuredJob, JobSpec } from './job/measure.ts';
 import type { Network } from './job/network.ts';
 
 export interface Check {
@@ -15,7 +15,7 @@ export interface Row extends JobSpec {
   readonly detail?: boolean;
   /** Belongs to the plot. */
   readonly plot?: boolean;
-  readonly checks: (result: JobResult) => readonly Check[];
+  readonly checks: (result: MeasuredJob) => readonly Check[];
 }
 
 /** A job that is done again, or gone on with at its end, on a board that holds the image, ms. */
@@ -23,58 +23,58 @@ export const AGAIN_MOST_MS = 2000;
 const TEN_MBIT = 10e6;
 const network = (rttMs: number, more: Partial<Network> = {}): Network => ({ rttMs, bitsPerSecond: TEN_MBIT, ...more });
 
-const flashing = ({ flashing, floor }: JobResult): Check => ({
+const flashing = ({ flashing, floor }: MeasuredJob): Check => ({
   what: 'first erase to last word / floor',
   got: flashing / floor.total,
   most: 1.02,
 });
-const rest = ({ rest, spec }: JobResult): Check => ({
+const rest = ({ rest, spec }: MeasuredJob): Check => ({
   what: 'rest, ms',
   got: rest,
   most: 2 * spec.network.rttMs + 600,
 });
-const trips = ({ roundTrips }: JobResult): Check => ({ what: 'round trips', got: roundTrips, most: 6 });
+const trips = ({ roundTrips }: MeasuredJob): Check => ({ what: 'round trips', got: roundTrips, most: 6 });
 /** A chip that is blank: nothing but words between the first and the last. */
-const virginFlashing = ({ flashing, floor }: JobResult): Check => ({
+const virginFlashing = ({ flashing, floor }: MeasuredJob): Check => ({
   what: 'virgin chip, first word to last word / words',
   got: flashing / floor.words,
   most: 1.05,
 });
-const virginWhole = ({ total }: JobResult): Check => ({
+const virginWhole = ({ total }: MeasuredJob): Check => ({
   what: 'virgin chip, 1 MB, yes to receipt, ms',
   got: total,
   most: 5300,
 });
-const atOnce = ({ flashing, floor }: JobResult): Check => ({
+const atOnce = ({ flashing, floor }: MeasuredJob): Check => ({
   what: 'all sectors, first erase to last word / (mass erase + words)',
   got: flashing / floor.total,
   most: 1.03,
 });
-const whole = ({ total, floor }: JobResult): Check => ({
+const whole = ({ total, floor }: MeasuredJob): Check => ({
   what: 'yes to receipt / floor',
   got: total / floor.total,
   most: 1.15,
 });
-const lossy = ({ total, floor, transfer = 0, spec }: JobResult): Check => ({
+const lossy = ({ total, floor, transfer = 0, spec }: MeasuredJob): Check => ({
   what: 'yes to receipt where messages are lost, ms',
   got: total,
   most: 1.15 * Math.max(floor.total, transfer) + 3 * spec.network.rttMs,
 });
 /** Digests, the boot sector, FINAL. */
-const again = ({ total }: JobResult): Check => ({
+const again = ({ total }: MeasuredJob): Check => ({
   what: 'yes to receipt, image there already, ms',
   got: total,
   most: AGAIN_MOST_MS,
 });
 /** What differs costs its sectors and the digests of the others, beyond the rest of any job. */
-const differing = ({ total, floor, digesting, spec }: JobResult): Check => ({
+const differing = ({ total, floor, digesting, spec }: MeasuredJob): Check => ({
   what: 'yes to receipt, one sector differs, ms',
   got: total,
   most: 1.02 * floor.total + 2 * spec.network.rttMs + 600 + digesting,
 });
 const all =
-  (...checks: ((result: JobResult) => Check)[]) =>
-  (result: JobResult): readonly Check[] =>
+  (...checks: ((result: MeasuredJob) => Check)[]) =>
+  (result: MeasuredJob): readonly Check[] =>
     checks.map((check) => check(result));
 const normal = all(flashing, rest, trips);
 

@@ -6,7 +6,7 @@
 //   --tools-only   nothing else
 //   --doc          writes the tables into docs/performance.md
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { measureJob, type JobResult } from './job/measure.ts';
+import { measureJob, type MeasuredJob } from './job/measure.ts';
 import { measureResume, type ResumeResult } from './job/resume.ts';
 import { withTable } from './report/document.ts';
 import { againTable, checkLine, itemTable, jobTable, targetTable, toolTable } from './report/table.ts';
@@ -27,7 +27,7 @@ const told = (text: string): void => void process.stderr.write(`${text}\n`);
  * What the simulation itself costs: processor seconds for each virtual second of the whole job,
  * yes to the agent's leaving.
  */
-function costLine({ processorSeconds, left }: JobResult): string {
+function costLine({ processorSeconds, left }: MeasuredJob): string {
   const each = processorSeconds / (left / 1000);
   return `${processorSeconds.toFixed(1)} s of processor time, ${each.toFixed(2)} s for a virtual second`;
 }
@@ -37,8 +37,8 @@ interface Checked {
   readonly check: Check;
 }
 
-async function jobs(): Promise<{ results: JobResult[]; checked: Checked[] }> {
-  const results: JobResult[] = [];
+async function jobs(): Promise<{ results: MeasuredJob[]; checked: Checked[] }> {
+  const results: MeasuredJob[] = [];
   const checked: Checked[] = [];
   for (const row of ROWS.filter(wanted)) {
     const result = await measureJob(row);
@@ -68,7 +68,7 @@ async function resume(): Promise<ResumeResult[]> {
   return measured;
 }
 
-function rowOf({ spec }: JobResult): Row | undefined {
+function rowOf({ spec }: MeasuredJob): Row | undefined {
   return ROWS.find(({ name }) => name === spec.name);
 }
 

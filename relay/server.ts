@@ -8,7 +8,7 @@ import { fail } from '../shared/errors/errors.ts';
 import type { Clock, Log } from '../shared/ports.ts';
 import { LINK, RELAY } from '../shared/link/limits.ts';
 import { linkOverSocket, SOCKET_OPTIONS } from '../shared/platform/node/ws-link.ts';
-import { HandshakeLimit } from './core/handshake-limit.ts';
+import { UpgradeLimit } from './core/upgrade-limit.ts';
 import type { Relay } from './core/relay.ts';
 
 export interface ServerOptions {
@@ -21,7 +21,7 @@ export interface ServerOptions {
   /** Connections at one time. */
   readonly maxConnections?: number;
   /** Upgrades a minute from one address. */
-  readonly handshakesPerMinute?: number;
+  readonly upgradesPerMinute?: number;
   /** Take the client's address from the last entry of X-Forwarded-For: only behind a proxy that sets it. */
   readonly trustProxy?: boolean;
 }
@@ -45,11 +45,11 @@ export async function serveRelay(options: ServerOptions): Promise<RunningServer>
   const startedAt = clock.now();
   const limits = {
     maxHeaderSize: HEADER_BYTES,
-    headersTimeout: RELAY.handshakeMs,
+    headersTimeout: RELAY.admissionMs,
     connectionsCheckingInterval: CHECK_EVERY_MS,
   };
   const server = createServer(limits, (request, response) => answerHttp(request, response, options, startedAt));
-  server.requestTimeout = RELAY.handshakeMs;
+  server.requestTimeout = RELAY.admissionMs;
   server.maxConnections = (options.maxConnections ?? RELAY.connections) + HEALTH_RESERVE;
   const sockets = attachUpgrades(server, options);
   await listen(server, options);
@@ -94,43 +94,43 @@ function health({ relay, clock }: ServerOptions, startedAt: number): Record<stri
 
 // ── upgrades ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Why an upgrade is refused, in the order the questions are asked; the first that applies is the answer. */
-interface Refusal {
+/** What an upgrade must keep to, in this order, and what is said to a request that breaks it. */
+interface UpgradeRule {
   readonly status: number;
   readonly say: string;
-  applies(request: IncomingMessage): boolean;
+  isBroken(request: IncomingMessage): boolean;
 }
 
 /** What version 1 asks for; docs/protocol.md §12. */
 const OLD = { path: '/v1/link', subprotocol: 'blindflash.1' } as const;
 const OLD_PROGRAM = 'this relay speaks version 2 of Blindflash: update the program that called';
 
-function refusals(sockets: WebSocketServer, options: ServerOptions): readonly Refusal[] {
-  const { handshakesPerMinute, maxConnections, clock, trustProxy = false } = options;
-  const limit = new HandshakeLimit(handshakesPerMinute ?? RELAY.handshakesPerMinute, RELAY.addresses);
+function upgradeRules(sockets: WebSocketServer, options: ServerOptions): readonly UpgradeRule[] {
+  const { upgradesPerMinute, maxConnections, clock, trustProxy = false } = options;
+  const limit = new UpgradeLimit(upgradesPerMinute ?? RELAY.upgradesPerMinute, RELAY.addresses);
   return [
     {
       status: 429,
       say: 'too many handshakes from this address',
-      applies: (request) => !limit.admit(addressOf(request, trustProxy), clock.now()),
+      isBroken: (request) => !limit.admit(addressOf(request, trustProxy), clock.now()),
     },
-    { status: 404, say: OLD_PROGRAM, applies: (request) => request.url === OLD.path },
-    { status: 404, say: 'no such path', applies: (request) => request.url !== LINK.path },
-    { status: 403, say: 'not for browsers', applies: (request) => request.headers.origin !== undefined },
+    { status: 404, say: OLD_PROGRAM, isBroken: (request) => request.url === OLD.path },
+    { status: 404, say: 'no such path', isBroken: (request) => request.url !== LINK.path },
+    { status: 403, say: 'not for browsers', isBroken: (request) => request.headers.origin !== undefined },
     {
       status: 400,
       say: OLD_PROGRAM,
-      applies: (request) => offers(request, OLD.subprotocol) && !offers(request, LINK.subprotocol),
+      isBroken: (request) => offers(request, OLD.subprotocol) && !offers(request, LINK.subprotocol),
     },
     {
       status: 400,
       say: `subprotocol ${LINK.subprotocol} required`,
-      applies: (request) => !offers(request, LINK.subprotocol),
+      isBroken: (request) => !offers(request, LINK.subprotocol),
     },
     {
       status: 503,
       say: 'the relay is full',
-      applies: () => sockets.clients.size >= (maxConnections ?? RELAY.connections),
+      isBroken: () => sockets.clients.size >= (maxConnections ?? RELAY.connections),
     },
   ];
 }
@@ -152,14 +152,14 @@ function attachUpgrades(server: Server, options: ServerOptions): WebSocketServer
     noServer: true,
     handleProtocols: () => LINK.subprotocol,
   });
-  const questions = refusals(sockets, options);
+  const rules = upgradeRules(sockets, options);
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', () => stream.destroy());
-    const refusal = questions.find((question) => question.applies(request));
-    if (refusal !== undefined) {
-      log.info({ status: refusal.status, why: refusal.say }, 'upgrade refused');
+    const broken = rules.find((rule) => rule.isBroken(request));
+    if (broken !== undefined) {
+      log.info({ status: broken.status, why: broken.say }, 'upgrade refused');
       log.debug({ address: addressOf(request, options.trustProxy ?? false) }, 'upgrade refused');
-      refuseUpgrade(stream, refusal);
+      refuseUpgrade(stream, broken);
       return;
     }
     sockets.handleUpgrade(request, stream, head, (socket) => relay.accept(linkOverSocket(socket, clock)));
@@ -167,7 +167,7 @@ function attachUpgrades(server: Server, options: ServerOptions): WebSocketServer
   return sockets;
 }
 
-function refuseUpgrade(stream: Duplex, { status, say }: Refusal): void {
+function refuseUpgrade(stream: Duplex, { status, say }: UpgradeRule): void {
   const body = `${say}\n`;
   stream.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain\r\n` +

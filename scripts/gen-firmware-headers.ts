@@ -12,10 +12,10 @@ import { CHIP_ERRORS } from '../shared/errors/chip-errors.ts';
 import {
   ACTIVITIES,
   BOX_SIZES,
-  COMMANDS as HOST_COMMANDS,
   CONTROL,
   HANDSHAKE_LIMITS,
   HEADER,
+  HOST_COMMANDS,
   JOB,
   LAYOUTS,
   MAILBOX_MAGIC,
@@ -39,7 +39,6 @@ import {
 } from '../shared/plan/plan.ts';
 import {
   COMMAND_PLAIN_BYTES,
-  COMMANDS as SEALED_COMMANDS,
   ERASE_ALL,
   ERASED_HOW,
   IMAGE_DATA_BYTES,
@@ -48,6 +47,7 @@ import {
   REPLIES,
   REPLY_PLAIN_BYTES,
   ROOT_DOMAIN,
+  SEALED_COMMANDS,
   WRITTEN_DOMAIN,
 } from '../shared/sealed/messages.ts';
 import { KEY_KINDS, SEALED_VERSION } from '../shared/sealed/payloads.ts';

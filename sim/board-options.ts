@@ -43,11 +43,11 @@ export interface BoardSnapshot {
   readonly time: BoardTimeSnapshot;
   readonly core: unknown;
   readonly soc: unknown;
-  readonly board: BoardState;
+  readonly board: PhysicalState;
   readonly warnings: readonly string[];
 }
 
-export interface BoardState {
+export interface PhysicalState {
   supplied: boolean;
   powerUps: number;
   /** Who pulls the reset line low. */

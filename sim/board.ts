@@ -13,7 +13,7 @@ import type { OptionBytes } from './peripherals/option-bytes.ts';
 import type { Context } from './peripherals/part.ts';
 import type { ResetFlag } from './peripherals/rcc.ts';
 import type { Rng } from './peripherals/rng.ts';
-import type { BoardOptions, BoardSnapshot, BoardState } from './board-options.ts';
+import type { BoardOptions, BoardSnapshot, PhysicalState } from './board-options.ts';
 import { Soc } from './peripherals/soc.ts';
 import type { SerialPeer } from './serial/serial-peer.ts';
 import { StopMode } from './stop-mode.ts';
@@ -47,7 +47,7 @@ export class Board {
   readonly #stop: StopMode;
   readonly #nrstRiseNs: number;
   readonly #runner: { readonly runnable: boolean; run(): void };
-  #state: BoardState;
+  #state: PhysicalState;
   /** Counts resets and power cuts: a bus stall that began before one ends with it. */
   #resets = 0;
 

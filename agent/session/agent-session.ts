@@ -20,7 +20,7 @@ import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
 import { OptionWork, type OptionWorkOptions } from './option-work.ts';
-import { isSameConsent, Questions } from './questions.ts';
+import { isSameConsent, ConsentQuestions } from './consent-questions.ts';
 import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
 import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from '../target/stubs.ts';
@@ -81,7 +81,7 @@ class AgentSession {
   readonly #events: TunnelEventQueue;
   readonly #work: StubWork;
   readonly #optionWork: OptionWork;
-  readonly #questions: Questions;
+  readonly #questions: ConsentQuestions;
   #phase: SessionPhase = 'opened';
   #peerPresent: boolean | undefined;
   /** The code of this tunnel, and how many were shown. */
@@ -108,7 +108,7 @@ class AgentSession {
     const send: OptionWorkOptions['send'] = (message) => this.#events.send(message);
     this.#optionWork = new OptionWork({ target: this.#target, customer, clock, send });
     const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
-    this.#questions = new Questions({ customer, memory, target: this.#target, random, vendor, expectAnswer });
+    this.#questions = new ConsentQuestions({ customer, memory, target: this.#target, random, vendor, expectAnswer });
   }
 
   async run(): Promise<AgentOutcome> {

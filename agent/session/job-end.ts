@@ -8,7 +8,7 @@ import type { StubState } from '../../shared/mailbox/layout.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { verifyCustomerCopy, type CustomerReceipt, type Outcome, type SignedText } from '../../shared/plan/receipt.ts';
-import type { Customer as CustomerCopy } from '../../shared/tunnel/bodies.ts';
+import type { CustomerCopy } from '../../shared/tunnel/bodies.ts';
 import type { Consent } from './ports.ts';
 
 /** States one of which the stub went through when an outcome was reached. */

@@ -28,7 +28,8 @@ import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './s
 import type { StubRegistry } from '../target/stubs.ts';
 import type { TargetSession } from '../target/target-session.ts';
 import { isServing, isStopped } from '../transport/program-states.ts';
-import type { FoundStub, NumberedBox, OfferedHandshake, StubJob, Transport, Turn } from '../transport/port.ts';
+import type { SealedBox } from '../../shared/crypto/session.ts';
+import type { FoundStub, OfferedHandshake, StubJob, Transport, Turn } from '../transport/port.ts';
 
 /** What the work with the stub needs of the tunnel. */
 export interface WorkTunnel {
@@ -146,7 +147,7 @@ export class StubWork {
   }
 
   /** @throws as Transport.queue: a controller that counts wrongly ends the job. */
-  takeCommand(command: NumberedBox): Promise<void> {
+  takeCommand(command: SealedBox): Promise<void> {
     return this.#on('FRAME', { take: () => this.#take(command), drop: () => this.#drop('FRAME') });
   }
 
@@ -264,7 +265,7 @@ export class StubWork {
   }
 
   /** What is handed over may be obeyed before the next look at the chip. */
-  #take(command: NumberedBox): WorkPhase {
+  #take(command: SealedBox): WorkPhase {
     this.#served?.queue(command);
     this.#touched ||= this.#writes();
     return 'serving';

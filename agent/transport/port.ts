@@ -2,6 +2,7 @@
 // over a job, carry one handshake, carry the sealed session, look how far it is, stop it. The mailbox in the chip's RAM
 // is one way (transport/mailbox, docs/mailbox.md); a serial line to a resident program could be another. Nothing here
 // opens a box: M1, M2, M3, sealed commands and replies pass as they are.
+import type { SealedBox } from '../../shared/crypto/session.ts';
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 
@@ -21,17 +22,11 @@ export interface OfferedHandshake {
   readonly stubHash: Uint8Array;
 }
 
-/** A sealed command on its way in, or a sealed reply on its way out; each direction counts from 1 in each session. */
-export interface NumberedBox {
-  readonly sequence: number;
-  readonly box: Uint8Array;
-}
-
 /** What one turn brought. */
 export interface Turn {
   readonly state: StubState;
-  /** New replies in order. */
-  readonly replies: readonly NumberedBox[];
+  /** New sealed replies in order. */
+  readonly replies: readonly SealedBox[];
   /** How long to wait before the next turn unless something arrives, milliseconds. */
   readonly pauseMs: number;
 }
@@ -76,7 +71,7 @@ export interface Transport {
    * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit, BF-TUNNEL-MESSAGE for a size no
    * sealed command has
    */
-  queue(command: NumberedBox): void;
+  queue(command: SealedBox): void;
   /** Highest number of a sealed command there is room for, when it is time to tell it, else undefined. */
   credit(): number | undefined;
   /** Looks once, moves what can be moved. @throws BF-STUB-MAILBOX, BF-STUB-CRASHED, BF-STUB-SILENT */

@@ -42,7 +42,7 @@ export interface LegSummary {
   readonly repeated: number;
 }
 
-export interface JobResult {
+export interface MeasuredJob {
   readonly spec: JobSpec;
   readonly swdKHz: number;
   /** Of the sectors that were erased. */
@@ -71,7 +71,7 @@ export interface JobResult {
 }
 
 /** One fresh flash job, yes to receipt. @throws Error when it fails */
-export async function measureJob(spec: JobSpec): Promise<JobResult> {
+export async function measureJob(spec: JobSpec): Promise<MeasuredJob> {
   const started = process.cpuUsage();
   const seed = spec.seed ?? 1;
   const image = randomImage(spec.kiB, seed + 100, spec.ff);

@@ -1,5 +1,5 @@
 // Time against round trip and against size as one SVG, drawn by hand: two panels, the floor below each line.
-import type { JobResult } from '../job/measure.ts';
+import type { MeasuredJob } from '../job/measure.ts';
 
 interface Point {
   readonly x: number;
@@ -10,10 +10,10 @@ interface Point {
 const PANEL = { width: 420, height: 300, left: 60, top: 40, gap: 80 } as const;
 
 /** @param results rows of the plot; those of one round trip go right, those of one size left. */
-export function plotSvg(results: readonly JobResult[]): string {
+export function plotSvg(results: readonly MeasuredJob[]): string {
   const point =
-    (x: (result: JobResult) => number) =>
-    (result: JobResult): Point => ({
+    (x: (result: MeasuredJob) => number) =>
+    (result: MeasuredJob): Point => ({
       x: x(result),
       y: result.total / 1000,
       floor: result.floor.total / 1000,

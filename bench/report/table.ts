@@ -1,6 +1,6 @@
 // The bench's figures as text: one line a job, its targets, and where the time above the floor went.
 import type { Check } from '../rows.ts';
-import type { JobResult } from '../job/measure.ts';
+import type { MeasuredJob } from '../job/measure.ts';
 import type { ResumeResult } from '../job/resume.ts';
 import { oursBeside } from '../tools/all.ts';
 import type { ToolResult } from '../tools/openocd.ts';
@@ -8,7 +8,7 @@ import type { ToolResult } from '../tools/openocd.ts';
 const seconds = (ms: number): string => (ms / 1000).toFixed(2);
 const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(0);
 
-const COLUMNS: readonly { readonly head: string; readonly cell: (result: JobResult) => string }[] = [
+const COLUMNS: readonly { readonly head: string; readonly cell: (result: MeasuredJob) => string }[] = [
   { head: 'job', cell: ({ spec }) => spec.name },
   { head: 'floor s', cell: ({ floor }) => seconds(floor.total) },
   { head: 'flashing s', cell: ({ flashing }) => seconds(flashing) },
@@ -23,7 +23,7 @@ const COLUMNS: readonly { readonly head: string; readonly cell: (result: JobResu
 ];
 
 /** A table in Markdown. */
-export function jobTable(results: readonly JobResult[]): string {
+export function jobTable(results: readonly MeasuredJob[]): string {
   return markdown(
     COLUMNS.map(({ head }) => head),
     results.map((result) => COLUMNS.map(({ cell }) => cell(result))),
@@ -34,12 +34,12 @@ export function jobTable(results: readonly JobResult[]): string {
  * Jobs on a board that holds most of it already: under `--delta` from the customer's yes, under
  * `--resume` from the new tunnel.
  */
-export function againTable(results: readonly JobResult[], resumed: readonly ResumeResult[]): string {
+export function againTable(results: readonly MeasuredJob[], resumed: readonly ResumeResult[]): string {
   const line = (
     name: string,
     ms: number,
     trips: string,
-    { erased, floor, digesting }: JobResult | ResumeResult,
+    { erased, floor, digesting }: MeasuredJob | ResumeResult,
   ): string[] => [name, erased.join(' '), seconds(floor.total), seconds(digesting), seconds(ms), trips];
   return markdown(
     ['job', 'sectors erased', 'floor s', 'digests s', 'in all s', 'round trips'],
@@ -51,7 +51,7 @@ export function againTable(results: readonly JobResult[], resumed: readonly Resu
 }
 
 /** Where every millisecond above the floor went. */
-export function itemTable(results: readonly JobResult[]): string {
+export function itemTable(results: readonly MeasuredJob[]): string {
   const names = [...new Set(results.flatMap(({ above }) => above.map(({ what }) => what)))];
   const rows = names.map((name) => [
     name,
@@ -69,7 +69,7 @@ function figure(value: number, most: number): string {
 }
 
 /** Other tools, and our whole job beside each. */
-export function toolTable(results: readonly ToolResult[], ours: readonly JobResult[]): string {
+export function toolTable(results: readonly ToolResult[], ours: readonly MeasuredJob[]): string {
   return markdown(
     ['tool', 'KB', 'RTT ms', 'erase and write s', 'verify s', 'commands', 'ours, in all s'],
     results.map((result) => {

@@ -1,5 +1,5 @@
 // Other people's tools beside ours: which, on what, and how ours compares (docs/performance.md, "Other tools").
-import type { JobResult } from '../job/measure.ts';
+import type { MeasuredJob } from '../job/measure.ts';
 import type { Check } from '../rows.ts';
 import { measureOpenocd, openocdLacks, type ToolResult, type ToolSpec } from './openocd.ts';
 import { measureStFlash, stFlashLacks } from './st-flash.ts';
@@ -89,8 +89,8 @@ export async function measureTools(told: (line: string) => void): Promise<ToolRu
 /** Our job on the same desk (controller, relay and agent a millisecond apart) or over the same link. */
 export function oursBeside(
   { kiB, rttMs, probe, virgin }: ToolResult,
-  ours: readonly JobResult[],
-): JobResult | undefined {
+  ours: readonly MeasuredJob[],
+): MeasuredJob | undefined {
   return ours.find(
     ({ spec }) =>
       spec.kiB === kiB &&
@@ -104,7 +104,7 @@ export function oursBeside(
 
 /** Ours has to be so many times as fast as OpenOCD. */
 export function toolChecks(
-  ours: readonly JobResult[],
+  ours: readonly MeasuredJob[],
   theirs: readonly ToolResult[],
 ): { name: string; check: Check }[] {
   return theirs.flatMap((result) => {

@@ -4,7 +4,7 @@ import { hexAddress } from '../image/segments.ts';
 import { describeBoot } from './boot.ts';
 import type { Image } from '../image/image.ts';
 import { describeSkipped } from '../image/regions.ts';
-import { estimate, type Span } from './estimate.ts';
+import { estimate, type Duration } from './estimate.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { quotable } from '../../shared/codec/foreign-text.ts';
 import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
@@ -78,6 +78,6 @@ function describeTimes(plan: Plan, chip: Chip): string[] {
   return [`time     on the chip: erasing ${spanText(erase)}${programs}`];
 }
 
-function spanText({ typical, most }: Span): string {
+function spanText({ typical, most }: Duration): string {
   return `${(typical / 1000).toFixed(1)} s (at most ${(most / 1000).toFixed(1)} s)`;
 }

@@ -164,13 +164,13 @@ export function imageBytes(plan: Plan, expected: Expectation, sector?: number): 
     .reduce((sum, { length }) => sum + length, 0);
 }
 
-interface AddressRange {
+interface ImagePiece {
   readonly address: number;
   readonly length: number;
 }
 
 /** A range without the boot words, cut into what an IMAGE command holds. */
-function imageCommandsOf(range: PlanRange, boot: number | undefined): AddressRange[] {
+function imageCommandsOf(range: PlanRange, boot: number | undefined): ImagePiece[] {
   const end = range.address + range.length;
   const pieces =
     boot === undefined || boot < range.address || boot >= end
@@ -182,7 +182,7 @@ function imageCommandsOf(range: PlanRange, boot: number | undefined): AddressRan
   return pieces.flatMap(cutIntoCommands);
 }
 
-function cutIntoCommands({ address, length }: AddressRange): AddressRange[] {
+function cutIntoCommands({ address, length }: ImagePiece): ImagePiece[] {
   return Array.from({ length: Math.ceil(length / IMAGE_DATA_BYTES) }, (_, index) => ({
     address: address + index * IMAGE_DATA_BYTES,
     length: Math.min(IMAGE_DATA_BYTES, length - index * IMAGE_DATA_BYTES),

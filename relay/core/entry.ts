@@ -5,7 +5,7 @@ import { closeWith } from '../../shared/link/close.ts';
 import { encodeLinkMessage } from '../../shared/link/link-message.ts';
 import { LINK, RELAY } from '../../shared/link/limits.ts';
 import type { Ticket } from '../../shared/link/ticket.ts';
-import type { Answer } from '../neighbours/neighbours.ts';
+import type { RoomPlace } from '../neighbours/neighbours.ts';
 import type { Refusal, Verdict } from './admission.ts';
 
 /**
@@ -58,7 +58,7 @@ export interface EntryOptions {
   readonly relayName: string;
   authenticate(message: Uint8Array): Verdict;
   /** Asks where the room of an admitted link is. */
-  ask(ticket: Ticket): Answer | Promise<Answer>;
+  ask(ticket: Ticket): RoomPlace | Promise<RoomPlace>;
   /** Puts the link into its room, which owns its handlers from then on; or the reason to turn it away. */
   enter(ticket: Ticket): Refusal | undefined;
   /** Called once, when the link is on its way no longer; `refusal` if the relay turned it away. */
@@ -80,7 +80,7 @@ export class Entry {
   /** Sends the CHALLENGE; the link has 10 s to answer with a PRESENT. */
   begin(): void {
     const { link, clock, nonce, relayName } = this.#options;
-    this.#cancelTimer = clock.after(RELAY.handshakeMs, () =>
+    this.#cancelTimer = clock.after(RELAY.admissionMs, () =>
       this.#turnAway('silent 10 s', { close: 'slowHandshake', why: 'no answer' }),
     );
     link.onClose = () => void this.#end('closed');
@@ -112,9 +112,9 @@ export class Entry {
   }
 
   /** Waits for the neighbours, not longer than RELAY.askMs, without reading the link. */
-  #wait(answer: Promise<Answer>, ticket: Ticket): void {
+  #wait(answer: Promise<RoomPlace>, ticket: Ticket): void {
     const { link, clock } = this.#options;
-    const settle = (event: Answer | 'no answer'): void => {
+    const settle = (event: RoomPlace | 'no answer'): void => {
       if (this.#state === 'asking') link.resume();
       this.#settle(event, ticket);
     };
@@ -130,7 +130,7 @@ export class Entry {
     this.#turnAway('too much too early', { close: 'garbage', why: 'too many messages before WELCOME' });
   }
 
-  #settle(event: Answer | 'no answer', ticket: Ticket): void {
+  #settle(event: RoomPlace | 'no answer', ticket: Ticket): void {
     if (this.#state !== 'asking') return;
     if (event === 'elsewhere') {
       this.#turnAway(event, { close: 'busy', why: 'the room is on another relay' });

@@ -8,7 +8,7 @@ import { ADMISSION, RELAY } from '../../shared/link/limits.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';
 import type { Ticket } from '../../shared/link/ticket.ts';
 import type { Control } from '../control/control.ts';
-import type { Answer, Neighbours } from '../neighbours/neighbours.ts';
+import type { RoomPlace, Neighbours } from '../neighbours/neighbours.ts';
 import { noNeighbours } from '../neighbours/none.ts';
 import { authenticate, type Refusal, type Verdict } from './admission.ts';
 import { Entry, type EntryState } from './entry.ts';
@@ -110,7 +110,7 @@ export class Relay {
   }
 
   /** A room that somebody of is here is here. */
-  #ask(ticket: Ticket): Answer | Promise<Answer> {
+  #ask(ticket: Ticket): RoomPlace | Promise<RoomPlace> {
     const roomKey = roomKeyOf(ticket);
     return this.#map.has(roomKey) ? 'here' : this.#neighbours.ask(roomKey, ticket.side);
   }

@@ -6,7 +6,7 @@ import type { SideName } from '../../shared/link/ticket.ts';
  * Where an admitted link belongs: `here` when no other relay has the room or is about to have it, `elsewhere` when one
  * has; the link is then closed as `busy` and comes again.
  */
-export type Answer = 'here' | 'elsewhere';
+export type RoomPlace = 'here' | 'elsewhere';
 
 export interface Neighbours {
   /**
@@ -14,5 +14,5 @@ export interface Neighbours {
    * promise may be late or reject: the relay waits RELAY.askMs and then takes it for `here`.
    * @param roomKey names the room everywhere (`roomKeyOf`).
    */
-  ask(roomKey: string, side: SideName): Answer | Promise<Answer>;
+  ask(roomKey: string, side: SideName): RoomPlace | Promise<RoomPlace>;
 }

@@ -18,6 +18,7 @@ export interface Chains {
   readonly r2i: Uint8Array;
 }
 
+/** A box of a session and its number in its direction. */
 export interface SealedBox {
   /** 1, 2, 3 …, never restarting. */
   readonly sequence: number;

@@ -40,7 +40,7 @@ export const RECONNECT = {
   /** A link that lived this long was a good one: the next failure starts counting anew. */
   goodAfterMs: 20_000,
   /** From dialling to WELCOME. */
-  handshakeMs: 15_000,
+  welcomeMs: 15_000,
   /** Without ever having been in the room. */
   firstGiveUpAfterMs: 60_000,
   /** After having been in the room. */
@@ -50,7 +50,7 @@ export const RECONNECT = {
 /** How much a relay takes upon itself. */
 export const RELAY = {
   /** From connection to a valid PRESENT. */
-  handshakeMs: 10_000,
+  admissionMs: 10_000,
   /** How long an admitted link waits for the neighbours to say where its room is. */
   askMs: 50,
   /** How often a held-up room looks whether the slow side has caught up. */
@@ -59,7 +59,7 @@ export const RELAY = {
   laggingMs: 30_000,
   connections: 2000,
   rooms: 1000,
-  handshakesPerMinute: 120,
+  upgradesPerMinute: 120,
   /** Addresses remembered for that limit. */
   addresses: 10_000,
   /** From the signal to an empty house. */

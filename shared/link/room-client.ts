@@ -154,7 +154,7 @@ export class RoomClient {
   #dial(): void {
     const attempt = Promise.resolve().then(() => this.#options.dial());
     let abandoned = false;
-    this.#timer(RECONNECT.handshakeMs, () => {
+    this.#timer(RECONNECT.welcomeMs, () => {
       abandoned = true;
       this.#drop('slowHandshake');
       this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not admit this side in time'));

@@ -165,7 +165,10 @@ export function stateName(state: number): StubState | undefined {
   return STATE_NAMES.get(state);
 }
 
-export const COMMANDS = { none: 0, job: 1, m2: 2, abort: 3, handshake: 4 } as const satisfies Record<string, number>;
+export const HOST_COMMANDS = { none: 0, job: 1, m2: 2, abort: 3, handshake: 4 } as const satisfies Record<
+  string,
+  number
+>;
 
 export const ACTIVITIES = { idle: 0, erasing: 1, programming: 2, digesting: 3, options: 4 } as const satisfies Record<
   string,

@@ -1,11 +1,10 @@
-// The handshake of the sealed session: M1 from the chip, M2, M3 (docs/protocol.md §4, "Sealed session"). The
-// controller's half is what the product runs; the chip's half stands in firmware/ and, for tests and vectors, here.
+// The controller's half of the sealed handshake: M1 from the chip, M2, M3 (docs/protocol.md §4, "Sealed session"). The
+// chip's half is in firmware/common/sealed.c.
 import nacl from 'tweetnacl';
 import { assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe } from '../codec/bytes.ts';
-import type { ExchangeKeyPair, ExchangePublic } from '../crypto/keys.ts';
+import type { ExchangeKeyPair } from '../crypto/keys.ts';
 import {
   agree,
-  CONFIRM_BYTES,
   EPHEMERAL_BYTES,
   isCanonical,
   KeySchedule,
@@ -100,75 +99,6 @@ export function respondSealed(options: SealedResponderOptions): SealedResponder 
   };
 }
 
-export interface SealedInitiatorOptions {
-  readonly responderPublic: ExchangePublic<'sealed'>;
-  readonly contexts: SealedContexts;
-  /** d, 32 bytes: the secret half of the chip's key pair. */
-  readonly deviceSecret: Uint8Array;
-  /** The 40 bytes of payload1 before D. */
-  readonly facts: Uint8Array;
-  readonly random: Random;
-}
-
-export interface SealedInitiator {
-  /** e_i 32 ‖ nonce_i 32 ‖ payload1 72. */
-  readonly m1: Uint8Array;
-  readonly state: HandshakeState;
-  /** Checks confirm_r; returns M3, the result and payload2. @throws BF-STUB-AUTHENTICATION */
-  receiveM2(m2: Uint8Array): { m3: Uint8Array; result: HandshakeResult; payload2: Uint8Array };
-}
-
-/** The chip's half: draws the ephemeral and the nonce (in this order, 32 bytes each) and makes M1. */
-export function startSealedInitiator(options: SealedInitiatorOptions): SealedInitiator {
-  const { responderPublic, contexts, random } = options;
-  assertBytes(options.facts, 'facts', DEVICE_KEY_OFFSET);
-  const [secret, deviceSecret] = [copyOf(random.bytes(EPHEMERAL_BYTES)), copyOf(options.deviceSecret)];
-  const m1 = concat(
-    nacl.scalarMult.base(secret),
-    random.bytes(NONCE_BYTES),
-    options.facts,
-    nacl.scalarMult.base(deviceSecret),
-  );
-  let state: HandshakeState = 'waiting for M2';
-  const end = (next: HandshakeState): void => {
-    state = next;
-    wipe(secret, deviceSecret);
-  };
-  const attempt = (m2: Uint8Array) => {
-    const opened = splitM2(m2);
-    const transcript = transcriptOf(SEALED_PROTOCOL, [responderPublic, ...contexts], m1, opened.unconfirmed);
-    const schedule = new KeySchedule(SEALED_PROTOCOL, transcript, [
-      agree(SEALED_PROTOCOL, secret, opened.ephemeral),
-      agree(SEALED_PROTOCOL, secret, responderPublic),
-      NO_PSK,
-    ]);
-    if (!equalBytes(schedule.confirmR(), opened.confirm)) {
-      throw refusal(SEALED_PROTOCOL, 'the answer does not fit the key it was asked from');
-    }
-    schedule.mixDevice(agree(SEALED_PROTOCOL, deviceSecret, opened.ephemeral));
-    const done = { m3: schedule.confirmI(), result: schedule.result('i'), payload2: opened.payload };
-    schedule.wipe();
-    return done;
-  };
-  return {
-    m1: copyOf(m1),
-    get state() {
-      return state;
-    },
-    receiveM2(m2) {
-      if (state !== 'waiting for M2') throw refusal(SEALED_PROTOCOL, `an answer while ${state}`);
-      try {
-        const done = attempt(m2);
-        end('confirmed');
-        return done;
-      } catch (error) {
-        end('dead');
-        throw error;
-      }
-    },
-  };
-}
-
 function splitM1(m1: Uint8Array): { ephemeral: Uint8Array; deviceKey: Uint8Array } {
   const reader = new Reader(m1, SEALED_PROTOCOL.codes.handshake, 'M1');
   const ephemeral = reader.bytes(EPHEMERAL_BYTES);
@@ -176,15 +106,4 @@ function splitM1(m1: Uint8Array): { ephemeral: Uint8Array; deviceKey: Uint8Array
   const deviceKey = reader.bytes(32);
   reader.end();
   return { ephemeral, deviceKey };
-}
-
-function splitM2(m2: Uint8Array) {
-  const reader = new Reader(m2, SEALED_PROTOCOL.codes.handshake, 'M2');
-  const ephemeral = reader.bytes(EPHEMERAL_BYTES);
-  reader.bytes(NONCE_BYTES);
-  const payload = reader.bytes(SEALED_BYTES.payload2);
-  const unconfirmed = copyOf(m2, 0, reader.offset);
-  const confirm = reader.bytes(CONFIRM_BYTES);
-  reader.end();
-  return { ephemeral, payload, unconfirmed, confirm };
 }

@@ -36,7 +36,7 @@ const MALFORMED = 'BF-TUNNEL-MESSAGE';
 
 // ── commands ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export const COMMANDS = {
+export const SEALED_COMMANDS = {
   IMAGE: 0x01,
   ERASE: 0x02,
   DIGEST: 0x03,
@@ -62,7 +62,7 @@ export type CommandName = Command['name'];
 
 /** The plaintext of a command, 4048 bytes for IMAGE and 176 for all others. */
 export function encodeCommand(command: Command): Uint8Array {
-  const writer = new Writer().u8(COMMANDS[command.name]);
+  const writer = new Writer().u8(SEALED_COMMANDS[command.name]);
   switch (command.name) {
     case 'IMAGE':
       return encodeImage(writer, command.address, command.data);
@@ -89,7 +89,7 @@ export function encodeCommand(command: Command): Uint8Array {
 /** Reads a command; anything encodeCommand would not write throws BF-TUNNEL-MESSAGE. */
 export function decodeCommand(plaintext: Uint8Array): Command {
   const reader = new Reader(plaintext, MALFORMED, 'command');
-  const name = nameOf(COMMANDS, reader.u8()) ?? reader.refuse('unknown kind');
+  const name = nameOf(SEALED_COMMANDS, reader.u8()) ?? reader.refuse('unknown kind');
   const size = name === 'IMAGE' ? IMAGE_PLAIN_BYTES : COMMAND_PLAIN_BYTES;
   if (plaintext.length !== size) reader.refuse(`${plaintext.length} bytes`);
   const command = readCommand(reader, name);

@@ -71,14 +71,14 @@ export type Left = z.infer<typeof LeftSchema>;
  * BYE, done: the customer's copy (text and signature of shared/plan/receipt.ts), or nulls when
  * the job earns no receipt.
  */
-export const CustomerSchema = z
+export const CustomerCopySchema = z
   .strictObject({ receipt: text(3000).nullable(), signature: hex(64).nullable() })
   .refine(
     ({ receipt, signature }) => (receipt === null) === (signature === null),
     'a text and a signature, or neither',
   );
-export type Customer = z.output<typeof CustomerSchema>;
-export type OwnCustomer = z.input<typeof CustomerSchema>;
+export type CustomerCopy = z.output<typeof CustomerCopySchema>;
+export type OwnCustomerCopy = z.input<typeof CustomerCopySchema>;
 
 /** BYE, failed: why. */
 export const FailureSchema = z.strictObject({ code, detail: text(300) });

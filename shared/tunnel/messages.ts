@@ -4,16 +4,17 @@ import { z } from 'zod';
 import { fromUtf8, Reader, utf8, Writer } from '../codec/bytes.ts';
 import type { OptionWords } from '../chips/option-bits.ts';
 import { parseJson } from '../codec/json.ts';
+import type { SealedBox } from '../crypto/session.ts';
 import { fail } from '../errors/errors.ts';
 import { PLAN_LIMITS } from '../plan/plan.ts';
 import { SEALED_BYTES } from '../sealed/protocol.ts';
-import { CustomerSchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
+import { CustomerCopySchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type {
-  Customer,
+  CustomerCopy,
   Failure,
   Hello,
   Left,
-  OwnCustomer,
+  OwnCustomerCopy,
   OwnFailure,
   OwnHello,
   OwnProblem,
@@ -49,8 +50,8 @@ export interface MessageFields {
   SEALED2: { readonly m2: Uint8Array };
   /** m3 32. */
   SEALED3: { readonly m3: Uint8Array };
-  FRAME: NumberedBox;
-  REPLY: NumberedBox;
+  FRAME: SealedBox;
+  REPLY: SealedBox;
   /** Highest FRAME sequence the agent has room for. */
   CREDIT: { readonly upTo: number };
   /**
@@ -61,7 +62,7 @@ export interface MessageFields {
   PROBLEM: { readonly problem: Problem };
   RESTART: Empty;
   /** done: the customer's copy of the receipt; failed: the reason. */
-  BYE: { readonly done: true; readonly customer: Customer } | { readonly done: false; readonly failure: Failure };
+  BYE: { readonly done: true; readonly customer: CustomerCopy } | { readonly done: false; readonly failure: Failure };
   LEFT: { readonly left: Left };
   SHEET: Empty;
   /** What the agent says the option bytes were and are, in a job that changes them. Not authenticated. */
@@ -74,7 +75,9 @@ export type MessageName = keyof MessageFields;
 interface OwnFields extends Omit<MessageFields, 'HELLO' | 'PROBLEM' | 'BYE'> {
   HELLO: { readonly hello: OwnHello };
   PROBLEM: { readonly problem: OwnProblem };
-  BYE: { readonly done: true; readonly customer: OwnCustomer } | { readonly done: false; readonly failure: OwnFailure };
+  BYE:
+    | { readonly done: true; readonly customer: OwnCustomerCopy }
+    | { readonly done: false; readonly failure: OwnFailure };
 }
 
 /** One message that was read: `{ name: 'FRAME', sequence, box }` and so on. */
@@ -85,11 +88,6 @@ export type OwnMessageOf<Name extends MessageName> = { readonly name: Name } & O
 export type MessageOf<Name extends MessageName> = { readonly name: Name } & MessageFields[Name];
 
 type Empty = unknown;
-interface NumberedBox {
-  /** Number of the sealed box, 1.. */
-  readonly sequence: number;
-  readonly box: Uint8Array;
-}
 
 interface Row<Name extends MessageName> {
   readonly type: number;
@@ -100,9 +98,9 @@ interface Row<Name extends MessageName> {
 
 const empty = { encode: (writer: Writer) => writer, decode: () => ({}) };
 
-const numberedBox = {
-  encode: (writer: Writer, fields: NumberedBox) => writer.u32(fields.sequence, 'sequence').bytes(fields.box, 'box'),
-  decode: (reader: Reader): NumberedBox => {
+const sealedBox = {
+  encode: (writer: Writer, fields: SealedBox) => writer.u32(fields.sequence, 'sequence').bytes(fields.box, 'box'),
+  decode: (reader: Reader): SealedBox => {
     const sequence = reader.u32();
     if (sequence === 0) reader.refuse('box number 0');
     if (reader.remaining < 16 || reader.remaining > SEALED_BOX_BYTES) {
@@ -160,8 +158,8 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
     encode: (writer, { m3 }) => writer.bytes(m3, 'm3', SEALED_BYTES.m3),
     decode: (reader) => ({ m3: reader.bytes(SEALED_BYTES.m3) }),
   },
-  FRAME: { type: 0x07, from: 'controller', ...numberedBox },
-  REPLY: { type: 0x08, from: 'agent', ...numberedBox },
+  FRAME: { type: 0x07, from: 'controller', ...sealedBox },
+  REPLY: { type: 0x08, from: 'agent', ...sealedBox },
   CREDIT: {
     type: 0x09,
     from: 'agent',
@@ -233,14 +231,16 @@ export function maySend(side: TunnelSide, name: MessageName): boolean {
 // ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function encodeBye(writer: Writer, bye: OwnFields['BYE']): Writer {
-  const json = bye.done ? toJson(CustomerSchema, bye.customer) : toJson(FailureSchema, bye.failure);
+  const json = bye.done ? toJson(CustomerCopySchema, bye.customer) : toJson(FailureSchema, bye.failure);
   return writer.u8(bye.done ? 1 : 0).prefixed(json);
 }
 
 function decodeBye(reader: Reader): MessageFields['BYE'] {
   const done = readBit(reader);
   const json = new Reader(reader.prefixed(JSON_BYTES), CODE, 'BYE');
-  return done ? { done, customer: fromJson(CustomerSchema, json) } : { done, failure: fromJson(FailureSchema, json) };
+  return done
+    ? { done, customer: fromJson(CustomerCopySchema, json) }
+    : { done, failure: fromJson(FailureSchema, json) };
 }
 
 function readBit(reader: Reader): boolean {

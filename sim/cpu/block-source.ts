@@ -2,6 +2,7 @@
 // compiled code is full of have one (block-source16.ts, block-source32.ts); a block ends before any other. Each text
 // does exactly what the closure of the decoders does (decode16.ts, decode32.ts, memory-ops.ts), which remain the one
 // definition: test/unit/sim/cpu/blocks.test.ts holds the two together.
+import type { Width } from '../bus.ts';
 
 /** Marks the place in a text where a memory access that cannot be made directly leaves the block. */
 export const LEAVE = '@leave;';
@@ -49,20 +50,19 @@ export function flagged(value: string, into: string): string {
 
 // --- memory ---
 
-export type Size = 1 | 2 | 4;
 const VIEW = { 1: 'u8', 2: 'u16', 4: 'i32' } as const;
 
 /** Looks up the page of address `a`; leaves the block where it has no directly accessible memory. */
-function lookUp(pages: 'readPages' | 'writePages', size: Size): string {
+function lookUp(pages: 'readPages' | 'writePages', size: Width): string {
   const aligned = size === 1 ? '' : ` || (a & ${size - 1}) !== 0`;
   return `w = ${pages}[a >>> ${PAGE_SHIFT}]; if (w === undefined${aligned} || w.gate.closed) ${LEAVE}`;
 }
-function element(size: Size, offset = 0): string {
+function element(size: Width, offset = 0): string {
   const index = `((a - w.base) >>> ${size >>> 1})`;
   return `w.${VIEW[size]}[${offset === 0 ? index : `${index} + ${offset}`}]`;
 }
 
-export function load(size: 2 | 4, width: Size, signed: boolean, rt: number, address: string): Piece {
+export function load(size: 2 | 4, width: Width, signed: boolean, rt: number, address: string): Piece {
   const bits = 32 - 8 * width;
   const value = signed ? `(${element(width)} << ${bits}) >> ${bits}` : element(width);
   return {
@@ -73,7 +73,7 @@ export function load(size: 2 | 4, width: Size, signed: boolean, rt: number, addr
   };
 }
 /** A store where an instruction was decoded leaves the block: what follows may have changed. */
-export function store(size: 2 | 4, width: Size, rt: number, address: string): Piece {
+export function store(size: 2 | 4, width: Width, rt: number, address: string): Piece {
   const marked = `if (w.codeMarks[(a - w.base) >>> 2] !== 0) ${LEAVE}`;
   const text = `a = ${address}; ${lookUp('writePages', width)} ${marked} ${element(width)} = ${reg(rt)};`;
   return { size, text, extra: 0, access: 'other' };

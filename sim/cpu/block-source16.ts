@@ -1,5 +1,6 @@
 // Texts of 16-bit Thumb instructions for compiled blocks (block-source.ts), and which branches may end
 // one. Layout: ARMv7-M A5.2.
+import type { Width } from '../bus.ts';
 import {
   addition,
   carried,
@@ -11,7 +12,6 @@ import {
   type Piece,
   plain,
   reg,
-  type Size,
   SP,
   store,
   storeMultiple,
@@ -151,7 +151,7 @@ function registerOffset(hw: number): Piece {
 function immediateOffset(hw: number): Piece {
   const imm5 = (hw >>> 6) & 31;
   const near = (scale: number): string => `(${reg(low(hw, 3))} + ${imm5 * scale}) | 0`;
-  const one = (width: Size, rt: number, address: string): Piece =>
+  const one = (width: Width, rt: number, address: string): Piece =>
     hw & 0x0800 ? load(2, width, false, rt, address) : store(2, width, rt, address);
   switch (hw >>> 12) {
     case 6:

@@ -18,9 +18,7 @@ import type { DecodeContext } from './decode-context.ts';
 import { divideExtra } from './cycles.ts';
 import { CpuFault } from './faults.ts';
 import { parallelOperation } from './simd.ts';
-import { CFSR, type CpuState, EXC, type Op } from './state.ts';
-
-type Binary = (a: number, b: number) => number;
+import { type Binary, CFSR, type CpuState, EXC, type Op } from './state.ts';
 
 /** Rd = compute(Rn, Rm). */
 function binary(r: Int32Array, rd: number, rn: number, rm: number, compute: Binary, next: number): Op {

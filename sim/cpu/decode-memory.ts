@@ -1,4 +1,5 @@
 // 32-bit loads and stores: single, dual, multiple, exclusive, table branch. ARMv7-M A5.3.5-A5.3.10.
+import type { Width } from '../bus.ts';
 import { branchExchange, type DecodeContext, keepSpAligned, undefinedInstruction } from './decode-context.ts';
 import { EXTRA } from './cycles.ts';
 import {
@@ -9,7 +10,6 @@ import {
   loadIndexed,
   loadMultiple,
   loadRegister,
-  type Size,
   storeDual,
   storeExclusive,
   storeImmediate,
@@ -108,7 +108,7 @@ export function decodeLoad(ctx: DecodeContext, hw1: number, hw2: number, pc: num
   return index.wback ? loadIndexed(ctx, size, signed, place) : loadImmediate(ctx, size, signed, place);
 }
 
-function sizeOf(hw1: number): Size | undefined {
+function sizeOf(hw1: number): Width | undefined {
   return ([1, 2, 4, undefined] as const)[(hw1 >>> 5) & 3];
 }
 
@@ -121,7 +121,7 @@ function indexing(hw2: number): { offset: number; pre: boolean; wback: boolean }
 
 function loadLiteralWide(
   ctx: DecodeContext,
-  size: Size,
+  size: Width,
   signed: boolean,
   rt: number,
   hw1: number,

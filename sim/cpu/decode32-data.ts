@@ -12,9 +12,7 @@ import {
   subFlags,
 } from './alu.ts';
 import { type DecodeContext, keepSpAligned, undefinedInstruction } from './decode-context.ts';
-import type { Op } from './state.ts';
-
-type Binary = (a: number, b: number) => number;
+import type { Binary, Op } from './state.ts';
 
 /** Flag-free results by opcode field; carry users read ctx.s.c. */
 function plainCompute(ctx: DecodeContext, op: number): Binary | undefined {

@@ -1,11 +1,10 @@
 // Loads and stores shared by the 16- and 32-bit decoders, with the cost rule "a load directly behind a load or store is
 // cheaper" (docs/reference/crypto.md §1). Registers change only after the access succeeded, so a faulting instruction
 // can be repeated.
+import type { Width } from '../bus.ts';
 import { branchExchange, type DecodeContext, keepSpAligned } from './decode-context.ts';
 import { EXTRA } from './cycles.ts';
 import type { Op } from './state.ts';
-
-export type Size = 1 | 2 | 4;
 
 export interface ImmediatePlace {
   readonly rt: number;
@@ -31,14 +30,14 @@ export interface IndexedPlace extends ImmediatePlace {
 }
 
 /** Reads a value of `size` at an address and extends it to 32 bits. */
-export function loader(ctx: DecodeContext, size: Size, signed: boolean): (address: number) => number {
+export function loader(ctx: DecodeContext, size: Width, signed: boolean): (address: number) => number {
   const { port } = ctx;
   if (size === 4) return (address) => port.load32(address);
   if (size === 2) return signed ? (address) => (port.load16(address) << 16) >> 16 : (address) => port.load16(address);
   return signed ? (address) => (port.load8(address) << 24) >> 24 : (address) => port.load8(address);
 }
 
-function storer(ctx: DecodeContext, size: Size): (address: number, value: number) => void {
+function storer(ctx: DecodeContext, size: Width): (address: number, value: number) => void {
   const { port } = ctx;
   if (size === 4) return (address, value) => port.store32(address, value);
   if (size === 2) return (address, value) => port.store16(address, value & 0xffff);
@@ -46,7 +45,7 @@ function storer(ctx: DecodeContext, size: Size): (address: number, value: number
 }
 
 /** LDR, LDRH, LDRB, LDRSH, LDRSB [Rn, #offset]; Rt = PC branches. */
-export function loadImmediate(ctx: DecodeContext, size: Size, signed: boolean, place: ImmediatePlace): Op {
+export function loadImmediate(ctx: DecodeContext, size: Width, signed: boolean, place: ImmediatePlace): Op {
   const { s, port, time } = ctx;
   const { r } = s;
   const { rt, rn, offset, pc, next } = place;
@@ -83,7 +82,7 @@ export function loadImmediate(ctx: DecodeContext, size: Size, signed: boolean, p
 }
 
 /** Loads with [Rn, Rm, LSL #shift]. */
-export function loadRegister(ctx: DecodeContext, size: Size, signed: boolean, place: RegisterPlace): Op {
+export function loadRegister(ctx: DecodeContext, size: Width, signed: boolean, place: RegisterPlace): Op {
   const { s, time } = ctx;
   const { r } = s;
   const { rt, rn, rm, shift, pc, next } = place;
@@ -104,7 +103,7 @@ export function loadRegister(ctx: DecodeContext, size: Size, signed: boolean, pl
 }
 
 /** Loads with [Rn, #offset]! or [Rn], #offset. */
-export function loadIndexed(ctx: DecodeContext, size: Size, signed: boolean, place: IndexedPlace): Op {
+export function loadIndexed(ctx: DecodeContext, size: Width, signed: boolean, place: IndexedPlace): Op {
   const { s, time } = ctx;
   const { r } = s;
   const { rt, rn, offset, pre, pc, next } = place;
@@ -122,7 +121,7 @@ export function loadIndexed(ctx: DecodeContext, size: Size, signed: boolean, pla
   });
 }
 
-export function storeImmediate(ctx: DecodeContext, size: Size, place: ImmediatePlace): Op {
+export function storeImmediate(ctx: DecodeContext, size: Width, place: ImmediatePlace): Op {
   const { s, port } = ctx;
   const { r } = s;
   const { rt, rn, offset, next } = place;
@@ -141,7 +140,7 @@ export function storeImmediate(ctx: DecodeContext, size: Size, place: ImmediateP
   };
 }
 
-export function storeRegister(ctx: DecodeContext, size: Size, place: RegisterPlace): Op {
+export function storeRegister(ctx: DecodeContext, size: Width, place: RegisterPlace): Op {
   const { s } = ctx;
   const { r } = s;
   const { rt, rn, rm, shift, next } = place;
@@ -153,7 +152,7 @@ export function storeRegister(ctx: DecodeContext, size: Size, place: RegisterPla
   };
 }
 
-export function storeIndexed(ctx: DecodeContext, size: Size, place: IndexedPlace): Op {
+export function storeIndexed(ctx: DecodeContext, size: Width, place: IndexedPlace): Op {
   const { s } = ctx;
   const { r } = s;
   const { rt, rn, offset, pre, next } = place;
@@ -274,7 +273,7 @@ export function storeDual(ctx: DecodeContext, place: DualPlace): Op {
 }
 
 /** LDREX, LDREXH, LDREXB: opens the local monitor. */
-export function loadExclusive(ctx: DecodeContext, size: Size, place: ImmediatePlace): Op {
+export function loadExclusive(ctx: DecodeContext, size: Width, place: ImmediatePlace): Op {
   const { s, port, time } = ctx;
   const { r } = s;
   const { rt, rn, offset, next } = place;
@@ -291,7 +290,7 @@ export function loadExclusive(ctx: DecodeContext, size: Size, place: ImmediatePl
 }
 
 /** STREX, STREXH, STREXB: Rd = 0 when the monitor was exclusive and the store happened, else 1. */
-export function storeExclusive(ctx: DecodeContext, size: Size, rd: number, place: ImmediatePlace): Op {
+export function storeExclusive(ctx: DecodeContext, size: Width, rd: number, place: ImmediatePlace): Op {
   const { s, port, time } = ctx;
   const { r } = s;
   const { rt, rn, offset, next } = place;

@@ -1,7 +1,5 @@
 // Parallel addition and subtraction: SADD16 … UHSUB8, with GE flags. ARMv7-M A5.3.13-A5.3.14.
-import type { CpuState } from './state.ts';
-
-type Binary = (a: number, b: number) => number;
+import type { Binary, CpuState } from './state.ts';
 
 interface Lane {
   /** Where the lane's two inputs sit in Rn and Rm, and whether it adds. */

@@ -2,6 +2,8 @@
 
 /** A decoded instruction: executes and returns the address of the next one (as int32). */
 export type Op = () => number;
+/** Two register values to one. */
+export type Binary = (a: number, b: number) => number;
 
 export const EXC = {
   reset: 1,

@@ -17,7 +17,7 @@ const STEP_NS = 100e3;
  */
 const DEBT_MAX_MS = 250;
 
-interface Job {
+interface PendingCommand {
   readonly steps: Steps<Uint8Array>;
   readonly resolve: (reply: Uint8Array) => void;
   readonly reject: (error: unknown) => void;
@@ -27,7 +27,7 @@ export class WallDriver implements SharedProbe {
   readonly identity;
   readonly serial: string;
   readonly #stlink: VirtualStlink;
-  readonly #jobs: Job[] = [];
+  readonly #jobs: PendingCommand[] = [];
   #owedMs = 0;
   #lastMs = 0;
   #cancel: (() => void) | undefined;

@@ -2,7 +2,7 @@
 // §4, §5.1).
 import { FLASH_BASE, type FlashArray } from './flash-array.ts';
 import { OTP_BASE } from './memories.ts';
-import type { CutOptions, OptionBytes, OptionWords } from './option-bytes.ts';
+import type { CutOptions, OptionBytes, OptionByteWords } from './option-bytes.ts';
 import type { RandomState } from './random.ts';
 
 /** First of the two option areas. */
@@ -19,7 +19,7 @@ export type Operation = Timed &
     | { readonly kind: 'program'; readonly area: 'main' | 'otp'; readonly offset: number; readonly data: Uint8Array }
     | { readonly kind: 'erase'; readonly offset: number; readonly length: number; readonly sector: number | undefined }
     /** `wipeUntilNs`: leaving read protection level 1 erases flash and backup SRAM first, until then. */
-    | { readonly kind: 'option'; readonly next: OptionWords; readonly wipeUntilNs: number | undefined }
+    | { readonly kind: 'option'; readonly next: OptionByteWords; readonly wipeUntilNs: number | undefined }
   );
 
 /** What operations act on. */

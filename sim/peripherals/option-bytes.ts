@@ -6,7 +6,7 @@ import { lane } from './part.ts';
 import { nextWord, type RandomState } from './random.ts';
 
 /** The three programmed half-words. */
-export interface OptionWords {
+export interface OptionByteWords {
   /** RDP@15:8, USER@7:0, at 0x1FFFC000. */
   user: number;
   /** SPRMOD@15, DB1M@14, nWRP 0-11, at 0x1FFFC008. */
@@ -15,9 +15,9 @@ export interface OptionWords {
   wrp2: number;
 }
 
-const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as const satisfies OptionWords;
+const FACTORY_OPTIONS = { user: 0xaaef, wrp1: 0x0fff, wrp2: 0x0fff } as const satisfies OptionByteWords;
 /** What several people found after a reset or a power cut inside an option write (docs/simulation.md). */
-const ALL_ONES: OptionWords = { user: 0xffff, wrp1: 0xcfff, wrp2: 0x0fff };
+const ALL_ONES: OptionByteWords = { user: 0xffff, wrp1: 0xcfff, wrp2: 0x0fff };
 export type CutOptions = 'torn' | 'ones' | 'dead';
 const RDP_CODE = { 0: 0xaa, 1: 0x55, 2: 0xcc } as const;
 const OPTCR_FIELDS = 0xcffffffc;
@@ -41,7 +41,7 @@ export function optionMasks({ flashRegisters: { secondBank, pcrop, wrpBits } }: 
 export type RdpLevel = 0 | 1 | 2;
 
 export class OptionBytes {
-  words: OptionWords = { ...FACTORY_OPTIONS };
+  words: OptionByteWords = { ...FACTORY_OPTIONS };
   /** Option writes run and change nothing. */
   dead = false;
 
@@ -102,7 +102,7 @@ export class OptionBytes {
    * An option write that did not finish. `torn`: RDP reads as neither 0xAA nor 0xCC, the rest is old or new by chance.
    * `ones`: erased and not written again. `dead`: erased, and no later option write takes.
    */
-  interrupt(next: OptionWords, random: RandomState, cut: CutOptions): void {
+  interrupt(next: OptionByteWords, random: RandomState, cut: CutOptions): void {
     if (cut !== 'torn') {
       this.words = { ...ALL_ONES };
       this.dead = cut === 'dead';
@@ -125,12 +125,12 @@ export function rdpLevelOf(user: number): RdpLevel {
 }
 
 /** What the registers ask the option bytes to become. */
-export function wordsOf(optcr: number, optcr1: number): OptionWords {
+export function wordsOf(optcr: number, optcr1: number): OptionByteWords {
   return { user: (optcr & 0xfffc) | 3, wrp1: (optcr >>> 16) & 0xcfff, wrp2: (optcr1 >>> 16) & 0x0fff };
 }
 
 /** True when `next` gives up PCROP on some sector (docs/reference/stm32f4.md §6). */
-export function dropsPcrop(old: OptionWords, next: OptionWords): boolean {
+export function dropsPcrop(old: OptionByteWords, next: OptionByteWords): boolean {
   if (!(old.wrp1 & 0x8000)) return false;
   if (!(next.wrp1 & 0x8000)) return true;
   return (old.wrp1 & ~next.wrp1 & 0xfff) !== 0 || (old.wrp2 & ~next.wrp2 & 0xfff) !== 0;

@@ -3,10 +3,10 @@
 import type { FlashNeighbours, FlashState } from './flash-state.ts';
 import { psizeOf } from './flash-rules.ts';
 import { massEraseNs, optionNs } from './flash-timing.ts';
-import { dropsPcrop, rdpLevelOf, wordsOf, type OptionMasks, type OptionWords } from './option-bytes.ts';
+import { dropsPcrop, rdpLevelOf, wordsOf, type OptionMasks, type OptionByteWords } from './option-bytes.ts';
 
 export interface OptionWrite {
-  readonly next: OptionWords;
+  readonly next: OptionByteWords;
   /** Leaving read protection level 1 erases flash first, for so long; 0 otherwise. */
   readonly wipeNs: number;
   readonly totalNs: number;

@@ -26,7 +26,7 @@ import {
   type Memories,
 } from './memories.ts';
 import type { ModelSwitches } from './model-switches.ts';
-import { OptionBytes, optionArea, type OptionWords } from './option-bytes.ts';
+import { OptionBytes, optionArea, type OptionByteWords } from './option-bytes.ts';
 import type { Context, Part } from './part.ts';
 import { Pwr } from './pwr.ts';
 import { fillNoise, randomState, type RandomState } from './random.ts';
@@ -66,7 +66,7 @@ export interface SocOptions {
 interface SocState {
   held: boolean;
   random: RandomState;
-  options: OptionWords;
+  options: OptionByteWords;
   optionsDead: boolean;
   protection: unknown;
   cache: unknown;

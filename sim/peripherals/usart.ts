@@ -45,7 +45,7 @@ const CR3 = { eie: 0, dmar: 6, dmat: 7, onebit: 11 } as const;
 const NOT_MODELLED = { [REG.cr2]: 0x4800, [REG.cr3]: 0x032a } as const;
 const STOP_BITS = [1, 0.5, 2, 1.5] as const;
 
-type Waiting = 'out' | 'in' | 'idle' | 'heard' | 'noise';
+type DueEvent = 'out' | 'in' | 'idle' | 'heard' | 'noise';
 
 interface UsartState {
   words: Record<number, number>;
@@ -60,7 +60,7 @@ interface UsartState {
   edgeNs: number;
   listenFromNs: number;
   clocked: boolean;
-  due: Due<Waiting>;
+  due: Due<DueEvent>;
   peer: PeerState;
 }
 
@@ -72,7 +72,7 @@ export interface UsartNeighbours {
   hasPin(pin: string, alternate: number): boolean;
 }
 
-const NOTHING_DUE: Due<Waiting> = { out: Infinity, in: Infinity, idle: Infinity, heard: Infinity, noise: Infinity };
+const NOTHING_DUE: Due<DueEvent> = { out: Infinity, in: Infinity, idle: Infinity, heard: Infinity, noise: Infinity };
 
 export class Usart extends RegisterBlock<UsartState> {
   /** Receives each byte once its last bit is out, whatever is connected. */
@@ -81,7 +81,7 @@ export class Usart extends RegisterBlock<UsartState> {
   readonly peer: SerialPeer;
   readonly #name: UsartName;
   readonly #near: UsartNeighbours;
-  readonly #due: DueTimes<Waiting>;
+  readonly #due: DueTimes<DueEvent>;
 
   constructor(context: Context, name: UsartName, near: UsartNeighbours) {
     super(context, {

@@ -34,7 +34,7 @@ interface PendingIn {
   readonly reject: (error: Error) => void;
 }
 
-interface Job {
+interface PendingCommand {
   readonly command: Uint8Array;
   readonly data: Uint8Array | undefined;
 }
@@ -198,7 +198,7 @@ export class VirtualUsbDevice {
   }
 
   /** Adds OUT bytes to what the probe has; a whole command with all its data is a job. */
-  #collect(bytes: Uint8Array): Job | undefined {
+  #collect(bytes: Uint8Array): PendingCommand | undefined {
     if (this.#collecting === undefined) {
       const command = bytes.subarray(0, COMMAND_SIZE);
       const length = this.#stlink.dataLength(command);

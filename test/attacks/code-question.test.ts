@@ -8,7 +8,7 @@ import { ShortMemory } from '../../agent/session/ports.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { Impostor } from '../fixtures/impostor.ts';
 import { STUBS } from '../fixtures/board.ts';
-import { ProductFixture, type FlashOptions } from '../fixtures/product.ts';
+import { ProductFixture, type RunOptions } from '../fixtures/product.ts';
 import { IMAGE, TIMEOUTS } from './hostile-jobs.ts';
 
 const never = (): undefined => undefined;
@@ -70,7 +70,7 @@ describe('attack: a code for another tunnel', function () {
     const memory = new ShortMemory();
     const customer = new VirtualProcess('agent', product.queue);
     // The first agent's process goes away while the vendor listens; its next one opens tunnel 2.
-    const typeCode: FlashOptions['typeCode'] = (shown, { tunnel }) => {
+    const typeCode: RunOptions['typeCode'] = (shown, { tunnel }) => {
       typed.push(tunnel);
       if (typed.length > 1) return new Promise((resolve) => product.queue.after(30_000, () => resolve(shown)));
       customer.kill();
@@ -115,7 +115,7 @@ describe('attack: guessing the code', function () {
     const memory = new ShortMemory();
     const timeouts = { ...TIMEOUTS, peer: 60_000 };
     let wrong = 0;
-    const twice: FlashOptions['typeCode'] = (shown) => (wrong++ < 2 ? wrongOf(shown) : undefined);
+    const twice: RunOptions['typeCode'] = (shown) => (wrong++ < 2 ? wrongOf(shown) : undefined);
     const first = product.startVendor(IMAGE, record, [], { timeouts, typeCode: twice });
     const agent = product.runAgent(record, { memory });
     await product.queue.runUntil(() => product.asked.length === 3, 600e9);

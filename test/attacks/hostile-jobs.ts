@@ -7,7 +7,7 @@ import { EmulatedStub, Impostor } from '../fixtures/impostor.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { STUBS } from '../fixtures/board.ts';
 import type { ProductFixture } from '../fixtures/product.ts';
-import { type FlashOptions, type Outcome } from '../fixtures/product.ts';
+import { type RunOptions, type RunOutcome } from '../fixtures/product.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 
 export const TIMEOUTS = {
@@ -32,7 +32,7 @@ export function requireUntouched(product: ProductFixture): void {
   assert.equal(Buffer.compare(product.board.flash.bytes, held), 0, 'flash was touched');
 }
 
-export function requireRefused({ agent, error, receipt }: Outcome, product: ProductFixture): void {
+export function requireRefused({ agent, error, receipt }: RunOutcome, product: ProductFixture): void {
   assert.ok(error instanceof BlindflashError, `the vendor was told ${String(error)}`);
   assert.notEqual(agent.result, 'done');
   assert.equal(receipt, undefined);
@@ -43,7 +43,7 @@ export function requireRefused({ agent, error, receipt }: Outcome, product: Prod
 export async function impostorJob(
   product: ProductFixture,
   play: (thief: Impostor, events: readonly JobEvent[]) => Promise<void>,
-  options: FlashOptions = {},
+  options: RunOptions = {},
 ): Promise<{ thief: Impostor; events: JobEvent[]; error: unknown; receipt: unknown }> {
   const record = product.record(
     IMAGE,

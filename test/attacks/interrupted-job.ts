@@ -7,7 +7,7 @@ import { VirtualProcess } from '../chaos/process.ts';
 import { MEMORY } from '../fixtures/f42x.ts';
 import { takeProbe } from '../fixtures/hostile-probe.ts';
 import { bootable, FLASH, imageOf } from '../fixtures/images.ts';
-import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOptions, type RunOutcome } from '../fixtures/product.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 
 /** More than the mailbox holds at a time, so that there is something to interrupt. */
@@ -28,7 +28,7 @@ export interface Interruptions {
 /** start: before anything; confirmed: the chip's key has gone on record; or once flash has begun so many operations. */
 export type Moment = 'start' | 'confirmed' | number;
 
-export interface InterruptedJobOptions extends FlashOptions {
+export interface InterruptedJobOptions extends RunOptions {
   /** The vendor types the code of this tunnel so much later, ms. */
   readonly late?: { readonly tunnel: number; readonly ms: number };
 }
@@ -39,9 +39,9 @@ export async function jobWith(
   moment: Moment,
   interrupt: (job: Interruptions) => void,
   { late, ...options }: InterruptedJobOptions = {},
-): Promise<Outcome & { readonly questions: number; readonly product: ProductFixture }> {
+): Promise<RunOutcome & { readonly questions: number; readonly product: ProductFixture }> {
   const product = new ProductFixture({ seed });
-  const typeCode: FlashOptions['typeCode'] = (shown, { tunnel }) =>
+  const typeCode: RunOptions['typeCode'] = (shown, { tunnel }) =>
     tunnel === late?.tunnel ? new Promise((resolve) => product.queue.after(late.ms, () => resolve(shown))) : shown;
   const interrupted = new InterruptedJob(product, { typeCode, ...options });
   let left = typeof moment === 'number' ? moment : 1;
@@ -63,18 +63,18 @@ export async function jobWith(
 
 class InterruptedJob implements Interruptions {
   readonly #product: ProductFixture;
-  readonly #options: FlashOptions;
+  readonly #options: RunOptions;
   readonly #memory = new ShortMemory();
   readonly #events: JobEvent[] = [];
   readonly #record;
   #job: RunningJob;
   #customer: VirtualProcess | undefined;
-  #agent!: Promise<Outcome['agent']>;
-  #resolveAgent: (outcome: Outcome['agent']) => void = () => {};
+  #agent!: Promise<RunOutcome['agent']>;
+  #resolveAgent: (outcome: RunOutcome['agent']) => void = () => {};
   #spoil = false;
   onSaved: (record: JobRecord) => void = () => {};
 
-  constructor(product: ProductFixture, options: FlashOptions) {
+  constructor(product: ProductFixture, options: RunOptions) {
     this.#product = product;
     this.#options = { timeouts: TIMEOUTS, ...options };
     this.#record = product.record(IMAGE, product.planFor(IMAGE, options), {
@@ -97,7 +97,7 @@ class InterruptedJob implements Interruptions {
     this.#startAgent();
   }
 
-  async run(): Promise<Outcome> {
+  async run(): Promise<RunOutcome> {
     for (;;) {
       const job = this.#job;
       const outcome = await this.#product.finish(job, this.#agent, this.#events);

@@ -9,7 +9,7 @@ import { controlAddress } from '../fixtures/f42x.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { encodeCommand } from '../../shared/sealed/messages.ts';
 import { encodeStubFacts } from '../../shared/sealed/payloads.ts';
-import { startSealedInitiator } from '../../shared/sealed/handshake.ts';
+import { startSealedInitiator } from '../fixtures/sealed-initiator.ts';
 import { AgentTunnel } from '../../shared/tunnel/agent-tunnel.ts';
 import { ControllerTunnel } from '../../shared/tunnel/controller-tunnel.ts';
 import { TunnelAnswer, TunnelAttempt } from '../../shared/tunnel/handshake.ts';

@@ -7,7 +7,7 @@ import { FLASH_BYTES, flashAfter, tinyImage } from '../fixtures/images.ts';
 import type { Meddle } from '../fixtures/links.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ATTACKS, attackAt, type Attack } from '../fixtures/tamper.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const IMAGE = tinyImage();
 const SECTOR_0 = [[0x08000000, 0x4000]] as const;
@@ -61,7 +61,7 @@ async function recordLeg(leg: Leg, seed: number): Promise<Uint8Array[]> {
 }
 
 /** The rules that hold whatever is done to the wire. Returns whether the job succeeded. */
-function requireHarmless(w: ProductFixture, outcome: Outcome, what: string): boolean {
+function requireHarmless(w: ProductFixture, outcome: RunOutcome, what: string): boolean {
   const { bytes } = w.board.flash;
   const right = Buffer.compare(bytes, wanted) === 0;
   const rest = (flash: Uint8Array) => flash.subarray(0x4000);

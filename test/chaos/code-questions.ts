@@ -1,7 +1,7 @@
 // When the vendor was asked for the code, and whether that was the rules' number of times (docs/protocol.md §8 "D",
 // §13): watched from outside, at the boxes both sides seal and at the vendor's disk. Each breach is a sentence.
 import type { JobRecord } from '../../controller/job/job-record.ts';
-import type { SealedBox } from './crypto-tap.ts';
+import type { SeenBox } from './crypto-tap.ts';
 
 const [AGENT, CONTROLLER] = [1, 2];
 const [TUNNEL, SEALED] = [0x54, 0x53];
@@ -59,7 +59,7 @@ export class CodeQuestions {
   }
 
   /** What either side seals. */
-  sealed({ direction, purpose, plaintext }: SealedBox): void {
+  sealed({ direction, purpose, plaintext }: SeenBox): void {
     if (direction === AGENT && purpose === TUNNEL && plaintext[TYPE_AT] === SEALED1) {
       this.#shown = hex(plaintext.subarray(KEY_AT, KEY_AT + KEY_BYTES));
     }

@@ -5,7 +5,7 @@ import nacl from 'tweetnacl';
 const AGENT_TO_CONTROLLER = 1;
 const TUNNEL = 0x54;
 
-export interface SealedBox {
+export interface SeenBox {
   /** 1 from the initiator, 2 from the responder. */
   readonly direction: number;
   /** 0x54 tunnel, 0x53 sealed session. */
@@ -18,7 +18,7 @@ export interface CryptoTap {
   readonly repeats: string[];
   readonly sealed: number;
   /** Sees what is sealed, as it is sealed. */
-  onSealed: (box: SealedBox) => void;
+  onSealed: (box: SeenBox) => void;
   /** Changes what the agent is about to seal for the controller. */
   lie: ((plaintext: Uint8Array) => Uint8Array) | undefined;
   remove(): void;

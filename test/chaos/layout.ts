@@ -8,10 +8,10 @@ const KIB = 1024;
 const BANK = [16, 16, 16, 16, 64, 128, 128, 128, 128, 128, 128, 128];
 const SIZES = [...BANK, ...BANK];
 
-type AddressRange = readonly [from: number, to: number];
+type OffsetRange = readonly [from: number, to: number];
 
 /** Sectors the plan erases, or all others. */
-export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): AddressRange[] {
+export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): OffsetRange[] {
   let at = 0;
   return SIZES.flatMap((size, sector) => {
     const from = at;
@@ -20,6 +20,6 @@ export function sectorBounds(plan: Plan, which: 'inside' | 'outside'): AddressRa
   });
 }
 
-export function inPlan(plan: Plan): AddressRange[] {
+export function inPlan(plan: Plan): OffsetRange[] {
   return sectorBounds(plan, 'inside');
 }

@@ -10,7 +10,7 @@ import { decodePlan } from '../../shared/plan/plan.ts';
 import { ReceiptSchema } from '../../shared/plan/receipt.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOptions, type RunOutcome } from '../fixtures/product.ts';
 import { tapCrypto } from '../chaos/crypto-tap.ts';
 
 const KIB = 1024;
@@ -43,12 +43,12 @@ interface Journal {
 
 interface Run {
   readonly product: ProductFixture;
-  readonly outcome: Outcome;
+  readonly outcome: RunOutcome;
   readonly journal: Journal;
 }
 
 /** A job on a board that holds `flash`, and what it did to the flash. */
-async function job(flash: Uint8Array, image: Image, options: FlashOptions, seed = 701): Promise<Run> {
+async function job(flash: Uint8Array, image: Image, options: RunOptions, seed = 701): Promise<Run> {
   const product = new ProductFixture({ repeats: true, seed, board: { flash } });
   const erased: (number | undefined)[] = [];
   let words = 0;

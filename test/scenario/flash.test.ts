@@ -11,7 +11,7 @@ import { ReceiptSchema, type SignedText } from '../../shared/plan/receipt.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 const realImage = (): Image => readImage(new Uint8Array(readFileSync(elf)), { name: 'combined.elf' });
@@ -48,7 +48,7 @@ function traceOf(product: ProductFixture): string {
   return hash.digest('hex');
 }
 
-function requireDone(outcome: Outcome): void {
+function requireDone(outcome: RunOutcome): void {
   assert.equal(outcome.error, undefined);
   assert.equal(outcome.agent.error, undefined);
   assert.equal(outcome.agent.result, 'done');

@@ -10,7 +10,7 @@ import { MEMORY } from '../fixtures/f42x.ts';
 import type { Log, LogFields } from '../../shared/ports.ts';
 import { bootable, FLASH, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const elf = new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url);
 
@@ -23,7 +23,7 @@ function collectingLog(lines: string[]): Log {
 
 interface Observed {
   readonly product: ProductFixture;
-  readonly outcome: Outcome;
+  readonly outcome: RunOutcome;
   readonly lines: readonly string[];
 }
 

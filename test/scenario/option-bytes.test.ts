@@ -7,7 +7,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { BoardOptions } from '../../sim/board.ts';
 import { tinyImage } from '../fixtures/images.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const CHIP = requireChip(0x419);
 const FACTORY = { optcr: 0x0fffaaec, optcr1: 0x0fff0000 };
@@ -20,7 +20,7 @@ function productWith(optcr: number, board: BoardOptions = {}): ProductFixture {
 }
 
 /** Runs a job; the customer switches the board off and on when he is asked to, unless he is of the slow kind. */
-function run(product: ProductFixture, plan: Plan, { switches = true } = {}): Promise<Outcome> {
+function run(product: ProductFixture, plan: Plan, { switches = true } = {}): Promise<RunOutcome> {
   const customer = product.customer();
   product.customer = (options) => ({
     ...customer,
@@ -44,7 +44,7 @@ const set = (product: ProductFixture, mask: Partial<OptionWords>, value: Partial
 const options = ({ board }: ProductFixture) => ({ optcr: board.options.optcr, optcr1: board.options.optcr1 });
 const erased = ({ board }: ProductFixture) => board.flash.bytes.every((byte) => byte === 0xff);
 
-function done(outcome: Outcome): void {
+function done(outcome: RunOutcome): void {
   assert.equal(outcome.error, undefined);
   assert.equal(outcome.agent.result, 'done', String(outcome.agent.error));
 }

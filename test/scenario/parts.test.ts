@@ -12,7 +12,7 @@ import { CONTROL, LAYOUTS } from '../../shared/mailbox/layout.ts';
 import { CHIPS, type ChipName } from '../../sim/chips/stm32f4.ts';
 import { bootable, FLASH, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 /** Inside the SRAM of every part. */
 const STACK_TOP = 0x20010000;
@@ -36,11 +36,11 @@ function before(chip: ChipName, seed: number): Uint8Array {
   return flash;
 }
 
-function requireDone({ agent, error }: Outcome, board: 'running' | 'locked' = 'running'): void {
+function requireDone({ agent, error }: RunOutcome, board: 'running' | 'locked' = 'running'): void {
   assert.deepEqual([error, agent.error, agent.result, agent.board], [undefined, undefined, 'done', board]);
 }
 
-function requireRefused({ agent, error, receipt }: Outcome, code: ErrorCode): void {
+function requireRefused({ agent, error, receipt }: RunOutcome, code: ErrorCode): void {
   assert.ok(isBlindflashError(error, code), String(error));
   assert.equal(agent.error?.code, code);
   assert.ok(agent.error?.message.includes(errorRow(code).sentence));

@@ -9,7 +9,7 @@ import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import { PowerCutter, powerUp, recordJob, type PowerRecord, type Run } from '../fixtures/power-record.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import type { FlashOptions } from '../fixtures/product.ts';
+import type { RunOptions } from '../fixtures/product.ts';
 
 /** Sectors 0, 1 and 12: the boot words' own, a neighbour, and one in the other bank. */
 const SECTORS = [
@@ -56,7 +56,7 @@ class Case {
     this.cutter = new PowerCutter(record);
   }
 
-  static async make(seed: number, options: FlashOptions = {}, switches: Partial<ModelSwitches> = {}): Promise<Case> {
+  static async make(seed: number, options: RunOptions = {}, switches: Partial<ModelSwitches> = {}): Promise<Case> {
     const old = new Uint8Array(FLASH_BYTES).fill(0xff);
     old.set(bootable(seed + 50, 0x9000));
     old.set(seededRandom(seed + 51).bytes(0x6000), 0x100000);

@@ -10,7 +10,7 @@ import { requireChip } from '../../shared/chips/index.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { bootable, FLASH, FLASH_BYTES, flashAfter, imageOf, tinyImage } from '../fixtures/images.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { ProductFixture, type FlashOptions, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOptions, type RunOutcome } from '../fixtures/product.ts';
 
 const blank = new Uint8Array(FLASH_BYTES).fill(0xff);
 const TIMEOUTS = { arrival: 60_000, peer: 30_000, sealed: 20_000, work: 30_000, left: 5000 };
@@ -30,7 +30,7 @@ function requireRight(
   assert.equal(Buffer.compare(product.board.flash.bytes, flashAfter(blank, image, sectors)), 0, 'flash is the image');
 }
 
-function requireDone({ agent, error, receipt }: Outcome): void {
+function requireDone({ agent, error, receipt }: RunOutcome): void {
   assert.equal(error, undefined);
   assert.equal(agent.result, 'done');
   assert.ok(receipt);
@@ -41,8 +41,8 @@ async function during(
   product: ProductFixture,
   count: number,
   deed: () => void,
-  options: FlashOptions = {},
-): Promise<Outcome> {
+  options: RunOptions = {},
+): Promise<RunOutcome> {
   let seen = 0;
   product.board.flash.onOperation = ({ phase }) => {
     if (phase === 'start' && ++seen === count) product.queue.at(product.queue.nowNs, deed);
@@ -141,7 +141,7 @@ describe('survival', function () {
     const product = new ProductFixture({ repeats: true, seed: 241 });
     const record = product.record(WIDE, product.planFor(WIDE));
     const asked: number[] = [];
-    const options: FlashOptions = {
+    const options: RunOptions = {
       timeouts: TIMEOUTS,
       memory: new ShortMemory(),
       typeCode: (shown) => (asked.push(product.saved.length) === 1 ? undefined : shown),
@@ -167,7 +167,7 @@ describe('survival', function () {
     const plan = compileFlash(image, requireChip(0x419), { job: product.random.bytes(16) });
     const record = product.record(image, plan);
     let yeses = 0;
-    const options: FlashOptions = {
+    const options: RunOptions = {
       timeouts: TIMEOUTS,
       memory: new ShortMemory(),
       askConsent: () => Promise.resolve(++yeses > 0),
@@ -223,7 +223,7 @@ describe('survival', function () {
         },
       };
     };
-    const options: FlashOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
+    const options: RunOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
     const record = product.record(WIDE, product.planFor(WIDE));
     const agent = product.runAgent(record, options);
     const first = product.startVendor(WIDE, record, [], options);
@@ -255,7 +255,7 @@ describe('survival', function () {
       return { ...kept, save: (record) => ((mute = record.finished), kept.save(record)) };
     };
     const ctrlC = new AbortController();
-    const options: FlashOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
+    const options: RunOptions = { timeouts: TIMEOUTS, memory: new ShortMemory() };
     const record = product.record(WIDE, product.planFor(WIDE));
     const agent = product.runAgent(record, { ...options, signal: ctrlC.signal });
     await product.queue.drive(product.startVendor(WIDE, record, [], options).done);
@@ -315,7 +315,7 @@ describe('survival', function () {
 });
 
 /** Breaks the agent's link at the moment the receipt is stored. */
-function dropAtReceipt(product: ProductFixture, note: () => void): FlashOptions {
+function dropAtReceipt(product: ProductFixture, note: () => void): RunOptions {
   const store = product.store.bind(product);
   product.store = () => {
     const kept = store();

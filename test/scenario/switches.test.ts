@@ -5,7 +5,7 @@ import { isBlindflashError } from '../../shared/errors/errors.ts';
 import type { ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import type { FirmwareSwitches } from '../../sim/stlink/firmware.ts';
 import { tinyImage } from '../fixtures/images.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const FLASH = 0x08000000;
 
@@ -46,7 +46,7 @@ const CHIP: readonly Partial<ModelSwitches>[] = [
   { identityAtL1: 'readable' },
 ];
 
-function requireDone({ agent, error, receipt }: Outcome): void {
+function requireDone({ agent, error, receipt }: RunOutcome): void {
   assert.equal(error, undefined, String(error));
   assert.equal(agent.result, 'done');
   assert.ok(receipt !== undefined);

@@ -8,7 +8,7 @@ import { requireChip } from '../../shared/chips/index.ts';
 import { isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Plan, PlanFlag } from '../../shared/plan/plan.ts';
 import { bootable, imageOf } from '../fixtures/images.ts';
-import { ProductFixture, type Outcome } from '../fixtures/product.ts';
+import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';
 
 const CHIP = requireChip(0x419);
 /** Factory settings but for sector 5, which is write-protected; and the same with sectors 5 and 17. */
@@ -35,13 +35,13 @@ function plan(product: ProductFixture, flags: readonly PlanFlag[], more: Partial
   return { ...compileFlash(image(bank2), CHIP, { job: product.random.bytes(16) }), flags, ...more };
 }
 
-function refused(outcome: Outcome, code: ErrorCode, detail: RegExp): void {
+function refused(outcome: RunOutcome, code: ErrorCode, detail: RegExp): void {
   assert.ok(isBlindflashError(outcome.error, code), String(outcome.error));
   assert.match(outcome.error.detail ?? '', detail);
   assert.equal(outcome.agent.board, 'untouched');
 }
 
-function done(outcome: Outcome): void {
+function done(outcome: RunOutcome): void {
   assert.equal(outcome.error, undefined);
   assert.equal(outcome.agent.result, 'done', String(outcome.agent.error));
 }

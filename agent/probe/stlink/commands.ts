@@ -15,7 +15,7 @@ import {
 /** Where a command's status is: nowhere, in byte 0 of its reply, or to be fetched with lastStatus. */
 export type StatusPlace = 'none' | 'in-band' | 'later';
 
-export interface Command<Reply> {
+export interface StlinkCommand<Reply> {
   /** For logs and error details. */
   readonly name: string;
   /** Exactly 16 bytes. */
@@ -69,7 +69,7 @@ function commandBytes(head: readonly number[], ...fields: readonly (readonly [nu
   return bytes;
 }
 
-function silent(name: string, bytes: Uint8Array): Command<void> {
+function silent(name: string, bytes: Uint8Array): StlinkCommand<void> {
   return { name, bytes, dataOut: undefined, replyLength: 0, status: 'none', decode: nothing };
 }
 
@@ -79,35 +79,35 @@ function asking<Reply>(
   replyLength: number,
   status: StatusPlace,
   decode: (reply: Uint8Array) => Reply,
-): Command<Reply> {
+): StlinkCommand<Reply> {
   return { name, bytes, dataOut: undefined, replyLength, status, decode };
 }
 
-const doing = (name: string, bytes: Uint8Array): Command<void> => asking(name, bytes, 2, 'in-band', nothing);
+const doing = (name: string, bytes: Uint8Array): StlinkCommand<void> => asking(name, bytes, 2, 'in-band', nothing);
 
 // ── Identity and mode ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** F1. On hardware 3 and 4 the word holds no versions: ask `getVersionEx`. */
-export function getVersion(): Command<FirmwareVersion> {
+export function getVersion(): StlinkCommand<FirmwareVersion> {
   return asking('GET_VERSION', commandBytes([TOP.getVersion]), 6, 'none', decodeVersion);
 }
 
 /** FB, V3 only. */
-export function getVersionEx(): Command<FirmwareVersion> {
+export function getVersionEx(): StlinkCommand<FirmwareVersion> {
   return asking('GET_VERSION_EX', commandBytes([TOP.getVersionEx]), 12, 'none', decodeVersionEx);
 }
 
 /** F5; decodes to a value of MODE, or any other byte the probe may say. */
-export function getCurrentMode(): Command<number> {
+export function getCurrentMode(): StlinkCommand<number> {
   return asking('GET_CURRENT_MODE', commandBytes([TOP.getCurrentMode]), 2, 'none', (reply) => reply[0]);
 }
 
-export const leaveDfu = (): Command<void> => silent('DFU_EXIT', commandBytes([TOP.dfu, LEAVE.dfu]));
-export const leaveSwim = (): Command<void> => silent('SWIM_EXIT', commandBytes([TOP.swim, LEAVE.swim]));
-export const leaveDebug = (): Command<void> => silent('DEBUG_EXIT', commandBytes([TOP.debug, DEBUG.exit]));
+export const leaveDfu = (): StlinkCommand<void> => silent('DFU_EXIT', commandBytes([TOP.dfu, LEAVE.dfu]));
+export const leaveSwim = (): StlinkCommand<void> => silent('SWIM_EXIT', commandBytes([TOP.swim, LEAVE.swim]));
+export const leaveDebug = (): StlinkCommand<void> => silent('DEBUG_EXIT', commandBytes([TOP.debug, DEBUG.exit]));
 
 /** F7; volts, or undefined when the probe's reference reads zero (nothing can be computed then). */
-export function getTargetVoltage(): Command<number | undefined> {
+export function getTargetVoltage(): StlinkCommand<number | undefined> {
   return asking('GET_TARGET_VOLTAGE', commandBytes([TOP.getTargetVoltage]), 8, 'none', (reply) => {
     const reference = u32(reply, 0);
     return reference === 0 ? undefined : (2 * u32(reply, 4) * 1.2) / reference;
@@ -116,32 +116,35 @@ export function getTargetVoltage(): Command<number | undefined> {
 
 // ── Connection ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export const enterSwd = (): Command<void> => doing('ENTER_SWD', commandBytes([TOP.debug, DEBUG.enter, ENTER_SWD]));
-export const initAp = (ap: number): Command<void> => doing('INIT_AP', commandBytes([TOP.debug, DEBUG.initAp, ap]));
-export const closeAp = (ap: number): Command<void> => doing('CLOSE_AP', commandBytes([TOP.debug, DEBUG.closeAp, ap]));
+export const enterSwd = (): StlinkCommand<void> =>
+  doing('ENTER_SWD', commandBytes([TOP.debug, DEBUG.enter, ENTER_SWD]));
+export const initAp = (ap: number): StlinkCommand<void> =>
+  doing('INIT_AP', commandBytes([TOP.debug, DEBUG.initAp, ap]));
+export const closeAp = (ap: number): StlinkCommand<void> =>
+  doing('CLOSE_AP', commandBytes([TOP.debug, DEBUG.closeAp, ap]));
 
-export function driveNrst(level: keyof typeof NRST): Command<void> {
+export function driveNrst(level: keyof typeof NRST): StlinkCommand<void> {
   return doing(`DRIVE_NRST ${level}`, commandBytes([TOP.debug, DEBUG.driveNrst, NRST[level]]));
 }
 
 /** DPIDR of the target. */
-export function readIdCodes(): Command<number> {
+export function readIdCodes(): StlinkCommand<number> {
   return asking('READ_IDCODES', commandBytes([TOP.debug, DEBUG.readIdCodes]), 12, 'in-band', (reply) => u32(reply, 4));
 }
 
 /** V2 only; divisors in SWD_CLOCKS_V2. */
-export function setSwdDivisor(divisor: number): Command<void> {
+export function setSwdDivisor(divisor: number): StlinkCommand<void> {
   return doing('SWD_SET_FREQ', commandBytes([TOP.debug, DEBUG.swdSetFrequency], [2, 16, divisor]));
 }
 
 /** V3 only; decodes to the kHz really set. */
-export function setComFrequency(kHz: number): Command<number> {
+export function setComFrequency(kHz: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.setComFrequency, 0, 0], [4, 32, kHz]);
   return asking('SET_COM_FREQ', bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
 /** V3 only; the SWD clocks it knows, kHz, descending. The count in the reply is not believed beyond its room. */
-export function getComFrequencies(): Command<readonly number[]> {
+export function getComFrequencies(): StlinkCommand<readonly number[]> {
   return asking('GET_COM_FREQ', commandBytes([TOP.debug, DEBUG.getComFrequency, 0]), 52, 'in-band', (reply) => {
     const count = Math.min(u32(reply, 8), MOST_COM_FREQUENCIES);
     const listed = Array.from({ length: count }, (_, index) => u32(reply, 12 + 4 * index));
@@ -152,33 +155,33 @@ export function getComFrequencies(): Command<readonly number[]> {
 // ── Registers and words ──────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Core register by DCRSR number. */
-export function readRegister(register: number): Command<number> {
+export function readRegister(register: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.readRegister, register]);
   return asking(`READREG ${register}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
-export function writeRegister(register: number, value: number): Command<void> {
+export function writeRegister(register: number, value: number): StlinkCommand<void> {
   return doing(`WRITEREG ${register}`, commandBytes([TOP.debug, DEBUG.writeRegister, register], [3, 32, value]));
 }
 
 /** One aligned 32-bit word anywhere in the address space. */
-export function readDebugRegister(address: number): Command<number> {
+export function readDebugRegister(address: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.readDebugRegister], [2, 32, address]);
   return asking(`READDEBUGREG ${hex(address)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
-export function writeDebugRegister(address: number, value: number): Command<void> {
+export function writeDebugRegister(address: number, value: number): StlinkCommand<void> {
   const bytes = commandBytes([TOP.debug, DEBUG.writeDebugRegister], [2, 32, address], [6, 32, value]);
   return doing(`WRITEDEBUGREG ${hex(address)}`, bytes);
 }
 
 /** Register of an access port, or of the debug port (`port` = DEBUG_PORT). */
-export function readDapRegister(port: number, register: number): Command<number> {
+export function readDapRegister(port: number, register: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.readDapRegister], [2, 16, port], [4, 16, register]);
   return asking(`READ_DAP_REG ${hex(register)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
-export function writeDapRegister(port: number, register: number, value: number): Command<void> {
+export function writeDapRegister(port: number, register: number, value: number): StlinkCommand<void> {
   const bytes = commandBytes([TOP.debug, DEBUG.writeDapRegister], [2, 16, port], [4, 16, register], [6, 32, value]);
   return doing(`WRITE_DAP_REG ${hex(register)}`, bytes);
 }
@@ -189,7 +192,12 @@ const READ_MEMORY = { 8: DEBUG.readMem8, 16: DEBUG.readMem16, 32: DEBUG.readMem3
 const WRITE_MEMORY = { 8: DEBUG.writeMem8, 16: DEBUG.writeMem16, 32: DEBUG.writeMem32 } as const;
 
 /** `length` bytes at `address`, both multiples of the width. One byte comes back as two and is cut (§2.4). */
-export function readMemory(width: 8 | 16 | 32, address: number, length: number, bus = NO_BUS): Command<Uint8Array> {
+export function readMemory(
+  width: 8 | 16 | 32,
+  address: number,
+  length: number,
+  bus = NO_BUS,
+): StlinkCommand<Uint8Array> {
   const bytes = memoryCommand(READ_MEMORY[width], address, length, bus);
   const replyLength = width === 8 && length === 1 ? 2 : length;
   const name = `READMEM_${width} ${hex(address)}+${length}`;
@@ -197,7 +205,7 @@ export function readMemory(width: 8 | 16 | 32, address: number, length: number, 
 }
 
 /** `data` at `address`; length and address multiples of the width. */
-export function writeMemory(width: 8 | 16 | 32, address: number, data: Uint8Array, bus = NO_BUS): Command<void> {
+export function writeMemory(width: 8 | 16 | 32, address: number, data: Uint8Array, bus = NO_BUS): StlinkCommand<void> {
   const bytes = memoryCommand(WRITE_MEMORY[width], address, data.length, bus);
   const name = `WRITEMEM_${width} ${hex(address)}+${data.length}`;
   return { name, bytes, dataOut: data, replyLength: 0, status: 'later', decode: nothing };
@@ -210,13 +218,13 @@ function memoryCommand(opcode: number, address: number, length: number, bus: Mem
 }
 
 /** 3E: status and fault address of the last memory transfer. */
-export function lastStatus2(): Command<LastStatus> {
+export function lastStatus2(): StlinkCommand<LastStatus> {
   const bytes = commandBytes([TOP.debug, DEBUG.getLastStatus2]);
   return asking('GETLASTRWSTATUS2', bytes, 12, 'none', (reply) => ({ status: reply[0], address: u32(reply, 4) }));
 }
 
 /** 3B: the same without address, for firmware before J15. */
-export function lastStatus(): Command<LastStatus> {
+export function lastStatus(): StlinkCommand<LastStatus> {
   const bytes = commandBytes([TOP.debug, DEBUG.getLastStatus]);
   return asking('GETLASTRWSTATUS', bytes, 2, 'none', (reply) => ({ status: reply[0], address: undefined }));
 }

@@ -39,7 +39,7 @@ const VERSION_ATTEMPTS = 3;
 /** A probe is left out of a foreign mode at most this often per opening. */
 const LEAVE_ATTEMPTS = 3;
 
-const LEAVE_MODE: Readonly<Record<number, () => command.Command<void>>> = {
+const LEAVE_MODE: Readonly<Record<number, () => command.StlinkCommand<void>>> = {
   [MODE.dfu]: command.leaveDfu,
   [MODE.debug]: command.leaveDebug,
   [MODE.swim]: command.leaveSwim,
@@ -307,7 +307,7 @@ export class StlinkDriver implements Probe {
     return this.#has('apInMemoryCommands') ? { ap: MEM_AP, csw: CSW_PRIVILEGED_DATA } : undefined;
   }
 
-  #once<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
+  #once<Reply>(wanted: command.StlinkCommand<Reply>): Promise<Reply> {
     return this.#turn.run(() => {
       this.#firmware();
       return this.#perform(wanted);
@@ -315,7 +315,7 @@ export class StlinkDriver implements Probe {
   }
 
   /** Waits are repeated whole, at most MOST_RETRIES times, with pauses of 1, 2, 4 … ms; nothing else is. */
-  async #perform<Reply>(wanted: command.Command<Reply>): Promise<Reply> {
+  async #perform<Reply>(wanted: command.StlinkCommand<Reply>): Promise<Reply> {
     for (let retry = 0; ; retry += 1) {
       const reply = await this.#exchange(wanted);
       const { status, address } = await this.#statusOf(wanted, reply);
@@ -330,7 +330,7 @@ export class StlinkDriver implements Probe {
     }
   }
 
-  async #statusOf(wanted: command.Command<unknown>, reply: Uint8Array): Promise<command.LastStatus> {
+  async #statusOf(wanted: command.StlinkCommand<unknown>, reply: Uint8Array): Promise<command.LastStatus> {
     if (wanted.status === 'none') return { status: OK, address: undefined };
     if (wanted.status === 'in-band') return { status: reply[0], address: undefined };
     const asked = this.#has('lastStatus2') ? command.lastStatus2() : command.lastStatus();
@@ -343,7 +343,7 @@ export class StlinkDriver implements Probe {
     await this.#exchange(command.writeDapRegister(DEBUG_PORT, DP.ABORT, ABORT_CLEAR_STICKY));
   }
 
-  async #exchange(wanted: command.Command<unknown>): Promise<Uint8Array> {
+  async #exchange(wanted: command.StlinkCommand<unknown>): Promise<Uint8Array> {
     const { bytes, dataOut, replyLength } = wanted;
     const reply = await this.#transport.exchange(bytes, dataOut, replyLength, EXCHANGE_DEADLINE_MS);
     if (reply.length !== replyLength) throw fail('BF-PROBE-GARBAGE', `${wanted.name}: ${reply.length} bytes`);

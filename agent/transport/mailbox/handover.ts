@@ -3,7 +3,7 @@
 import { copyOf, equalBytes, Reader } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {
-  COMMANDS,
+  HOST_COMMANDS,
   CONTROL,
   MAILBOX_MAGIC,
   parseStatus,
@@ -102,8 +102,8 @@ export class Handover {
     if (!(await this.#within(LIMITS.answer, wiped))) throw fail('BF-STUB-SILENT', 'it does not stop');
   }
 
-  async #command(name: keyof typeof COMMANDS): Promise<void> {
-    await this.#mailbox.writeWord('COMMAND', COMMANDS[name]);
+  async #command(name: keyof typeof HOST_COMMANDS): Promise<void> {
+    await this.#mailbox.writeWord('COMMAND', HOST_COMMANDS[name]);
   }
 
   /**
@@ -137,7 +137,7 @@ export class Handover {
     if (name === undefined) throw fail('BF-STUB-MAILBOX', `state ${state}`);
     // COMMAND 4 leads out of these two; until it is taken they are not news.
     const leaving =
-      (name === 'aborted' || name === 'expired') && (await this.#mailbox.readWord('COMMAND')) !== COMMANDS.none;
+      (name === 'aborted' || name === 'expired') && (await this.#mailbox.readWord('COMMAND')) !== HOST_COMMANDS.none;
     if (isStopped(name) && !leaving && !(await this.#isOldNews(name))) throw await readStopReason(this.#mailbox, name);
     return name;
   }
@@ -174,6 +174,6 @@ function wordOf(page: Uint8Array, name: ControlName): number {
 function isOfferAfter(page: Uint8Array, before: number): boolean {
   const number = wordOf(page, 'HANDSHAKES');
   const offered = parseStatus(wordOf(page, 'STATUS')).state === STATES.offered;
-  const obeyed = wordOf(page, 'COMMAND') === COMMANDS.none;
+  const obeyed = wordOf(page, 'COMMAND') === HOST_COMMANDS.none;
   return offered && obeyed && number > before && fieldOf(page, 'M1')[HANDSHAKE_NUMBER_AT] === (number & 0xff);
 }

@@ -18,7 +18,8 @@ import {
 import type { Clock, Log } from '../../../shared/ports.ts';
 import { ERASE_EVERYTHING_MS, type Mailbox } from './mailbox.ts';
 import { readReply, REPLY_BYTES, replyAddress, slotWrite, type SlotWrite } from './slots.ts';
-import type { NumberedBox, Turn } from '../port.ts';
+import type { SealedBox } from '../../../shared/crypto/session.ts';
+import type { Turn } from '../port.ts';
 import { isServing } from '../program-states.ts';
 
 export const HOST_LIMITS = {
@@ -96,7 +97,7 @@ export class MailboxHost {
    * @throws BF-TUNNEL-ORDER for another number than the next or beyond the credit,
    * BF-TUNNEL-MESSAGE for a size none has.
    */
-  queue({ sequence, box }: NumberedBox): void {
+  queue({ sequence, box }: SealedBox): void {
     if (box.length !== BOX_SIZES.image && box.length !== BOX_SIZES.command) {
       throw fail('BF-TUNNEL-MESSAGE', `a frame of ${box.length} bytes`);
     }
@@ -205,10 +206,10 @@ export class MailboxHost {
 
   // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #fetch(low: number): Promise<NumberedBox[]> {
+  async #fetch(low: number): Promise<SealedBox[]> {
     const fresh = (low - this.#fetched) & STATUS_BITS.reply.mask;
     if (fresh > this.#mailbox.layout.replyRing.slots) throw await this.#impossible(`${fresh} new replies`);
-    const replies: NumberedBox[] = [];
+    const replies: SealedBox[] = [];
     for (let sequence = this.#fetched + 1; replies.length < fresh; sequence++) {
       replies.push({ sequence, box: await this.#readReply(sequence) });
     }

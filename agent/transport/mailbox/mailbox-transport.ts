@@ -5,7 +5,8 @@ import { ACTIVITIES, stateName, STATES, type StubState } from '../../../shared/m
 import type { Clock, Log } from '../../../shared/ports.ts';
 import type { Probe } from '../../probe/probe.ts';
 import type { KnownStub } from '../../target/stubs.ts';
-import type { ChipProgress, NumberedBox, OfferedHandshake, ChipPhase, StubJob, Transport, Turn } from '../port.ts';
+import type { SealedBox } from '../../../shared/crypto/session.ts';
+import type { ChipProgress, OfferedHandshake, ChipPhase, StubJob, Transport, Turn } from '../port.ts';
 import { Handover } from './handover.ts';
 import { MailboxHost } from './mailbox-host.ts';
 import { Mailbox } from './mailbox.ts';
@@ -73,7 +74,7 @@ export class MailboxTransport implements Transport {
     return m3;
   }
 
-  queue(command: NumberedBox): void {
+  queue(command: SealedBox): void {
     this.#host.queue(command);
   }
 

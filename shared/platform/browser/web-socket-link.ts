@@ -139,7 +139,7 @@ export async function dialRelay(url: string, clock: Clock, open: OpenWebSocket):
       socket.close();
       reject(error);
     };
-    const cancel = clock.after(RECONNECT.handshakeMs, () => giveUp(fail('BF-LINK-TIMEOUT', host)));
+    const cancel = clock.after(RECONNECT.welcomeMs, () => giveUp(fail('BF-LINK-TIMEOUT', host)));
     socket.onclose = () => giveUp(fail('BF-RELAY-UNREACHABLE', host));
     socket.onopen = () => {
       if (socket.protocol !== LINK.subprotocol) return giveUp(fail('BF-RELAY-PROTOCOL', `${host}: ${socket.protocol}`));

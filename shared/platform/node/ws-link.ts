@@ -146,7 +146,7 @@ export async function dialRelay(url: string, clock: Clock): Promise<Link> {
   const address = new URL(LINK.path, url);
   const socket = new WebSocket(address, LINK.subprotocol, {
     ...SOCKET_OPTIONS,
-    handshakeTimeout: RECONNECT.handshakeMs,
+    handshakeTimeout: RECONNECT.welcomeMs,
     followRedirects: false,
   });
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { ERASE_ALL, type ErasedHow, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import { ALL, blank, MS_ALL, erasingSession, used, wholeChip, type ErasingSession } from './erasing-session.ts';
-import { FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
+import { FLASH, SampleImage, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
 import { SealedController } from './sealed-controller.ts';
 
 const FLASH_CR = 0x40023c10;
@@ -46,14 +46,14 @@ function refusal({ controller }: ErasingSession, sector: number): readonly numbe
 }
 
 /** IMAGE of the whole plan and FINAL. */
-function writeImage({ controller }: ErasingSession, plan: Plan, image: Image): Reply {
+function writeImage({ controller }: ErasingSession, plan: Plan, image: SampleImage): Reply {
   sendImage(controller, plan, image);
   const bootWords = image.at(FLASH, 64).slice();
   return controller.ask({ name: 'FINAL', root: image.root(plan, 'erased'), bootWords });
 }
 
 /** What flash must hold after a job over `plan`'s sectors of a chip that is blank everywhere else. */
-function assertHolds({ fixture }: ErasingSession, image: Image): void {
+function assertHolds({ fixture }: ErasingSession, image: SampleImage): void {
   const { bytes } = fixture.board.flash;
   assert.ok(Buffer.from(bytes).equals(Buffer.from(image.bytes.subarray(0, bytes.length))), 'flash content');
 }
@@ -69,7 +69,7 @@ describe('stub erasing sectors that read blank', () => {
     const plan = smallPlan();
     const job = erasingSession(plan, blank());
     assert.equal(erase(job, 0), 'blank');
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     const written = writeImage(job, plan, image);
     assert.ok(written.name === 'WRITTEN' && written.spent.erase === 0, written.name);
     assert.deepEqual(job.erases, []);
@@ -156,7 +156,7 @@ describe('stub erasing everything', () => {
   it('over old data on 2 MB: one erase of both banks; every ERASE that follows is answered at once', () => {
     const plan = wholeChip();
     const job = erasingSession(plan, used());
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     const [before, stores] = [job.fixture.board.time.now, controlStores(job.fixture.board)];
     assert.equal(erase(job, ERASE_ALL), 'all at once');
     const after = job.fixture.board.time.now;
@@ -199,7 +199,7 @@ describe('stub erasing everything', () => {
       stores.filter((value) => (value & STRT) !== 0).map((value) => value & (MER | MER1)),
       [MER],
     );
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     for (const sector of sectors) assert.equal(erase(job, sector), 'all at once');
     assert.equal(writeImage(job, plan, image).name, 'WRITTEN');
     assertHolds(job, image);
@@ -208,7 +208,7 @@ describe('stub erasing everything', () => {
   it('of a blank chip erases nothing', () => {
     const plan = wholeChip();
     const job = erasingSession(plan, blank());
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     assert.equal(erase(job, ERASE_ALL), 'blank');
     for (const sector of ALL) assert.equal(erase(job, sector), 'blank');
     assert.equal(writeImage(job, plan, image).name, 'WRITTEN');
@@ -255,10 +255,10 @@ describe('stub erasing everything', () => {
   it('digests of what was written afterwards are right, of what was hashed before forgotten', () => {
     const plan = wholeChip();
     const job = erasingSession(plan, used());
-    const image = new Image(plan);
-    const old = new Image(plan);
+    const image = new SampleImage(plan);
+    const old = new SampleImage(plan);
     old.bytes.fill(0x5a);
-    const asked = (bytes: Image, boot: 'erased' | 'as it is') => {
+    const asked = (bytes: SampleImage, boot: 'erased' | 'as it is') => {
       const expected =
         boot === 'erased' ? bytes.root(plan, 'erased') : bytes.root({ ...plan, bootAddress: undefined }, 'erased');
       const reply = job.controller.ask({ name: 'DIGEST', first: 0, count: 1, expected });
@@ -292,7 +292,7 @@ describe('stub saying how long its chip worked', () => {
     const plan = smallPlan({ sectors: [0, 5], ranges: [{ address: FLASH, length: 1024, use: 'program' }, large] });
     const { fixture, controller } = erasingSession(plan, used());
     const began = fixture.board.time.now;
-    const spent = timesOf(writeAll(controller, plan, new Image(plan)));
+    const spent = timesOf(writeAll(controller, plan, new SampleImage(plan)));
     const lastedMs = (fixture.board.time.now - began) / 1e6;
     const programMs = ((0x20000 + 1024) / 4) * WORD_MS;
     assert.ok(Math.abs(spent.erase - (MS_16 + MS_128)) <= 200, `erasing ${spent.erase}`);
@@ -305,7 +305,7 @@ describe('stub saying how long its chip worked', () => {
     const plan = wholeChip();
     const job = erasingSession(plan, used());
     erase(job, ERASE_ALL);
-    const spent = timesOf(writeImage(job, plan, new Image(plan)));
+    const spent = timesOf(writeImage(job, plan, new SampleImage(plan)));
     assert.ok(Math.abs(spent.erase - MS_ALL) <= 100, `${spent.erase}`);
   });
 });

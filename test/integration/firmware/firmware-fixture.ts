@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Board, type BoardOptions, type BoardSnapshot } from '../../../sim/board.ts';
 import {
-  COMMANDS,
+  HOST_COMMANDS,
   fieldAddress,
   LAYOUTS,
   parseStatus,
@@ -154,11 +154,11 @@ export class FirmwareFixture {
     return this.control('DETAIL');
   }
 
-  command(name: keyof typeof COMMANDS): void {
-    this.setControl('COMMAND', COMMANDS[name]);
+  command(name: keyof typeof HOST_COMMANDS): void {
+    this.setControl('COMMAND', HOST_COMMANDS[name]);
   }
   /** Gives a command and waits until the stub is in one of `states`. */
-  commandTo(name: keyof typeof COMMANDS, ...states: StubState[]): void {
+  commandTo(name: keyof typeof HOST_COMMANDS, ...states: StubState[]): void {
     this.command(name);
     this.runUntil(
       () => this.control('COMMAND') === 0 && states.includes(this.state),

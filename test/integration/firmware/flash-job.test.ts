@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { decodeStubFacts } from '../../../shared/sealed/payloads.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
-import { active, asks, FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
+import { active, asks, FLASH, SampleImage, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
 
 const program = (address: number, length: number) => ({ address, length, use: 'program' as const });
 const digest = (address: number, length: number) => ({ address, length, use: 'digest' as const });
 
 /** Runs a whole flash job and checks flash content, replies and counters. */
-function flashes(plan: Plan, options = {}): ReturnType<typeof active> & { image: Image } {
+function flashes(plan: Plan, options = {}): ReturnType<typeof active> & { image: SampleImage } {
   const { fixture, controller } = active(plan, { strict: true, ...options });
   const before = fixture.board.flash.bytes.slice();
-  const image = new Image(plan);
+  const image = new SampleImage(plan);
   const expected = expectedFlash(before, plan, image);
   const written = writeAll(controller, plan, image);
   assert.equal(written.name, 'WRITTEN');
@@ -28,7 +28,7 @@ function flashes(plan: Plan, options = {}): ReturnType<typeof active> & { image:
   return { fixture, controller, image };
 }
 
-function expectedFlash(before: Uint8Array, plan: Plan, image: Image): Buffer {
+function expectedFlash(before: Uint8Array, plan: Plan, image: SampleImage): Buffer {
   const after = Buffer.from(before);
   for (const sector of plan.sectors) after.fill(0xff, sectorStart(sector), sectorStart(sector) + sectorSize(sector));
   for (const { address, length, use } of plan.ranges) {
@@ -73,7 +73,7 @@ describe('stub flash job', () => {
     fixture.board.flash.onOperation = (entry) => {
       if (entry.kind === 'erase' && entry.phase === 'start') erased.push(entry.sector!);
     };
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     image.bytes.set(oldContent().subarray(0xc000, 0xc040), 0xc000);
     controller.send({ name: 'ERASE', sector: 4 });
     controller.send({ name: 'ERASE', sector: 1 });
@@ -122,7 +122,7 @@ describe('stub flash job', () => {
     fixture.board.flash.onOperation = (entry) => {
       if (entry.kind === 'program' && entry.phase === 'start') programmed.push(entry.address);
     };
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     for (const sector of [12, 1]) assert.equal(controller.ask({ name: 'ERASE', sector }).name, 'ERASED');
     sendImage(controller, plan, image);
     const root = image.root(plan, 'erased');
@@ -143,7 +143,7 @@ describe('stub flash job', () => {
     fixture.board.flash.onOperation = (entry) => {
       if (entry.kind === 'program' && entry.phase === 'start') programmed.push((entry.address - FLASH) / 4);
     };
-    writeAll(controller, plan, new Image(plan));
+    writeAll(controller, plan, new SampleImage(plan));
     const boot = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 2, 3, 0, 1];
     assert.deepEqual(programmed.slice(-16), boot);
     assert.deepEqual(
@@ -154,7 +154,7 @@ describe('stub flash job', () => {
   it('does not program words that are FFFFFFFF, nor count them', () => {
     const plan = smallPlan({}, 512);
     const { fixture, controller } = active(plan);
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     image.bytes.fill(0xff, 0x80, 0x100);
     image.bytes.fill(0xff, 0x20, 0x28);
     const touched = new Set<number>();
@@ -170,7 +170,7 @@ describe('stub flash job', () => {
   it('takes frames of every size up to the most, in order, over more slots than the ring has', () => {
     const plan = smallPlan({ sectors: [0, 1], ranges: [program(FLASH, 0x4000), program(FLASH + 0x4000, 0x1000)] });
     const { fixture, controller } = active(plan);
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     for (const sector of [0, 1]) controller.send({ name: 'ERASE', sector });
     sendImage(controller, plan, image, 252);
     controller.reply();
@@ -188,7 +188,7 @@ describe('stub flash job', () => {
     const plan = smallPlan({ ranges: [program(FLASH, 0x4000)] });
     const { fixture, controller } = active(plan);
     controller.send({ name: 'ERASE', sector: 0 });
-    sendImage(controller, plan, new Image(plan));
+    sendImage(controller, plan, new SampleImage(plan));
     fixture.runMs(50);
     assert.equal(fixture.control('ACTIVITY'), 1);
     assert.equal(fixture.status.accepted, 4);
@@ -199,7 +199,7 @@ describe('stub flash job', () => {
     const times: number[] = [];
     fixture.board.flash.onOperation = (entry) => void (entry.kind === 'program' && times.push(entry.atNs));
     controller.send({ name: 'ERASE', sector: 0 });
-    sendImage(controller, plan, new Image(plan));
+    sendImage(controller, plan, new SampleImage(plan));
     controller.settle();
     fixture.runUntil(
       () => fixture.control('WORDS') === 4096 - 16 && fixture.control('ACTIVITY') === 0,
@@ -212,7 +212,7 @@ describe('stub flash job', () => {
   it('does the same twice, to the cycle', () => {
     const run = () => {
       const { fixture, controller } = active(smallPlan({}, 512));
-      writeAll(controller, smallPlan({}, 512), new Image(smallPlan({}, 512)));
+      writeAll(controller, smallPlan({}, 512), new SampleImage(smallPlan({}, 512)));
       return fixture.board.time.cycles;
     };
     assert.equal(run(), run());
@@ -241,7 +241,7 @@ describe('stub flash job', () => {
     const { fixture, controller } = active(plan, {}, oldContent());
     for (const sector of [13, 0]) assert.equal(controller.ask({ name: 'ERASE', sector }).name, 'ERASED');
     controller.ask({ name: 'END' });
-    const expected = expectedFlash(oldContent(), plan, new Image(plan));
+    const expected = expectedFlash(oldContent(), plan, new SampleImage(plan));
     assert.ok(Buffer.from(fixture.board.flash.bytes).equals(expected));
   });
   it('does not call a job to erase ended before all of it is erased', () => {

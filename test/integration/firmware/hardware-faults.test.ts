@@ -6,7 +6,7 @@ import { controlAddress } from '../../fixtures/f42x.ts';
 import type { BoardOptions } from '../../../sim/board.ts';
 import { BusFault, type Width } from '../../../sim/bus.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
-import { active, asks, FLASH, Image, question, smallPlan } from './sample-jobs.ts';
+import { active, asks, FLASH, SampleImage, question, smallPlan } from './sample-jobs.ts';
 import { strike } from './session-starts.ts';
 import { SealedController } from './sealed-controller.ts';
 
@@ -177,7 +177,7 @@ describe('stub robustness', () => {
     const zeros = new Uint8Array(0x200000);
     const blank = zeros.slice().fill(0xff);
     const { fixture, controller } = active(plan, {}, zeros);
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     assert.equal(asks(controller, plan, zeros), true);
     controller.ask({ name: 'ERASE', sector: 0 });
     assert.deepEqual([asks(controller, plan, zeros), asks(controller, plan, blank)], [false, true]);
@@ -196,7 +196,7 @@ describe('stub robustness', () => {
     for (const boot of [FLASH + 0x1000, FLASH + 0x2000 - 64]) {
       const plan = smallPlan({ bootAddress: boot }, 0x2000);
       const { controller } = active(plan);
-      const image = new Image(plan);
+      const image = new SampleImage(plan);
       image.bytes.fill(0xff, 0x600, 0x800);
       controller.ask({ name: 'ERASE', sector: 0 });
       for (const [from, to] of [

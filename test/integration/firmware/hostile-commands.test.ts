@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { encodeCommand, type Command } from '../../../shared/sealed/messages.ts';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { active, FLASH, Image, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
+import { active, FLASH, SampleImage, sendImage, smallPlan, writeAll } from './sample-jobs.ts';
 import type { SealedController } from './sealed-controller.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 
@@ -158,7 +158,7 @@ describe('stub and authentic but hostile frames', () => {
     it(`after WRITTEN ends the session at ${frame instanceof Uint8Array ? 'another FINAL' : frame.name}`, () => {
       const small = smallPlan({}, 256);
       const { fixture, controller } = active(small);
-      writeAll(controller, small, new Image(small));
+      writeAll(controller, small, new SampleImage(small));
       const { reply } = provoke(fixture, controller, [], frame);
       assert.equal(reply.name === 'ABORT' && reply.error, ORDER);
     });
@@ -166,7 +166,7 @@ describe('stub and authentic but hostile frames', () => {
   it('sees that a gap of an erased sector is not blank', () => {
     const small = smallPlan({}, 256);
     const { fixture, controller } = active(small);
-    const whole = new Image(small);
+    const whole = new SampleImage(small);
     controller.ask(erase(0));
     sendImage(controller, small, whole);
     controller.settle();
@@ -181,7 +181,7 @@ describe('stub and authentic but hostile frames', () => {
   function withFlippedBit(flip: (fixture: FirmwareFixture) => void) {
     const small = smallPlan({}, 256);
     const { fixture, controller } = active(small);
-    const whole = new Image(small);
+    const whole = new SampleImage(small);
     flip(fixture);
     controller.ask(erase(0));
     sendImage(controller, small, whole);

@@ -5,7 +5,7 @@ import type { PlanRange } from '../../../shared/plan/plan.ts';
 import type { Reply } from '../../../shared/sealed/messages.ts';
 import { controlAddress } from '../../fixtures/f42x.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { active, FLASH, rootOf, smallPlan, writeAll, Image } from './sample-jobs.ts';
+import { active, FLASH, rootOf, smallPlan, writeAll, SampleImage } from './sample-jobs.ts';
 
 const FLASH_SR = 0x0c;
 const FLASH_CR = 0x10;
@@ -57,7 +57,7 @@ describe('stub: option bytes', () => {
   it('are not called locked when their programming was never begun', () => {
     const plan = smallPlan({ lock: 'level 1' }, 256);
     const { fixture, controller } = active(plan);
-    assert.equal(writeAll(controller, plan, new Image(plan)).name, 'WRITTEN');
+    assert.equal(writeAll(controller, plan, new SampleImage(plan)).name, 'WRITTEN');
     const { flash } = fixture.board;
     const [read, write] = [flash.read.bind(flash), flash.write.bind(flash)];
     let start = 0;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
-import { COMMANDS, CONTROL, LAYOUTS, type Layout } from '../../../shared/mailbox/layout.ts';
+import { HOST_COMMANDS, CONTROL, LAYOUTS, type Layout } from '../../../shared/mailbox/layout.ts';
 import { CHIPS, findChip } from '../../../shared/chips/index.ts';
 import { CHIPS as BOARDS, type ChipName } from '../../../sim/chips/stm32f4.ts';
 import { FirmwareFixture, stubImage, type StubName } from './firmware-fixture.ts';
@@ -97,7 +97,7 @@ describe('stub on a part without a random generator', () => {
     for (const seed of [1, 2, 3]) {
       const fixture = new FirmwareFixture({ chip: 'stm32f411', seed }, 'stm32f4');
       fixture.boot();
-      for (const name of Object.keys(COMMANDS) as (keyof typeof COMMANDS)[]) {
+      for (const name of Object.keys(HOST_COMMANDS) as (keyof typeof HOST_COMMANDS)[]) {
         fixture.setControl('JOB_LENGTH', 128);
         fixture.command(name);
         fixture.runMs(50);

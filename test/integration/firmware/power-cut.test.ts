@@ -10,7 +10,7 @@ import { decodeReply, type Reply } from '../../../shared/sealed/messages.ts';
 import type { Board } from '../../../sim/board.ts';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-operation.ts';
 import { randomState } from '../../../sim/peripherals/random.ts';
-import { active, FLASH, Image, sendImage, smallPlan } from './sample-jobs.ts';
+import { active, FLASH, SampleImage, sendImage, smallPlan } from './sample-jobs.ts';
 import { sessionSecrets } from './session-secrets.ts';
 import { words } from './sealed-controller.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
@@ -42,7 +42,7 @@ function bootable(bytes: Uint8Array, code: number): void {
 const before = new Uint8Array(0x200000).fill(0xff);
 before.set(seededRandom(8).bytes(BYTES));
 bootable(before, CODE_OLD);
-const image = new Image(plan);
+const image = new SampleImage(plan);
 bootable(image.bytes, CODE_NEW);
 
 interface Loaded {
@@ -100,7 +100,7 @@ function replyOf({ board, key }: Loaded, sequence: number): Reply | undefined {
 }
 
 function rootOf(flash: Uint8Array): Uint8Array {
-  const held = new Image(plan);
+  const held = new SampleImage(plan);
   held.bytes.set(flash);
   return held.root(plan, 'in place');
 }

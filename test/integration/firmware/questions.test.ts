@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { PlanRange } from '../../../shared/plan/plan.ts';
 import type { Reply } from '../../../shared/sealed/messages.ts';
 import { memory, SRAM } from './session-endings.ts';
-import { active, asks, FLASH, Image, question, rootOf, sendImage, sha512, smallPlan } from './sample-jobs.ts';
+import { active, asks, FLASH, SampleImage, question, rootOf, sendImage, sha512, smallPlan } from './sample-jobs.ts';
 import type { SealedController } from './sealed-controller.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 
@@ -178,7 +178,7 @@ describe('stub questions: what leaves', () => {
     controller.ask({ name: 'ERASE', sector: 0 });
     const erased = content.slice().fill(0xff, 0, 0x4000);
     assert.equal(asks(controller, plan, erased), true);
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     sendImage(controller, plan, image);
     const reply = controller.ask({
       name: 'FINAL',
@@ -196,7 +196,7 @@ describe('stub questions: what leaves', () => {
   it('the search finds the one that may leave: the root of WRITTEN, after FINAL was right', () => {
     const { fixture, controller } = active(plan, {}, content);
     controller.ask({ name: 'ERASE', sector: 0 });
-    const image = new Image(plan);
+    const image = new SampleImage(plan);
     sendImage(controller, plan, image);
     const flash = content.slice().fill(0xff, 0, 0x4000);
     for (const { address, length } of ranges.slice(0, 2)) flash.set(image.at(address, length), address - FLASH);

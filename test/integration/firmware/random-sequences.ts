@@ -41,9 +41,9 @@ function onward({ state, work, locks }: Model): FrameName {
 }
 
 /** Commands the stub knows, and some it does not. */
-const COMMANDS = [1, 2, 3, 4, 5, 6, 0xffffffff];
+const COMMAND_WORDS = [1, 2, 3, 4, 5, 6, 0xffffffff];
 /** Pairs of a state and an event there are to try; nothing happens to a stub in boot. */
-export const PAIRS = (Object.keys(STATES).length - 1) * (NAMES.length + COMMANDS.length + 3);
+export const PAIRS = (Object.keys(STATES).length - 1) * (NAMES.length + COMMAND_WORDS.length + 3);
 
 /** Indices of those that make no keys. */
 const KEYLESS = [2, 4, 5, 6];
@@ -56,7 +56,7 @@ function pick(model: Model, draw: Draw): Event {
   if (what === 1) return { do: 'fault' };
   if (what === 2 && (model.state === 'offered' || draw(4) === 0)) return { do: 'good m2' };
   if (what === 3 && next(model, HANDSHAKE).state === 'refused') return HANDSHAKE;
-  if (what < 6) return { do: 'command', value: COMMANDS[draw(10) === 0 ? draw(4) : KEYLESS[draw(4)]!]! };
+  if (what < 6) return { do: 'command', value: COMMAND_WORDS[draw(10) === 0 ? draw(4) : KEYLESS[draw(4)]!]! };
   return { do: 'frame', frame: what < 12 ? onward(model) : NAMES[draw(NAMES.length)]! };
 }
 

@@ -6,14 +6,15 @@ import type { BoardOptions } from '../../../sim/board.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
 import { SealedController } from './sealed-controller.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { FLASH, smallPlan } from '../../fixtures/plans.ts';
+import { FLASH } from '../../fixtures/images.ts';
+import { smallPlan } from '../../fixtures/plans.ts';
 
 export { FLASH, smallPlan };
 
 export const sha512 = (bytes: Uint8Array) => new Uint8Array(createHash('sha512').update(bytes).digest());
 
 /** An image as flash shall look: `parts` of a 2 MiB array that is FF elsewhere. */
-export class Image {
+export class SampleImage {
   readonly bytes = new Uint8Array(0x200000).fill(0xff);
   constructor(plan: Plan, seed = 11) {
     const random = seededRandom(seed);
@@ -57,7 +58,7 @@ export function asks(controller: SealedController, ...about: Parameters<typeof q
 }
 
 /** Sends all IMAGE frames of the plan's ranges, leaving the boot words out. */
-export function sendImage(controller: SealedController, plan: Plan, image: Image, frameBytes = 4032): void {
+export function sendImage(controller: SealedController, plan: Plan, image: SampleImage, frameBytes = 4032): void {
   for (const range of plan.ranges) {
     if (range.use !== 'program') continue;
     let at = range.address;
@@ -92,7 +93,7 @@ export function active(
 }
 
 /** Erase, image, FINAL; returns the answer to FINAL. */
-export function writeAll(controller: SealedController, plan: Plan, image: Image): Reply {
+export function writeAll(controller: SealedController, plan: Plan, image: SampleImage): Reply {
   for (const sector of plan.sectors) controller.send({ name: 'ERASE', sector });
   sendImage(controller, plan, image);
   plan.sectors.forEach(() => controller.reply());

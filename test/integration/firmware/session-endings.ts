@@ -1,6 +1,6 @@
 // A session in the middle of its work, its secrets, and every way it may end: for the tests that look for what is left.
 import type { FirmwareFixture } from './firmware-fixture.ts';
-import { active, FLASH, Image, sendImage, smallPlan } from './sample-jobs.ts';
+import { active, FLASH, SampleImage, sendImage, smallPlan } from './sample-jobs.ts';
 import { sessionSecrets } from './session-secrets.ts';
 import { strike } from './session-starts.ts';
 import type { SealedController } from './sealed-controller.ts';
@@ -26,7 +26,7 @@ export interface Busy {
   readonly fixture: FirmwareFixture;
   readonly controller: SealedController;
   readonly secrets: Record<string, Uint8Array>;
-  readonly image: Image;
+  readonly image: SampleImage;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface Busy {
  */
 export function busy(seed = 1): Busy {
   const { fixture, controller } = active(plan, { seed });
-  const image = new Image(plan, 10 + seed);
+  const image = new SampleImage(plan, 10 + seed);
   const secrets = { ...sessionSecrets(fixture, controller), plaintext: image.at(FLASH + 0x1000, 512).slice() };
   return { fixture, controller, secrets, image };
 }

@@ -8,7 +8,7 @@ import { encodePlan, type Plan } from '../../../shared/plan/plan.ts';
 import { encodeCommand } from '../../../shared/sealed/messages.ts';
 import type { BoardSnapshot } from '../../../sim/board.ts';
 import { FirmwareFixture } from './firmware-fixture.ts';
-import { active, FLASH, Image, question, smallPlan, writeAll } from './sample-jobs.ts';
+import { active, FLASH, SampleImage, question, smallPlan, writeAll } from './sample-jobs.ts';
 import { FRESH, type FrameName, type Model } from './state-model.ts';
 import { sessionSecrets } from './session-secrets.ts';
 import { crc32, SealedController, VENDOR_SEED, words } from './sealed-controller.ts';
@@ -20,7 +20,7 @@ const PLANS = {
   open: smallPlan({ idleLimitMs: IDLE_MS }, IMAGE_BYTES),
   locking: smallPlan({ idleLimitMs: IDLE_MS, lock: 'level 1' }, IMAGE_BYTES),
 };
-const image = new Image(PLANS.open);
+const image = new SampleImage(PLANS.open);
 
 const plain = (kind: number, at?: number): Uint8Array => {
   const bytes = new Uint8Array(176);

@@ -4,7 +4,7 @@
 import { encodePlan } from '../../../shared/plan/plan.ts';
 import { watchStores } from '../../integration/firmware/bus-watch.ts';
 import { FirmwareFixture } from '../../integration/firmware/firmware-fixture.ts';
-import { Image, smallPlan, writeAll } from '../../integration/firmware/sample-jobs.ts';
+import { SampleImage, smallPlan, writeAll } from '../../integration/firmware/sample-jobs.ts';
 import { SealedController } from '../../integration/firmware/sealed-controller.ts';
 import nacl from 'tweetnacl';
 import { type BoardMachine } from './board-machine.ts';
@@ -117,7 +117,7 @@ function sessionStack(): number {
   fixture.boot();
   const vendor = new SealedController(fixture, encodePlan(plan));
   vendor.connect();
-  const written = writeAll(vendor, plan, new Image(plan));
+  const written = writeAll(vendor, plan, new SampleImage(plan));
   if (written.name !== 'WRITTEN') throw new Error(`the job ended with ${written.name}`);
   return STACK.top - lowest;
 }

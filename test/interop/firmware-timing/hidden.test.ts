@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Plan } from '../../../shared/plan/plan.ts';
 import { stubImage } from '../../integration/firmware/firmware-fixture.ts';
-import { active, FLASH, Image, sendImage, smallPlan } from '../../integration/firmware/sample-jobs.ts';
+import { active, FLASH, SampleImage, sendImage, smallPlan } from '../../integration/firmware/sample-jobs.ts';
 
 const KIB = 1024;
 const MOST = 0.005;
@@ -38,7 +38,7 @@ function primitives(): [number, number][] {
 function jobTime(free: readonly [number, number][]): number {
   const { fixture, controller: vendor } = active(plan);
   fixture.board.core.freeRanges = free;
-  const image = new Image(plan);
+  const image = new SampleImage(plan);
   const began = fixture.board.time.now;
   for (const sector of plan.sectors) vendor.send({ name: 'ERASE', sector });
   sendImage(vendor, plan, image);

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { consentWord } from '../../../shared/plan/consent.ts';
 import type { Job } from '../../../agent/session/job.ts';
 import { ShortMemory } from '../../../agent/session/ports.ts';
-import { Questions } from '../../../agent/session/questions.ts';
+import { ConsentQuestions } from '../../../agent/session/consent-questions.ts';
 import type { TargetSession } from '../../../agent/target/target-session.ts';
 import { encodePlan, planHash } from '../../../shared/plan/plan.ts';
 import { AgentFixture } from './agent-fixture.ts';
@@ -29,7 +29,7 @@ describe('the word of a sheet', function () {
     const job = { plan: quietPlan('info'), planBytes: bytes, hash: planHash(bytes), consentHash: new Uint8Array(64) };
     const draws = [5, 5, 6];
     const customer = new NotingCustomer();
-    const questions = new Questions({
+    const questions = new ConsentQuestions({
       customer,
       memory: new ShortMemory(),
       target: { identity: BOARD, probe: { info: PROBE }, transport: undefined } as unknown as TargetSession,

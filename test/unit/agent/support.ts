@@ -19,7 +19,8 @@ import type { ConsentSheet } from '../../../agent/consent/sheet.ts';
 import type { RoomPort } from '../../../agent/session/tunnel-event-queue.ts';
 import type { Customer, JobProgress } from '../../../agent/session/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { FLASH, smallPlan } from '../../fixtures/plans.ts';
+import { FLASH } from '../../fixtures/images.ts';
+import { smallPlan } from '../../fixtures/plans.ts';
 
 export { FLASH, smallPlan };
 

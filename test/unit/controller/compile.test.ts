@@ -26,7 +26,7 @@ import { decodePlan, encodePlan } from '../../../shared/plan/plan.ts';
 import { checkPlan } from '../../../shared/plan/rules.ts';
 import { refuses, seeded } from '../shared/support.ts';
 import { sampleImage } from './job-fixture.ts';
-import { FLASH } from './scripted-agent.ts';
+import { FLASH } from '../../fixtures/images.ts';
 
 const JOB = Uint8Array.from({ length: 16 }, (_, i) => i);
 const options = { job: JOB };

@@ -25,7 +25,8 @@ import { publicInviteHash, vendorFingerprint } from '../../../shared/tunnel/invi
 import { ManualClock } from '../../fixtures/manual-clock.ts';
 import { seeded } from '../shared/support.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
-import { FLASH, ScriptedAgent, ScriptedBoard, STUB_HASH, type Faults } from './scripted-agent.ts';
+import { FLASH } from '../../fixtures/images.ts';
+import { ScriptedAgent, ScriptedBoard, STUB_HASH, type Faults } from './scripted-agent.ts';
 
 export const JOB = new Uint8Array(16).fill(7);
 

@@ -6,7 +6,8 @@ import { verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { failing, JOB, JobFixture, recordFor, sampleImage, type JobFixtureOptions } from './job-fixture.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
-import { FLASH, ScriptedBoard } from './scripted-agent.ts';
+import { FLASH } from '../../fixtures/images.ts';
+import { ScriptedBoard } from './scripted-agent.ts';
 
 describe('controller: other kinds and the lock', () => {
   const image = sampleImage();

@@ -2,14 +2,13 @@
 // (docs/protocol.md §8, §9, §11).
 import assert from 'node:assert/strict';
 import { compileFlash, compileVerify } from '../../../controller/plan/compile.ts';
+import type { Question } from '../../../controller/plan/steps.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { verifyReceipt } from '../../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import type { Command } from '../../../shared/sealed/messages.ts';
 import { failing, JOB, JobFixture, sampleImage, type JobFixtureOptions } from './job-fixture.ts';
-import { FLASH, ScriptedBoard } from './scripted-agent.ts';
-
-type Question = Command & { readonly name: 'DIGEST' };
+import { FLASH } from '../../fixtures/images.ts';
+import { ScriptedBoard } from './scripted-agent.ts';
 
 const questionsOf = (fixture: JobFixture): Question[] =>
   fixture.agent.commands.filter((command): command is Question => command.name === 'DIGEST');

@@ -10,16 +10,16 @@ import { decodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { decodeCommand, encodeReply, writtenRoot, type Command, type Reply } from '../../../shared/sealed/messages.ts';
-import { startSealedInitiator, type SealedInitiator } from '../../../shared/sealed/handshake.ts';
+import { startSealedInitiator, type SealedInitiator } from '../../fixtures/sealed-initiator.ts';
 import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
 import type { BoardState } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import type { OwnMessage, OwnMessageOf, TunnelMessage } from '../../../shared/tunnel/messages.ts';
 import { AgentTunnel } from '../../../shared/tunnel/agent-tunnel.ts';
 import type { ManualClock } from '../../fixtures/manual-clock.ts';
+import { FLASH } from '../../fixtures/images.ts';
 import { seeded } from '../shared/support.ts';
 
-export const FLASH = 0x08000000;
 const LEVEL0 = 0x0fffaaed;
 /** What its chip says of its time, ms. */
 const SPENT = { erase: 300, program: 200, check: 100 };

@@ -11,15 +11,15 @@ import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts
 import { ENTRY_MACHINE, type EntryState } from '../../../relay/core/entry.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
-import type { Answer, Neighbours } from '../../../relay/neighbours/neighbours.ts';
+import type { RoomPlace, Neighbours } from '../../../relay/neighbours/neighbours.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { changeableControl, handMadeTicket, keyPair, linkPair, type TicketParts } from './support.ts';
 
 /** Neighbours whose answers a test gives when it likes. */
 class SlowNeighbours implements Neighbours {
-  readonly asked: { roomKey: string; side: string; answer(answer: Answer): void; fail(): void }[] = [];
+  readonly asked: { roomKey: string; side: string; answer(answer: RoomPlace): void; fail(): void }[] = [];
 
-  ask(roomKey: string, side: string): Promise<Answer> {
+  ask(roomKey: string, side: string): Promise<RoomPlace> {
     return new Promise((resolve, reject) => {
       this.asked.push({ roomKey, side, answer: resolve, fail: () => reject(new Error('the way to them broke')) });
     });

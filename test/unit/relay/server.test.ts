@@ -11,7 +11,7 @@ import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
-import { HandshakeLimit } from '../../../relay/core/handshake-limit.ts';
+import { UpgradeLimit } from '../../../relay/core/upgrade-limit.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../../relay/server.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
@@ -21,7 +21,7 @@ import { handMadeTicket, keyPair } from './support.ts';
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 const FAR_FUTURE = 9_000_000_000n;
 
-async function serve(options: { maxConnections?: number; handshakesPerMinute?: number } = {}) {
+async function serve(options: { maxConnections?: number; upgradesPerMinute?: number } = {}) {
   const clock = systemClock;
   const relay = new Relay({
     name: '127.0.0.1',
@@ -197,7 +197,7 @@ describe('relay server', () => {
     controller.close();
   });
 
-  it('keeps to its number of connections and to handshakes a minute', async () => {
+  it('keeps to its number of connections and to upgrades a minute', async () => {
     const full = await serve({ maxConnections: 1 });
     const first = await dialRaw(full.server.url);
     assert.equal(await upgradeStatus(full.server.url, {}), 503);
@@ -205,7 +205,7 @@ describe('relay server', () => {
     first.terminate();
     await full.server.stop();
 
-    const strict = await serve({ handshakesPerMinute: 2 });
+    const strict = await serve({ upgradesPerMinute: 2 });
     const statuses = [];
     for (let i = 0; i < 3; i++) statuses.push(await upgradeStatus(strict.server.url, {}));
     assert.deepEqual(statuses, [101, 101, 429]);
@@ -278,9 +278,9 @@ describe('dialling a relay', () => {
   });
 });
 
-describe('the limit of handshakes', () => {
+describe('the limit of upgrades', () => {
   it('gives each address its own, refills with time, and forgets the longest unused', () => {
-    const limit = new HandshakeLimit(2, 2);
+    const limit = new UpgradeLimit(2, 2);
     assert.deepEqual(
       [0, 0, 0].map((at) => limit.admit('a', at)),
       [true, true, false],

@@ -11,7 +11,8 @@ import { isCanonical, KeySchedule, transcriptOf } from '../../../shared/crypto/s
 import { BoxSession } from '../../../shared/crypto/session.ts';
 import { flips, hex, refuses, seeded, unhex } from './support.ts';
 import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
-import { respondSealed, startSealedInitiator, type SealedContexts } from '../../../shared/sealed/handshake.ts';
+import { respondSealed, type SealedContexts } from '../../../shared/sealed/handshake.ts';
+import { startSealedInitiator } from '../../fixtures/sealed-initiator.ts';
 import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
 
 const load = (name: string): unknown =>

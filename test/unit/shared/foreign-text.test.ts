@@ -103,9 +103,9 @@ function linesThatFail(expressions: readonly string[]): string[] {
   const head = [
     `import { cleanText, type ForeignText } from '../../../shared/codec/foreign-text.ts';`,
     `import { decodePlan } from '../../../shared/plan/plan.ts';`,
-    `import type { Customer, Failure, Hello, Problem } from '../../../shared/tunnel/bodies.ts';`,
+    `import type { CustomerCopy, Failure, Hello, Problem } from '../../../shared/tunnel/bodies.ts';`,
     `import { print, say } from '../../../cli/terminal/output.ts';`,
-    `declare const foreign: ForeignText, problem: Problem, failure: Failure, hello: Hello, customer: Customer;`,
+    `declare const foreign: ForeignText, problem: Problem, failure: Failure, hello: Hello, customer: CustomerCopy;`,
     `const plan = decodePlan(new Uint8Array());`,
   ];
   const text = [...head, ...expressions.map((expression) => `void (${expression});`)].join('\n');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import * as command from '../../../../agent/probe/stlink/commands.ts';
 import { bytes, hex, padded, rejectsWith } from './support.ts';
 
-type AnyCommand = command.Command<unknown>;
+type AnyCommand = command.StlinkCommand<unknown>;
 
 /** §3.1, left column → what we build; then the reply length. */
 const SESSION: readonly (readonly [shown: string, built: AnyCommand, replyLength: number])[] = [

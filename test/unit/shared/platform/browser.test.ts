@@ -171,7 +171,7 @@ describe('browser: dialling a relay', () => {
     other.socket.open('chat');
     await assert.rejects(other.link, coded('BF-RELAY-PROTOCOL'));
     const silent = dialled();
-    assert.equal(silent.clock.waits, RECONNECT.handshakeMs);
+    assert.equal(silent.clock.waits, RECONNECT.welcomeMs);
     silent.clock.fire();
     await assert.rejects(silent.link, coded('BF-LINK-TIMEOUT'));
     const clock = handClock();

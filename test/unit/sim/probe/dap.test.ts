@@ -1,15 +1,15 @@
 // SW-DP and AHB-AP behave as IHI0031 and docs/reference/cortex-m-debug.md §1, §2 say.
 import assert from 'node:assert/strict';
 import { SwDp } from '../../../../sim/dap/sw-dp.ts';
-import { BUSY_PAGE, BoardFixture } from './probe-fixture.ts';
+import { BUSY_PAGE, MinimalBoard } from './probe-fixture.ts';
 
 const CSW = 0x0;
 const TAR = 0x4;
 const DRW = 0xc;
 const WORD_INC = 0x23000012;
 
-function connected(tarWrap?: 1024 | 4096): { board: BoardFixture; dp: SwDp; ap: (register: number) => number } {
-  const board = new BoardFixture();
+function connected(tarWrap?: 1024 | 4096): { board: MinimalBoard; dp: SwDp; ap: (register: number) => number } {
+  const board = new MinimalBoard();
   const dp = new SwDp(board, tarWrap === undefined ? {} : { tarWrap });
   dp.lineReset();
   dp.read('dp', 0);
@@ -25,7 +25,7 @@ function connected(tarWrap?: 1024 | 4096): { board: BoardFixture; dp: SwDp; ap: 
 
 describe('SW-DP', () => {
   it('answers only after a line reset and a read of DPIDR', () => {
-    const dp = new SwDp(new BoardFixture());
+    const dp = new SwDp(new MinimalBoard());
     assert.equal(dp.read('dp', 0).ack, 'none');
     dp.lineReset();
     assert.equal(dp.read('dp', 4).ack, 'none');
@@ -34,7 +34,7 @@ describe('SW-DP', () => {
   });
 
   it('mirrors power requests as acknowledges and refuses the AP before', () => {
-    const dp = new SwDp(new BoardFixture());
+    const dp = new SwDp(new MinimalBoard());
     dp.lineReset();
     dp.read('dp', 0);
     assert.equal(dp.read('ap', CSW).ack, 'fault');

@@ -10,7 +10,7 @@ const RAM_SIZE = 0x8000;
 /** Reads and writes of this page WAIT until `busyUntilNs`. */
 export const BUSY_PAGE = 0x20007000;
 
-export class BoardFixture {
+export class MinimalBoard {
   powered = true;
   debugPortEnabled = true;
   powerUps = 1;
@@ -95,7 +95,7 @@ export const hex = (data: Uint8Array): string =>
     .replace(/..(?=.)/g, '$& ');
 
 export interface ProbeFixture {
-  readonly board: BoardFixture;
+  readonly board: MinimalBoard;
   readonly probe: VirtualStlink;
   /** Sends a command given in hex, with OUT data in hex; returns the reply in hex. */
   send(command: string, data?: string): string;
@@ -104,7 +104,7 @@ export interface ProbeFixture {
 }
 
 export function probeFixture(options: Partial<VirtualStlinkOptions> = {}): ProbeFixture {
-  const board = new BoardFixture();
+  const board = new MinimalBoard();
   const probe = new VirtualStlink({ board, ...options, switches: { startMode: 'mass', ...options.switches } });
   const send = (command: string, data?: string) =>
     hex(probe.exchange(bytes(command), data === undefined ? undefined : bytes(data)).reply);

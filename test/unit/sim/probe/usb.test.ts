@@ -6,11 +6,11 @@ import { EventQueue } from '../../../../sim/event-queue.ts';
 import { VirtualStlink } from '../../../../sim/stlink/virtual-stlink.ts';
 import { VirtualUsbDevice } from '../../../../sim/stlink/virtual-usb.ts';
 import type { IdentityName } from '../../../../sim/stlink/identity.ts';
-import { BoardFixture, bytes, hex } from './probe-fixture.ts';
+import { MinimalBoard, bytes, hex } from './probe-fixture.ts';
 
 function usbFixture(identity: IdentityName = 'v2') {
   const queue = new EventQueue();
-  const board = new BoardFixture();
+  const board = new MinimalBoard();
   const stlink = new VirtualStlink({ board, identity, switches: { startMode: 'mass' } });
   const usb = new VirtualUsbDevice({ stlink, queue });
   const { endpointIn, endpointOut } = stlink.identity;

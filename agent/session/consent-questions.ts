@@ -8,7 +8,7 @@ import type { Random } from '../../shared/ports.ts';
 import type { Job } from './job.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 
-export interface QuestionsOptions {
+export interface ConsentQuestionsOptions {
   readonly customer: Customer;
   readonly memory: AgentMemory;
   readonly target: TargetSession;
@@ -19,14 +19,14 @@ export interface QuestionsOptions {
   readonly expectAnswer: (answer: Promise<boolean>) => void;
 }
 
-export class Questions {
-  readonly #options: QuestionsOptions;
+export class ConsentQuestions {
+  readonly #options: ConsentQuestionsOptions;
   #pending: Job | undefined;
   /** What the question before was about. */
   #before: Job | undefined;
   readonly #words = new Set<string>();
 
-  constructor(options: QuestionsOptions) {
+  constructor(options: ConsentQuestionsOptions) {
     this.#options = options;
   }
 

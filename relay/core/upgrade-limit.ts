@@ -1,11 +1,12 @@
-// How many handshakes one address may begin in a minute: a bucket that refills steadily. Pure; time is an argument.
+// How many WebSocket upgrades one address may ask for in a minute: a bucket that refills steadily. Pure; time is an
+// argument.
 
 interface Bucket {
   tokens: number;
   at: number;
 }
 
-export class HandshakeLimit {
+export class UpgradeLimit {
   readonly #perMinute: number;
   readonly #addresses: number;
   /** In order of last use, so that the longest unused is forgotten first. */
