@@ -25,9 +25,10 @@ RUN npm run build
 FROM ${BASE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# `usb` belongs to the agent alone: its command is loaded only when called, so the relay never asks for it.
+# What drives hardware or keeps the vendor's ledger is loaded only when another command is called: the relay never asks
+# for it.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/usb node_modules/node-addon-api node_modules/node-gyp-build node_modules/@types
+ && rm -rf node_modules/usb node_modules/serialport node_modules/@serialport node_modules/@photostructure node_modules/node-addon-api node_modules/node-gyp-build node_modules/@types
 
 FROM ${BASE}
 ENV NODE_ENV=production

@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 
 const NODE = '^(node:.*|fs|net|http|https|crypto|child_process|path|os|stream|events)$';
 /** Packages that do I/O; only edges may import them. */
-const IO_PACKAGES = '^(ws|usb|pino|yargs|cli-progress)$';
+const IO_PACKAGES = '^(ws|usb|serialport|@photostructure/sqlite|pino|yargs|cli-progress)$';
 const PLATFORM = '/platform/';
 const TIME = ['setTimeout', 'setInterval', 'setImmediate', 'Date', 'performance'].map((name) => ({
   name,
@@ -30,9 +30,12 @@ const EDGES = [
   'relay/server.ts',
   'relay/control/file.ts',
   'controller/store/home.ts',
-  'controller/store/file-job-store.ts',
   'controller/store/job-lock.ts',
   'controller/store/keys-file.ts',
+  'controller/store/ledger.ts',
+  'controller/store/ledger-job-store.ts',
+  'controller/store/sqlite.ts',
+  'controller/store/take-over.ts',
   'controller/service/trusted-stubs.ts',
   'sim/stlink/tcp-server.ts',
   'sim/edge/**',

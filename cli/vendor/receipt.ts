@@ -1,7 +1,8 @@
 // `blindflash receipt`: check a receipt offline, list those kept here. Says what a receipt proves and what not.
 import { readFile } from 'node:fs/promises';
 import { homeFolder } from '../../controller/store/home.ts';
-import { FileJobStore } from '../../controller/store/file-job-store.ts';
+import { Ledger } from '../../controller/store/ledger.ts';
+import { LedgerJobStore } from '../../controller/store/ledger-job-store.ts';
 import { readKeyText } from '../../controller/store/keys-file.ts';
 import { publicKeysOf } from '../../controller/store/keys.ts';
 import { digestsFor, saltedDigest } from '../../controller/plan/receipt-image.ts';
@@ -16,11 +17,13 @@ import { receiptStatement } from '../../shared/plan/modes.ts';
 import type { CustomerReceipt, Receipt, SignedText } from '../../shared/plan/receipt.ts';
 import { print, printJson } from '../terminal/output.ts';
 import { timesText } from '../terminal/times.ts';
+import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 
 interface ReceiptListArguments {
   readonly home?: string | undefined;
+  readonly 'log-level'?: LogLevel | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -65,8 +68,7 @@ async function sameImage(
 
 /** A customer's copy names no salt; the vendor's receipt of the same job and unit does. */
 async function saltOf({ job, uid }: CustomerReceipt, home: string | undefined): Promise<string> {
-  const store = new FileJobStore(homeFolder(home), { homeKey: noKey, random: systemRandom });
-  const signed = await store.receipt(job, uid);
+  const signed = await withStore(home, undefined, (store) => store.receipt(job, uid));
   if (signed === undefined) {
     throw fail(
       'BF-USAGE',
@@ -96,9 +98,11 @@ async function expectedKey({ key, home, ...args }: ReceiptFileArguments): Promis
 }
 
 export async function listReceipts(args: ReceiptListArguments): Promise<void> {
-  const store = new FileJobStore(homeFolder(args.home), { homeKey: noKey, random: systemRandom });
-  const jobs = await store.jobIds();
-  const receipts = (await store.receipts()).map((key) => store.receiptFile(key));
+  const { jobs, receipts } = await withStore(args.home, args['log-level'], async (store) => {
+    const files: string[] = [];
+    for (const key of await store.receipts()) files.push(await store.receiptFile(key));
+    return { jobs: await store.jobIds(), receipts: files };
+  });
   if (args.json === true) {
     printJson({ event: 'list', jobs, receipts });
     return;
@@ -161,6 +165,20 @@ async function ownKey(home: string | undefined): Promise<TrustedKey | undefined>
   } catch (error) {
     if (isBlindflashError(error)) return undefined;
     throw error;
+  }
+}
+
+/** The store of a folder, for as long as `work` takes. */
+async function withStore<T>(
+  home: string | undefined,
+  level: LogLevel | undefined,
+  work: (store: LedgerJobStore) => Promise<T>,
+): Promise<T> {
+  const ledger = new Ledger({ home: homeFolder(home), log: createLog(level ?? 'silent', 'controller') });
+  try {
+    return await work(new LedgerJobStore(ledger, { homeKey: noKey, random: systemRandom }));
+  } finally {
+    await ledger.close();
   }
 }
 

@@ -9,9 +9,10 @@ import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
 import { JobService } from '../../controller/service/job-service.ts';
 import type { InviteRequest, JobRequest } from '../../controller/service/job-service.ts';
 import { trustedStubs } from '../../controller/service/trusted-stubs.ts';
-import { FileJobStore } from '../../controller/store/file-job-store.ts';
 import { homeFolder, type Home } from '../../controller/store/home.ts';
 import { loadKeys, UNPROTECTED_HOME } from '../../controller/store/keys-file.ts';
+import { Ledger } from '../../controller/store/ledger.ts';
+import { LedgerJobStore } from '../../controller/store/ledger-job-store.ts';
 import type { VendorKeys } from '../../controller/store/keys.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { toHex, utf8 } from '../../shared/codec/bytes.ts';
@@ -59,6 +60,7 @@ export class VendorTerminal {
   readonly #home: Home;
   readonly #prompt: Prompt;
   readonly #view: JobView;
+  readonly #ledger: Ledger;
   readonly #service: JobService;
   #keys: Promise<VendorKeys> | undefined;
   /** Ends the question for the code that is open. */
@@ -71,11 +73,14 @@ export class VendorTerminal {
     this.#home = homeFolder(args.home);
     this.#prompt = createPrompt({ program: args.json ?? false });
     this.#view = new JobView(args.json ?? false, this.#prompt);
+    const log = createLog(args['log-level'] ?? 'silent', 'controller');
+    this.#ledger = new Ledger({ home: this.#home, log });
+    const homeKey = async () => (await this.#loadKeys()).home;
     this.#service = new JobService({
       clock: systemClock,
       random: systemRandom,
-      log: createLog(args['log-level'] ?? 'silent', 'controller'),
-      store: new FileJobStore(this.#home, { homeKey: async () => (await this.#loadKeys()).home, random: systemRandom }),
+      log,
+      store: new LedgerJobStore(this.#ledger, { homeKey, random: systemRandom }),
       verify: verifyEd25519,
       trustedStubs,
       dial: (relayUrl) => dialRelay(relayUrl, systemClock),
@@ -85,6 +90,7 @@ export class VendorTerminal {
   async close(): Promise<void> {
     this.#view.stop();
     await this.#service.close();
+    await this.#ledger.close();
     await this.#prompt.close();
   }
 

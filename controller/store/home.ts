@@ -6,9 +6,16 @@ import { join } from 'node:path';
 export interface Home {
   readonly folder: string;
   readonly keys: string;
-  readonly jobs: string;
+  /** The ledger: jobs, invites, receipts. */
+  readonly ledger: string;
+  /** Receipts as files to pass on. */
   readonly receipts: string;
+  /** Locks of jobs that are under way; a file for each job in a home from before the ledger. */
+  readonly jobs: string;
+  /** A file for each open invite in a home from before the ledger. */
   readonly invites: string;
+  /** Where files lie that the ledger has taken over. */
+  readonly takenOver: string;
 }
 
 export function homeFolder(given: string | undefined): Home {
@@ -16,8 +23,10 @@ export function homeFolder(given: string | undefined): Home {
   return {
     folder,
     keys: join(folder, 'keys.json'),
-    jobs: join(folder, 'jobs'),
+    ledger: join(folder, 'ledger.db'),
     receipts: join(folder, 'receipts'),
+    jobs: join(folder, 'jobs'),
     invites: join(folder, 'invites'),
+    takenOver: join(folder, 'taken-over'),
   };
 }

@@ -1,55 +1,60 @@
-// A transaction for a store that has none of its own: writes are held back until the work is done, reads look at them
-// first. Its limits are those of JobStore.transaction for files (controller/store/port.ts).
+// A transaction of the ledger: what is to be written is held back until the work is done, and reads look at it first;
+// then all of it is written in one step. So no work of anybody's holds the database while it waits for something.
 import { anyIncomplete } from './incomplete.ts';
 import { roomHash } from '../job/invite.ts';
 import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
 import type { ReceiptKey, StoreAccess } from './port.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 
+/** What a store writes in one step; texts are sealed already. */
+export type Write =
+  | { readonly what: 'job' | 'invite'; readonly id: string; readonly sealed: string }
+  /** The invite is gone; nothing at all is written when it was before. */
+  | { readonly what: 'taken'; readonly id: string }
+  | { readonly what: 'receipt'; readonly key: ReceiptKey; readonly receipt: SignedText };
+
+/** The store under a transaction. */
+export interface WritableStore extends StoreAccess {
+  sealedJob(record: JobRecord): Promise<Write>;
+  sealedInvite(room: RoomRecord): Promise<Write>;
+  /** The invite, which stays. @param hash of its public part, 64 bytes. @throws BF-INVITE-USED */
+  readInvite(hash: Uint8Array): Promise<RoomRecord>;
+  /** The write that takes it. */
+  takingOf(hash: Uint8Array): Write;
+  /** All of it or nothing. @throws BF-INVITE-USED */
+  write(writes: readonly Write[]): Promise<void>;
+}
+
 /** Does the work, then the writes it asked for. Rejects with what either of them throws. */
-export async function withPendingWrites<T>(store: StoreAccess, work: (store: StoreAccess) => Promise<T>): Promise<T> {
+export async function withPendingWrites<T>(store: WritableStore, work: (store: StoreAccess) => Promise<T>): Promise<T> {
   const pending = new PendingWrites(store);
-  try {
-    const result = await work(pending);
-    await pending.commit();
-    return result;
-  } catch (error) {
-    await pending.abandon();
-    throw error;
-  }
+  const result = await work(pending);
+  await store.write(pending.writes);
+  return result;
 }
 
 class PendingWrites implements StoreAccess {
-  readonly #store: StoreAccess;
+  readonly #store: WritableStore;
   readonly #jobs = new Map<string, JobRecord>();
   readonly #receipts = new Map<string, { readonly key: ReceiptKey; readonly receipt: SignedText }>();
-  readonly #invites = new Map<string, RoomRecord>();
-  readonly #taken: RoomRecord[] = [];
-  /** In the order of the calls. */
-  readonly #writes: (() => Promise<void>)[] = [];
-  #begun = false;
+  readonly #invites = new Map<string, { readonly room: RoomRecord; readonly write: Write }>();
+  readonly #taken = new Set<string>();
+  #writes: Write[] = [];
 
-  constructor(store: StoreAccess) {
+  constructor(store: WritableStore) {
     this.#store = store;
   }
 
-  async commit(): Promise<void> {
-    for (const write of this.#writes) {
-      await write();
-      this.#begun = true;
-    }
-  }
-
-  /** Invites that were taken are there again, unless something that may rest on them has been written. */
-  async abandon(): Promise<void> {
-    if (this.#begun) return;
-    for (const room of this.#taken) await this.#store.saveInvite(room);
+  /** In the order of the calls. */
+  get writes(): readonly Write[] {
+    return this.#writes;
   }
 
   async save(record: JobRecord): Promise<void> {
     this.#jobs.set(jobId(record), record);
-    this.#writes.push(() => this.#store.save(record));
+    this.#writes.push(await this.#store.sealedJob(record));
   }
 
   async load(id: string): Promise<JobRecord> {
@@ -69,8 +74,9 @@ class PendingWrites implements StoreAccess {
   }
 
   async storeReceipt(job: string, uid: string, receipt: SignedText): Promise<void> {
-    this.#receipts.set(`${job}-${uid}`, { key: { job, uid }, receipt });
-    this.#writes.push(() => this.#store.storeReceipt(job, uid, receipt));
+    const key = { job, uid };
+    this.#receipts.set(`${job}-${uid}`, { key, receipt });
+    this.#writes.push({ what: 'receipt', key, receipt });
   }
 
   async receipts(): Promise<ReceiptKey[]> {
@@ -80,22 +86,24 @@ class PendingWrites implements StoreAccess {
   }
 
   async saveInvite(room: RoomRecord): Promise<void> {
-    const name = toHex(roomHash(room));
-    this.#invites.set(name, room);
-    // One that is taken again before the end is never written.
-    this.#writes.push(async () => {
-      if (this.#invites.has(name)) await this.#store.saveInvite(room);
-    });
+    const write = await this.#store.sealedInvite(room);
+    this.#invites.set(toHex(roomHash(room)), { room, write });
+    this.#writes.push(write);
   }
 
   async takeInvite(hash: Uint8Array): Promise<RoomRecord> {
-    const own = this.#invites.get(toHex(hash));
+    const name = toHex(hash);
+    const own = this.#invites.get(name);
     if (own !== undefined) {
-      this.#invites.delete(toHex(hash));
-      return own;
+      // One of this transaction that is taken again before its end is never written.
+      this.#writes = this.#writes.filter((write) => write !== own.write);
+      this.#invites.delete(name);
+      return own.room;
     }
-    const room = await this.#store.takeInvite(hash);
-    this.#taken.push(room);
+    if (this.#taken.has(name)) throw fail('BF-INVITE-USED');
+    this.#taken.add(name);
+    const room = await this.#store.readInvite(hash);
+    this.#writes.push(this.#store.takingOf(hash));
     return room;
   }
 }

@@ -1,6 +1,6 @@
-// The store port: everything the vendor's side keeps between two processes, so that another implementation (a database)
-// can take the place of the files. Keys are not in it: they are opened with a passphrase and live in a file of their
-// own (controller/store/keys-file.ts). Every implementation passes test/unit/controller/store.test.ts.
+// The store port: everything a vendor's job keeps between two processes. Keys are not in it: they are opened with a
+// passphrase and live in a file of their own (controller/store/keys-file.ts). Every implementation passes
+// test/unit/controller/store.test.ts.
 import type { JobRecord, RoomRecord } from '../job/job-record.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 
@@ -54,12 +54,9 @@ export interface JobStore extends StoreAccess {
    */
   claim(id: string): Promise<() => Promise<void>>;
   /**
-   * Runs `work`; its writes are kept together once it has resolved, and none of them when it rejects. Transactions of
-   * one store object run one after the other. What `work` reads through its argument includes what it has written.
-   *
-   * A database commits in one step. Files cannot: when a process dies while it commits, the writes it had come to are
-   * kept, in the order of the calls, and an invite that was taken is gone. So `work` writes
-   * first what must not be lost.
+   * Runs `work`; its writes are kept in one step once it has resolved, and none of them when it rejects. Transactions
+   * of one store object run one after the other. What `work` reads through its argument includes what it has written.
+   * @throws BF-INVITE-USED also at the end, when another process took the invite meanwhile
    */
   transaction<T>(work: (store: StoreAccess) => Promise<T>): Promise<T>;
 }

@@ -1,4 +1,5 @@
-// A job or an open invite as a file that only its vendor's keys open and that nobody else can change. Pure.
+// A job or an open invite as a text that only its vendor's keys open and that nobody else can change: a row of the
+// ledger, a file in homes from before it. Pure.
 //
 //   key = HKDF-Expand(home key 32, "blindflash/2 file" ‖ kind ‖ id 16, 32)
 //   box = secretbox(content, random nonce 24, key)
@@ -56,12 +57,7 @@ export function sealFile(key: HomeKey, name: FileName, content: string, random: 
  * @throws BF-JOB-STATE for a file that is not exactly as it was sealed, with this key and under this name
  */
 export function openFile(key: HomeKey, name: FileName, text: string): string {
-  const value = parseJson(text, 'BF-JOB-STATE', 'the file');
-  if (OldSchema.safeParse(value).success) throw fail('BF-JOB-STATE', 'an older version of Blindflash wrote the file');
-  const checked = FileSchema.safeParse(value);
-  if (!checked.success) throw fail('BF-JOB-STATE', checked.error.issues[0]?.path.join('.'));
-  const { nonce, box } = checked.data;
-  if (text !== formatFile(name, nonce, box)) throw fail('BF-JOB-STATE', 'the file was altered');
+  const { nonce, box } = requireSealedForm(name, text);
   const fileKey = keyOf(key, name);
   const content = nacl.secretbox.open(fromHex(box), fromHex(nonce), fileKey);
   wipe(fileKey);
@@ -69,6 +65,20 @@ export function openFile(key: HomeKey, name: FileName, text: string): string {
   const inside = fromUtf8(content, 'BF-JOB-STATE', 'the file');
   wipe(content);
   return inside;
+}
+
+/**
+ * The text as it would be sealed under this name, unopened.
+ * @throws BF-JOB-STATE for any other. @returns nonce and box, hexadecimal
+ */
+export function requireSealedForm(name: FileName, text: string): { readonly nonce: string; readonly box: string } {
+  const value = parseJson(text, 'BF-JOB-STATE', 'the file');
+  if (OldSchema.safeParse(value).success) throw fail('BF-JOB-STATE', 'an older version of Blindflash wrote the file');
+  const checked = FileSchema.safeParse(value);
+  if (!checked.success) throw fail('BF-JOB-STATE', checked.error.issues[0]?.path.join('.'));
+  const { nonce, box } = checked.data;
+  if (text !== formatFile(name, nonce, box)) throw fail('BF-JOB-STATE', 'the file was altered');
+  return { nonce, box };
 }
 
 function formatFile({ kind, id }: FileName, nonce: string, box: string): string {

@@ -63,6 +63,14 @@ export const PARTS = {
   plan: { title: 'The plan', exitStatus: 21, acts: 'vendor', endsAgent: false, toldBy: 'either', ownFiles: false },
   keys: { title: 'Keys on disk', exitStatus: 22, acts: 'vendor', endsAgent: false, toldBy: 'neither', ownFiles: true },
   job: { title: 'The job', exitStatus: 23, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
+  ledger: {
+    title: 'The vendor’s ledger',
+    exitStatus: 24,
+    acts: 'vendor',
+    endsAgent: false,
+    toldBy: 'neither',
+    ownFiles: true,
+  },
   invite: { title: 'The invite', exitStatus: 30, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
   relay: { title: 'The relay', exitStatus: 31, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
   link: { title: 'The connection', exitStatus: 32, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
@@ -572,8 +580,8 @@ export const ERRORS = {
   'BF-JOB-STORED-RECEIPT': {
     sentence: 'The receipt stored for this job is not one that these keys signed for this job, plan and chip.',
     remedy:
-      'Find out who can write to the vendor’s folder. Put back the right file, or move this one away: a job that is ' +
-      'not finished earns a new receipt with --resume, a finished one is begun anew.',
+      'Find out who can write to the vendor’s folder, and put back a backup of the ledger from before that. Where there ' +
+      'is none, begin a new job for this unit.',
     part: 'job',
     acts: 'vendor',
     retry: 'never',
@@ -642,6 +650,47 @@ export const ERRORS = {
     part: 'keys',
     retry: 'never',
     endsJob: true,
+  },
+
+  // ── LEDGER: what the vendor keeps ───────────────────────────────────────────────────────────────────────────────
+  'BF-LEDGER-BUSY': {
+    sentence: 'Another process has kept the ledger to itself for ten seconds.',
+    remedy:
+      'Wait until it is through, or end it, and repeat the command. A program that looks into ledger.db counts too.',
+    part: 'ledger',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-LEDGER-DAMAGED': {
+    sentence: 'The ledger in the vendor’s folder is damaged, was altered, or is no ledger.',
+    remedy:
+      'Move ledger.db, ledger.db-wal and ledger.db-shm away together and put your newest backup in their place. The keys are ' +
+      'a file of their own, and so are the receipts under receipts/.',
+    part: 'ledger',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-LEDGER-DISK': {
+    sentence: 'The ledger could not be written or read; nothing of the last step was kept.',
+    remedy: 'Make room on the disk, or see what is wrong with it; then go on with the same command and --resume.',
+    part: 'ledger',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-LEDGER-NEWER': {
+    sentence: 'A newer version of Blindflash has written the ledger.',
+    remedy: 'Update Blindflash on this computer, and repeat the command.',
+    part: 'ledger',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-LEDGER-TAKE-OVER': {
+    sentence:
+      'A file in the vendor’s folder is not as Blindflash left it, so that none were taken over into the ledger.',
+    remedy: 'Put the right file back, or move this one out of the folder if nobody needs it; then repeat the command.',
+    part: 'ledger',
+    retry: 'never',
+    endsJob: false,
   },
 
   // ── LINK: one WebSocket ─────────────────────────────────────────────────────────────────────────────────────────

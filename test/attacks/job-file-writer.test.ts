@@ -1,17 +1,14 @@
-// H6: who can write the vendor's folder. Every byte of a job's file is under its seal: what was changed is refused
+// H6: who can write the vendor's folder. Every byte of a job's row is under its seal: what was changed is refused
 // with a code, nothing of it is taken, and nothing is written over it (docs/threat-model.md "Writer of them").
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { jobId, type JobRecord } from '../../controller/job/job-record.ts';
 import { JobService, type JobRequest } from '../../controller/service/job-service.ts';
-import { FileJobStore } from '../../controller/store/file-job-store.ts';
-import { homeFolder } from '../../controller/store/home.ts';
+import type { Ledger } from '../../controller/store/ledger.ts';
 import { homeKey, openFile, sealFile, type HomeKey } from '../../controller/store/sealed-file.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
+import { HomeFixture } from '../fixtures/home.ts';
 import { ManualClock } from '../fixtures/manual-clock.ts';
 import { ProductFixture } from '../fixtures/product.ts';
 import { IMAGE, TIMEOUTS } from './hostile-jobs.ts';
@@ -19,15 +16,22 @@ import { seeded } from '../unit/shared/support.ts';
 
 const KEY = homeKey(seeded('the vendor’s home').bytes(32));
 
-describe('attack: a writer of the vendor’s job file', function () {
+describe('attack: a writer of the vendor’s ledger', function () {
   this.timeout(240_000);
-  let folder: string;
+  let home: HomeFixture;
+  let ledger: Ledger;
   let record: JobRecord;
-  let path: string;
   let whole: Buffer;
 
-  const storeWith = (key: HomeKey) =>
-    new FileJobStore(homeFolder(folder), { homeKey: () => Promise.resolve(key), random: seeded('nonces') });
+  const storeWith = (key: HomeKey) => home.store(key, ledger);
+  /** The job's row as a plain SQLite program reads and writes it. */
+  const stored = (): Buffer =>
+    home.plainly((database) => {
+      const { sealed } = database.prepare('SELECT CAST(sealed AS BLOB) AS sealed FROM jobs').get();
+      return Buffer.from(sealed as Uint8Array);
+    });
+  const store = (bytes: Uint8Array): void =>
+    home.plainly((database) => void database.prepare('UPDATE jobs SET sealed = CAST(? AS TEXT)').run(bytes));
   const service = () =>
     new JobService({
       clock: new ManualClock(1_700_000_000_000),
@@ -47,7 +51,8 @@ describe('attack: a writer of the vendor’s job file', function () {
   });
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'blindflash-'));
+    home = new HomeFixture();
+    ledger = home.ledger();
     // A job in the middle of its work, with everything in its record that a job can have.
     const product = new ProductFixture({ seed: 820 });
     const begun = product.record(IMAGE, product.planFor(IMAGE));
@@ -57,15 +62,14 @@ describe('attack: a writer of the vendor’s job file', function () {
     await product.queue.runUntil(() => (product.saved.at(-1)?.acknowledged.length ?? 0) > 0, 600e9);
     record = product.saved.at(-1)!;
     await storeWith(KEY).save(record);
-    path = join(folder, 'jobs', `${jobId(record)}.json`);
-    whole = readFileSync(path);
+    whole = stored();
     assert.deepEqual([record.devices.length, record.room.invite.tunnels], [1, 1]);
   });
-  after(() => rmSync(folder, { recursive: true }));
+  after(() => home.remove());
 
-  /** The file is refused with BF-JOB-STATE, by load and by a command that goes on with the job, and stays as it is. */
+  /** The row is refused with BF-JOB-STATE, by load and by a command that goes on with the job, and stays as it is. */
   async function refused(bytes: Buffer, what: string, commands = true): Promise<void> {
-    writeFileSync(path, bytes);
+    store(bytes);
     await assert.rejects(storeWith(KEY).load(jobId(record)), { code: 'BF-JOB-STATE' }, what);
     if (commands) {
       const product = new ProductFixture({ seed: 820 });
@@ -76,11 +80,11 @@ describe('attack: a writer of the vendor’s job file', function () {
       await assert.rejects(renewed, { code: 'BF-JOB-STATE' }, what);
       await again.close();
     }
-    assert.ok(readFileSync(path).equals(bytes), `${what}: nothing was written over it`);
+    assert.ok(stored().equals(bytes), `${what}: nothing was written over it`);
   }
 
   it('control: as it was it opens, and a job goes on with it', async () => {
-    writeFileSync(path, whole);
+    store(whole);
     assert.deepEqual(await storeWith(KEY).load(jobId(record)), record);
     const again = service();
     await again.resume(jobId(record), request(new ProductFixture({ seed: 820 })));
@@ -131,16 +135,16 @@ describe('attack: a writer of the vendor’s job file', function () {
     await refused(sealed({ ...fields, more: 1 }), 'a field more', false);
   });
 
-  it('an older whole file of the same job: succeeds, as the words say', async () => {
+  it('an older whole row of the same job: succeeds, as the words say', async () => {
     const older = { ...record, room: { ...record.room, invite: { ...record.room.invite, wrongCodes: 0, answers: 0 } } };
     const newer = {
       ...record,
       room: { ...record.room, invite: { ...record.room.invite, wrongCodes: 2, answers: 31 } },
     };
     await storeWith(KEY).save(older);
-    const kept = readFileSync(path);
+    const kept = stored();
     await storeWith(KEY).save(newer);
-    writeFileSync(path, kept);
+    store(kept);
     assert.equal((await storeWith(KEY).load(jobId(record))).room.invite.wrongCodes, 0);
   });
 });

@@ -63,7 +63,9 @@ describe('repository: the relay’s image', () => {
       assert.ok(name in dependencies && !removed.includes(name), name);
       assert.ok(!builtinModules.includes(name), `${name} is written node:${name}`);
     }
-    assert.ok(removed.includes('usb') && !packages.includes('usb'));
+    for (const name of ['usb', 'serialport', '@photostructure']) {
+      assert.ok(removed.includes(name) && !packages.includes(name), name);
+    }
   });
 
   it('has one base, which whoever builds it can pin, and is documented to run without privileges', () => {

@@ -63,6 +63,61 @@ export async function writePrivateFile(path: string, bytes: Uint8Array, codes: P
   });
 }
 
+/**
+ * Makes an empty file that is its owner's alone, for a program that changes it in place (a database), unless it is
+ * there. One that is there is refused as `readPrivateFile` does.
+ * @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
+ */
+export async function preparePrivateFile(path: string): Promise<void> {
+  await guarded(path, {}, async () => {
+    await mkdir(dirname(path), { recursive: true, mode: OWNER_ONLY_FOLDER });
+    try {
+      await writeNew(path, new Uint8Array(0));
+      await syncFolder(dirname(path));
+    } catch (error) {
+      if (errno(error) !== 'EEXIST') throw error;
+    }
+    requireOwn(path, await stat(path), 'file');
+  });
+}
+
+/**
+ * Refuses a file as `readPrivateFile` does, unread. False when it is not there.
+ * @throws BF-KEYS-PERMISSIONS, BF-USAGE-FILE
+ */
+export async function requirePrivateFile(path: string): Promise<boolean> {
+  return guarded(path, {}, async () => {
+    const stats = await statIfThere(path);
+    if (stats !== undefined) requireOwn(path, stats, 'file');
+    return stats !== undefined;
+  });
+}
+
+/**
+ * Moves files into a folder of their owner's, which is made (0700) if need be; a name that is taken there gets a
+ * number. Files that are gone are passed over. All of it is on disk once this has resolved. @throws BF-USAGE-FILE
+ */
+export async function movePrivateFiles(paths: readonly string[], folder: string): Promise<void> {
+  await guarded(folder, {}, async () => {
+    await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
+    for (const path of paths) await renameInto(path, folder);
+    for (const each of new Set([folder, dirname(folder), ...paths.map((path) => dirname(path))])) {
+      await syncFolder(each);
+    }
+  });
+}
+
+async function renameInto(path: string, folder: string): Promise<void> {
+  const name = basename(path);
+  for (let count = 1; ; count++) {
+    const target = join(folder, count === 1 ? name : `${name}.${count}`);
+    if ((await statIfThere(target)) !== undefined) continue;
+    return rename(path, target).catch((error: unknown) => {
+      if (errno(error) !== 'ENOENT') throw error;
+    });
+  }
+}
+
 /** Removes a file, on disk too. False when it is not there; of several callers one hears true. @throws BF-USAGE-FILE */
 export async function removePrivateFile(path: string): Promise<boolean> {
   try {
@@ -81,11 +136,15 @@ export async function removePrivateFile(path: string): Promise<boolean> {
  */
 export async function requirePrivateFolder(path: string): Promise<void> {
   await guarded(path, {}, async () => {
-    const stats = await stat(path).catch((error: unknown) => {
-      if (errno(error) === 'ENOENT') return undefined;
-      throw error;
-    });
+    const stats = await statIfThere(path);
     if (stats !== undefined) requireOwn(path, stats, 'folder');
+  });
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  return stat(path).catch((error: unknown) => {
+    if (errno(error) === 'ENOENT') return undefined;
+    throw error;
   });
 }
 

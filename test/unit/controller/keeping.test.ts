@@ -1,15 +1,12 @@
-// What the vendor keeps: keys under a passphrase, jobs, invites, receipts. In files only he can read.
+// What the vendor keeps: keys under a passphrase, and the form of jobs and invites.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { homeFolder } from '../../../controller/store/home.ts';
-import { FileJobStore } from '../../../controller/store/file-job-store.ts';
 import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controller/store/keys-file.ts';
 import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { inviteLine, makeRoom, roomHash } from '../../../controller/job/invite.ts';
-import { jobId } from '../../../controller/job/job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from '../../../controller/store/job-form.ts';
 import {
   formatKeys,
@@ -31,7 +28,6 @@ import { refuses, seeded } from '../shared/support.ts';
 import { recordFor } from './job-fixture.ts';
 
 const keys = makeKeys(seeded('vendor'));
-const SEALED = { homeKey: async () => keys.home, random: seeded('nonces') };
 /** Quick, for tests only. */
 const quick: Kdf = async (passphrase, salt) => scryptKdf(passphrase, salt, { logN: 4, r: 8, p: 1 });
 const nobody: Prompt = {
@@ -124,39 +120,6 @@ describe('controller: files', () => {
     assert.equal(await newPassphrase(typing('a', 'a')), 'a');
     await assert.rejects(newPassphrase(typing('a', 'b')), { code: 'BF-KEYS-PASSPHRASE' });
     await assert.rejects(newPassphrase(typing('', '')), { code: 'BF-KEYS-PASSPHRASE' });
-  });
-
-  it('a job is saved whole and read back', async () => {
-    const store = new FileJobStore(homeFolder(folder), SEALED);
-    const fresh = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(3) }));
-    const record = { ...fresh, uid: '0'.repeat(24), acknowledged: [1, 5], chipProved: 'incomplete' as const };
-    await store.save(fresh);
-    await store.save(record);
-    assert.deepEqual(plain(await store.load(jobId(record))), plain(record));
-    assert.deepEqual(await store.jobIds(), [jobId(record)]);
-    const path = join(folder, 'jobs', `${jobId(record)}.json`);
-    if (process.platform !== 'win32') assert.equal(mode(path), 0o600);
-    assert.equal(readdirSync(join(folder, 'jobs')).length, 1);
-    await assert.rejects(store.load('00'.repeat(16)), { code: 'BF-JOB-UNKNOWN' });
-    await assert.rejects(store.load('../keys'), { code: 'BF-JOB-UNKNOWN' });
-  });
-
-  it('keeps one receipt for a job and a unit', async () => {
-    const store = new FileJobStore(homeFolder(folder), SEALED);
-    const [job, uid] = ['ab'.repeat(16), 'cd'.repeat(12)];
-    assert.equal(await store.receipt(job, uid), undefined);
-    await store.storeReceipt(job, uid, { text: '{"a":1}', signature: '00' });
-    await store.storeReceipt(job, uid, { text: '{"a":2}', signature: '01' });
-    assert.deepEqual(await store.receipt(job, uid), { text: '{"a":2}', signature: '01' });
-    assert.equal((await store.receipts()).length, 1);
-  });
-
-  it('an invite belongs to the first job that takes it', async () => {
-    const store = new FileJobStore(homeFolder(folder), SEALED);
-    const room = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16) })).room;
-    await store.saveInvite(room);
-    assert.deepEqual(plain(await store.takeInvite(roomHash(room))), plain(room));
-    await assert.rejects(store.takeInvite(roomHash(room)), { code: 'BF-INVITE-USED' });
   });
 
   it('trusts the stub that comes with the installation', () => {

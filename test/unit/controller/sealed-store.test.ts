@@ -1,32 +1,19 @@
 // Jobs and open invites at rest: only the vendor's keys open them, nobody else changes them, and a call that has
 // returned is on disk.
 import assert from 'node:assert/strict';
-import fsPromises from 'node:fs/promises';
-import {
-  chmodSync,
-  chownSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { chmodSync, chownSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import nacl from 'tweetnacl';
 import { inviteLine, roomHash } from '../../../controller/job/invite.ts';
 import { jobId } from '../../../controller/job/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
-import { FileJobStore } from '../../../controller/store/file-job-store.ts';
-import { homeFolder } from '../../../controller/store/home.ts';
 import { homeKey, openFile, sealFile } from '../../../controller/store/sealed-file.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { fromHex, utf8 } from '../../../shared/codec/bytes.ts';
 import { hmacSha512 } from '../../../shared/crypto/hash.ts';
+import { HomeFixture } from '../../fixtures/home.ts';
 import { refuses, seeded } from '../shared/support.ts';
+import type { LedgerJobStore } from '../../../controller/store/ledger-job-store.ts';
 import { recordFor } from './job-fixture.ts';
 
 const KEY = homeKey(seeded('home').bytes(32));
@@ -109,34 +96,41 @@ describe('controller: sealed files', () => {
 });
 
 describe('controller: the sealed store', () => {
-  let folder: string;
-  let store: FileJobStore;
-  const open = (homeKeyOfStore = KEY) =>
-    new FileJobStore(homeFolder(folder), { homeKey: async () => homeKeyOfStore, random: seeded('nonces') });
-  const only = (name: 'jobs' | 'invites'): string => {
-    const files = readdirSync(join(folder, name));
-    assert.equal(files.length, 1);
-    return join(folder, name, files[0]!);
-  };
+  let home: HomeFixture;
+  let store: LedgerJobStore;
+  const open = (key = KEY) => home.store(key);
+  /** Of the only job and the only invite, as anybody reads them. */
+  const boxes = (): string[] =>
+    home.plainly((database) =>
+      database
+        .prepare('SELECT sealed FROM jobs UNION ALL SELECT sealed FROM invites')
+        .all()
+        .map(({ sealed }: { sealed: string }) => sealed),
+    );
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'blindflash-'));
+    home = new HomeFixture();
     store = open();
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(() => home.remove());
 
   it('shows a reader no secret of a job or an invite, in no spelling', async () => {
     await store.save(RECORD);
     await store.saveInvite(ROOM);
-    for (const file of [only('jobs'), only('invites')]) {
-      const text = readFileSync(file, 'utf8');
+    const texts = boxes();
+    assert.equal(texts.length, 2);
+    for (const text of texts) {
       assert.deepEqual(Object.keys(JSON.parse(text)), ['version', 'kind', 'id', 'nonce', 'box']);
+    }
+    for (const name of readdirSync(home.folder)) {
+      const file = readFileSync(join(home.folder, name));
       for (const [what, secret] of Object.entries(SECRETS)) {
+        assert.ok(!file.includes(Buffer.from(secret)), `${what} in ${name}`);
         for (const form of ['hex', 'base64', 'base64url'] as const) {
           const spelt = Buffer.from(secret).toString(form).replace(/=+$/, '');
-          assert.ok(!text.includes(spelt), `${what} in ${basename(file)}`);
+          assert.ok(!file.includes(spelt), `${what} in ${name}`);
         }
       }
-      assert.ok(!text.includes(inviteLine(ROOM)) && !text.includes('relay'));
+      assert.ok(!file.includes(inviteLine(ROOM)) && !file.includes('relay'));
     }
   });
 
@@ -151,10 +145,7 @@ describe('controller: the sealed store', () => {
 
   it('asks for no key to list, and for none to read or keep receipts', async () => {
     await store.save(RECORD);
-    const keyless = new FileJobStore(homeFolder(folder), {
-      homeKey: () => Promise.reject(new Error('asked')),
-      random: seeded('nonces'),
-    });
+    const keyless = home.keylessStore();
     await keyless.storeReceipt(ID, DEVICE.uid, { text: '{}', signature: '00'.repeat(64) });
     assert.ok((await keyless.receipt(ID, DEVICE.uid)) !== undefined);
     assert.deepEqual(await keyless.jobIds(), [ID]);
@@ -163,93 +154,53 @@ describe('controller: the sealed store', () => {
     await assert.rejects(keyless.save(RECORD), /asked/);
   });
 
-  it('refuses a file under another file’s name', async () => {
-    const second = recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(4) }));
-    await store.save(RECORD);
-    renameSync(only('jobs'), join(folder, 'jobs', `${jobId(second)}.json`));
-    await assert.rejects(store.load(jobId(second)), { code: 'BF-JOB-STATE' });
+  it('keeps each receipt as a file too, and writes one again that is gone', async () => {
+    const key = { job: ID, uid: DEVICE.uid };
+    await store.storeReceipt(ID, DEVICE.uid, { text: '{"a":1}', signature: '00' });
+    await store.storeReceipt(ID, DEVICE.uid, { text: '{"a":2}', signature: '01' });
+    const path = join(home.home.receipts, `${ID}-${DEVICE.uid}.receipt`);
+    assert.equal(readFileSync(path, 'utf8'), '{"a":2}\n01\n');
+    rmSync(path);
+    assert.equal(await store.receiptFile(key), path);
+    assert.equal(readFileSync(path, 'utf8'), '{"a":2}\n01\n');
+    await assert.rejects(store.receiptFile({ ...key, job: '00'.repeat(16) }), { code: 'BF-JOB-UNKNOWN' });
   });
 
-  it('refuses a folder others may write to, or that is another user’s', async function () {
+  it('is its owner’s alone: the ledger, what SQLite keeps beside it, and the folder', async function () {
+    if (process.platform === 'win32') return;
+    rmSync(home.folder, { recursive: true });
+    await store.save(RECORD);
+    const modes = ['', 'ledger.db', 'ledger.db-wal', 'ledger.db-shm'].map(
+      (name) => statSync(join(home.folder, name)).mode & 0o777,
+    );
+    assert.deepEqual(modes, [0o700, 0o600, 0o600, 0o600]);
+  });
+
+  it('refuses a folder or a file of the ledger others may touch, or that is another user’s', async function () {
     if (process.platform === 'win32') return;
     await store.save(RECORD);
-    for (const path of [folder, join(folder, 'jobs')]) {
-      for (const mode of [0o720, 0o702]) {
+    const file = (name: string) => [join(home.folder, name), 0o600, [0o640, 0o604]] as const;
+    for (const [path, mode, wrong] of [
+      [home.folder, 0o700, [0o720, 0o702]],
+      ...['ledger.db', 'ledger.db-wal', 'ledger.db-shm'].map(file),
+    ] as const) {
+      for (const each of wrong) {
+        chmodSync(path, each);
+        await assert.rejects(open().load(ID), { code: 'BF-KEYS-PERMISSIONS' }, `${path} ${each.toString(8)}`);
+        await assert.rejects(open().save(RECORD), { code: 'BF-KEYS-PERMISSIONS' });
         chmodSync(path, mode);
-        await assert.rejects(store.load(ID), { code: 'BF-KEYS-PERMISSIONS' });
-        await assert.rejects(store.save(RECORD), { code: 'BF-KEYS-PERMISSIONS' });
-        chmodSync(path, 0o700);
       }
       if (process.getuid?.() !== 0) continue;
       chownSync(path, 1, 1);
-      await assert.rejects(store.load(ID), { code: 'BF-KEYS-PERMISSIONS' });
+      await assert.rejects(open().load(ID), { code: 'BF-KEYS-PERMISSIONS' });
       chownSync(path, 0, 0);
     }
-    assert.deepEqual(await store.load(ID), RECORD);
+    assert.deepEqual(await open().load(ID), RECORD);
   });
 
-  it('removes drafts a crash left, but neither fresh ones nor anybody else’s files', async () => {
-    await store.save(RECORD);
-    const draft = (name: string, ageHours: number): void => {
-      const path = join(folder, 'jobs', name);
-      writeFileSync(path, 'half');
-      const at = Date.now() / 1000 - ageHours * 3600;
-      utimesSync(path, at, at);
-    };
-    draft(`.${ID}.json.draft-0123456789ab`, 2);
-    draft(`.${ID}.json.draft-ba9876543210`, 0);
-    draft('.editor-0123456789ab', 2);
-    await store.save(RECORD);
-    assert.deepEqual(readdirSync(join(folder, 'jobs')).sort(), [
-      `.${ID}.json.draft-ba9876543210`,
-      '.editor-0123456789ab',
-      `${ID}.json`,
-    ]);
-    assert.deepEqual(await store.jobIds(), [ID]);
-  });
-
-  it('has file and folder on disk before a call returns', async function () {
-    if (process.platform === 'win32') return;
-    const steps = await recordSteps(async () => {
-      await store.transaction((pending) => pending.save({ ...RECORD, acknowledged: [] }));
-    });
-    assert.deepEqual(steps, ['sync draft', 'rename', 'sync jobs']);
-    const taking = await recordSteps(async () => {
-      await store.saveInvite(ROOM);
-      await store.takeInvite(roomHash(ROOM));
-    });
-    assert.deepEqual(taking, ['sync draft', 'rename', 'sync invites', 'unlink', 'sync invites']);
+  it('makes nothing in a folder in which there is nothing, to say so', async () => {
+    assert.deepEqual([await store.jobIds(), await store.receipts()], [[], []]);
+    await assert.rejects(store.load(ID), { code: 'BF-JOB-UNKNOWN' });
+    assert.deepEqual(readdirSync(home.folder), []);
   });
 });
-
-/** What reaches the disk, in order, until `work` has resolved: files that are synced, names that change. */
-async function recordSteps(work: () => Promise<void>): Promise<string[]> {
-  const steps: string[] = [];
-  const real = { open: fsPromises.open, rename: fsPromises.rename, unlink: fsPromises.unlink };
-  fsPromises.open = async (path, ...rest) => {
-    const file = await real.open(path, ...rest);
-    const name = basename(String(path));
-    const sync = file.sync.bind(file);
-    file.sync = async () => {
-      await sync();
-      steps.push(`sync ${name.includes('.draft-') ? 'draft' : name}`);
-    };
-    return file;
-  };
-  fsPromises.rename = async (...paths) => {
-    await real.rename(...paths);
-    steps.push('rename');
-  };
-  fsPromises.unlink = async (path) => {
-    await real.unlink(path);
-    steps.push('unlink');
-  };
-  syncBuiltinESMExports();
-  try {
-    await work();
-    return [...steps];
-  } finally {
-    Object.assign(fsPromises, real);
-    syncBuiltinESMExports();
-  }
-}

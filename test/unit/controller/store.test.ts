@@ -1,20 +1,17 @@
 // What every implementation of the store port must do (controller/store/port.ts). A new one is one more row of STORES.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { roomHash } from '../../../controller/job/invite.ts';
 import { jobId } from '../../../controller/job/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
-import { FileJobStore } from '../../../controller/store/file-job-store.ts';
-import { homeKey } from '../../../controller/store/sealed-file.ts';
-import { homeFolder } from '../../../controller/store/home.ts';
 import type { JobStore } from '../../../controller/store/port.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
+import { HomeFixture } from '../../fixtures/home.ts';
 import { MemoryJobStore } from './memory-job-store.ts';
-import { seeded } from '../shared/support.ts';
 import { recordFor } from './job-fixture.ts';
 
 const recordOf = (id: number) => recordFor(compileInfo(STM32F42X, { job: new Uint8Array(16).fill(id) }));
@@ -23,10 +20,9 @@ const { room: ROOM } = FIRST;
 const [JOB, UID] = ['ab'.repeat(16), 'cd'.repeat(12)];
 const receipt = (outcome: string) => ({ text: JSON.stringify({ outcome }), signature: '00' });
 
-const SEALED = { homeKey: async () => homeKey(seeded('home').bytes(32)), random: seeded('nonces') };
-let folder: string;
+let home: HomeFixture;
 const STORES: Readonly<Record<string, () => JobStore>> = {
-  files: () => new FileJobStore(homeFolder(folder), SEALED),
+  ledger: () => home.store(),
   memory: () => new MemoryJobStore(),
 };
 
@@ -34,10 +30,10 @@ for (const [name, open] of Object.entries(STORES)) {
   describe(`controller: the store port, ${name}`, () => {
     let store: JobStore;
     beforeEach(() => {
-      folder = mkdtempSync(join(tmpdir(), 'blindflash-'));
+      home = new HomeFixture();
       store = open();
     });
-    afterEach(() => rmSync(folder, { recursive: true }));
+    afterEach(() => home.remove());
 
     it('keeps the latest state of each job and lists their ids in order', async () => {
       assert.deepEqual(await store.jobIds(), []);
@@ -149,29 +145,35 @@ for (const [name, open] of Object.entries(STORES)) {
   });
 }
 
-describe('controller: the store port, what only files do', () => {
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'blindflash-'))));
-  afterEach(() => rmSync(folder, { recursive: true }));
+describe('controller: the store port, what several processes do', () => {
+  beforeEach(() => (home = new HomeFixture()));
+  afterEach(() => home.remove());
 
-  it('an invite whose job could not be written is there again', async () => {
-    const store = new FileJobStore(homeFolder(folder), SEALED);
+  it('an invite that another process takes meanwhile: nothing of the transaction is kept', async () => {
+    const [store, other] = [home.store(), home.store()];
     await store.saveInvite(ROOM);
-    await store.save(SECOND);
-    mkdirSync(join(folder, 'jobs', `${jobId(FIRST)}.json`));
     const work = store.transaction(async (pending) => {
       await pending.takeInvite(roomHash(ROOM));
       await pending.save(FIRST);
+      await other.takeInvite(roomHash(ROOM));
     });
-    await assert.rejects(work, { code: 'BF-USAGE-FILE' });
-    assert.equal(readdirSync(join(folder, 'invites')).length, 1);
+    await assert.rejects(work, { code: 'BF-INVITE-USED' });
+    assert.deepEqual(await other.jobIds(), []);
+  });
+
+  it('each sees what the other has kept, at once', async () => {
+    const [store, other] = [home.store(), home.store()];
+    await store.save(FIRST);
+    await other.save({ ...FIRST, acknowledged: [1] });
+    assert.deepEqual((await store.load(jobId(FIRST))).acknowledged, [1]);
   });
 
   it('a job is held against other processes; the error names them and the lock, and one that is no more is passed over', async () => {
-    const store = new FileJobStore(homeFolder(folder), SEALED);
-    const lock = join(folder, 'jobs', `${jobId(FIRST)}.lock`);
+    const store = home.store();
+    const lock = join(home.home.jobs, `${jobId(FIRST)}.lock`);
     const [token, host] = ['00'.repeat(8), hostname()];
     const holds = (holder: object | string): void => {
-      mkdirSync(join(folder, 'jobs'), { recursive: true, mode: 0o700 });
+      mkdirSync(home.home.jobs, { recursive: true, mode: 0o700 });
       writeFileSync(lock, typeof holder === 'string' ? holder : JSON.stringify(holder), { mode: 0o600 });
     };
     // The parent of this process lives; a process that has ended is waited for, so that its number is nobody's.
@@ -192,17 +194,17 @@ describe('controller: the store port, what only files do', () => {
       const release = await store.claim(jobId(FIRST));
       await assert.rejects(store.claim(jobId(FIRST)), { code: 'BF-JOB-BUSY' });
       await release();
-      assert.deepEqual(readdirSync(join(folder, 'jobs')), []);
+      assert.deepEqual(readdirSync(home.home.jobs), []);
     }
   });
 
   it('of many who find a lock of nobody, one gets the job', async () => {
-    const lock = join(folder, 'jobs', `${jobId(FIRST)}.lock`);
+    const lock = join(home.home.jobs, `${jobId(FIRST)}.lock`);
     const { pid } = spawnSync(process.execPath, ['-e', '']);
     for (let round = 0; round < 20; round++) {
-      mkdirSync(join(folder, 'jobs'), { recursive: true, mode: 0o700 });
+      mkdirSync(home.home.jobs, { recursive: true, mode: 0o700 });
       writeFileSync(lock, JSON.stringify({ pid, host: hostname(), token: '00'.repeat(8) }), { mode: 0o600 });
-      const claims = Array.from({ length: 8 }, () => new FileJobStore(homeFolder(folder), SEALED).claim(jobId(FIRST)));
+      const claims = Array.from({ length: 8 }, () => home.store().claim(jobId(FIRST)));
       const got = (await Promise.allSettled(claims)).filter(({ status }) => status === 'fulfilled');
       assert.equal(got.length, 1);
       await (got[0] as PromiseFulfilledResult<() => Promise<void>>).value();

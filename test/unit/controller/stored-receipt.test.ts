@@ -1,12 +1,7 @@
 // A receipt that stands in the store was put there by this vendor's keys or by somebody else: only the vendor's own,
 // for this job, plan and unit, is signed again, as the customer's copy or with the lock (docs/protocol.md §10).
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { compileFlash } from '../../../controller/plan/compile.ts';
-import { FileJobStore } from '../../../controller/store/file-job-store.ts';
-import { homeFolder } from '../../../controller/store/home.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -75,16 +70,11 @@ describe('controller: a receipt in the store that is not this job’s own', () =
     });
   }
 
-  it('a file that is no receipt at all is told in the same way', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'blindflash-'));
-    try {
-      const store = new FileJobStore(homeFolder(folder), { homeKey: () => assert.fail(), random: seeded('nonces') });
-      const [job, uid] = ['ab'.repeat(16), 'cd'.repeat(12)];
-      await store.storeReceipt(job, uid, { text: '{}', signature: '00' });
-      writeFileSync(store.receiptFile({ job, uid }), 'one line');
-      await assert.rejects(store.receipt(job, uid), { code: 'BF-JOB-STORED-RECEIPT' });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+  it('a row that is no receipt at all is told in the same way', async () => {
+    const store = new PlantedStore({ text: 'one line', signature: '' });
+    const first = new JobFixture({ faults: { keepsBoard: true } });
+    await first.finish();
+    const { board, agent } = first;
+    await failing('BF-JOB-STORED-RECEIPT', { board, store, record: first.store.last, resume: agent.secrets });
   });
 });
