@@ -26,7 +26,9 @@ export function assertInteger(value: unknown, name: string, min: number, max: nu
 
 /** The parts one after the other, in a new array. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {
     joined.set(part, offset);
@@ -81,11 +83,13 @@ export function fromUtf8(bytes: Uint8Array, code: ErrorCode, what: string): stri
 
 /** ASCII bytes of a label or name; other characters throw BF-INTERNAL-ARGUMENT. */
 export function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => {
-    const code = character.charCodeAt(0);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
     if (code > 0x7e || code < 0x20) throw fail('BF-INTERNAL-ARGUMENT', 'the text is not printable ASCII');
-    return code;
-  });
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -238,7 +242,8 @@ export class Reader {
 
 /** Writes little-endian fields one after the other; values that do not fit throw BF-INTERNAL-ARGUMENT. */
 export class Writer {
-  readonly #parts: Uint8Array[] = [];
+  /** Zeros behind what is written. */
+  #bytes = new Uint8Array(64);
   #length = 0;
 
   /** Bytes written so far. */
@@ -248,27 +253,27 @@ export class Writer {
 
   u8(value: number, name = 'a byte'): this {
     assertInteger(value, name, 0, 0xff);
-    return this.#push(Uint8Array.of(value));
+    return this.#number(1, value);
   }
 
   u16(value: number, name = 'a half-word'): this {
     assertInteger(value, name, 0, 0xffff);
-    return this.#number(2, (view) => view.setUint16(0, value, true));
+    return this.#number(2, value);
   }
 
   u32(value: number, name = 'a word'): this {
     assertInteger(value, name, 0, U32_MAX);
-    return this.#number(4, (view) => view.setUint32(0, value, true));
+    return this.#number(4, value);
   }
 
   u64(value: number, name = 'a long number'): this {
     assertInteger(value, name, 0, Number.MAX_SAFE_INTEGER);
-    return this.#number(8, (view) => view.setBigUint64(0, BigInt(value), true));
+    return this.#number(4, value % 2 ** 32).#number(4, Math.floor(value / 2 ** 32));
   }
 
   bytes(value: Uint8Array, name = 'a byte string', length?: number): this {
     assertBytes(value, name, length);
-    return this.#push(copyOf(value));
+    return this.#push(value);
   }
 
   ascii(text: string): this {
@@ -276,7 +281,8 @@ export class Writer {
   }
 
   zeros(length: number): this {
-    return this.#push(new Uint8Array(length));
+    this.#room(length);
+    return this;
   }
 
   /** lp(x): two-byte length ‖ x. */
@@ -293,19 +299,33 @@ export class Writer {
   }
 
   finish(): Uint8Array {
-    return concat(...this.#parts);
+    return this.#bytes.slice(0, this.#length);
   }
 
-  #number(width: number, set: (view: DataView) => void): this {
-    const bytes = new Uint8Array(width);
-    set(new DataView(bytes.buffer));
-    return this.#push(bytes);
+  /** The low `width` bytes of a number of at most 32 bits. */
+  #number(width: number, value: number): this {
+    const at = this.#room(width);
+    for (let i = 0; i < width; i++) this.#bytes[at + i] = value >>> (8 * i);
+    return this;
   }
 
   #push(bytes: Uint8Array): this {
-    this.#parts.push(bytes);
-    this.#length += bytes.length;
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
+  }
+
+  /** Takes the next `length` bytes; returns where they begin. What it grows out of is overwritten. */
+  #room(length: number): number {
+    const at = this.#length;
+    this.#length += length;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length));
+      larger.set(this.#bytes);
+      wipe(this.#bytes);
+      this.#bytes = larger;
+    }
+    return at;
   }
 }
 

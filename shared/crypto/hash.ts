@@ -12,12 +12,14 @@ export function sha512(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** HMAC-SHA-512 of the parts joined under `key` (any length); 64 bytes. */
 export function hmacSha512(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  const padded = new Uint8Array(BLOCK_BYTES);
-  padded.set(key.length > BLOCK_BYTES ? sha512(key) : key);
-  const inner = padded.map((byte) => byte ^ 0x36);
-  const outer = padded.map((byte) => byte ^ 0x5c);
+  const inner = new Uint8Array(BLOCK_BYTES).fill(0x36);
+  const outer = new Uint8Array(BLOCK_BYTES).fill(0x5c);
+  (key.length > BLOCK_BYTES ? sha512(key) : key).forEach((byte, i) => {
+    inner[i]! ^= byte;
+    outer[i]! ^= byte;
+  });
   const mac = sha512(outer, sha512(inner, ...parts));
-  wipe(padded, inner, outer);
+  wipe(inner, outer);
   return mac;
 }
 

@@ -59,6 +59,8 @@ export class Exceptions {
   readonly #nvic: Nvic;
   readonly #fpu: FloatingPoint;
   readonly #hooks: ExceptionHooks;
+  /** The eight words of a frame on their way to the stack or back. */
+  readonly #frame = new Int32Array(FRAME_BYTES / 4);
 
   constructor(
     s: CpuState,
@@ -188,9 +190,14 @@ export class Exceptions {
     const frame = (sp - FRAME_BYTES - extra) & ~align;
     const xpsr = (s.xpsr & ~0x200) | (sp & align ? 0x200 : 0);
     r[13] = frame;
-    const words = [r[0]!, r[1]!, r[2]!, r[3]!, r[12]!, r[14]!, pc, xpsr];
+    const words = this.#frame;
+    for (let n = 0; n < 4; n++) words[n] = r[n]!;
+    words[4] = r[12]!;
+    words[5] = r[14]!;
+    words[6] = pc;
+    words[7] = xpsr;
     return this.#guarded(() => {
-      words.forEach((word, i) => this.#bus.write(frame + i * 4, word, 4, 'cpu'));
+      for (let i = 0; i < 8; i++) this.#bus.write(frame + i * 4, words[i]!, 4, 'cpu');
       if (extra > 0) this.#fpu.stack(frame + FRAME_BYTES);
     });
   }
@@ -271,7 +278,7 @@ export class Exceptions {
     const { r } = s;
     const toThread = (value & 8) !== 0;
     const frame = value & 4 ? s.otherSp : r[13]!;
-    const words = new Int32Array(8);
+    const words = this.#frame;
     const extended = (value & 0x10) === 0;
     const read = this.#guarded(() => {
       for (let i = 0; i < 8; i++) words[i] = this.#bus.read(frame + i * 4, 4, 'cpu');
@@ -297,7 +304,7 @@ export class Exceptions {
     s.ipsr = words[7]! & 0x1ff;
     s.otherSp = onPsp ? handlerSp : s.otherSp;
     r[13] = sp;
-    r.set(words.subarray(0, 4));
+    for (let n = 0; n < 4; n++) r[n] = words[n]!;
     r[12] = words[4]!;
     r[14] = words[5]!;
     r[15] = words[6]! & ~1;

@@ -8,27 +8,47 @@ export const FLASH_BASE = 0x08000000;
 const STEP_SHIFT = 14;
 const STEP = 1 << STEP_SHIFT;
 
+/** How an array is cut into sectors. */
+interface Layout {
+  readonly sectors: readonly Sector[];
+  /** Sector by 16 KiB step. */
+  readonly bySteps: readonly Sector[];
+}
+
+/** Every chip's two layouts, made once: each release of a reset asks for one. */
+const layouts = new Map<ChipRow, { whole?: Layout; split?: Layout }>();
+
+function layoutOf(chip: ChipRow, split: boolean): Layout {
+  const known = layouts.get(chip) ?? {};
+  layouts.set(chip, known);
+  return (known[split ? 'split' : 'whole'] ??= makeLayout(sectorsOf(chip, split)));
+}
+
+function makeLayout(sectors: readonly Sector[]): Layout {
+  return { sectors, bySteps: sectors.flatMap((sector) => Array<Sector>(sector.size / STEP).fill(sector)) };
+}
+
 export class FlashArray {
   /** Content as data reads see it; equal to the array unless a stale data-cache line hides it. */
   readonly bytes: Uint8Array;
-  sectors: readonly Sector[] = [];
   readonly cache: DataCache;
-  /** Sector by 16 KiB step. */
-  #bySteps: readonly Sector[] = [];
+  #layout: Layout;
 
   /** @param changed told which bytes changed, as offsets. */
   constructor(chip: ChipRow, changed: (offset: number, length: number) => void) {
     this.bytes = new Uint8Array(chip.flashKb * 1024).fill(0xff);
-    this.layOut(chip, false);
+    this.#layout = layoutOf(chip, false);
     this.cache = new DataCache(this.bytes, changed);
+  }
+  get sectors(): readonly Sector[] {
+    return this.#layout.sectors;
   }
   /** Cuts the array into sectors; `split`: into the two banks that DB1M makes of a part of 1 MB. */
   layOut(chip: ChipRow, split: boolean): void {
-    this.sectors = sectorsOf(chip, split);
-    this.#bySteps = this.sectors.flatMap((sector) => Array<Sector>(sector.size / STEP).fill(sector));
+    this.#layout = layoutOf(chip, split);
   }
   sectorAt(offset: number): Sector {
-    return this.#bySteps[offset >>> STEP_SHIFT]!;
+    return this.#layout.bySteps[offset >>> STEP_SHIFT]!;
   }
   /** Offset in the array of a bus address, through the home address or the alias at 0. */
   offsetOf(address: number): number {

@@ -26,22 +26,23 @@ export function nextWord(state: RandomState): number {
   return state.w;
 }
 
-/** Fills `bytes` with noise. */
+/** Fills `bytes`, whole words at a word's address, with noise. */
 export function fillNoise(state: RandomState, bytes: Uint8Array): void {
-  let { x, y, z, w } = state;
-  for (let i = 0; i < bytes.length; i += 4) {
-    // nextWord, with the state in local variables: a power-up fills all of RAM.
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  // nextWord, with the state in local variables as int32: a power-up fills all of RAM.
+  let [x, y, z, w] = [state.x | 0, state.y | 0, state.z | 0, state.w | 0];
+  for (let i = 0; i < words.length; i++) {
     const t = x ^ (x << 11);
     x = y;
     y = z;
     z = w;
-    w = (w ^ (w >>> 19) ^ t ^ (t >>> 8)) >>> 0;
-    bytes[i] = w;
-    bytes[i + 1] = w >>> 8;
-    bytes[i + 2] = w >>> 16;
-    bytes[i + 3] = w >>> 24;
+    w = w ^ (w >>> 19) ^ t ^ (t >>> 8);
+    words[i] = w;
   }
-  Object.assign(state, { x, y, z, w });
+  state.x = x >>> 0;
+  state.y = y >>> 0;
+  state.z = z >>> 0;
+  state.w = w >>> 0;
 }
 
 function mix(value: number): number {

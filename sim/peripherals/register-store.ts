@@ -12,7 +12,7 @@ export class RegisterStore extends RegisterBlock<{ words: Map<number, number> }>
     this.#base = base;
   }
   reset(): void {
-    this.state.words.clear();
+    if (this.state.words.size > 0) this.state.words.clear();
   }
   protected override load(offset: number): number {
     this.#admit(offset);

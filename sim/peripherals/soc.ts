@@ -95,6 +95,8 @@ export class Soc {
   readonly gpio: Readonly<Record<string, Gpio>>;
   readonly #bus: Bus;
   readonly #parts: Readonly<Record<string, Part & Device>>;
+  /** Every part but flash, in the order of their names' declaration. */
+  readonly #afterFlash: readonly Part[];
   readonly #resetGate: Gate;
   readonly #otpGate: Gate;
   readonly #otp = new Uint8Array(OTP_SIZE).fill(0xff);
@@ -143,6 +145,7 @@ export class Soc {
       expired: () => options.watchdogExpired('wwdg'),
     });
     this.#parts = this.#collect(context, { wwdg: this.wwdg, crc: new Crc(context) });
+    this.#afterFlash = Object.values(this.#parts).filter((part) => part !== this.flash);
     this.#mapMemories();
     this.#mapBlocks(context);
   }
@@ -161,14 +164,14 @@ export class Soc {
   reset(kind: ResetKind): void {
     this.#hold(true);
     this.flash.reset(kind);
-    for (const part of Object.values(this.#parts)) if (part !== this.flash) part.reset(kind);
+    for (const part of this.#afterFlash) part.reset(kind);
   }
   /** Enters Standby: as a reset, but watchdog, RTC and power flags live on. */
   sleep(kind: ResetKind): void {
-    const alive = new Set<Part>([this.flash, this.iwdg, this.rtc, this.pwr, this.rcc]);
+    const alive = new Set<Part>([this.iwdg, this.rtc, this.pwr, this.rcc]);
     this.#hold(true);
     this.flash.reset(kind);
-    for (const part of Object.values(this.#parts)) if (!alive.has(part)) part.reset(kind);
+    for (const part of this.#afterFlash) if (!alive.has(part)) part.reset(kind);
   }
   /**
    * Stop mode begins or ends: what lives on the main clocks stands still meanwhile, and HSI drives the chip afterwards.
