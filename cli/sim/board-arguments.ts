@@ -15,18 +15,22 @@ export interface BoardArguments extends Readonly<Record<string, unknown>> {
   readonly 'flash-timing': FlashTiming;
   /** Milliseconds. */
   readonly 'nrst-rise': number;
+  /** Percent. */
+  readonly hsi: number;
   readonly seed: number;
   readonly strict: boolean;
 }
 
-/** A board without supply. */
+/** A board without supply. @throws BF-USAGE */
 export function boardOf(args: BoardArguments): Board {
+  if (!(args.hsi >= -8 && args.hsi <= 5)) throw fail('BF-USAGE', '--hsi takes -8 to 5, percent');
   return new Board({
     chip: args.board,
     seed: args.seed,
     strict: args.strict,
     boot: args.boot,
     flashTiming: args['flash-timing'],
+    hsiDeviation: args.hsi / 100,
     nrstRiseNs: args['nrst-rise'] * 1e6,
     switches: boardSwitches(args),
   });

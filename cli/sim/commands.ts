@@ -2,6 +2,7 @@
 import { command, type OptionTable } from '../command.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
 import type { BootMode } from '../../sim/peripherals/syscfg.ts';
+import type { UsartName } from '../../sim/peripherals/usart-table.ts';
 import type { FlashTiming } from '../../sim/peripherals/flash-timing.ts';
 import type { ProbeTiming } from '../../sim/stlink/cost.ts';
 import type { IdentityName } from '../../sim/stlink/identity.ts';
@@ -76,7 +77,50 @@ const BOARD_OPTIONS = {
     describe: 'what an exchange with the probe takes',
     group: GROUP,
   },
-  serial: { type: 'string', describe: "the probe's serial number; clones share one, or have none", group: GROUP },
+  'probe-serial': {
+    type: 'string',
+    describe: "the probe's serial number; clones share one, or have none",
+    group: GROUP,
+  },
+  serial: {
+    type: 'string',
+    describe:
+      'connects a serial port of the chip: tcp:PORT (raw bytes), rfc2217:PORT (the client sets the bit rate), pty',
+    example: 'rfc2217:7200',
+    group: GROUP,
+  },
+  'serial-unit': {
+    choices: namesOf<UsartName>({
+      USART1: true,
+      USART2: true,
+      USART3: true,
+      UART4: true,
+      UART5: true,
+      USART6: true,
+      UART7: true,
+      UART8: true,
+    }),
+    default: 'USART1',
+    describe: 'which serial port --serial connects, at the pins it has on most boards',
+    group: GROUP,
+  },
+  baud: {
+    type: 'number',
+    default: 115_200,
+    least: 300,
+    most: 11_250_000,
+    describe: 'bit rate at the far end of --serial, until its program sets another',
+    group: GROUP,
+  },
+  'serial-noise': {
+    type: 'number',
+    default: 0,
+    least: 0,
+    most: 100_000,
+    describe: 'pulses a second on the wire to the chip',
+    group: GROUP,
+  },
+  hsi: { type: 'number', default: 0, least: -8, most: 5, describe: "error of the chip's HSI, percent", group: GROUP },
   seed: {
     type: 'number',
     default: 1,

@@ -15,17 +15,18 @@ import { boardOf, loadOptions, type BoardArguments } from './board-arguments.ts'
 import { followLines } from './board-control.ts';
 import { CaptureFile } from './capture-file.ts';
 import { FlashFile } from './flash-file.ts';
+import { connectSerial, type SerialArguments } from './serial-line.ts';
 import { probeSwitches } from './model-flags.ts';
 
 const HOST = '127.0.0.1';
 const SAVE_EVERY_MS = 1000;
 
-export interface SimArguments extends BoardArguments {
+export interface SimArguments extends BoardArguments, SerialArguments {
   readonly tcp: number;
   readonly flash: string | undefined;
   readonly stlink: IdentityName;
   readonly 'probe-timing': ProbeTiming;
-  readonly serial: string | undefined;
+  readonly 'probe-serial': string | undefined;
   readonly uart: boolean;
   readonly json: boolean;
   readonly capture: string | undefined;
@@ -45,9 +46,10 @@ export async function runSim(args: SimArguments): Promise<void> {
   const taps = { ...(onExchange && { onExchange }), ...(onSwd && { onSwd }) };
   const cost = PROBE_TIMINGS[args['probe-timing']];
   const stlink = new VirtualStlink({ board, identity: args.stlink, switches: probeSwitches(args), cost, ...taps });
-  const driver = new WallDriver(stlink, args.serial);
+  const driver = new WallDriver(stlink, args['probe-serial']);
   const server = await listenStlinkServer(serverState(driver), args.tcp, HOST);
   const usb = args['usb-socket'] === undefined ? undefined : await listenUsbSocket(driver, args['usb-socket']);
+  const serial = await connectSerial(board, args, HOST);
   driver.start();
   const save = (): void => {
     file?.save();
@@ -60,12 +62,13 @@ export async function runSim(args: SimArguments): Promise<void> {
   const quiet = followLines(board, process.stdin, (line, known) =>
     report(args, known ? 'control' : 'not understood', line),
   );
+  if (serial !== undefined) announceSerial(args, serial.address);
   announce(args, stlink, driver.serial, server.port);
   await stopSignal();
   quiet();
   clearInterval(saving);
   driver.stop();
-  await Promise.all([server.close(), usb?.close()]);
+  await Promise.all([server.close(), usb?.close(), serial?.close()]);
   save();
   capture?.close();
   for (const warning of board.warnings) report(args, 'warning', warning);
@@ -114,8 +117,14 @@ function announce(args: SimArguments, stlink: VirtualStlink, serial: string, por
   else print(`virtual ${name} (${firmware}) with ${chip} on ${url}`);
 }
 
+function announceSerial(args: SimArguments, address: string): void {
+  const unit = args['serial-unit'];
+  if (args.json) printJson({ event: 'serial', unit, address });
+  else print(`${unit} on ${address}`);
+}
+
 /** An event of one text: an object for programs, a line of stderr for people. */
-function report(args: SimArguments, event: Exclude<EventOf<'sim'>['event'], 'ready'>, text: string): void {
+function report(args: SimArguments, event: Exclude<EventOf<'sim'>['event'], 'ready' | 'serial'>, text: string): void {
   if (args.json) printJson({ event, text });
   else say(`${event}: ${text}`);
 }

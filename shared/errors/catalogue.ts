@@ -1410,6 +1410,13 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-USAGE-PTY': {
+    sentence: 'No pseudo-terminal could be made.',
+    remedy: 'It takes the program python3 on Linux or macOS: install it, or use --serial tcp:PORT.',
+    part: 'usage',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-USAGE-SECRET-ARGUMENT': {
     sentence: 'A secret was given on the command line, where others on this computer can see it.',
     remedy: `Paste it at the prompt, or name a file that holds it. This one is spent: ${NEW_INVITE}`,

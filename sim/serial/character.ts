@@ -58,11 +58,6 @@ export function sampledBy(edgeNs: number, { bitNs, dataBits, samples }: Sampling
   return edgeNs + (1 + dataBits + samples.at(-1)!) * bitNs;
 }
 
-/** When it has found out whether the start bit is one. */
-export function startSampledBy(edgeNs: number, { bitNs, samples }: Sampling): number {
-  return edgeNs + samples.at(-1)! * bitNs;
-}
-
 /** Paces closer than this make every sample fall into the bit it is meant for. */
 const SAME_PACE = 0.02;
 

@@ -22,7 +22,7 @@ export interface Noise {
   readonly jitter: number;
 }
 
-export const QUIET: Noise = { flips: 0, pulsesPerSecond: 0, jitter: 0 };
+const QUIET: Noise = { flips: 0, pulsesPerSecond: 0, jitter: 0 };
 
 /** Lengths of pulses, ns. */
 const PULSE_NS = { shortest: 200, longest: 200_000 } as const;

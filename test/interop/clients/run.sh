@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `npm run test:interop`: OpenOCD, gdb, st-info, st-flash, st-util, pyOCD and npm `usb` on the virtual board, unmodified; QEMU and
 # Unicorn in lock-step with its core. Prints a table client × operation. Installs nothing; a missing tool is a failure. VERBOSE=1 shows what
-# the programs say. Arguments, if any, choose parts: openocd-dap openocd-hla openocd-faces openocd-parts gdb usb job cores noise.
+# the programs say. Arguments, if any, choose parts: openocd-dap openocd-hla openocd-faces openocd-parts gdb usb job serial cores noise.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 # Debian: openocd gdb-multiarch stlink-tools python3-pyocd umockdev libumockdev-dev gcc pkg-config make gcc-arm-none-eabi qemu-system-arm python3-unicorn

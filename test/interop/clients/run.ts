@@ -5,6 +5,7 @@ import { openocdIdentities, openocdOverTcp } from '../openocd/run.ts';
 import { openocdOnOtherParts } from '../parts/run.ts';
 import { gdbOnOpenocd } from './gdb.ts';
 import { CORES, counted, NOISE } from './native-checks.ts';
+import { serialPortOnPty } from './serial-port.ts';
 import { usbClients } from './usb-clients.ts';
 import { wholeJobs } from './whole-job.ts';
 
@@ -19,6 +20,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   gdb: () => gdbOnOpenocd(checks, elf),
   usb: () => usbClients(checks, bridge, elf),
   job: () => wholeJobs(checks, bridge),
+  serial: () => serialPortOnPty(checks),
   cores: () => counted(checks, CORES),
   noise: () => counted(checks, NOISE),
 };
