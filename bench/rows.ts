@@ -189,7 +189,7 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     lock: true,
-    checks: all(flashing, rest),
+    checks: all(flashing, rest, trips),
   },
   {
     name: '64 KB, --delta, same image',
@@ -198,7 +198,7 @@ export const ROWS: readonly Row[] = [
     network: network(150),
     delta: { changed: [] },
     quick: true,
-    checks: all(again),
+    checks: all(again, trips),
   },
   {
     name: '256 KB, --delta, same image',
@@ -206,7 +206,7 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     delta: { changed: [] },
-    checks: all(again),
+    checks: all(again, trips),
   },
   {
     name: '1 MB, --delta, same image',
@@ -214,7 +214,7 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     delta: { changed: [] },
-    checks: all(again),
+    checks: all(again, trips),
   },
   {
     name: '256 KB, --delta, 16 KB sector differs',
@@ -222,7 +222,7 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     delta: { changed: [2] },
-    checks: all(differing),
+    checks: all(differing, trips),
   },
   {
     name: '1 MB, --delta, 128 KB sector differs',
@@ -230,6 +230,6 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     delta: { changed: [8] },
-    checks: all(differing),
+    checks: all(differing, trips),
   },
 ];

@@ -12,10 +12,9 @@ import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
-import { boardAfter, boardNow, finalStateOf } from './board-state.ts';
 import { helloOf } from './hello.ts';
 import { acceptEnd } from './job-end.ts';
-import { putProtectionBack } from './lift.ts';
+import { Leaving } from './leaving.ts';
 import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
 import type { Probe } from '../probe/probe.ts';
@@ -82,6 +81,9 @@ class AgentSession {
   readonly #work: StubWork;
   readonly #optionWork: OptionWork;
   readonly #questions: ConsentQuestions;
+  readonly #leaving: Leaving;
+  /** The tunnel, counted by its code, in which LEFT was sent. */
+  #leftSaidIn: number | undefined;
   #phase: SessionPhase = 'opened';
   #peerPresent: boolean | undefined;
   /** The code of this tunnel, and how many were shown. */
@@ -109,6 +111,8 @@ class AgentSession {
     this.#optionWork = new OptionWork({ target: this.#target, customer, clock, send });
     const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
     this.#questions = new ConsentQuestions({ customer, memory, target: this.#target, random, vendor, expectAnswer });
+    const [target, work, optionWork] = [this.#target, this.#work, this.#optionWork];
+    this.#leaving = new Leaving({ target, work, optionWork, memory, customer, log });
   }
 
   async run(): Promise<AgentOutcome> {
@@ -137,7 +141,10 @@ class AgentSession {
       const event = this.#pumped !== undefined ? this.#events.take() : await this.#events.next();
       const ending = event === undefined ? undefined : await this.#handle(event);
       if (ending !== undefined) return ending;
-      if (event === undefined) await this.#events.pause((await this.#pumped?.pump()) ?? 0);
+      if (event !== undefined) continue;
+      const pauseMs = (await this.#pumped?.pump()) ?? 0;
+      if (this.#work.lockEnded) await this.#on('locked', { letGo: () => this.#letGo(), ignore: () => this.#phase });
+      await this.#events.pause(pauseMs);
     }
   }
 
@@ -162,7 +169,11 @@ class AgentSession {
   #receive(message: TunnelMessage): Promise<Ending | undefined> {
     switch (message.name) {
       case 'JOB':
-        return this.#on('JOB', { propose: () => this.#propose(message), refuse: () => this.#refuse() });
+        return this.#on('JOB', {
+          propose: () => this.#propose(message),
+          refuse: () => this.#refuse(),
+          refuseLocked: () => this.#refuseLocked(),
+        });
       case 'BYE':
         return this.#on('BYE', { end: () => this.#bye(message) });
       default:
@@ -203,7 +214,7 @@ class AgentSession {
     const { probe, millivolts, identity } = this.#target;
     const hello = helloOf({ version, stubs, probe: probe.info, millivolts, board: identity });
     this.#events.send({ name: 'HELLO', hello });
-    return 'opened';
+    return this.#leaving.left === undefined ? 'opened' : 'left';
   }
 
   /** Asks, unless the customer has said yes to just this before. */
@@ -305,6 +316,23 @@ class AgentSession {
     throw fail('BF-TUNNEL-ORDER', 'a second job in one tunnel');
   }
 
+  /** Its own lock bars the way, and the stub is gone. */
+  #refuseLocked(): never {
+    throw fail('BF-TARGET-RDP1', 'this job has locked the chip, and the board was let go of');
+  }
+
+  /**
+   * The chip has said that it is locked, and has ended: nothing is left to do with the board, whatever the vendor has
+   * still to say. A lock that OPTCR does not show is left to BYE.
+   */
+  async #letGo(): Promise<SessionPhase> {
+    if ((await this.#target.readRdpLevel()) === 0) return this.#phase;
+    this.#events.send({ name: 'LEFT', left: { board: await this.#leaving.leave(true) } });
+    this.#leftSaidIn = this.#codes;
+    this.#options.customer.say('The chip is locked, and the board is let go of. Waiting for the vendor’s receipt.');
+    return 'left';
+  }
+
   async #bye(message: MessageOf<'BYE'>): Promise<Ending> {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
     const { memory, verify } = this.#options;
@@ -317,7 +345,7 @@ class AgentSession {
     const receipt = acceptEnd(end);
     // The vendor's word is not enough for a lock: the customer may hand the board on because of it.
     const { lock } = decodePlan(memory.consent.plan);
-    if (lock !== 'none' && (await this.#target.readRdpLevel()) === 0) {
+    if (lock !== 'none' && this.#leaving.left === undefined && (await this.#target.readRdpLevel()) === 0) {
       throw fail('BF-JOB-NOT-LOCKED', 'OPTCR reads level 0');
     }
     return receipt === undefined ? { result: 'done' } : { result: 'done', receipt };
@@ -329,37 +357,14 @@ class AgentSession {
   async #leave(ending: Ending): Promise<AgentOutcome> {
     const { result, error, receipt, byVendor = false } = ending;
     if (error !== undefined && !byVendor) this.#work.report(error);
-    await this.#work.wipeKeys();
-    const board = await this.#finish(result === 'done');
-    this.#events.trySend({ name: 'LEFT', left: { board } });
+    const board = await this.#leaving.leave(result === 'done');
+    // Who has heard LEFT in this tunnel waits only to know that BYE was heard.
+    if (this.#leftSaidIn === this.#codes) this.#events.trySend({ name: 'ACK' });
+    else this.#events.trySend({ name: 'LEFT', left: { board } });
     await this.#events.close(FAREWELL_MS);
     await this.#target.close();
     this.#forget(ending, board);
     return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan };
-  }
-
-  async #finish(done: boolean): Promise<BoardState> {
-    const { facts } = this.#work;
-    const finalState = finalStateOf(facts, done);
-    try {
-      if (done || !['incomplete', 'waiting'].includes(boardNow(facts))) {
-        await putProtectionBack({
-          target: this.#target,
-          memory: this.#options.memory,
-          customer: this.#options.customer,
-        });
-      }
-      await this.#target.finish(finalState);
-      if (finalState !== 'none') this.#options.memory.noteStubGone();
-      if (this.#optionWork.board !== 'untouched') return this.#optionWork.board;
-      const left = boardAfter(facts, finalState, done);
-      return left === 'running' && this.#target.bootSource === 'system memory' ? 'rom' : left;
-    } catch (error) {
-      this.#options.log.error({ error: String(error) }, 'the debug unit could not be restored');
-      const now = boardNow(facts);
-      if (now === 'incomplete' || now === 'erased') return now;
-      return facts.stubLoaded ? 'waiting' : 'unknown';
-    }
   }
 
   /** A job that may be gone on with keeps its way back; so does one that waits for its own board. */

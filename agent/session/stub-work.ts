@@ -110,6 +110,11 @@ export class StubWork {
     return this.#loadsSpent;
   }
 
+  /** The stub of a plan that locks has ended, and what it said is on its way to the vendor. */
+  get lockEnded(): boolean {
+    return this.#job !== undefined && this.#job.plan.lock !== 'none' && this.#state === 'ended';
+  }
+
   get facts(): BoardFacts {
     const stubLoaded = this.#options.target.transport !== undefined;
     return { plan: this.#job?.plan ?? this.#foundPlan, stubLoaded, touched: this.#touched, state: this.#state };

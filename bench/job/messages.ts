@@ -57,6 +57,8 @@ export class MessageTrace {
   /** Deepest message each side has received, and the controller's by the instant of arrival. */
   readonly #heard: Record<Side, number> = { agent: 0, controller: 0 };
   #instant = { at: -1, depth: 0 };
+  /** The deepest message the agent had received when each sealed command that is not answered yet had come. */
+  readonly #heardWithCommand: number[] = [];
 
   constructor(queue: EventQueue) {
     this.#queue = queue;
@@ -100,16 +102,25 @@ export class MessageTrace {
     if (message[0] !== LINK_DATA) return;
     const now = this.#queue.now();
     const kind = kindOf(message, side);
+    const cause = kind === 'reply' ? this.#answered() : this.#cause(side, now);
     const passage = {
       from: side,
       kind,
       bytes: message.length,
       sent: now,
       arrived: Number.NaN,
-      depth: 1 + this.#cause(side, now),
+      depth: 1 + cause,
     };
     this.passages.push(passage);
     this.#underway[side].push(passage);
+  }
+
+  /**
+   * Each sealed command but IMAGE has one reply, and the stub answers in order: what reached the agent behind the
+   * command that is answered did not make it answer.
+   */
+  #answered(): number {
+    return this.#heardWithCommand.shift() ?? this.#heard.agent;
   }
 
   /**
@@ -130,6 +141,7 @@ export class MessageTrace {
     // The controller's ACK makes the agent do nothing.
     if (side === 'agent' && passage.kind === 'ack') return;
     this.#heard[side] = Math.max(this.#heard[side], passage.depth);
+    if (side === 'agent' && passage.kind === 'command') this.#heardWithCommand.push(this.#heard.agent);
     if (side !== 'controller') return;
     const depth = this.#instant.at === now ? Math.max(this.#instant.depth, passage.depth) : passage.depth;
     this.#instant = { at: now, depth };

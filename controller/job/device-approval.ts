@@ -19,8 +19,10 @@ export class DeviceApproval {
   #settled: CodeState | undefined;
   /** The first key this tunnel has offered: the only one it may confirm, and the one its code approves. */
   #offered: Uint8Array | undefined;
-  /** The key this tunnel has confirmed. */
-  #confirmed: Uint8Array | undefined;
+  /** The key this tunnel has confirmed, or is about to. */
+  #present: Uint8Array | undefined;
+  /** Questions the stub with that key still answers as long as the key is not on record. */
+  #freshQuestions: number = QUESTION_LIMITS.inLife;
 
   constructor(recorder: JobRecorder) {
     this.#recorder = recorder;
@@ -29,7 +31,8 @@ export class DeviceApproval {
   /** A new tunnel: what was approved in the one before is void. */
   opened(): void {
     const { codePolicy, code } = this.#recorder.record;
-    this.#offered = this.#confirmed = this.#settled = undefined;
+    this.#offered = this.#present = this.#settled = undefined;
+    this.#freshQuestions = QUESTION_LIMITS.inLife;
     if (codePolicy === 'waived') this.settle('waived');
     if (codePolicy === 'once' && code === 'typed') this.#settled = 'typed';
   }
@@ -48,6 +51,7 @@ export class DeviceApproval {
   approvalOf({ deviceKey, facts }: Offer): Approval {
     this.#offered ??= deviceKey;
     if (!equalBytes(this.#offered, deviceKey)) return 'refuse';
+    this.#present = deviceKey;
     if (recordOf(this.#recorder.record, deviceKey, toHex(facts.uid)) !== undefined) return 'known';
     return this.#settled === undefined ? 'ask' : 'approved';
   }
@@ -59,16 +63,19 @@ export class DeviceApproval {
     const { record } = this.#recorder;
     const uid = toHex(facts.uid);
     const known = recordOf(record, deviceKey, uid) !== undefined;
-    this.#confirmed = deviceKey;
-    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: QUESTION_LIMITS.inLife };
+    this.#present = deviceKey;
+    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: this.#freshQuestions };
     const devices = known ? record.devices : [...record.devices, device].slice(-MOST_DEVICES);
     this.#recorder.update({ uid, devices });
     return known;
   }
 
-  /** Questions the stub with the confirmed key still answers. */
+  /** Questions the stub with the key of this tunnel still answers. */
   get questionsLeft(): number {
-    return this.#recorder.record.devices.find((device) => this.#isConfirmed(device))?.questionsLeft ?? 0;
+    if (this.#present === undefined) return 0;
+    return (
+      this.#recorder.record.devices.find((device) => this.#isPresent(device))?.questionsLeft ?? this.#freshQuestions
+    );
   }
 
   /** No more than these are left; the number never rises again. */
@@ -76,13 +83,14 @@ export class DeviceApproval {
     const { devices } = this.#recorder.record;
     if (questionsLeft >= this.questionsLeft) return;
     const left = Math.max(questionsLeft, 0);
+    if (!devices.some((device) => this.#isPresent(device))) this.#freshQuestions = left;
     this.#recorder.update({
-      devices: devices.map((device) => (this.#isConfirmed(device) ? { ...device, questionsLeft: left } : device)),
+      devices: devices.map((device) => (this.#isPresent(device) ? { ...device, questionsLeft: left } : device)),
     });
   }
 
-  #isConfirmed({ key }: DeviceRecord): boolean {
-    return this.#confirmed !== undefined && equalBytes(key, this.#confirmed);
+  #isPresent({ key }: DeviceRecord): boolean {
+    return this.#present !== undefined && equalBytes(key, this.#present);
   }
 }
 

@@ -1,8 +1,10 @@
 // How a job takes leave of its agent: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
 import type { AgentLine } from './agent-line.ts';
+import { planOf } from './job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobOptions, JobTunnel } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
+import type { SealedSession } from './sealed-session.ts';
 import { detailForPeer, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
@@ -14,6 +16,8 @@ export class JobClosing {
   readonly #recorder: JobRecorder;
   #begun = false;
   #left: BoardState | undefined;
+  /** LEFT may have been said before BYE was heard: the chip is locked. */
+  #leftEarly = false;
   #customerCopy: SignedText | undefined;
 
   constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder) {
@@ -43,10 +47,29 @@ export class JobClosing {
     if (this.#recorder.record.room.invite.spent !== undefined) tunnel.revoke();
   }
 
-  /** The agent has let go of the board: what it says of it is its own word. The first one counts. */
-  agentLeft(agentSays: BoardState): void {
-    if (this.#left !== undefined) return;
+  /**
+   * How the agent left the board, once nothing more is due of it: one that may have left before BYE has to have heard
+   * BYE, too.
+   * @param unacknowledged messages it has not acknowledged
+   */
+  settled(unacknowledged: number): BoardState | undefined {
+    return this.#leftEarly && unacknowledged > 0 ? undefined : this.#left;
+  }
+
+  /**
+   * The agent has let go of the board: what it says of it is its own word. The first one counts. Returns what the job
+   * hears: a chip that is locked needs nobody any more, and its agent leaves as soon as the chip has said so, and waits
+   * for BYE.
+   */
+  agentLeft(agentSays: BoardState, session: SealedSession | undefined): 'LEFT' | 'leftLocked' {
+    const locked = session?.ended === true && planOf(this.#recorder.record).lock !== 'none';
+    if (this.#left === undefined) this.#note(agentSays, locked);
+    return locked ? 'leftLocked' : 'LEFT';
+  }
+
+  #note(agentSays: BoardState, early: boolean): void {
     this.#left = agentSays;
+    this.#leftEarly = early;
     this.#recorder.update({ agentSays });
     const { chipProved } = this.#recorder.record;
     this.#options.callbacks.onEvent?.({ type: 'left', agentSays, chipProved });
@@ -68,11 +91,11 @@ export class JobClosing {
     return { name: 'BYE', done: false, failure: { code: error.code, detail: detailForPeer(error) } };
   }
 
-  /** Says BYE, unless the agent has left already. Throws as JobTunnel.send does. */
+  /** Says BYE, unless the agent has left already and does not wait for it. Throws as JobTunnel.send does. */
   sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#begun = true;
     this.#line.waits.renew();
-    if (this.#left === undefined) this.#line.send(bye);
+    if (this.#left === undefined || this.#leftEarly) this.#line.send(bye);
   }
 
   /** For the log: BYE was to be said, and how the board was left is not known. */

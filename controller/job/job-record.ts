@@ -72,7 +72,7 @@ export interface JobRecord {
   readonly imageHash: Uint8Array | undefined;
   /** Milliseconds since 1970. */
   readonly created: number;
-  /** UID of the first unit, 24 digits; another one stops the job. */
+  /** UID of the first unit that proved itself or was sent what changes flash, 24 digits; another one stops the job. */
   readonly uid: string | undefined;
   /** Sectors whose digests the stub of that unit has confirmed. */
   readonly acknowledged: readonly number[];

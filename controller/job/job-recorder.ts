@@ -64,9 +64,18 @@ export class JobRecorder {
     this.update({ acknowledged });
   }
 
-  /** What follows for the board from what the chip said or is about to be told, on disk before anybody goes on. */
+  /** What follows for the board from what the chip said, on disk before anybody goes on. */
   async changed(chipProved: ChipProved): Promise<void> {
     this.update({ chipProved });
+    await this.saved();
+  }
+
+  /**
+   * A command that changes flash is about to leave, on record before it does. Only the chip that made M1 can open it:
+   * this unit, proved or not. @param uid 24 digits
+   */
+  async changing(uid: string): Promise<void> {
+    this.update({ chipProved: 'incomplete', uid });
     await this.saved();
   }
 

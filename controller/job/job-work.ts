@@ -11,6 +11,7 @@ import type { SealedSessionManager } from './sealed-session-manager.ts';
 import { doWork, type QuestionBudget, type WorkOptions } from './work.ts';
 import { jobId } from './job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import { knownChip } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 
@@ -28,14 +29,36 @@ export interface WorkParts {
 export class JobWork {
   readonly #options: JobOptions;
   readonly #parts: WorkParts;
+  /** The work of the session that was begun last. */
+  #begun: { readonly session: SealedSession; readonly done: Promise<readonly number[]> } | undefined;
 
   constructor(options: JobOptions, parts: WorkParts) {
     this.#options = options;
     this.#parts = parts;
   }
 
-  /** Does the plan's work in this session; resolves with the sectors that were skipped. */
-  async run(session: SealedSession, plan: Plan): Promise<readonly number[]> {
+  /** Begins the plan's work in a session that is not confirmed yet: what may be sent before that is. */
+  begin(session: SealedSession, plan: Plan): void {
+    const done = this.#run(session, plan);
+    // Of a session that is dropped nobody asks.
+    done.catch(() => {});
+    this.#begun = { session, done };
+  }
+
+  /**
+   * The work that was begun in this session, which is confirmed now; resolves with the sectors that were skipped, once
+   * everything is saved.
+   */
+  async finish(session: SealedSession): Promise<readonly number[]> {
+    const begun = this.#begun;
+    if (begun?.session !== session) throw fail('BF-INTERNAL-ARGUMENT', 'this session was not begun');
+    const skipped = await begun.done;
+    await this.#parts.recorder.saved();
+    return skipped;
+  }
+
+  /** Resolves with the sectors that were skipped. */
+  async #run(session: SealedSession, plan: Plan): Promise<readonly number[]> {
     const { recorder } = this.#parts;
     const { store } = this.#options;
     const uid = toHex(session.peer.facts.uid);
@@ -49,8 +72,11 @@ export class JobWork {
     const { image, delta, where } = this.#options;
     const limit = line.limit('work', 'BF-STUB-SILENT', 'life');
     const until = async (ready: () => boolean): Promise<void> => {
+      await session.confirmed;
       await line.waits.until(() => (ready() ? true : undefined), limit);
     };
+    const proved = session.confirmed.then(() => recorder.saved());
+    const room = (): boolean => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED;
     return {
       session,
       plan,
@@ -61,11 +87,12 @@ export class JobWork {
       delta: delta === true,
       where: where === true,
       budget: this.#budget(),
-      untilCredit: () => until(() => sessions.hasCredit && unacknowledged() < MOST_UNACKNOWLEDGED),
+      untilCredit: () => (session.mayGoAhead ? Promise.resolve() : until(room)),
+      untilProved: () => proved,
       answered: (left = 0) => until(() => session.unanswered <= left),
       emit: (event) => this.#emit(event),
       emitKept: (event) => void recorder.saved().then(() => this.#emit(event)),
-      beforeChange: () => recorder.changed('incomplete'),
+      beforeChange: () => recorder.changing(toHex(session.peer.facts.uid)),
       acknowledge: (sector) => recorder.acknowledge(sector),
       evidence: async (evidence) => {
         clock.worked(evidence.spent);

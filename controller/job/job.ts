@@ -161,8 +161,7 @@ class Job {
       case 'PROBLEM':
         return this.#problem(message);
       case 'LEFT':
-        this.#closing.agentLeft(message.left.board);
-        return this.#hear('LEFT');
+        return this.#hear(this.#closing.agentLeft(message.left.board, this.#sessions.session));
       default:
         if (isAwaitable(message)) this.#await(message);
     }
@@ -256,7 +255,7 @@ class Job {
 
   #answerOffer(message: MessageOf<'SEALED1'>): After<'answerOffer'> {
     const answered = this.#sessions.answer(message, this.#authorization.plan, this.#hello as Hello);
-    return answered ? 'confirmation' : 'deviceCode';
+    return answered ? this.#begin() : 'deviceCode';
   }
 
   /** The latest M1 gets the answer: the chip may have begun anew while the vendor typed. */
@@ -264,6 +263,12 @@ class Job {
     const latest = this.#line.inbox.takeLatest('SEALED1');
     if (latest !== undefined) return this.#answerOffer(latest);
     this.#sessions.answerWaiting();
+    return this.#begin();
+  }
+
+  /** M2 is sent; what may follow it at once does. */
+  #begin(): 'confirmation' {
+    this.#jobWork.begin(this.#sessions.unconfirmed as SealedSession, this.#authorization.plan);
     return 'confirmation';
   }
 
@@ -347,13 +352,8 @@ class Job {
   }
 
   #work(session: SealedSession): void {
-    this.#jobWork
-      .run(session, this.#authorization.plan)
-      .then(async (skipped) => {
-        await this.#recorder.saved();
-        this.#machine.take('workDone', skipped);
-      })
-      .catch(this.#machine.failed);
+    const done = (skipped: readonly number[]) => this.#machine.take('workDone', skipped);
+    this.#jobWork.finish(session).then(done).catch(this.#machine.failed);
   }
 
   /** BYE, with the customer's copy or with the reason. */
@@ -365,7 +365,8 @@ class Job {
 
   #sayBye(bye: OwnMessageOf<'BYE'>): void {
     this.#closing.sayBye(bye);
-    this.#machine.await('LEFT', () => this.#closing.left, this.#line.limit('left', 'BF-TUNNEL-TIMEOUT'));
+    const settled = () => this.#closing.settled(this.#tunnel.unacknowledged);
+    this.#machine.await('LEFT', settled, this.#line.limit('left', 'BF-TUNNEL-TIMEOUT'));
   }
 
   async #close(): Promise<void> {

@@ -8,15 +8,22 @@ import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
 import type { JobOptions } from './ports.ts';
 import type { Trouble } from './problems.ts';
 import type { DeviceApproval } from './device-approval.ts';
-import { readOffer, SealedHandshake, SealedSession, type Offer } from './sealed-session.ts';
+import {
+  MOST_EARLY_COMMANDS,
+  readOffer,
+  SealedHandshake,
+  SealedSession,
+  type Offer,
+  type SealedPeer,
+} from './sealed-session.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
-/** As many replies as the chip has room for. */
-const MOST_EARLY = 16;
+/** Replies to the commands that left behind M2, and an ABORT. */
+const MOST_EARLY = MOST_EARLY_COMMANDS + 1;
 
 export class SealedSessionManager {
   readonly #options: JobOptions;
@@ -25,6 +32,8 @@ export class SealedSessionManager {
   readonly #devices: DeviceApproval;
   #handshake: SealedHandshake | undefined;
   #session: SealedSession | undefined;
+  /** The session of the M2 that is under way: what may leave behind it is sent through it. */
+  #unconfirmed: SealedSession | undefined;
   /** Sealed commands of this session the agent takes in all. */
   #credit = 0;
   #offers = 0;
@@ -50,6 +59,11 @@ export class SealedSessionManager {
     return this.#session;
   }
 
+  /** The session whose M2 was sent last, until its M3 has come. */
+  get unconfirmed(): SealedSession | undefined {
+    return this.#unconfirmed;
+  }
+
   /** The agent begins at HELLO: no session of it is asked for or in trouble. */
   beginAgain(): void {
     this.drop();
@@ -61,7 +75,7 @@ export class SealedSessionManager {
   drop(): void {
     this.#handshake?.wipe();
     this.#session?.wipe();
-    this.#handshake = this.#session = this.#waiting = undefined;
+    this.#handshake = this.#unconfirmed = this.#session = this.#waiting = undefined;
     this.#early = [];
   }
 
@@ -151,10 +165,14 @@ export class SealedSessionManager {
     const { stubVersion, handshake } = confirmed.facts;
     const uid = toHex(confirmed.facts.uid);
     if (this.#devices.confirm(confirmed)) this.#line.proved();
-    this.#session = new SealedSession(confirmed, (sequence, box) => this.#line.send({ name: 'FRAME', sequence, box }));
+    const session = this.#unconfirmed as SealedSession;
+    this.#session = session;
+    this.#unconfirmed = undefined;
     this.#line.healed();
     this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake });
-    return this.#takeEarly();
+    const trouble = this.#takeEarly();
+    if (trouble === undefined) session.confirm();
+    return trouble;
   }
 
   #takeEarly(): Trouble | undefined {
@@ -170,6 +188,8 @@ export class SealedSessionManager {
     this.#handshake ??= this.#newHandshake();
     const m2 = this.#handshake.answer(offer, this.#line.sealedSessionId(offer.m1));
     this.#line.send({ name: 'SEALED2', m2 });
+    const peer = this.#handshake.unconfirmed as SealedPeer;
+    this.#unconfirmed = new SealedSession(peer, (sequence, box) => this.#line.send({ name: 'FRAME', sequence, box }));
   }
 
   #newHandshake(): SealedHandshake {

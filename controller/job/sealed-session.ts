@@ -5,14 +5,23 @@ import type { ExchangeKeyPair } from '../../shared/crypto/keys.ts';
 import type { BoxSession } from '../../shared/crypto/session.ts';
 import { fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Random } from '../../shared/ports.ts';
-import { decodeReply, encodeCommand, type Command, type Reply, type ReplyName } from '../../shared/sealed/messages.ts';
+import {
+  decodeReply,
+  encodeCommand,
+  type Command,
+  type CommandName,
+  type Reply,
+  type ReplyName,
+} from '../../shared/sealed/messages.ts';
 import { respondSealed, deviceKeyOf, type SealedResponder } from '../../shared/sealed/handshake.ts';
 import { decodeStubFacts, encodeSessionChoice, type StubFacts } from '../../shared/sealed/payloads.ts';
 import { SEALED_BYTES } from '../../shared/sealed/protocol.ts';
 import { abortError, troubleOf, type Trouble } from './problems.ts';
 
-/** Answered M1 that wait for their M3. */
-const PENDING = 3;
+/** Commands that may leave behind M2, before M3 has come (docs/protocol.md §8, "Before M3"): they hold no image. */
+const EARLY: ReadonlySet<CommandName> = new Set<CommandName>(['ERASE', 'DIGEST']);
+/** As many of them as may leave so; the agent takes them without credit. */
+export const MOST_EARLY_COMMANDS = 32;
 
 export interface HandshakeOptions {
   readonly keyPair: ExchangeKeyPair<'sealed'>;
@@ -54,13 +63,18 @@ export function readOffer(stubHash: Uint8Array, m1: Uint8Array, rules: OfferRule
   return { stubHash, m1, facts, deviceKey };
 }
 
-/** Answers M1 until an M3 confirms one of the answers. */
+/** Answers M1 until an M3 confirms the latest answer. */
 export class SealedHandshake {
   readonly #options: HandshakeOptions;
-  #pending: { readonly responder: SealedResponder; readonly offer: Offer }[] = [];
+  #answered: { readonly responder: SealedResponder; readonly peer: SealedPeer } | undefined;
 
   constructor(options: HandshakeOptions) {
     this.#options = options;
+  }
+
+  /** The session of the latest answer, before its M3 has come. */
+  get unconfirmed(): SealedPeer | undefined {
+    return this.#answered?.peer;
   }
 
   /** M2 for an M1. @param sessionId as the tunnel has it for this M1, 16 bytes */
@@ -73,36 +87,31 @@ export class SealedHandshake {
       random,
       m1: offer.m1,
     });
-    this.#pending.unshift({ responder, offer });
-    for (const old of this.#pending.splice(PENDING)) old.responder.wipe();
+    const { facts, stubHash, deviceKey } = offer;
+    this.wipe();
+    this.#answered = { responder, peer: { facts, stubHash, deviceKey, session: responder.session } };
     return responder.m2;
   }
 
-  /**
-   * The confirmed session, newest answer first; trouble when M3 fits none.
-   * @throws BF-TUNNEL-MESSAGE when there was no M1
-   */
+  /** The confirmed session; trouble when M3 does not fit. @throws BF-TUNNEL-MESSAGE when there was no M1 */
   confirm(m3: Uint8Array): SealedPeer | Trouble {
-    let refusal: unknown;
-    for (const { responder, offer } of this.#pending) {
-      try {
-        const { session, exporter } = responder.receiveM3(m3);
-        wipe(exporter);
-        this.wipe();
-        const { facts, stubHash, deviceKey } = offer;
-        return { facts, stubHash, deviceKey, session };
-      } catch (error) {
-        refusal = error;
-      }
+    if (this.#answered === undefined) throw fail('BF-TUNNEL-MESSAGE', 'M3 before M1');
+    const { responder, peer } = this.#answered;
+    try {
+      wipe(responder.receiveM3(m3).exporter);
+      return peer;
+    } catch (error) {
+      if (isBlindflashError(error)) return { error, cure: 'session' };
+      throw error;
+    } finally {
+      this.wipe();
     }
-    this.wipe();
-    if (isBlindflashError(refusal)) return { error: refusal, cure: 'session' };
-    throw fail('BF-TUNNEL-MESSAGE', 'M3 before M1');
   }
 
+  /** Forgets an answer that was not confirmed, and its session. */
   wipe(): void {
-    for (const { responder } of this.#pending) responder.wipe();
-    this.#pending = [];
+    this.#answered?.responder.wipe();
+    this.#answered = undefined;
   }
 }
 
@@ -116,9 +125,14 @@ interface Expected {
   readonly take: (reply: Reply) => void;
 }
 
-/** A confirmed sealed session at work. */
+/** A sealed session at work. Before M3 has come it takes the commands that may leave so early, and no other. */
 export class SealedSession {
   readonly peer: SealedPeer;
+  /** Resolves when M3 has come; never, for a session that is dropped before. */
+  readonly confirmed: Promise<void>;
+  #confirm!: () => void;
+  #isConfirmed = false;
+  #ended = false;
   readonly #transmit: (sequence: number, box: Uint8Array) => void;
   readonly #expected: Expected[] = [];
   /** Image bytes sealed up to and including each sequence. */
@@ -127,6 +141,23 @@ export class SealedSession {
   constructor(peer: SealedPeer, transmit: (sequence: number, box: Uint8Array) => void) {
     this.peer = peer;
     this.#transmit = transmit;
+    this.confirmed = new Promise((resolve) => (this.#confirm = resolve));
+  }
+
+  /** The chip has proved itself: from here on everything may be said. */
+  confirm(): void {
+    this.#isConfirmed = true;
+    this.#confirm();
+  }
+
+  /** M3 has not come, and another command may leave before it; later that is a matter of credit. */
+  get mayGoAhead(): boolean {
+    return !this.#isConfirmed && this.sent < MOST_EARLY_COMMANDS;
+  }
+
+  /** The stub has said ENDED: it takes no command any more. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Highest sequence sealed. */
@@ -176,6 +207,7 @@ export class SealedSession {
     if (expected === undefined || expected.name !== reply.name || expected.sequence !== reply.answers) {
       throw fail('BF-TUNNEL-ORDER', `${reply.name} to sealed command ${reply.answers}`);
     }
+    if (reply.name === 'ENDED') this.#ended = true;
     expected.take(reply);
     return undefined;
   }
@@ -195,6 +227,9 @@ export class SealedSession {
   }
 
   #seal(command: Command, imageBytes: number): number {
+    if (!this.#isConfirmed && !EARLY.has(command.name)) {
+      throw fail('BF-INTERNAL-ARGUMENT', `${command.name} before the chip has proved itself`);
+    }
     const { sequence, box } = this.peer.session.seal(encodeCommand(command));
     this.#imageBytes[sequence] = (this.#imageBytes[sequence - 1] ?? 0) + imageBytes;
     this.#transmit(sequence, box);

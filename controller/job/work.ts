@@ -46,9 +46,14 @@ export interface WorkOptions {
   readonly where: boolean;
   /** What the stub still answers about what this session has not erased. */
   readonly budget: QuestionBudget;
-  /** Resolves when the agent and the tunnel take another sealed command. */
+  /**
+   * Resolves when another sealed command may be sent. Before M3 has come that is so for a few that hold nothing of the
+   * image (docs/protocol.md §8, "Before M3"), then as the agent and the tunnel take them.
+   */
   readonly untilCredit: () => Promise<void>;
-  /** Resolves when at most `left` commands, none unless given, have not been answered. */
+  /** Resolves when M3 has come, and is on record with the key of the chip: from here on the image may leave. */
+  readonly untilProved: () => Promise<void>;
+  /** Resolves when at most `left` commands, none unless given, have not been answered; not before M3 has come. */
   readonly answered: (left?: number) => Promise<void>;
   readonly emit: (event: JobEvent) => void;
   /** The same once the record as it is now is on disk: what a person was told does not get lost with the process. */
@@ -101,6 +106,7 @@ function imageOf({ image }: WorkOptions): Image {
 /** END and its reply: how long the chip worked. */
 async function end(options: WorkOptions): Promise<ChipTimes> {
   let spent: ChipTimes = NO_TIMES;
+  await options.untilProved();
   await options.untilCredit();
   options.session.ask({ name: 'END' }, 'ENDED', (reply) => (spent = reply.spent));
   await options.answered();
@@ -301,6 +307,7 @@ class FlashWork {
     const { plan, session, untilCredit } = this.#options;
     this.#written.add(sector);
     await this.#erase(sector);
+    await this.#options.untilProved();
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
       await untilCredit();
       session.image(step);
@@ -332,6 +339,7 @@ class FlashWork {
   async #finalize(sectorsByEqual: number): Promise<void> {
     const { session, plan, emitKept, budget, untilCredit, answered } = this.#options;
     let evidence: Evidence | undefined;
+    await this.#options.untilProved();
     if (sectorsByEqual > 0) await budget.reserve(1);
     await untilCredit();
     session.ask(finalStep(plan, this.#image, this.#expected), 'WRITTEN', (reply) => {

@@ -3,6 +3,7 @@
 import nacl from 'tweetnacl';
 import { assertBytes, concat, copyOf, equalBytes, isZero, Reader, wipe } from '../codec/bytes.ts';
 import type { ExchangeKeyPair } from '../crypto/keys.ts';
+import type { BoxSession } from '../crypto/session.ts';
 import {
   agree,
   EPHEMERAL_BYTES,
@@ -37,6 +38,11 @@ export interface SealedResponder {
   readonly state: HandshakeState;
   /** D, the chip's public key, 32 bytes: not authenticated before receiveM3 has returned. */
   readonly deviceKey: Uint8Array;
+  /**
+   * The session of the result. Nobody but the chip of this M1 opens its boxes; that the chip is there at all is not
+   * known before receiveM3 has returned.
+   */
+  readonly session: BoxSession;
   /** Checks confirm_i. @throws BF-STUB-AUTHENTICATION */
   receiveM3(m3: Uint8Array): HandshakeResult;
   wipe(): void;
@@ -74,14 +80,17 @@ export function respondSealed(options: SealedResponderOptions): SealedResponder 
   } finally {
     wipe(secret);
   }
+  const result = schedule.result('r');
   let state: HandshakeState = 'waiting for M3';
   const end = (next: HandshakeState): void => {
     state = next;
     schedule.wipe();
+    if (next === 'dead') result.session.wipe();
   };
   return {
     m2: concat(unconfirmed, confirmR),
     deviceKey,
+    session: result.session,
     get state() {
       return state;
     },
@@ -91,7 +100,6 @@ export function respondSealed(options: SealedResponderOptions): SealedResponder 
         end('dead');
         throw refusal(SEALED_PROTOCOL, 'the confirmation is wrong');
       }
-      const result = schedule.result('r');
       end('confirmed');
       return result;
     },

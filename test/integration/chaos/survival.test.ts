@@ -78,7 +78,7 @@ describe('found by chaos', function () {
     const job = product.startVendor(image, record, events);
     const ended = assert.rejects(job.done);
     const first = product.runAgent(record, { memory, signal: control.signal });
-    await product.queue.runUntil(() => events.some(({ type }) => type === 'sealed'));
+    await product.queue.runUntil(() => memory.stubLoaded);
     control.abort();
     assert.equal((await product.queue.drive(first)).board, 'running');
     job.interrupt();

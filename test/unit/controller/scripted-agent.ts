@@ -24,6 +24,8 @@ const LEVEL0 = 0x0fffaaed;
 /** What its chip says of its time, ms. */
 const SPENT = { erase: 300, program: 200, check: 100 };
 const LEVEL1 = 0x0fff55ed;
+/** Commands taken without credit (docs/protocol.md §6). */
+const EARLY = 32;
 const UID = Uint8Array.from({ length: 12 }, (_, i) => 0x40 + i);
 export const STUB_HASH = new Uint8Array(createHash('sha512').update('a stub').digest());
 
@@ -53,6 +55,12 @@ export interface Faults {
   reply?: (reply: Reply) => Reply;
   /** Does something with a command instead of the stub; true if it did. */
   command?: (command: Command, agent: ScriptedAgent) => boolean;
+  /** M3 is kept back; `giveM3` sends it. */
+  keepsM3?: boolean;
+  /** LEFT goes out with the replies to LOCK and END, before BYE. */
+  leavesLocked?: boolean;
+  /** Changes M3 on its way. */
+  m3?: (m3: Uint8Array) => Uint8Array;
   /** The agent stays silent after this many sealed commands. */
   silentAfter?: number;
   lockFails?: boolean;
@@ -103,6 +111,7 @@ export class ScriptedAgent {
   #initiator: SealedInitiator | undefined;
   readonly #erased = new Set<number>();
   #session: BoxSession | undefined;
+  #m3: Uint8Array = new Uint8Array();
   #handshakes = 0;
   #accepted = 0;
   #words = 0;
@@ -221,7 +230,7 @@ export class ScriptedAgent {
         return this.offer();
       case 'BYE':
         this.bye = message;
-        if (this.faults.keepsBoard === true) return;
+        if (this.faults.keepsBoard === true || this.faults.leavesLocked === true) return;
         this.send({ name: 'LEFT', left: { board: this.faults.left ?? (message.done ? 'running' : 'untouched') } });
         return;
     }
@@ -244,17 +253,22 @@ export class ScriptedAgent {
     this.#session = result.session;
     this.#erased.clear();
     this.#accepted = 0;
-    this.send({ name: 'SEALED3', m3 });
+    this.#m3 = this.faults.m3?.(m3) ?? m3;
+    if (this.faults.keepsM3 !== true) this.giveM3();
+  }
+
+  giveM3(): void {
+    this.send({ name: 'SEALED3', m3: this.#m3 });
     const error = this.faults.abortAtOnce;
     if (error !== undefined) this.reply({ name: 'ABORT', answers: 0, error, detail: 0x20 });
-    this.credit = 8;
+    this.credit = Math.max(8, this.#accepted + 8);
     this.send({ name: 'CREDIT', upTo: this.credit });
   }
 
   #sealedCommand(sequence: number, box: Uint8Array): void {
     if (this.#session === undefined) return;
     if (this.faults.silentAfter !== undefined && sequence > this.faults.silentAfter) return;
-    if (sequence > this.credit) throw new Error('sealed command beyond credit');
+    if (sequence > Math.max(this.credit, EARLY)) throw new Error('sealed command beyond credit');
     const command = decodeCommand(this.#session.open(box, sequence));
     this.commands.push(command);
     this.#accepted = sequence;
@@ -291,7 +305,9 @@ export class ScriptedAgent {
           optcr1: 0x0fff0000,
         });
       case 'END':
-        return this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words, spent: SPENT });
+        this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words, spent: SPENT });
+        if (this.faults.leavesLocked === true) this.send({ name: 'LEFT', left: { board: 'locked' } });
+        return;
       default:
         throw new Error(command.name);
     }
