@@ -2,7 +2,8 @@
 // declaration makes sense in itself.
 import assert from 'node:assert/strict';
 import { COMMANDS } from '../../../cli/commands.ts';
-import type { CommandDeclaration, OptionRow } from '../../../cli/command.ts';
+import yargs from 'yargs';
+import { asYargsCommand, command, type CommandDeclaration, type OptionRow } from '../../../cli/command.ts';
 import { JSON_EVENTS, type JsonSpeaker } from '../../../cli/json-events.ts';
 import { commandsDocument, readmeWithCommands } from '../../../scripts/commands-doc.ts';
 import { readDocument } from '../../../scripts/generated-text.ts';
@@ -43,6 +44,25 @@ describe('commands', () => {
         assert.ok(values.every(allowed), name);
       }
     }
+  });
+
+  it('get words for a choice of words, also one that looks like a number, and numbers for one of numbers', async () => {
+    const got: unknown[] = [];
+    const declared = command({
+      name: 'try',
+      who: 'vendor',
+      summary: 'what is given',
+      options: {
+        width: { choices: ['8', '16', 'any'], describe: 'words' },
+        level: { choices: [0, 1], describe: 'numbers' },
+      },
+      load: () => Promise.resolve(({ width, level }) => got.push(width, level)),
+    });
+    await yargs(['try', '--width', '16', '--level', '1'])
+      .command(asYargsCommand(declared))
+      .fail((message, error) => assert.fail(error ?? message))
+      .parseAsync();
+    assert.deepEqual(got, ['16', 1]);
   });
 
   it('print events only under names that exist', () => {
