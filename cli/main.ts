@@ -7,7 +7,7 @@ import { fail, isBlindflashError, type Audience } from '../shared/errors/errors.
 import { asYargsCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { refuseSecrets } from './secret-words.ts';
-import { runReported, surviveClosedPipes } from './terminal/cli.ts';
+import { runReported, surviveClosedPipes } from './terminal/report.ts';
 import { helpColumns } from './terminal/output.ts';
 import { LOG_LEVELS } from '../shared/platform/node/logger.ts';
 

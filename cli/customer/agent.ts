@@ -1,7 +1,7 @@
 // `blindflash agent`: what the customer runs. Design: docs/product.md §3, §4.
 import { writeFile } from 'node:fs/promises';
 import { asBlindflashError, exitStatusOf, fail, tell } from '../../shared/errors/errors.ts';
-import { stopWhenNobodyReads } from '../terminal/cli.ts';
+import { stopWhenNobodyReads } from '../terminal/report.ts';
 import { signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan } from '../../shared/plan/plan.ts';

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { FLASH_BYTES, flashAfter, tinyImage } from '../fixtures/images.ts';
-import type { Meddle } from '../fixtures/links.ts';
+import type { Meddle } from '../fixtures/queued-link.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
 import { ATTACKS, attackAt, type Attack } from '../fixtures/tamper.ts';
 import { ProductFixture, type RunOutcome } from '../fixtures/product.ts';

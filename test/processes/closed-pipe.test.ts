@@ -10,7 +10,7 @@ import { once } from 'node:events';
  */
 async function statusAfterReaderLeft(more: string): Promise<number | null> {
   const program = `
-    import { surviveClosedPipes, stopWhenNobodyReads } from './cli/terminal/cli.ts';
+    import { surviveClosedPipes, stopWhenNobodyReads } from './cli/terminal/report.ts';
     surviveClosedPipes();
     void stopWhenNobodyReads;
     ${more}

@@ -6,7 +6,7 @@ import { compileFlash } from '../../controller/plan/compile.ts';
 import { readImage, type ImageOptions } from '../../controller/image/image.ts';
 import { findChip } from '../../shared/chips/index.ts';
 import { errorRow, exitStatusOf, type ErrorCode } from '../../shared/errors/errors.ts';
-import { describeError, reportError } from '../../cli/terminal/cli.ts';
+import { describeError, reportError } from '../../cli/terminal/report.ts';
 import { bootable, FLASH } from '../fixtures/images.ts';
 
 const elf = new Uint8Array(readFileSync(new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url)));

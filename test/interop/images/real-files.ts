@@ -1,15 +1,15 @@
 // Real firmware files, not kept here: where each comes from, which tool chain wrote it, under which licence, and what
 // intelhex, srec_cat and objcopy alike say it holds (readers.py). README.md says how to get them.
 
-/** A package that holds some of them. */
-interface Package {
+/** A package of Debian or npm that holds some of them. */
+interface FirmwarePackage {
   readonly from: 'Debian' | 'npm';
   readonly version: string;
   readonly licence: string;
 }
 
 /** By name. */
-export const PACKAGES = {
+export const FIRMWARE_PACKAGES = {
   'arduino-core-avr': { from: 'Debian', version: '1.8.7+dfsg-1~deb12u1', licence: 'LGPL-2.1+, GPL-2+' },
   'arduino-mighty-1284p': { from: 'Debian', version: '1-5', licence: 'GPL-3+' },
   mcu8051ide: { from: 'Debian', version: '1.4.9-2', licence: 'GPL-2+' },
@@ -19,11 +19,11 @@ export const PACKAGES = {
   'pxt-microbit': { from: 'npm', version: '9.1.1', licence: 'MIT, Nordic' },
   'node-pixel': { from: 'npm', version: '0.11.0', licence: 'MIT' },
   'avrgirl-arduino': { from: 'npm', version: '5.0.1', licence: 'MIT' },
-} as const satisfies Record<string, Package>;
+} as const satisfies Record<string, FirmwarePackage>;
 
 export interface RealFile {
   /** Name of the package, and of the folder it is unpacked in. */
-  readonly source: keyof typeof PACKAGES;
+  readonly source: keyof typeof FIRMWARE_PACKAGES;
   readonly path: string;
   readonly format: 'hex' | 'elf';
   readonly toolChain: string;

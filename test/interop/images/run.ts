@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { readImage } from '../../../controller/image/image.ts';
 import { endOf } from '../../../controller/image/segments.ts';
 import { textImage } from './dialects.ts';
-import { PACKAGES, REAL_FILES, type RealFile } from './real-files.ts';
+import { FIRMWARE_PACKAGES, REAL_FILES, type RealFile } from './real-files.ts';
 
 const HERE = new URL('.', import.meta.url).pathname;
 const { values } = parseArgs({
@@ -137,7 +137,7 @@ function realFiles(folder: string): Given[] {
     const at = join(folder, source, path);
     if (!existsSync(at)) throw new Error(`${at} is not there; README.md says how to get it`);
     return {
-      name: `${source} ${PACKAGES[source].version} ${path}`,
+      name: `${source} ${FIRMWARE_PACKAGES[source].version} ${path}`,
       format,
       path: at,
       wanted: { from, end, runs, bytes, sha256 },

@@ -1,7 +1,7 @@
 // One end of the product with nothing behind it: `speaker.ts SIDE SEED COUNT [--json]`. COUNT messages of a hostile
 // peer go the way they go in the product (bytes, decoder, view) to this process's own terminal. The fuzz starts it and
 // looks at what comes out.
-import { runReported, reportError } from '../../../cli/terminal/cli.ts';
+import { runReported, reportError } from '../../../cli/terminal/report.ts';
 import { say } from '../../../cli/terminal/output.ts';
 import { createProgress, progressMode } from '../../../cli/terminal/progress.ts';
 import { createPrompt } from '../../../cli/terminal/prompt.ts';

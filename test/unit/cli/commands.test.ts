@@ -56,7 +56,10 @@ describe('commands', () => {
         width: { choices: ['8', '16', 'any'], describe: 'words' },
         level: { choices: [0, 1], describe: 'numbers' },
       },
-      load: () => Promise.resolve(({ width, level }) => got.push(width, level)),
+      load: () =>
+        Promise.resolve(({ width, level }: { width?: string | undefined; level?: number | undefined }) =>
+          got.push(width, level),
+        ),
     });
     await yargs(['try', '--width', '16', '--level', '1'])
       .command(asYargsCommand(declared))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { ESLint } from 'eslint';
 import fc from 'fast-check';
-import { describeError } from '../../../cli/terminal/cli.ts';
+import { describeError } from '../../../cli/terminal/report.ts';
 import { writeJson, writeLines, writeText } from '../../../cli/terminal/output.ts';
 import { createProgress } from '../../../cli/terminal/progress.ts';
 import { helloLines } from '../../../cli/vendor/job-view.ts';

@@ -13,7 +13,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import type { RoomPlace, Neighbours } from '../../../relay/neighbours/neighbours.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { changeableControl, handMadeTicket, keyPair, linkPair, type TicketParts } from './support.ts';
+import { changeableControl, handMadeTicket, keyPair, memoryLinkPair, type TicketParts } from './support.ts';
 
 /** Neighbours whose answers a test gives when it likes. */
 class SlowNeighbours implements Neighbours {
@@ -35,7 +35,7 @@ function fixture(maxRooms = 10) {
 
   /** A link that has presented its ticket and waits. */
   const present = async (parts: TicketParts = {}) => {
-    const [theirs, ours] = linkPair();
+    const [theirs, ours] = memoryLinkPair();
     const heard: string[] = [];
     const ticket = handMadeTicket(parts);
     ours.onMessage = (bytes) => {

@@ -10,7 +10,14 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant, type FindTenant } from '../../../relay/core/tenants.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { changeableControl, handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
+import {
+  changeableControl,
+  handMadeTicket,
+  keyPair,
+  memoryLinkPair,
+  type MemoryLink,
+  type TicketParts,
+} from './support.ts';
 
 function fixture(findTenant: FindTenant = everyTenant, maxRooms = 10) {
   const clock = new ManualClock();
@@ -28,7 +35,7 @@ function fixture(findTenant: FindTenant = everyTenant, maxRooms = 10) {
 
   /** A fresh link: the relay's end, ours, and what we heard. */
   const connect = (): { ours: MemoryLink; theirs: MemoryLink; heard: LinkMessage[] } => {
-    const [theirs, ours] = linkPair();
+    const [theirs, ours] = memoryLinkPair();
     const heard: LinkMessage[] = [];
     ours.onMessage = (message) => void heard.push(decodeLinkMessage(message));
     relay.accept(theirs);
@@ -340,7 +347,7 @@ describe('relay', () => {
       random: seededRandom(2),
       log,
     });
-    const [theirs, ours] = linkPair();
+    const [theirs, ours] = memoryLinkPair();
     ours.onMessage = (message) => {
       const challenge = decodeLinkMessage(message);
       if (challenge.name !== 'challenge') return;

@@ -6,7 +6,7 @@ import { encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import type { Link } from '../../../shared/ports.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { handMadeTicket, keyPair, linkPair, type MemoryLink, type TicketParts } from './support.ts';
+import { handMadeTicket, keyPair, memoryLinkPair, type MemoryLink, type TicketParts } from './support.ts';
 
 /** A room client with a clock, and the relay's ends of its links. */
 export interface Fixture {
@@ -34,7 +34,7 @@ export function fixture(
     far: [],
     ended: [],
     dial: async () => {
-      const [near, theirs] = linkPair();
+      const [near, theirs] = memoryLinkPair();
       made.far.push(theirs);
       return near;
     },

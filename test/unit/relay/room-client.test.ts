@@ -11,7 +11,7 @@ import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import { fixedControl } from '../../../relay/control/fixed.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { handMadeTicket, keyPair, linkPair, type MemoryLink } from './support.ts';
+import { handMadeTicket, keyPair, memoryLinkPair, type MemoryLink } from './support.ts';
 import { admit, challenge, closeFar, fixture } from './room-client-fixture.ts';
 
 describe('room client', () => {
@@ -29,7 +29,7 @@ describe('room client', () => {
       const heard: string[] = [];
       const client = new RoomClient({
         dial: async () => {
-          const [near, theirs] = linkPair();
+          const [near, theirs] = memoryLinkPair();
           relay.accept(theirs);
           return near;
         },
@@ -102,7 +102,7 @@ describe('room client', () => {
     assert.ok(gaps.length >= 8);
     gaps.slice(0, full.length).forEach((gap, i) => assert.ok(gap >= full[i]! / 2 && gap <= full[i]!, `${i}: ${gap}`));
     made.dial = async () => {
-      const [near, theirs] = linkPair();
+      const [near, theirs] = memoryLinkPair();
       made.far.push(theirs);
       return near;
     };
@@ -173,7 +173,7 @@ describe('room client', () => {
 
   it('gives an attempt 15 s from dialling to WELCOME, however far it came', async () => {
     const made = fixture();
-    const [near, theirs] = linkPair();
+    const [near, theirs] = memoryLinkPair();
     made.dial = () => new Promise((resolve) => void made.clock.after(10_000, () => resolve(near)));
     made.client.start();
     await settle();
@@ -225,7 +225,7 @@ describe('room client', () => {
     const start = (side: number): { client: RoomClient; ended: string[] } => {
       const client = new RoomClient({
         dial: async () => {
-          const [near, theirs] = linkPair();
+          const [near, theirs] = memoryLinkPair();
           relay.accept(theirs);
           return near;
         },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { inspect } from 'node:util';
 import { fail, isBlindflashError, type ErrorCode } from '../../../shared/errors/errors.ts';
-import { describeError, reportError, runReported } from '../../../cli/terminal/cli.ts';
+import { describeError, reportError, runReported } from '../../../cli/terminal/report.ts';
 import { createLog } from '../../../shared/platform/node/logger.ts';
 import { readPrivateFile, removePrivateFile, writePrivateFile } from '../../../shared/platform/node/private-file.ts';
 import { createProgress, progressMode, RateMeter, speedText, timeText } from '../../../cli/terminal/progress.ts';

@@ -7,7 +7,7 @@ import { fixedControl } from '../../../relay/control/fixed.ts';
 import type { Control } from '../../../relay/control/control.ts';
 import type { FindTenant } from '../../../relay/core/tenants.ts';
 
-/** One end of an in-memory link. */
+/** One end of a link in memory that delivers at once, without an event queue. */
 export class MemoryLink implements Link {
   onClose: (code: number, reason: string) => void = () => {};
   /** While true, what this end sends stays in its queue: a slow network. */
@@ -72,7 +72,7 @@ export class MemoryLink implements Link {
 }
 
 /** Two ends of one link. */
-export function linkPair(): [MemoryLink, MemoryLink] {
+export function memoryLinkPair(): [MemoryLink, MemoryLink] {
   const [a, b] = [new MemoryLink(), new MemoryLink()];
   a.peer = b;
   b.peer = a;
