@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { INPUTS, JOB_TABLE, PHASES, TRANSITIONS } from '../controller/job/job-table.ts';
 import type { Cell, Input, Phase } from '../controller/job/job-table.ts';
-import { MOST_BEGINNINGS, RESTARTS } from '../controller/job/ports.ts';
+import { MOST_BEGINNINGS, RESTARTS } from '../controller/job/limits.ts';
 import { isStarted, wrap } from './generated-text.ts';
 
 const PAGE = new URL('../docs/state-machines.md', import.meta.url);

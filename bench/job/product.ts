@@ -2,7 +2,7 @@
 import { StubRegistry } from '../../agent/target/stubs.ts';
 import { ShortMemory, type AgentOutcome, type Customer } from '../../agent/session/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
-import type { JobRecord } from '../../controller/job/job-record.ts';
+import type { JobRecord } from '../../controller/store/job-record.ts';
 import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';
 import { requireChip } from '../../shared/chips/index.ts';

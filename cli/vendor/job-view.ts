@@ -1,5 +1,5 @@
 // Edge: what the vendor sees of a job: lines and a bar for a person, one JSON object an event for a program.
-import { CHIP_PROVED } from '../../controller/job/job-record.ts';
+import { CHIP_PROVED } from '../../controller/store/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult } from '../../controller/job/ports.ts';
 import { findChip, optionLines, type OptionWords } from '../../shared/chips/index.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';

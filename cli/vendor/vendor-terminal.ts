@@ -2,7 +2,7 @@
 // alike for every command of the vendor.
 import { requireRandom } from '../../controller/job/checks.ts';
 import { inviteLine, inviteName, isUnused } from '../../controller/job/invite.ts';
-import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from '../../controller/job/job-record.ts';
+import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from '../../controller/store/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult, RunningJob } from '../../controller/job/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';

@@ -1,8 +1,8 @@
 // The line to the agent: messages out, messages in, whether the agent is there, how long it is waited for and what that
 // is called when it was too long (docs/protocol.md §6).
 import { Inbox } from './inbox.ts';
-import { TIMEOUTS } from './ports.ts';
-import type { JobOptions, Timeouts, JobTunnel } from './ports.ts';
+import { TIMEOUTS, type Timeouts } from './limits.ts';
+import type { JobOptions, JobTunnel } from './ports.ts';
 import { Waits, type Limit } from './waits.ts';
 import { fail, type BlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import type { Clock } from '../../shared/ports.ts';

@@ -1,6 +1,6 @@
 // What has to be settled with the customer before any sealed byte: the board fits the plan, and the yes is to exactly
 // this plan (docs/protocol.md §6, §7).
-import { planOf } from './job-record.ts';
+import { planOf } from '../store/job-record.ts';
 import { checkHello } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';

@@ -5,7 +5,7 @@ import type { DeviceApproval } from './device-approval.ts';
 import { inviteName } from './invite.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { CodeAnswer, JobOptions } from './ports.ts';
-import { planOf } from './job-record.ts';
+import { planOf } from '../store/job-record.ts';
 import type { Clock } from '../../shared/ports.ts';
 import { cleanText } from '../../shared/codec/foreign-text.ts';
 import { INVITE_LIMITS } from '../../shared/tunnel/invite-state.ts';

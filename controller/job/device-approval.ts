@@ -1,7 +1,7 @@
 // Which key of the chip (D) gets an answer in which tunnel (docs/protocol.md §8, "D"). The record knows the keys that
 // need no code any more; what a code that was typed or waived is worth in the tunnel it belongs to lives here, and dies
 // with the process.
-import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from './job-record.ts';
+import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from '../store/job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';

@@ -1,10 +1,9 @@
 // Making an invite: a room, two tickets, a tunnel key and a one-time secret, all fresh (docs/protocol.md §2, §3).
-import type { RoomRecord } from './job-record.ts';
-import { publicInviteOf } from './job-record.ts';
+import { publicInviteOf, roomHash, type RoomRecord } from '../store/job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom, type SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { encodeInvite, holderKey, publicInviteHash } from '../../shared/tunnel/invite.ts';
+import { encodeInvite, holderKey } from '../../shared/tunnel/invite.ts';
 import { newInviteState } from '../../shared/tunnel/invite-state.ts';
 import type { Random } from '../../shared/ports.ts';
 import { issueTicket, relayNameOf, type SideName } from '../../shared/link/ticket.ts';
@@ -76,9 +75,4 @@ export function inviteLine(room: RoomRecord): string {
 export function inviteName(room: RoomRecord): string {
   const digits = toHex(roomHash(room)).slice(0, 8);
   return `${digits.slice(0, 4)}-${digits.slice(4)}`;
-}
-
-/** SHA-512 of the public invite; 64 bytes. */
-export function roomHash(room: RoomRecord): Uint8Array {
-  return publicInviteHash(publicInviteOf(room));
 }

@@ -1,6 +1,6 @@
 // How a job takes leave of its agent: BYE with the customer's copy or the reason, then LEFT (docs/protocol.md §6, §10).
 import type { AgentLine } from './agent-line.ts';
-import { planOf } from './job-record.ts';
+import { planOf } from '../store/job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobOptions, JobTunnel } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';

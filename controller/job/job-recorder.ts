@@ -1,5 +1,5 @@
 // The record of a job and its one receipt, kept through the port RunStore in the order of the changes.
-import { jobId, type ChipProved, type JobRecord } from './job-record.ts';
+import { jobId, type ChipProved, type JobRecord } from '../store/job-record.ts';
 import { toHex, wipe } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import type { Plan } from '../../shared/plan/plan.ts';

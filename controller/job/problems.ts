@@ -2,7 +2,7 @@
 // a new attempt may heal. What a code means for the job stands in the catalogue (shared/errors/catalogue.ts).
 import { quotable } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
-import { CHIP_PROVED, type JobRecord } from './job-record.ts';
+import { CHIP_PROVED, type JobRecord } from '../store/job-record.ts';
 import { BlindflashError, errorRow, fail, isErrorCode, mayTell, restartAfter } from '../../shared/errors/errors.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD_STATES, type Problem } from '../../shared/tunnel/bodies.ts';

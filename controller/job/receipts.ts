@@ -11,7 +11,7 @@ import type { ChipTimes } from '../../shared/sealed/messages.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
 import { receiptStatement } from '../../shared/plan/modes.ts';
-import type { CodePolicy, CodeState, JobRecord } from './job-record.ts';
+import type { CodePolicy, CodeState, JobRecord } from '../store/job-record.ts';
 
 /** What the stub authenticated. */
 export interface Evidence {

@@ -1,6 +1,6 @@
 // A job with room and tunnel put together from ports: what a command, a service or a scenario test calls.
-import type { JobRecord } from './job-record.ts';
-import { publicInviteOf } from './job-record.ts';
+import type { JobRecord } from '../store/job-record.ts';
+import { publicInviteOf } from '../store/job-record.ts';
 import { startJob } from './job.ts';
 import type { JobOptions, JobResult, OpenJobTunnel, RunningJob, JobTunnelEvents } from './ports.ts';
 import { wipe } from '../../shared/codec/bytes.ts';

@@ -4,7 +4,7 @@
 import { checkFacts } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
-import { MOST_BEGINNINGS, RESTARTS } from './ports.ts';
+import { MOST_BEGINNINGS, RESTARTS } from './limits.ts';
 import type { JobOptions } from './ports.ts';
 import type { Trouble } from './problems.ts';
 import type { DeviceApproval } from './device-approval.ts';

@@ -4,8 +4,9 @@
 import { imageHash, type Image } from '../image/image.ts';
 import { requireRandom } from '../job/checks.ts';
 import { makeRoom } from '../job/invite.ts';
-import { CODE_POLICIES, jobId, newRecord, planAgain, planOf } from '../job/job-record.ts';
-import type { CodePolicy, JobRecord, PlanMaker, RoomRecord } from '../job/job-record.ts';
+import { planAgain, type PlanMaker } from './plan-again.ts';
+import { CODE_POLICIES, jobId, newRecord, planOf } from '../store/job-record.ts';
+import type { CodePolicy, JobRecord, RoomRecord } from '../store/job-record.ts';
 import type { CodeAnswer, JobEvent, RunningJob } from '../job/ports.ts';
 import { spentError } from '../job/problems.ts';
 import { startControllerJob } from '../job/run.ts';

@@ -8,7 +8,7 @@ import {
   type ChipProved,
   type JobRecord,
   type RoomRecord,
-} from '../job/job-record.ts';
+} from './job-record.ts';
 import { fromHex, toHex } from '../../shared/codec/bytes.ts';
 import { parseJson } from '../../shared/codec/json.ts';
 import { psk } from '../../shared/crypto/keys.ts';

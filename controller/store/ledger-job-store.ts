@@ -3,8 +3,7 @@
 // signed; each is a file as well, to be passed on.
 import { join } from 'node:path';
 import { anyIncomplete } from './incomplete.ts';
-import { jobId, type JobRecord, type RoomRecord } from '../job/job-record.ts';
-import { roomHash } from '../job/invite.ts';
+import { jobId, roomHash, type JobRecord, type RoomRecord } from './job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from './job-form.ts';
 import { takeLock } from './job-lock.ts';
 import type { Ledger } from './ledger.ts';

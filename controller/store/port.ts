@@ -1,7 +1,7 @@
 // The store port: everything a vendor's job keeps between two processes. Keys are not in it: they are opened with a
 // passphrase and live in a file of their own (controller/store/keys-file.ts). Every implementation passes
 // test/unit/controller/store.test.ts.
-import type { JobRecord, RoomRecord } from '../job/job-record.ts';
+import type { JobRecord, RoomRecord } from './job-record.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 
 /** What a running job needs of the store. A call that has returned is on disk. */

@@ -1,5 +1,5 @@
 // A program in the vendor's place that holds the room, the tunnel key and the vendor's keys, and says what it likes.
-import { publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';
+import { publicInviteOf, type JobRecord } from '../../controller/store/job-record.ts';
 import { exchangeKeyPairFrom, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import { RoomClient } from '../../shared/link/room-client.ts';
 import { relayNameOf } from '../../shared/link/ticket.ts';

@@ -1,7 +1,7 @@
 // A job whose processes die and whose board loses its power, with the questions for the code that it costs.
 import { crc32 } from 'node:zlib';
 import { ShortMemory } from '../../agent/session/ports.ts';
-import type { JobRecord } from '../../controller/job/job-record.ts';
+import type { JobRecord } from '../../controller/store/job-record.ts';
 import type { JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import { VirtualProcess } from '../chaos/process.ts';
 import { MEMORY } from '../fixtures/f42x.ts';

@@ -1,7 +1,7 @@
 // H6: who can write the vendor's folder. Every byte of a job's row is under its seal: what was changed is refused
 // with a code, nothing of it is taken, and nothing is written over it (docs/threat-model.md "Writer of them").
 import assert from 'node:assert/strict';
-import { jobId, type JobRecord } from '../../controller/job/job-record.ts';
+import { jobId, type JobRecord } from '../../controller/store/job-record.ts';
 import { JobService, type JobRequest } from '../../controller/service/job-service.ts';
 import type { Ledger } from '../../controller/store/ledger.ts';
 import { homeKey, openFile, sealFile, type HomeKey } from '../../controller/store/sealed-file.ts';

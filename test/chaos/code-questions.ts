@@ -1,6 +1,6 @@
 // When the vendor was asked for the code, and whether that was the rules' number of times (docs/protocol.md §8 "D",
 // §13): watched from outside, at the boxes both sides seal and at the vendor's disk. Each breach is a sentence.
-import type { JobRecord } from '../../controller/job/job-record.ts';
+import type { JobRecord } from '../../controller/store/job-record.ts';
 import type { SeenBox } from './crypto-tap.ts';
 
 const [AGENT, CONTROLLER] = [1, 2];

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { jobId, type RoomRecord } from '../../controller/job/job-record.ts';
+import { jobId, type RoomRecord } from '../../controller/store/job-record.ts';
 import { formatJob, parseJob } from '../../controller/store/job-form.ts';
 import type { CodeAsked, JobEvent, RunningJob } from '../../controller/job/ports.ts';
 import type { RunStore } from '../../controller/store/port.ts';

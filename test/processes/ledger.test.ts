@@ -4,7 +4,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { roomHash } from '../../controller/job/invite.ts';
+import { roomHash } from '../../controller/store/job-record.ts';
 import { HomeFixture } from '../fixtures/home.ts';
 import { fillOldHome, IDS, RECORDS, requireAll } from '../fixtures/old-home.ts';
 import { seededRandom } from '../fixtures/seeded.ts';

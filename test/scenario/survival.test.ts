@@ -2,7 +2,7 @@
 // vendor's process that is killed.
 import assert from 'node:assert/strict';
 import { ShortMemory } from '../../agent/session/ports.ts';
-import { CHIP_PROVED, publicInviteOf, type JobRecord } from '../../controller/job/job-record.ts';
+import { CHIP_PROVED, publicInviteOf, type JobRecord } from '../../controller/store/job-record.ts';
 import { isUnused } from '../../controller/job/invite.ts';
 import type { JobEvent } from '../../controller/job/ports.ts';
 import { compileFlash } from '../../controller/plan/compile.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { flashPlan } from '../../../cli/vendor/flash.ts';
 import { JobClock } from '../../../controller/job/job-clock.ts';
-import type { JobRecord } from '../../../controller/job/job-record.ts';
+import type { JobRecord } from '../../../controller/store/job-record.ts';
 import { compileErase, compileFlash } from '../../../controller/plan/compile.ts';
 import { describePlan } from '../../../controller/plan/describe.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';

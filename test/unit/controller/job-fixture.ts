@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import type { Image } from '../../../controller/image/image.ts';
 import { makeRoom } from '../../../controller/job/invite.ts';
-import { newRecord, publicInviteOf, type CodePolicy, type JobRecord } from '../../../controller/job/job-record.ts';
+import { newRecord, publicInviteOf, type CodePolicy, type JobRecord } from '../../../controller/store/job-record.ts';
 import { startJob } from '../../../controller/job/job.ts';
 import type {
   CodeAnswer,

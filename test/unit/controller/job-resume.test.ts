@@ -2,7 +2,7 @@
 // failed (docs/protocol.md §11).
 import assert from 'node:assert/strict';
 import { compileFlash, type FlashOptions } from '../../../controller/plan/compile.ts';
-import { planAgain } from '../../../controller/job/job-record.ts';
+import { planAgain } from '../../../controller/service/plan-again.ts';
 import { requireChip, STM32F42X } from '../../../shared/chips/index.ts';
 import { BlindflashError } from '../../../shared/errors/errors.ts';
 import { failing, JOB, JobFixture, recordFor, sampleImage, stopsAt5, type JobFixtureOptions } from './job-fixture.ts';

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controller/store/keys-file.ts';
 import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
-import { inviteLine, makeRoom, roomHash } from '../../../controller/job/invite.ts';
+import { inviteLine, makeRoom } from '../../../controller/job/invite.ts';
+import { roomHash } from '../../../controller/store/job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from '../../../controller/store/job-form.ts';
 import {
   formatKeys,

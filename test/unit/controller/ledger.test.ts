@@ -2,8 +2,7 @@
 // loses nothing that was kept, and a plain SQLite program changes nothing unseen.
 import assert from 'node:assert/strict';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { roomHash } from '../../../controller/job/invite.ts';
-import { jobId } from '../../../controller/job/job-record.ts';
+import { jobId, roomHash } from '../../../controller/store/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { openSqlite } from '../../../controller/store/sqlite.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';

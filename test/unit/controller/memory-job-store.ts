@@ -1,7 +1,6 @@
 // The store port in memory, for tests: keeps every state a job was saved in, and commits in one
 // step as a database does.
-import { roomHash } from '../../../controller/job/invite.ts';
-import { jobId, type JobRecord, type RoomRecord } from '../../../controller/job/job-record.ts';
+import { jobId, roomHash, type JobRecord, type RoomRecord } from '../../../controller/store/job-record.ts';
 import { anyIncomplete } from '../../../controller/store/incomplete.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from '../../../controller/store/port.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';

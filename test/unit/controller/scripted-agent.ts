@@ -1,7 +1,7 @@
 // An agent and the stub behind it, scripted: the real tunnel below, a stub written a second time in plain words. Faults
 // are switched on by name.
 import { createHash } from 'node:crypto';
-import { publicInviteOf, type JobRecord } from '../../../controller/job/job-record.ts';
+import { publicInviteOf, type JobRecord } from '../../../controller/store/job-record.ts';
 import { concat, toHex } from '../../../shared/codec/bytes.ts';
 import { sectorsOf, STM32F42X } from '../../../shared/chips/index.ts';
 import { exchangePublic, psk, type Psk } from '../../../shared/crypto/keys.ts';

@@ -3,7 +3,7 @@
 import { ManualClock } from '../../fixtures/manual-clock.ts';
 import assert from 'node:assert/strict';
 import { inviteLine } from '../../../controller/job/invite.ts';
-import { jobId, type JobRecord } from '../../../controller/job/job-record.ts';
+import { jobId, type JobRecord } from '../../../controller/store/job-record.ts';
 import type { CodeAsked, JobEvent, RunningJob } from '../../../controller/job/ports.ts';
 import { compileFlash } from '../../../controller/plan/compile.ts';
 import { JobService, type JobRequest } from '../../../controller/service/job-service.ts';

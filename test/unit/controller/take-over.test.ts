@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { roomHash } from '../../../controller/job/invite.ts';
+import { roomHash } from '../../../controller/store/job-record.ts';
 import { silentLog, type LogFields } from '../../../shared/ports.ts';
 import { FileSteps } from '../../fixtures/file-steps.ts';
 import { HomeFixture } from '../../fixtures/home.ts';

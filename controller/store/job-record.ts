@@ -1,9 +1,8 @@
 // The record of a job: everything a later process of the vendor needs to go on with it, and nothing that would open a
-// sealed session or show firmware (docs/protocol.md §4, §8, §11). Its file form is controller/store/job-form.ts.
+// sealed session or show firmware (docs/protocol.md §4, §8, §11). Its form on disk: job-form.ts.
 import { imageHash, type Image } from '../image/image.ts';
-import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import { fail } from '../../shared/errors/errors.ts';
-import type { PublicInvite } from '../../shared/tunnel/invite.ts';
+import { toHex } from '../../shared/codec/bytes.ts';
+import { publicInviteHash, type PublicInvite } from '../../shared/tunnel/invite.ts';
 import { exchangePublic } from '../../shared/crypto/keys.ts';
 import { decodePlan, encodePlan, type Plan } from '../../shared/plan/plan.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
@@ -120,34 +119,13 @@ export function newRecord(
   };
 }
 
-/** Makes a plan for a job id and a flash size (KiB; undefined: the chip's largest), as a command was told to. */
-export type PlanMaker = (job: Uint8Array, flashKiB: number | undefined) => Plan;
-
-/**
- * The job's plan for another flash size. @throws BF-USAGE when `make` would not have made the plan on record: a resumed
- * job must not lose its lock, or erase other sectors, because an option was left out.
- */
-export function planAgain(record: JobRecord, make: PlanMaker, flashKiB: number): Plan {
-  const { job, flashKiB: before } = planOf(record);
-  if (!makesIt(record, () => make(job, before))) {
-    throw fail(
-      'BF-USAGE',
-      `the chip has ${flashKiB} KiB of flash; to plan for it, repeat the options the job was begun with`,
-    );
-  }
-  return make(job, flashKiB);
-}
-
-function makesIt({ plan }: JobRecord, make: () => Plan): boolean {
-  try {
-    return equalBytes(encodePlan(make()), plan);
-  } catch {
-    return false;
-  }
-}
-
 /** What the customer's invite says to everybody. */
 export function publicInviteOf(room: RoomRecord): PublicInvite {
   const { expires, relayUrl, vendor, agentTicket } = room;
   return { expires, relayUrl, vendor, ticket: agentTicket, tunnelPublic: exchangePublic('tunnel', room.tunnelPublic) };
+}
+
+/** SHA-512 of the public invite; 64 bytes. */
+export function roomHash(room: RoomRecord): Uint8Array {
+  return publicInviteHash(publicInviteOf(room));
 }
