@@ -1,12 +1,13 @@
 // Writes the headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h
-// (what chip and controller say to one another), firmware/ram-stub/mailbox.h (how the stub and the agent pass it on
-// through SRAM), firmware/common/serial.h (how a loader and the agent pass it on over a serial line).
+// (what chip and controller say to one another), firmware/common/device.h (what only a loader says),
+// firmware/ram-stub/mailbox.h (how the stub and the agent pass it on through SRAM), firmware/common/serial.h (how a
+// loader and the agent pass it on over a serial line).
 // Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
 // With --check it only compares and exits 1 when a header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { WIDTHS } from '../shared/chips/chip.ts';
-import { DIRECTION, EPOCH_BOXES } from '../shared/crypto/box.ts';
+import { DIRECTION } from '../shared/crypto/box.ts';
 import { EXTRACTION_KEYS, KEY_LABELS } from '../shared/crypto/labels.ts';
 import { CHIP_ERRORS } from '../shared/errors/chip-errors.ts';
 import {
@@ -50,8 +51,8 @@ import {
   SEALED_COMMANDS,
   WRITTEN_DOMAIN,
 } from '../shared/sealed/messages.ts';
-import { KEY_KINDS, SEALED_VERSION } from '../shared/sealed/payloads.ts';
-import { DEVICE_KEY_OFFSET, SEALED_BYTES, SEALED_PROTOCOL } from '../shared/sealed/protocol.ts';
+import { SEALED_VERSION } from '../shared/sealed/payloads.ts';
+import { CHIP_KEY_OFFSETS, KEY_KINDS, SEALED_BYTES, SEALED_SUITES } from '../shared/sealed/protocol.ts';
 import {
   COLUMNS,
   counts,
@@ -66,6 +67,7 @@ import {
   type Row,
   type Section,
 } from './c-header.ts';
+import { deviceHeader, ENROLL_MIX } from './device-header.ts';
 import { loaderHeader } from './loader-header.ts';
 import { serialHeader } from './serial-header.ts';
 
@@ -120,19 +122,21 @@ const PROTOCOL_SECTIONS = [
   counts([
     'Handshake and boxes of the sealed session (docs/protocol.md §4, §5, §8); sizes in bytes',
     [
-      ['SEALED_SUITE', SEALED_PROTOCOL.suite],
-      ['SEALED_PURPOSE', SEALED_PROTOCOL.purpose],
-      ...Object.entries(EXTRACTION_KEYS).map(([name, key]): Row => [`EXTRACT_${upper(name)}`, key]),
+      ['SEALED_SUITE', SEALED_SUITES.sealed.suite],
+      ['SEALED_PURPOSE', SEALED_SUITES.sealed.purpose],
+      ...Object.entries(EXTRACTION_KEYS)
+        .filter(([name]) => name !== ENROLL_MIX)
+        .map(([name, key]): Row => [`EXTRACT_${upper(name)}`, key]),
       ...Object.entries(KEY_LABELS)
-        .filter(([name]) => name !== 'exporter') // of the tunnel alone
+        .filter(([name]) => name !== 'exporter' && name !== ENROLL_MIX) // of the tunnel, of loaders alone
         .map(([name, label]): Row => [`LABEL_${upper(name)}`, label]),
       ['SEALED_VERSION', SEALED_VERSION],
-      ['SEALED_BOX_PURPOSE', SEALED_PROTOCOL.boxPurpose],
-      ['SEALED_EPOCH_BOXES', EPOCH_BOXES],
+      ['SEALED_BOX_PURPOSE', SEALED_SUITES.sealed.boxPurpose],
+      ['SEALED_EPOCH_BOXES', SEALED_SUITES.sealed.epochBoxes],
       ...rows('DIRECTION', DIRECTION),
       ['M1_SIZE', SEALED_BYTES.m1],
       ['M1_PAYLOAD_SIZE', SEALED_BYTES.payload1],
-      ['CHIP_KEY_OFFSET', DEVICE_KEY_OFFSET, 'of D in the payload of M1'],
+      ['CHIP_KEY_OFFSET', CHIP_KEY_OFFSETS.sessions, 'of D, or D_s, in the payload of M1'],
       ...rows('KEY_KIND', KEY_KINDS),
       ['M2_SIZE', SEALED_BYTES.m2],
       ['M2_PAYLOAD_SIZE', SEALED_BYTES.payload2],
@@ -268,6 +272,7 @@ export const mailboxHeader = (): string =>
 const HEADERS: Readonly<Record<string, () => string>> = {
   'firmware/common/protocol.h': protocolHeader,
   'firmware/ram-stub/mailbox.h': mailboxHeader,
+  'firmware/common/device.h': deviceHeader,
   'firmware/common/serial.h': serialHeader,
   'firmware/loader/config_layout.h': loaderHeader,
 };

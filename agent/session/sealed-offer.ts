@@ -2,14 +2,20 @@
 // its key D, and which session an answer is for (docs/protocol.md §8). All else in it is between those two.
 import { copyOf, equalBytes, isZero } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { decodeSessionChoice, decodeStubFacts, STUB_MAJOR, type StubFacts } from '../../shared/sealed/payloads.ts';
+import {
+  decodeSessionChoice,
+  decodeStubFacts,
+  STUB_MAJOR,
+  type ChipKeys,
+  type StubFacts,
+} from '../../shared/sealed/payloads.ts';
 import type { OfferedHandshake } from '../transport/port.ts';
 
 /** Both handshake messages begin with an ephemeral key and a nonce, 32 bytes each. */
 const PAYLOAD_AT = 64;
 
-/** payload1 of an M1, 136 bytes. @throws BF-TUNNEL-MESSAGE, BF-VERSION-MISMATCH */
-function factsOf(m1: Uint8Array): StubFacts & { readonly deviceKey: Uint8Array } {
+/** payload1 of an M1. @throws BF-TUNNEL-MESSAGE, BF-VERSION-MISMATCH */
+function factsOf(m1: Uint8Array): StubFacts & ChipKeys {
   return decodeStubFacts(copyOf(m1, PAYLOAD_AT));
 }
 

@@ -13,7 +13,8 @@ import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { modeRow } from '../../shared/plan/modes.ts';
-import { KEY_KINDS, STUB_MAJOR, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { STUB_MAJOR, type BootFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
+import { suiteFor, type SealedSuite } from '../../shared/sealed/protocol.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 
 /** Kinds that put a stub on the chip; the others do without. */
@@ -34,6 +35,11 @@ export function requireRandom(kind: PlanKind, chip: Chip): void {
   if (usesStub({ kind }) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
 }
 
+/** The suite of a plan's sealed session. No kind of this version enrols. */
+export function suiteOf({ mode }: Pick<Plan, 'mode'>): SealedSuite {
+  return suiteFor(modeRow(mode).keyKind, false);
+}
+
 const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satisfies Record<1 | 2, ErrorCode>;
 
 /** The agent's word about chip, size, protection and stubs. Not authenticated by the chip; saves a vain attempt. */
@@ -46,6 +52,22 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   requireUnprotected(plan, requireChipRow(plan.devId), hello.target);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
     throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
+  }
+}
+
+/** Bit of DHCSR that a debugger sets (DDI0403 C1.6.2). */
+const C_DEBUGEN = 1;
+
+/**
+ * A key that a device keeps for life is behind level 1 and nobody looks in. Level 2 is refused too: no loader of ours
+ * sets it, and nobody could ever free such a chip.
+ * @throws BF-TARGET-UNLOCKED, BF-TARGET-RDP2, BF-TARGET-WATCHED
+ */
+function requireSecret({ optcr }: StubFacts, { debug, watchers }: BootFacts): void {
+  const level = protectionLevel(optcr);
+  if (level !== 1) throw fail(level === 0 ? 'BF-TARGET-UNLOCKED' : 'BF-TARGET-RDP2', `OPTCR 0x${optcr.toString(16)}`);
+  if ((debug & C_DEBUGEN) !== 0 || watchers !== 0) {
+    throw fail('BF-TARGET-WATCHED', `DHCSR 0x${debug.toString(16)}, watchers ${watchers}`);
   }
 }
 
@@ -62,12 +84,9 @@ function requireOpen(level: 0 | 1 | 2, { devId }: Plan, words: OptionWords): voi
 export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined, { target }: Hello): void {
   const version = facts.stubVersion >>> 8;
   if (version !== STUB_MAJOR) throw fail('BF-VERSION-MISMATCH', `a stub of version ${version}; this is ${STUB_MAJOR}`);
-  if (KEY_KINDS[facts.keyKind] !== modeRow(plan.mode).keyKind) {
-    throw fail('BF-STUB-AUTHENTICATION', `a key of the chip that does not go with the mode ${plan.mode}`);
-  }
   requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
-  const level = protectionLevel(facts.optcr);
-  requireOpen(level, plan, facts);
+  if (facts.boot === undefined) requireOpen(protectionLevel(facts.optcr), plan, facts);
+  else requireSecret(facts, facts.boot);
   // What was to be lifted is lifted before the stub reads it.
   requireUnprotected({ ...plan, flags: [] }, requireChipRow(plan.devId), facts);
   if (uid !== undefined && toHex(facts.uid) !== uid) {

@@ -1,7 +1,7 @@
 // The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how
 // many new ones trouble may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the
 // order of things in job-table.ts.
-import { checkFacts } from './checks.ts';
+import { checkFacts, suiteOf } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './limits.ts';
@@ -18,7 +18,7 @@ import {
 } from './sealed-session.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { planHash, type Plan } from '../../shared/plan/plan.ts';
+import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
@@ -140,6 +140,7 @@ export class SealedSessionManager {
     const { keys, allowedStubs } = this.#options;
     this.#restarting = false;
     const offer = readOffer(stubHash, m1, {
+      suite: suiteOf(plan),
       keyPair: keys.sealed,
       allowedStubs,
       checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid, hello),
@@ -194,6 +195,8 @@ export class SealedSessionManager {
 
   #newHandshake(): SealedHandshake {
     const { keys, random } = this.#options;
-    return new SealedHandshake({ keyPair: keys.sealed, planHash: planHash(this.#recorder.record.plan), random });
+    const { plan } = this.#recorder.record;
+    const suite = suiteOf(decodePlan(plan));
+    return new SealedHandshake({ suite, keyPair: keys.sealed, planHash: planHash(plan), random });
   }
 }

@@ -13,17 +13,20 @@ import {
   type Reply,
   type ReplyName,
 } from '../../shared/sealed/messages.ts';
-import { respondSealed, deviceKeyOf, type SealedResponder } from '../../shared/sealed/handshake.ts';
-import { decodeStubFacts, encodeSessionChoice, type StubFacts } from '../../shared/sealed/payloads.ts';
-import { SEALED_BYTES } from '../../shared/sealed/protocol.ts';
+import { chipKeysOf, respondSealed, type SealedResponder } from '../../shared/sealed/handshake.ts';
+import { decodeStubFacts, encodeSessionChoice, type ChipKeys, type StubFacts } from '../../shared/sealed/payloads.ts';
+import type { SealedSuite } from '../../shared/sealed/protocol.ts';
 import { abortError, troubleOf, type Trouble } from './problems.ts';
 
 /** Commands that may leave behind M2, before M3 has come (docs/protocol.md §8, "Before M3"): they hold no image. */
 const EARLY: ReadonlySet<CommandName> = new Set<CommandName>(['ERASE', 'DIGEST']);
 /** As many of them as may leave so; the agent takes them without credit. */
 export const MOST_EARLY_COMMANDS = 32;
+/** M1 begins with an ephemeral key and a nonce, 32 bytes each. */
+const PAYLOAD_AT = 64;
 
 export interface HandshakeOptions {
+  readonly suite: SealedSuite;
   readonly keyPair: ExchangeKeyPair<'sealed'>;
   /** 64 bytes. */
   readonly planHash: Uint8Array;
@@ -31,22 +34,20 @@ export interface HandshakeOptions {
 }
 
 /** An M1 that was read and found to be of a stub and a chip this job is for; nothing of it is authenticated yet. */
-export interface Offer {
+export interface Offer extends ChipKeys {
   readonly stubHash: Uint8Array;
   readonly m1: Uint8Array;
   readonly facts: StubFacts;
-  /** D, 32 bytes. */
-  readonly deviceKey: Uint8Array;
 }
 
-export interface SealedPeer {
+export interface SealedPeer extends ChipKeys {
   readonly facts: StubFacts;
   readonly stubHash: Uint8Array;
-  readonly deviceKey: Uint8Array;
   readonly session: BoxSession;
 }
 
 export interface OfferRules {
+  readonly suite: SealedSuite;
   readonly keyPair: ExchangeKeyPair<'sealed'>;
   /** 128 digits each. */
   readonly allowedStubs: readonly string[];
@@ -54,13 +55,19 @@ export interface OfferRules {
   readonly checkFacts: (facts: StubFacts) => void;
 }
 
-/** Reads an M1. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION for a D no chip makes, and what `checkFacts` throws */
+/**
+ * Reads an M1. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION for a D no chip makes or not of the suite's kind, and
+ * what `checkFacts` throws
+ */
 export function readOffer(stubHash: Uint8Array, m1: Uint8Array, rules: OfferRules): Offer {
   if (!rules.allowedStubs.includes(toHex(stubHash))) throw fail('BF-STUB-UNKNOWN', toHex(stubHash).slice(0, 16));
-  const deviceKey = deviceKeyOf(m1, rules.keyPair.publicKey);
-  const facts = decodeStubFacts(m1.subarray(SEALED_BYTES.m1 - SEALED_BYTES.payload1));
+  const keys = chipKeysOf(rules.suite, m1, rules.keyPair.publicKey);
+  const facts = decodeStubFacts(m1.subarray(PAYLOAD_AT));
+  if (facts.keyKind !== rules.suite.keyKind) {
+    throw fail('BF-STUB-AUTHENTICATION', `a key of the chip, ${facts.keyKind}, that does not go with the mode`);
+  }
   rules.checkFacts(facts);
-  return { stubHash, m1, facts, deviceKey };
+  return { stubHash, m1, facts, ...keys };
 }
 
 /** Answers M1 until an M3 confirms the latest answer. */
@@ -79,17 +86,18 @@ export class SealedHandshake {
 
   /** M2 for an M1. @param sessionId as the tunnel has it for this M1, 16 bytes */
   answer(offer: Offer, sessionId: Uint8Array): Uint8Array {
-    const { keyPair, planHash, random } = this.#options;
+    const { suite, keyPair, planHash, random } = this.#options;
     const responder = respondSealed({
+      suite,
       staticKey: keyPair,
       contexts: [offer.stubHash, planHash],
       payload2: encodeSessionChoice(sessionId),
       random,
       m1: offer.m1,
     });
-    const { facts, stubHash, deviceKey } = offer;
+    const { facts, stubHash } = offer;
     this.wipe();
-    this.#answered = { responder, peer: { facts, stubHash, deviceKey, session: responder.session } };
+    this.#answered = { responder, peer: { facts, stubHash, ...responder.chipKeys, session: responder.session } };
     return responder.m2;
   }
 

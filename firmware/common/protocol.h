@@ -29,7 +29,7 @@
 #define DIRECTION_R2I                2u
 #define M1_SIZE                      136u
 #define M1_PAYLOAD_SIZE              72u
-#define CHIP_KEY_OFFSET              40u /* of D in the payload of M1 */
+#define CHIP_KEY_OFFSET              40u /* of D, or D_s, in the payload of M1 */
 #define KEY_KIND_RAM                 1u
 #define KEY_KIND_DEVICE              2u
 #define M2_SIZE                      128u

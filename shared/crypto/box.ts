@@ -4,9 +4,6 @@ import { assertBytes, assertInteger, U32_MAX, Writer } from '../codec/bytes.ts';
 
 /** Bytes a box is longer than its plaintext: the Poly1305 tag, which comes first. */
 const TAG_BYTES = 16;
-/** Boxes of one epoch. */
-export const EPOCH_BOXES = 64;
-
 /** Who sends: i2r from initiator to responder. Value: first byte of the nonce. */
 export const DIRECTION = { i2r: 1, r2i: 2 } as const;
 export type Direction = keyof typeof DIRECTION;
@@ -18,11 +15,13 @@ export interface BoxPlace {
   readonly purpose: number;
   /** 1 for the first box of a direction. */
   readonly sequence: number;
+  /** As `epochOf` says. */
+  readonly epoch: number;
 }
 
-/** Epoch of a sequence number (1 → 0, 64 → 0, 65 → 1). */
-export function epochOf(sequence: number): number {
-  return Math.floor((sequence - 1) / EPOCH_BOXES);
+/** Epoch of a sequence number where an epoch has so many boxes (of 64: 1 → 0, 64 → 0, 65 → 1). */
+export function epochOf(sequence: number, epochBoxes: number): number {
+  return Math.floor((sequence - 1) / epochBoxes);
 }
 
 /** Seals `plaintext` at its place under a 32-byte box key; returns tag ‖ ciphertext. */
@@ -45,7 +44,7 @@ function nonceOf(place: BoxPlace): Uint8Array {
     .u8(DIRECTION[place.direction])
     .u8(place.purpose)
     .zeros(6)
-    .u32(epochOf(place.sequence))
+    .u32(place.epoch, 'epoch')
     .zeros(4)
     .u64(place.sequence)
     .finish();

@@ -9,6 +9,8 @@ export interface HandshakeProtocol {
   readonly suite: string;
   /** Second byte of every box's nonce (docs/protocol.md §5). */
   readonly boxPurpose: number;
+  /** Boxes of an epoch, all under one key (docs/protocol.md §5). */
+  readonly epochBoxes: number;
   /** What is thrown: a handshake that fails, a box that does not open, a box out of turn, use after the end. */
   readonly codes: Readonly<Record<'handshake' | 'box' | 'order' | 'dead', ErrorCode>>;
 }

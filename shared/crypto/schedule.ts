@@ -5,7 +5,7 @@ import nacl from 'tweetnacl';
 import { ascii, concat, copyOf, isZero, wipe, Writer } from '../codec/bytes.ts';
 import { fail, type BlindflashError } from '../errors/errors.ts';
 import { deriveKey, hmacSha512, sha512 } from './hash.ts';
-import { EXTRACTION_KEYS, KEY_LABELS } from './labels.ts';
+import { EXTRACTION_KEYS, KEY_LABELS, type ChipKeyMix } from './labels.ts';
 import type { HandshakeProtocol } from './protocol.ts';
 import { BoxSession, type Role } from './session.ts';
 
@@ -88,11 +88,11 @@ export class KeySchedule {
     return mac;
   }
 
-  /** Mixes X25519(D, e_r), 32 bytes (wiped), into everything that follows. */
-  mixDevice(se: Uint8Array): void {
-    const key = deriveKey(this.#prk0, KEY_LABELS.chipKey, this.#transcript);
-    this.#prk = hmacSha512(ascii(EXTRACTION_KEYS.chipKey), key, se);
-    wipe(key, se);
+  /** Mixes X25519 of the chip's own keys and e_r, 32 bytes each (wiped), into everything that follows. */
+  mixChipKeys(mix: ChipKeyMix, ...se: readonly Uint8Array[]): void {
+    const key = deriveKey(this.#prk0, KEY_LABELS[mix], this.#transcript);
+    this.#prk = hmacSha512(ascii(EXTRACTION_KEYS[mix]), key, ...se);
+    wipe(key, ...se);
   }
 
   /** What the initiator proves itself with, 32 bytes, over th ‖ confirm_r ‖ `more`. */

@@ -1,7 +1,7 @@
 // The boxes of one session in both directions: numbering, epochs, ratchet, and death (docs/protocol.md §5).
 import { assertBytes, copyOf, U32_MAX, u32le, wipe } from '../codec/bytes.ts';
 import { fail } from '../errors/errors.ts';
-import { epochOf, openBox, sealBox, type Direction } from './box.ts';
+import { epochOf, openBox, sealBox, type BoxPlace, type Direction } from './box.ts';
 import { deriveKey } from './hash.ts';
 import { KEY_LABELS } from './labels.ts';
 import type { HandshakeProtocol } from './protocol.ts';
@@ -35,8 +35,8 @@ export class BoxSession {
   /** Takes over (and in the end wipes) copies of both chain keys. */
   constructor(role: Role, protocol: HandshakeProtocol, chains: Chains) {
     this.#protocol = protocol;
-    this.#send = new Chain(SENDS[role], protocol.boxPurpose, chains[SENDS[role]]);
-    this.#receive = new Chain(RECEIVES[role], protocol.boxPurpose, chains[RECEIVES[role]]);
+    this.#send = new Chain(SENDS[role], protocol, chains[SENDS[role]]);
+    this.#receive = new Chain(RECEIVES[role], protocol, chains[RECEIVES[role]]);
   }
 
   /** Highest sequence sealed here; 0 before the first. */
@@ -108,16 +108,16 @@ export class BoxSession {
 /** One direction: the key of the current epoch and the chain of the next. */
 class Chain {
   readonly #direction: Direction;
-  readonly #purpose: number;
+  readonly #protocol: HandshakeProtocol;
   #chain: Uint8Array;
   #key: Uint8Array;
   #epoch = 0;
   last = 0;
 
-  constructor(direction: Direction, purpose: number, chain: Uint8Array) {
+  constructor(direction: Direction, protocol: HandshakeProtocol, chain: Uint8Array) {
     assertBytes(chain, `chain ${direction}`, 32);
     this.#direction = direction;
-    this.#purpose = purpose;
+    this.#protocol = protocol;
     this.#chain = copyOf(chain);
     this.#key = this.#advance(0);
   }
@@ -140,12 +140,13 @@ class Chain {
     wipe(this.#chain, this.#key);
   }
 
-  #place(sequence: number) {
-    return { direction: this.#direction, purpose: this.#purpose, sequence };
+  #place(sequence: number): BoxPlace {
+    const { boxPurpose, epochBoxes } = this.#protocol;
+    return { direction: this.#direction, purpose: boxPurpose, sequence, epoch: epochOf(sequence, epochBoxes) };
   }
 
   #keyFor(sequence: number): Uint8Array {
-    const epoch = epochOf(sequence);
+    const epoch = epochOf(sequence, this.#protocol.epochBoxes);
     if (epoch !== this.#epoch) {
       wipe(this.#key);
       this.#key = this.#advance(epoch);

@@ -1291,12 +1291,29 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-TARGET-UNLOCKED': {
+    sentence: 'The chip is not locked: who has it can read the key it was to keep.',
+    remedy: 'Nothing was sent to it. The vendor plants the loader anew.',
+    vendor: { remedy: 'Nothing was sent to it, and its key is worth nothing: plant the loader on it anew.' },
+    acts: 'vendor',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-TARGET-WAIT': {
     sentence: 'The chip kept the probe waiting too long.',
     remedy:
       'It is asleep or busy. Connect NRST of the probe to NRST of the board and repeat; without that wire start again and hold the reset button when you are asked to.',
     part: 'target',
     retry: 'access',
+    endsJob: false,
+  },
+  'BF-TARGET-WATCHED': {
+    sentence: 'A debugger is at work on the locked chip.',
+    remedy: 'Unplug every probe from the board, switch the board off and on, and repeat the command.',
+    vendor: { remedy: 'Have every probe unplugged and the board switched off and on, and continue with --resume.' },
+    part: 'target',
+    retry: 'board',
     endsJob: false,
   },
   'BF-TARGET-WIRE': {

@@ -3,17 +3,25 @@
 import { Reader, Writer } from '../codec/bytes.ts';
 import { WIDTHS, type Width } from '../chips/chip.ts';
 import { fail } from '../errors/errors.ts';
-import { DEVICE_KEY_OFFSET, SEALED_BYTES } from './protocol.ts';
+import { CHIP_KEY_OFFSETS, KEY_KINDS, SEALED_BYTES, type KeyKind } from './protocol.ts';
 
 export const SEALED_VERSION = 2;
 /** The one major version of stubs that both sides speak with (docs/protocol.md §12). */
 export const STUB_MAJOR = 2;
 
-/** Where the secret half of the chip's key lies: wiped with the RAM, or in the device's flash. */
-export const KEY_KINDS = { ram: 1, device: 2 } as const;
-export type KeyKind = keyof typeof KEY_KINDS;
+/** What a loader found when its boot began, and now: whether somebody looks in. */
+export interface BootFacts {
+  /** RCC_CSR as the boot found it: why the chip was reset. */
+  readonly resetFlags: number;
+  /** Low half of DHCSR (C_DEBUGEN is bit 0). */
+  readonly debug: number;
+  /** Bits of WATCHERS. */
+  readonly watchers: number;
+}
+/** Units of the core that are on where somebody looks in. */
+export const WATCHERS = { breakpoints: 1, trace: 2 } as const satisfies Record<string, number>;
 
-/** What the stub read on its chip, by itself. */
+/** What the program on the chip read there, by itself. */
 export interface StubFacts {
   /** 12 bytes, as they lie in memory. */
   readonly uid: Uint8Array;
@@ -30,11 +38,13 @@ export interface StubFacts {
   readonly handshake: number;
   /** Widest programming the supply allows now. */
   readonly widest: Width;
+  /** With a key of kind `device` only. */
+  readonly boot?: BootFacts;
 }
 
-/** payload1 without D: 40 bytes. */
+/** payload1 without the chip's keys: 40 bytes. */
 export function encodeStubFacts(facts: StubFacts): Uint8Array {
-  return new Writer()
+  const writer = new Writer()
     .bytes(facts.uid, 'uid', 12)
     .u32(facts.idcode, 'idcode')
     .u16(facts.flashKiB, 'flashKiB')
@@ -43,15 +53,27 @@ export function encodeStubFacts(facts: StubFacts): Uint8Array {
     .u32(facts.optcr1, 'optcr1')
     .u8(KEY_KINDS[facts.keyKind])
     .u8(facts.handshake, 'handshake')
-    .u8(WIDTHS[facts.widest])
-    .padTo(DEVICE_KEY_OFFSET)
-    .finish();
+    .u8(WIDTHS[facts.widest]);
+  const { boot } = facts;
+  if (boot !== undefined) {
+    writer.zeros(1).u32(boot.resetFlags, 'resetFlags').u16(boot.debug, 'debug').u16(boot.watchers, 'watchers');
+  }
+  return writer.padTo(CHIP_KEY_OFFSETS.sessions).finish();
+}
+
+/** The chip's public keys, 32 bytes each. */
+export interface ChipKeys {
+  /** D, or D_s. */
+  readonly deviceKey: Uint8Array;
+  /** D_f, in an enrolment. */
+  readonly fileKey?: Uint8Array;
 }
 
 /**
- * Reads payload1, 72 bytes. Throws BF-TUNNEL-MESSAGE, or BF-VERSION-MISMATCH for a key kind this version does not know.
+ * Reads payload1. Throws BF-TUNNEL-MESSAGE, or BF-VERSION-MISMATCH for a key kind this version does not know.
+ * @param payload 72 bytes, or 104 of an enrolment
  */
-export function decodeStubFacts(payload: Uint8Array): StubFacts & { readonly deviceKey: Uint8Array } {
+export function decodeStubFacts(payload: Uint8Array): StubFacts & ChipKeys {
   const reader = new Reader(payload, 'BF-TUNNEL-MESSAGE', 'payload of M1');
   const facts = {
     uid: reader.bytes(12),
@@ -69,10 +91,17 @@ export function decodeStubFacts(payload: Uint8Array): StubFacts & { readonly dev
   const width = reader.u8();
   const known = (Object.keys(WIDTHS) as Width[]).find((name) => WIDTHS[name] === width);
   const widest = known ?? reader.refuse(`programming width ${width}`);
-  reader.zeros(9);
+  const read = { ...facts, keyKind, handshake, widest, ...(keyKind === 'device' && { boot: bootFacts(reader) }) };
+  reader.zeros(CHIP_KEY_OFFSETS.sessions - reader.offset);
   const deviceKey = reader.bytes(32);
+  const fileKey = keyKind === 'device' && reader.remaining > 0 ? reader.bytes(32) : undefined;
   reader.end();
-  return { ...facts, keyKind, handshake, widest, deviceKey };
+  return { ...read, deviceKey, ...(fileKey && { fileKey }) };
+}
+
+function bootFacts(reader: Reader): BootFacts {
+  reader.zeros(1);
+  return { resetFlags: reader.u32(), debug: reader.u16(), watchers: reader.u16() };
 }
 
 /** payload2, 32 bytes: session id 16 ‖ version 1 ‖ 0×15. */

@@ -7,7 +7,7 @@ import { parseJson } from '../codec/json.ts';
 import type { SealedBox } from '../crypto/session.ts';
 import { fail } from '../errors/errors.ts';
 import { PLAN_LIMITS } from '../plan/plan.ts';
-import { SEALED_BYTES } from '../sealed/protocol.ts';
+import { ENROLL_BYTES, SEALED_BYTES } from '../sealed/protocol.ts';
 import { CustomerCopySchema, FailureSchema, HelloSchema, LeftSchema, ProblemSchema } from './bodies.ts';
 import type {
   CustomerCopy,
@@ -44,7 +44,7 @@ export interface MessageFields {
   };
   /** planHash 64: of the bytes that were shown. */
   CONSENT: { readonly yes: boolean; readonly planHash: Uint8Array };
-  /** stubHash 64, m1 136. */
+  /** stubHash 64, m1 136, or 168 of an enrolment. */
   SEALED1: { readonly stubHash: Uint8Array; readonly m1: Uint8Array };
   /** m2 128. */
   SEALED2: { readonly m2: Uint8Array };
@@ -143,8 +143,11 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<Name> } = {
   SEALED1: {
     type: 0x04,
     from: 'agent',
-    encode: (writer, { stubHash, m1 }) => writer.bytes(stubHash, 'stubHash', 64).bytes(m1, 'm1', SEALED_BYTES.m1),
-    decode: (reader) => ({ stubHash: reader.bytes(64), m1: reader.bytes(SEALED_BYTES.m1) }),
+    encode: (writer, { stubHash, m1 }) => writer.bytes(stubHash, 'stubHash', 64).bytes(m1, 'm1'),
+    decode: (reader) => ({
+      stubHash: reader.bytes(64),
+      m1: reader.bytes(reader.remaining > SEALED_BYTES.m1 ? ENROLL_BYTES.m1 : SEALED_BYTES.m1),
+    }),
   },
   SEALED2: {
     type: 0x05,

@@ -5,6 +5,7 @@ export const TUNNEL_PROTOCOL = {
   purpose: 'tunnel',
   suite: 'blindflash/2 NK1psk2 X25519 XSalsa20Poly1305 SHA512',
   boxPurpose: 0x54,
+  epochBoxes: 64,
   codes: {
     handshake: 'BF-TUNNEL-HANDSHAKE',
     box: 'BF-TUNNEL-AUTHENTICATION',

@@ -10,6 +10,7 @@ import { silentLog } from '../../shared/ports.ts';
 import { encodeCommand } from '../../shared/sealed/messages.ts';
 import { encodeStubFacts } from '../../shared/sealed/payloads.ts';
 import { startSealedInitiator } from '../fixtures/sealed-initiator.ts';
+import { SEALED_SUITES } from '../../shared/sealed/protocol.ts';
 import { AgentTunnel } from '../../shared/tunnel/agent-tunnel.ts';
 import { ControllerTunnel } from '../../shared/tunnel/controller-tunnel.ts';
 import { TunnelAnswer, TunnelAttempt } from '../../shared/tunnel/handshake.ts';
@@ -158,13 +159,15 @@ describe('bit flips in the sealed handshake, at the controller', function () {
   const keyPair = exchangeKeyPair('sealed', random);
   const stubHash = random.bytes(64);
   const planHash = random.bytes(64);
-  const controller = () => new SealedHandshake({ keyPair, planHash, random });
-  const rules = { keyPair, allowedStubs: [toHex(stubHash)], checkFacts: () => {} };
+  const suite = SEALED_SUITES.sealed;
+  const controller = () => new SealedHandshake({ suite, keyPair, planHash, random });
+  const rules = { suite, keyPair, allowedStubs: [toHex(stubHash)], checkFacts: () => {} };
   const sessionId = random.bytes(16);
   const answer = (vendor: SealedHandshake, hash: Uint8Array, m1: Uint8Array): Uint8Array =>
     vendor.answer(readOffer(hash, m1, rules), sessionId);
   const stub = (entropy = random) =>
     startSealedInitiator({
+      suite,
       responderPublic: keyPair.publicKey,
       contexts: [stubHash, planHash],
       deviceSecret: new Uint8Array(32).fill(0xd0),

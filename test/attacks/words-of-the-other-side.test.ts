@@ -9,6 +9,7 @@ import { encodePlan, planHash } from '../../shared/plan/plan.ts';
 import { formatSigned, parseSigned, verifyCustomerCopy } from '../../shared/plan/receipt.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { respondSealed } from '../../shared/sealed/handshake.ts';
+import { SEALED_SUITES } from '../../shared/sealed/protocol.ts';
 import { encodeSessionChoice } from '../../shared/sealed/payloads.ts';
 import { STUBS } from '../fixtures/board.ts';
 import { ProductFixture } from '../fixtures/product.ts';
@@ -103,6 +104,7 @@ describe('attack: words of the other side', function () {
         const { stubHash, m1 } = await vendor.expect('SEALED1');
         const sessionId = own ? vendor.tunnel.sealedSessionId(m1) : new Uint8Array(16).fill(9);
         const { m2 } = respondSealed({
+          suite: SEALED_SUITES.sealed,
           staticKey: keys.sealed,
           contexts: [stubHash, planHash(plan)],
           payload2: encodeSessionChoice(sessionId),

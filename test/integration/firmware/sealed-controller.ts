@@ -9,6 +9,7 @@ import { controlAddress, COMMAND_RING, MEMORY, REPLY_RING } from '../../fixtures
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
 import type { Random } from '../../../shared/ports.ts';
 import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
 import type { FirmwareFixture } from './firmware-fixture.ts';
@@ -72,6 +73,7 @@ export class SealedController {
     change(payload2);
     const m1 = fixture.read(controlAddress('M1'), CONTROL.M1.size);
     this.#responder = respondSealed({
+      suite: SEALED_SUITES.sealed,
       staticKey: this.keys,
       contexts: [fixture.read(controlAddress('STUB_HASH'), 64), planHash(this.planBytes)],
       payload2,

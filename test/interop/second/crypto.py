@@ -20,10 +20,12 @@ class CryptoError(Exception):
 SUITES = {
     "tunnel": b"blindflash/2 NK1psk2 X25519 XSalsa20Poly1305 SHA512",
     "sealed": b"blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512",
+    "device": b"blindflash/2 K1K1 X25519 XSalsa20Poly1305 SHA512",
+    "enroll": b"blindflash/2 I1K1 X25519 XSalsa20Poly1305 SHA512",
 }
-PURPOSE_BYTE = {"tunnel": 0x54, "sealed": 0x53}
+PURPOSE_BYTE = {"tunnel": 0x54, "sealed": 0x53, "device": 0x53, "enroll": 0x53}
 DIRECTION_BYTE = {"i2r": 1, "r2i": 2}
-EPOCH = 64
+EPOCH = {"tunnel": 64, "sealed": 64, "device": 1, "enroll": 1}
 LAST_NUMBER = 2**32 - 1
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -87,9 +89,10 @@ class Schedule:
     def k0(self, label: bytes) -> bytes:
         return expand(self.prk0, label + self.th, 32)
 
-    def mix_device(self, se: bytes) -> None:
-        """The second step of the sealed session: the chip's D comes in."""
-        self.prk = hmac512(b"blindflash/2 device", self.k0(b"device") + se)
+    def mix_device(self, *se: bytes) -> None:
+        """The second step of a sealed session: the chip's keys come in."""
+        label = b"enroll" if self.purpose == "enroll" else b"device"
+        self.prk = hmac512(b"blindflash/2 " + label, self.k0(label) + b"".join(se))
 
     def k(self, label: bytes) -> bytes:
         return expand(self.prk, label + self.th, 32)
@@ -127,6 +130,7 @@ class BoxChain:
     def __init__(self, direction: str, purpose: str, chain: bytes):
         self.direction = DIRECTION_BYTE[direction]
         self.purpose = PURPOSE_BYTE[purpose]
+        self.boxes = EPOCH[purpose]
         self.chain = chain
         self.number = 0
         self.epoch = -1
@@ -136,7 +140,7 @@ class BoxChain:
         """Key and nonce of the next box. The chain of an epoch is gone once its key was made."""
         if sequence > LAST_NUMBER:
             raise CryptoError("the numbers of this direction are used up")
-        epoch = (sequence - 1) // EPOCH
+        epoch = (sequence - 1) // self.boxes
         while self.epoch < epoch:
             self.epoch += 1
             self.key = expand(self.chain, b"box key" + u32(self.epoch), 32)

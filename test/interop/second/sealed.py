@@ -25,7 +25,7 @@ ERRORS = {1: "plan malformed", 2: "wrong chip", 3: "random generator failed", 4:
 
 @dataclass
 class Facts:
-    """payload1 without D: what the stub reads of its chip."""
+    """payload1 without the chip's keys: what the program reads of its chip."""
 
     uid: bytes
     idcode: int
@@ -36,32 +36,45 @@ class Facts:
     key_kind: int
     handshake: int
     widest: int
+    boot: bytes = bytes(8)
 
     def encode(self) -> bytes:
         return (self.uid + u32(self.idcode) + u16(self.flash_kib) + u16(self.version)
                 + u32(self.optcr) + u32(self.optcr1)
-                + bytes([self.key_kind, self.handshake, self.widest]) + bytes(9))
+                + bytes([self.key_kind, self.handshake, self.widest, 0]) + self.boot)
 
 
-def make_m1(e_public: bytes, nonce_i: bytes, facts: Facts, d_public: bytes) -> bytes:
-    return e_public + nonce_i + facts.encode() + d_public
+def make_m1(e_public: bytes, nonce_i: bytes, facts: Facts, *chip_keys: bytes) -> bytes:
+    return e_public + nonce_i + facts.encode() + b"".join(chip_keys)
 
 
 def read_m1(m1: bytes):
     """(e_i, facts, D)"""
+    e_i, facts, d_public, file_key = read_any_m1(m1)
+    if file_key is not None:
+        raise Malformed("M1 of an enrolment")
+    return e_i, facts, d_public
+
+
+def read_any_m1(m1: bytes):
+    """(e_i, facts, D or D_s, D_f or None)"""
     reader = Reader(m1)
     e_i = reader.take(32)
     reader.take(32)
     facts = Facts(reader.take(12), reader.u32(), reader.u16(), reader.u16(), reader.u32(),
                   reader.u32(), reader.u8(), reader.u8(), reader.u8())
-    reader.zeros(9)
+    reader.zeros(1)
+    facts.boot = reader.take(8)
     d_public = reader.take(32)
+    file_key = reader.take(32) if len(m1) > 136 else None
     reader.end()
     if facts.version >> 8 != 2:
         raise Malformed("the stub is not of major version 2")
     if facts.key_kind not in (1, 2) or facts.handshake < 1 or facts.widest > 2:
         raise Malformed("M1 says what cannot be")
-    return e_i, facts, d_public
+    if facts.key_kind == 1 and (any(facts.boot) or file_key is not None):
+        raise Malformed("M1 says of a key in RAM what goes with one in flash")
+    return e_i, facts, d_public, file_key
 
 
 def check_d(d_public: bytes, e_i: bytes, static_public: bytes) -> None:

@@ -86,6 +86,53 @@ def vector_sealed(vectors) -> None:
     check_boxes(keys, v["boxes"])
 
 
+def loader_vector(vectors, purpose: str) -> None:
+    """`device` and `enroll`: both ends from the inputs, M1 field by field."""
+    v, h = vectors[purpose], bytes.fromhex
+    given = v["input"]
+    m1, m2 = h(v["m1"]), h(v["m2"])
+    static, contexts = h(v["static_public"]), [h(one) for one in given["contexts"]]
+    e_i, facts, d_s, d_f = sealed.read_any_m1(m1)
+    secrets = [h(given[name]) for name in ("d_secret", "d_f_secret") if name in given]
+    keys = [one for one in (d_s, d_f) if one is not None]
+    same(keys, [x25519_public(one) for one in secrets], "the chip's keys")
+    same(sealed.make_m1(e_i, h(given["nonce_i"]), facts, *keys), m1, "M1")
+    f = vectors["device_facts"]
+    boot = (f["reset_flags"].to_bytes(4, "little") + f["debug"].to_bytes(2, "little")
+            + f["watchers"].to_bytes(2, "little"))
+    same([facts.uid.hex(), facts.idcode, facts.flash_kib, facts.version, facts.optcr, facts.optcr1,
+          facts.key_kind, facts.handshake, sealed.WIDTHS[facts.widest], facts.boot],
+         [f["uid"], f["idcode"], f["flash_kib"], f["loader_version"], f["optcr"], f["optcr1"],
+          2, f["handshake"], f["widest"], boot], "the facts, one by one")
+    if purpose == "device":
+        same(contexts[2], d_s, "the device on record")
+    e_r, session_id, confirm_r = sealed.read_m2(m2)
+    e_secret, r_secret = h(given["e_i_secret"]), h(given["e_r_secret"])
+    chip = Schedule(purpose, [static, *contexts], m1, m2[:96], x25519(e_secret, e_r),
+                    x25519(e_secret, static))
+    same(chip.confirm_r, confirm_r, "confirm_r at the chip")
+    chip.mix_device(*(x25519(one, e_r) for one in secrets))
+    vendor = Schedule(purpose, [static, *contexts], m1, m2[:96], x25519(r_secret, e_i),
+                      x25519(h(given["static_secret"]), e_i))
+    vendor.mix_device(*(x25519(r_secret, one) for one in keys))
+    for end in (chip, vendor):
+        same([end.th.hex(), end.prk.hex(), end.confirm_i().hex()], [v["th"], v["prk"], v["m3"]],
+             "an end")
+    made = chip.keys()
+    same([made.chain_i2r.hex(), made.chain_r2i.hex(), made.exporter.hex()],
+         [v["chain_i2r"], v["chain_r2i"], v["exporter"]], "the keys")
+    same(session_id.hex(), v["session_id"], "the session id in M2")
+    check_boxes(Keys(purpose, made.chain_i2r, made.chain_r2i, made.exporter), v["boxes"])
+
+
+def vector_device(vectors) -> None:
+    loader_vector(vectors, "device")
+
+
+def vector_enroll(vectors) -> None:
+    loader_vector(vectors, "enroll")
+
+
 def vector_messages(vectors) -> None:
     v, h = vectors["sealed_messages"], bytes.fromhex
     one = v["image"]

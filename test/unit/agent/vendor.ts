@@ -1,6 +1,7 @@
 // The vendor's half of a sealed session over the tunnel, written for these tests from docs/protocol.md §8 and §9.
 import { createHash } from 'node:crypto';
 import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import type { BoxSession } from '../../../shared/crypto/session.ts';
 import { encodePlan, planHash, type Plan } from '../../../shared/plan/plan.ts';
@@ -106,6 +107,7 @@ export class SealedVendor {
     const { m1, stubHash } = await this.#peer.expect('SEALED1');
     this.deviceKeys.push(toHex(m1.slice(-32)));
     const responder = respondSealed({
+      suite: SEALED_SUITES.sealed,
       staticKey: VENDOR.sealed,
       contexts: [stubHash, planHash(this.planBytes)],
       payload2: encodeSessionChoice(sessionId ?? this.#peer.tunnel.sealedSessionId(m1)),

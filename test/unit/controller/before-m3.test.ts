@@ -4,7 +4,7 @@ import { SealedSession, type SealedPeer } from '../../../controller/job/sealed-s
 import { compileErase, compileFlash, compileVerify } from '../../../controller/plan/compile.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import type { Command } from '../../../shared/sealed/messages.ts';
 import { FLASH } from '../../fixtures/images.ts';
 import { JOB, JobFixture, sampleImage, type JobFixtureOptions } from './job-fixture.ts';
@@ -83,7 +83,7 @@ describe('controller: before M3', () => {
 
   it('a session that is not confirmed refuses everything else, and more than 32 of these', () => {
     const chains = { i2r: new Uint8Array(32), r2i: new Uint8Array(32).fill(1) };
-    const peer = { session: new BoxSession('r', SEALED_PROTOCOL, chains) } as unknown as SealedPeer;
+    const peer = { session: new BoxSession('r', SEALED_SUITES.sealed, chains) } as unknown as SealedPeer;
     const session = new SealedSession(peer, () => {});
     const refused = (command: Command): void =>
       assert.throws(() => session.ask(command, 'ENDED', () => {}), /BF-INTERNAL-ARGUMENT|before the chip has proved/);

@@ -11,6 +11,7 @@ import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog } from '../../../shared/ports.ts';
 import { decodeCommand, encodeReply, writtenRoot, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { startSealedInitiator, type SealedInitiator } from '../../fixtures/sealed-initiator.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import { encodeStubFacts, type StubFacts } from '../../../shared/sealed/payloads.ts';
 import type { BoardState } from '../../../shared/tunnel/bodies.ts';
 import { publicInviteHash } from '../../../shared/tunnel/invite.ts';
@@ -182,6 +183,7 @@ export class ScriptedAgent {
       widest: 'x32',
     };
     this.#initiator = startSealedInitiator({
+      suite: SEALED_SUITES.sealed,
       responderPublic: exchangePublic('sealed', this.#sealedPublic),
       contexts: [STUB_HASH, planHash(this.#planBytes)],
       deviceSecret: faults.deviceSecret ?? this.#board.deviceSecret,

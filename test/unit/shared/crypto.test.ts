@@ -13,7 +13,7 @@ import { flips, hex, refuses, seeded, unhex } from './support.ts';
 import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
 import { respondSealed, type SealedContexts } from '../../../shared/sealed/handshake.ts';
 import { startSealedInitiator } from '../../fixtures/sealed-initiator.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 
 const load = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), 'utf8'));
@@ -79,7 +79,7 @@ describe('crypto/hash', () => {
 
 const chains = () => ({ i2r: new Uint8Array(32).fill(1), r2i: new Uint8Array(32).fill(2) });
 const pair = () =>
-  [new BoxSession('i', SEALED_PROTOCOL, chains()), new BoxSession('r', SEALED_PROTOCOL, chains())] as const;
+  [new BoxSession('i', SEALED_SUITES.sealed, chains()), new BoxSession('r', SEALED_SUITES.sealed, chains())] as const;
 
 describe('crypto/session', () => {
   it('carries both directions across epoch boundaries', () => {
@@ -160,6 +160,7 @@ const deviceSecret = new Uint8Array(32).fill(0x0d);
 function sealedEnds(changes: Changes = {}) {
   const chip = () =>
     startSealedInitiator({
+      suite: SEALED_SUITES.sealed,
       responderPublic: staticKey.publicKey,
       contexts,
       deviceSecret,
@@ -168,6 +169,7 @@ function sealedEnds(changes: Changes = {}) {
     });
   const answer = (m1: Uint8Array) =>
     respondSealed({
+      suite: SEALED_SUITES.sealed,
       staticKey: changes.otherKey ? { ...other, publicKey: staticKey.publicKey } : staticKey,
       contexts: changes.contexts ?? contexts,
       payload2: new Uint8Array(32).fill(4),
@@ -184,7 +186,7 @@ describe('sealed handshake', () => {
     assert.equal(initiator.state, 'waiting for M2');
     const responder = answer(initiator.m1);
     assert.equal(responder.state, 'waiting for M3');
-    assert.deepEqual(responder.deviceKey, nacl.scalarMult.base(deviceSecret));
+    assert.deepEqual(responder.chipKeys.deviceKey, nacl.scalarMult.base(deviceSecret));
     const { m3, result, payload2 } = initiator.receiveM2(responder.m2);
     assert.deepEqual(payload2, new Uint8Array(32).fill(4));
     const end = responder.receiveM3(m3);
@@ -266,14 +268,14 @@ describe('sealed handshake', () => {
 
   it('D is mixed in after confirm r and into everything behind it', () => {
     const schedule = () =>
-      new KeySchedule(SEALED_PROTOCOL, new Uint8Array(64), [
+      new KeySchedule(SEALED_SUITES.sealed, new Uint8Array(64), [
         new Uint8Array(32),
         new Uint8Array(32),
         new Uint8Array(32),
       ]);
     const [without, with1, with2] = [schedule(), schedule(), schedule()];
-    with1.mixDevice(new Uint8Array(32).fill(1));
-    with2.mixDevice(new Uint8Array(32).fill(2));
+    with1.mixChipKeys('chipKey', new Uint8Array(32).fill(1));
+    with2.mixChipKeys('chipKey', new Uint8Array(32).fill(2));
     const all = [without, with1, with2];
     assert.equal(new Set(all.map((one) => hex(one.confirmR()))).size, 1);
     assert.equal(new Set(all.map((one) => hex(one.confirmI()))).size, 3);
@@ -295,6 +297,7 @@ describe('sealed handshake', () => {
       m2.set(point);
       refuses('BF-STUB-AUTHENTICATION', () => chip().receiveM2(m2));
       const misled = startSealedInitiator({
+        suite: SEALED_SUITES.sealed,
         responderPublic: exchangePublic('sealed', point),
         contexts,
         deviceSecret,
@@ -322,7 +325,11 @@ describe('sealed handshake', () => {
       bad.set(key, 104);
       const random = { bytes: () => assert.fail('chance was asked') };
       const payload2 = new Uint8Array(32);
-      refuses('BF-STUB-AUTHENTICATION', () => respondSealed({ staticKey, contexts, payload2, random, m1: bad }), note);
+      refuses(
+        'BF-STUB-AUTHENTICATION',
+        () => respondSealed({ suite: SEALED_SUITES.sealed, staticKey, contexts, payload2, random, m1: bad }),
+        note,
+      );
     };
     for (const [note, key] of refused) refuse(key, note);
     assert.equal(isCanonical(p(0xec)), true, 'p − 1 is a number below p');
@@ -335,12 +342,13 @@ function ownSchedule() {
   const secret = new Uint8Array(32).fill(0x21);
   const m1 = Uint8Array.of(...nacl.scalarMult.base(secret), ...new Uint8Array(104).fill(3));
   const finish = (sent: Uint8Array, m2: Uint8Array) => {
-    const transcript = transcriptOf(SEALED_PROTOCOL, [staticKey.publicKey, ...contexts], sent, m2.slice(0, 96));
+    const known = [staticKey.publicKey, contexts[0], contexts[1]];
+    const transcript = transcriptOf(SEALED_SUITES.sealed, known, sent, m2.slice(0, 96));
     const [e, none] = [m2.slice(0, 32), new Uint8Array(32)];
     const shared = [nacl.scalarMult(secret, e), nacl.scalarMult(secret, staticKey.publicKey), none] as const;
-    const schedule = new KeySchedule(SEALED_PROTOCOL, transcript, shared);
+    const schedule = new KeySchedule(SEALED_SUITES.sealed, transcript, shared);
     const confirmRFits = hex(schedule.confirmR()) === hex(m2.slice(96));
-    schedule.mixDevice(new Uint8Array(32));
+    schedule.mixChipKeys('chipKey', new Uint8Array(32));
     return { confirmRFits, m3: schedule.confirmI() };
   };
   return { m1, finish };

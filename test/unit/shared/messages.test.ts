@@ -55,6 +55,7 @@ const samples: readonly OwnMessage[] = [
   { name: 'JOB', sealedPublic: bytes(32), receiptPublic: bytes(32, 9), hostEntropy: bytes(32, 8), plan: bytes(120) },
   { name: 'CONSENT', yes: true, planHash: bytes(64) },
   { name: 'SEALED1', stubHash: bytes(64), m1: bytes(136) },
+  { name: 'SEALED1', stubHash: bytes(64), m1: bytes(168) },
   { name: 'SEALED2', m2: bytes(128) },
   { name: 'SEALED3', m3: bytes(32) },
   { name: 'FRAME', sequence: 1, box: bytes(4064) },

@@ -57,7 +57,15 @@ export interface SealedInput extends Ends {
   /** The 40 bytes of payload1 before D. */
   readonly facts: Uint8Array;
   readonly deviceSecret: Uint8Array;
+  /** Of an enrolment. */
+  readonly fileSecret?: Uint8Array;
 }
+
+/** What names a sealed handshake: flow and purpose. */
+export type SealedPurpose = 'sealed' | 'device' | 'enroll';
+const FLOWS = { sealed: 'I1K1', device: 'K1K1', enroll: 'I1K1' } as const;
+/** Label and extraction the chip's keys come in under. */
+const MIXES = { sealed: 'device', device: 'device', enroll: 'enroll' } as const;
 
 function keysOf(prk: Buffer, th: Buffer) {
   return {
@@ -95,12 +103,15 @@ export function referenceTunnel(input: TunnelInput) {
 }
 
 /** The sealed session's handshake of §4 seen from above. */
-export function referenceSealed(input: SealedInput) {
+export function referenceSealed(purpose: SealedPurpose, input: SealedInput) {
   const e = x25519Public(input.initiatorSecret);
-  const m1 = Buffer.concat([e, input.initiatorNonce, input.facts, x25519Public(input.deviceSecret)]);
-  const { prk0, th, confirmR, responderPublic, ...rest } = begin('sealed', 'I1K1', input, m1, Buffer.alloc(32));
-  const se = x25519(input.deviceSecret, responderPublic);
-  const prk = hmac(ascii('blindflash/2 device'), expand(prk0, 'device', th), se);
+  const secrets = [input.deviceSecret, ...(input.fileSecret === undefined ? [] : [input.fileSecret])];
+  const m1 = Buffer.concat([e, input.initiatorNonce, input.facts, ...secrets.map(x25519Public)]);
+  const begun = begin(purpose, FLOWS[purpose], input, m1, Buffer.alloc(32));
+  const { prk0, th, confirmR, responderPublic, ...rest } = begun;
+  const mix = MIXES[purpose];
+  const mixed = secrets.map((secret) => x25519(secret, responderPublic));
+  const prk = hmac(ascii(`blindflash/2 ${mix}`), expand(prk0, mix, th), ...mixed);
   const m3 = hmac(expand(prk, 'confirm i', th), th, confirmR).subarray(0, 32);
   return { ...rest, m1, m3, th, prk, ...keysOf(prk, th) };
 }
@@ -112,12 +123,17 @@ export function referenceBoxKey(chain: Uint8Array, epoch: number): Buffer {
   return expand(current, 'box key', word(epoch));
 }
 
+/** Epochs have 64 boxes, or one where the chip's key is for life. */
+export function referenceEpoch(purpose: 'tunnel' | SealedPurpose, sequence: number): number {
+  return purpose === 'device' || purpose === 'enroll' ? sequence - 1 : Math.floor((sequence - 1) / 64);
+}
+
 /** The 24-byte nonce of §5. */
-export function referenceNonce(direction: 1 | 2, purpose: 'tunnel' | 'sealed', sequence: number): Buffer {
+export function referenceNonce(direction: 1 | 2, purpose: 'tunnel' | SealedPurpose, sequence: number): Buffer {
   const nonce = Buffer.alloc(24);
   nonce[0] = direction;
   nonce[1] = purpose === 'tunnel' ? 0x54 : 0x53;
-  nonce.writeUInt32LE(Math.floor((sequence - 1) / 64), 8);
+  nonce.writeUInt32LE(referenceEpoch(purpose, sequence), 8);
   nonce.writeUInt32LE(sequence, 16);
   return nonce;
 }

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import nacl from 'tweetnacl';
 import { cleanText } from '../../../shared/codec/foreign-text.ts';
-import { sealBox } from '../../../shared/crypto/box.ts';
+import { epochOf, sealBox } from '../../../shared/crypto/box.ts';
 import { consentHash } from '../../../shared/plan/consent.ts';
 import { respondSealed, type SealedContexts } from '../../../shared/sealed/handshake.ts';
 import { startSealedInitiator } from '../../fixtures/sealed-initiator.ts';
 import { namedSecret, TunnelAnswer, TunnelAttempt } from '../../../shared/tunnel/handshake.ts';
-import { SEALED_PROTOCOL } from '../../../shared/sealed/protocol.ts';
+import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import { TUNNEL_PROTOCOL } from '../../../shared/tunnel/protocol.ts';
 import { exchangeKeyPairFrom, exchangePublic, psk } from '../../../shared/crypto/keys.ts';
 import { BoxSession } from '../../../shared/crypto/session.ts';
@@ -32,7 +32,7 @@ import { makeVectors } from './vectors.ts';
 import { opensslHkdf, hmac, expand, referenceSecretbox } from './reference.ts';
 
 type Vectors = ReturnType<typeof makeVectors>;
-const PROTOCOLS = { tunnel: TUNNEL_PROTOCOL, sealed: SEALED_PROTOCOL } as const;
+const PROTOCOLS = { tunnel: TUNNEL_PROTOCOL, ...SEALED_SUITES } as const;
 const vectors = JSON.parse(readFileSync(new URL('../../vectors/protocol.json', import.meta.url), 'utf8')) as Vectors;
 const nacls = JSON.parse(readFileSync(new URL('../../vectors/nacl/nacl-kat.json', import.meta.url), 'utf8')) as {
   secretbox: { key: string; nonce: string; msg: string; box: string }[];
@@ -83,37 +83,43 @@ describe('protocol vectors', () => {
     }
   });
 
-  it('sealed: both ends reach the messages and keys of the file', () => {
-    const vector = vectors.sealed;
-    const { input } = vector;
-    const contexts = input.contexts.map(unhex) as unknown as SealedContexts;
-    const chip = startSealedInitiator({
-      responderPublic: exchangePublic('sealed', unhex(vector.static_public)),
-      contexts,
-      facts: unhex(input.facts),
-      deviceSecret: unhex(input.d_secret),
-      random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
+  for (const purpose of ['sealed', 'device', 'enroll'] as const) {
+    it(`${purpose}: both ends reach the messages and keys of the file`, () => {
+      const vector = vectors[purpose];
+      const { input } = vector;
+      const suite = SEALED_SUITES[purpose];
+      const contexts = input.contexts.map(unhex) as unknown as SealedContexts;
+      const chip = startSealedInitiator({
+        suite,
+        responderPublic: exchangePublic('sealed', unhex(vector.static_public)),
+        contexts,
+        facts: unhex(input.facts),
+        deviceSecret: unhex(input.d_secret),
+        ...(input.d_f_secret && { fileSecret: unhex(input.d_f_secret) }),
+        random: scripted(unhex(input.e_i_secret), unhex(input.nonce_i)),
+      });
+      assert.equal(hex(chip.m1), vector.m1);
+      assert.equal(hex(sealedSessionId(unhex(vectors.tunnel.exporter), chip.m1)), vector.session_id);
+      const controller = respondSealed({
+        suite,
+        staticKey: exchangeKeyPairFrom('sealed', unhex(input.static_secret)),
+        contexts,
+        payload2: unhex(input.payload2),
+        random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
+        m1: chip.m1,
+      });
+      assert.equal(hex(controller.m2), vector.m2);
+      const { m3, result, payload2 } = chip.receiveM2(controller.m2);
+      assert.equal(hex(m3), vector.m3);
+      assert.equal(hex(payload2), input.payload2);
+      for (const end of [result, controller.receiveM3(m3)]) {
+        assert.equal(hex(end.transcript), vector.th);
+        assert.equal(hex(end.exporter), vector.exporter);
+      }
     });
-    assert.equal(hex(chip.m1), vector.m1);
-    assert.equal(hex(sealedSessionId(unhex(vectors.tunnel.exporter), chip.m1)), vector.session_id);
-    const controller = respondSealed({
-      staticKey: exchangeKeyPairFrom('sealed', unhex(input.static_secret)),
-      contexts,
-      payload2: unhex(input.payload2),
-      random: scripted(unhex(input.e_r_secret), unhex(input.nonce_r)),
-      m1: chip.m1,
-    });
-    assert.equal(hex(controller.m2), vector.m2);
-    const { m3, result, payload2 } = chip.receiveM2(controller.m2);
-    assert.equal(hex(m3), vector.m3);
-    assert.equal(hex(payload2), input.payload2);
-    for (const end of [result, controller.receiveM3(m3)]) {
-      assert.equal(hex(end.transcript), vector.th);
-      assert.equal(hex(end.exporter), vector.exporter);
-    }
-  });
+  }
 
-  for (const purpose of ['tunnel', 'sealed'] as const) {
+  for (const purpose of ['tunnel', 'sealed', 'device', 'enroll'] as const) {
     it(`${purpose}: boxes around the epoch boundaries`, () => {
       const vector = vectors[purpose];
       const chains = { i2r: unhex(vector.chain_i2r), r2i: unhex(vector.chain_r2i) };
@@ -133,7 +139,10 @@ describe('protocol vectors', () => {
           assert.deepEqual(receiver.open(sealed.box, sequence), plaintext);
         }
         for (const row of wanted) {
-          const place = { direction, purpose: PROTOCOLS[purpose].boxPurpose, sequence: row.sequence } as const;
+          const { boxPurpose, epochBoxes } = PROTOCOLS[purpose];
+          const epoch = new DataView(unhex(row.nonce).buffer).getUint32(8, true);
+          assert.equal(epochOf(row.sequence, epochBoxes), epoch);
+          const place = { direction, purpose: boxPurpose, sequence: row.sequence, epoch } as const;
           assert.equal(hex(sealBox(unhex(row.key), place, unhex(row.plaintext))), row.box);
           assert.equal(hex(nacl.secretbox(unhex(row.plaintext), unhex(row.nonce), unhex(row.key))), row.box);
         }
@@ -219,6 +228,27 @@ describe('protocol vectors', () => {
     });
     assert.equal(hex(encodeStubFacts(decoded)), vectors.sealed.input.facts);
     assert.deepEqual(deviceKey, payload1.slice(40));
+
+    const loader = vectors.device_facts;
+    const enrolled = decodeStubFacts(unhex(vectors.enroll.m1).slice(64));
+    const { deviceKey: sessions, fileKey, ...told } = enrolled;
+    assert.deepEqual(told, {
+      uid: unhex(loader.uid),
+      idcode: loader.idcode,
+      flashKiB: loader.flash_kib,
+      stubVersion: loader.loader_version,
+      optcr: loader.optcr,
+      optcr1: loader.optcr1,
+      keyKind: 'device',
+      handshake: loader.handshake,
+      widest: loader.widest,
+      boot: { resetFlags: loader.reset_flags, debug: loader.debug, watchers: loader.watchers },
+    });
+    assert.equal(hex(encodeStubFacts(told)), vectors.enroll.input.facts);
+    assert.deepEqual(
+      [sessions, fileKey],
+      [unhex(vectors.enroll.m1).slice(104, 136), unhex(vectors.enroll.m1).slice(136)],
+    );
 
     const m = vectors.sealed_messages;
     const commands: [Command, string][] = [

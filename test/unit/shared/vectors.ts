@@ -5,12 +5,14 @@ import {
   expand,
   hmac,
   referenceBoxKey,
+  referenceEpoch,
   referenceNonce,
   referenceSealed,
   referenceSecretbox,
   referenceTunnel,
   sha512,
   x25519Public,
+  type SealedPurpose,
 } from './reference.ts';
 
 /** Recognisable bytes: SHA-512 of the name, repeated with a counter. */
@@ -48,7 +50,7 @@ function ends(name: string) {
 }
 
 function handshakeVector<More extends object>(
-  purpose: 'tunnel' | 'sealed',
+  purpose: 'tunnel' | SealedPurpose,
   input: ReturnType<typeof ends>,
   more: More,
   output: Output,
@@ -97,20 +99,25 @@ function tunnelVector(secret: Buffer, inviteHash: Buffer) {
   };
 }
 
-function sealedVector(contexts: Buffer[], facts: Buffer, tunnelExporter: Buffer) {
-  const base = { ...ends('sealed'), contexts, facts, deviceSecret: named('sealed d', 32) };
-  const { m1 } = referenceSealed({ ...base, payload2: Buffer.alloc(32) });
+function sealedVector(purpose: SealedPurpose, contexts: Buffer[], facts: Buffer, tunnelExporter: Buffer) {
+  const secrets = {
+    deviceSecret: named(`${purpose} d`, 32),
+    ...(purpose === 'enroll' && { fileSecret: named('enroll d_f', 32) }),
+  };
+  const base = { ...ends(purpose), contexts, facts, ...secrets };
+  const { m1 } = referenceSealed(purpose, { ...base, payload2: Buffer.alloc(32) });
   const sessionId = expand(tunnelExporter, 'blindflash/2 session', sha512(m1)).subarray(0, 16);
   const payload2 = Buffer.concat([sessionId, Buffer.of(2), Buffer.alloc(15)]);
-  const output = referenceSealed({ ...base, payload2 });
+  const output = referenceSealed(purpose, { ...base, payload2 });
   return {
     ...handshakeVector(
-      'sealed',
+      purpose,
       base,
       {
         contexts: contexts.map(hex),
         facts: hex(facts),
         d_secret: hex(base.deviceSecret),
+        ...(secrets.fileSecret && { d_f_secret: hex(secrets.fileSecret) }),
         payload2: hex(payload2),
       },
       output,
@@ -119,8 +126,8 @@ function sealedVector(contexts: Buffer[], facts: Buffer, tunnelExporter: Buffer)
   };
 }
 
-function boxVector(direction: 1 | 2, purpose: 'tunnel' | 'sealed', sequence: number, chain: Buffer) {
-  const key = referenceBoxKey(chain, Math.floor((sequence - 1) / 64));
+function boxVector(direction: 1 | 2, purpose: 'tunnel' | SealedPurpose, sequence: number, chain: Buffer) {
+  const key = referenceBoxKey(chain, referenceEpoch(purpose, sequence));
   const nonce = referenceNonce(direction, purpose, sequence);
   const plaintext = named(`plaintext ${direction} ${sequence}`, 20 + sequence);
   return {
@@ -333,12 +340,28 @@ export function makeVectors() {
     Buffer.of(1, 1, 2),
     Buffer.alloc(9),
   ]);
+  const loaderHash = named('loader hash', 64);
+  const loaderFacts = Buffer.concat([
+    named('uid', 12),
+    u32(0x20036419),
+    u16(2048),
+    u16(0x0201),
+    u32(0x0ffe55ed),
+    u32(0x0fff0000),
+    Buffer.of(2, 3, 2, 0),
+    u32(0x0e000000),
+    u16(0x0000),
+    u16(0),
+  ]);
   const tunnel = tunnelVector(Buffer.from(invite.secret, 'hex'), Buffer.from(invite.public_hash, 'hex'));
   const planHash = Buffer.from(plan.hash, 'hex');
+  const exporter = Buffer.from(tunnel.exporter, 'hex');
   return {
     note: 'docs/protocol.md; made by test/unit/shared/vectors.ts from OpenSSL primitives, checked against shared/ and firmware/. Bytes are lower-case hex.',
     tunnel,
-    sealed: sealedVector([stubHash, planHash], facts, Buffer.from(tunnel.exporter, 'hex')),
+    sealed: sealedVector('sealed', [stubHash, planHash], facts, exporter),
+    device: sealedVector('device', [loaderHash, planHash, x25519Public(named('device d', 32))], loaderFacts, exporter),
+    enroll: sealedVector('enroll', [loaderHash, planHash], loaderFacts, exporter),
     consent: consentVector(planHash, Buffer.from(invite.vendor, 'hex'), stubHash),
     sealed_facts: {
       uid: hex(named('uid', 12)),
@@ -349,6 +372,19 @@ export function makeVectors() {
       optcr1: 0x0fff0000,
       handshake: 1,
       widest: 'x32',
+    },
+    device_facts: {
+      uid: hex(named('uid', 12)),
+      idcode: 0x20036419,
+      flash_kib: 2048,
+      loader_version: 0x0201,
+      optcr: 0x0ffe55ed,
+      optcr1: 0x0fff0000,
+      handshake: 3,
+      widest: 'x32',
+      reset_flags: 0x0e000000,
+      debug: 0,
+      watchers: 0,
     },
     sealed_messages: messageVectors(),
     plan,
