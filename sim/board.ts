@@ -95,6 +95,7 @@ export class Board {
     this.#runner = this.#makeRunner();
     this.core.enterReset('power');
     this.soc.scrambleRam();
+    this.soc.leaveBackupSram(false);
     this.soc.loseBackupDomain();
     if (options.flash !== undefined) this.flash.bytes.set(options.flash);
     this.options.load(options.optcr ?? this.options.optcr, options.optcr1 ?? this.options.optcr1);
@@ -194,8 +195,8 @@ export class Board {
     this.#state.brownOut = false;
     this.#state.standby = undefined;
     this.#enterReset('power');
+    this.soc.leaveBackupSram(this.#battery);
     if (!this.#battery) this.soc.loseBackupDomain();
-    else if (!this.soc.pwr.backupRegulated) this.soc.loseBackupSram();
   }
   /** Cuts the supply at board time `atNs`, even in the middle of a bus stall; Infinity cancels. */
   cutPowerAt(atNs: number): void {
@@ -327,6 +328,7 @@ export class Board {
     this.#enterReset('system');
     this.soc.protection.reset('system');
     this.soc.rcc.flag(cause);
+    if (this.soc.protection.switches.resetFlags === 'power-too') this.soc.rcc.flagPowerReset();
   }
   #releaseReset(): void {
     if (!this.powered || this.nrstAsserted) return;
@@ -390,6 +392,6 @@ export class Board {
   #loseDomain(): void {
     this.#state.powerUps++;
     this.soc.scrambleRam();
-    if (!this.soc.pwr.backupRegulated) this.soc.loseBackupSram();
+    this.soc.leaveBackupSram(true);
   }
 }

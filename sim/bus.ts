@@ -1,8 +1,8 @@
 // The system bus of the virtual chip: address → memory or device, faults for holes (docs/simulation.md, "Bus").
 
 export type Width = 1 | 2 | 4;
-/** Who asks: the core's data side, its fetch side, or the AHB-AP (debugger). */
-export type Master = 'cpu' | 'fetch' | 'debugger';
+/** Who asks: the core's data side, its fetch side, the AHB-AP (debugger), or a DMA controller. */
+export type Master = 'cpu' | 'fetch' | 'debugger' | 'dma';
 
 /** The access is answered with a bus error: hole, refused read, bad width. */
 export class BusFault extends Error {

@@ -112,8 +112,8 @@ export const BOARD_ROWS: Rows<ModelSwitches, typeof BOARD_DEFAULTS> = {
   'registers-at-reset': {
     switch: 'registersAtReset',
     choices: ['zero', 'kept'],
-    default: 'zero',
-    describe: 'r0-r12 after a reset',
+    default: 'kept',
+    describe: 'r0-r12 after a system reset',
   },
   'cut-options': {
     switch: 'cutOptions',
@@ -138,6 +138,61 @@ export const BOARD_ROWS: Rows<ModelSwitches, typeof BOARD_DEFAULTS> = {
     choices: ['refused', 'zero', 'readable'],
     default: 'refused',
     describe: 'what a debugger gets of unique id and flash size at level 1',
+  },
+  'backup-sram-for-debugger-at-rdp1': {
+    switch: 'bkpSramReadableByDebuggerAtL1',
+    default: false,
+    describe: 'a debugger reads backup SRAM at level 1',
+  },
+  'backup-sram-for-cpu-at-rdp1': {
+    switch: 'bkpSramReadableByCpuAtL1',
+    default: false,
+    describe: 'code reads backup SRAM at level 1 after an intrusion',
+  },
+  'backup-sram-for-dma-at-rdp1': {
+    switch: 'bkpSramReadableByDmaAtL1',
+    default: false,
+    describe: 'DMA reads backup SRAM at level 1 after an intrusion',
+  },
+  'dma-reaches-backup-sram': {
+    switch: 'dmaReachesBkpSram',
+    choices: ['peripheral-port', 'any-port', 'no'],
+    default: 'peripheral-port',
+    describe: 'which ports of a DMA controller reach backup SRAM',
+  },
+  'word-before-latch': {
+    switch: 'wordBeforeLatch',
+    default: false,
+    describe: 'the first protected word a debugger reads at level 1 is let through',
+  },
+  'wrp-survives-regression': {
+    switch: 'wrpSurvivesRegression',
+    default: false,
+    describe: 'write protected sectors survive the erase of leaving level 1',
+  },
+  'backup-sram-at-power-off': {
+    switch: 'bkpSramAtPowerOff',
+    choices: ['by-regulator', 'kept', 'lost'],
+    default: 'by-regulator',
+    describe: 'backup SRAM over a loss of power',
+  },
+  'reset-flags': {
+    switch: 'resetFlags',
+    choices: ['true', 'power-too'],
+    default: 'true',
+    describe: 'flags of a system reset; power-too: also those of a power reset',
+  },
+  'cut-erase': {
+    switch: 'cutErase',
+    choices: ['stable', 'weak'],
+    default: 'stable',
+    describe: 'a sector whose erase was broken off; weak: some bits read differently each time',
+  },
+  'unaligned-device': {
+    switch: 'unalignedDevice',
+    choices: ['faults', 'splits'],
+    default: 'faults',
+    describe: 'an unaligned access to a peripheral',
   },
   'sleeping-core-answers': {
     switch: 'sleepingCoreAnswers',

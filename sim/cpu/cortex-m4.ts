@@ -154,7 +154,7 @@ export class CortexM4 implements Core {
     this.#lockedUp = false;
     this.#sleep = 'no';
     this.#svcPending = false;
-    const general = this.#keepRegisters ? this.#s.r.slice(0, 13) : [];
+    const general = this.#keepRegisters && !power ? this.#s.r.slice(0, 13) : [];
     this.#s.restore(RESET_STATE);
     this.#s.r.set(general);
     this.#s.excReturn = 0;

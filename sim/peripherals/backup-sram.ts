@@ -1,5 +1,5 @@
 // Backup SRAM: writes need DBP, reads follow the flash's read protection (docs/reference/stm32f4.md §2.4, §5.1, §8.3).
-import { BusFault, type Device, type Width } from '../bus.ts';
+import { BusFault, type Device, type Master, type Width } from '../bus.ts';
 import { StatefulPart, type Context } from './part.ts';
 
 const BACKUP_SRAM_BASE = 0x40024000;
@@ -7,7 +7,7 @@ const SIZE = 4096;
 
 export interface BackupSramNeighbours {
   writable(): boolean;
-  blocked(): boolean;
+  blocked(master: Master): boolean;
 }
 
 export class BackupSram extends StatefulPart<{ bytes: Uint8Array }> implements Device {
@@ -22,21 +22,21 @@ export class BackupSram extends StatefulPart<{ bytes: Uint8Array }> implements D
   get bytes(): Uint8Array {
     return this.state.bytes;
   }
-  read(offset: number, width: Width): number {
-    this.#admit(offset);
+  read(offset: number, width: Width, master: Master): number {
+    this.#admit(offset, master);
     let value = 0;
     for (let i = width - 1; i >= 0; i--) value = value * 256 + this.state.bytes[offset + i]!;
     return value;
   }
-  write(offset: number, value: number, width: Width): void {
-    this.#admit(offset);
+  write(offset: number, value: number, width: Width, master: Master): void {
+    this.#admit(offset, master);
     if (!this.#near.writable()) return;
     for (let i = 0; i < width; i++) this.state.bytes[offset + i] = (value >>> (8 * i)) & 0xff;
   }
   pure(): boolean {
     return true;
   }
-  #admit(offset: number): void {
-    if (this.#near.blocked()) throw new BusFault(BACKUP_SRAM_BASE + offset, 'backup SRAM is read protected');
+  #admit(offset: number, master: Master): void {
+    if (this.#near.blocked(master)) throw new BusFault(BACKUP_SRAM_BASE + offset, 'backup SRAM is read protected');
   }
 }

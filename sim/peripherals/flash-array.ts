@@ -65,6 +65,10 @@ export class FlashArray {
     });
     this.cache.written(offset, data);
   }
+  /** Turns bits of one byte over. */
+  disturb(offset: number, bits: number): void {
+    this.cache.mutate(offset, 1, () => (this.bytes[offset]! ^= bits));
+  }
   /** An erase that did not finish: some bits are ones already, some still hold what they held. */
   eraseHalfway(offset: number, length: number, random: RandomState): void {
     const draw = densityOf(random);

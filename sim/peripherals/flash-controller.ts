@@ -11,11 +11,12 @@ import {
   type FlashState,
   freshRegisters,
   needsLook,
-  noteStaleCode,
+  noteEnded,
+  settleBroken,
   warnStaleCode,
   waitStates,
 } from './flash-state.ts';
-import { addressOf, breakOff, complete, type FlashJournalEntry, type Operation } from './flash-operation.ts';
+import { addressOf, complete, type FlashJournalEntry, type Operation } from './flash-operation.ts';
 import { accessBits, clearableFlags, CR, eraseRequest, plainBits, psizeOf, SR, storeErrors } from './flash-rules.ts';
 import { latencyNeeded, massEraseNs, programNs, sectorEraseNs, widestPsize } from './flash-timing.ts';
 import { closeLock, offerKey, type KeyLock } from './key-lock.ts';
@@ -55,6 +56,8 @@ export class FlashController extends RegisterBlock<FlashState> {
       stalls: 0,
       storeStalls: 0,
       random: randomState(near.seed, 'flash'),
+      weak: [],
+      flickers: randomState(near.seed, 'weak cells'),
     });
     this.#near = near;
     this.#clearable = clearableFlags(context.chip);
@@ -321,15 +324,14 @@ export class FlashController extends RegisterBlock<FlashState> {
     if (operation === undefined) return;
     complete(operation, this.#targets());
     if (operation.kind === 'option') this.#near.protection.optionsWritten();
-    noteStaleCode(this.state, this.array, operation);
+    noteEnded(this.state, this.array, operation);
     this.#clearOperation();
     if (this.state.cr & CR.eopie) this.state.sr |= SR.eop;
     this.#updateIrq();
     this.#journal(operation, 'end');
   }
   #interrupt(): void {
-    const { operation, random } = this.state;
-    if (operation !== undefined) breakOff(operation, this.#targets(), this.context.time.now, random);
+    if (this.state.operation !== undefined) settleBroken(this.state, this.#targets(), this.context.time.now);
     this.#clearOperation();
   }
   #clearOperation(): void {
@@ -340,7 +342,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   }
   #targets() {
     const { otp, options, wipeBackupSram, protection } = this.#near;
-    return { array: this.array, otp, options, wipeBackupSram, cutOptions: protection.switches.cutOptions };
+    return { array: this.array, otp, options, wipeBackupSram, switches: protection.switches };
   }
   #fail(flags: number): void {
     this.state.sr |= flags | (this.state.cr & CR.errie ? SR.operr : 0);
@@ -376,7 +378,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   #check(address: number, master: Master): void {
     const { protection, options } = this.#near;
     if (this.state.held) throw new BusFault(address, 'flash is held in reset');
-    if (protection.blocking) throw new BusFault(address, 'flash is read protected and the chip has seen an intrusion');
+    if (protection.refuses('flash', master)) throw new BusFault(address, 'flash is closed after an intrusion');
     const offset = this.array.offsetOf(address);
     const sector = this.array.sectorAt(offset);
     this.#waitForBank(sector.bank, master);

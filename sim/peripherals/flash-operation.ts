@@ -2,7 +2,8 @@
 // §4, §5.1).
 import { FLASH_BASE, type FlashArray } from './flash-array.ts';
 import { OTP_BASE } from './memories.ts';
-import type { CutOptions, OptionBytes, OptionByteWords } from './option-bytes.ts';
+import type { ModelSwitches } from './model-switches.ts';
+import type { OptionBytes, OptionByteWords } from './option-bytes.ts';
 import type { RandomState } from './random.ts';
 
 /** First of the two option areas. */
@@ -27,8 +28,7 @@ export interface OperationTargets {
   readonly array: FlashArray;
   readonly otp: Uint8Array;
   readonly options: OptionBytes;
-  /** What a cut option write leaves. */
-  readonly cutOptions: CutOptions;
+  readonly switches: ModelSwitches;
   wipeBackupSram(): void;
 }
 
@@ -51,7 +51,7 @@ export function breakOff(operation: Operation, targets: OperationTargets, nowNs:
   const { wipeUntilNs } = operation;
   if (wipeUntilNs !== undefined && nowNs < wipeUntilNs) return array.eraseHalfway(0, array.bytes.length, random);
   if (wipeUntilNs !== undefined) wipe(targets);
-  options.interrupt(operation.next, random, targets.cutOptions);
+  options.interrupt(operation.next, random, targets.switches.cutOptions);
 }
 
 function programAll(operation: Operation & { kind: 'program' }, { array, otp }: OperationTargets): void {
@@ -59,8 +59,10 @@ function programAll(operation: Operation & { kind: 'program' }, { array, otp }: 
   operation.data.forEach((byte, i) => (otp[operation.offset + i]! &= byte));
 }
 
-function wipe({ array, wipeBackupSram }: OperationTargets): void {
-  array.erase(0, array.bytes.length);
+function wipe({ array, options, switches, wipeBackupSram }: OperationTargets): void {
+  for (const { index, offset, size } of array.sectors) {
+    if (!switches.wrpSurvivesRegression || !options.isWriteProtected(index)) array.erase(offset, size);
+  }
   wipeBackupSram();
 }
 

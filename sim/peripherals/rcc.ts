@@ -128,6 +128,10 @@ export class Rcc extends RegisterBlock<RccState> {
     this.#set(REG.csr, FLAG[cause], true);
     this.#set(REG.csr, FLAG.pin, true);
   }
+  /** A reset that was none of the supply says that it was. */
+  flagPowerReset(): void {
+    for (const flag of ['por', 'bor'] as const) this.#set(REG.csr, FLAG[flag], true);
+  }
   /** The watchdog needs LSI and switches it on. */
   forceLsi(): void {
     this.state.lsiForced = true;

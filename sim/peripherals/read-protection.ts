@@ -6,18 +6,31 @@ import type { BootMode } from './syscfg.ts';
 import type { DebugEvent, ModelSwitches } from './model-switches.ts';
 import type { OptionBytes, RdpLevel } from './option-bytes.ts';
 
+/** What level 1 closes. */
+type ProtectedArea = 'flash' | 'backup-sram' | 'otp' | 'options' | 'rtc-backup';
+
+/** Who finds backup SRAM open at level 1, by switch. */
+const BKP_SRAM_SWITCH = {
+  debugger: 'bkpSramReadableByDebuggerAtL1',
+  cpu: 'bkpSramReadableByCpuAtL1',
+  fetch: 'bkpSramReadableByCpuAtL1',
+  dma: 'bkpSramReadableByDmaAtL1',
+} as const;
+
 interface ProtectionState {
   /** The level in force; the programmed one may be ahead of it until a power-on reset. */
   level: RdpLevel;
   intruded: boolean;
   cause: 'debugger' | 'boot' | undefined;
+  /** One protected word is still let through to the debugger (switch wordBeforeLatch). */
+  wordLeft: boolean;
 }
 
 export class ReadProtection {
   readonly switches: ModelSwitches;
   readonly #options: OptionBytes;
   readonly #changed: () => void;
-  #state: ProtectionState = { level: 0, intruded: false, cause: undefined };
+  #state: ProtectionState = { level: 0, intruded: false, cause: undefined, wordLeft: false };
 
   /** @param changed told when what is blocked may have changed. */
   constructor(switches: ModelSwitches, options: OptionBytes, changed: () => void) {
@@ -39,12 +52,19 @@ export class ReadProtection {
   get debugPortEnabled(): boolean {
     return this.#state.level !== 2;
   }
-  /** OTP and raw option bytes. */
-  refuses(area: 'otp' | 'options' | 'rtc-backup', master: Master): boolean {
+  /** Whether `master` may not read `area` now; asking counts as an access. */
+  refuses(area: ProtectedArea, master: Master): boolean {
     if (!this.blocking) return false;
+    if (area === 'flash' || area === 'backup-sram') return this.#refusesMemory(area, master);
     if (area === 'otp') return !this.switches.otpReadableAtL1;
     if (area === 'options') return !this.switches.optBytesReadableAtL1;
     return master === 'debugger' && !this.switches.rtcBkpReadableAtL1;
+  }
+  #refusesMemory(area: 'flash' | 'backup-sram', master: Master): boolean {
+    if (area === 'backup-sram' && this.switches[BKP_SRAM_SWITCH[master]]) return false;
+    if (master !== 'debugger' || !this.#state.wordLeft) return true;
+    this.#state.wordLeft = false;
+    return false;
   }
   debugEvent(event: DebugEvent): void {
     if (event === this.switches.latchTrip) this.#trip('debugger');
@@ -79,12 +99,14 @@ export class ReadProtection {
     if (this.#state.intruded && this.#state.cause === 'debugger') return;
     const wasBlocking = this.blocking;
     this.#state.intruded = true;
+    if (cause === 'debugger') this.#state.wordLeft = this.switches.wordBeforeLatch;
     this.#state.cause = cause;
     if (this.blocking !== wasBlocking) this.#changed();
   }
   #release(): void {
     this.#state.intruded = false;
     this.#state.cause = undefined;
+    this.#state.wordLeft = false;
   }
   snapshot(): unknown {
     return { ...this.#state };

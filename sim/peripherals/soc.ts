@@ -137,7 +137,7 @@ export class Soc {
     this.syscfg = new Syscfg(context, (mode) => this.#showAtZero(mode));
     this.backupSram = new BackupSram(context, {
       writable: () => this.pwr.backupWritable,
-      blocked: () => this.protection.blocking,
+      blocked: (master) => this.protection.refuses('backup-sram', master),
     });
     this.gpio = Object.fromEntries(GPIO_LETTERS.map((letter) => [letter, new Gpio(context, letter)]));
     this.wwdg = new Wwdg(context, {
@@ -199,10 +199,13 @@ export class Soc {
     this.rtc.resetBackupDomain();
     this.rcc.loseBackupDomain();
     this.pwr.loseBackupDomain();
-    this.loseBackupSram();
   }
-  loseBackupSram(): void {
-    fillNoise(this.#random, this.backupSram.bytes);
+  /** Backup SRAM goes without the supply. @param onBattery V_BAT keeps the backup domain, or V_DD does in Standby */
+  leaveBackupSram(onBattery: boolean): void {
+    const { bkpSramAtPowerOff } = this.protection.switches;
+    const regulated = onBattery && this.pwr.backupRegulated;
+    const kept = bkpSramAtPowerOff === 'by-regulator' ? regulated : bkpSramAtPowerOff === 'kept';
+    if (!kept) fillNoise(this.#random, this.backupSram.bytes);
   }
   supplyChanged(): void {
     this.pwr.supplyChanged();

@@ -38,7 +38,7 @@ const CHIP: readonly Partial<ModelSwitches>[] = [
   { optBytesReadableAtL1: true },
   { otpReadableAtL1: true },
   { sleepingCoreAnswers: true },
-  { registersAtReset: 'kept' },
+  { registersAtReset: 'zero' },
   { rdpInForce: 'at-once' },
   { rdpInForce: 'at-once', latchEnds: 'any-reset' },
   { latchEnds: 'any-reset' },

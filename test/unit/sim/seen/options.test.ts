@@ -206,7 +206,7 @@ describe('registers at a reset', () => {
     return fixture.board.core.regs[0]!;
   };
   it('r0-r12 read zero at the vector, or keep what a program left: a switch', () => {
-    assert.equal(afterReset(undefined), 0);
-    assert.equal(afterReset({ registersAtReset: 'kept' }), 0xaa);
+    assert.equal(afterReset(undefined), 0xaa);
+    assert.equal(afterReset({ registersAtReset: 'zero' }), 0);
   });
 });
