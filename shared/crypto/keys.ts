@@ -7,8 +7,8 @@ import type { Random } from '../ports.ts';
 declare const purpose: unique symbol;
 type Branded<Name extends string> = Uint8Array & { readonly [purpose]: Name };
 
-/** X25519 key pairs: the invite's tunnel key and the vendor's sealed key. */
-export type ExchangePurpose = 'tunnel' | 'sealed';
+/** X25519 key pairs: the invite's tunnel key, the vendor's sealed key and his files key, an update file's own pair. */
+export type ExchangePurpose = 'tunnel' | 'sealed' | 'files';
 export type ExchangePublic<P extends ExchangePurpose> = Branded<`${P} public`>;
 export type ExchangeSecret<P extends ExchangePurpose> = Branded<`${P} secret`>;
 
@@ -70,6 +70,13 @@ export function signBytes<P extends SigningPurpose>(secretKey: SigningSecret<P>,
  * node:crypto, which refuses S ≥ L (tweetnacl does not).
  */
 export type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+
+/**
+ * X25519 of several secrets with one public key after another, 32 bytes each; the results are in the order of the
+ * secrets. A result may be all zero (a point of low order): the caller refuses that. An edge gives the one of
+ * node:crypto, which is many times as fast as tweetnacl's.
+ */
+export type ExchangeMany = (secrets: readonly Uint8Array[]) => (publicKey: Uint8Array) => Uint8Array[];
 
 /** Copies 32 bytes into a pre-shared key. */
 export function psk(bytes: Uint8Array): Psk {

@@ -61,6 +61,14 @@ export const PARTS = {
     ownFiles: true,
   },
   plan: { title: 'The plan', exitStatus: 21, acts: 'vendor', endsAgent: false, toldBy: 'either', ownFiles: false },
+  update: {
+    title: 'Update files',
+    exitStatus: 26,
+    acts: 'anybody',
+    endsAgent: false,
+    toldBy: 'neither',
+    ownFiles: true,
+  },
   keys: { title: 'Keys on disk', exitStatus: 22, acts: 'vendor', endsAgent: false, toldBy: 'neither', ownFiles: true },
   job: { title: 'The job', exitStatus: 23, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
   ledger: {
@@ -162,6 +170,15 @@ export const ERRORS = {
   'BF-IMAGE-BASE-UNWANTED': {
     sentence: 'A base address was given, but this file format carries its own addresses.',
     remedy: 'Leave --base out, or convert the file to a plain binary first.',
+    part: 'image',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-IMAGE-BEHIND-LOADER': {
+    sentence: 'The image is not linked for its place behind the loader.',
+    remedy:
+      'Put the line named here into the linker script in place of its own, and let the start-up code set VTOR to the same address if ' +
+      'it sets it at all; then link again.',
     part: 'image',
     retry: 'never',
     endsJob: true,
@@ -1399,6 +1416,40 @@ export const ERRORS = {
   },
 
   // ── USAGE ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  'BF-UPDATE-MALFORMED': {
+    sentence: 'This is no whole update file.',
+    remedy: 'Fetch or copy it again, in full; if it stays so, ask the vendor for another.',
+    vendor: { remedy: 'Make it again with `blindflash package`.' },
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-UPDATE-RECIPIENTS': {
+    sentence: 'These are not devices one update file can be sealed for.',
+    remedy: 'Name each device once, with the key its enrolment proved; more than 65536 need several files.',
+    acts: 'vendor',
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-UPDATE-REFUSED': {
+    sentence: 'The device does not take this update file.',
+    remedy: 'Ask the vendor for a file that is sealed for this device and not older than what it runs.',
+    vendor: {
+      remedy:
+        'Look whether product, version and floor fit what the device runs, and whether it is among the devices the file was sealed for; otherwise the file was changed on its way.',
+    },
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-UPDATE-VERSION': {
+    sentence: 'This update file was made by a later version of Blindflash.',
+    remedy: 'Update Blindflash on this computer.',
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-USAGE': {
     sentence: 'The command line is not complete or contradicts itself.',
     remedy: 'Run the command with --help; it shows an example.',

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import { Actor, JsonProcess, type Told } from '../../../cli/demo/processes.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
+import { updateFiles } from './update-files.ts';
 
 const PYTHON = '/usr/bin/python3';
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -162,6 +163,7 @@ function itself(): void {
 
 try {
   itself();
+  updateFiles(PYTHON, folder, check);
   const relay = await realRelay();
   for (const scene of [() => secondController(relay), () => secondAgent(relay), secondRelay]) {
     await scene().catch((error: unknown) => check('a scene', false, String(error)));
