@@ -1,11 +1,9 @@
 // `npx mocha` runs every test; `npx mocha FILE …` runs those files alone.
-// tsx/esm, not tsx: the latter would load every file as CommonJS, where each call of an imported function costs a
-// look-up.
 const files = process.argv.slice(2).filter((argument) => argument.endsWith('.ts'));
 
 module.exports = {
   'node-option': [
-    'import=tsx/esm',
+    'import=./test/fixtures/typescript.mjs',
     'import=./test/fixtures/remembered.ts',
     // Boards and snapshots are short-lived megabytes: collected on one thread they cost a sixth less of all time.
     'single-threaded-gc',
