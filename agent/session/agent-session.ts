@@ -25,7 +25,7 @@ import { StubWork } from './stub-work.ts';
 import type { StubRegistry } from '../target/stubs.ts';
 import type { ConnectMode } from '../target/reach.ts';
 import { TargetSession } from '../target/target-session.ts';
-import { TunnelEventQueue, type Event, type RoomPort } from './tunnel-event-queue.ts';
+import { TunnelEventQueue, type TunnelEvent, type RoomPort } from './tunnel-event-queue.ts';
 
 export interface AgentJobOptions {
   /** Not yet opened; closed again when the job is over. */
@@ -138,22 +138,22 @@ class AgentSession {
 
   async #serve(): Promise<Ending> {
     for (;;) {
-      const event = this.#pumped !== undefined ? this.#events.take() : await this.#events.next();
+      const event = this.#busyWork !== undefined ? this.#events.take() : await this.#events.next();
       const ending = event === undefined ? undefined : await this.#handle(event);
       if (ending !== undefined) return ending;
       if (event !== undefined) continue;
-      const pauseMs = (await this.#pumped?.pump()) ?? 0;
+      const pauseMs = (await this.#busyWork?.turn()) ?? 0;
       if (this.#work.lockEnded) await this.#on('locked', { letGo: () => this.#letGo(), ignore: () => this.#phase });
       await this.#events.pause(pauseMs);
     }
   }
 
   /** Whose work goes on while no message waits. */
-  get #pumped(): StubWork | OptionWork | undefined {
-    return [this.#work, this.#optionWork].find(({ pumping }) => pumping);
+  get #busyWork(): StubWork | OptionWork | undefined {
+    return [this.#work, this.#optionWork].find(({ busy }) => busy);
   }
 
-  async #handle(event: Event): Promise<Ending | undefined> {
+  async #handle(event: TunnelEvent): Promise<Ending | undefined> {
     switch (event.kind) {
       case 'peer':
         return this.#peer(event.present);

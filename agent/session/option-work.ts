@@ -50,8 +50,8 @@ export class OptionWork {
     this.#options = options;
   }
 
-  /** There is something to pump: `pump` is to be called whenever no message waits. */
-  get pumping(): boolean {
+  /** There is work: `turn` is to be called whenever no message waits. */
+  get busy(): boolean {
     return this.#phase === 'writing' || this.#phase === 'powerCycle';
   }
 
@@ -70,7 +70,7 @@ export class OptionWork {
   }
 
   /** One turn. Returns how long to wait before the next, milliseconds. @throws BF-TARGET-*, what the probe brings */
-  async pump(): Promise<number> {
+  async turn(): Promise<number> {
     const happened = this.#phase === 'writing' ? await this.#write(this.#job as Job) : await this.#look();
     if (happened !== undefined) this.#go(happened);
     if (this.#phase === 'done') this.#tell();

@@ -91,8 +91,8 @@ export class StubWork {
     this.#progress = new ProgressReporter({ clock, customer, send: (message) => tunnel.send(message) });
   }
 
-  /** There is something to pump: `pump` is to be called whenever no message waits. */
-  get pumping(): boolean {
+  /** There is work: `turn` is to be called whenever no message waits. */
+  get busy(): boolean {
     return this.#phase === 'serving';
   }
 
@@ -144,11 +144,11 @@ export class StubWork {
   }
 
   restart(): Promise<void> {
-    return this.#on('RESTART', { offer: () => this.#offer(), stay: () => this.#phase });
+    return this.#on('RESTART', { offer: () => this.#offer(), ignore: () => this.#phase });
   }
 
   takeM2(m2: Uint8Array): Promise<void> {
-    return this.#on('SEALED2', { shake: () => this.#shake(m2), drop: () => this.#drop('SEALED2') });
+    return this.#on('SEALED2', { confirm: () => this.#confirm(m2), drop: () => this.#drop('SEALED2') });
   }
 
   /** @throws as Transport.queue: a controller that counts wrongly ends the job. */
@@ -157,16 +157,16 @@ export class StubWork {
   }
 
   /** One turn of the transport and what follows from it. Returns how long to wait before the next, milliseconds. */
-  async pump(): Promise<number> {
+  async turn(): Promise<number> {
     let pauseMs = 0;
-    const pump = async (): Promise<WorkPhase> => {
+    const serve = async (): Promise<WorkPhase> => {
       const turn = await this.#attempt((served) => served.turn());
       if (turn === undefined) return 'idle';
       const next = await this.#afterTurn(turn);
       if (isServing(turn.state)) pauseMs = turn.pauseMs;
       return next;
     };
-    await this.#on('turn', { pump, stay: () => this.#phase });
+    await this.#on('turn', { serve, ignore: () => this.#phase });
     return pauseMs;
   }
 
@@ -253,7 +253,7 @@ export class StubWork {
     return fresh.giveJob(job);
   }
 
-  async #shake(m2: Uint8Array): Promise<WorkPhase> {
+  async #confirm(m2: Uint8Array): Promise<WorkPhase> {
     const { target, tunnel } = this.#options;
     const { transport } = target;
     const offered = this.#offered;
@@ -269,7 +269,7 @@ export class StubWork {
     return 'serving';
   }
 
-  /** What is handed over may be obeyed before the next look at the chip. */
+  /** The chip may act on what is handed over before it is looked at again. */
   #take(command: SealedBox): WorkPhase {
     this.#served?.queue(command);
     this.#touched ||= this.#writes();

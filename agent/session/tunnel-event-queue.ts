@@ -20,7 +20,7 @@ export interface RoomPort {
 }
 
 /** What comes out of room and tunnel, in order. */
-export type Event =
+export type TunnelEvent =
   | { readonly kind: 'opened'; readonly opened: AgentTunnelOpened }
   | { readonly kind: 'peer'; readonly present: boolean }
   | { readonly kind: 'message'; readonly message: TunnelMessage }
@@ -47,7 +47,7 @@ export const MOST_EVENTS = 8192;
 export class TunnelEventQueue {
   readonly #options: TunnelEventQueueOptions;
   readonly #tunnel: AgentTunnel;
-  #events: Event[] = [];
+  #events: TunnelEvent[] = [];
   /** Tunnels confirmed so far, and those whose `opened` was taken: what is said meanwhile belongs to the one before. */
   readonly #tunnels = { confirmed: 0, taken: 0 };
   #end: BlindflashError | undefined;
@@ -107,16 +107,16 @@ export class TunnelEventQueue {
   }
 
   /** The next event. @throws why it is over, after the events before that. */
-  async next(): Promise<Event> {
+  async next(): Promise<TunnelEvent> {
     for (;;) {
       const event = this.take();
       if (event !== undefined) return event;
-      await this.#waiting();
+      await this.#arrival();
     }
   }
 
   /** The next event if there is one. @throws as `next` */
-  take(): Event | undefined {
+  take(): TunnelEvent | undefined {
     // An interruption does not wait for what is queued; everything else is told in order.
     if (this.#end?.code === 'BF-JOB-INTERRUPTED') throw this.#end;
     const event = this.#events.shift();
@@ -128,9 +128,9 @@ export class TunnelEventQueue {
   /** Resolves when something has arrived, or after `ms`. */
   async pause(ms: number): Promise<void> {
     if (this.#events.length > 0 || this.#end !== undefined || ms <= 0) return;
-    const waiting = this.#waiting();
+    const arrival = this.#arrival();
     const cancel = this.#options.clock.after(ms, () => this.#wakeAll());
-    await waiting;
+    await arrival;
     cancel();
   }
 
@@ -197,7 +197,7 @@ export class TunnelEventQueue {
     this.#options.room.close();
   }
 
-  #push(event: Event): void {
+  #push(event: TunnelEvent): void {
     if (this.#over) return;
     if (this.#events.length >= MOST_EVENTS) this.#finish(fail('BF-TUNNEL-MESSAGE', 'more messages than credit'));
     else this.#events.push(event);
@@ -209,7 +209,7 @@ export class TunnelEventQueue {
     this.#wakeAll();
   }
 
-  #waiting(): Promise<void> {
+  #arrival(): Promise<void> {
     return new Promise((resolve) => {
       const before = this.#wake;
       this.#wake = () => {

@@ -13,6 +13,7 @@ import { CortexM, SCS } from './cortex-m.ts';
 
 const CORTEX_M4_PART = 0x410fc240;
 const CPUID_WITHOUT_REVISION = 0xff0ffff0;
+
 /** Everything about the target that can be known without stopping it. Numbers are unsigned 32-bit as read. */
 export interface TargetIdentity {
   readonly dpidr: number;
@@ -26,7 +27,7 @@ export interface TargetIdentity {
   /** 0 on a part of one bank. */
   readonly optcr1: number;
   readonly rdp: 0 | 1 | 2;
-  /** 12 bytes as they lie in memory; undefined on a protected chip, where even looking is not gentle. */
+  /** 12 bytes as they lie in memory; undefined on a protected chip, where it is not read. */
   readonly uid: Uint8Array | undefined;
   /** KiB; undefined on a protected chip. */
   readonly flashKiB: number | undefined;
@@ -42,7 +43,7 @@ export interface AttachOptions {
   readonly ask?: ReachOptions['ask'];
 }
 
-/** A target in hand. Whoever holds one calls `restoreDebugState` with what was saved, on every way out. */
+/** An attached target. Whoever holds one calls `restoreDebugState` with what was saved, on every way out. */
 export interface Attachment {
   readonly identity: TargetIdentity;
   readonly saved: SavedDebugState;

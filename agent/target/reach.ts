@@ -30,8 +30,8 @@ export interface Reach<T> {
   readonly seen: T;
 }
 
-/** Milliseconds and counts, chosen: a program that wakes every few milliseconds is caught by the hammering. */
-const HAMMER = { times: 12, pauseMs: 7 } as const;
+/** Milliseconds and counts, chosen: a program that wakes every few milliseconds is caught awake by one of them. */
+const REPEATED_HALT = { times: 12, pauseMs: 7 } as const;
 const NRST_SETTLE_MS = 30;
 const RELEASE_MS = 1000;
 const BUTTON = { holdMs: 60_000, releaseMs: 60_000, lookMs: 150 } as const;
@@ -66,7 +66,7 @@ class Reacher<T> {
     if (plain !== undefined && 'how' in plain) return plain;
     if (plain !== undefined) {
       log.info({ code: plain.error.code }, 'the chip does not answer while its program runs: trying other ways');
-      const halted = await this.#hammer();
+      const halted = await this.#byRepeatedHalt();
       if (halted !== undefined) return halted;
     }
     const reset = await this.#attempt(() => this.#underReset());
@@ -86,11 +86,11 @@ class Reacher<T> {
   }
 
   /** A program that wakes now and then is caught awake. */
-  async #hammer(): Promise<Reach<T> | undefined> {
-    for (let n = 0; n < HAMMER.times; n++) {
+  async #byRepeatedHalt(): Promise<Reach<T> | undefined> {
+    for (let n = 0; n < REPEATED_HALT.times; n++) {
       const halted = await this.#attempt(() => this.#byHalt());
       if ('how' in halted) return halted;
-      await pause(this.#options.clock, HAMMER.pauseMs);
+      await pause(this.#options.clock, REPEATED_HALT.pauseMs);
     }
     return undefined;
   }

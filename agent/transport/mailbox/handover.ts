@@ -135,19 +135,21 @@ export class Handover {
     const { state } = await this.#mailbox.status();
     const name = stateName(state);
     if (name === undefined) throw fail('BF-STUB-MAILBOX', `state ${state}`);
-    // COMMAND 4 leads out of these two; until it is taken they are not news.
+    // COMMAND 4 leads out of these two; until it is taken they say nothing new.
     const leaving =
       (name === 'aborted' || name === 'expired') && (await this.#mailbox.readWord('COMMAND')) !== HOST_COMMANDS.none;
-    if (isStopped(name) && !leaving && !(await this.#isOldNews(name))) throw await readStopReason(this.#mailbox, name);
+    if (isStopped(name) && !leaving && !(await this.#isErrorCleared(name))) {
+      throw await readStopReason(this.#mailbox, name);
+    }
     return name;
   }
 
   /** The stub clears ERROR on its way to a new handshake, a moment before STATUS changes. */
-  async #isOldNews(state: StubState): Promise<boolean> {
+  async #isErrorCleared(state: StubState): Promise<boolean> {
     return (state === 'aborted' || state === 'expired') && (await this.#mailbox.readWord('ERROR')) === 0;
   }
 
-  /** Whether `done` comes true in time; an erase of everything, which ends before the stub obeys, is waited for. */
+  /** Whether `done` comes true in time; an erase of everything, which ends before the stub answers, is waited for. */
   async #within(limitMs: number, done: () => Promise<boolean>): Promise<boolean> {
     const begun = this.#clock.now();
     let limit = limitMs;
@@ -174,6 +176,6 @@ function wordOf(page: Uint8Array, name: ControlName): number {
 function isOfferAfter(page: Uint8Array, before: number): boolean {
   const number = wordOf(page, 'HANDSHAKES');
   const offered = parseStatus(wordOf(page, 'STATUS')).state === STATES.offered;
-  const obeyed = wordOf(page, 'COMMAND') === HOST_COMMANDS.none;
-  return offered && obeyed && number > before && fieldOf(page, 'M1')[HANDSHAKE_NUMBER_AT] === (number & 0xff);
+  const handled = wordOf(page, 'COMMAND') === HOST_COMMANDS.none;
+  return offered && handled && number > before && fieldOf(page, 'M1')[HANDSHAKE_NUMBER_AT] === (number & 0xff);
 }

@@ -1,4 +1,4 @@
-// The pump between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never
+// The way between tunnel and stub: sealed commands into their ring ahead of the stub, replies out of theirs, never
 // more than the mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
 //
 // Pace: one `turn` is one STATUS read (a probe command whose status is in its reply), at most `HOST_LIMITS.batch` slot

@@ -1,5 +1,5 @@
-// Access to the mailbox words and rings, and to nothing else (docs/mailbox.md). A probe that stumbles is
-// given a hand, within limits.
+// Access to the mailbox words and rings, and to nothing else (docs/mailbox.md). An access that fails is repeated,
+// within limits.
 import { Reader } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {

@@ -92,7 +92,7 @@ export const OUTLIVED: readonly Ending['state'][] = ['aborted', 'offered', 'ende
 export function end(all: Busy, { state, leave }: Ending): void {
   const { fixture } = all;
   leave(all);
-  const obeyed = () => fixture.control('COMMAND') === 0;
-  fixture.runUntil(() => fixture.state === state && obeyed(), 6000, state);
+  const handled = () => fixture.control('COMMAND') === 0;
+  fixture.runUntil(() => fixture.state === state && handled(), 6000, state);
   fixture.runMs(1);
 }

@@ -1,4 +1,4 @@
-// The pump against a mailbox in an array and a stub that says what the test wants, lies included.
+// MailboxHost against a mailbox in an array and a stub that says what the test wants, lies included.
 import assert from 'node:assert/strict';
 import { Mailbox } from '../../../agent/transport/mailbox/mailbox.ts';
 import { HOST_LIMITS } from '../../../agent/transport/mailbox/mailbox-host.ts';

@@ -1,4 +1,4 @@
-// A mailbox in an array with a stub that says what the test wants, lies included, and the pump before it.
+// A mailbox in an array with a stub that says what the test wants, lies included, and the MailboxHost before it.
 import { Mailbox } from '../../../agent/transport/mailbox/mailbox.ts';
 import { MailboxHost } from '../../../agent/transport/mailbox/mailbox-host.ts';
 import { slotWrite } from '../../../agent/transport/mailbox/slots.ts';

@@ -1,7 +1,7 @@
 // Shows the virtual probe to every program that reaches USB through libc: a umockdev testbed with one root hub and, while
 // plugged, one ST-LINK. Facts: docs/reference/stlink.md §8.
 //   umockdev-wrapper bridge SOCKET [--unplugged]
-// prints one line "UMOCKDEV_DIR LD_PRELOAD" (values to run clients with), then obeys lines on standard input: plug, unplug.
+// prints one line "UMOCKDEV_DIR LD_PRELOAD" (values to run clients with), then follows lines on standard input: plug, unplug.
 // Each is answered with a line when done. The end of input ends the bridge.
 #include "model.h"
 #include "usbfs.h"
@@ -104,7 +104,7 @@ static void unplug(void) {
     g_clear_object(&usbfs);
 }
 
-static bool obey(const char *line) {
+static bool handle_line(const char *line) {
     if (strcmp(line, "plug") == 0 && usbfs == NULL) plug();
     else if (strcmp(line, "unplug") == 0 && usbfs != NULL) unplug();
     else return false;
@@ -122,7 +122,7 @@ int main(int argc, char **argv) {
     char line[64];
     while (fgets(line, sizeof line, stdin) != NULL) {
         line[strcspn(line, "\n")] = 0;
-        printf("%s %s\n", line, obey(line) ? "done" : "refused");
+        printf("%s %s\n", line, handle_line(line) ? "done" : "refused");
         fflush(stdout);
     }
     g_clear_object(&usbfs);

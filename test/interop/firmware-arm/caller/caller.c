@@ -67,7 +67,7 @@ static void call(const uint32_t *s) {
 }
 
 /* Obeys one step and returns the next. */
-static const uint32_t *obey(const uint32_t *s) {
+static const uint32_t *run_step(const uint32_t *s) {
   switch (s[0]) {
     case OP_WRITE:
       copy((volatile uint8_t *)(uintptr_t)s[1], (const uint8_t *)(s + 3), s[2]);
@@ -88,7 +88,7 @@ void caller_main(void) {
   static const char name[] = ":tt";
   uint32_t open[3] = {(uint32_t)(uintptr_t)name, 4, 3};
   console = semihost(SYS_OPEN, (uintptr_t)open);
-  for (const uint32_t *s = STEPS; s[0] != OP_END;) s = obey(s);
+  for (const uint32_t *s = STEPS; s[0] != OP_END;) s = run_step(s);
   flush();
   semihost(SYS_EXIT, GOOD);
 }
