@@ -8,7 +8,7 @@ import { CustomerReceiptSchema, ReceiptSchema } from '../shared/plan/receipt.ts'
 import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
 import { SPENT_REASONS } from '../shared/tunnel/invite-state.ts';
 import { KINDS } from '../shared/plan/kinds.ts';
-import { PLAN_MODES } from '../shared/plan/modes.ts';
+import { MODE_ORDER, PLAN_MODES } from '../shared/plan/modes.ts';
 import { FINAL_ACTIONS, FLAGS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
 
 /** One kind of event of one speaker. */
@@ -369,6 +369,30 @@ export const JSON_EVENTS = {
           protected: z.boolean().meta({ doc: 'by a passphrase' }),
           public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
           vendor: hex(32).meta({ doc: 'the fingerprint; people compare its first 20 digits' }),
+        }),
+      },
+    },
+  },
+  inspect: {
+    commands: ['inspect'],
+    events: {
+      'update-file': {
+        when: 'the file is whole; its only line. All of it is what the file says of itself',
+        fields: z.strictObject({
+          bytes: count.meta({ doc: 'of the file' }),
+          product: count,
+          version: count,
+          floor: count.meta({ doc: 'the least version a device takes once this one is complete' }),
+          mode: z.enum(MODE_ORDER),
+          devId: plan.devId,
+          flashKiB: plan.flashKiB,
+          sectors: plan.sectors,
+          ranges: plan.ranges,
+          label: plan.label,
+          places: count.meta({ doc: 'for entries of devices, padded ones among them' }),
+          frames: count,
+          filesKey: hex(16).meta({ doc: 'names the vendor’s key the file was sealed with' }),
+          headerHash: hex(64).meta({ doc: 'what a device knows the file by' }),
         }),
       },
     },

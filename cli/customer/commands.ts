@@ -45,6 +45,15 @@ export const AGENT = command({
   load: async () => (await import('./agent.ts')).runAgent,
 });
 
+export const INSPECT = command({
+  name: 'inspect',
+  who: 'anyone',
+  summary: 'say what an update file says of itself: product, version, chip, size; needs no key',
+  positionals: { file: { required: true } },
+  examples: [['$0 inspect release-5.bfu', 'shows what it would do to a device it is sealed for']],
+  load: async () => (await import('./inspect.ts')).runInspect,
+});
+
 export const DOCTOR = command({
   name: 'doctor',
   who: 'customer',
