@@ -76,6 +76,7 @@ export class Board {
       idcodePart: this.chip.devId,
       fpu: this.chip.fpu,
       keepRegisters: switches.registersAtReset === 'kept',
+      unalignedDevice: switches.unalignedDevice === 'splits',
     });
     this.soc = new Soc(this.#context(options.strict ?? false), this.bus, {
       seed,

@@ -63,6 +63,9 @@ interface Mapping {
   readonly device?: Device;
 }
 
+/** Whether every byte of [base, base + size) may be read, or stored to, past the bus. */
+export type PageFilter = (base: number, size: number) => { readonly read: boolean; readonly write: boolean };
+
 /** The core listens here: which decoded instructions are stale, and that the map itself changed. */
 export interface CodeWatcher {
   /** Bytes [offset, offset + length) of what `view` shows changed. */
@@ -83,6 +86,10 @@ export class BusMap implements Bus {
   /** The same for stores; memories with a write device are absent. */
   readonly writePages: (View | undefined)[] = new Array<View | undefined>(PAGE_COUNT).fill(undefined);
   watcher: CodeWatcher | undefined;
+  /** What the two tables would hold without a filter. */
+  readonly #directRead: (View | undefined)[] = new Array<View | undefined>(PAGE_COUNT).fill(undefined);
+  readonly #directWrite: (View | undefined)[] = new Array<View | undefined>(PAGE_COUNT).fill(undefined);
+  readonly #filters = new Map<string, PageFilter>();
   #mappings: Mapping[] = [];
   readonly #stores = new Map<Memory, Store>();
   readonly #aliases = new Map<number, Mapping>();
@@ -103,6 +110,14 @@ export class BusMap implements Bus {
     if (old?.view !== undefined) this.#removeAlias(alias, old, old.view);
     if (memory !== undefined) this.#addAlias(alias, memory);
     this.watcher?.mapChanged();
+  }
+
+  /** Leaves in the page tables only what `filter` lets pass, under the name of who asks; undefined ends it. */
+  filterPages(by: string, filter: PageFilter | undefined): void {
+    if (filter === undefined && !this.#filters.has(by)) return;
+    if (filter === undefined) this.#filters.delete(by);
+    else this.#filters.set(by, filter);
+    for (let page = 0; page < PAGE_COUNT; page++) if (this.#directRead[page] !== undefined) this.#showPage(page);
   }
 
   read(address: number, width: Width, master: Master): number {
@@ -205,8 +220,9 @@ export class BusMap implements Bus {
     view.store.views.splice(view.store.views.indexOf(view), 1);
     for (let at = view.base; at < view.base + view.size; at += 1 << PAGE_SHIFT) {
       const page = at >>> PAGE_SHIFT;
-      if (this.readPages[page] === view) this.readPages[page] = undefined;
-      if (this.writePages[page] === view) this.writePages[page] = undefined;
+      if (this.#directRead[page] === view) this.#directRead[page] = undefined;
+      if (this.#directWrite[page] === view) this.#directWrite[page] = undefined;
+      this.#showPage(page);
     }
   }
 
@@ -221,9 +237,22 @@ export class BusMap implements Bus {
     const size = 1 << PAGE_SHIFT;
     const direct = view.store.memory.writes === undefined;
     for (let at = Math.ceil(view.base / size) * size; at + size <= view.base + view.size; at += size) {
-      this.readPages[at >>> PAGE_SHIFT] = view;
-      if (direct) this.writePages[at >>> PAGE_SHIFT] = view;
+      this.#directRead[at >>> PAGE_SHIFT] = view;
+      if (direct) this.#directWrite[at >>> PAGE_SHIFT] = view;
+      this.#showPage(at >>> PAGE_SHIFT);
     }
+  }
+
+  #showPage(page: number): void {
+    let read = true;
+    let write = true;
+    for (const filter of this.#filters.values()) {
+      const passed = filter(page << PAGE_SHIFT, 1 << PAGE_SHIFT);
+      read &&= passed.read;
+      write &&= passed.write;
+    }
+    this.readPages[page] = read ? this.#directRead[page] : undefined;
+    this.writePages[page] = write ? this.#directWrite[page] : undefined;
   }
 
   #find(address: number, width: Width): Mapping | undefined {

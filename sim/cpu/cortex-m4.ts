@@ -1,7 +1,6 @@
 // Cortex-M4 r0p1, with or without its FPU: wires its parts together; reset, sleep, lockup, halt. Facts:
 // docs/reference/stm32f4.md §1, docs/reference/cortex-m-debug.md §4 to §6; how it works: docs/simulation.md.
 import type { BoardTime } from '../board-time.ts';
-import { BusFault } from '../bus.ts';
 import type { Core, ResetKind } from '../core-port.ts';
 import type { BusMap } from './bus-map.ts';
 import { DataPort } from './data-port.ts';
@@ -15,10 +14,12 @@ import { Fpb } from './fpb.ts';
 import { type FloatingPoint, NO_FPU } from './fpu-port.ts';
 import { IdleSkipper } from './idle.ts';
 import { InstructionRunner, Redirected } from './instruction-runner.ts';
+import { Mpu } from './mpu.ts';
 import { Nvic } from './nvic.ts';
 import type { CortexM4Options } from './options.ts';
 import { mapPrivateBus } from './private-bus.ts';
 import type { RememberedCalls } from './remembered-calls.ts';
+import { loadResetVectors } from './reset-vectors.ts';
 import { Scs } from './scs.ts';
 import { CpuState, EXC, HFSR, RESET_STATE } from './state.ts';
 import type { CortexM4Snapshot, Sleep } from './snapshot.ts';
@@ -53,26 +54,38 @@ export class CortexM4 implements Core {
   #sleep: Sleep = 'no';
   #svcPending = false;
 
-  constructor({ time, bus, events, idcodePart, fpu = false, keepRegisters = false }: CortexM4Options) {
+  constructor(options: CortexM4Options) {
+    const { time, bus, events, idcodePart, fpu = false, unalignedDevice: splitsDevice = false } = options;
     const s = this.#s;
-    this.#keepRegisters = keepRegisters;
+    this.#keepRegisters = options.keepRegisters ?? false;
     this.#time = time;
     this.#bus = bus;
     this.regs = new Uint32Array(s.r.buffer);
-    this.nvic = new Nvic(s);
-    const { nvic } = this;
+    const nvic = (this.nvic = new Nvic(s));
     this.#fpu = fpu ? new Fpu({ s, bus, time, nvic, cpacr: () => this.#exceptions.registers.cpacr }) : NO_FPU;
     s.controlMask = fpu ? 7 : 3;
-    this.#exceptions = new Exceptions(s, { bus, time, nvic, fpu: this.#fpu }, this.#exceptionHooks());
-    this.#port = new DataPort(s, bus, { imprecise: () => this.#exceptions.imprecise() });
+    const mpu = new Mpu(s, nvic, bus);
+    this.#exceptions = new Exceptions(s, { bus, time, nvic, fpu: this.#fpu, mpu }, this.#exceptionHooks());
+    this.#port = new DataPort(s, { bus, mpu, splitsDevice, imprecise: () => this.#exceptions.imprecise() });
     this.#sysTick = new SysTick(time, () => this.nvic.setPending(EXC.sysTick, true));
     this.#debug = this.#makeDebugUnit();
     this.#fpb = new Fpb((address) => this.#runner.dropWord(address));
     this.#dwt = this.#makeDwt();
-    const parts = { s, nvic, exceptions: this.#exceptions, sysTick: this.#sysTick, debug: this.#debug, fpu: this.#fpu };
+    const parts = {
+      s,
+      nvic,
+      exceptions: this.#exceptions,
+      sysTick: this.#sysTick,
+      debug: this.#debug,
+      fpu: this.#fpu,
+      mpu,
+    };
     this.#scs = new Scs(parts, {
       systemReset: () => events.systemResetRequested(),
-      coreReset: () => this.#vectorReset(),
+      coreReset: () => {
+        this.enterReset('system');
+        this.leaveReset();
+      },
       configurationChanged: () => this.#configurationChanged(),
     });
     this.#idle = new IdleSkipper(
@@ -80,7 +93,7 @@ export class CortexM4 implements Core {
       { stepOne: () => this.#runner.stepOne(), allowed: () => !this.#debug.stepping && !this.#port.observed },
     );
     const devices = { dwt: this.#dwt, fpb: this.#fpb, scs: this.#scs };
-    this.#runner = new InstructionRunner({ bus, ...parts, ...devices, context: this.#makeContext() });
+    this.#runner = new InstructionRunner({ bus, ...parts, ...devices, context: this.#makeContext(mpu) });
     mapPrivateBus(bus, devices, idcodePart, () => this.#debug.tracing);
   }
 
@@ -176,15 +189,7 @@ export class CortexM4 implements Core {
     const s = this.#s;
     this.#runner.epoch++;
     this.#inReset = false;
-    try {
-      s.r[13] = this.#bus.read(0, 4, 'cpu') & ~3;
-      const entry = this.#bus.read(4, 4, 'cpu');
-      s.r[15] = entry & ~1;
-      s.thumb = entry & 1;
-    } catch (error) {
-      if (!(error instanceof BusFault)) throw error;
-      // A vector fetch that is refused brings ones, as people saw it at read protection level 1.
-      s.r[13] = 0xfffffffc;
+    if (!loadResetVectors(s, this.#bus)) {
       this.#exceptions.registers.hfsr |= HFSR.vecttbl;
       this.#lockUp();
     }
@@ -201,7 +206,6 @@ export class CortexM4 implements Core {
   clockChanged(): void {
     this.#sysTick.clockChanged();
   }
-
   /** Stop mode takes SysTick's clock and gives it back. */
   set clocked(on: boolean) {
     if (!on) this.#sysTick.pause();
@@ -312,10 +316,6 @@ export class CortexM4 implements Core {
     this.#sysTick.resume();
     this.#dwt.updateCounting();
   }
-  #vectorReset(): void {
-    this.enterReset('system');
-    this.leaveReset();
-  }
   #configurationChanged(): void {
     this.#port.ccr = this.#exceptions.registers.ccr;
     this.nvic.setEnabled(EXC.debugMonitor, this.#debug.monitorEnabled);
@@ -374,7 +374,7 @@ export class CortexM4 implements Core {
     });
   }
 
-  #makeContext(): DecodeContext {
+  #makeContext(mpu: Mpu): DecodeContext {
     const s = this.#s;
     return {
       s,
@@ -393,6 +393,7 @@ export class CortexM4 implements Core {
         },
         breakpoint: (pc) => this.#breakpoint(pc),
         sleep: (kind) => this.#fallAsleep(kind),
+        privilegeDropped: () => mpu.privilegeDropped(),
       }),
     };
   }

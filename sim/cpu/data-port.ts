@@ -4,6 +4,7 @@
 import { BusFault, type Width } from '../bus.ts';
 import { type BusMap, PAGE_SHIFT, type View } from './bus-map.ts';
 import { CpuFault } from './faults.ts';
+import type { Mpu } from './mpu.ts';
 import { CFSR, type CpuState, EXC } from './state.ts';
 
 /** Sees data accesses while attached; every access then takes the slow path. */
@@ -13,9 +14,13 @@ export interface AccessObserver {
   write(address: number, width: Width, value: number): void;
 }
 
-export interface DataPortEvents {
+export interface DataPortParts {
+  readonly bus: BusMap;
+  readonly mpu: Mpu;
+  /** Unaligned accesses to Device memory are split, not refused. */
+  readonly splitsDevice: boolean;
   /** A buffered store ended in a bus error at `address`. */
-  imprecise(address: number): void;
+  readonly imprecise: (address: number) => void;
 }
 
 const CCR_UNALIGN_TRP = 1 << 3;
@@ -27,16 +32,20 @@ export class DataPort {
   direct = true;
   readonly #s: CpuState;
   readonly #bus: BusMap;
-  readonly #events: DataPortEvents;
+  readonly #mpu: Mpu;
+  readonly #splitsDevice: boolean;
+  readonly #imprecise: (address: number) => void;
   readonly #nowhere: (View | undefined)[] = [];
   readonly #observers: AccessObserver[] = [];
   #readPages: (View | undefined)[];
   #writePages: (View | undefined)[];
 
-  constructor(s: CpuState, bus: BusMap, events: DataPortEvents) {
+  constructor(s: CpuState, { bus, mpu, splitsDevice, imprecise }: DataPortParts) {
     this.#s = s;
     this.#bus = bus;
-    this.#events = events;
+    this.#mpu = mpu;
+    this.#splitsDevice = splitsDevice;
+    this.#imprecise = imprecise;
     this.#readPages = bus.readPages;
     this.#writePages = bus.writePages;
   }
@@ -113,6 +122,7 @@ export class DataPort {
 
   #read(address: number, width: Width): number {
     if (address & (width - 1)) return this.#readSplit(address, width);
+    if (this.#mpu.on) this.#mpu.check(address, false);
     if (address >>> 20 === 0xe00) this.#checkPrivilege(address);
     let value: number;
     try {
@@ -126,6 +136,7 @@ export class DataPort {
 
   #write(address: number, value: number, width: Width): void {
     if (address & (width - 1)) return this.#writeSplit(address, value, width);
+    if (this.#mpu.on) this.#mpu.check(address, true);
     for (const observer of this.#observers) observer.write(address >>> 0, width, value);
     const ppb = address >>> 20 === 0xe00;
     if (ppb) this.#checkPrivilege(address, width);
@@ -133,13 +144,13 @@ export class DataPort {
       this.#bus.write(address, value, width, 'cpu');
     } catch (error) {
       if (ppb || !(error instanceof BusFault)) throw preciseFault(error);
-      this.#events.imprecise(error.address);
+      this.#imprecise(error.address);
     }
     if (!this.#bus.isPlainMemory(address)) this.#s.attention = true;
   }
 
   #readSplit(address: number, width: Width): number {
-    this.#splitAllowed();
+    this.#splitAllowed(address);
     if (width === 2) return this.#read(address, 1) | (this.#read(address + 1, 1) << 8);
     if (address & 1) {
       return this.#read(address, 1) | (this.#read(address + 1, 2) << 8) | (this.#read(address + 3, 1) << 24);
@@ -148,7 +159,7 @@ export class DataPort {
   }
 
   #writeSplit(address: number, value: number, width: Width): void {
-    this.#splitAllowed();
+    this.#splitAllowed(address);
     if (width === 2) {
       this.#write(address, value & 0xff, 1);
       this.#write(address + 1, (value >>> 8) & 0xff, 1);
@@ -162,8 +173,9 @@ export class DataPort {
     }
   }
 
-  #splitAllowed(): void {
-    if (this.ccr & CCR_UNALIGN_TRP) throw new CpuFault(EXC.usageFault, CFSR.unaligned);
+  #splitAllowed(address: number): void {
+    const device = !this.#splitsDevice && this.#mpu.isDevice(address);
+    if (device || this.ccr & CCR_UNALIGN_TRP) throw new CpuFault(EXC.usageFault, CFSR.unaligned);
   }
 
   /** The PPB answers unprivileged code with a bus error, except STIR writes that CCR.USERSETMPEND allows. */

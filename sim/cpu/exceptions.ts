@@ -5,6 +5,7 @@ import type { BusMap } from './bus-map.ts';
 import { EXCEPTION } from './cycles.ts';
 import type { CpuFault } from './faults.ts';
 import type { FloatingPoint } from './fpu-port.ts';
+import type { Mpu } from './mpu.ts';
 import type { Nvic } from './nvic.ts';
 import { CFSR, CONTROL_FPCA, type CpuState, EXC, HFSR } from './state.ts';
 
@@ -47,6 +48,12 @@ export interface ExceptionHooks {
   vectorCatch(bits: number): void;
 }
 
+/** The fault that an exception frame met, and what CFSR says of it at entry. */
+type FrameFault = keyof typeof STACKING;
+const STACKING = { [EXC.memManage]: CFSR.mstkerr, [EXC.busFault]: CFSR.stkerr } as const;
+/** Vector catch of a fault at an exception return. */
+const RETURN_CATCH = { [EXC.memManage]: VC.mmErr, [EXC.busFault]: VC.busErr, [EXC.usageFault]: VC.statErr } as const;
+
 const FRAME_BYTES = 32;
 /** S0-S15, FPSCR and a word unused. */
 const EXTENDED_BYTES = 72;
@@ -58,13 +65,14 @@ export class Exceptions {
   readonly #time: BoardTime;
   readonly #nvic: Nvic;
   readonly #fpu: FloatingPoint;
+  readonly #mpu: Mpu;
   readonly #hooks: ExceptionHooks;
   /** The eight words of a frame on their way to the stack or back. */
   readonly #frame = new Int32Array(FRAME_BYTES / 4);
 
   constructor(
     s: CpuState,
-    parts: { bus: BusMap; time: BoardTime; nvic: Nvic; fpu: FloatingPoint },
+    parts: { bus: BusMap; time: BoardTime; nvic: Nvic; fpu: FloatingPoint; mpu: Mpu },
     hooks: ExceptionHooks,
   ) {
     this.#s = s;
@@ -72,6 +80,7 @@ export class Exceptions {
     this.#time = parts.time;
     this.#nvic = parts.nvic;
     this.#fpu = parts.fpu;
+    this.#mpu = parts.mpu;
     this.#hooks = hooks;
   }
 
@@ -109,7 +118,8 @@ export class Exceptions {
     const s = this.#s;
     const excReturn = this.#excReturn();
     this.#time.cycles += EXCEPTION.entry;
-    const taken = this.#stack(pc) ? n : this.#derived(n, CFSR.stkerr);
+    const failed = this.#stack(pc);
+    const taken = failed === undefined ? n : this.#derived(n, failed, STACKING[failed]);
     if (taken === undefined) this.#lockUpIn(n, excReturn);
     else this.#vector(taken, excReturn);
     s.eventRegister = 1;
@@ -158,13 +168,12 @@ export class Exceptions {
   }
 
   /** A fault while entering `n`: the exception that runs instead, with `n` left pending; undefined when none may. */
-  #derived(n: number, cfsr: number): number | undefined {
+  #derived(n: number, fault: FrameFault, cfsr: number): number | undefined {
     this.registers.cfsr |= cfsr;
     this.#nvic.setPending(n, true);
     this.#hooks.vectorCatch(VC.intErr);
-    const busFaultWins =
-      this.#mayTake(EXC.busFault) && this.#nvic.groupPriority(EXC.busFault) < this.#nvic.groupPriority(n);
-    if (n !== EXC.busFault && busFaultWins) return EXC.busFault;
+    const faultWins = this.#mayTake(fault) && this.#nvic.groupPriority(fault) < this.#nvic.groupPriority(n);
+    if (n !== fault && faultWins) return fault;
     if (n === EXC.hardFault || n === EXC.nmi) {
       this.#nvic.setPending(n, false);
       return undefined;
@@ -180,8 +189,8 @@ export class Exceptions {
     return 0xffffffe0 | extended | mode | 0;
   }
 
-  /** Pushes the frame; false when the stack could not be written. */
-  #stack(pc: number): boolean {
+  /** Pushes the frame; the fault when the stack could not be written. */
+  #stack(pc: number): FrameFault | undefined {
     const s = this.#s;
     const { r } = s;
     const extra = this.#fpu.frameWords() * 4;
@@ -196,10 +205,18 @@ export class Exceptions {
     words[5] = r[14]!;
     words[6] = pc;
     words[7] = xpsr;
-    return this.#guarded(() => {
+    const { privileged } = s;
+    if (!this.#frameAdmitted(frame, FRAME_BYTES + extra, true, privileged)) return EXC.memManage;
+    const written = this.#guarded(() => {
       for (let i = 0; i < 8; i++) this.#bus.write(frame + i * 4, words[i]!, 4, 'cpu');
       if (extra > 0) this.#fpu.stack(frame + FRAME_BYTES);
     });
+    return written ? undefined : EXC.busFault;
+  }
+  #frameAdmitted(frame: number, bytes: number, writes: boolean, privileged: boolean): boolean {
+    if (!this.#mpu.on) return true;
+    for (let at = 0; at < bytes; at += 4) if (!this.#mpu.admitsFrame(frame + at, writes, privileged)) return false;
+    return true;
   }
 
   /** Runs `work`, turning a bus fault into false. */
@@ -262,9 +279,9 @@ export class Exceptions {
   }
 
   /** A fault during return: the handler runs on the frame that is still stacked, as in a tail chain. */
-  #failedReturn(n: number, cfsr: number, excReturn: number): void {
+  #failedReturn(n: keyof typeof RETURN_CATCH, cfsr: number, excReturn: number): void {
     this.registers.cfsr |= cfsr;
-    this.#hooks.vectorCatch(VC.intErr | (n === EXC.usageFault ? VC.statErr : VC.busErr));
+    this.#hooks.vectorCatch(VC.intErr | RETURN_CATCH[n]);
     this.#time.cycles += EXCEPTION.tailChain;
     if (this.#mayTake(n)) return this.#vector(n, excReturn);
     this.registers.hfsr |= HFSR.forced;
@@ -280,6 +297,10 @@ export class Exceptions {
     const frame = value & 4 ? s.otherSp : r[13]!;
     const words = this.#frame;
     const extended = (value & 0x10) === 0;
+    const bytes = FRAME_BYTES + (extended ? EXTENDED_BYTES : 0);
+    if (!this.#frameAdmitted(frame, bytes, false, !toThread || (s.control & 1) === 0)) {
+      return this.#failedReturn(EXC.memManage, CFSR.munstkerr, value);
+    }
     const read = this.#guarded(() => {
       for (let i = 0; i < 8; i++) words[i] = this.#bus.read(frame + i * 4, 4, 'cpu');
     });

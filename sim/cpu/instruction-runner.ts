@@ -12,12 +12,10 @@ import { decode32 } from './decode32.ts';
 import type { Dwt } from './dwt.ts';
 import type { Exceptions } from './exceptions.ts';
 import { CpuFault } from './faults.ts';
+import type { Mpu } from './mpu.ts';
 import type { Fpb } from './fpb.ts';
 import { rememberedCall, type RememberedCalls } from './remembered-calls.ts';
 import { CFSR, type CpuState, EXC, type Op } from './state.ts';
-
-/** Address regions (bits 31:28) that the default memory map makes execute-never. */
-const EXECUTE_NEVER = new Set([4, 5, 10, 11, 12, 13, 14, 15]);
 
 /** Thrown by an instruction that has already entered an exception itself. */
 export class Redirected extends Error {}
@@ -28,6 +26,7 @@ export interface RunnerParts {
   readonly debug: DebugUnit;
   readonly fpb: Fpb;
   readonly dwt: Dwt;
+  readonly mpu: Mpu;
   readonly context: DecodeContext;
 }
 
@@ -45,12 +44,13 @@ export class InstructionRunner {
   readonly #debug: DebugUnit;
   readonly #fpb: Fpb;
   readonly #dwt: Dwt;
+  readonly #mpu: Mpu;
   readonly #context: DecodeContext;
   readonly #code: CodeCache;
   /** A decoded instruction has had a breakpoint built in. */
   #codeBreaks = false;
 
-  constructor({ bus, exceptions, debug, fpb, dwt, context }: RunnerParts) {
+  constructor({ bus, exceptions, debug, fpb, dwt, mpu, context }: RunnerParts) {
     this.#s = context.s;
     this.#time = context.time;
     this.#bus = bus;
@@ -58,6 +58,7 @@ export class InstructionRunner {
     this.#debug = debug;
     this.#fpb = fpb;
     this.#dwt = dwt;
+    this.#mpu = mpu;
     this.#context = context;
     this.#code = this.#makeCodeCache(bus);
   }
@@ -86,7 +87,7 @@ export class InstructionRunner {
     const pc = this.#s.r[15]!;
     const page = this.#fetchable(pc);
     if (page === undefined) return;
-    if (page.view.gate.closed) this.#runOne(page, pc);
+    if (page.view.gate.closed || (this.#mpu.on && !this.#mpu.fetches(page.base))) this.#runOne(page, pc);
     else this.#runPage(page);
   }
 
@@ -95,7 +96,7 @@ export class InstructionRunner {
     const s = this.#s;
     try {
       if (s.thumb === 0) throw new CpuFault(EXC.usageFault, CFSR.invstate);
-      if (EXECUTE_NEVER.has(pc >>> 28)) throw new CpuFault(EXC.memManage, CFSR.iaccviol);
+      if (!this.#mpu.admitsFetch(pc)) throw new CpuFault(EXC.memManage, CFSR.iaccviol);
       const page = this.#code.pageAt(pc);
       if (page === undefined) throw new CpuFault(EXC.busFault, CFSR.ibuserr);
       if (!page.view.gate.closed) return page;

@@ -11,6 +11,8 @@ export interface CortexM4Options {
   readonly idcodePart: number;
   /** Fits the FPv4-SP unit; none by default. */
   readonly fpu?: boolean;
-  /** r0-r12 keep what they hold over every reset; zeros by default. */
+  /** r0-r12 keep what they hold over a system reset; zeros by default. */
   readonly keepRegisters?: boolean;
+  /** Unaligned accesses to Device memory are split; they fault by default. */
+  readonly unalignedDevice?: boolean;
 }

@@ -4,6 +4,7 @@ import { readIdBlock } from './coresight.ts';
 import type { DebugUnit } from './debug-unit.ts';
 import type { Exceptions } from './exceptions.ts';
 import type { FloatingPoint } from './fpu-port.ts';
+import type { Mpu, MpuSnapshot } from './mpu.ts';
 import { IRQ_COUNT, type Nvic } from './nvic.ts';
 import { type CpuState, EXC } from './state.ts';
 import type { SysTick } from './systick.ts';
@@ -25,7 +26,6 @@ const CONSTANTS: Readonly<Record<number, number>> = {
   0xd68: 0x21232231,
   0xd6c: 0x01111131,
   0xd70: 0x01310102,
-  0xd90: 0x800,
   0xf40: 0x10110021,
   0xf44: 0x11000011,
 };
@@ -35,10 +35,7 @@ const ICSR = 0xd04;
 /** Plain words that remember what is written: offset → writable bits and reset value. */
 const REMEMBERED: Readonly<Record<number, { mask: number; reset: number }>> = {
   0x008: { mask: 0x307, reset: 0 },
-  0xd94: { mask: 7, reset: 0 },
-  0xd98: { mask: 7, reset: 0 },
 };
-const MPU_REGIONS = 8;
 
 const CCR_MASK = 0x31b;
 /** SHCSR bit → exception whose active, pending or enable state it shows. */
@@ -70,6 +67,7 @@ export interface ScsParts {
   readonly sysTick: SysTick;
   readonly debug: DebugUnit;
   readonly fpu: FloatingPoint;
+  readonly mpu: Mpu;
 }
 
 export interface ScsHooks {
@@ -82,15 +80,13 @@ export interface ScsHooks {
 
 export interface ScsSnapshot {
   remembered: Record<number, number>;
-  mpuRegions: Uint32Array;
+  mpu: MpuSnapshot;
 }
 
 export class Scs implements Device {
   readonly #p: ScsParts;
   readonly #hooks: ScsHooks;
   readonly #remembered = new Map<number, number>();
-  /** RBAR, RASR pairs. */
-  readonly #mpu = new Uint32Array(MPU_REGIONS * 2);
 
   constructor(parts: ScsParts, hooks: ScsHooks) {
     this.#p = parts;
@@ -99,7 +95,7 @@ export class Scs implements Device {
   }
 
   reset(): void {
-    this.#mpu.fill(0);
+    this.#p.mpu.reset();
     for (const [offset, { reset }] of Object.entries(REMEMBERED)) this.#remembered.set(Number(offset), reset);
   }
 
@@ -142,7 +138,7 @@ export class Scs implements Device {
     if (offset >= 0x100 && offset < 0x400) return this.#readNvicBits(offset);
     if (offset >= 0x400 && offset < 0x500) return this.#readPriorities(offset);
     if (offset >= 0xdf0 && offset < 0xe00) return this.#p.debug.read(offset, master);
-    if (offset >= 0xd9c && offset < 0xdbc) return this.#mpu[this.#mpuIndex(offset)] ?? 0;
+    if (this.#p.mpu.owns(offset)) return this.#p.mpu.read(offset);
     if (offset >= 0xd00 && offset < 0xd90) return this.#readScb(offset);
     return readIdBlock('scs', offset, this.#p.debug.tracing);
   }
@@ -229,8 +225,8 @@ export class Scs implements Device {
     } else if (offset >= 0xdf0 && offset < 0xe00) {
       this.#p.debug.write(offset, value, master);
       if (offset === 0xdfc) this.#hooks.configurationChanged();
-    } else if (offset >= 0xd9c && offset < 0xdbc) {
-      this.#writeMpu(offset, value);
+    } else if (this.#p.mpu.owns(offset)) {
+      this.#p.mpu.write(offset, value);
     } else if (offset === 0xf00) {
       this.#p.nvic.setPending(EXC.irq0 + (value & 0x1ff), true);
     } else if (offset >= 0xf34 && offset < 0xf40) {
@@ -331,22 +327,12 @@ export class Scs implements Device {
     return value;
   }
 
-  /** Index into the region table for RBAR/RASR and their aliases. */
-  #mpuIndex(offset: number): number {
-    return (this.#remembered.get(0xd98)! & 7) * 2 + (((offset - 0xd9c) >> 2) & 1);
-  }
-  #writeMpu(offset: number, value: number): void {
-    const isBase = (((offset - 0xd9c) >> 2) & 1) === 0;
-    if (isBase && value & 0x10) this.#remembered.set(0xd98, value & 7);
-    this.#mpu[this.#mpuIndex(offset)] = isBase ? (value & ~0x1f) | this.#remembered.get(0xd98)! : value;
-  }
-
   snapshot(): ScsSnapshot {
-    return { remembered: Object.fromEntries(this.#remembered), mpuRegions: this.#mpu.slice() };
+    return { remembered: Object.fromEntries(this.#remembered), mpu: this.#p.mpu.snapshot() };
   }
   restore(from: ScsSnapshot): void {
+    this.#p.mpu.restore(from.mpu);
     for (const [offset, value] of Object.entries(from.remembered)) this.#remembered.set(Number(offset), value);
-    this.#mpu.set(from.mpuRegions);
   }
 }
 

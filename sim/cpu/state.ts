@@ -22,6 +22,7 @@ export const EXC = {
 /** CFSR bits, HFSR bits and DFSR bits by name. */
 export const CFSR = {
   iaccviol: 1 << 0,
+  daccviol: 1 << 1,
   munstkerr: 1 << 3,
   mstkerr: 1 << 4,
   mmarvalid: 1 << 7,

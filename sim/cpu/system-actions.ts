@@ -10,6 +10,8 @@ export interface SystemHooks {
   breakpoint(pc: number): void;
   /** Until an interrupt, or for WFE also an event. */
   sleep(until: 'interrupt' | 'event'): void;
+  /** Thread mode is unprivileged from now on. */
+  privilegeDropped(): void;
 }
 
 /** SYSm of PRIMASK and FAULTMASK. */
@@ -31,7 +33,10 @@ export function systemActions(s: CpuState, nvic: Nvic, hooks: SystemHooks): Syst
       s.eventRegister = 1;
     },
     readSpecial: (sysm) => readSpecial(s, sysm),
-    writeSpecial: (sysm, mask, value) => writeSpecial(s, nvic, sysm, mask, value),
+    writeSpecial: (sysm, mask, value) => {
+      writeSpecial(s, nvic, sysm, mask, value);
+      if (s.control & 1) hooks.privilegeDropped();
+    },
     changeState: (disable, primask, faultmask) => {
       if (primask) writeSpecial(s, nvic, PRIMASK, 0, disable ? 1 : 0);
       if (faultmask) writeSpecial(s, nvic, FAULTMASK, 0, disable ? 1 : 0);
