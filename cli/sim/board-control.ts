@@ -38,7 +38,7 @@ export function control(board: Board, line: string, report: ControlReport): void
   report(words, action !== undefined);
 }
 
-/** Obeys every line of `input` until it ends or the returned function is called. */
+/** Follows every line of `input` until it ends or the returned function is called. */
 export function followLines(board: Board, input: Readable, report: ControlReport): () => void {
   const lines = createInterface({ input });
   lines.on('line', (line) => control(board, line, report));

@@ -14,11 +14,11 @@ export function joinRuns(pieces: readonly Segment[]): Segment[] {
       runs.push({ address, end: address + bytes.length, parts: [bytes] });
     }
   }
-  return runs.map(({ address, end, parts }) => ({ address, bytes: glued(parts, end - address) }));
+  return runs.map(({ address, end, parts }) => ({ address, bytes: joined(parts, end - address) }));
 }
 
 /** There may be more parts than a call takes arguments. */
-function glued(parts: readonly Uint8Array[], length: number): Uint8Array {
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {

@@ -56,7 +56,7 @@ export class AgentLine {
       .catch((error: unknown) => this.waits.fail(error));
   }
 
-  /** The latest bad news that nothing has healed: the reason of a silence after it. */
+  /** The latest bad news that nothing has troubleOver: the reason of a silence after it. */
   get trouble(): BlindflashError | undefined {
     return this.#trouble;
   }
@@ -67,7 +67,7 @@ export class AgentLine {
   }
 
   /** A sealed session is confirmed: earlier trouble is over. */
-  healed(): void {
+  troubleOver(): void {
     this.#trouble = undefined;
   }
 

@@ -169,7 +169,7 @@ export class SealedSessionManager {
     const session = this.#unconfirmed as SealedSession;
     this.#session = session;
     this.#unconfirmed = undefined;
-    this.#line.healed();
+    this.#line.troubleOver();
     this.#options.callbacks.onEvent?.({ type: 'sealed', uid, stubVersion, handshake });
     const trouble = this.#takeEarly();
     if (trouble === undefined) session.confirm();

@@ -1,4 +1,4 @@
-// Port: what the operator has decided, as far as a relay obeys it: today the tenants it admits.
+// Port: what the operator has decided, as far as a relay follows it: today the tenants it admits.
 // docs/architecture.md, "Ports".
 import type { FindTenant } from '../core/tenants.ts';
 

@@ -20,7 +20,7 @@ const CHANNEL_LIMITS = { boxes: 4096, bytes: 8 * 1024 * 1024, ackAfterBoxes: 32,
 const CHOSEN = {
   /** A gap is reported again when nothing came for this long. */
   askAgainMs: 1000,
-  /** RESUME is obeyed at most this often. */
+  /** RESUME is answered at most this often. */
   resendEveryMs: 250,
   /** Without progress for this long the oldest boxes travel again; doubles up to the longest. */
   stallMs: 5000,

@@ -53,7 +53,7 @@ export class ControllerTunnel extends Tunnel {
   #invite: InviteState;
   #code: string | undefined;
   /** The confirmed channel whose secret is not known to be on disk. */
-  #unkept: Channel | undefined;
+  #unsaved: Channel | undefined;
   #cancelPending: () => void = () => {};
   /** Resolves once the pending answer is counted on record; a T1 that comes again waits for that, too. */
   #counted: Promise<void> = Promise.resolve();
@@ -108,7 +108,7 @@ export class ControllerTunnel extends Tunnel {
   }
 
   protected linkAttached(): void {
-    if (this.#unkept === undefined) this.channel?.linkUp();
+    if (this.#unsaved === undefined) this.channel?.linkUp();
   }
 
   protected receiveHandshake(item: Exclude<Wire, { readonly tag: 'BOX' | 'RESUME' }>): void {
@@ -128,7 +128,7 @@ export class ControllerTunnel extends Tunnel {
     this.#cancelPending();
     this.#responder.wipe();
     this.#code = undefined;
-    this.#unkept = undefined;
+    this.#unsaved = undefined;
   }
 
   #receiveT1(t1: Uint8Array): void {
@@ -176,7 +176,7 @@ export class ControllerTunnel extends Tunnel {
     if (opened === undefined) return;
     this.#cancelPending();
     const channel = this.adopt(opened, undefined);
-    this.#unkept = channel;
+    this.#unsaved = channel;
     this.#code = opened.code;
     const state = withTunnel(this.#invite, nextSecret(opened.result.exporter));
     const kept = this.#keep(state);
@@ -192,8 +192,8 @@ export class ControllerTunnel extends Tunnel {
    * the next one opens another.
    */
   #start(channel: Channel): void {
-    if (this.#unkept !== channel) return;
-    this.#unkept = undefined;
+    if (this.#unsaved !== channel) return;
+    this.#unsaved = undefined;
     if (this.linked) channel.start();
   }
 

@@ -49,7 +49,7 @@ export function newInviteState(secret: Psk): InviteState {
 
 /** A fresh T2 to this T1 is about to leave. */
 export function withAnswer(state: InviteState, t1: Uint8Array): InviteState {
-  return { ...state, answers: state.answers + 1, seen: [...state.seen, fingerprint(t1)].slice(-SEEN) };
+  return { ...state, answers: state.answers + 1, seen: [...state.seen, digestOf(t1)].slice(-SEEN) };
 }
 
 /** A right T3 came: `next` takes the place of the secret that opened the tunnel. */
@@ -62,9 +62,9 @@ export function withTunnel(state: InviteState, next: Psk): InviteState {
 
 /** An agent's box in tunnel number `tunnel` acknowledged one of ours: secrets replaced in earlier tunnels are armed. */
 export function withAcknowledged(state: InviteState, tunnel: number): InviteState {
-  const ripe = (old: ReplacedSecret): boolean => !old.armed && old.tunnel < tunnel;
-  if (!state.replaced.some(ripe)) return state;
-  return { ...state, replaced: state.replaced.map((old) => (ripe(old) ? { ...old, armed: true } : old)) };
+  const mayArm = (old: ReplacedSecret): boolean => !old.armed && old.tunnel < tunnel;
+  if (!state.replaced.some(mayArm)) return state;
+  return { ...state, replaced: state.replaced.map((old) => (mayArm(old) ? { ...old, armed: true } : old)) };
 }
 
 /** The code was typed right, or a chip on record proved its D. */
@@ -88,8 +88,8 @@ export function spend(state: InviteState, why: SpentReason): InviteState {
 
 /** True for a T1 that was answered before. */
 export function wasSeen(state: InviteState, t1: Uint8Array): boolean {
-  const print = fingerprint(t1);
-  return state.seen.some((known) => equalBytes(known, print));
+  const digest = digestOf(t1);
+  return state.seen.some((known) => equalBytes(known, digest));
 }
 
 /** Wipes what opens something. */
@@ -101,6 +101,6 @@ function replacedBy(secret: Psk, tunnel: number): ReplacedSecret {
   return { id: secretId(secret), tagKey: tagKey(secret), tunnel, armed: false };
 }
 
-function fingerprint(t1: Uint8Array): Uint8Array {
+function digestOf(t1: Uint8Array): Uint8Array {
   return copyOf(sha512(t1), 0, 16);
 }

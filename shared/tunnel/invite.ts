@@ -82,8 +82,8 @@ export function publicInviteHash(invite: PublicInvite): Uint8Array {
 
 /** The key that presents the agent's ticket: Ed25519 from the invite's secret. */
 export function holderKey(secret: Psk): SigningKeyPair<'holder'> {
-  const stretched = hmacSha512(ascii('blindflash/2 invite'), secret);
-  return signingKeyPairFrom('holder', hkdfExpand(stretched, ascii('blindflash/2 holder'), 32));
+  const prk = hmacSha512(ascii('blindflash/2 invite'), secret);
+  return signingKeyPairFrom('holder', hkdfExpand(prk, ascii('blindflash/2 holder'), 32));
 }
 
 /**

@@ -43,7 +43,7 @@ export class TunnelResponder {
     }
     const old = state.replaced.find((replaced) => equalBytes(replaced.id, id));
     if (old === undefined) return { kind: 'drop', why: 'unknown secret' };
-    return hasGoodTag(t1, old.tagKey) ? judgeReplaced(t1, old, state) : { kind: 'drop', why: 'wrong tag' };
+    return hasGoodTag(t1, old.tagKey) ? verdictOnReplaced(t1, old, state) : { kind: 'drop', why: 'wrong tag' };
   }
 
   /** The tunnel this T3 confirms, or undefined; the pending answer stays after a wrong one. */
@@ -78,7 +78,7 @@ export class TunnelResponder {
 }
 
 /** A T1 with a good tag of a secret that opens nothing any more. */
-function judgeReplaced(t1: Uint8Array, old: ReplacedSecret, state: InviteState): T1Verdict {
+function verdictOnReplaced(t1: Uint8Array, old: ReplacedSecret, state: InviteState): T1Verdict {
   if (state.spent !== undefined) return { kind: 'spent', tag: spentTag(old.tagKey, t1) };
   if (!old.armed) return { kind: 'drop', why: 'replaced secret' };
   return wasSeen(state, t1) ? { kind: 'drop', why: 'replayed' } : { kind: 'second holder' };

@@ -270,7 +270,7 @@ export class StlinkDriver implements Probe {
 
   async #leaveDebugMode(): Promise<void> {
     await this.#perform(command.leaveDebug());
-    // EXIT is not answered: this question makes sure that it was obeyed before the pipe closes.
+    // EXIT is not answered: this question makes sure that it was carried out before the pipe closes.
     await this.#perform(command.getCurrentMode());
   }
 
