@@ -367,7 +367,7 @@ export const JSON_EVENTS = {
         fields: z.strictObject({
           file: z.string(),
           protected: z.boolean().meta({ doc: 'by a passphrase' }),
-          public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
+          public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32), files: hex(32) }),
           vendor: hex(32).meta({ doc: 'the fingerprint; people compare its first 20 digits' }),
         }),
       },

@@ -13,7 +13,7 @@ import { LOG_LEVELS } from '../shared/platform/node/logger.ts';
 
 const EPILOGUE = [
   'Exit status: 0 done · 2 command line · 10 probe · 11 target · 12 stub · 20 image · 21 plan',
-  '             22 keys · 23 job · 30 invite · 31 relay · 32 link · 33 tunnel · 34 version',
+  '             22 keys · 23 job · 26 update · 30 invite · 31 relay · 32 link · 33 tunnel · 34 version',
   '             70 internal · 130 interrupted',
   'README.md shows how to begin; docs/errors.md explains every error code.',
 ].join('\n');

@@ -43,6 +43,9 @@ function report(args: KeygenArguments, path: string, keys: VendorKeys, safe: boo
     `receipt key  ${halves.receipt}`,
     'For the relay operator’s tenants file:',
     `tenant.pub   ${JSON.stringify({ name: args.name, key: halves.tenant })}`,
+    'For the config of your loaders, by the role of the key:',
+    `sessions     ${halves.sealed}`,
+    `files        ${halves.files}`,
   ];
   print(...lines);
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { homeKey, type HomeKey } from './sealed-file.ts';
 import { concat, copyOf, equalBytes, fromHex, toHex, wipe } from '../../shared/codec/bytes.ts';
 import { parseJson } from '../../shared/codec/json.ts';
+import { deriveKey } from '../../shared/crypto/hash.ts';
 import { exchangeKeyPairFrom, signingKeyPairFrom } from '../../shared/crypto/keys.ts';
 import type { ExchangeKeyPair, SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -18,6 +19,8 @@ export interface VendorKeys {
   readonly receipt: SigningKeyPair<'receipt'>;
   /** The vendor's end of sealed sessions. */
   readonly sealed: ExchangeKeyPair<'sealed'>;
+  /** Seals update files (docs/update-files.md); derived from the home key, so that keys of before have it, too. */
+  readonly files: ExchangeKeyPair<'files'>;
   /** Seals unfinished jobs and open invites (controller/store/sealed-file.ts). */
   readonly home: HomeKey;
 }
@@ -53,12 +56,22 @@ export function makeKeys(random: Random): VendorKeys {
 
 /** tenant seed 32 ‖ receipt seed 32 ‖ sealed secret 32 ‖ home key 32. */
 function keysFrom(secrets: Uint8Array): VendorKeys {
+  const home = homeKey(copyOf(secrets, 96, 128));
   return {
     tenant: signingKeyPairFrom('tenant', copyOf(secrets, 0, 32)),
     receipt: signingKeyPairFrom('receipt', copyOf(secrets, 32, 64)),
     sealed: exchangeKeyPairFrom('sealed', copyOf(secrets, 64, 96)),
-    home: homeKey(copyOf(secrets, 96, 128)),
+    files: filesPair(home),
+    home,
   };
+}
+
+/** s_f = HKDF-Expand(home key, "blindflash/2 files secret", 32): the home key is not to be found from it. */
+function filesPair(home: HomeKey): ExchangeKeyPair<'files'> {
+  const secret = deriveKey(home, 'blindflash/2 files secret');
+  const pair = exchangeKeyPairFrom('files', secret);
+  wipe(secret);
+  return pair;
 }
 
 function secretsOf(keys: VendorKeys): Uint8Array {
@@ -71,7 +84,8 @@ function secretsOf(keys: VendorKeys): Uint8Array {
 const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * length}}$`));
 const KeysSchema = z.strictObject({
   version: z.literal(VERSION),
-  public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32) }),
+  /** Keys made before there were update files do not name the files key. */
+  public: z.strictObject({ tenant: hex(32), receipt: hex(32), sealed: hex(32), files: hex(32).optional() }),
   secret: z.union([
     z.strictObject({ protection: z.literal('none'), keys: hex(SECRETS_BYTES) }),
     z.strictObject({
@@ -134,11 +148,12 @@ export function publicKeysOf(text: string): KeysFile['public'] {
   return parse(text).public;
 }
 
-export function publicHalves(keys: VendorKeys): KeysFile['public'] {
+export function publicHalves(keys: VendorKeys) {
   return {
     tenant: toHex(keys.tenant.publicKey),
     receipt: toHex(keys.receipt.publicKey),
     sealed: toHex(keys.sealed.publicKey),
+    files: toHex(keys.files.publicKey),
   };
 }
 
@@ -149,8 +164,8 @@ export async function parseKeys(text: string, passphrase: string | undefined, kd
   const keys = keysFrom(secrets);
   wipe(secrets);
   const halves = publicHalves(keys);
-  for (const name of ['tenant', 'receipt', 'sealed'] as const) {
-    if (!equalBytes(fromHex(halves[name]), fromHex(file.public[name]))) {
+  for (const name of ['tenant', 'receipt', 'sealed', 'files'] as const) {
+    if (!equalBytes(fromHex(halves[name]), fromHex(file.public[name] ?? halves[name]))) {
       throw fail('BF-KEYS-DAMAGED', `the ${name} key is not a pair`);
     }
   }

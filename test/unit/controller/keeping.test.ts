@@ -44,8 +44,8 @@ const nobody: Prompt = {
 
 describe('controller: keys', () => {
   it('have one pair for each purpose', () => {
-    const halves = [keys.tenant, keys.receipt, keys.sealed].map(({ publicKey }) => toHex(publicKey));
-    assert.equal(new Set(halves).size, 3);
+    const pairs = [keys.tenant, keys.receipt, keys.sealed, keys.files];
+    assert.equal(new Set(pairs.map(({ publicKey }) => toHex(publicKey))).size, 4);
   });
 
   it('come back with the passphrase and with no other', async () => {
@@ -55,9 +55,20 @@ describe('controller: keys', () => {
     for (const wrong of ['Correct horse', '', undefined]) {
       await assert.rejects(parseKeys(text, wrong, quick), { code: 'BF-KEYS-PASSPHRASE' });
     }
-    const secrets = [keys.tenant, keys.receipt, keys.sealed].map(({ secretKey }) => secretKey.subarray(0, 32));
+    const secrets = [keys.tenant, keys.receipt, keys.sealed, keys.files].map(({ secretKey }) =>
+      secretKey.subarray(0, 32),
+    );
     for (const secret of [...secrets, keys.home]) assert.ok(!text.includes(toHex(secret)));
     assert.equal(publicKeysOf(text).tenant, toHex(keys.tenant.publicKey));
+  });
+
+  it('made before there were update files open as ever, with a files key that stays the same', async () => {
+    const text = await formatKeys(keys, 'correct horse', quick, seeded('file'));
+    const before = text.replace(/,\s+"files": "[0-9a-f]{64}"/, '');
+    assert.notEqual(before, text);
+    assert.equal(publicKeysOf(before).files, undefined);
+    assert.deepEqual(await parseKeys(before, 'correct horse', quick), keys);
+    assert.equal(publicKeysOf(text).files, toHex(keys.files.publicKey));
   });
 
   it('have a fingerprint of the two that invites lead to, and of no other', () => {
@@ -72,9 +83,11 @@ describe('controller: keys', () => {
     const text = await formatKeys(keys, undefined, quick, seeded('file'));
     assert.deepEqual(await parseKeys(text, undefined, quick), keys);
     const swapped = text.replace(toHex(keys.tenant.publicKey), toHex(keys.receipt.publicKey));
+    const foreign = text.replace(toHex(keys.files.publicKey), toHex(keys.sealed.publicKey));
     for (const bad of [
       text.slice(1),
       swapped,
+      foreign,
       text.replace('keys 2', 'keys 3'),
       '{}',
       text.replace('{', '{"version": "blindflash keys 2",'),
