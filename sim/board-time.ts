@@ -76,6 +76,7 @@ export class BoardTime {
         this.#bound();
       },
       clear: () => {
+        if (slot.dueNs === Infinity) return;
         const wasNearest = slot.dueNs === this.#nearestNs;
         slot.dueNs = Infinity;
         if (wasNearest) this.#findNearest();

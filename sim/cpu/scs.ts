@@ -36,6 +36,7 @@ const ICSR = 0xd04;
 const REMEMBERED: Readonly<Record<number, { mask: number; reset: number }>> = {
   0x008: { mask: 0x307, reset: 0 },
 };
+const REMEMBERED_RESETS = Object.entries(REMEMBERED).map(([offset, { reset }]) => [Number(offset), reset] as const);
 
 const CCR_MASK = 0x31b;
 /** SHCSR bit → exception whose active, pending or enable state it shows. */
@@ -96,7 +97,7 @@ export class Scs implements Device {
 
   reset(): void {
     this.#p.mpu.reset();
-    for (const [offset, { reset }] of Object.entries(REMEMBERED)) this.#remembered.set(Number(offset), reset);
+    for (const [offset, reset] of REMEMBERED_RESETS) this.#remembered.set(offset, reset);
   }
 
   read(offset: number, width: Width, master: Master): number {

@@ -10,12 +10,14 @@ export class DueTimes<Name extends string> {
   readonly #timer: BoardTimer;
   readonly #due: () => Due<Name>;
   readonly #handlers: Readonly<Record<Name, () => void>>;
+  readonly #names: readonly Name[];
 
   /** @param due the instants, part of the owner's state, so that they are saved with it */
   constructor(time: BoardTime, name: string, due: () => Due<Name>, handlers: Readonly<Record<Name, () => void>>) {
     this.#time = time;
     this.#due = due;
     this.#handlers = handlers;
+    this.#names = Object.keys(handlers) as Name[];
     this.#timer = time.timer(name, () => this.#fire());
   }
 
@@ -23,21 +25,20 @@ export class DueTimes<Name extends string> {
     return this.#due()[name];
   }
   set(name: Name, atNs: number): void {
-    this.#due()[name] = atNs;
+    const due = this.#due();
+    if (due[name] === Infinity && atNs === Infinity) return;
+    due[name] = atNs;
     this.#arm();
   }
   clear(name: Name): void {
     this.set(name, Infinity);
   }
 
-  #names(): Name[] {
-    return Object.keys(this.#handlers) as Name[];
-  }
   /** What is due by now, earliest first; ties in the order of the handlers. */
   #fire(): void {
     for (;;) {
       const due = this.#due();
-      const [first, ...others] = this.#names();
+      const [first, ...others] = this.#names;
       const nearest = others.reduce((best, name) => (due[name] < due[best] ? name : best), first!);
       if (due[nearest] > this.#time.now) break;
       due[nearest] = Infinity;
@@ -47,7 +48,8 @@ export class DueTimes<Name extends string> {
   }
   #arm(): void {
     const due = this.#due();
-    const nearest = this.#names().reduce((least, name) => Math.min(least, due[name]), Infinity);
+    let nearest = Infinity;
+    for (const name of this.#names) if (due[name] < nearest) nearest = due[name];
     if (nearest === this.#timer.dueNs) return;
     if (nearest === Infinity) this.#timer.clear();
     else this.#timer.set(nearest);

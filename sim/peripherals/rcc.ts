@@ -50,6 +50,7 @@ const OSCILLATORS = {
   lse: { register: REG.bdcr, on: 0, ready: 1, ns: 2_000_000_000 },
 } as const;
 type Oscillator = keyof typeof OSCILLATORS;
+const OSCILLATOR_NAMES = Object.keys(OSCILLATORS) as Oscillator[];
 const READY_BITS = { [REG.cr]: 0x2a020002, [REG.csr]: 2, [REG.bdcr]: 2 } as const;
 const SOURCES = ['hsi', 'hse', 'pll'] as const;
 
@@ -104,7 +105,7 @@ export class Rcc extends RegisterBlock<RccState> {
     this.state.words = { ...RESET_WORDS, [REG.csr]: csr >>> 0, [REG.bdcr]: words[REG.bdcr] ?? 0 };
     this.state.source = 0;
     this.state.lsiForced = false;
-    for (const name of Object.keys(OSCILLATORS) as Oscillator[]) if (name !== 'lse') this.#timers[name].clear();
+    for (const name of OSCILLATOR_NAMES) if (name !== 'lse') this.#timers[name].clear();
     this.context.time.setClock(this.#near.hsiHz);
   }
   /** Stop mode: HSE and the PLLs go off, and HSI is what runs when it ends. */
@@ -228,7 +229,7 @@ export class Rcc extends RegisterBlock<RccState> {
   }
 
   #toggle(register: number, old: number, next: number): void {
-    for (const name of Object.keys(OSCILLATORS) as Oscillator[]) {
+    for (const name of OSCILLATOR_NAMES) {
       const { register: home, on } = OSCILLATORS[name];
       if (home !== register || bit(old, on) === bit(next, on)) continue;
       if (bit(next, on)) this.#start(name);

@@ -119,8 +119,14 @@ export class Usart extends RegisterBlock<UsartState> {
   reset(): void {
     for (const waiting of ['out', 'in', 'idle'] as const) this.#due.clear(waiting);
     if (this.state.shifting !== undefined) this.peer.chipFallsSilent();
-    const idle = { seen: 0, shifting: undefined, waiting: undefined, edgeNs: Infinity, clocked: true };
-    Object.assign(this.state, { words: {}, sr: SR.txe | SR.tc, ...idle });
+    const { state } = this;
+    state.words = {};
+    state.sr = SR.txe | SR.tc;
+    state.seen = 0;
+    state.shifting = undefined;
+    state.waiting = undefined;
+    state.edgeNs = Infinity;
+    state.clocked = true;
     this.#update();
   }
   /** Stop mode takes its clock and gives it back; what arrives meanwhile is lost. */
