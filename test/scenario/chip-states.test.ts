@@ -11,8 +11,8 @@ import { seededRandom } from '../fixtures/seeded.ts';
 import { AGAIN, program, WFI } from '../unit/sim/seen/seen-fixture.ts';
 
 const CHIP = requireChip(0x419);
-/** Every chip is seeded; BLINDFLASH_CHIP_STATES says how many, 500 where nobody waits. */
-const STATES = Number(process.env['BLINDFLASH_CHIP_STATES'] ?? 24);
+/** Every chip is seeded; BLINDFLASH_CHIP_STATES says how many: `npm run test:chip-states` plays 500. */
+const STATES = Number(process.env['BLINDFLASH_CHIP_STATES'] ?? 8);
 const IMAGE = imageOf([0x08000000, bootable(7, 320)], [0x08004000, new Uint8Array(96).fill(0x5a)]);
 const SECTORS = [[0x08000000, 0x8000]] as const;
 const SPIN = 0xe7fe;

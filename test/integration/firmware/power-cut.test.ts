@@ -71,7 +71,7 @@ function journal(): FlashJournalEntry[] {
   assert.ok(same(board, image.bytes), 'the job runs to its end by itself');
   return entries;
 }
-const same = (board: Board, bytes: Uint8Array) => Buffer.from(board.flash.bytes).equals(Buffer.from(bytes));
+const same = (board: Board, bytes: Uint8Array) => Buffer.compare(board.flash.bytes, bytes) === 0;
 
 type Outcome = 'old image' | 'new image' | 'nothing' | 'something';
 
@@ -115,7 +115,7 @@ function wrongs(job: Loaded, replies: readonly (Reply | undefined)[], locking: b
     need(Buffer.from(written.root).equals(rootOf(flash.bytes)), 'WRITTEN, but it is not');
   }
   if (locked?.name === 'LOCKED') need(options.rdpLevel === 1, 'LOCKED, but it is not');
-  need(Buffer.from(flash.bytes.subarray(SECTOR)).equals(Buffer.from(before.subarray(SECTOR))), 'other sectors');
+  need(Buffer.compare(flash.bytes.subarray(SECTOR), before.subarray(SECTOR)) === 0, 'other sectors');
   need(
     soc.memories.otp.bytes.every((byte) => byte === 0xff),
     'OTP',

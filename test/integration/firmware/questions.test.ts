@@ -151,12 +151,14 @@ describe('stub questions: what leaves', () => {
     return [...each, ...runs].map((digest) => Buffer.from(digest));
   }
   /** How many of the digests `where` has any 6 bytes in a row of. */
-  const found = (where: Uint8Array, wanted: readonly Buffer[]) =>
-    wanted.filter((digest) =>
+  const found = (where: Uint8Array, wanted: readonly Buffer[]) => {
+    const searched = Buffer.from(where);
+    return wanted.filter((digest) =>
       Array.from({ length: digest.length - 5 }, (_, at) => digest.subarray(at, at + 6)).some((six) =>
-        Buffer.from(where).includes(six),
+        searched.includes(six),
       ),
     ).length;
+  };
   const said = (controller: SealedController) => Buffer.concat(controller.opened);
 
   it('no digest of what was not written in the session is in a reply or in the RAM the agent reads', () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { explore } from './random-sequences.ts';
 
-const SEQUENCES = Number(process.env['STUB_SEQUENCES'] ?? 2000);
+const SEQUENCES = Number(process.env['STUB_SEQUENCES'] ?? 500);
 const SEED = 1;
 
 describe('stub state machine', () => {
