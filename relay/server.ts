@@ -36,7 +36,7 @@ export interface RunningServer {
 /** Headers of an upgrade are small. */
 const HEADER_BYTES = 8192;
 const HEALTH_PATH = '/healthz';
-/** How often Node looks for connections beyond their time; by itself every 30 s, three times that of a handshake. */
+/** How often Node looks for connections beyond their time; by itself every 30 s, three times that of an admission. */
 const CHECK_EVERY_MS = 1000;
 
 /** Starts serving. @throws (rejects) BF-RELAY-LISTEN when the address cannot be had. */
@@ -111,7 +111,7 @@ function upgradeRules(sockets: WebSocketServer, options: ServerOptions): readonl
   return [
     {
       status: 429,
-      say: 'too many handshakes from this address',
+      say: 'too many connections from this address',
       isBroken: (request) => !limit.admit(addressOf(request, trustProxy), clock.now()),
     },
     { status: 404, say: OLD_PROGRAM, isBroken: (request) => request.url === OLD.path },

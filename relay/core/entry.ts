@@ -81,7 +81,7 @@ export class Entry {
   begin(): void {
     const { link, clock, nonce, relayName } = this.#options;
     this.#cancelTimer = clock.after(RELAY.admissionMs, () =>
-      this.#turnAway('silent 10 s', { close: 'slowHandshake', why: 'no answer' }),
+      this.#turnAway('silent 10 s', { close: 'slowAdmission', why: 'no answer' }),
     );
     link.onClose = () => void this.#end('closed');
     link.onMessage = (message) => this.#receive(message);

@@ -56,7 +56,7 @@ export const CLOSE = {
   },
   expired: { code: 4007, by: 'relay', retry: false, say: 'the ticket has expired', error: 'BF-RELAY-TICKET-EXPIRED' },
   cap: { code: 4008, by: 'relay', retry: false, say: 'the ticket’s amount of data is used up', error: 'BF-RELAY-CAP' },
-  slowHandshake: {
+  slowAdmission: {
     code: 4009,
     by: 'either',
     retry: true,

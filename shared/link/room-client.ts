@@ -156,7 +156,7 @@ export class RoomClient {
     let abandoned = false;
     this.#timer(RECONNECT.welcomeMs, () => {
       abandoned = true;
-      this.#drop('slowHandshake');
+      this.#drop('slowAdmission');
       this.#failed(fail('BF-LINK-TIMEOUT', 'the relay did not admit this side in time'));
     });
     attempt.then(

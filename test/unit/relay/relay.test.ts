@@ -142,7 +142,7 @@ describe('relay', () => {
     await clock.advance(9_999);
     assert.equal(ours.closedWith, undefined);
     await clock.advance(1);
-    assert.equal(ours.closedWith, CLOSE.slowHandshake.code);
+    assert.equal(ours.closedWith, CLOSE.slowAdmission.code);
     assert.equal(relay.stats.greeting, 0);
   });
 

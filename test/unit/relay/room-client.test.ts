@@ -161,7 +161,7 @@ describe('room client', () => {
     made.client.start();
     await settle();
     await made.clock.advance(15_000 + 500);
-    assert.equal(made.far[0]!.closedWith, CLOSE.slowHandshake.code);
+    assert.equal(made.far[0]!.closedWith, CLOSE.slowAdmission.code);
     assert.equal(made.dials.length, 2);
 
     const unanswered = fixture();
@@ -182,7 +182,7 @@ describe('room client', () => {
     await made.clock.advance(4_999);
     assert.equal(theirs.closedWith, undefined);
     await made.clock.advance(1);
-    assert.equal(theirs.closedWith, CLOSE.slowHandshake.code);
+    assert.equal(theirs.closedWith, CLOSE.slowAdmission.code);
   });
 
   it('says REVOKE at once in the room, and otherwise as soon as it is there, after every return', async () => {
