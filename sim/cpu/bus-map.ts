@@ -66,6 +66,22 @@ interface Mapping {
 /** Whether every byte of [base, base + size) may be read, or stored to, past the bus. */
 export type PageFilter = (base: number, size: number) => { readonly read: boolean; readonly write: boolean };
 
+/** One access, told to whoever watches the address. */
+export interface BusAccess {
+  readonly kind: 'read' | 'write';
+  readonly master: Master;
+  /** Where the memory or device has its home: an access through the boot alias or bit-band is told as that. */
+  readonly address: number;
+  readonly width: Width;
+  readonly value: number;
+}
+
+interface Watch {
+  readonly from: number;
+  readonly to: number;
+  readonly tell: (access: BusAccess) => void;
+}
+
 /** The core listens here: which decoded instructions are stale, and that the map itself changed. */
 export interface CodeWatcher {
   /** Bytes [offset, offset + length) of what `view` shows changed. */
@@ -90,6 +106,7 @@ export class BusMap implements Bus {
   readonly #directRead: (View | undefined)[] = new Array<View | undefined>(PAGE_COUNT).fill(undefined);
   readonly #directWrite: (View | undefined)[] = new Array<View | undefined>(PAGE_COUNT).fill(undefined);
   readonly #filters = new Map<string, PageFilter>();
+  readonly #watches = new Set<Watch>();
   #mappings: Mapping[] = [];
   readonly #stores = new Map<Memory, Store>();
   readonly #aliases = new Map<number, Mapping>();
@@ -117,13 +134,31 @@ export class BusMap implements Bus {
     if (filter === undefined && !this.#filters.has(by)) return;
     if (filter === undefined) this.#filters.delete(by);
     else this.#filters.set(by, filter);
-    for (let page = 0; page < PAGE_COUNT; page++) if (this.#directRead[page] !== undefined) this.#showPage(page);
+    this.#showPages();
+  }
+
+  /**
+   * Tells every data access to [from, to) from now on, whoever makes it, also one that is refused then; instruction
+   * fetches and calls that are remembered (remembered-calls.ts) are not told. Returns what ends it.
+   */
+  watch(from: number, to: number, tell: (access: BusAccess) => void): () => void {
+    const watch = { from, to, tell };
+    this.#watches.add(watch);
+    this.#showPages();
+    return () => {
+      this.#watches.delete(watch);
+      this.#showPages();
+    };
   }
 
   read(address: number, width: Width, master: Master): number {
     address >>>= 0;
     const mapping = this.#find(address, width);
     if (mapping === undefined) return this.#readBitBand(address, width, master);
+    if (this.#watches.size > 0) return this.#watchedRead(mapping, address, width, master);
+    return this.#readMapping(mapping, address, width, master);
+  }
+  #readMapping(mapping: Mapping, address: number, width: Width, master: Master): number {
     const offset = address - mapping.base;
     if (mapping.device !== undefined) return mapping.device.read(offset, width, master) >>> 0;
     const view = mapping.view!;
@@ -135,6 +170,7 @@ export class BusMap implements Bus {
     address >>>= 0;
     const mapping = this.#find(address, width);
     if (mapping === undefined) return this.#writeBitBand(address, value, width, master);
+    if (this.#watches.size > 0) this.#tell('write', mapping, address, width, master, value >>> 0);
     const offset = address - mapping.base;
     const device = mapping.device ?? mapping.view!.store.memory.writes;
     const gate = mapping.view?.gate ?? OPEN_GATE;
@@ -195,6 +231,33 @@ export class BusMap implements Bus {
     return this.#find(address >>> 0, 1)?.name ?? 'nothing';
   }
 
+  #isWatched(home: number, size: number): boolean {
+    for (const { from, to } of this.#watches) if (from < home + size && home < to) return true;
+    return false;
+  }
+  #watchedRead(mapping: Mapping, address: number, width: Width, master: Master): number {
+    let value = 0;
+    try {
+      value = this.#readMapping(mapping, address, width, master);
+    } finally {
+      this.#tell('read', mapping, address, width, master, value);
+    }
+    return value;
+  }
+  #tell(
+    kind: BusAccess['kind'],
+    { view }: Mapping,
+    address: number,
+    width: Width,
+    master: Master,
+    value: number,
+  ): void {
+    const home = view === undefined ? address : homeOf(view, address);
+    for (const { from, to, tell } of this.#watches) {
+      if (from < home + width && home < to) tell({ kind, master, address: home, width, value });
+    }
+  }
+
   #makeView(base: number, memory: Memory): View {
     let store = this.#stores.get(memory);
     if (store === undefined) {
@@ -243,9 +306,13 @@ export class BusMap implements Bus {
     }
   }
 
+  #showPages(): void {
+    for (let page = 0; page < PAGE_COUNT; page++) if (this.#directRead[page] !== undefined) this.#showPage(page);
+  }
   #showPage(page: number): void {
-    let read = true;
-    let write = true;
+    const view = this.#directRead[page];
+    let read = view === undefined || !this.#isWatched(homeOf(view, page << PAGE_SHIFT), 1 << PAGE_SHIFT);
+    let write = read;
     for (const filter of this.#filters.values()) {
       const passed = filter(page << PAGE_SHIFT, 1 << PAGE_SHIFT);
       read &&= passed.read;
@@ -285,6 +352,11 @@ export class BusMap implements Bus {
     const band = BIT_BANDS.find(({ alias }) => address >= alias && address < alias + BIT_BAND_SIZE);
     return band !== undefined && this.isPure(band.target + ((address - band.alias) >>> 5));
   }
+}
+
+/** Where a byte that `view` shows at `address` has its home. */
+function homeOf(view: View, address: number): number {
+  return view.store.memory.base + address - view.base;
 }
 
 /** The aligned unit behind a bit-band alias address and the bit number in it. */

@@ -367,7 +367,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   #awaitIdle(master: Master): void {
     const { operation } = this.state;
     if (operation === undefined) return;
-    if (master === 'debugger') throw new BusWait(operation.endNs);
+    if (master === 'debugger' || master === 'dma') throw new BusWait(operation.endNs);
     this.state.storeStalls++;
     this.context.stallCore(operation.endNs);
   }
@@ -393,7 +393,7 @@ export class FlashController extends RegisterBlock<FlashState> {
   #waitForBank(bank: number, master: Master): void {
     const { operation } = this.state;
     if (operation === undefined || !bit(operation.banks, bank)) return;
-    if (master === 'debugger') throw new BusWait(operation.endNs);
+    if (master === 'debugger' || master === 'dma') throw new BusWait(operation.endNs);
     this.state.stalls++;
     this.context.stallCore(operation.endNs);
   }

@@ -7,6 +7,7 @@ import { busPort } from './bus-port.ts';
 import { HSI_HZ } from './clock-tree.ts';
 import { Crc } from './crc.ts';
 import { Dbgmcu } from './dbgmcu.ts';
+import { Dma, type DmaName, type DmaRequest } from './dma.ts';
 import { Exti } from './exti.ts';
 import { FLASH_BASE } from './flash-array.ts';
 import { FlashController } from './flash-controller.ts';
@@ -88,6 +89,7 @@ export class Soc {
   readonly iwdg: Iwdg;
   readonly wwdg: Wwdg;
   readonly usarts: Readonly<Record<UsartName, Usart>>;
+  readonly dmas: readonly [dma1: Dma, dma2: Dma];
   readonly dbgmcu: Dbgmcu;
   readonly exti: Exti;
   readonly syscfg: Syscfg;
@@ -133,6 +135,7 @@ export class Soc {
     });
     this.rng = new Rng(context, { seed: options.seed, clockHz: () => this.rcc.pll48Hz });
     this.usarts = this.#makeUsarts(context, options.seed);
+    this.dmas = [this.#makeDma(context, 'DMA1', 21), this.#makeDma(context, 'DMA2', 22)];
     this.dbgmcu = new Dbgmcu(context);
     this.syscfg = new Syscfg(context, (mode) => this.#showAtZero(mode));
     this.backupSram = new BackupSram(context, {
@@ -282,9 +285,20 @@ export class Soc {
       seed,
       clockHz: (apb: 1 | 2) => this.rcc.apbHz(apb),
       hasPin: (pin: string, alternate: number) => this.gpio[pin[1]!]?.alternate(Number(pin.slice(2))) === alternate,
+      dma: (request: DmaRequest) => this.dmas.some((dma) => dma.serve(request)),
     };
     const entries = USART_NAMES.map((name) => [name, new Usart(context, name, near)]);
     return Object.fromEntries(entries) as Record<UsartName, Usart>;
+  }
+  #makeDma(context: Context, name: DmaName, enableBit: number): Dma {
+    return new Dma(context, name, {
+      bus: this.#bus,
+      reachesBackupSram: this.protection.switches.dmaReachesBkpSram,
+      clocked: () => !this.#held && this.rcc.enabled('AHB1', enableBit),
+      enabled: () => {
+        for (const usart of Object.values(this.usarts)) usart.askDma();
+      },
+    });
   }
   /** Every part under its name, stores for the blocks nobody modelled included. */
   #collect(context: Context, rest: Record<string, Part & Device>): Record<string, Part & Device> {
@@ -297,6 +311,8 @@ export class Soc {
       rtc,
       iwdg,
       ...this.usarts,
+      DMA1: this.dmas[0],
+      DMA2: this.dmas[1],
       exti,
       syscfg,
       backupSram,

@@ -14,6 +14,7 @@ import {
 import { freshPeer, SerialPeer, type PeerState } from '../serial/serial-peer.ts';
 import { forget, nextFall, type Character } from '../serial/wire.ts';
 import { DueTimes, type Due } from './due-times.ts';
+import type { DmaRequest } from './dma.ts';
 import { bit, RegisterBlock, type Context } from './part.ts';
 import { randomState } from './random.ts';
 import { USARTS, type UsartName } from './usart-table.ts';
@@ -45,6 +46,9 @@ const CR3 = { eie: 0, dmar: 6, dmat: 7, onebit: 11 } as const;
 const NOT_MODELLED = { [REG.cr2]: 0x4800, [REG.cr3]: 0x032a } as const;
 const STOP_BITS = [1, 0.5, 2, 1.5] as const;
 
+/** Bytes that the transmitter takes at once: one being shifted out, one behind it. */
+const MOST_ITEMS = 2;
+
 type DueEvent = 'out' | 'in' | 'idle' | 'heard' | 'noise';
 
 interface UsartState {
@@ -70,6 +74,8 @@ export interface UsartNeighbours {
   clockHz(apb: 1 | 2): number;
   /** Whether `pin`, such as PA9, has alternate function `alternate`. */
   hasPin(pin: string, alternate: number): boolean;
+  /** Moves one item by DMA; false when no stream waits for this request. */
+  dma(request: DmaRequest): boolean;
 }
 
 const NOTHING_DUE: Due<DueEvent> = { out: Infinity, in: Infinity, idle: Infinity, heard: Infinity, noise: Infinity };
@@ -82,6 +88,8 @@ export class Usart extends RegisterBlock<UsartState> {
   readonly #name: UsartName;
   readonly #near: UsartNeighbours;
   readonly #due: DueTimes<DueEvent>;
+  /** DMA is moving an item, which comes back here by the bus. */
+  #asking = false;
 
   constructor(context: Context, name: UsartName, near: UsartNeighbours) {
     super(context, {
@@ -293,7 +301,19 @@ export class Usart extends RegisterBlock<UsartState> {
     this.#update();
   }
 
+  /** Asks DMA to fetch what was received and to bring what is to be sent, for as long as it does. */
+  askDma(): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    if (this.#cr3(CR3.dmar) && this.state.sr & SR.rxne) this.#near.dma(`${this.#name}_RX`);
+    for (let item = 0; item < MOST_ITEMS && this.#cr3(CR3.dmat) && this.state.sr & SR.txe; item++) {
+      if (!this.#near.dma(`${this.#name}_TX`)) break;
+    }
+    this.#asking = false;
+  }
+
   #update(): void {
+    this.askDma();
     const { sr } = this.state;
     const wanted =
       (this.#cr1(CR1.rxneie) ? SR.rxne | SR.ore : 0) |
