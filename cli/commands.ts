@@ -5,6 +5,7 @@ import { AGENT, DOCTOR, INSPECT } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
+import { DEVICES } from './vendor/devices-commands.ts';
 import {
   ERASE,
   FLASH,
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   INVITE,
   KEYGEN,
   RECEIPT,
+  DEVICES,
   RELAY,
   SIM,
 ];

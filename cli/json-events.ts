@@ -9,6 +9,7 @@ import { foreignText, type ForeignText } from '../shared/codec/foreign-text.ts';
 import { SPENT_REASONS } from '../shared/tunnel/invite-state.ts';
 import { KINDS } from '../shared/plan/kinds.ts';
 import { MODE_ORDER, PLAN_MODES } from '../shared/plan/modes.ts';
+import { DEVICE_STATES, PLACE_ORDER } from '../shared/registry/states.ts';
 import { FINAL_ACTIONS, FLAGS, LOCKS, RANGE_USES } from '../shared/plan/plan.ts';
 
 /** One kind of event of one speaker. */
@@ -83,6 +84,26 @@ const invite = {
   name: text.meta({ doc: 'what the question for the code calls it' }),
   vendor: hex(32).meta({ doc: 'the vendor’s fingerprint; the customer’s sheet shows its first 20 digits' }),
   expires: secondsSince1970,
+};
+
+const deviceKeys = z
+  .strictObject({
+    sessionKey: hex(32),
+    fileKey: hex(32),
+    product: count,
+    loaderHash: hex(64),
+    place: z.enum(PLACE_ORDER).nullable().meta({ doc: 'where they were enrolled; null: nowhere that counts' }),
+    job: hex(16).nullable(),
+    at: z.string().meta({ doc: 'ISO 8601, to the second' }),
+    by: text,
+  })
+  .meta({ shape: 'device keys' });
+const device = {
+  uid: hex(12),
+  state: z.enum(DEVICE_STATES),
+  mode: z.enum(MODE_ORDER).nullable().meta({ doc: 'strongest mode a job may claim; null: none' }),
+  keys: deviceKeys.nullable().meta({ doc: 'null while a person has to decide' }),
+  waiting: z.array(deviceKeys).meta({ doc: 'other keys that came for this UID' }),
 };
 
 export const JSON_EVENTS = {
@@ -417,6 +438,47 @@ export const JSON_EVENTS = {
       list: {
         when: 'the folder was read; its only line',
         fields: z.strictObject({ jobs: z.array(hex(16)), receipts: z.array(z.string()) }),
+      },
+    },
+  },
+  deviceList: {
+    commands: ['devices list'],
+    events: {
+      device: { when: 'for each device, in the order of the UIDs', fields: z.strictObject(device) },
+      listed: { when: 'all were listed; the last line', fields: z.strictObject({ devices: count }) },
+    },
+  },
+  oneDevice: {
+    commands: ['devices show', 'devices retire', 'devices stolen', 'devices activate', 'devices accept'],
+    events: {
+      device: {
+        when: 'what the registry says now; its only line',
+        fields: z.strictObject({
+          ...device,
+          history: z.array(z.string()).meta({ doc: 'each entry as JSON, oldest first (devices.md)' }),
+        }),
+      },
+    },
+  },
+  deviceExport: {
+    commands: ['devices export'],
+    events: {
+      exported: {
+        when: 'the file is written; its only line',
+        fields: z.strictObject({ file: z.string(), devices: count, entries: count }),
+      },
+    },
+  },
+  deviceImport: {
+    commands: ['devices import'],
+    events: {
+      imported: {
+        when: 'the entries are kept; its only line',
+        fields: z.strictObject({
+          devices: count.meta({ doc: 'in the file' }),
+          added: count.meta({ doc: 'entries that are new here' }),
+          waiting: z.array(hex(12)).meta({ doc: 'UIDs with keys about which a person has to decide' }),
+        }),
       },
     },
   },

@@ -7,7 +7,8 @@ import { command, commandGroup, type OptionTable, type PositionalTable } from '.
 const FORMATS = ['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin'] as const satisfies readonly ImageFormat[];
 const SECONDS = 1000;
 
-const KEY_OPTIONS = {
+/** The vendor's folder, keys and passphrase. */
+export const KEY_OPTIONS = {
   home: { type: 'string', describe: 'folder for keys, jobs and receipts (BLINDFLASH_HOME, ~/.blindflash)' },
   keys: { type: 'string', describe: 'key file; keys.json in the folder unless given' },
   'passphrase-file': {

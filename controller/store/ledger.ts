@@ -54,6 +54,7 @@ export class Ledger {
 
   /** The open database, or undefined in a folder that has neither a ledger nor files for one: nothing is made there. */
   async existing(): Promise<SqlDatabase | undefined> {
+    if (this.#opened !== undefined) return this.database();
     await requirePrivateFolder(this.home.folder);
     const isThere = (await requirePrivateFile(this.home.ledger)) || (await hasOldFiles(this.home));
     return isThere ? this.database() : undefined;

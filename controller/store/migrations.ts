@@ -47,6 +47,27 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE done (step TEXT NOT NULL PRIMARY KEY) STRICT;
   CREATE TRIGGER done_stays BEFORE DELETE ON done BEGIN SELECT RAISE(ABORT, 'what is done stays done'); END;
   `,
+  // 2: the device registry (controller/registry/entry.ts), an entry a row. id: SHA-512 of the text, 16 bytes.
+  `
+  CREATE TABLE device_entries (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 32),
+    text TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    uid TEXT NOT NULL GENERATED ALWAYS AS (json_extract(text, '$.uid')) VIRTUAL,
+    session_key TEXT GENERATED ALWAYS AS (json_extract(text, '$.sessionKey')) VIRTUAL,
+    file_key TEXT GENERATED ALWAYS AS (json_extract(text, '$.fileKey')) VIRTUAL
+  ) STRICT;
+  CREATE INDEX device_entries_by_uid ON device_entries (uid);
+  CREATE INDEX device_entries_by_session_key ON device_entries (session_key);
+  CREATE INDEX device_entries_by_file_key ON device_entries (file_key);
+  CREATE TRIGGER device_entries_stay BEFORE DELETE ON device_entries
+    BEGIN SELECT RAISE(ABORT, 'an entry stays'); END;
+  CREATE TRIGGER device_entries_stay_so BEFORE UPDATE ON device_entries
+    BEGIN SELECT RAISE(ABORT, 'an entry stays as it is'); END;
+  CREATE TRIGGER device_entries_come_once BEFORE INSERT ON device_entries
+    WHEN EXISTS (SELECT 1 FROM device_entries WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'an entry stays as it is'); END;
+  `,
 ];
 
 /** Refuses a database that is none of ours or of a later version. @throws BF-LEDGER-DAMAGED, BF-LEDGER-NEWER */

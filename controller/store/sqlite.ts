@@ -54,6 +54,8 @@ type Connection = InstanceType<typeof DatabaseSync>;
 class SqliteDatabase implements SqlDatabase {
   readonly #database: Connection;
   readonly #path: string;
+  /** Prepared statements by their text: there are as many as the program has. */
+  readonly #statements = new Map<string, ReturnType<Connection['prepare']>>();
 
   constructor(database: Connection, path: string) {
     this.#database = database;
@@ -61,11 +63,17 @@ class SqliteDatabase implements SqlDatabase {
   }
 
   all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[] {
-    return coded(this.#path, () => this.#database.prepare(sql).all(...values) as SqlRow[]);
+    return coded(this.#path, () => this.#prepared(sql).all(...values) as SqlRow[]);
   }
 
   run(sql: string, ...values: readonly SqlValue[]): number {
-    return coded(this.#path, () => this.#database.prepare(sql).run(...values).changes);
+    return coded(this.#path, () => this.#prepared(sql).run(...values).changes);
+  }
+
+  #prepared(sql: string): ReturnType<Connection['prepare']> {
+    const prepared = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, prepared);
+    return prepared;
   }
 
   script(sql: string): void {

@@ -12,7 +12,10 @@ export type ExchangePurpose = 'tunnel' | 'sealed' | 'files';
 export type ExchangePublic<P extends ExchangePurpose> = Branded<`${P} public`>;
 export type ExchangeSecret<P extends ExchangePurpose> = Branded<`${P} secret`>;
 
-/** Ed25519 key pairs: tenant (signs tickets), holder (presents one), receipt (signs receipts). */
+/**
+ * Ed25519 key pairs: tenant (signs tickets), holder (presents one), receipt (signs what the vendor puts on record,
+ * each kind under a domain of its own: receipts, entries of the device registry).
+ */
 export type SigningPurpose = 'tenant' | 'holder' | 'receipt';
 export type SigningPublic<P extends SigningPurpose> = Branded<`${P} public`>;
 export type SigningSecret<P extends SigningPurpose> = Branded<`${P} secret`>;

@@ -79,6 +79,14 @@ export const PARTS = {
     toldBy: 'neither',
     ownFiles: true,
   },
+  devices: {
+    title: 'The device registry',
+    exitStatus: 25,
+    acts: 'vendor',
+    endsAgent: false,
+    toldBy: 'neither',
+    ownFiles: true,
+  },
   invite: { title: 'The invite', exitStatus: 30, acts: 'anybody', endsAgent: false, toldBy: 'vendor', ownFiles: false },
   relay: { title: 'The relay', exitStatus: 31, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
   link: { title: 'The connection', exitStatus: 32, acts: 'anybody', endsAgent: true, toldBy: 'agent', ownFiles: false },
@@ -152,6 +160,61 @@ const VENDOR_INVITE = 'Make a new invite and send it to the customer.';
 const REPLUG = 'Unplug the probe, wait two seconds, plug it in again and repeat the command.';
 
 export const ERRORS = {
+  // ── DEVICES: the registry ───────────────────────────────────────────────────────────────────────────────────────
+  'BF-DEVICES-ENTRY': {
+    sentence: 'An entry of the device registry is not one that these keys signed, or entries are missing.',
+    remedy:
+      'Find out who can write the file it is from. Put back a backup of the ledger, or import the registry from a computer that has ' +
+      'all of it. After a change of keys, export with the old ones and import with --key.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-DEVICES-FILE': {
+    sentence: 'The file is no export of a device registry, or it was altered or cut short.',
+    remedy: 'Fetch it again as it was written by `blindflash devices export`, as a file and not as text in a mail.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-DEVICES-FOREIGN': {
+    sentence: 'The export is signed with the key of another vendor, which is named here.',
+    remedy: 'If you mean to take over his devices, compare that key with him by voice and add it with --key.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-DEVICES-KEY': {
+    sentence: 'That is not the beginning of one key that waits for a decision about this device.',
+    remedy: 'See the keys that wait with `blindflash devices show UID`, and give at least 8 digits of one.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-DEVICES-KEY-TWICE': {
+    sentence:
+      'The registry has this key for another device, or with another second key: one of the two is not what it says.',
+    remedy: 'Trust neither before you know which: a chip makes its keys itself, and no two have the same.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-DEVICES-STATE': {
+    sentence: 'The device is in that state already.',
+    remedy: 'Nothing is to be done; `blindflash devices show UID` has its history.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-DEVICES-UNKNOWN': {
+    sentence: 'The registry has no device with this UID.',
+    remedy:
+      'Check its 24 digits with `blindflash devices list`, or import the registry of the computer that enrolled it.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: false,
+  },
+
   // ── IMAGE: the file handed to the controller ────────────────────────────────────────────────────────────────────
   'BF-IMAGE-ADDRESS': {
     sentence: 'The base address given for the image is not a usable number.',

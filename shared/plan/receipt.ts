@@ -1,17 +1,18 @@
 // The receipt: the vendor's signed note about one finished session, and the customer's copy of it
 // (docs/protocol.md §10). One line of JSON with keys in the order of the schema; the signature covers that text.
-import { parseJson } from '../codec/json.ts';
 import { z } from 'zod';
-import { concat, fromHex, toHex, utf8 } from '../codec/bytes.ts';
+import { concat, fromHex, toHex } from '../codec/bytes.ts';
 import { isClean } from '../codec/foreign-text.ts';
-import { sha512, withDomain } from '../crypto/hash.ts';
-import { signBytes, type SigningKeyPair, type Verify } from '../crypto/keys.ts';
+import { sha512 } from '../crypto/hash.ts';
+import type { SigningKeyPair, Verify } from '../crypto/keys.ts';
+import { signText, verifyText, type SignedForm, type SignedText } from '../crypto/signed-text.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS, type KindOutcome } from './kinds.ts';
 import { PLAN_MODES } from './modes.ts';
 
+export type { SignedText } from '../crypto/signed-text.ts';
+
 const BAD = 'BF-JOB-RECEIPT';
-const DOMAIN = 'blindflash/2 receipt';
 const TEXT_LIMIT = 3000;
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`));
@@ -90,32 +91,35 @@ export const CustomerReceiptSchema = z.strictObject({
 });
 export type CustomerReceipt = z.infer<typeof CustomerReceiptSchema>;
 
-/** Text (one line of JSON) and Ed25519 signature (128 hexadecimal digits). */
-export interface SignedText {
-  readonly text: string;
-  readonly signature: string;
-}
+const form = <T extends { readonly vendorKey: string }>(schema: z.ZodType<T>): SignedForm<T> => ({
+  domain: 'blindflash/2 receipt',
+  schema,
+  most: TEXT_LIMIT,
+  refusal: BAD,
+});
+const VENDORS = form(ReceiptSchema);
+const CUSTOMERS = form(CustomerReceiptSchema);
 
 /** Signs a receipt; its vendorKey must be the key's. Throws BF-INTERNAL-ARGUMENT for fields that do not fit. */
 export function signReceipt(receipt: Receipt, key: SigningKeyPair<'receipt'>): SignedText {
-  return sign(ReceiptSchema, receipt, key);
+  return signText(VENDORS, receipt, key);
 }
 
 /** The customer's copy of a receipt, signed likewise: a salted digest in place of the image digest. */
 export function signCustomerCopy(receipt: Receipt, key: SigningKeyPair<'receipt'>): SignedText {
   const { imageDigest, salt, ...rest } = receipt;
   const saltedDigest = imageDigest === null ? null : toHex(sha512(concat(fromHex(salt), fromHex(imageDigest))));
-  return sign(CustomerReceiptSchema, { ...rest, version: 'blindflash customer receipt 2', saltedDigest }, key);
+  return signText(CUSTOMERS, { ...rest, version: 'blindflash customer receipt 2', saltedDigest }, key);
 }
 
 /** Checks a vendor's receipt. Throws BF-JOB-RECEIPT unless text, signature and (if given) the key are exactly right. */
 export function verifyReceipt(signed: SignedText, verify: Verify, expectedKey?: Uint8Array): Receipt {
-  return verifyText(ReceiptSchema, signed, verify, expectedKey);
+  return verifyText(VENDORS, signed, verify, expectedKey);
 }
 
 /** Checks a customer's copy, in the same way. */
 export function verifyCustomerCopy(signed: SignedText, verify: Verify, expectedKey?: Uint8Array): CustomerReceipt {
-  return verifyText(CustomerReceiptSchema, signed, verify, expectedKey);
+  return verifyText(CUSTOMERS, signed, verify, expectedKey);
 }
 
 /** The file form: text and signature, a line each. */
@@ -130,38 +134,4 @@ export function parseSigned(file: string): SignedText {
     throw fail(BAD, 'a receipt has two lines');
   }
   return { text: lines[0], signature: lines[1] };
-}
-
-type Signable = { readonly vendorKey: string };
-
-function sign<T extends Signable>(schema: z.ZodType<T>, value: T, key: SigningKeyPair<'receipt'>): SignedText {
-  const checked = schema.safeParse(value);
-  if (!checked.success) throw fail('BF-INTERNAL-ARGUMENT', z.prettifyError(checked.error));
-  if (value.vendorKey !== toHex(key.publicKey)) throw fail('BF-INTERNAL-ARGUMENT', 'vendorKey is not the signing key');
-  const text = JSON.stringify(checked.data);
-  return { text, signature: toHex(signBytes(key.secretKey, withDomain(DOMAIN, utf8(text)))) };
-}
-
-function verifyText<T extends Signable>(
-  schema: z.ZodType<T>,
-  signed: SignedText,
-  verify: Verify,
-  expectedKey: Uint8Array | undefined,
-): T {
-  const value = parseText(schema, signed.text);
-  const signature = fromHex(signed.signature, BAD, 'the signature');
-  if (signature.length !== 64) throw fail(BAD, 'the signature has another length');
-  if (expectedKey !== undefined && value.vendorKey !== toHex(expectedKey)) throw fail(BAD, 'signed by another key');
-  const message = withDomain(DOMAIN, utf8(signed.text));
-  if (!verify(fromHex(value.vendorKey), message, signature)) throw fail(BAD, 'the signature does not fit');
-  return value;
-}
-
-/** Strict schema, and exactly the text that sign() would make: one meaning, one text. */
-function parseText<T>(schema: z.ZodType<T>, text: string): T {
-  if (text.length > TEXT_LIMIT) throw fail(BAD, 'the text is too long');
-  const checked = schema.safeParse(parseJson(text, BAD, 'the text'));
-  if (!checked.success) throw fail(BAD, z.prettifyError(checked.error));
-  if (JSON.stringify(checked.data) !== text) throw fail(BAD, 'the text is not in the form the vendor writes');
-  return checked.data;
 }

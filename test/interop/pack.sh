@@ -18,7 +18,7 @@ const wrong = wanted.filter(([path, { integrity }]) => shipped[path]?.integrity 
 for (const [path, { version }] of wrong) console.error(`not pinned in the package: ${path} ${version}`);
 process.exit(wrong.length === 0 ? 0 : 1);
 CHECK
-for command in agent relay sim demo keygen invite plan flash verify info erase reset 'receipt verify' doctor; do
+for command in agent relay sim demo keygen invite plan flash verify info erase reset 'receipt verify' 'devices list' doctor; do
   # shellcheck disable=SC2086
   npx --no-install blindflash $command --help >/dev/null || { echo "no help for $command"; exit 1; }
 done

@@ -95,6 +95,7 @@ describe('what commands print with --json', function () {
     assert.deepEqual(checked('receipt list', list), ['list']);
     const [file] = list.told[0]!['receipts'] as string[];
     assert.deepEqual(checked('receipt verify', await finish('receipt', 'verify', file!)), ['receipt']);
+    assert.deepEqual(checked('devices list', await finish('devices', 'list')), ['listed']);
     const later = await finish('invite', '--relay', url, ...secret());
     assert.deepEqual(checked('invite', later), ['invite']);
   });

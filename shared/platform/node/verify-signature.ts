@@ -1,6 +1,6 @@
 // Edge: Ed25519 verification by node:crypto, which refuses S ≥ L (docs/protocol.md §2, docs/reference/crypto.md §5:
 // tweetnacl does not).
-import { createPublicKey, verify } from 'node:crypto';
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
 import type { Verify } from '../../crypto/keys.ts';
 
 /** SubjectPublicKeyInfo header of an Ed25519 key (RFC 8410); the raw key follows. */
@@ -31,9 +31,21 @@ export function isSmallOrderKey(publicKey: Uint8Array): boolean {
 export const verifyEd25519: Verify = (publicKey, message, signature) => {
   if (publicKey.length !== 32 || signature.length !== 64 || isSmallOrderKey(publicKey)) return false;
   try {
-    const key = createPublicKey({ key: Buffer.concat([SPKI_HEADER, publicKey]), format: 'der', type: 'spki' });
-    return verify(null, message, key, signature);
+    return verify(null, message, keyObject(publicKey), signature);
   } catch {
     return false;
   }
 };
+
+/**
+ * The key before: many signatures by one key are checked in a row, and making the object takes as long as a check.
+ */
+let last: { readonly bytes: Uint8Array; readonly key: KeyObject } | undefined;
+
+function keyObject(publicKey: Uint8Array): KeyObject {
+  if (last === undefined || Buffer.compare(last.bytes, publicKey) !== 0) {
+    const key = createPublicKey({ key: Buffer.concat([SPKI_HEADER, publicKey]), format: 'der', type: 'spki' });
+    last = { bytes: publicKey.slice(), key };
+  }
+  return last.key;
+}
