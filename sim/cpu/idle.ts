@@ -120,11 +120,16 @@ export class IdleSkipper implements AccessObserver {
     }
     if (!this.#steady || s.r[15] !== head) return 0;
     capture(s, this.#fpuWords, this.#after);
-    return this.#before.every((value, i) => value === this.#after[i]) ? this.#time.cycles - start : 0;
+    return equal(this.#before, this.#after) ? this.#time.cycles - start : 0;
   }
 }
 
 const CORE_LENGTH = 22;
+
+function equal(before: Int32Array, after: Int32Array): boolean {
+  for (let i = 0; i < before.length; i++) if (before[i] !== after[i]) return false;
+  return true;
+}
 
 /** Everything an instruction can change besides memory and devices. */
 function capture(s: CpuState, fpuWords: Int32Array, into: Int32Array): void {
