@@ -52,6 +52,14 @@ export const PARTS = {
     toldBy: 'either',
     ownFiles: false,
   },
+  serial: {
+    title: 'The serial line to a locked board',
+    exitStatus: 13,
+    acts: 'customer',
+    endsAgent: false,
+    toldBy: 'agent',
+    ownFiles: false,
+  },
   image: {
     title: 'The image file',
     exitStatus: 20,
@@ -1125,6 +1133,62 @@ export const ERRORS = {
     vendor: { remedy: `Check the relay address. ${VENDOR_INVITE}` },
     part: 'relay',
     retry: 'never',
+    endsJob: false,
+  },
+
+  // ── SERIAL: the line to a locked board ──────────────────────────────────────────────────────────────────────────
+  'BF-SERIAL-ADAPTER': {
+    sentence: 'This ST-LINK has no serial port: a V2 is a probe and nothing else.',
+    remedy: 'Connect a USB serial adapter (3.3 V) to the pins the vendor names, and give its port with --serial.',
+    part: 'serial',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-SERIAL-BUSY': {
+    sentence: 'The serial port cannot be opened: another program has it, or this user may not.',
+    remedy:
+      'Close terminal programs that use it. On Linux: sudo usermod -aG dialout $USER, then sign out and in again.',
+    part: 'serial',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-SERIAL-GONE': {
+    sentence: 'The serial port is gone.',
+    remedy: 'Plug its cable in again and continue with --resume.',
+    customer: { remedy: 'Plug its cable in again; the vendor can continue the job.' },
+    vendor: { remedy: 'Have its cable plugged in again, and continue with --resume.' },
+    part: 'serial',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-SERIAL-LIST': {
+    sentence: 'The serial ports of this computer cannot be listed.',
+    remedy: 'Give the port by name, for example --serial /dev/ttyACM0 or COM3; on Linux listing takes udevadm.',
+    part: 'serial',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-SERIAL-NONE': {
+    sentence: 'There is no such serial port.',
+    remedy: 'Plug its cable in, and look at the name: /dev/ttyACM0 or /dev/ttyUSB0 on Linux, COM3 on Windows.',
+    part: 'serial',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-SERIAL-NONSENSE': {
+    sentence: 'What answers on the serial port says what no loader says.',
+    remedy: 'Switch the board off and on and repeat the command; if it happens again, tell the vendor.',
+    vendor: { remedy: 'Have the board switched off and on, and continue with --resume.' },
+    part: 'serial',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-SERIAL-SILENT': {
+    sentence: 'No loader answers on the serial port.',
+    remedy:
+      'Check that RX and TX are crossed, that ground is connected, and that it is the port of this board; then switch the board off and on while the command looks for it.',
+    part: 'serial',
+    retry: 'board',
     endsJob: false,
   },
 

@@ -1,0 +1,288 @@
+// The agent's end of the serial link over a line that loses, repeats, damages and delays (docs/serial-link.md): all
+// arrives once and in order, or the trouble is told by its code.
+import assert from 'node:assert/strict';
+
+import { SerialTransport } from '../../../../agent/transport/serial/serial-transport.ts';
+import { isBlindflashError } from '../../../../shared/errors/errors.ts';
+import { silentLog } from '../../../../shared/ports.ts';
+import { EventQueue } from '../../../../sim/event-queue.ts';
+import { seededRandom } from '../../../fixtures/seeded.ts';
+import { pause } from '../../../../agent/probe/deadline.ts';
+import { LOADER_HASH, QUIET_LINE, replyTo, ScriptedLoader, type LineFaults } from './scripted-loader.ts';
+
+const job = {
+  sealedPublic: new Uint8Array(32).fill(1),
+  hostEntropy: new Uint8Array(32).fill(2),
+  planBytes: new Uint8Array(64).fill(3),
+};
+const m2For = (m1: Uint8Array) => Uint8Array.from({ length: 128 }, (_, at) => (at < 4 ? (m1[at] as number) : 9));
+
+class Desk {
+  readonly queue = new EventQueue();
+  readonly loader: ScriptedLoader;
+  readonly transport: SerialTransport;
+  readonly replies: Uint8Array[] = [];
+
+  constructor(seed = 1, faults: LineFaults = QUIET_LINE) {
+    this.loader = new ScriptedLoader(this.queue, seed, faults);
+    this.transport = new SerialTransport({ source: this.loader, clock: this.queue, log: silentLog });
+  }
+
+  /** Virtual seconds at most. */
+  run<T>(work: () => Promise<T>, seconds = 600): Promise<T> {
+    return this.queue.drive(work(), (this.queue.now() + seconds * 1000) * 1e6);
+  }
+
+  /** A session; one that was begun on a handshake the line repeated is begun anew, as an agent does. */
+  async shake(): Promise<void> {
+    let offer = await this.transport.giveJob(job);
+    for (let attempt = 0; ; attempt++) {
+      assert.deepEqual(offer.stubHash, LOADER_HASH);
+      try {
+        const m3 = await this.transport.giveM2(m2For(offer.m1));
+        assert.deepEqual(m3.slice(0, 4), offer.m1.slice(0, 4));
+        return;
+      } catch (error) {
+        assert.ok(isBlindflashError(error, 'BF-STUB-AUTHENTICATION') && attempt < 10, String(error));
+        offer = await this.transport.offerAgain();
+      }
+    }
+  }
+
+  /** Feeds all boxes as credit allows, and takes replies until the session has ended. */
+  async feed(boxes: readonly Uint8Array[], every: () => void = () => {}): Promise<void> {
+    let [next, credit] = [0, 0];
+    for (;;) {
+      credit = this.transport.credit() ?? credit;
+      while (next < boxes.length && next < credit) {
+        this.transport.queue({ sequence: next + 1, box: boxes[next] as Uint8Array });
+        next++;
+      }
+      const turn = await this.transport.turn();
+      for (const { sequence, box } of turn.replies) {
+        assert.equal(sequence, this.replies.length + 1);
+        this.replies.push(box);
+      }
+      if (turn.state === 'ended') return;
+      assert.equal(turn.state, 'active');
+      every();
+      await pause(this.queue, turn.pauseMs);
+    }
+  }
+}
+
+/** Boxes as a job has them, the last of which ends it. */
+function boxesOf(seed: number, count: number): Uint8Array[] {
+  const random = seededRandom(seed);
+  const boxes = Array.from({ length: count }, () => {
+    const box = random.bytes(random.int(3) === 0 ? 192 : 4064);
+    box[0] = 0x11;
+    return box;
+  });
+  return [...boxes, new Uint8Array(192).fill(0xee)];
+}
+
+function requireWhole(desk: Desk, boxes: readonly Uint8Array[]): void {
+  assert.equal(desk.loader.taken.length, boxes.length);
+  for (const [at, box] of boxes.entries()) assert.deepEqual(desk.loader.taken[at], box, `box ${at + 1}`);
+  const answered = boxes.filter(({ length }) => length === 192);
+  assert.deepEqual(
+    desk.replies,
+    answered.map((box, at) => replyTo(at + 1, box)),
+  );
+  assert.equal(desk.transport.accepted, boxes.length);
+  assert.equal(desk.transport.acceptedImages, boxes.length - answered.length);
+}
+
+const SEEDS = Number(process.env['BLINDFLASH_SERIAL_SEEDS'] ?? 60);
+
+describe('serial transport: a line that loses, repeats, damages and delays', function () {
+  this.timeout(120_000);
+
+  it(`brings everything across once and in order, ${SEEDS} times`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const dice = seededRandom(1000 + seed);
+      const chance = () => dice.int(120) / 1000;
+      const faults = { drop: chance(), repeat: chance(), damage: chance(), delayMs: dice.int(40), goodUpTo: 1e9 };
+      const desk = new Desk(seed, faults);
+      const boxes = boxesOf(seed, 1 + dice.int(25));
+      await desk.run(async () => {
+        await desk.transport.open(10_000);
+        await desk.shake();
+        await desk.feed(boxes);
+        await desk.transport.close();
+      });
+      requireWhole(desk, boxes);
+    }
+  });
+});
+
+describe('serial transport: finding the loader and the bit rate', () => {
+  it('goes up to the highest rate the loader takes', async () => {
+    for (const [most, rate] of [
+      [921_600, 921_600],
+      [500_000, 460_800],
+      [115_200, 115_200],
+    ] as const) {
+      const desk = new Desk();
+      desk.loader.mostBaud = most;
+      const ident = await desk.run(() => desk.transport.open(1000));
+      assert.equal(ident.mostBaud, most);
+      assert.equal(desk.transport.rate, rate);
+      assert.equal(desk.loader.rates.at(-1), rate);
+    }
+  });
+
+  it('takes no rate at which long packets arrive damaged, and works at the one below', async () => {
+    const desk = new Desk(1, { ...QUIET_LINE, goodUpTo: 300_000 });
+    const boxes = boxesOf(5, 10);
+    await desk.run(async () => {
+      await desk.transport.open(1000);
+      await desk.shake();
+      await desk.feed(boxes);
+    });
+    assert.equal(desk.transport.rate, 230_400);
+    assert.ok(desk.loader.rates.includes(921_600) && desk.loader.rates.includes(460_800));
+    requireWhole(desk, boxes);
+  });
+
+  it('knocks for as long as it is told, and says that nobody answers', async () => {
+    const desk = new Desk();
+    desk.loader.deaf = true;
+    await assert.rejects(
+      desk.run(() => desk.transport.open(5000)),
+      { code: 'BF-SERIAL-SILENT' },
+    );
+    assert.ok(desk.queue.now() >= 5000 && desk.queue.now() < 5300);
+  });
+
+  it('keeps a loader that has nothing to do: it hears something every other second', async () => {
+    const desk = new Desk();
+    await desk.run(() => desk.transport.open(1000));
+    desk.loader.got.length = 0;
+    await desk.run(() => pause(desk.queue, 60_500));
+    assert.deepEqual([desk.loader.got.length, new Set(desk.loader.got)], [30, new Set(['askIdent'])]);
+  });
+});
+
+describe('serial transport: what befalls a session', () => {
+  /** A session in which something happens after so many replies. */
+  async function interrupted(happens: (desk: Desk) => void, after = 3): Promise<Desk> {
+    const desk = new Desk();
+    const boxes = boxesOf(9, 30);
+    let done = false;
+    await desk.run(async () => {
+      await desk.transport.open(1000);
+      await desk.shake();
+      await desk.feed(boxes, () => {
+        if (done || desk.replies.length < after) return;
+        done = true;
+        happens(desk);
+      });
+    });
+    requireWhole(desk, boxes);
+    return desk;
+  }
+
+  it('goes on when the adapter was unplugged and plugged in again', async () => {
+    const desk = await interrupted(({ loader }) => loader.unplug());
+    assert.equal(desk.transport.rate, 921_600);
+    assert.equal(desk.loader.handshakes, 1);
+  });
+
+  it('goes on when the loader lost count of the bits', async () => {
+    const desk = await interrupted(({ loader }) => loader.loseCount());
+    assert.equal(desk.transport.rate, 921_600);
+  });
+
+  it('waits for what takes long, asking no more often than four times a second', async () => {
+    let asked = 0;
+    const desk = await interrupted(({ loader, queue }) => {
+      loader.paused = true;
+      const before = loader.got.length;
+      queue.after(40_000, () => {
+        asked = loader.got.slice(before).filter((name) => name === 'again').length;
+        loader.resume();
+      });
+    });
+    assert.ok(asked > 100 && asked <= 161, String(asked));
+    assert.equal(desk.loader.handshakes, 1);
+  });
+
+  const fails = async (code: string, happens: (desk: Desk) => void) => {
+    const desk = new Desk();
+    await desk.run(async () => {
+      await desk.transport.open(1000);
+      await desk.shake();
+    });
+    happens(desk);
+    const begun = desk.queue.now();
+    await assert.rejects(
+      desk.run(() => desk.feed(boxesOf(2, 5))),
+      { code },
+    );
+    return desk.queue.now() - begun;
+  };
+
+  it('tells of a board that was reset', async () => {
+    await fails('BF-STUB-SILENT', ({ loader }) => loader.reset());
+  });
+
+  it('tells of a loader that is gone, after ten seconds of knocking', async () => {
+    const ms = await fails('BF-SERIAL-SILENT', ({ loader }) => {
+      loader.deaf = true;
+      loader.loseCount();
+    });
+    assert.ok(ms >= 12_000 && ms < 16_000, String(ms));
+  });
+
+  it('tells of a port that does not come back, after a minute', async () => {
+    const ms = await fails('BF-SERIAL-GONE', ({ loader }) => {
+      loader.deaf = true;
+      loader.unplug();
+    });
+    assert.ok(ms >= 60_000 && ms < 80_000, String(ms));
+  });
+
+  it('believes no number that cannot be', async () => {
+    await fails('BF-SERIAL-NONSENSE', ({ loader }) => (loader.taken = Array<Uint8Array>(50).fill(new Uint8Array(1))));
+  });
+
+  it('a session that is stopped leaves no key, and its loader can be asked for another one', async () => {
+    const desk = new Desk();
+    await desk.run(async () => {
+      await desk.transport.open(1000);
+      assert.equal(await desk.transport.canOfferAgain(), false);
+      await desk.shake();
+      await desk.transport.stop();
+      assert.equal(desk.loader.state, 'expired');
+      assert.equal(await desk.transport.canOfferAgain(), true);
+      const { m1 } = await desk.transport.offerAgain();
+      assert.equal(m1[0], 2);
+      await desk.transport.giveM2(m2For(m1));
+      assert.equal(await desk.transport.state(), 'active');
+    });
+  });
+
+  it('an M2 for another handshake is refused by its own reason', async () => {
+    const desk = new Desk();
+    await desk.run(async () => {
+      await desk.transport.open(1000);
+      const { m1 } = await desk.transport.giveJob(job);
+      await assert.rejects(desk.transport.giveM2(m2For(Uint8Array.of(7, ...m1.slice(1)))), {
+        code: 'BF-STUB-AUTHENTICATION',
+      });
+      assert.equal((await desk.transport.stopReason('aborted')).code, 'BF-STUB-AUTHENTICATION');
+    });
+  });
+
+  it('takes no command out of turn, beyond the credit or of another size', () => {
+    const { transport } = new Desk();
+    const box = new Uint8Array(192);
+    transport.queue({ sequence: 1, box });
+    for (const sequence of [1, 3]) assert.throws(() => transport.queue({ sequence, box }), { code: 'BF-TUNNEL-ORDER' });
+    assert.throws(() => transport.queue({ sequence: 2, box: new Uint8Array(191) }), { code: 'BF-TUNNEL-MESSAGE' });
+    for (let sequence = 2; sequence <= 2048; sequence++) transport.queue({ sequence, box });
+    assert.throws(() => transport.queue({ sequence: 2049, box }), { code: 'BF-TUNNEL-ORDER' });
+  });
+});
