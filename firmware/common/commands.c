@@ -110,9 +110,13 @@ void commands_finish_erase(void) {
   transport_publish();
 }
 
-/* IMAGE has one size, all others another, and what a command does not use is zero. */
+/*
+ * IMAGE has a size of its own, or, a short one, that of all others; what a command does not use is
+ * zero.
+ */
 static bool form_good(const command_rule *rule, const sealed_command *command) {
-  if (rule->run == run_image) return command->size == PROGRAM_IMAGE_PLAIN;
+  if (rule->run == run_image)
+    return command->size == PROGRAM_IMAGE_PLAIN || command->size == COMMAND_PLAIN_SIZE;
   return command->size == COMMAND_PLAIN_SIZE &&
          is_zero(command->bytes + rule->used, command->bytes + command->size);
 }
@@ -157,8 +161,10 @@ static void run_image(sealed_command *command) {
   uint32_t count = command->bytes[2] | (uint32_t)command->bytes[3] << 8;
   uint32_t address = bf_load_le32(command->bytes + 4);
   uint8_t *data = command->bytes + IMAGE_HEAD;
+  uint32_t most = command->size == COMMAND_PLAIN_SIZE ? COMMAND_PLAIN_SIZE - IMAGE_HEAD
+                                                      : PROGRAM_IMAGE_DATA;
   flag well_formed = command->bytes[1] == 0 && is_zero(command->bytes + 8, data) && count >= 4 &&
-                     count <= PROGRAM_IMAGE_DATA && ((count | address) & 3u) == 0 &&
+                     count <= most && ((count | address) & 3u) == 0 &&
                      is_zero(data + count, command->bytes + command->size);
   if (!well_formed) session_abort(ERROR_MALFORMED_COMMAND, SEALED_IMAGE);
   if (plan_find_range(p, address, count) == p->count ||
