@@ -34,9 +34,9 @@ const rest = ({ rest, spec }: MeasuredJob): Check => ({
   most: 2 * spec.network.rttMs + 600,
 });
 const trips = ({ roundTrips }: MeasuredJob): Check => ({ what: 'round trips', got: roundTrips, most: 6 });
-/** A chip that is blank: nothing but words between the first and the last. */
+/** A chip that is blank: nothing but words between the first and the last. Of small images TCP's slow start is more. */
 const virginFlashing = ({ flashing, floor }: MeasuredJob): Check => ({
-  what: 'virgin chip, first word to last word / words',
+  what: 'virgin chip, 1 MB, first word to last word / words',
   got: flashing / floor.words,
   most: 1.05,
 });
@@ -120,7 +120,7 @@ export const ROWS: readonly Row[] = [
     probe: 'v2-1',
     network: network(150),
     virgin: true,
-    checks: all(virginFlashing, trips),
+    checks: all(trips),
   },
   {
     name: 'V2-1, 1 MB, virgin chip, 1 ms RTT',

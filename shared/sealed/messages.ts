@@ -6,12 +6,14 @@ import { sha512 } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 import { BOOT_WORDS_BYTES } from '../plan/plan.ts';
 
-/** Plaintext sizes: all IMAGE commands have one, all others and all replies another. */
+/** Plaintext sizes: IMAGE commands have one, all others and all replies another; a short IMAGE has that of the others. */
 export const IMAGE_PLAIN_BYTES = 4048;
 export const COMMAND_PLAIN_BYTES = 176;
 export const REPLY_PLAIN_BYTES = 176;
 /** Most image bytes in one IMAGE; a multiple of 4. */
 export const IMAGE_DATA_BYTES = 4032;
+/** Most image bytes in an IMAGE of the size of the other commands. */
+export const SHORT_IMAGE_BYTES = 160;
 const DIGEST_BYTES = 64;
 /** What the digest over all ranges begins with. */
 export const ROOT_DOMAIN = 'blindflash/2 root';
@@ -60,7 +62,7 @@ export type Command =
 
 export type CommandName = Command['name'];
 
-/** The plaintext of a command, 4048 bytes for IMAGE and 176 for all others. */
+/** The plaintext of a command, 4048 bytes for an IMAGE of more than 160 and 176 for all others. */
 export function encodeCommand(command: Command): Uint8Array {
   const writer = new Writer().u8(SEALED_COMMANDS[command.name]);
   switch (command.name) {
@@ -90,8 +92,8 @@ export function encodeCommand(command: Command): Uint8Array {
 export function decodeCommand(plaintext: Uint8Array): Command {
   const reader = new Reader(plaintext, MALFORMED, 'command');
   const name = nameOf(SEALED_COMMANDS, reader.u8()) ?? reader.refuse('unknown kind');
-  const size = name === 'IMAGE' ? IMAGE_PLAIN_BYTES : COMMAND_PLAIN_BYTES;
-  if (plaintext.length !== size) reader.refuse(`${plaintext.length} bytes`);
+  const sizes = name === 'IMAGE' ? [IMAGE_PLAIN_BYTES, COMMAND_PLAIN_BYTES] : [COMMAND_PLAIN_BYTES];
+  if (!sizes.includes(plaintext.length)) reader.refuse(`${plaintext.length} bytes`);
   const command = readCommand(reader, name);
   reader.zeros(reader.remaining);
   return command;
@@ -106,7 +108,8 @@ function readErase(reader: Reader): Command {
 function encodeImage(writer: Writer, address: number, data: Uint8Array): Uint8Array {
   const problem = imageProblem(data.length);
   if (problem !== undefined) throw fail('BF-INTERNAL-ARGUMENT', problem);
-  return writer.u8(0).u16(data.length).u32(address, 'address').zeros(8).bytes(data).padTo(IMAGE_PLAIN_BYTES).finish();
+  const size = data.length <= SHORT_IMAGE_BYTES ? COMMAND_PLAIN_BYTES : IMAGE_PLAIN_BYTES;
+  return writer.u8(0).u16(data.length).u32(address, 'address').zeros(8).bytes(data).padTo(size).finish();
 }
 
 function imageProblem(count: number): string | undefined {

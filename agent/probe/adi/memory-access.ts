@@ -6,22 +6,24 @@
 /** Width of the bus accesses a memory transfer is made of, in bits. */
 export type AccessWidth = 8 | 16 | 32;
 
-/** Whether the status of a write is asked for. */
-export type WriteTrust = 'checked' | 'unchecked';
+/** Whether the status of an access is asked for. */
+export type AccessTrust = 'checked' | 'unchecked';
 
 export interface MemoryAccess {
   /**
    * Reads any number of bytes in address order, in pieces no driver limit and no TAR wrap forbids, and checks the
    * status of each. With `width`, address and length must be its multiples and nothing but accesses of that width is
    * made; without, bytes up to the first word, words, and bytes after the last one.
+   * `unchecked`: nobody asks how it went, which saves a command; what was read may be anything then. For bytes that
+   * carry a check of their own, or mean little.
    * @throws BF-TARGET-ALIGNMENT, -FAULT (detail: address), -WAIT, -WIRE
    */
-  readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array>;
+  readMemory(address: number, length: number, width?: AccessWidth, trust?: AccessTrust): Promise<Uint8Array>;
   /**
    * Writes any number of bytes under the same rules. `unchecked`: nobody asks how it went, which saves a command; a
    * write that failed shows at a later access, or not at all. For bytes whose reader checks them.
    */
-  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: WriteTrust): Promise<void>;
+  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: AccessTrust): Promise<void>;
   /** Reads one aligned 32-bit word; its status is known when the promise resolves. */
   readWord(address: number): Promise<number>;
   /** Writes one aligned 32-bit word; its status is known when the promise resolves. */

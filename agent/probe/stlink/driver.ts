@@ -3,7 +3,7 @@
 import { fail, isBlindflashError, mayRepeatAccess, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';
-import type { AccessWidth, WriteTrust } from '../adi/memory-access.ts';
+import type { AccessWidth, AccessTrust } from '../adi/memory-access.ts';
 import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
 import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
@@ -138,17 +138,17 @@ export class StlinkDriver implements Probe {
     return this.#once(command.readDapRegister(ap, register));
   }
 
-  async readMemory(address: number, length: number, width?: AccessWidth): Promise<Uint8Array> {
+  async readMemory(address: number, length: number, width?: AccessWidth, trust?: AccessTrust): Promise<Uint8Array> {
     const pieces = this.#pieces(address, length, width);
     const whole = new Uint8Array(length);
     for (const piece of pieces) {
-      const bytes = await this.#once(command.readMemory(piece.width, piece.address, piece.length, this.#bus()));
-      whole.set(bytes, piece.at);
+      const read = command.readMemory(piece.width, piece.address, piece.length, this.#bus());
+      whole.set(await this.#once(trust === 'unchecked' ? { ...read, status: 'none' } : read), piece.at);
     }
     return whole;
   }
 
-  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: WriteTrust): Promise<void> {
+  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: AccessTrust): Promise<void> {
     for (const piece of this.#pieces(address, bytes.length, width)) {
       const data = bytes.slice(piece.at, piece.at + piece.length);
       const write = command.writeMemory(piece.width, piece.address, data, this.#bus());

@@ -95,7 +95,7 @@ export class MailboxTransport implements Transport {
   }
 
   async progress(): Promise<ChipProgress> {
-    const { words, activity, argument } = await this.#mailbox.words();
+    const { words, activity, argument } = await this.#mailbox.words('unchecked');
     const { accepted } = this.#host;
     return { accepted, wordsProgrammed: words, phase: PHASES[activity] ?? 'waiting', number: argument };
   }

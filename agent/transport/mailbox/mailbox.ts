@@ -14,6 +14,7 @@ import {
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
 import { ERASE_ALL } from '../../../shared/sealed/messages.ts';
+import type { AccessTrust } from '../../probe/adi/memory-access.ts';
 import type { Probe } from '../../probe/probe.ts';
 import { withRetry } from '../../probe/with-retry.ts';
 import type { SlotWrite } from './slots.ts';
@@ -84,10 +85,10 @@ export class Mailbox {
     return this.writeAt(this.addressOf(name), bytes);
   }
 
-  /** Bytes of a ring or the job area. */
-  async readAt(address: number, length: number): Promise<Uint8Array> {
+  /** Bytes of a ring or the job area. @param trust unchecked for bytes that carry a check of their own, or mean little */
+  async readAt(address: number, length: number, trust: AccessTrust = 'checked'): Promise<Uint8Array> {
     this.#requireArea(address, length);
-    return this.#repeated(() => this.#probe.readMemory(address, length));
+    return this.#repeated(() => this.#probe.readMemory(address, length, undefined, trust));
   }
 
   async writeAt(address: number, bytes: Uint8Array): Promise<void> {
@@ -112,11 +113,11 @@ export class Mailbox {
     }
   }
 
-  /** WORDS and ACTIVITY: one command and its status. */
-  async words(): Promise<StubWords> {
+  /** WORDS and ACTIVITY, in one command; `unchecked`, without its status, for the bar. */
+  async words(trust: AccessTrust = 'checked'): Promise<StubWords> {
     const first = this.addressOf('WORDS');
     const reader = new Reader(
-      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first),
+      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first, trust),
       'BF-STUB-MAILBOX',
       'words',
     );

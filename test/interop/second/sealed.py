@@ -152,7 +152,7 @@ def image(address: int, data: bytes) -> bytes:
     if len(data) % 4 or not 4 <= len(data) <= MOST_IMAGE:
         raise Malformed("an IMAGE of this size cannot be")
     head = bytes([IMAGE, 0]) + u16(len(data)) + u32(address) + bytes(8) + data
-    return head + bytes(IMAGE_SIZE - len(head))
+    return head + bytes((OTHER_SIZE if len(head) <= OTHER_SIZE else IMAGE_SIZE) - len(head))
 
 
 def erase(sector: int, unless_blank: bool = False) -> bytes:
@@ -178,7 +178,7 @@ def read_command(plain: bytes):
         raise Malformed("an empty command")
     kind = plain[0]
     reader = Reader(plain)
-    if len(plain) != (IMAGE_SIZE if kind == IMAGE else OTHER_SIZE):
+    if len(plain) != OTHER_SIZE and (kind != IMAGE or len(plain) != IMAGE_SIZE):
         raise Malformed("a command of another size")
     reader.u8()
     if kind == IMAGE:

@@ -74,7 +74,7 @@ describe('mailbox host', () => {
           got.push(sequence);
           assert.deepEqual(box, new Uint8Array(192).fill(sequence));
         }
-        assert.equal(stub.get(REPLY_ACK), last);
+        assert.ok(last - stub.get(REPLY_ACK) < 8 && stub.get(REPLY_ACK) <= last);
       }
     };
     await stub.drive(round());
@@ -82,6 +82,27 @@ describe('mailbox host', () => {
       got,
       Array.from({ length: 600 }, (_, index) => index + 1),
     );
+  });
+
+  it('fetches replies that lie side by side in one read, and asks for no status of it', async () => {
+    const stub = new ScriptedStub();
+    for (let sequence = 1; sequence <= 14; sequence++) stub.reply(sequence);
+    const reads: [number, unknown][] = [];
+    const readMemory = stub.readMemory.bind(stub);
+    stub.readMemory = async (address: number, length: number, _width?: unknown, trust?: unknown) => {
+      reads.push([length, trust]);
+      return readMemory(address, length);
+    };
+    stub.say(0, 14);
+    await stub.drive(stub.host.turn());
+    for (let sequence = 15; sequence <= 18; sequence++) stub.reply(sequence);
+    stub.say(0, 18);
+    await stub.drive(stub.host.turn());
+    assert.deepEqual(reads, [
+      [13 * 256 + 208, 'unchecked'],
+      [208, 'unchecked'],
+      [2 * 256 + 208, 'unchecked'],
+    ]);
   });
 
   it('reads a reply again that arrived damaged', async () => {

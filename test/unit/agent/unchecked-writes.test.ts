@@ -14,7 +14,7 @@ import { SealedVendor } from './vendor.ts';
 
 /** Of ACTIVITY, docs/mailbox.md. */
 const ERASING = 1;
-const BATCH = 12;
+const BATCH = 32;
 
 const trusts = ({ writes }: ScriptedStub) => writes.map(({ trust }) => trust ?? 'checked');
 const slots = ({ writes }: ScriptedStub) => writes.map(({ address }) => (address - FRAMES) >>> 12);

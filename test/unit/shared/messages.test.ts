@@ -212,16 +212,26 @@ describe('tunnel messages', () => {
 
 describe('sealed messages', () => {
   it('each non-zero padding byte, kind and size that does not belong is refused', () => {
-    const image = encodeCommand({ name: 'IMAGE', address: 0x08000000, data: bytes(4) });
-    for (const offset of [1, 8, 15, 20, 4047]) {
-      const bad = image.slice();
-      bad[offset] = 1;
-      refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `offset ${offset}`);
-    }
-    for (const count of [0, 2, 3, 4034, 4036]) {
-      const bad = image.slice();
-      new DataView(bad.buffer).setUint16(2, count, true);
-      refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `count ${count}`);
+    const long = encodeCommand({ name: 'IMAGE', address: 0x08000000, data: bytes(164) });
+    const short = encodeCommand({ name: 'IMAGE', address: 0x08000000, data: bytes(4) });
+    assert.deepEqual([long.length, short.length], [4048, 176]);
+    const inLong = new Uint8Array(4048);
+    inLong.set(short);
+    assert.deepEqual(decodeCommand(inLong), decodeCommand(short), 'a short image may be in a long command');
+    for (const [image, used] of [
+      [long, 180],
+      [short, 20],
+    ] as const) {
+      for (const offset of [1, 8, 15, used, image.length - 1]) {
+        const bad = image.slice();
+        bad[offset] = 1;
+        refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `offset ${offset}`);
+      }
+      for (const count of [0, 2, 3, image.length - 14, image.length - 12]) {
+        const bad = image.slice();
+        new DataView(bad.buffer).setUint16(2, count, true);
+        refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad), `count ${count}`);
+      }
     }
     const ping = encodeCommand({ name: 'PING' });
     for (let offset = 1; offset < ping.length; offset++) {
@@ -230,7 +240,7 @@ describe('sealed messages', () => {
       refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(bad));
     }
     refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(ping.subarray(0, 175)));
-    refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(image.subarray(0, 176)));
+    refuses('BF-TUNNEL-MESSAGE', () => decodeCommand(long.subarray(0, 176)));
     const pong = encodeReply({ name: 'PONG', answers: 1, wordsProgrammed: 1 });
     for (const offset of [1, 2, 3, 12, 175]) {
       const bad = pong.slice();

@@ -253,6 +253,7 @@ describe('protocol vectors', () => {
     const m = vectors.sealed_messages;
     const commands: [Command, string][] = [
       [{ name: 'IMAGE', address: m.image.address, data: unhex(m.image.data) }, m.image.plain],
+      [{ name: 'IMAGE', address: m.long_image.address, data: unhex(m.long_image.data) }, m.long_image.plain],
       [{ name: 'ERASE', sector: m.erase.sector }, m.erase.plain],
       [{ name: 'ERASE', sector: 255, unlessBlank: true }, m.erase_unless_blank.plain],
       [

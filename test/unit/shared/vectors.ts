@@ -264,13 +264,19 @@ function messageVectors() {
     return Buffer.concat([joined, Buffer.alloc(size - joined.length)]);
   };
   const [data, root, boot] = [named('image', 8), named('root', 64), named('boot words', 64)];
+  const long = named('long image', 164);
   const reply = (kind: number, argument: number, answers: number, ...body: Uint8Array[]) =>
     pad(176, Buffer.of(kind, argument, 0, 0), u32(answers), ...body);
   return {
     image: {
       address: 0x08000040,
       data: hex(data),
-      plain: hex(pad(4048, Buffer.of(1, 0), u16(8), u32(0x08000040), Buffer.alloc(8), data)),
+      plain: hex(pad(176, Buffer.of(1, 0), u16(8), u32(0x08000040), Buffer.alloc(8), data)),
+    },
+    long_image: {
+      address: 0x08004000,
+      data: hex(long),
+      plain: hex(pad(4048, Buffer.of(1, 0), u16(164), u32(0x08004000), Buffer.alloc(8), long)),
     },
     erase: { sector: 12, plain: hex(pad(176, Buffer.of(2, 12))) },
     erase_unless_blank: { sector: 255, plain: hex(pad(176, Buffer.of(2, 255, 1))) },
