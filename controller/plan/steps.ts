@@ -186,7 +186,7 @@ function imageCommandsOf(range: PlanRange, boot: number | undefined): ImagePiece
   return pieces.flatMap(cutIntoCommands);
 }
 
-/** A rest that a few short commands hold travels in them: a long one takes the probe eight times as long as a short one. */
+/** A rest that a few short commands hold travels in them: a long one takes the probe eight times as long. */
 function cutIntoCommands({ address, length }: ImagePiece): ImagePiece[] {
   const rest = length % IMAGE_DATA_BYTES;
   const short = rest <= MOST_SHORT * SHORT_IMAGE_BYTES ? rest : 0;

@@ -6,7 +6,7 @@ import { sha512 } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 import { BOOT_WORDS_BYTES } from '../plan/plan.ts';
 
-/** Plaintext sizes: IMAGE commands have one, all others and all replies another; a short IMAGE has that of the others. */
+/** Plaintext sizes: IMAGE commands have one, all others, all replies and a short IMAGE another. */
 export const IMAGE_PLAIN_BYTES = 4048;
 export const COMMAND_PLAIN_BYTES = 176;
 export const REPLY_PLAIN_BYTES = 176;

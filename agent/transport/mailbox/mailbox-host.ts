@@ -2,9 +2,10 @@
 // more than the mailbox (docs/mailbox.md, "Slots"). It believes no index the stub could not have reached.
 //
 // Pace: one `turn` is one STATUS read (a probe command whose status is in its reply), at most `HOST_LIMITS.batch` slot
-// writes, and the replies that moved, those side by side in one read. REPLY_ACK is written when half the ring is fetched. A turn that moved something is followed by the next at once; otherwise the pause
-// doubles from 1 to 5 ms, and after ten quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some
-// 50 ms of programming, so no pause here is felt by the stub.
+// writes, and the replies that moved, those side by side in one read; REPLY_ACK is written when half of their ring is
+// fetched. A turn that moved something is followed by the next at once; otherwise the pause doubles from 1 to 5 ms, and
+// after ten quiet seconds grows to 50 ms. Even the smallest ring, three slots, holds some 50 ms of programming, so no
+// pause here is felt by the stub.
 import { copyOf } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {

@@ -85,7 +85,7 @@ export class Mailbox {
     return this.writeAt(this.addressOf(name), bytes);
   }
 
-  /** Bytes of a ring or the job area. @param trust unchecked for bytes that carry a check of their own, or mean little */
+  /** Bytes of a ring or the job area. @param trust unchecked for bytes with their own check, or of little weight */
   async readAt(address: number, length: number, trust: AccessTrust = 'checked'): Promise<Uint8Array> {
     this.#requireArea(address, length);
     return this.#repeated(() => this.#probe.readMemory(address, length, undefined, trust));

@@ -263,8 +263,9 @@ function messageVectors() {
     const joined = Buffer.concat(parts);
     return Buffer.concat([joined, Buffer.alloc(size - joined.length)]);
   };
-  const [data, root, boot] = [named('image', 8), named('root', 64), named('boot words', 64)];
-  const long = named('long image', 164);
+  const [data, long] = [named('image', 8), named('long image', 164)];
+  const longPlain = pad(4048, Buffer.of(1, 0, 164, 0, 64), Buffer.alloc(11), long);
+  const [root, boot] = [named('root', 64), named('boot words', 64)];
   const reply = (kind: number, argument: number, answers: number, ...body: Uint8Array[]) =>
     pad(176, Buffer.of(kind, argument, 0, 0), u32(answers), ...body);
   return {
@@ -273,11 +274,7 @@ function messageVectors() {
       data: hex(data),
       plain: hex(pad(176, Buffer.of(1, 0), u16(8), u32(0x08000040), Buffer.alloc(8), data)),
     },
-    long_image: {
-      address: 0x08004000,
-      data: hex(long),
-      plain: hex(pad(4048, Buffer.of(1, 0), u16(164), u32(0x08004000), Buffer.alloc(8), long)),
-    },
+    long_image: { address: 64, data: hex(long), plain: hex(longPlain) },
     erase: { sector: 12, plain: hex(pad(176, Buffer.of(2, 12))) },
     erase_unless_blank: { sector: 255, plain: hex(pad(176, Buffer.of(2, 255, 1))) },
     digest: {
