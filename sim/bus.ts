@@ -34,6 +34,8 @@ export interface Device {
    * fires. Only then may the core skip a polling loop. Absent means false.
    */
   pure?(offset: number): boolean;
+  /** A store here changes bytes of a memory and nothing else: no interrupt, no clock. Absent means false. */
+  readonly plain?: boolean;
 }
 
 /** Asked before a memory is touched while `closed`; may burn core time, throw BusFault or BusWait. */

@@ -108,6 +108,8 @@ export class BusMap implements Bus {
   readonly #filters = new Map<string, PageFilter>();
   readonly #watches = new Set<Watch>();
   #mappings: Mapping[] = [];
+  /** Where the last access went: the next one often goes there too. */
+  #last: Mapping | undefined;
   readonly #stores = new Map<Memory, Store>();
   readonly #aliases = new Map<number, Mapping>();
 
@@ -214,8 +216,9 @@ export class BusMap implements Bus {
 
   /** True where a store only changes bytes of a memory. */
   isPlainMemory(address: number): boolean {
-    const view = this.viewAt(address);
-    return view !== undefined && view.store.memory.writes === undefined;
+    const mapping = this.#find(address >>> 0, 1);
+    if (mapping?.view === undefined) return mapping?.device?.plain ?? false;
+    return mapping.view.store.memory.writes === undefined;
   }
 
   /** True when reading `address` changes nothing and yields the same until a write or a board timer. */
@@ -280,6 +283,7 @@ export class BusMap implements Bus {
   #removeAlias(alias: number, mapping: Mapping, view: View): void {
     this.#aliases.delete(alias);
     this.#mappings = this.#mappings.filter((other) => other !== mapping);
+    this.#last = undefined;
     view.store.views.splice(view.store.views.indexOf(view), 1);
     for (let at = view.base; at < view.base + view.size; at += 1 << PAGE_SHIFT) {
       const page = at >>> PAGE_SHIFT;
@@ -324,6 +328,8 @@ export class BusMap implements Bus {
 
   #find(address: number, width: Width): Mapping | undefined {
     if (address & (width - 1)) throw new BusFault(address, 'misaligned');
+    const last = this.#last;
+    if (last !== undefined && address >= last.base && address < last.end) return last;
     const mappings = this.#mappings;
     let low = 0;
     let high = mappings.length - 1;
@@ -332,7 +338,7 @@ export class BusMap implements Bus {
       const mapping = mappings[middle]!;
       if (address < mapping.base) high = middle - 1;
       else if (address >= mapping.end) low = middle + 1;
-      else return mapping;
+      else return (this.#last = mapping);
     }
     return undefined;
   }

@@ -5,7 +5,7 @@ import { CpuFault } from './faults.ts';
 import type { Nvic } from './nvic.ts';
 import { CFSR, type CpuState, EXC } from './state.ts';
 
-export const MPU_REGIONS = 8;
+const MPU_REGIONS = 8;
 const OFFSET = { type: 0xd90, ctrl: 0xd94, rnr: 0xd98, rbar: 0xd9c, end: 0xdbc } as const;
 const CTRL = { enable: 1, hfnmiena: 2, privdefena: 4 } as const;
 const RBAR = { valid: 0x10, region: 0xf, address: 0xffffffe0 } as const;
@@ -18,6 +18,8 @@ const DEVICE = EXECUTE_NEVER;
 
 /** Access by AP: bit 0 privileged read, 1 privileged write, 2 unprivileged read, 3 unprivileged write. */
 const PERMISSIONS = [0b0000, 0b0011, 0b0111, 0b1111, 0b0000, 0b0001, 0b0101, 0b0101] as const;
+/** Granules whose permissions are kept at hand; a power of two. */
+const REMEMBERED = 1024;
 const EVERYTHING = 0b1111;
 /** What the background map gives: all to privileged code. */
 const PRIVILEGED = 0b0011;
@@ -57,6 +59,9 @@ export class Mpu {
   #regions: readonly Region[] = [];
   /** Answers of `fetches` so far, by page. */
   readonly #fetchable = new Map<number, boolean>();
+  /** Permissions of 32-byte granules looked up last, and which granules these are; -1: none. */
+  readonly #granules = new Float64Array(REMEMBERED).fill(-1);
+  readonly #permissions = new Uint8Array(REMEMBERED);
   readonly #s: CpuState;
   readonly #nvic: Nvic;
   readonly #bus: BusMap;
@@ -113,13 +118,15 @@ export class Mpu {
   /** What it lets pass everywhere in a page needs no look at each access. */
   #changed(): void {
     this.#fetchable.clear();
+    this.#granules.fill(-1);
     this.#bus.filterPages('mpu', this.on ? (base, size) => this.#everywhere(base, size) : undefined);
     this.#s.attention = true;
   }
 
   /** A data access of the core. @throws CpuFault MemManage */
   check(address: number, writes: boolean): void {
-    if (this.#exempt(address) || this.#admits(address, writes, this.#s.privileged)) return;
+    const bit = (this.#s.privileged ? 1 : 4) << (writes ? 1 : 0);
+    if ((this.#permissionsAt(address) & bit) !== 0 || this.#exempt(address)) return;
     throw new CpuFault(EXC.memManage, CFSR.daccviol | CFSR.mmarvalid, address >>> 0);
   }
   /** An access by exception entry or return. */
@@ -158,6 +165,16 @@ export class Mpu {
     return { read: has(0b0101), write: has(0b1010), fetch: has(0b0101) && all.every(({ executable }) => executable) };
   }
 
+  /** The smallest region is a granule, so one answer holds for all of it. */
+  #permissionsAt(address: number): number {
+    const granule = address >>> 5;
+    const slot = granule & (REMEMBERED - 1);
+    if (this.#granules[slot] !== granule) {
+      this.#granules[slot] = granule;
+      this.#permissions[slot] = this.#at(address).permissions;
+    }
+    return this.#permissions[slot]!;
+  }
   #exempt(address: number): boolean {
     return !this.on || address >>> 20 === PPB || this.#priorityExempts();
   }

@@ -11,6 +11,7 @@ export interface BackupSramNeighbours {
 }
 
 export class BackupSram extends StatefulPart<{ bytes: Uint8Array }> implements Device {
+  readonly plain = true;
   readonly #near: BackupSramNeighbours;
 
   constructor(context: Context, near: BackupSramNeighbours) {
@@ -24,9 +25,10 @@ export class BackupSram extends StatefulPart<{ bytes: Uint8Array }> implements D
   }
   read(offset: number, width: Width, master: Master): number {
     this.#admit(offset, master);
-    let value = 0;
-    for (let i = width - 1; i >= 0; i--) value = value * 256 + this.state.bytes[offset + i]!;
-    return value;
+    const { bytes } = this.state;
+    if (width === 1) return bytes[offset]!;
+    const low = bytes[offset]! | (bytes[offset + 1]! << 8);
+    return width === 2 ? low : (low | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>> 0;
   }
   write(offset: number, value: number, width: Width, master: Master): void {
     this.#admit(offset, master);

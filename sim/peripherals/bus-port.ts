@@ -25,6 +25,7 @@ export function busPort(context: Context, block: Block, device: Device, near: Po
     write: (offset: number, value: number, width: Width, master: Master) => {
       if (admits(offset)) device.write(offset, value, width, master);
     },
+    ...(device.plain !== undefined && { plain: device.plain }),
     pure: (offset: number) => offset < (block.size ?? BLOCK_SIZE) && (device.pure?.(offset) ?? false),
   };
 }
