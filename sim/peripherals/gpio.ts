@@ -18,13 +18,23 @@ const RESET_WORDS: Readonly<Record<string, Readonly<Record<number, number>>>> = 
   B: { [REG.moder]: 0x00000280, [REG.ospeedr]: 0x000000c0, [REG.pupdr]: 0x00000100 },
 };
 
+const NO_WIRES: ReadonlyMap<number, PinWire> = new Map();
+
 interface GpioState {
   words: Record<number, number>;
   /** Levels outside, for pins that are not outputs. */
   inputs: number;
 }
 
+/** A wire of somebody else's that ends at a pin: its level now, and whether that may change by itself. */
+export interface PinWire {
+  readonly level: () => 0 | 1;
+  readonly busy: () => boolean;
+}
+
 export class Gpio extends RegisterBlock<GpioState> {
+  /** Wires to pins that are not outputs, by pin; undefined where none is soldered now. */
+  wires: () => ReadonlyMap<number, PinWire> = () => NO_WIRES;
   readonly #letter: string;
   constructor(context: Context, letter: string) {
     super(context, { words: { ...RESET_WORDS[letter] }, inputs: 0 });
@@ -42,8 +52,8 @@ export class Gpio extends RegisterBlock<GpioState> {
     if (((this.#word(REG.moder) >>> (2 * pin)) & 3) !== MODE_ALTERNATE) return undefined;
     return (this.#word(REG.afrl + (pin >> 3) * 4) >>> (4 * (pin & 7))) & 15;
   }
-  override pure(): boolean {
-    return true;
+  override pure(offset: number): boolean {
+    return offset !== REG.idr || ![...this.wires().values()].some(({ busy }) => busy());
   }
   protected override mergeBase(offset: number): number {
     return offset === REG.bsrr ? 0 : this.load(offset);
@@ -60,10 +70,12 @@ export class Gpio extends RegisterBlock<GpioState> {
     }
   }
   #inputLevels(): number {
+    const wires = this.wires();
     let levels = 0;
     for (let pin = 0; pin < 16; pin++) {
       const output = ((this.#word(REG.moder) >>> (2 * pin)) & 3) === 1;
-      if (bit(output ? this.#word(REG.odr) : this.state.inputs, pin)) levels |= 1 << pin;
+      const outside = wires.get(pin)?.level() ?? (bit(this.state.inputs, pin) ? 1 : 0);
+      if (output ? bit(this.#word(REG.odr), pin) : outside === 1) levels |= 1 << pin;
     }
     return levels;
   }

@@ -142,7 +142,7 @@ export class Soc {
       writable: () => this.pwr.backupWritable,
       blocked: (master) => this.protection.refuses('backup-sram', master),
     });
-    this.gpio = Object.fromEntries(GPIO_LETTERS.map((letter) => [letter, new Gpio(context, letter)]));
+    this.gpio = Object.fromEntries(GPIO_LETTERS.map((letter) => [letter, this.#makeGpio(context, letter)]));
     this.wwdg = new Wwdg(context, {
       clockHz: () => this.rcc.apbHz(1),
       expired: () => options.watchdogExpired('wwdg'),
@@ -299,6 +299,17 @@ export class Soc {
         for (const usart of Object.values(this.usarts)) usart.askDma();
       },
     });
+  }
+  #makeGpio(context: Context, letter: string): Gpio {
+    const port = new Gpio(context, letter);
+    const peers = USART_NAMES.map((name) => this.usarts[name].peer);
+    port.wires = () =>
+      new Map(
+        peers
+          .filter(({ rxPin }) => rxPin?.[1] === letter)
+          .map((peer) => [Number(peer.rxPin!.slice(2)), { level: () => peer.level, busy: () => peer.busy }]),
+      );
+    return port;
   }
   /** Every part under its name, stores for the blocks nobody modelled included. */
   #collect(context: Context, rest: Record<string, Part & Device>): Record<string, Part & Device> {

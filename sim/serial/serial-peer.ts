@@ -10,7 +10,7 @@ import {
   type Format,
   type Sampling,
 } from './character.ts';
-import { cutOff, emptyWire, forget, nextFall, quietFrom, type Character, type WireState } from './wire.ts';
+import { cutOff, emptyWire, forget, levelAt, nextFall, quietFrom, type Character, type WireState } from './wire.ts';
 
 /** What disturbs both directions of a line. */
 export interface Noise {
@@ -115,6 +115,20 @@ export class SerialPeer {
   /** Board time at which what was sent so far is over. */
   get sentBy(): number {
     return Math.max(this.#near.now(), quietFrom(this.#state.toChip));
+  }
+
+  /** Level of the wire to the chip now: a pin that is read as an input shows it. */
+  get level(): 0 | 1 {
+    return levelAt(this.#state.toChip, this.#near.now());
+  }
+  /** The level may change without anybody sending anything new. */
+  get busy(): boolean {
+    const { toChip, noise } = this.#state;
+    return noise.pulsesPerSecond > 0 || quietFrom(toChip) > this.#near.now();
+  }
+  /** The chip's pin this wire is soldered to, unless it ends at the unit itself. */
+  get rxPin(): string | undefined {
+    return this.#state.plugged ? this.#state.pins?.rx : undefined;
   }
 
   /** Sends `bytes` back to back, behind what is under way. */
