@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 #include "crc32.h"
-#include "flash_map.h"
 
 #define AT(field, name) (offsetof(config, field) == CONFIG_AT_##name)
 
@@ -16,12 +15,7 @@ _Static_assert(sizeof(config) == CONFIG_SIZE && AT(product, PRODUCT) && AT(flags
                    AT(keys, KEYS) && AT(crc, CRC),
                "the config as config_layout.h has it");
 
-const config *config_here(void) {
-  return (const config *)LOADER_CONFIG;
-}
-
-bool config_good(void) {
-  const config *c = config_here();
+bool config_good(const config *c) {
   crc32_begin();
   uint32_t crc = crc32_add((const uint8_t *)c, sizeof *c / 4 - 1);
   return c->magic == CONFIG_MAGIC && c->version == CONFIG_VERSION && c->crc == crc;

@@ -37,10 +37,12 @@ typedef struct {
   uint32_t crc; /* CRC-32 of all before */
 } config;
 
-/* The config in flash; of use only when config_good() says so. */
-const config *config_here(void);
+/* The config as it lies in flash; of use only when config_good() says so. */
+static inline const config *config_in_flash(void) {
+  return (const config *)LOADER_CONFIG;
+}
 
-/* True when the config has its magic word, this version and its checksum. */
-bool config_good(void);
+/* True when a config has its magic word, this version and its checksum. */
+bool config_good(const config *c);
 
 #endif

@@ -29,7 +29,6 @@
 #define RCC_PLLCFGR_RESET 0x24003010u
 
 /* Power control */
-#define PWR_CR_DBP BIT(8)
 #define PWR_CSR_BRE BIT(9)
 #define PWR_CR_RESET PWR_CR_VOS_SCALE1
 

@@ -4,7 +4,10 @@
 
 #include "journal.h"
 
-/* root = that over the ranges of `of`, read from flash. */
-void root_of_flash(const journal_root *of, uint8_t root[64]);
+/* digest = SHA-512 of what flash holds there; calls `between`, unless NULL, every 1024 bytes. */
+void root_hash_range(uint32_t address, uint32_t length, uint8_t digest[64], void (*between)(void));
+
+/* root = that over the ranges of `of`. */
+void root_of_flash(const journal_root *of, uint8_t root[64], void (*between)(void));
 
 #endif

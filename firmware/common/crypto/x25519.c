@@ -6,6 +6,9 @@
 
 #include "field.h"
 #include "internal.h"
+#ifdef BF_X25519_BLINDED
+#include "umaal.h"
+#endif
 #include "util.h"
 
 /*
@@ -139,3 +142,54 @@ void bf_x25519_base(uint8_t out[32], const uint8_t scalar[32]) {
   nine[0] = 9;
   (void)bf_x25519(out, scalar, nine);
 }
+
+#ifdef BF_X25519_BLINDED
+
+#define WIDE 12 /* words of a blinded scalar */
+
+/* 8 l, l being the order of the base point (RFC 7748 section 4.1); words, least first. */
+static const uint32_t ORDER_8[8] = {0xe7ae9f68u, 0xc09318d2u, 0x17bce6b2u, 0xa6f7cef5u,
+                                    0,           0,           0,           0x80000000u};
+
+/* k = the clamped scalar + r * 8 l, r being the 16 bytes of `noise`. */
+static void blind_scalar(uint32_t k[WIDE], const uint8_t scalar[32], const uint8_t noise[16]) {
+  bf_wipe(k, WIDE * sizeof *k);
+  bf_copy((uint8_t *)k, scalar, 32);
+  k[0] &= ~7u;
+  k[7] = (k[7] & 0x7fffffffu) | 0x40000000u;
+  for (uint32_t i = 0; i < 4; i++) {
+    uint32_t carry = 0, r = bf_load_le32(noise + 4 * i);
+    for (uint32_t j = 0; j < 8; j++) umaal(&k[i + j], &carry, r, ORDER_8[j]);
+    for (uint32_t j = i + 8; j < WIDE; j++) umaal(&k[j], &carry, 0, 0);
+  }
+}
+
+int bf_x25519_blinded(uint8_t out[32], const uint8_t scalar[32], const uint8_t u[32],
+                      const uint8_t noise[BF_X25519_NOISE]) {
+  fe v[SLOTS];
+  uint32_t k[WIDE], last = 0;
+  static const fe_step SCALE[] = {{X3, X1, Z3, 0}};
+  blind_scalar(k, scalar, noise);
+  bf_wipe(v, sizeof v);
+  bf_copy((uint8_t *)v[X1], u, 32);
+  v[X1][7] &= 0x7fffffffu;
+  bf_copy((uint8_t *)v[Z3], noise + 16, 32);
+  bf_copy((uint8_t *)v[X2], noise + 16, 32);
+  WALK(v, SCALE);
+  for (uint32_t i = 32 * WIDE; i-- > 0;) {
+    uint32_t bit = k[i / 32] >> (i % 32) & 1u;
+    swap_if(last ^ bit, v);
+    WALK(v, STEP);
+    last = bit;
+  }
+  WALK(v, DIVIDE);
+  fe_freeze(v[X2], v[A]);
+  int zero = bf_equal((const uint8_t *)v[X2], (const uint8_t *)v[ZERO], 32);
+  bf_copy(out, (const uint8_t *)v[X2], 32);
+  bf_wipe(v, sizeof v);
+  bf_wipe(k, sizeof k);
+  bf_wipe_stack();
+  return zero;
+}
+
+#endif

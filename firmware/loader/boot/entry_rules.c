@@ -35,7 +35,7 @@ static bool rtc_word_holds(const config *c) {
 }
 
 entry_reason entry_rule(void) {
-  const config *c = config_here();
+  const config *c = config_in_flash();
   if (rtc_word_holds(c) || strap_holds(c)) return ENTRY_RULE;
   return c->listen_ms != 0 ? ENTRY_LISTEN : ENTRY_NO_IMAGE;
 }

@@ -28,7 +28,7 @@ static bool rules_are_to_be_passed(void) {
 
 static void start_image(void) {
   bool locked = !chip_is_open(chip_optcr());
-  bool off = locked && (config_here()->flags & CONFIG_FLAG_DEBUG_PINS_OFF) != 0;
+  bool off = locked && (config_in_flash()->flags & CONFIG_FLAG_DEBUG_PINS_OFF) != 0;
   quiet_chip();
   if (!off) debug_pins(true);
   RCC_AHB1ENR = RCC_AHB1ENR_RESET;
@@ -43,11 +43,11 @@ void boot_main(void) {
   if (chip_is_open(chip_optcr())) debug_pins(true);
   RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
   (void)RCC_AHB1ENR;
-  bool pass = rules_are_to_be_passed(), configured = config_good();
+  bool pass = rules_are_to_be_passed(), configured = config_good(config_in_flash());
   journal_look(&view);
   const uint32_t *use = journal_last_use(&view);
   if (use != 0 && journal_use_is_open(*use)) close_use(use);
-  bool whole = configured && (config_here()->flags & CONFIG_FLAG_DIGEST) != 0;
+  bool whole = configured && (config_in_flash()->flags & CONFIG_FLAG_DIGEST) != 0;
   if (view.install != 0 && view.install->kind == JOURNAL_COMPLETE &&
       image_good(view.install, whole)) {
     if (configured && !pass) found.reason = entry_rule();

@@ -45,7 +45,7 @@ bool clock_start(void) {
   RCC_AHB1ENR |= RCC_AHB1ENR_CRC;
   (void)RCC_AHB1ENR;
   if (!run_on_hsi()) return false;
-  PWR_CR = PWR_CR_VOS_SCALE1;
+  PWR_CR = PWR_CR_USUAL;
   FLASH_ACR = CHIP_LATENCY;
   if (!settle(&FLASH_ACR, FLASH_ACR_LATENCY, CHIP_LATENCY)) return false;
   return run_on_pll();

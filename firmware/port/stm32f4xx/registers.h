@@ -35,6 +35,7 @@
 /* Power control */
 #define PWR_CR REG32(0x40007000u)
 #define PWR_CR_PVDE BIT(4)
+#define PWR_CR_DBP BIT(8)
 #define PWR_CR_PLS(level) ((uint32_t)(level) << 5)
 #define PWR_CSR REG32(0x40007004u)
 #define PWR_CSR_PVDO BIT(2)

@@ -15,14 +15,14 @@
 
 /* True when the supply is above a level of the detector. */
 static flag above(uint32_t level) {
-  PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level);
-  PWR_CR = PWR_CR_VOS_SCALE1 | PWR_CR_PLS(level) | PWR_CR_PVDE;
+  PWR_CR = PWR_CR_USUAL | PWR_CR_PLS(level);
+  PWR_CR = PWR_CR_USUAL | PWR_CR_PLS(level) | PWR_CR_PVDE;
   uint32_t low = 0;
   for (uint32_t left = DETECTOR_TURNS; left > 0; left--) {
     if (left == COUNTED_TURNS) low = 0;
     low |= PWR_CSR & PWR_CSR_PVDO;
   }
-  PWR_CR = PWR_CR_VOS_SCALE1;
+  PWR_CR = PWR_CR_USUAL;
   return low == 0;
 }
 

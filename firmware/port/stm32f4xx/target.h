@@ -32,6 +32,16 @@ static inline session_error chip_refusal(void) {
 
 #endif
 
+/*
+ * PWR_CR while the program runs. A program whose stack is in backup SRAM keeps DBP set, or nothing
+ * it stores there would arrive.
+ */
+#if defined PROGRAM_IN_BACKUP_SRAM
+#define PWR_CR_USUAL (PWR_CR_VOS_SCALE1 | PWR_CR_DBP)
+#else
+#define PWR_CR_USUAL PWR_CR_VOS_SCALE1
+#endif
+
 /* OPTCR1, which is bank 2's; 0 where there is none. */
 #define CHIP_OPTCR1 (CHIP_TWO_BANKS ? FLASH_OPTCR1 : 0u)
 

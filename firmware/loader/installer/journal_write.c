@@ -1,0 +1,179 @@
+/* Writing the journal: see journal_write.h. */
+#include "journal_write.h"
+
+#include "abort.h"
+#include "config.h"
+#include "crc32.h"
+#include "flash.h"
+#include "flash_map.h"
+#include "section.h"
+#include "util.h"
+
+#define UNIT_WORDS (JOURNAL_UNIT / 4u)
+#define HEAD_BYTES (JOURNAL_UNIT - 4u) /* what the checksum begins with, and is programmed first */
+/* Broken uses that a change of banks takes along: more make no wait longer. */
+#define BROKEN_KEPT (4u * USES_IN_UNIT)
+
+static SECTION_LARGE uint32_t unit[UNIT_WORDS]; /* what is programmed; the engine clears it */
+
+/* Programs `bytes` of RAM, which then hold what flash reads, and waits. */
+static void program(uint32_t to, void *from, uint32_t bytes) {
+  flash_unlock();
+  (void)flash_program(to, from, bytes, 0);
+  flash_wait();
+}
+
+static void program_word(uint32_t to, uint32_t value) {
+  unit[0] = value;
+  program(to, unit, 4);
+  if (unit[0] != value) session_abort(ERROR_FLASH_ERROR, to);
+}
+
+journal_facts journal_read(void) {
+  journal_view view;
+  journal_facts facts = {0, 0, 0, 0};
+  journal_look(&view);
+  if (view.newest == 0) return facts;
+  facts.version = view.newest->version;
+  facts.floor = view.newest->floor;
+  facts.mask = view.newest->mask;
+  if (view.install != 0 && view.install->kind == JOURNAL_COMPLETE) facts.complete = view.install;
+  return facts;
+}
+
+/* Records are checked by being read again: the newest must be this one. */
+static void check_newest(uint32_t at) {
+  journal_view view;
+  journal_look(&view);
+  if ((uint32_t)view.newest != at) session_abort(ERROR_FLASH_ERROR, at);
+}
+
+/* A record at `at`; what follows it first, the checksum last. */
+static void program_record(uint32_t at, journal_record *r, uint32_t *follows) {
+  crc32_begin();
+  r->crc = crc32_add((const uint8_t *)r, HEAD_BYTES / 4);
+  if (r->length != 0) r->crc = crc32_add((const uint8_t *)follows, r->length / 4);
+  uint32_t crc = r->crc, length = r->length;
+  program(at, r, HEAD_BYTES);
+  if (length != 0) program(at + JOURNAL_UNIT, follows, length);
+  program_word(at + HEAD_BYTES, crc);
+}
+
+/* Copies units of flash as they are. */
+static uint32_t copy_units(uint32_t to, const void *from, uint32_t bytes) {
+  const uint8_t *next = from;
+  for (; bytes > 0; bytes -= JOURNAL_UNIT, next += JOURNAL_UNIT, to += JOURNAL_UNIT) {
+    bf_copy((uint8_t *)unit, next, JOURNAL_UNIT);
+    program(to, unit, JOURNAL_UNIT);
+  }
+  return to;
+}
+
+static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
+  for (; broken > 0; to += JOURNAL_UNIT) {
+    bf_wipe(unit, sizeof unit);
+    unit[0] = JOURNAL_USES;
+    for (uint32_t i = 1; i < UNIT_WORDS; i++) {
+      unit[i] = broken > 0 ? USE_BROKEN : USE_FREE;
+      broken -= broken > 0;
+    }
+    program(to, unit, JOURNAL_UNIT);
+  }
+  return to;
+}
+
+/*
+ * Takes the other bank into use, with what counts of this one; its first record, without which it
+ * is none, comes last. The sector is erased however blank it looks: the erase before may have been
+ * cut.
+ */
+static void change_bank(const journal_view *view) {
+  uint32_t to = view->bank == JOURNAL_BANK_0 ? JOURNAL_BANK_1 : JOURNAL_BANK_0;
+  uint32_t broken = journal_broken_uses(), at = to + JOURNAL_UNIT;
+  journal_record first = {JOURNAL_BANK, 1, config_in_flash()->product, 0, 0, 0, 0, 0};
+  flash_unlock();
+  (void)flash_erase(JOURNAL_FIRST_SECTOR + (to != JOURNAL_BANK_0), to);
+  flash_wait();
+  if (view->install != 0)
+    at = copy_units(at, view->install, JOURNAL_UNIT + view->install->length);
+  (void)add_broken_uses(at, broken);
+  if (view->newest != 0) {
+    first = *view->newest;
+    first.kind = JOURNAL_BANK;
+    first.sequence++;
+    first.length = 0;
+  }
+  program_record(to, &first, 0);
+}
+
+/* Room for `bytes` in the bank in use; where. */
+static uint32_t make_room(uint32_t bytes) {
+  journal_view view;
+  journal_look(&view);
+  if (view.bank == 0 || bytes > view.bank + JOURNAL_BANK_SIZE - view.end) {
+    change_bank(&view);
+    journal_look(&view);
+    if (view.bank == 0) session_abort(ERROR_FLASH_ERROR, JOURNAL_BANK_0);
+  }
+  return view.end;
+}
+
+static void append(uint32_t kind, const journal_facts *facts, uint32_t *follows, uint32_t bytes) {
+  uint32_t at = make_room(JOURNAL_UNIT + bytes);
+  journal_view view;
+  journal_look(&view);
+  journal_record r = {kind,         view.newest->sequence + 1, config_in_flash()->product,
+                      facts->version, facts->floor, facts->mask, bytes, 0};
+  program_record(at, &r, follows);
+  check_newest(at);
+}
+
+void journal_begin(void) {
+  journal_facts facts = journal_read();
+  append(JOURNAL_BEGIN, &facts, 0, 0);
+}
+
+void journal_complete(uint32_t version, uint32_t floor, uint32_t *root, uint32_t bytes) {
+  journal_facts facts = journal_read();
+  facts.version = version;
+  if (floor > facts.floor) facts.floor = floor;
+  append(JOURNAL_COMPLETE, &facts, root, bytes);
+}
+
+void journal_clear_keys(uint32_t bits) {
+  journal_facts facts = journal_read();
+  facts.mask |= bits;
+  append(JOURNAL_MASK, &facts, 0, 0);
+}
+
+void journal_begin_use(void) {
+  journal_view view;
+  journal_look(&view);
+  for (uint32_t i = 1; view.uses != 0 && i <= USES_IN_UNIT; i++)
+    if (view.uses[i] == USE_FREE) {
+      program_word((uint32_t)&view.uses[i], USE_OPEN);
+      return;
+    }
+  uint32_t at = make_room(JOURNAL_UNIT);
+  program_word(at, JOURNAL_USES);
+  program_word(at + 4, USE_OPEN);
+}
+
+void journal_end_use(void) {
+  journal_view view;
+  journal_look(&view);
+  const uint32_t *use = journal_last_use(&view);
+  if (use != 0 && journal_use_is_open(*use)) program_word((uint32_t)use, USE_ORDERLY);
+}
+
+uint32_t journal_broken_uses(void) {
+  journal_view view;
+  journal_look(&view);
+  uint32_t broken = 0;
+  for (uint32_t at = view.bank; at < view.end; at += JOURNAL_UNIT) {
+    const uint32_t *uses = (const uint32_t *)at;
+    for (uint32_t i = 1; uses[0] == JOURNAL_USES && i <= USES_IN_UNIT; i++)
+      broken = uses[i] == USE_ORDERLY ? 0 : broken + (uses[i] != USE_FREE);
+  }
+  return broken < BROKEN_KEPT ? broken : BROKEN_KEPT;
+}

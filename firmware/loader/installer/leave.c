@@ -1,0 +1,49 @@
+/* The end of the installer: see leave.h. */
+#include "leave.h"
+
+#include "facts.h"
+#include "flash_map.h"
+#include "job.h"
+#include "link.h"
+#include "millis.h"
+#include "registers_loader.h"
+#include "serial_transport.h"
+#include "uart.h"
+#include "wipe.h"
+
+#define KNOCK_MS 200u
+#define SESSION_MS 10000u
+#define LAST_WORDS_MS 1000u /* for the agent to take the last reply */
+#define FINAL_RUN 1u
+
+static uint32_t wanted_at; /* millis() when there last was a session */
+static bool ended;
+
+/* Nothing secret is left; boot is told to pass the entry rules. */
+static void leave(void) {
+  link_flush();
+  uart_stop();
+  irq_off();
+  wipe_secrets(STATE_EXPIRED);
+  *(volatile uint32_t *)SKIP_RULES_WORD = SKIP_RULES_VALUE;
+  __asm__ volatile("dsb" ::: "memory");
+  SCB_AIRCR = SCB_AIRCR_SYSRESETREQ;
+  for (;;) {
+  }
+}
+
+void leave_after_end(void) {
+  ended = job_plan()->final == FINAL_RUN;
+}
+
+void leave_if_due(bool in_session) {
+  if (in_session) {
+    wanted_at = millis();
+    ended = false;
+  }
+  if (!facts_image_complete()) return;
+  if (ended && (serial_all_fetched() || millis_over(wanted_at, LAST_WORDS_MS))) leave();
+  if (facts_handover()->reason == ENTRY_NO_IMAGE && !ended && in_session) return;
+  if (!link_knocked() && millis_over(0, KNOCK_MS)) leave();
+  if (millis_over(wanted_at, SESSION_MS)) leave();
+}

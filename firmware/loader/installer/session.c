@@ -1,0 +1,291 @@
+/*
+ * The life of the installer's sessions (session.h; docs/loader.md, "Sessions"). A poll takes what
+ * the agent asks, serves a sealed command or watches the clock. A sealed IMAGE is opened where it
+ * lies and comes to commands.c in pieces, so that 64 bytes of plaintext exist at a time.
+ */
+#include "session.h"
+
+#include "abort.h"
+#include "box_stream.h"
+#include "boxes.h"
+#include "commands.h"
+#include "device_handshake.h"
+#include "facts.h"
+#include "flag.h"
+#include "flash.h"
+#include "job.h"
+#include "journal_write.h"
+#include "leave.h"
+#include "millis.h"
+#include "sealed.h"
+#include "section.h"
+#include "serial_transport.h"
+#include "supply.h"
+#include "tick.h"
+#include "util.h"
+#include "wipe.h"
+
+#define IMAGE_HEAD 16u /* of a sealed IMAGE: kind, zero, count 2, address 4, zeros */
+#define FREE_USES 16u  /* broken uses of the device's key before they are waited for */
+#define WAIT_MS 1000u  /* after the first too many; it doubles with each */
+#define WAIT_DOUBLINGS 8u
+
+/* A sealed command, or a piece of a sealed IMAGE; then what flash holds of it. */
+static SECTION_SECRET uint8_t plain[COMMAND_PLAIN_SIZE] __attribute__((aligned(4)));
+static sealed_command in_hand;
+static bool pending; /* `in_hand` is opened, and not run */
+/* Of the IMAGE in hand. */
+static struct {
+  bool under_way;
+  uint32_t address;
+  uint32_t left;     /* bytes of data still to come */
+  uint32_t boxed;    /* bytes of plaintext still to be taken */
+} image;
+
+static bool refusing;        /* a failure now ends in refused */
+static uint32_t handshakes;  /* begun, since the start */
+static uint32_t last_sign;   /* millis() when agent or flash engine last did something */
+static bool confirm_due;     /* M2 is good; the keys are used when the wait is over */
+static uint32_t wait_from, wait_ms;
+static host_command handling;
+
+session_state session_current(void) {
+  return transport_state();
+}
+
+void session_enter(session_state state) {
+  transport_show_state(state);
+}
+
+static bool is_keyed_state(session_state state) {
+  return state >= STATE_ACTIVE && state <= STATE_LOCKED;
+}
+
+/* Wipes and forgets the session on the way to `next`; flash is locked afterwards. */
+static void close_session(session_state next) {
+  flash_drop();
+  wipe_secrets(next);
+  bf_wipe(&in_hand, sizeof in_hand);
+  bf_wipe(&image, sizeof image);
+  pending = confirm_due = false;
+  serial_show_shaking(false);
+  flash_stop();
+}
+
+/* Ends the session into `state`; with an error the controller is told, once, by a sealed ABORT. */
+static void end_session(session_state state, session_error error, uint32_t detail) {
+  if (error != ERROR_NONE && sealed_has_keys() && sealed_can_reply()) {
+    uint32_t body[2] = {error, detail};
+    sealed_reply(REPLY_ABORT, 0, transport_next() - (pending || image.under_way ? 0 : 1), body,
+                 sizeof body);
+  }
+  close_session(state);
+  transport_show_error(error, detail);
+  session_enter(state);
+  facts_refresh();
+}
+
+/* -- Handshake -- */
+
+static void offer_handshake(void) {
+  close_session(STATE_OFFERED);
+  refusing = true;
+  transport_reset();
+  transport_show_error(ERROR_NONE, 0);
+  transport_show_handshakes(++handshakes);
+  serial_show_shaking(true);
+  job_take();
+  flash_width psize = supply_psize(), most = job_plan()->psize;
+  commands_begin(psize < most ? psize : most);
+  device_offer(handshakes, psize);
+  refusing = false;
+  serial_show_shaking(false);
+  session_enter(STATE_OFFERED);
+}
+
+/* M2 is checked at once; the device's keys wait where sessions were broken off too often. */
+static void check_answer(void) {
+  serial_show_shaking(true);
+  device_check();
+  uint32_t broken = journal_broken_uses();
+  uint32_t doublings = broken < FREE_USES ? 0 : broken - FREE_USES;
+  if (doublings > WAIT_DOUBLINGS) doublings = WAIT_DOUBLINGS;
+  wait_ms = broken < FREE_USES ? 0 : WAIT_MS << doublings;
+  wait_from = millis();
+  confirm_due = true;
+}
+
+static void confirm_when_due(void) {
+  last_sign = millis();
+  if (!millis_over(wait_from, wait_ms)) return;
+  confirm_due = false;
+  device_confirm();
+  serial_show_shaking(false);
+  session_enter(STATE_ACTIVE);
+}
+
+static void handle_host_command(host_command command) {
+  session_state state = session_current();
+  if (command == HOST_COMMAND_JOB && state >= STATE_WAITING && state <= STATE_EXPIRED)
+    offer_handshake();
+  if (command == HOST_COMMAND_M2 && state == STATE_OFFERED && !confirm_due) check_answer();
+  if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_ABORTED)
+    end_session(STATE_EXPIRED, ERROR_AGENT_STOPPED, 0);
+}
+
+/* -- Sealed commands -- */
+
+static bool is_zero(const uint8_t *from, uint32_t bytes) {
+  uint32_t any = 0;
+  while (bytes-- > 0) any |= *from++;
+  return any == 0;
+}
+
+static void malformed(uint32_t kind) {
+  session_abort(ERROR_MALFORMED_COMMAND, kind);
+}
+
+/* The head of an IMAGE, which says how much of it is data. */
+static void begin_image(void) {
+  uint32_t count = plain[2] | (uint32_t)plain[3] << 8;
+  if (plain[0] != SEALED_IMAGE || plain[1] != 0 || !is_zero(plain + 8, 8) || count < 4 ||
+      count > IMAGE_DATA_MOST || (count & 3u) != 0)
+    malformed(plain[0]);
+  image.address = bf_load_le32(plain + 4);
+  image.left = count;
+  image.boxed = IMAGE_PLAIN_SIZE - IMAGE_HEAD;
+  image.under_way = true;
+}
+
+/* The next piece of the IMAGE as a sealed command of its own; what is behind the data is zero. */
+static void take_piece(void) {
+  uint32_t most = image.boxed == IMAGE_PLAIN_SIZE - IMAGE_HEAD ? BOX_STREAM_FIRST - IMAGE_HEAD
+                                                               : BOX_STREAM_PART;
+  uint32_t bytes = image.boxed < most ? image.boxed : most;
+  uint8_t *data = plain + IMAGE_HEAD;
+  uint32_t count = image.left < bytes ? image.left : bytes;
+  if (most == BOX_STREAM_PART) box_stream_take(data, bytes);
+  if (!is_zero(data + count, bytes - count)) malformed(SEALED_IMAGE);
+  plain[0] = SEALED_IMAGE;
+  plain[2] = (uint8_t)count;
+  plain[3] = 0;
+  bf_store_le32(plain + 4, image.address);
+  image.address += count;
+  image.left -= count;
+  image.boxed -= bytes;
+  pending = count > 0;
+}
+
+/* Opens the next box if it has come; aborts when it does not open. */
+static void open_next(void) {
+  uint8_t nonce[24];
+  uint32_t length;
+  const uint8_t *box = serial_next_box(&length);
+  if (box == 0) return;
+  const uint8_t *key = boxes_next(nonce);
+  if (!box_stream_open(box, length, nonce, key)) session_abort(ERROR_BOX_FAILED, boxes_taken());
+  bf_wipe(&in_hand, sizeof in_hand);
+  bf_wipe(plain, sizeof plain);
+  in_hand.bytes = plain;
+  in_hand.size = COMMAND_PLAIN_SIZE;
+  in_hand.sequence = transport_next();
+  box_stream_take(plain, BOX_STREAM_FIRST);
+  if (length == BOX_IMAGE) {
+    begin_image();
+    take_piece();
+    return;
+  }
+  if (plain[0] == SEALED_IMAGE) malformed(SEALED_IMAGE);
+  for (uint32_t at = BOX_STREAM_FIRST; at < COMMAND_PLAIN_SIZE; at += BOX_STREAM_PART)
+    box_stream_take(plain + at, COMMAND_PLAIN_SIZE - at < BOX_STREAM_PART ? COMMAND_PLAIN_SIZE - at
+                                                                         : BOX_STREAM_PART);
+  pending = true;
+}
+
+/* What is in hand is done. */
+static void accept(void) {
+  bf_wipe(plain, sizeof plain);
+  box_stream_close();
+  image.under_way = false;
+  last_sign = millis();
+  transport_accept();
+  if (in_hand.last) {
+    end_session(STATE_ENDED, ERROR_NONE, 0);
+    leave_after_end();
+  }
+}
+
+/* Programs the pieces of an IMAGE one after the other, to its end. */
+static void run_image(void) {
+  while (image.under_way) {
+    if (pending && !commands_run(&in_hand, true)) return;
+    pending = false;
+    flash_wait();
+    bf_wipe(plain, sizeof plain);
+    if (image.boxed == 0)
+      accept();
+    else
+      take_piece();
+  }
+}
+
+/* Sealed commands, replies and troubles of a session. True when there may be more to do at once. */
+static bool serve(void) {
+  flash_check();
+  commands_finish_erase();
+  if (!pending && !image.under_way) open_next();
+  if (image.under_way) {
+    run_image();
+    return !image.under_way;
+  }
+  if (!pending || !commands_run(&in_hand, true)) return false;
+  pending = false;
+  accept();
+  return true;
+}
+
+/* -- The main loop -- */
+
+static void watch_clock(void) {
+  session_state state = session_current();
+  if (!flash_idle()) last_sign = millis();
+  if (state >= STATE_OFFERED && state <= STATE_ABORTED &&
+      millis_over(last_sign, job_plan()->idle_ms))
+    end_session(STATE_EXPIRED, ERROR_IDLE, 0);
+  leave_if_due(is_keyed_state(session_current()) || confirm_due);
+}
+
+static void host_command_done(void) {
+  if (*transport_host_command() == handling) *transport_host_command() = HOST_COMMAND_NONE;
+  handling = HOST_COMMAND_NONE;
+}
+
+static void poll(void) {
+  uint32_t seen = wake_count;
+  if (serial_work()) {
+    last_sign = millis();
+    return;
+  }
+  handling = *transport_host_command();
+  if (handling != HOST_COMMAND_NONE) {
+    handle_host_command(handling);
+    host_command_done();
+    return;
+  }
+  if (confirm_due) confirm_when_due();
+  if (is_keyed_state(session_current()) && serve()) return;
+  watch_clock();
+  serial_wait(&wake_count, seen);
+}
+
+void session_poll_forever(void) {
+  for (;;) poll();
+}
+
+void session_aborted(session_error error, uint32_t detail) {
+  end_session(refusing || session_current() < STATE_OFFERED ? STATE_REFUSED : STATE_ABORTED, error,
+              detail);
+  refusing = false;
+  if (handling != HOST_COMMAND_NONE) host_command_done();
+  session_poll_forever();
+}

@@ -1,0 +1,58 @@
+/*
+ * The installer as program.h wants it: where the loader differs from the RAM stub, and what it does
+ * besides (rules.c, install.c).
+ */
+#ifndef BF_PROGRAM_LOADER_H
+#define BF_PROGRAM_LOADER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device.h"
+#include "protocol.h"
+
+#define PROGRAM_M1_MOST ENROLL_M1_SIZE
+#define PROGRAM_EPOCH_BOXES DEVICE_EPOCH_BOXES
+#define PROGRAM_MODE_FIRST 2u      /* lock-then-load, seeded */
+#define PROGRAM_MODE_LAST 3u
+#define PROGRAM_KIND_ENROLL 8u
+#define PROGRAM_KIND_KEYS 9u
+#define PROGRAM_KIND_LAST PROGRAM_KIND_KEYS
+#define PROGRAM_SHAPES                                                  \
+  [KIND_FLASH] = {COUNT_SOME, COUNT_SOME, COUNT_ANY, FLAG_ALWAYS_ERASE}, \
+  [KIND_VERIFY] = {COUNT_NONE, COUNT_NONE, COUNT_SOME, 0},               \
+  [PROGRAM_KIND_ENROLL] = {COUNT_NONE, COUNT_NONE, COUNT_NONE, 0},       \
+  [PROGRAM_KIND_KEYS] = {COUNT_NONE, COUNT_NONE, COUNT_NONE, 0}
+#define PROGRAM_KINDS                                                               \
+  (1u << KIND_FLASH | 1u << KIND_VERIFY | 1u << PROGRAM_KIND_ENROLL | \
+   1u << PROGRAM_KIND_KEYS)
+#define PROGRAM_OPTION_WORDS 3u
+#define PROGRAM_LOCKS 0
+/* An IMAGE comes to commands.c in pieces of the size of the other commands (session.c). */
+#define PROGRAM_IMAGE_PLAIN COMMAND_PLAIN_SIZE
+#define PROGRAM_IMAGE_DATA (COMMAND_PLAIN_SIZE - 16u)
+#define PROGRAM_ANY_KIND PROGRAM_KINDS
+
+typedef uint16_t program_kinds; /* a bit for each kind */
+
+/* What the option words of a plan mean to the loader, by index. */
+#define PLAN_PRODUCT 0u /* of plan kind `keys`: the vendor keys to clear */
+#define PLAN_VERSION 1u
+#define PLAN_FLOOR 2u
+
+/* True at read protection level 1, with keys of this device that may be used. */
+bool program_takes_protection(uint32_t optcr);
+
+/* Fails unless the plan is one for this loader: kind, key, product, version, place. */
+void program_check_plan(const void *plan_bytes);
+
+/* Writes BEGIN before the first sector is erased. */
+void program_begin_install(void);
+
+/* Reads the whole image back, then writes COMPLETE. */
+void program_end_install(const void *plan_bytes);
+
+/* Clears vendor keys where the plan asks for it; the use of the device's key was orderly. */
+void program_end_session(void);
+
+#endif
