@@ -244,6 +244,9 @@ describe('what DMA reaches', () => {
     assert.equal(copy(b, 0x08000000), HT | TC);
     assert.equal(b.peek(RAM), 0xdeadbeef);
     assert.equal(copy(withSecret(), 0x08000000, RAM, DMA1), TE);
+    // PWR_CR lies on APB1, which its peripheral port does reach.
+    assert.equal(copy(withSecret(), 0x40007000, RAM, DMA1), TE);
+    assert.equal(copy(withSecret(), 0x40007000), HT | TC);
   });
   it('backup SRAM by the peripheral port of DMA2, by every port, or not at all', () => {
     for (const [dmaReachesBkpSram, as, into] of [

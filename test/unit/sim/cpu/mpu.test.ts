@@ -257,6 +257,19 @@ describe('the MPU', () => {
     );
   });
 
+  it('forgets what it allowed when a region changes', () => {
+    // ldr r0,[r1]; b .-2
+    const machine = new MpuMachine(LDR_R0_R1, 0xe7fd)
+      .region(0, RAM, 5, FULL)
+      .region(1, RAM + 0x40, 5, NONE)
+      .on();
+    machine.core.regs[1] = RAM;
+    machine.run(100);
+    assert.ok(!machine.core.halted);
+    machine.region(0, RAM, 5, NONE);
+    assert.equal(machine.outcome(), MEM_MANAGE);
+  });
+
   it('goes on in a saved machine', () => {
     const machine = new MpuMachine(LDR_R0_R1).region(0, RAM, 10, NONE).on();
     const other = new MpuMachine(LDR_R0_R1);
