@@ -6,6 +6,7 @@ import { quotable } from '../../shared/codec/foreign-text.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { malformed, type UpdateHeader } from '../../shared/update/format.ts';
+import { floorText } from '../../shared/update/update-plan.ts';
 import { UpdateParser } from '../../shared/update/parser.ts';
 import { print, printJson } from '../terminal/output.ts';
 
@@ -77,7 +78,7 @@ export function linesOf(inspected: Inspected): string[] {
     `file      ${bytes} bytes, whole from end to end`,
     `product   ${product}`,
     `version   ${version}`,
-    `floor     ${floor}: ${floorText(version, floor)}`,
+    `floor     ${floor}: ${floorText({ version, floor })}`,
     `mode      ${mode}`,
     `chip      ${requireChip(devId).name} with ${flashKiB} KiB of flash`,
     `image     ${written} bytes, sectors ${sectors.join(' ')}`,
@@ -89,10 +90,4 @@ export function linesOf(inspected: Inspected): string[] {
     'This is what the file says of itself. Whether it is the vendor’s and was not changed, only a device can tell for',
     'which it is sealed: it takes nothing else.',
   ];
-}
-
-/** What a floor is worth. */
-function floorText(version: number, floor: number): string {
-  const below = `once this image is complete, nothing below version ${floor} is taken`;
-  return floor === version ? below : `${below}; between ${floor} and ${version} an older file may go back`;
 }

@@ -1,10 +1,9 @@
 // Every key, tag and nonce of an update file (docs/update-files.md §3, §4), the same for the vendor who seals and the
 // device that opens.
-import nacl from 'tweetnacl';
-import { ascii, concat, copyOf, isZero, u32le, wipe, Writer } from '../codec/bytes.ts';
+import { ascii, concat, copyOf, isZero, u32le, wipe } from '../codec/bytes.ts';
 import { deriveKey, hmacSha512, sha512 } from '../crypto/hash.ts';
 import { KEY_LABELS } from '../crypto/labels.ts';
-import { DIRECTION } from '../crypto/box.ts';
+import { openBox, sealBox, type BoxPlace } from '../crypto/box.ts';
 import { fail } from '../errors/errors.ts';
 import { UPDATE_BYTES } from './format.ts';
 
@@ -86,15 +85,15 @@ export interface EntryContent {
 /** The box of an entry, 144 bytes. */
 export function sealEntry(key: Uint8Array, { contentKey, firstFrame, root }: EntryContent): Uint8Array {
   const plaintext = concat(contentKey, firstFrame, root);
-  const box = nacl.secretbox(plaintext, nonceOf(NONCE_PURPOSE.entry, 1), key);
+  const box = sealBox(key, placeOf('entry', 1), plaintext);
   wipe(plaintext);
   return box;
 }
 
 /** Opens the box of an entry; undefined when it was not sealed with this key. */
 export function openEntry(key: Uint8Array, box: Uint8Array): EntryContent | undefined {
-  const plaintext = nacl.secretbox.open(box, nonceOf(NONCE_PURPOSE.entry, 1), key);
-  if (plaintext === null) return undefined;
+  const plaintext = openBox(key, placeOf('entry', 1), box);
+  if (plaintext === undefined) return undefined;
   const { contentKey, frameHash, root } = UPDATE_BYTES;
   const content = {
     contentKey: copyOf(plaintext, 0, contentKey),
@@ -144,28 +143,21 @@ export class FrameChain {
 
 /** Seals one frame; the key is wiped. */
 export function sealFrame({ key, number }: FrameKey, plaintext: Uint8Array): Uint8Array {
-  const box = nacl.secretbox(plaintext, nonceOf(NONCE_PURPOSE.frame, number), key);
+  const box = sealBox(key, placeOf('frame', number), plaintext);
   wipe(key);
   return box;
 }
 
 /** Opens one frame, or returns undefined; the key is wiped. */
 export function openFrame({ key, number }: FrameKey, box: Uint8Array): Uint8Array | undefined {
-  const plaintext = nacl.secretbox.open(box, nonceOf(NONCE_PURPOSE.frame, number), key);
+  const plaintext = openBox(key, placeOf('frame', number), box);
   wipe(key);
-  return plaintext ?? undefined;
+  return plaintext;
 }
 
-/** direction r2i 1 ‖ purpose 1 ‖ 0×6 ‖ number − 1 4 ‖ 0×4 ‖ number 8. */
-function nonceOf(purpose: number, number: number): Uint8Array {
-  return new Writer()
-    .u8(DIRECTION.r2i)
-    .u8(purpose)
-    .zeros(6)
-    .u32(number - 1)
-    .zeros(4)
-    .u64(number)
-    .finish();
+/** An entry is one box of its own; of frames each is an epoch. */
+function placeOf(what: keyof typeof NONCE_PURPOSE, number: number): BoxPlace {
+  return { direction: 'r2i', purpose: NONCE_PURPOSE[what], sequence: number, epoch: number - 1 };
 }
 
 /** A shared secret that is not that of a point of low order. */

@@ -21,6 +21,12 @@ export interface Release {
   readonly floor: number;
 }
 
+/** What a floor does, in the words people are shown. */
+export function floorText({ version, floor }: Pick<Release, 'version' | 'floor'>): string {
+  const below = `once this image is complete, nothing below version ${floor} is taken`;
+  return floor === version ? below : `${below}; between ${floor} and ${version} an older file may go back`;
+}
+
 export interface UpdatePlan {
   readonly mode: UpdateMode;
   readonly release: Release;
