@@ -394,6 +394,27 @@ export const JSON_EVENTS = {
       },
     },
   },
+  package: {
+    commands: ['package'],
+    events: {
+      packaged: {
+        when: 'the file is written; its only line',
+        fields: z.strictObject({
+          file: z.string(),
+          bytes: count,
+          product: count,
+          version: count,
+          floor: count.meta({ doc: 'the least version a device takes once this one is complete' }),
+          mode: z.enum(MODE_ORDER),
+          devices: count,
+          left: z
+            .array(z.strictObject({ uid: hex(12), why: text }))
+            .meta({ doc: 'devices that `--to all` means and that cannot get the file' }),
+          filesKey: hex(16).meta({ doc: 'names the vendor’s key the file is sealed with' }),
+        }),
+      },
+    },
+  },
   inspect: {
     commands: ['inspect'],
     events: {

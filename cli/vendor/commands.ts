@@ -234,6 +234,38 @@ export const PLAN = command({
   load: async () => (await import('./plan.ts')).runPlan,
 });
 
+export const PACKAGE = command({
+  name: 'package',
+  who: 'vendor',
+  summary: 'seal an image for devices of the registry, as a file they install without you',
+  positionals: IMAGE,
+  options: {
+    ...KEY_OPTIONS,
+    to: {
+      type: 'string',
+      list: true,
+      describe: 'for which devices: first digits of UIDs, or all that are active',
+      example: '00290041',
+    },
+    out: { type: 'string', describe: 'the file to write; one that is there is not replaced', example: 'release-5.bfu' },
+    release: { type: 'number', describe: 'number of this version, from 0; a later one is greater', example: '5' },
+    floor: {
+      type: 'number',
+      describe:
+        'the least version the devices take afterwards; the release unless given, so that nothing older goes back; between floor ' +
+        'and release an old file may; it never falls again',
+      example: '3',
+    },
+    product: { type: 'number', describe: 'needed when the devices are of several products', example: '7' },
+    chip: PLAN_OPTIONS.chip,
+    'flash-kib': { ...PLAN_OPTIONS['flash-kib'], describe: 'flash size; the largest of the chip unless given' },
+    label: PLAN_OPTIONS.label,
+    ...IMAGE_OPTIONS,
+  },
+  examples: [['$0 package firmware.elf --to all --release 5 --out release-5.bfu', 'linked from 0x08010000']],
+  load: async () => (await import('./package.ts')).runPackage,
+});
+
 export const INVITE = command({
   name: 'invite',
   who: 'vendor',

@@ -21,7 +21,7 @@ import { PLACES, type DeviceState, type Place } from '../../shared/registry/stat
 import { print, printJson, say } from '../terminal/output.ts';
 import { createPrompt } from '../terminal/prompt.ts';
 
-interface RegistryArguments {
+export interface RegistryArguments {
   readonly home?: string | undefined;
   readonly keys?: string | undefined;
   readonly 'passphrase-file'?: string | undefined;
@@ -87,7 +87,10 @@ export async function importDevices(
 }
 
 /** The registry of a folder, for as long as `work` takes. The passphrase is asked for when something is signed. */
-async function withRegistry<T>(args: RegistryArguments, work: (registry: DeviceRegistry) => Promise<T>): Promise<T> {
+export async function withRegistry<T>(
+  args: RegistryArguments,
+  work: (registry: DeviceRegistry) => Promise<T>,
+): Promise<T> {
   const { keys, 'passphrase-file': file, 'log-level': level, json = false } = args;
   const home = homeFolder(args.home);
   const path = keys ?? home.keys;

@@ -33,8 +33,8 @@ export interface Recipients {
 }
 
 /**
- * @throws BF-UPDATE-RECIPIENTS when a device that was named cannot get the file, when none is left, and when they are of
- *   several products
+ * @throws BF-UPDATE-RECIPIENTS when a device that was named cannot get the file, when none is left, and when they are
+ *   of several products
  */
 export function chooseRecipients(devices: readonly RegisteredDevice[], choice: RecipientChoice): Recipients {
   const isAll = choice.to.includes('all');
@@ -67,7 +67,8 @@ function named(devices: readonly RegisteredDevice[], to: readonly string[]): Reg
 function onlyProduct(devices: readonly RegisteredDevice[]): number {
   const products = [...new Set(devices.flatMap(({ keys }) => (keys === undefined ? [] : [keys.product])))];
   const [product, another] = products;
-  if (product === undefined) throw fail('BF-UPDATE-RECIPIENTS', 'none of them has keys');
+  if (devices.length === 0) throw fail('BF-UPDATE-RECIPIENTS', 'the registry has no device yet');
+  if (product === undefined) throw fail('BF-UPDATE-RECIPIENTS', 'none of them has keys in use');
   if (another === undefined) return product;
   throw fail('BF-UPDATE-RECIPIENTS', `they are of products ${products.join(', ')}: --product says which is meant`);
 }

@@ -1545,15 +1545,15 @@ export const ERRORS = {
   // ── USAGE ───────────────────────────────────────────────────────────────────────────────────────────────────────
   'BF-UPDATE-MALFORMED': {
     sentence: 'This is no whole update file.',
-    remedy: 'Fetch or copy it again, in full; if it stays so, ask the vendor for another.',
-    vendor: { remedy: 'Make it again with `blindflash package`.' },
+    remedy: 'Fetch or copy it again, in full; if it stays so, the vendor makes another with `blindflash package`.',
     part: 'update',
     retry: 'never',
     endsJob: true,
   },
   'BF-UPDATE-RECIPIENTS': {
     sentence: 'These are not devices one update file can be sealed for.',
-    remedy: 'Name each device once, with the key its enrolment proved; more than 65536 need several files.',
+    remedy:
+      'See which there are with `blindflash devices list`, and name those with --to; more than 65536 need several files.',
     acts: 'vendor',
     part: 'update',
     retry: 'never',

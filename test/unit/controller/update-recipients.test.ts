@@ -58,6 +58,8 @@ describe('recipients of an update file', () => {
     assert.deepEqual([recipients.length, product, left.length], [1, 9, 1]);
     assert.throws(() => chooseRecipients([ONE], { to: ['1'], product: 9 }), refused(/is of product 7/));
     assert.throws(() => chooseRecipients([ONE], { to: ['all'], product: 9 }), refused(/none is left/));
-    assert.throws(() => chooseRecipients([], { to: ['all'] }), refused(/none of them has keys/));
+    assert.throws(() => chooseRecipients([], { to: ['all'] }), refused(/no device yet/));
+    const undecided = device('5', { keys: undefined });
+    assert.throws(() => chooseRecipients([undecided], { to: ['all'] }), refused(/none of them has keys in use/));
   });
 });
