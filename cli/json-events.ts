@@ -1,6 +1,7 @@
 // What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas
 // are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.ts, and printJson takes
 // nothing else. Knows shared/ only: the relay's image has no other folder.
+import { EXAMINED } from '../agent/target/doctor.ts';
 import { ERASED_HOW, type ErasedHow } from '../shared/sealed/messages.ts';
 import { z } from 'zod';
 import { BOARD_STATES, HelloSchema, ProblemSchema, type BoardState } from '../shared/tunnel/bodies.ts';
@@ -166,7 +167,7 @@ export const JSON_EVENTS = {
       finding: {
         when: 'something was examined; one for each',
         fields: z.strictObject({
-          what: z.enum(['probe', 'firmware', 'supply', 'speeds', 'chip', 'protection', 'core']),
+          what: z.enum(EXAMINED),
           verdict: z.enum(['good', 'note', 'bad']),
           text,
           remedy: text.optional(),

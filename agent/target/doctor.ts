@@ -15,8 +15,22 @@ import { attach } from './attach.ts';
 import { restoreDebugState } from './debug-state.ts';
 import type { ConnectMode, Reached } from './reach.ts';
 
+/** What is looked at: behind the probe, and behind a serial port. */
+export const EXAMINED = [
+  'probe',
+  'firmware',
+  'supply',
+  'speeds',
+  'chip',
+  'protection',
+  'core',
+  'serial',
+  'loader',
+  'image',
+] as const;
+
 export interface Finding {
-  readonly what: 'probe' | 'firmware' | 'supply' | 'speeds' | 'chip' | 'protection' | 'core';
+  readonly what: (typeof EXAMINED)[number];
   readonly verdict: 'good' | 'note' | 'bad';
   readonly text: string;
   /** For notes and bad findings. */
@@ -92,7 +106,7 @@ function protection(rdp: 0 | 1 | 2, chip: Chip | undefined, flashKiB: number, wo
   if (how === 'code') return bad('protection', fail('BF-TARGET-PCROP', sectorRuns(sectors)));
   const remedy = 'A job that erases them is refused unless the vendor plans it with --lift-write-protection.';
   const what = `RDP level 0; write-protected: ${sectorRuns(sectors)}`;
-  return { what: 'protection', verdict: 'note', text: what, remedy, code: undefined };
+  return note('protection', what, remedy);
 }
 
 function supply(volts: number | undefined): Finding {
@@ -101,24 +115,24 @@ function supply(volts: number | undefined): Finding {
   if (volts < LOWEST_SUPPLY_VOLTS) return bad('supply', fail('BF-TARGET-NO-POWER', text));
   if (volts >= WORD_PROGRAMMING_VOLTS) return good('supply', text);
   const remedy = 'It works, but slowly: below 2.7 V flash is written in smaller pieces. Check the 3.3 V of the board.';
-  return { what: 'supply', verdict: 'note', text, remedy, code: undefined };
+  return note('supply', text, remedy);
 }
 
 function notMeasured(volts: number): Finding {
   const text = `${volts.toFixed(2)} V, but the chip answers: the measuring pin of the probe (VTref) is not connected`;
   const remedy = 'Connect VTref (VAPP) to the 3.3 V of the board: without it nobody sees a weak supply.';
-  return { what: 'supply', verdict: 'note', text, remedy, code: undefined };
+  return note('supply', text, remedy);
 }
 
 function core(halted: boolean, lockedUp: boolean, rdp: 0 | 1 | 2): Finding {
   if (lockedUp && rdp !== 0) {
     const text = 'locked up: a read-protected chip stops its program when a probe looks at it';
-    return { what: 'core', verdict: 'note', text, remedy: 'Switch the board off and on.', code: undefined };
+    return note('core', text, 'Switch the board off and on.');
   }
   if (!halted && !lockedUp) return good('core', 'running');
   const text = lockedUp ? 'locked up: there is no program it could run' : 'halted, by an earlier tool';
   const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';
-  return { what: 'core', verdict: 'note', text, remedy, code: undefined };
+  return note('core', text, remedy);
 }
 
 /** Why a job would restart the program. */
@@ -134,7 +148,13 @@ const REACHED_TEXTS = {
     'its program sleeps or has switched the debug pins off, and NRST is not connected: it answered by the reset button',
 } as const satisfies Record<Exclude<Reached, 'running'>, string>;
 
-function good(what: Finding['what'], text: string): Finding {
+/** Worth knowing, with what to do about it. */
+export function note(what: Finding['what'], text: string, remedy: string): Finding {
+  return { what, verdict: 'note', text, remedy, code: undefined };
+}
+
+/** As it should be. */
+export function good(what: Finding['what'], text: string): Finding {
   return { what, verdict: 'good', text, remedy: undefined, code: undefined };
 }
 

@@ -64,6 +64,12 @@ export const DOCTOR = command({
       describe: 'serial number of the ST-LINK, or tcp:HOST:PORT',
       example: 'tcp:127.0.0.1:7184',
     },
+    serial: {
+      type: 'string',
+      describe:
+        'look for a loader at this serial port and at no probe: its name, "probe" for the port in the ST-LINK, or rfc2217:HOST:PORT',
+      example: '/dev/ttyACM0',
+    },
     ...REACH_OPTIONS,
   },
   load: async () => (await import('./doctor.ts')).runDoctor,

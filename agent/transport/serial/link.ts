@@ -21,7 +21,7 @@ import { pause } from '../../probe/deadline.ts';
 import type { SerialLine } from './line.ts';
 
 /** Milliseconds, and how often. */
-export const SEARCH = {
+const SEARCH = {
   /** A loader that was lost is knocked for after this long, */
   lostAfter: 3000,
   /** and taken for gone after this long. */

@@ -21,7 +21,7 @@ import type { Turn } from '../port.ts';
 import { isServing } from '../program-states.ts';
 import type { LoaderLink } from './link.ts';
 
-export const SERIAL_LIMITS = {
+const SERIAL_LIMITS = {
   /** Sealed commands held at most, those at the loader included: some 8 MiB. */
   commands: 2048,
   /** CREDIT is told again when it has grown by this much. */

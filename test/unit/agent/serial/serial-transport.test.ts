@@ -17,7 +17,7 @@ const job = {
 };
 const m2For = (m1: Uint8Array) => Uint8Array.from({ length: 128 }, (_, at) => (at < 4 ? (m1[at] as number) : 9));
 
-class Desk {
+class LinkFixture {
   readonly queue = new EventQueue();
   readonly loader: ScriptedLoader;
   readonly transport: SerialTransport;
@@ -82,16 +82,16 @@ function boxesOf(seed: number, count: number): Uint8Array[] {
   return [...boxes, new Uint8Array(192).fill(0xee)];
 }
 
-function requireWhole(desk: Desk, boxes: readonly Uint8Array[]): void {
-  assert.equal(desk.loader.taken.length, boxes.length);
-  for (const [at, box] of boxes.entries()) assert.deepEqual(desk.loader.taken[at], box, `box ${at + 1}`);
+function requireWhole(fixture: LinkFixture, boxes: readonly Uint8Array[]): void {
+  assert.equal(fixture.loader.taken.length, boxes.length);
+  for (const [at, box] of boxes.entries()) assert.deepEqual(fixture.loader.taken[at], box, `box ${at + 1}`);
   const answered = boxes.filter(({ length }) => length === 192);
   assert.deepEqual(
-    desk.replies,
+    fixture.replies,
     answered.map((box, at) => replyTo(at + 1, box)),
   );
-  assert.equal(desk.transport.accepted, boxes.length);
-  assert.equal(desk.transport.acceptedImages, boxes.length - answered.length);
+  assert.equal(fixture.transport.accepted, boxes.length);
+  assert.equal(fixture.transport.acceptedImages, boxes.length - answered.length);
 }
 
 const SEEDS = Number(process.env['BLINDFLASH_SERIAL_SEEDS'] ?? 60);
@@ -104,15 +104,15 @@ describe('serial transport: a line that loses, repeats, damages and delays', fun
       const dice = seededRandom(1000 + seed);
       const chance = () => dice.int(120) / 1000;
       const faults = { drop: chance(), repeat: chance(), damage: chance(), delayMs: dice.int(40), goodUpTo: 1e9 };
-      const desk = new Desk(seed, faults);
+      const fixture = new LinkFixture(seed, faults);
       const boxes = boxesOf(seed, 1 + dice.int(25));
-      await desk.run(async () => {
-        await desk.transport.open(10_000);
-        await desk.shake();
-        await desk.feed(boxes);
-        await desk.transport.close();
+      await fixture.run(async () => {
+        await fixture.transport.open(10_000);
+        await fixture.shake();
+        await fixture.feed(boxes);
+        await fixture.transport.close();
       });
-      requireWhole(desk, boxes);
+      requireWhole(fixture, boxes);
     }
   });
 });
@@ -124,80 +124,80 @@ describe('serial transport: finding the loader and the bit rate', () => {
       [500_000, 460_800],
       [115_200, 115_200],
     ] as const) {
-      const desk = new Desk();
-      desk.loader.mostBaud = most;
-      const ident = await desk.run(() => desk.transport.open(1000));
+      const fixture = new LinkFixture();
+      fixture.loader.mostBaud = most;
+      const ident = await fixture.run(() => fixture.transport.open(1000));
       assert.equal(ident.mostBaud, most);
-      assert.equal(desk.transport.rate, rate);
-      assert.equal(desk.loader.rates.at(-1), rate);
+      assert.equal(fixture.transport.rate, rate);
+      assert.equal(fixture.loader.rates.at(-1), rate);
     }
   });
 
   it('takes no rate at which long packets arrive damaged, and works at the one below', async () => {
-    const desk = new Desk(1, { ...QUIET_LINE, goodUpTo: 300_000 });
+    const fixture = new LinkFixture(1, { ...QUIET_LINE, goodUpTo: 300_000 });
     const boxes = boxesOf(5, 10);
-    await desk.run(async () => {
-      await desk.transport.open(1000);
-      await desk.shake();
-      await desk.feed(boxes);
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+      await fixture.feed(boxes);
     });
-    assert.equal(desk.transport.rate, 230_400);
-    assert.ok(desk.loader.rates.includes(921_600) && desk.loader.rates.includes(460_800));
-    requireWhole(desk, boxes);
+    assert.equal(fixture.transport.rate, 230_400);
+    assert.ok(fixture.loader.rates.includes(921_600) && fixture.loader.rates.includes(460_800));
+    requireWhole(fixture, boxes);
   });
 
   it('knocks for as long as it is told, and says that nobody answers', async () => {
-    const desk = new Desk();
-    desk.loader.deaf = true;
+    const fixture = new LinkFixture();
+    fixture.loader.deaf = true;
     await assert.rejects(
-      desk.run(() => desk.transport.open(5000)),
+      fixture.run(() => fixture.transport.open(5000)),
       { code: 'BF-SERIAL-SILENT' },
     );
-    assert.ok(desk.queue.now() >= 5000 && desk.queue.now() < 5300);
+    assert.ok(fixture.queue.now() >= 5000 && fixture.queue.now() < 5300);
   });
 
   it('keeps a loader that has nothing to do: it hears something every other second', async () => {
-    const desk = new Desk();
-    await desk.run(() => desk.transport.open(1000));
-    desk.loader.got.length = 0;
-    await desk.run(() => pause(desk.queue, 60_500));
-    assert.deepEqual([desk.loader.got.length, new Set(desk.loader.got)], [30, new Set(['askIdent'])]);
+    const fixture = new LinkFixture();
+    await fixture.run(() => fixture.transport.open(1000));
+    fixture.loader.got.length = 0;
+    await fixture.run(() => pause(fixture.queue, 60_500));
+    assert.deepEqual([fixture.loader.got.length, new Set(fixture.loader.got)], [30, new Set(['askIdent'])]);
   });
 });
 
 describe('serial transport: what befalls a session', () => {
   /** A session in which something happens after so many replies. */
-  async function interrupted(happens: (desk: Desk) => void, after = 3): Promise<Desk> {
-    const desk = new Desk();
+  async function interrupted(happens: (fixture: LinkFixture) => void, after = 3): Promise<LinkFixture> {
+    const fixture = new LinkFixture();
     const boxes = boxesOf(9, 30);
     let done = false;
-    await desk.run(async () => {
-      await desk.transport.open(1000);
-      await desk.shake();
-      await desk.feed(boxes, () => {
-        if (done || desk.replies.length < after) return;
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+      await fixture.feed(boxes, () => {
+        if (done || fixture.replies.length < after) return;
         done = true;
-        happens(desk);
+        happens(fixture);
       });
     });
-    requireWhole(desk, boxes);
-    return desk;
+    requireWhole(fixture, boxes);
+    return fixture;
   }
 
   it('goes on when the adapter was unplugged and plugged in again', async () => {
-    const desk = await interrupted(({ loader }) => loader.unplug());
-    assert.equal(desk.transport.rate, 921_600);
-    assert.equal(desk.loader.handshakes, 1);
+    const fixture = await interrupted(({ loader }) => loader.unplug());
+    assert.equal(fixture.transport.rate, 921_600);
+    assert.equal(fixture.loader.handshakes, 1);
   });
 
   it('goes on when the loader lost count of the bits', async () => {
-    const desk = await interrupted(({ loader }) => loader.loseCount());
-    assert.equal(desk.transport.rate, 921_600);
+    const fixture = await interrupted(({ loader }) => loader.loseCount());
+    assert.equal(fixture.transport.rate, 921_600);
   });
 
   it('waits for what takes long, asking no more often than four times a second', async () => {
     let asked = 0;
-    const desk = await interrupted(({ loader, queue }) => {
+    const fixture = await interrupted(({ loader, queue }) => {
       loader.paused = true;
       const before = loader.got.length;
       queue.after(40_000, () => {
@@ -206,22 +206,22 @@ describe('serial transport: what befalls a session', () => {
       });
     });
     assert.ok(asked > 100 && asked <= 161, String(asked));
-    assert.equal(desk.loader.handshakes, 1);
+    assert.equal(fixture.loader.handshakes, 1);
   });
 
-  const fails = async (code: string, happens: (desk: Desk) => void) => {
-    const desk = new Desk();
-    await desk.run(async () => {
-      await desk.transport.open(1000);
-      await desk.shake();
+  const fails = async (code: string, happens: (fixture: LinkFixture) => void) => {
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
     });
-    happens(desk);
-    const begun = desk.queue.now();
+    happens(fixture);
+    const begun = fixture.queue.now();
     await assert.rejects(
-      desk.run(() => desk.feed(boxesOf(2, 5))),
+      fixture.run(() => fixture.feed(boxesOf(2, 5))),
       { code },
     );
-    return desk.queue.now() - begun;
+    return fixture.queue.now() - begun;
   };
 
   it('tells of a board that was reset', async () => {
@@ -249,35 +249,35 @@ describe('serial transport: what befalls a session', () => {
   });
 
   it('a session that is stopped leaves no key, and its loader can be asked for another one', async () => {
-    const desk = new Desk();
-    await desk.run(async () => {
-      await desk.transport.open(1000);
-      assert.equal(await desk.transport.canOfferAgain(), false);
-      await desk.shake();
-      await desk.transport.stop();
-      assert.equal(desk.loader.state, 'expired');
-      assert.equal(await desk.transport.canOfferAgain(), true);
-      const { m1 } = await desk.transport.offerAgain();
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      assert.equal(await fixture.transport.canOfferAgain(), false);
+      await fixture.shake();
+      await fixture.transport.stop();
+      assert.equal(fixture.loader.state, 'expired');
+      assert.equal(await fixture.transport.canOfferAgain(), true);
+      const { m1 } = await fixture.transport.offerAgain();
       assert.equal(m1[0], 2);
-      await desk.transport.giveM2(m2For(m1));
-      assert.equal(await desk.transport.state(), 'active');
+      await fixture.transport.giveM2(m2For(m1));
+      assert.equal(await fixture.transport.state(), 'active');
     });
   });
 
   it('an M2 for another handshake is refused by its own reason', async () => {
-    const desk = new Desk();
-    await desk.run(async () => {
-      await desk.transport.open(1000);
-      const { m1 } = await desk.transport.giveJob(job);
-      await assert.rejects(desk.transport.giveM2(m2For(Uint8Array.of(7, ...m1.slice(1)))), {
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      const { m1 } = await fixture.transport.giveJob(job);
+      await assert.rejects(fixture.transport.giveM2(m2For(Uint8Array.of(7, ...m1.slice(1)))), {
         code: 'BF-STUB-AUTHENTICATION',
       });
-      assert.equal((await desk.transport.stopReason('aborted')).code, 'BF-STUB-AUTHENTICATION');
+      assert.equal((await fixture.transport.stopReason('aborted')).code, 'BF-STUB-AUTHENTICATION');
     });
   });
 
   it('takes no command out of turn, beyond the credit or of another size', () => {
-    const { transport } = new Desk();
+    const { transport } = new LinkFixture();
     const box = new Uint8Array(192);
     transport.queue({ sequence: 1, box });
     for (const sequence of [1, 3]) assert.throws(() => transport.queue({ sequence, box }), { code: 'BF-TUNNEL-ORDER' });
