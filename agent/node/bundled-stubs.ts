@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { CHIPS } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { StubRegistry, type StubFile } from '../target/stubs.ts';
+import { KnownStubs, type StubFile } from '../target/stubs.ts';
 
 /** From the sources (agent/node) and from the compiled program (dist/agent/node). */
 const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];
@@ -13,11 +13,11 @@ const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];
 const DescriptionSchema = z.object({ sha512: z.string().regex(/^[0-9a-f]{128}$/), size: z.int() });
 
 /** Every stub a chip row names. @throws BF-INTERNAL-BUILD when one is missing or is not what its description says. */
-export function bundledStubs(): StubRegistry {
+export function bundledStubs(): KnownStubs {
   const names = new Set(CHIPS.flatMap(({ stub }) => (stub === undefined ? [] : [stub])));
   const folder = FOLDERS.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
   if (folder === undefined) throw fail('BF-INTERNAL-BUILD', 'the folder firmware/prebuilt is missing');
-  return new StubRegistry([...names].map((name) => readStub(folder, name)));
+  return new KnownStubs([...names].map((name) => readStub(folder, name)));
 }
 
 function readStub(folder: URL, name: string): StubFile {

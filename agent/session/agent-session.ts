@@ -22,7 +22,7 @@ import { OptionWork, type OptionWorkOptions } from './option-work.ts';
 import { isSameConsent, ConsentQuestions } from './consent-questions.ts';
 import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
 import { StubWork } from './stub-work.ts';
-import type { StubRegistry } from '../target/stubs.ts';
+import type { KnownStubs } from '../target/stubs.ts';
 import type { ConnectMode } from '../target/reach.ts';
 import { TargetSession } from '../target/target-session.ts';
 import { TunnelEventQueue, type TunnelEvent, type RoomPort } from './tunnel-event-queue.ts';
@@ -36,7 +36,7 @@ export interface AgentJobOptions {
   /** The invite's secret; not needed once the memory has a way back. */
   readonly inviteSecret?: Psk | undefined;
   readonly memory: AgentMemory;
-  readonly stubs: StubRegistry;
+  readonly stubs: KnownStubs;
   readonly customer: Customer;
   readonly clock: Clock;
   readonly random: Random;
@@ -96,10 +96,10 @@ class AgentSession {
     this.#options = options;
     const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
       options;
-    const tag = publicInviteHash(invite).slice(0, 8);
+    const inviteTag = publicInviteHash(invite).slice(0, 8);
     const ask: Customer['say'] = (text) => customer.say(text);
     const { connect } = options;
-    this.#target = new TargetSession({ probe, clock, log, stubs, tag, keepSpeed, connect, ask });
+    this.#target = new TargetSession({ probe, clock, log, stubs, inviteTag, keepSpeed, connect, ask });
     const first = inviteSecret === undefined ? [] : [inviteSecret];
     const secrets = memory.secrets.length > 0 ? memory.secrets : first;
     const keepSecrets: AgentMemory['keepSecrets'] = (kept) => memory.keepSecrets(kept);

@@ -4,14 +4,14 @@ import { toHex } from '../../shared/codec/bytes.ts';
 import type { OwnHello } from '../../shared/tunnel/bodies.ts';
 import { boundedText } from '../consent/plain-text.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
-import type { StubRegistry } from '../target/stubs.ts';
+import type { KnownStubs } from '../target/stubs.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 
 const MOST = { text: 64, stubs: 16, millivolts: 100_000 } as const;
 
 export interface HelloFacts {
   readonly version: string;
-  readonly stubs: StubRegistry;
+  readonly stubs: KnownStubs;
   readonly probe: ProbeInfo;
   /** As the probe measured it; null when it cannot. */
   readonly millivolts: number | null;

@@ -10,7 +10,7 @@ import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
-import type { StubRegistry } from '../target/stubs.ts';
+import type { KnownStubs } from '../target/stubs.ts';
 import type { BoardIdentity } from '../target/target-session.ts';
 import type { StubJob } from '../transport/port.ts';
 
@@ -35,7 +35,7 @@ export interface JobPlace {
   readonly board: BoardIdentity;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
-  readonly stubs: StubRegistry;
+  readonly stubs: KnownStubs;
 }
 
 /**
@@ -50,7 +50,7 @@ export function readJob(message: MessageOf<'JOB'>, { board, vendor, stubs }: Job
   checkPlan(plan, chip);
   const hash = planHash(message.plan);
   requireBoard(plan, board);
-  const stubHash = KINDS[plan.kind].stub ? stubs.forDevice(plan.devId).hash : undefined;
+  const stubHash = KINDS[plan.kind].stub ? stubs.forChip(plan.devId).hash : undefined;
   return {
     plan,
     chip,

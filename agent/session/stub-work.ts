@@ -25,7 +25,7 @@ import type { AgentMemory, Customer } from './ports.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { deviceKeyIn, requireOwnSession, requireSameUnit } from './sealed-offer.ts';
 import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './stub-work-table.ts';
-import type { StubRegistry } from '../target/stubs.ts';
+import type { KnownStubs } from '../target/stubs.ts';
 import type { TargetSession } from '../target/target-session.ts';
 import { isServing, isStopped } from '../transport/program-states.ts';
 import type { SealedBox } from '../../shared/crypto/session.ts';
@@ -43,7 +43,7 @@ export interface WorkTunnel {
 export interface StubWorkOptions {
   readonly target: TargetSession;
   readonly memory: AgentMemory;
-  readonly stubs: StubRegistry;
+  readonly stubs: KnownStubs;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
   readonly customer: Customer;

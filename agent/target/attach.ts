@@ -1,6 +1,6 @@
-// Attaching to the target without disturbing it: read who it is without stopping it, remember its debug settings, put
-// them back. Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP); docs/reference/cortex-m-debug.md
-// §4, §5; docs/product.md §2; docs/protocol.md §9.
+// Attaching to the target without disturbing it: read who it is without stopping it, and remember its debug settings,
+// which debug-state.ts puts back. Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP);
+// docs/reference/cortex-m-debug.md §4, §5; docs/product.md §2; docs/protocol.md §9.
 import { findChip, protectionLevel, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
@@ -21,8 +21,8 @@ export interface TargetIdentity {
   readonly cpuid: number;
   /** DBGMCU_IDCODE, whole; its parts beside it. */
   readonly idcode: number;
-  readonly deviceId: number;
-  readonly revisionId: number;
+  readonly devId: number;
+  readonly revId: number;
   readonly optcr: number;
   /** 0 on a part of one bank. */
   readonly optcr1: number;
@@ -69,9 +69,9 @@ async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const apIdr = await probe.readAp(MEM_AP, AP.IDR);
   const cpuid = await probe.readWord(SCS.CPUID);
   const idcode = await probe.readWord(CHIP.DBGMCU_IDCODE);
-  const deviceId = idcode & 0xfff;
+  const devId = idcode & 0xfff;
   const rightCore = apIdr === AHB_AP_CORTEX_M4 && (cpuid & CPUID_WITHOUT_REVISION) >>> 0 === CORTEX_M4_PART;
-  const row = findChip(deviceId);
+  const row = findChip(devId);
   if (!rightCore || row?.stub === undefined) {
     throw fail('BF-TARGET-WRONG-CHIP', `AP ${hex(apIdr)}, CPUID ${hex(cpuid)}, IDCODE ${hex(idcode)}`);
   }
@@ -81,7 +81,7 @@ async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const rdp = protectionLevel(optcr);
   if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hex(optcr)}`);
   const open = rdp === 0 ? await readOpenIdentity(probe, row) : { uid: undefined, flashKiB: undefined };
-  const chip = { dpidr, apIdr, cpuid, idcode, deviceId, revisionId: idcode >>> 16, optcr, optcr1, rdp };
+  const chip = { dpidr, apIdr, cpuid, idcode, devId, revId: idcode >>> 16, optcr, optcr1, rdp };
   return { ...chip, ...open, foundHalted: halted, foundLockedUp: lockedUp };
 }
 

@@ -84,15 +84,18 @@ export class CortexM {
     if (!halted) throw fail('BF-TARGET-NO-HALT', `not halted within ${HALT_MS} ms`);
   }
 
-  /** The core will stand before its first instruction after the next reset. */
+  /**
+   * Arms the reset vector catch on a core that may run: the next reset, whoever causes it, leaves the core before its
+   * first instruction. `waitForResetCatch` follows.
+   */
   async armResetCatch(): Promise<void> {
     await this.#control(DHCSR.C_DEBUGEN);
     const demcr = await this.#probe.readWord(SCS.DEMCR);
     await this.#probe.writeWord(SCS.DEMCR, (demcr | DEMCR_VC_CORERESET) >>> 0);
   }
 
-  /** Waits for a core whose reset catch is armed, and disarms it. @throws BF-TARGET-NO-HALT */
-  async caughtAfterReset(limitMs: number): Promise<void> {
+  /** Waits until a core whose reset vector catch is armed stands, and disarms it. @throws BF-TARGET-NO-HALT */
+  async waitForResetCatch(limitMs: number): Promise<void> {
     const caught = await this.#poll(limitMs, async () => (await this.status()).halted);
     if (!caught) throw fail('BF-TARGET-NO-HALT', `not halted ${limitMs} ms after its reset`);
     const demcr = await this.#probe.readWord(SCS.DEMCR);
@@ -135,7 +138,7 @@ export class CortexM {
     await this.#requestReset();
   }
 
-  /** Arms the vector catch, causes the reset, watches for reset and halt, and disarms, whatever happens. */
+  /** Halts, arms the reset vector catch, causes the reset, watches for both, and disarms, whatever happens. */
   async #whileCatchingReset(cause: () => Promise<void>): Promise<void> {
     await this.#control(DHCSR.C_DEBUGEN | DHCSR.C_HALT);
     const demcr = await this.#probe.readWord(SCS.DEMCR);
@@ -166,7 +169,7 @@ export class CortexM {
 
   /** The write that resets may be cut off by the reset it causes: its own failure proves nothing. */
   async #requestReset(): Promise<void> {
-    await this.#probe.writeWord(SCS.AIRCR, AIRCR_SYSRESETREQ).catch(rethrowUnlessTarget);
+    await this.#probe.writeWord(SCS.AIRCR, AIRCR_SYSRESETREQ).catch(rethrowUnlessSilent);
   }
 
   async #pulseNrst(): Promise<void> {
@@ -187,7 +190,7 @@ export class CortexM {
     const end = this.#clock.now() + limitMs;
     for (;;) {
       const ready = await done().catch((error: unknown) => {
-        rethrowUnlessTarget(error);
+        rethrowUnlessSilent(error);
         return false;
       });
       if (ready) return true;
@@ -208,8 +211,8 @@ export function decodeStatus(dhcsr: number): CoreStatus {
   };
 }
 
-/** The target may not answer while its reset goes on; anything else is not the reset's doing. */
-function rethrowUnlessTarget(error: unknown): void {
+/** For accesses to a target that may not answer for a while: swallows that, and throws any other error on. */
+export function rethrowUnlessSilent(error: unknown): void {
   if (!mayRepeatAccess(error, 'target') && !isBlindflashError(error, 'BF-TARGET-NONE')) throw error;
 }
 

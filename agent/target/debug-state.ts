@@ -68,14 +68,19 @@ export async function readDebugState(memory: MemoryAccess): Promise<SavedDebugSt
 /**
  * Writes saved settings back (this agent's, or those an earlier agent left in the mailbox), DHCSR last with debug off.
  * Every write is tried, whatever became of the one before.
- * @param vanishes a program that runs from then on may not answer any more
+ * @param mayFallSilent the program runs from then on and may not let the probe in any more: no answer to the last write
+ * is no error
  * @throws the first error met.
  */
-export async function restoreDebugState(memory: MemoryAccess, saved: SavedDebugState, vanishes = false): Promise<void> {
+export async function restoreDebugState(
+  memory: MemoryAccess,
+  saved: SavedDebugState,
+  mayFallSilent = false,
+): Promise<void> {
   const errors: unknown[] = [];
   for (const [address, value] of RESTORE) {
     await memory.writeWord(address, value(saved) >>> 0).catch((error: unknown) => {
-      if (vanishes && address === SCS.DHCSR && isBlindflashError(error) && partOf(error.code) === 'target') return;
+      if (mayFallSilent && address === SCS.DHCSR && isBlindflashError(error) && partOf(error.code) === 'target') return;
       errors.push(error);
     });
   }

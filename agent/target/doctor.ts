@@ -77,10 +77,10 @@ async function* examineTarget(probe: Probe, options: DoctorOptions): AsyncGenera
   try {
     const { identity, saved, how } = await attach(probe, options);
     try {
-      const { deviceId, revisionId, flashKiB, rdp, foundHalted, foundLockedUp } = identity;
+      const { devId, revId, flashKiB, rdp, foundHalted, foundLockedUp } = identity;
       const size = flashKiB === undefined ? '' : `, ${flashKiB} KiB of flash`;
-      const row = findChip(deviceId);
-      const text = `${row?.name ?? 'unknown'}, revision 0x${revisionId.toString(16)}${size}`;
+      const row = findChip(devId);
+      const text = `${row?.name ?? 'unknown'}, revision 0x${revId.toString(16)}${size}`;
       yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
       yield protection(rdp, row, flashKiB ?? 0, identity);
       yield how === 'running' ? core(foundHalted, foundLockedUp, rdp) : hardToReach(how);

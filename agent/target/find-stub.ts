@@ -5,7 +5,7 @@ import { MAILBOX_MAGIC, type Layout } from '../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { decodeStubFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { Probe } from '../probe/probe.ts';
-import type { StubRegistry } from './stubs.ts';
+import type { KnownStubs } from './stubs.ts';
 import { readJobArea } from '../transport/mailbox/job-area.ts';
 import { MailboxTransport } from '../transport/mailbox/mailbox-transport.ts';
 import { Mailbox } from '../transport/mailbox/mailbox.ts';
@@ -18,9 +18,9 @@ export interface FindStubOptions {
   readonly probe: Probe;
   readonly clock: Clock;
   readonly log: Log;
-  readonly stubs: StubRegistry;
-  /** 8 bytes naming the invite. */
-  readonly tag: Uint8Array;
+  readonly stubs: KnownStubs;
+  /** 8 bytes that name the invite: a stub of another one is none of ours. */
+  readonly inviteTag: Uint8Array;
 }
 
 /** A stub found in RAM, with what it says of its chip and what was saved before it. */
@@ -33,12 +33,12 @@ export interface StubInRam extends FoundStub {
 
 /** The stub where one for this chip would lie (`layout`). Undefined when there is none that could be gone on with. */
 export async function findStub(options: FindStubOptions, layout: Layout): Promise<StubInRam | undefined> {
-  const { probe, clock, log, tag, stubs } = options;
+  const { probe, clock, log, inviteTag, stubs } = options;
   const mailbox = new Mailbox(layout, probe, clock, log);
   if ((await mailbox.readWord('MAGIC')) !== MAILBOX_MAGIC) return undefined;
   const stub = stubs.withHash(await mailbox.read('STUB_HASH'));
   const save = decodeSave(await mailbox.read('SAVE'));
-  if (stub?.layout !== layout || save === undefined || !equalBytes(save.tag, tag)) return undefined;
+  if (stub?.layout !== layout || save === undefined || !equalBytes(save.inviteTag, inviteTag)) return undefined;
   const transport = new MailboxTransport({ probe, clock, log, stub });
   const state = await transport.state();
   if (state === undefined || !(await transport.isLive())) return undefined;

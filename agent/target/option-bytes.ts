@@ -1,14 +1,13 @@
 // The option bytes through the debug port: read, and written as the reference manual says (docs/reference/stm32f4.md
 // §3.3, §4; RM0090 §3.7.2). A write that is cut off leaves all of them erased, so everything is ready before it starts
 // and nothing is done while it lasts.
-import type { Chip } from '../../shared/chips/index.ts';
-import { isWithin, type OptionWords } from '../../shared/chips/index.ts';
-import { fail, isBlindflashError, mayRepeatAccess } from '../../shared/errors/errors.ts';
+import { sameOptions, type Chip, type OptionWords } from '../../shared/chips/index.ts';
+import { fail } from '../../shared/errors/errors.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { pause } from '../probe/deadline.ts';
 import type { Probe } from '../probe/probe.ts';
 import { CHIP, FREEZE_WATCHDOGS } from './debug-state.ts';
-import type { CortexM } from './cortex-m.ts';
+import { rethrowUnlessSilent, type CortexM } from './cortex-m.ts';
 
 const FLASH = {
   OPTKEYR: 0x40023c08,
@@ -62,13 +61,13 @@ export async function writeOptionBytes(options: OptionBytesOptions, wanted: Opti
   await probe.writeWord(CHIP.FLASH_OPTCR, wanted.optcr);
   log.info({ ...wanted }, 'writing the option bytes');
   // From here on an error of the wire proves nothing: the write may have begun.
-  await probe.writeWord(CHIP.FLASH_OPTCR, (wanted.optcr | OPTSTRT) >>> 0).catch(ignoreTarget);
+  await probe.writeWord(CHIP.FLASH_OPTCR, (wanted.optcr | OPTSTRT) >>> 0).catch(rethrowUnlessSilent);
   await untilIdle(options);
   const errors = (await probe.readWord(FLASH.SR)) & SR_ERRORS;
   await probe.writeWord(CHIP.FLASH_OPTCR, (wanted.optcr | OPTLOCK) >>> 0);
   if (errors !== 0) throw fail('BF-TARGET-OPTIONS', `FLASH_SR 0x${errors.toString(16)}`);
   const now = await readOptionBytes(probe, chip);
-  if (!isWithin(now, wanted) || !isWithin(wanted, now)) {
+  if (!sameOptions(now, wanted)) {
     throw fail('BF-TARGET-OPTIONS', `OPTCR reads 0x${now.optcr.toString(16)}, OPTCR1 0x${now.optcr1.toString(16)}`);
   }
   return now;
@@ -84,15 +83,11 @@ async function untilIdle({ probe, clock }: OptionBytesOptions): Promise<void> {
       lost = false;
       if (((await probe.readWord(FLASH.SR)) & SR_BSY) === 0) return;
     } catch (error) {
-      ignoreTarget(error);
+      rethrowUnlessSilent(error);
       lost = true;
-      await probe.disconnect().catch(ignoreTarget);
+      await probe.disconnect().catch(rethrowUnlessSilent);
     }
     if (clock.now() >= end) throw fail('BF-TARGET-OPTIONS', `the flash is busy for more than ${MOST_MS / 1000} s`);
     await pause(clock, LOOK_MS);
   }
-}
-
-function ignoreTarget(error: unknown): void {
-  if (!mayRepeatAccess(error, 'target') && !isBlindflashError(error, 'BF-TARGET-NONE')) throw error;
 }

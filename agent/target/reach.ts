@@ -102,7 +102,7 @@ class Reacher<T> {
     return this.#found('halted', await readDebugState(this.#options.probe));
   }
 
-  /** NRST low, vector catch armed, NRST high: the core stands before its first instruction. */
+  /** NRST low, reset vector catch armed, NRST high: the core stands before its first instruction. */
   async #underReset(): Promise<Reach<T>> {
     const { probe, clock, log } = this.#options;
     try {
@@ -112,7 +112,7 @@ class Reacher<T> {
       const saved = await readDebugState(probe);
       await this.#core.armResetCatch();
       await probe.driveNrst('high');
-      await this.#core.caughtAfterReset(RELEASE_MS);
+      await this.#core.waitForResetCatch(RELEASE_MS);
       return await this.#found('under reset', saved);
     } finally {
       await probe.driveNrst('high').catch((error: unknown) => log.warn({ error: String(error) }, 'NRST'));
@@ -130,7 +130,7 @@ class Reacher<T> {
         const saved = await readDebugState(probe);
         await this.#core.armResetCatch();
         ask(RELEASE_TEXT);
-        await this.#core.caughtAfterReset(BUTTON.releaseMs);
+        await this.#core.waitForResetCatch(BUTTON.releaseMs);
         return this.#found('by button', saved);
       });
       if ('how' in held) return held;

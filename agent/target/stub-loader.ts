@@ -30,8 +30,8 @@ export interface StubLoaderOptions {
   readonly stub: KnownStub;
   /** Debug settings as found before us; kept in the mailbox for whoever comes after. */
   readonly saved: SavedDebugState;
-  /** 8 bytes naming the invite, so that a later agent knows whose stub it meets. */
-  readonly tag: Uint8Array;
+  /** 8 bytes that name the invite, so that a later agent knows whose stub it meets. */
+  readonly inviteTag: Uint8Array;
   /** The SWD clock was chosen by a person: it is not raised. */
   readonly keepSpeed?: boolean | undefined;
 }
@@ -89,9 +89,9 @@ class StubLoader {
 
   /** An empty control page, but for the settings as found. */
   async #clearPage(): Promise<void> {
-    const { probe, stub, saved, tag } = this.#options;
+    const { probe, stub, saved, inviteTag } = this.#options;
     const page = new Uint8Array(PAGE_BYTES);
-    page.set(encodeSave({ saved, tag }), CONTROL.SAVE.offset);
+    page.set(encodeSave({ saved, inviteTag }), CONTROL.SAVE.offset);
     await probe.writeMemory(stub.layout.memory.control.address, page);
   }
 

@@ -32,7 +32,7 @@ export interface StubFile {
 }
 
 /** Stubs by hash and by chip. */
-export class StubRegistry {
+export class KnownStubs {
   readonly #stubs: readonly KnownStub[];
 
   constructor(files: readonly StubFile[]) {
@@ -50,7 +50,7 @@ export class StubRegistry {
   }
 
   /** The stub for a DEV_ID. @throws BF-TARGET-WRONG-CHIP, or BF-STUB-UNKNOWN when the installation has none. */
-  forDevice(devId: number): KnownStub {
+  forChip(devId: number): KnownStub {
     const wanted = findChip(devId)?.stub;
     if (wanted === undefined) throw fail('BF-TARGET-WRONG-CHIP', `no stub for DEV_ID 0x${devId.toString(16)}`);
     const stub = this.#stubs.find(({ name }) => name === wanted);

@@ -11,7 +11,7 @@ import type { Probe } from '../probe/probe.ts';
 import { readOptionBytes, writeOptionBytes } from './option-bytes.ts';
 import { protectionLevel, requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
 import { reach, type ConnectMode, type Reached, type ReachOptions } from './reach.ts';
-import type { StubRegistry } from './stubs.ts';
+import type { KnownStubs } from './stubs.ts';
 import { attach, type TargetIdentity } from './attach.ts';
 import { CHIP, restoreDebugState, type SavedDebugState } from './debug-state.ts';
 import { CortexM, SCS } from './cortex-m.ts';
@@ -40,9 +40,9 @@ export interface TargetSessionOptions {
   readonly probe: Probe;
   readonly clock: Clock;
   readonly log: Log;
-  readonly stubs: StubRegistry;
-  /** 8 bytes naming the invite. */
-  readonly tag: Uint8Array;
+  readonly stubs: KnownStubs;
+  /** 8 bytes that name the invite (docs/mailbox.md, SAVE). */
+  readonly inviteTag: Uint8Array;
   /** The SWD clock was chosen by a person: it is not raised for the stub. */
   readonly keepSpeed?: boolean | undefined;
   readonly connect?: ConnectMode | undefined;
@@ -145,6 +145,7 @@ export class TargetSession {
     const { identity, saved, how } = await attach(probe, { clock, log, connect, ask });
     this.#identity = summarise(identity);
     this.#reached = how;
+    // What an earlier agent found and left in RAM comes first: the settings of now may be ours.
     this.#saved ??= saved;
     this.#go('attached');
     return undefined;
@@ -156,8 +157,8 @@ export class TargetSession {
    * @throws BF-STUB-LOAD, BF-STUB-SILENT, the stub's own refusal, or what probe and wire bring
    */
   async startStub(job: StubJob): Promise<Transport> {
-    const { probe, clock, log, stubs, tag, keepSpeed } = this.#options;
-    const stub = stubs.forDevice(this.identity.devId);
+    const { probe, clock, log, stubs, inviteTag, keepSpeed } = this.#options;
+    const stub = stubs.forChip(this.identity.devId);
     if (this.#phase === 'loaded') {
       await this.probe.disconnect().catch((error: unknown) => this.#note('disconnect', error));
       await reach(this.#options, () => Promise.resolve());
@@ -165,7 +166,7 @@ export class TargetSession {
     this.#go('startStub');
     const transport = new MailboxTransport({ probe, clock, log, stub });
     this.#transport = transport;
-    this.#bootSource = await loadStub({ probe, clock, log, stub, saved: this.#savedSettings(), tag, keepSpeed });
+    this.#bootSource = await loadStub({ probe, clock, log, stub, saved: this.#savedSettings(), inviteTag, keepSpeed });
     await transport.untilUp(job);
     log.info({ version: stub.version }, 'stub is up');
     return transport;
@@ -218,18 +219,19 @@ export class TargetSession {
     if (this.#saved === undefined) return;
     const saved = this.#saved;
     const stubRuns = this.#transport !== undefined;
-    // A program that was held at its start may take the debug pins away the moment it runs.
-    const vanishes = this.#reached !== 'running' && !stubRuns;
+    // A program that was held at its start may switch the debug pins off the moment it runs.
+    const mayFallSilent = this.#reached !== 'running' && !stubRuns;
     await restoreDebugState(
       this.probe,
       stubRuns ? { ...saved, demcr: (saved.demcr | DEMCR_TRCENA) >>> 0 } : saved,
-      vanishes,
+      mayFallSilent,
     );
     await this.#reset(finalState);
     if (!stubRuns || finalState === 'none') return;
-    // So may the program that was just written, or sleep: the stub before it always answered, so the reset was done.
-    const written = this.probe.writeWord(SCS.DEMCR, saved.demcr);
-    await (finalState === 'run' ? unlessTarget(() => written) : written);
+    // DEMCR as found, now that the reset has ended the stub. The program that was just written may sleep or switch the
+    // debug pins off: no answer is no error then.
+    const restored = this.probe.writeWord(SCS.DEMCR, saved.demcr);
+    await (finalState === 'run' ? unlessSilent(() => restored) : restored);
   }
 
   /** Lets go of target and probe; never throws. */
@@ -254,9 +256,9 @@ export class TargetSession {
 
   async #findStub(): Promise<StubInRam | undefined> {
     const { probe } = this.#options;
-    if ((await unlessTarget(() => probe.connect().then(() => true))) !== true) return undefined;
-    const layout = await unlessTarget(() => this.#layoutHere());
-    const found = layout === undefined ? undefined : await unlessTarget(() => findStub(this.#options, layout));
+    if ((await unlessSilent(() => probe.connect().then(() => true))) !== true) return undefined;
+    const layout = await unlessSilent(() => this.#layoutHere());
+    const found = layout === undefined ? undefined : await unlessSilent(() => findStub(this.#options, layout));
     if (found?.facts === undefined) {
       // No stub to go on with; but the settings from before it may still lie in RAM.
       const at = layout === undefined ? undefined : fieldAddress(layout, 'SAVE');
@@ -284,7 +286,7 @@ export class TargetSession {
   async #layoutHere(): Promise<Layout> {
     const { probe, stubs } = this.#options;
     const idcode = await withRetry(this.#options, () => probe.readWord(CHIP.DBGMCU_IDCODE));
-    return stubs.forDevice(idcode & 0xfff).layout;
+    return stubs.forChip(idcode & 0xfff).layout;
   }
 
   async #reconnect(): Promise<void> {
@@ -302,10 +304,10 @@ export class TargetSession {
   }
 }
 
-/** What `look` finds, or undefined when the target does not answer or is none we have a stub for. */
-async function unlessTarget<T>(look: () => Promise<T>): Promise<T | undefined> {
+/** What `access` gives, or undefined when the target does not answer or is none we have a stub for. */
+async function unlessSilent<T>(access: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await look();
+    return await access();
   } catch (error) {
     if (isBlindflashError(error, 'BF-STUB-UNKNOWN') || (isBlindflashError(error) && partOf(error.code) === 'target')) {
       return undefined;
@@ -316,8 +318,8 @@ async function unlessTarget<T>(look: () => Promise<T>): Promise<T | undefined> {
 
 function summarise(identity: TargetIdentity): BoardIdentity {
   return {
-    devId: identity.deviceId,
-    revId: identity.revisionId,
+    devId: identity.devId,
+    revId: identity.revId,
     uid: identity.uid ?? new Uint8Array(12),
     flashKiB: identity.flashKiB ?? 0,
     optcr: identity.optcr,

@@ -1,5 +1,5 @@
 // The whole product in virtual time, in the lab of docs/performance.md: taps on network, probe and flash.
-import { StubRegistry } from '../../agent/target/stubs.ts';
+import { KnownStubs } from '../../agent/target/stubs.ts';
 import { ShortMemory, type AgentOutcome, type Customer } from '../../agent/session/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
 import type { JobRecord } from '../../controller/store/job-record.ts';
@@ -65,7 +65,7 @@ export class MeasuredProduct extends ProductFixture {
       board: { flash },
       probe,
       cost: commandMs === undefined ? {} : { commandNs: commandMs * 1e6 },
-      stubs: new StubRegistry([{ name: 'stm32f42x', image: STUB_IMAGE }]),
+      stubs: new KnownStubs([{ name: 'stm32f42x', image: STUB_IMAGE }]),
       version: '0.0.0-bench',
     });
     this.watch = new FlashWatch(this.board, this.queue);

@@ -18,7 +18,7 @@ import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { dialRelay } from '../../shared/platform/node/ws-link.ts';
-import { parseAgreed } from '../../agent/consent/answer.ts';
+import { parsePriorConsent } from '../../agent/consent/prior-consent.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
 import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
@@ -44,12 +44,12 @@ export interface AgentArguments {
 /** Runs one job. @throws what a person has to be told; the exit status is that of the error. */
 export async function runAgent(args: AgentArguments): Promise<void> {
   refuseWords(args.words ?? []);
-  const agreed = parseAgreed(args.yes, args.vendor);
+  const prior = parsePriorConsent(args.yes, args.vendor);
   const json = args.json ?? false;
   const log = createLog(args['log-level'] ?? 'silent', 'agent');
   const prompt = createPrompt({ program: json });
   const progress = createProgress(progressMode(json), systemClock);
-  const customer = new TerminalCustomer({ prompt, progress, json, agreed });
+  const customer = new TerminalCustomer({ prompt, progress, json, prior });
   try {
     const ticket = await chooseJob(args['invite-file'], prompt, customer);
     const outcome = await runJob(args, ticket, customer, log);

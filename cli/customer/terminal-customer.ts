@@ -7,7 +7,7 @@ import type { Prompt } from '../terminal/prompt.ts';
 import { KINDS, type PlanKind } from '../../shared/plan/kinds.ts';
 import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
 import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
-import { coversPlan, type Agreed } from '../../agent/consent/answer.ts';
+import { coversPlan, type PriorConsent } from '../../agent/consent/prior-consent.ts';
 import { SHEET_WIDTH } from '../../agent/consent/plain-text.ts';
 import type { ConsentSheet } from '../../agent/consent/sheet.ts';
 import type { AgentOutcome, Customer, JobProgress } from '../../agent/session/ports.ts';
@@ -18,7 +18,7 @@ export interface TerminalOptions {
   readonly progress: Progress;
   readonly json: boolean;
   /** Consent given beforehand. */
-  readonly agreed?: Agreed | undefined;
+  readonly prior?: PriorConsent | undefined;
 }
 
 const NOT_COVERED_TEXT =
@@ -62,10 +62,10 @@ export class TerminalCustomer implements Customer {
   }
 
   async askConsent(sheet: ConsentSheet, code: string): Promise<boolean> {
-    const { agreed, prompt } = this.#options;
+    const { prior, prompt } = this.#options;
     const { plan, word } = sheet;
-    if (agreed === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
-    const covered = coversPlan(agreed, sheet);
+    if (prior === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
+    const covered = coversPlan(prior, sheet);
     this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : NOT_COVERED_TEXT);
     return covered;
   }

@@ -187,8 +187,8 @@ export const SAVE_WORDS = [
   'apb1Fz',
   'apb2Fz',
   'fpCtrl',
-  'tunnelTagLow',
-  'tunnelTagHigh',
+  'inviteTagLow',
+  'inviteTagHigh',
 ] as const;
 
 /** DETAIL of `randomFailed` when a test failed; smaller values are RNG_SR. */

@@ -26,7 +26,7 @@ export const IMAGE = tinyImage(7, 600);
 export const held = new Uint8Array(FLASH_BYTES).fill(0xff);
 held.set(seededRandom(1).bytes(0x9000));
 held.set(seededRandom(2).bytes(0x1000), 0x120000);
-export const stub = STUBS.forDevice(0x419);
+export const stub = STUBS.forChip(0x419);
 
 export function requireUntouched(product: ProductFixture): void {
   assert.equal(Buffer.compare(product.board.flash.bytes, held), 0, 'flash was touched');

@@ -1,7 +1,7 @@
 // M1, M2, M3 and the session's tie to its tunnel: what the other side says is not what is known. A lying LEFT, receipts
 // somebody made, an answer of another session, a hash whose beginning agrees (docs/protocol.md §6, §8, §10, §14).
 import assert from 'node:assert/strict';
-import { parseAgreed, coversPlan } from '../../agent/consent/answer.ts';
+import { parsePriorConsent, coversPlan } from '../../agent/consent/prior-consent.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
@@ -128,11 +128,11 @@ describe('attack: words of the other side', function () {
     const vendor = new Uint8Array(32).fill(0xab);
     for (const digits of [16, 40, 127]) {
       assert.throws(
-        () => parseAgreed(toHex(hash).slice(0, digits), 'ab'.repeat(10)),
+        () => parsePriorConsent(toHex(hash).slice(0, digits), 'ab'.repeat(10)),
         (error) => isBlindflashError(error, 'BF-USAGE'),
       );
     }
-    const agreed = parseAgreed(toHex(hash), 'ab'.repeat(10))!;
+    const agreed = parsePriorConsent(toHex(hash), 'ab'.repeat(10))!;
     const collision = hash.map((byte, at) => (at < 8 ? byte : byte ^ 1));
     assert.equal(coversPlan(agreed, { plan, planHash: collision, vendor }), false);
     assert.equal(coversPlan(agreed, { plan, planHash: hash, vendor: vendor.map((byte) => byte ^ 1) }), false);

@@ -9,25 +9,24 @@ export const COMMAND_LENGTH = 16;
 /** One USB product id: what people call it, and where its debug pipes are if the descriptor cannot be read. */
 export interface ProductRow {
   readonly kind: string;
-  readonly generation: 2 | 3;
   readonly endpointOut: number;
   readonly endpointIn: number;
   /** Boot loaders and V1 are recognised only to be refused in words. */
   readonly usable: boolean;
 }
 
-const V2 = { kind: 'ST-LINK/V2', generation: 2, endpointOut: 2, endpointIn: 1, usable: true } as const;
-const V21 = { kind: 'ST-LINK/V2-1', generation: 2, endpointOut: 1, endpointIn: 1, usable: true } as const;
-const V3 = { kind: 'STLINK-V3', generation: 3, endpointOut: 1, endpointIn: 1, usable: true } as const;
+const V2 = { kind: 'ST-LINK/V2', endpointOut: 2, endpointIn: 1, usable: true } as const;
+const V21 = { kind: 'ST-LINK/V2-1', endpointOut: 1, endpointIn: 1, usable: true } as const;
+const V3 = { kind: 'STLINK-V3', endpointOut: 1, endpointIn: 1, usable: true } as const;
 
-/** §1.1. The three entries nobody can debug with are kept for their names. */
+/** §1.1. Those that are not usable are kept for their names. */
 export const PRODUCTS: Readonly<Record<number, ProductRow>> = {
   0x3742: V21,
-  0x3744: { kind: 'ST-LINK/V1', generation: 2, endpointOut: 2, endpointIn: 1, usable: false },
+  0x3744: { kind: 'ST-LINK/V1', endpointOut: 2, endpointIn: 1, usable: false },
   0x3748: V2,
   0x374a: V21,
   0x374b: V21,
-  0x374d: { kind: 'STLINK-V3 boot loader', generation: 3, endpointOut: 1, endpointIn: 1, usable: false },
+  0x374d: { kind: 'STLINK-V3 boot loader', endpointOut: 1, endpointIn: 1, usable: false },
   0x374e: V3,
   0x374f: V3,
   0x3752: V21,
@@ -98,7 +97,7 @@ export interface StatusRow {
   readonly error: ErrorCode;
 }
 
-/** §2.7, §3.5. Beware: 12 is a protocol error, the waits are 10 and 14. */
+/** §2.7, §3.5. The waits are 0x10 and 0x14; 0x12, between them, is a protocol error. */
 const STATUSES: Readonly<Record<number, StatusRow>> = {
   0x01: { name: 'unknown error', action: 'fail', error: 'BF-TARGET-FAULT' },
   0x02: { name: 'SPI error', action: 'fail', error: 'BF-PROBE-COMMAND' },
@@ -161,7 +160,7 @@ export type Feature = keyof typeof FEATURES;
 /**
  * Oldest firmware the driver works with. V2J24 brought the DAP register commands, without which sticky errors cannot be
  * cleared by ABORT after a fault; pyOCD and OpenOCD draw the line there too. V3J3: V3J2 cannot switch protocols
- * reliably (§2.10, §2.11), and every client with a floor for V3 has this one.
+ * reliably (§2.10, §2.11), and every client that asks for an oldest V3 asks for this one.
  */
 export const OLDEST_FIRMWARE = { v2: 24, v3: 3 } as const;
 
@@ -193,6 +192,7 @@ export const MOST_COM_FREQUENCIES = 10;
 export const MOST_RETRIES = 8;
 /** Chosen by us, between what other clients use (1000 to 6000 ms): one whole exchange. */
 export const EXCHANGE_DEADLINE_MS = 3000;
+
 /** True if `usable` firmware of this generation has the feature. */
 export function hasFeature(feature: Feature, generation: 2 | 3, jtag: number): boolean {
   const row = FEATURES[feature];

@@ -207,8 +207,8 @@ export class StlinkDriver implements Probe {
     const product = PRODUCTS[this.#transport.identity.productId];
     if (product !== undefined && !product.usable) throw fail('BF-PROBE-UNSUPPORTED', product.kind);
     if (hardware < 2 || jtag === 0) throw fail('BF-PROBE-UNSUPPORTED', `firmware ${text}`);
-    const floor = hardware >= 3 ? this.#oldest.v3 : this.#oldest.v2;
-    if (jtag < floor) throw fail('BF-PROBE-OLD-FIRMWARE', `it has ${text}, V${hardware}J${floor} or newer is needed`);
+    const oldest = hardware >= 3 ? this.#oldest.v3 : this.#oldest.v2;
+    if (jtag < oldest) throw fail('BF-PROBE-OLD-FIRMWARE', `it has ${text}, V${hardware}J${oldest} or newer is needed`);
   }
 
   /** Whatever the last user left the probe in, it is idle afterwards. Does not touch the target's core. */

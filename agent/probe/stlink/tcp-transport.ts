@@ -40,12 +40,13 @@ export interface TcpTransportOptions {
 }
 
 const HOUSEKEEPING_MS = 3000;
-/** How long a server may take to notice that a connection is gone; milliseconds, chosen. */
-const OWN_TRACE_MS = 500;
+/** How long a server may go on counting a connection of ours that is gone; milliseconds, chosen. */
+const STALE_CLIENT_MS = 500;
 /** ST's server of API 1 crashes above 1428 bytes; every client uses this (docs/reference/stlink.md §2.4). */
 const BLOCK_OF_API_1 = 1024;
 
-interface Session {
+/** The probe as the server has opened it for us. */
+interface OpenedProbe {
   readonly channel: ByteChannel;
   readonly connectId: number;
 }
@@ -59,7 +60,7 @@ interface PendingReply {
 export class TcpTransport implements StlinkTransport {
   readonly #options: TcpTransportOptions;
   readonly #turn = new Mutex();
-  #session: Session | undefined;
+  #opened: OpenedProbe | undefined;
   #channel: ByteChannel | undefined;
   #pending: PendingReply | undefined;
   #device: ServerDevice | undefined;
@@ -93,8 +94,8 @@ export class TcpTransport implements StlinkTransport {
   ): Promise<Uint8Array> {
     return this.#turn.run(async () => {
       if (this.#trouble !== undefined) throw fail(this.#trouble.code, this.#trouble.detail, this.#trouble);
-      if (this.#session === undefined) throw fail('BF-PROBE-CLOSED');
-      return this.#ask(usbCommand(this.#session.connectId, command, dataOut, replyLength), deadlineMs);
+      if (this.#opened === undefined) throw fail('BF-PROBE-CLOSED');
+      return this.#ask(usbCommand(this.#opened.connectId, command, dataOut, replyLength), deadlineMs);
     });
   }
 
@@ -107,8 +108,8 @@ export class TcpTransport implements StlinkTransport {
 
   close(): Promise<void> {
     return this.#turn.run(async () => {
-      if (this.#session !== undefined) {
-        await this.#ask(closeDevice(this.#session.connectId), HOUSEKEEPING_MS).catch(() => {});
+      if (this.#opened !== undefined) {
+        await this.#ask(closeDevice(this.#opened.connectId), HOUSEKEEPING_MS).catch(() => {});
       }
       this.#drop();
       this.#trouble = undefined;
@@ -116,7 +117,7 @@ export class TcpTransport implements StlinkTransport {
   }
 
   async #openNow(): Promise<void> {
-    if (this.#session !== undefined) return;
+    if (this.#opened !== undefined) return;
     const late = (): Error => fail('BF-PROBE-SERVER', `no connection to ${this.#options.path}`);
     const connecting = this.#options.connect();
     const channel = await within(this.#options.clock, HOUSEKEEPING_MS, connecting, late).catch((error: unknown) => {
@@ -129,7 +130,7 @@ export class TcpTransport implements StlinkTransport {
       this.#block = api < 2 ? BLOCK_OF_API_1 : BLOCK.words;
       this.#device = await this.#chooseFree();
       const connectId = await this.#ask(openDevice(this.#device.id), HOUSEKEEPING_MS);
-      this.#session = { channel, connectId };
+      this.#opened = { channel, connectId };
     } catch (error) {
       this.#drop();
       throw error;
@@ -150,12 +151,12 @@ export class TcpTransport implements StlinkTransport {
    * was just broken off may still be counted.
    */
   async #chooseFree(): Promise<ServerDevice> {
-    const end = this.#options.clock.now() + OWN_TRACE_MS;
+    const end = this.#options.clock.now() + STALE_CLIENT_MS;
     for (;;) {
       const device = await this.#choose();
       if (!device.used) return device;
       if (this.#options.clock.now() >= end) throw fail('BF-PROBE-BUSY', `on ${this.#options.path}`);
-      await pause(this.#options.clock, OWN_TRACE_MS / 5);
+      await pause(this.#options.clock, STALE_CLIENT_MS / 5);
     }
   }
 
@@ -217,7 +218,7 @@ export class TcpTransport implements StlinkTransport {
   #drop(): void {
     const channel = this.#channel;
     this.#channel = undefined;
-    this.#session = undefined;
+    this.#opened = undefined;
     channel?.close();
   }
 }

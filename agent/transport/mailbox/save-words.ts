@@ -5,21 +5,21 @@ import { SAVE_WORDS } from '../../../shared/mailbox/layout.ts';
 import type { SavedDebugState } from '../../target/debug-state.ts';
 
 const SAVE_MAGIC = 0x56534642; // "BFSV"
-/** The tag takes the last two of SAVE_WORDS. */
-const TAG_BYTES = 8;
+/** The invite's tag takes the last two of SAVE_WORDS. */
+const INVITE_TAG_BYTES = 8;
 
 export interface SaveWords {
   readonly saved: SavedDebugState;
-  /** 8 bytes naming the invite, so that a later agent knows whose stub it meets. */
-  readonly tag: Uint8Array;
+  /** 8 bytes that name the invite, so that a later agent knows whose stub it meets. */
+  readonly inviteTag: Uint8Array;
 }
 
 /** The bytes of SAVE. */
-export function encodeSave({ saved, tag }: SaveWords): Uint8Array {
+export function encodeSave({ saved, inviteTag }: SaveWords): Uint8Array {
   const named: Readonly<Record<string, number>> = { magic: SAVE_MAGIC, ...saved };
   const writer = new Writer();
   for (const name of SAVE_WORDS.slice(0, 7)) writer.u32((named[name] ?? 0) >>> 0, name);
-  return writer.bytes(tag, 'tag', TAG_BYTES).finish();
+  return writer.bytes(inviteTag, 'inviteTag', INVITE_TAG_BYTES).finish();
 }
 
 /** What an agent left in SAVE, or undefined when none did. */
@@ -34,5 +34,5 @@ export function decodeSave(bytes: Uint8Array): SaveWords | undefined {
     apb2Fz: reader.u32(),
     fpCtrl: reader.u32(),
   };
-  return { saved, tag: reader.bytes(TAG_BYTES) };
+  return { saved, inviteTag: reader.bytes(INVITE_TAG_BYTES) };
 }

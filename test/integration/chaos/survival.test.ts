@@ -41,8 +41,8 @@ describe('found by chaos', function () {
         return typeof value === 'function' ? (value as (...words: unknown[]) => unknown).bind(target) : value;
       },
     });
-    const tag = new Uint8Array(8);
-    const agent = new TargetSession({ probe, clock: fixture.queue, log: silentLog, stubs: STUBS, tag });
+    const inviteTag = new Uint8Array(8);
+    const agent = new TargetSession({ probe, clock: fixture.queue, log: silentLog, stubs: STUBS, inviteTag });
     const word = (address: number): number => fixture.board.bus.read(address, 4, 'debugger') >>> 0;
     await fixture.queue.drive(
       (async () => {

@@ -114,7 +114,7 @@ async function realController(
 async function secondAgent(relay: string): Promise<void> {
   const { vendor, invite } = await realController(relay, 'vendor-1');
   const flash = join(folder, 'flash.bin');
-  const hash = toHex(bundledStubs().forDevice(0x419).hash);
+  const hash = toHex(bundledStubs().forChip(0x419).hash);
   const agent = second('agent.py', [invite, '--consent', 'yes', '--stub-hash', hash, '--flash-out', flash]);
   const code = String((await agent.hear(event('code')))['code']);
   await vendor.hear(event('code'));

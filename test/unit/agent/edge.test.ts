@@ -23,7 +23,7 @@ import { HelloSchema } from '../../../shared/tunnel/bodies.ts';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import { asItIsNow, readResumeFile, resumableJobs, ResumeFile } from '../../../agent/node/resume-file.ts';
 import { examine, type Finding } from '../../../agent/target/doctor.ts';
-import { StubRegistry } from '../../../agent/target/stubs.ts';
+import { KnownStubs } from '../../../agent/target/stubs.ts';
 import { psk } from '../../../shared/crypto/keys.ts';
 import { holderKey, publicInviteHash } from '../../../shared/tunnel/invite.ts';
 import { silentLog } from '../../../shared/ports.ts';
@@ -186,19 +186,19 @@ describe('bundled stubs', () => {
   });
 
   it('are refused when they are not stubs', () => {
-    assert.throws(() => new StubRegistry([{ name: 'stm32f42x', image: new Uint8Array(2048) }]), {
+    assert.throws(() => new KnownStubs([{ name: 'stm32f42x', image: new Uint8Array(2048) }]), {
       code: 'BF-INTERNAL-BUILD',
     });
-    assert.throws(() => new StubRegistry([{ name: 'stm32f42x', image: new Uint8Array(8) }]), {
+    assert.throws(() => new KnownStubs([{ name: 'stm32f42x', image: new Uint8Array(8) }]), {
       code: 'BF-INTERNAL-BUILD',
     });
     const oldest = STUB_IMAGE.slice();
     for (const major of [0, 1, 3]) {
       oldest[HEADER.offset + HEADER.fields.version + 1] = major;
-      assert.throws(() => new StubRegistry([{ name: 'stm32f42x', image: oldest }]), /its version is/, `${major}`);
+      assert.throws(() => new KnownStubs([{ name: 'stm32f42x', image: oldest }]), /its version is/, `${major}`);
     }
-    assert.throws(() => new StubRegistry([]).forDevice(0x419), { code: 'BF-STUB-UNKNOWN' });
-    assert.throws(() => STUBS.forDevice(0x441), { code: 'BF-TARGET-WRONG-CHIP' });
+    assert.throws(() => new KnownStubs([]).forChip(0x419), { code: 'BF-STUB-UNKNOWN' });
+    assert.throws(() => STUBS.forChip(0x441), { code: 'BF-TARGET-WRONG-CHIP' });
   });
 });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { coversPlan, parseAgreed } from '../../../agent/consent/answer.ts';
+import { coversPlan, parsePriorConsent } from '../../../agent/consent/prior-consent.ts';
 import { quotable } from '../../../shared/codec/foreign-text.ts';
 import { SHEET_WIDTH, wrapText } from '../../../agent/consent/plain-text.ts';
 import { consentSheet } from '../../../agent/consent/sheet.ts';
@@ -224,7 +224,7 @@ describe('--yes', () => {
   const vendor = Uint8Array.from({ length: 32 }, (_, at) => 0xf0 - at);
   const fingerprint = 'f0ef eeed eceb eae9 e8e7';
   const asked = { plan, planHash: hash, vendor };
-  const covers = (yes: string, who = fingerprint): boolean => coversPlan(parseAgreed(yes, who)!, asked);
+  const covers = (yes: string, who = fingerprint): boolean => coversPlan(parsePriorConsent(yes, who)!, asked);
 
   it('covers the plan with that hash of that vendor, to their last digits', () => {
     assert.equal(covers(digits.toUpperCase(), fingerprint.replaceAll(' ', '')), true);
@@ -234,18 +234,18 @@ describe('--yes', () => {
 
   it('refuses what is too short, too long or no hash, and one of the two alone', () => {
     for (const text of ['', 'yes', digits.slice(0, 16), digits.slice(0, 127), `${digits}0`, `0x${digits}`]) {
-      assert.throws(() => parseAgreed(text, fingerprint), { code: 'BF-USAGE' });
+      assert.throws(() => parsePriorConsent(text, fingerprint), { code: 'BF-USAGE' });
     }
     for (const text of ['', fingerprint.slice(1), `${fingerprint}0`, `${fingerprint.slice(1)}x`]) {
-      assert.throws(() => parseAgreed(digits, text), { code: 'BF-USAGE' });
+      assert.throws(() => parsePriorConsent(digits, text), { code: 'BF-USAGE' });
     }
-    assert.throws(() => parseAgreed(digits, undefined), { code: 'BF-USAGE' });
-    assert.throws(() => parseAgreed(undefined, fingerprint), { code: 'BF-USAGE' });
-    assert.equal(parseAgreed(undefined, undefined), undefined);
+    assert.throws(() => parsePriorConsent(digits, undefined), { code: 'BF-USAGE' });
+    assert.throws(() => parsePriorConsent(undefined, fingerprint), { code: 'BF-USAGE' });
+    assert.equal(parsePriorConsent(undefined, undefined), undefined);
   });
 
   it('never covers a lock that cannot be undone', () => {
     const lasting = { ...plan, lock: 'level 2' as Plan['lock'] };
-    assert.equal(coversPlan(parseAgreed(digits, fingerprint)!, { ...asked, plan: lasting }), false);
+    assert.equal(coversPlan(parsePriorConsent(digits, fingerprint)!, { ...asked, plan: lasting }), false);
   });
 });

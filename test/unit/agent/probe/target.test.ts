@@ -81,8 +81,8 @@ describe('attaching', () => {
     const target = new FakeTarget();
     const { identity } = await attach(target, options);
     assert.deepEqual(target.log, ['connect']);
-    assert.equal(identity.deviceId, 0x419);
-    assert.equal(identity.revisionId, 0x2003);
+    assert.equal(identity.devId, 0x419);
+    assert.equal(identity.revId, 0x2003);
     assert.equal(identity.rdp, 0);
     assert.equal(identity.flashKiB, 2048);
     assert.equal(hex(identity.uid ?? new Uint8Array()), '22 00 33 00 06 51 36 30 39 38 30 38');

@@ -5,20 +5,17 @@ import { fail } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanLock } from '../../shared/plan/plan.ts';
 
-/** All of them: a vendor who chooses what is hashed can make two plans agree in fewer. */
-const ALL_DIGITS = 128;
+/** Digits of a plan hash, all of them: a vendor who chooses what is hashed can make two plans agree in fewer. */
+const PLAN_HASH_DIGITS = 128;
 
-/**
- * Locks a consent given beforehand may cover; a job that changes option bytes is agreed to by its word only. RDP 2
- * and OTP are not among them, and never will be.
- */
-const COVERED: readonly PlanLock[] = ['none', 'level 1'];
+/** Locks a consent given beforehand may cover. RDP 2 and OTP are not among them, and never will be. */
+const COVERED_LOCKS: readonly PlanLock[] = ['none', 'level 1'];
 
 /** Digits of a fingerprint (docs/protocol.md §3, fingerprintText). */
 const FINGERPRINT_DIGITS = 20;
 
 /** What was agreed to beforehand; hexadecimal digits, lower case. */
-export interface Agreed {
+export interface PriorConsent {
   /** All 128. */
   readonly planHash: string;
   /** 20, of V. */
@@ -29,10 +26,14 @@ export interface Agreed {
  * Consent given beforehand, as typed: 128 and 20 hexadecimal digits, in groups or not; undefined when none was.
  * @throws BF-USAGE for other digits, and for one without the other
  */
-export function parseAgreed(yes: string | undefined, vendor: string | undefined): Agreed | undefined {
+export function parsePriorConsent(yes: string | undefined, vendor: string | undefined): PriorConsent | undefined {
   if (yes === undefined && vendor === undefined) return undefined;
   if (yes === undefined || vendor === undefined) throw fail('BF-USAGE', '--yes and --vendor belong together');
-  const planHash = digitsOf(yes, ALL_DIGITS, `--yes expects a plan hash, all ${ALL_DIGITS} hexadecimal digits`);
+  const planHash = digitsOf(
+    yes,
+    PLAN_HASH_DIGITS,
+    `--yes expects a plan hash, all ${PLAN_HASH_DIGITS} hexadecimal digits`,
+  );
   const fingerprint = `--vendor expects the vendor’s fingerprint, ${FINGERPRINT_DIGITS} hexadecimal digits`;
   return { planHash, vendor: digitsOf(vendor, FINGERPRINT_DIGITS, fingerprint) };
 }
@@ -52,8 +53,8 @@ export interface Asked {
   readonly vendor: Uint8Array;
 }
 
-/** Whether what was agreed to beforehand covers what is asked for. */
-export function coversPlan(agreed: Agreed, { plan, planHash, vendor }: Asked): boolean {
-  if (KINDS[plan.kind].options !== 'kept' || !COVERED.includes(plan.lock)) return false;
-  return toHex(planHash) === agreed.planHash && toHex(vendor).slice(0, FINGERPRINT_DIGITS) === agreed.vendor;
+/** Whether prior consent covers what is asked for; never a job that changes option bytes: its word has to be typed. */
+export function coversPlan(prior: PriorConsent, { plan, planHash, vendor }: Asked): boolean {
+  if (KINDS[plan.kind].options !== 'kept' || !COVERED_LOCKS.includes(plan.lock)) return false;
+  return toHex(planHash) === prior.planHash && toHex(vendor).slice(0, FINGERPRINT_DIGITS) === prior.vendor;
 }
