@@ -31,6 +31,7 @@ _Static_assert(sizeof(slot) <= SLOT_SIZE && SLOTS * SLOT_SIZE <= LOADER_SLOTS_SI
 
 static const slot *in_use;
 static bool may_use;
+static uint32_t blank_slots; /* kept, so that nobody reads the slots again to know */
 
 static const slot *slot_at(uint32_t index) {
   return (const slot *)(LOADER_SLOTS + index * SLOT_SIZE);
@@ -77,9 +78,12 @@ static void zero_slot(const slot *s) {
 /* Each slot is blank, closed and whole, or zero; what is none of these becomes zero. */
 static void look_at_slots(void) {
   in_use = 0;
+  blank_slots = 0;
   for (uint32_t i = 0; i < SLOTS; i++) {
     const slot *s = slot_at(i);
-    if (slot_reads(s, ERASED) || slot_reads(s, 0)) continue;
+    bool blank = slot_reads(s, ERASED);
+    blank_slots += blank;
+    if (blank || slot_reads(s, 0)) continue;
     if (s->closed == SLOT_CLOSED && slot_whole(s))
       in_use = s;
     else
@@ -143,7 +147,5 @@ const device_keys *slots_keys(void) {
 }
 
 uint32_t slots_free(void) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < SLOTS; i++) count += slot_reads(slot_at(i), ERASED);
-  return count;
+  return blank_slots;
 }
