@@ -13,8 +13,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDERS = ['agent', 'bench', 'bin', 'cli', 'controller', 'relay', 'scripts', 'shared', 'sim', 'test'];
 const SKIPPED = /(^|\/)(node_modules|build|dist)$/;
 
-/** Files whose exports are for programs outside this repository. */
-const PUBLIC_API: ReadonlySet<string> = new Set(['controller/index.ts']);
+/** Files whose exports are for programs outside this repository; Node calls the loader hook. */
+const PUBLIC_API: ReadonlySet<string> = new Set(['controller/index.ts', 'test/fixtures/typescript-hooks.mjs']);
 
 interface Export {
   readonly name: string;
