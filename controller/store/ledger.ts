@@ -1,12 +1,13 @@
 // Edge: the vendor's ledger, one SQLite file in his folder that only he can read. Opening it makes or brings up its
 // tables, takes over what a home from before the ledger kept as files, and refuses what is damaged, altered or of a
 // later version.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Home } from './home.ts';
 import { migrate, requireKnown, requireSchema, wantsMigration } from './migrations.ts';
 import { onlyValue, type SqlDatabase } from './sql.ts';
 import { openSqlite } from './sqlite.ts';
 import { hasOldFiles, takeOver, wantsTakeOver } from './take-over.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import type { Log } from '../../shared/ports.ts';
 import {
   preparePrivateFile,
@@ -23,7 +24,10 @@ export interface LedgerOptions {
 }
 
 /** Files SQLite keeps beside the database (https://sqlite.org/walformat.html). */
-const COMPANIONS = ['-wal', '-shm'];
+const COMPANIONS = ['-wal', '-shm', '-journal'];
+
+/** How often, and how long apart, the write-ahead log is asked for. Chosen. */
+const [LOG_ATTEMPTS, LOG_PAUSE_MS] = [100, 20];
 
 /**
  * The opening before the next one in this process, over or not; never rejects. While one holds the database over an
@@ -84,15 +88,39 @@ export class Ledger {
     for (const ending of COMPANIONS) await requirePrivateFile(`${home.ledger}${ending}`);
     const database = openDatabase(home.ledger);
     try {
-      requireKnown(database);
+      bringUp(database);
+      await useWriteAheadLog(database);
       requireIntegrity(database);
-      if (wantsMigration(database)) database.transaction(() => migrate(database));
       checkSchema(database, openDatabase(':memory:'));
       if (await wantsTakeOver(database, home)) await takeOver(database, home, log);
       return database;
     } catch (error) {
       database.close();
       throw error;
+    }
+  }
+}
+
+/** In one transaction, so that of several processes one makes the tables, and the others see all of them. */
+function bringUp(database: SqlDatabase): void {
+  database.transaction(() => {
+    requireKnown(database);
+    if (wantsMigration(database)) migrate(database);
+  });
+}
+
+/**
+ * Readers then go on while somebody writes. The file keeps the setting; changing it takes the file for oneself, for
+ * which SQLite does not wait. @throws BF-LEDGER-BUSY
+ */
+async function useWriteAheadLog(database: SqlDatabase): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      database.script('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (!isBlindflashError(error, 'BF-LEDGER-BUSY') || attempt === LOG_ATTEMPTS) throw error;
+      await sleep(LOG_PAUSE_MS);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Edge: the driver port over SQLite. A transaction that has returned survives the loss of power: write-ahead log,
-// synchronous=FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+// Edge: the driver port over SQLite. A transaction that has returned survives the loss of power: synchronous=FULL
+// (https://sqlite.org/pragma.html#pragma_synchronous).
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { SqlDatabase, SqlRow, SqlValue } from './sql.ts';
 import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
@@ -7,9 +7,8 @@ import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/err
 /** How long a call waits for another process that writes, milliseconds. Chosen: a take-over of many files fits. */
 const BUSY_MS = 10_000;
 
-/** Each connection's own settings; the file keeps journal_mode alone. */
+/** Each connection's own settings. */
 const SETTINGS = `
-  PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA foreign_keys = ON;
   PRAGMA recursive_triggers = ON;

@@ -52,6 +52,22 @@ describe('processes on one ledger', function () {
     }
   });
 
+  it('several open a new ledger in the same moment: it is made once, and all have it', async () => {
+    const children = Array.from({ length: 4 }, () => start('open'));
+    const lines = children.map((child) => createInterface({ input: child.stdout })[Symbol.asyncIterator]());
+    const next = () => Promise.all(lines.map(async (each) => (await each.next()).value as unknown));
+    try {
+      assert.deepEqual(await next(), Array<string>(4).fill('ready'));
+      for (let round = 0; round < 25; round++) {
+        for (const child of children) child.stdin.write(`${round}\n`);
+        assert.deepEqual(await next(), Array<string>(4).fill(String(round)));
+      }
+    } finally {
+      for (const child of children) child.kill();
+      await Promise.all(children.map((child) => child.exitCode ?? once(child, 'close')));
+    }
+  });
+
   it('two take invites at the same time: each goes to one of them', async () => {
     const store = home.store();
     const dice = seededRandom(9);

@@ -274,6 +274,16 @@ describe('controller: the registry as a file', () => {
     }
   });
 
+  it('is refused when two of its devices have one key', async () => {
+    const { sessionKey } = deviceNumber(1);
+    const same = { ...common, kind: 'enrolled', number: 1, ...deviceNumber(2, { sessionKey }), repeats: null } as const;
+    const both = formatDeviceFile([entries[0]!, signEntry(same, VENDOR)], AT, VENDOR);
+    for (const key of [VENDOR, OTHER_VENDOR]) {
+      const importing = registryOver(new MemoryDeviceStore(), key).importFile(both, BY, VENDOR.publicKey);
+      await assert.rejects(importing, { code: 'BF-DEVICES-KEY-TWICE' });
+    }
+  });
+
   it('takes anything at all with a code', async () => {
     const registry = registryOver(new MemoryDeviceStore());
     await fc.assert(
