@@ -62,11 +62,23 @@ class SqliteDatabase implements SqlDatabase {
   }
 
   all(sql: string, ...values: readonly SqlValue[]): readonly SqlRow[] {
-    return coded(this.#path, () => this.#prepared(sql).all(...values) as SqlRow[]);
+    return coded(this.#path, () => this.#rows(sql, values));
   }
 
   run(sql: string, ...values: readonly SqlValue[]): number {
     return coded(this.#path, () => this.#prepared(sql).run(...values).changes);
+  }
+
+  /** The library names no code for a row that fails behind the first: then the file cannot be read to its end. */
+  #rows(sql: string, values: readonly SqlValue[]): SqlRow[] {
+    const statement = this.#prepared(sql);
+    try {
+      return statement.all(...values) as SqlRow[];
+    } catch (error) {
+      if (resultCode(error) !== 0) throw error;
+      statement.get(...values);
+      throw fail('BF-LEDGER-DAMAGED', `${this.#path}: ${(error as Error).message}`, error);
+    }
   }
 
   #prepared(sql: string): ReturnType<Connection['prepare']> {
