@@ -17,6 +17,8 @@ export class Authorization {
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   #plan: Plan;
+  /** UID as the agent told it, of a chip that is not protected: what a protected one tells may be anything. */
+  #openUnit: string | undefined;
 
   constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder) {
     this.#options = options;
@@ -34,6 +36,7 @@ export class Authorization {
   present(hello: Hello): void {
     this.#fitPlan(hello);
     this.#checkHello(hello);
+    this.#openUnit = hello.target.rdp === 0 ? hello.target.uid : undefined;
     const { keys, random } = this.#options;
     const { plan } = this.#recorder.record;
     const [sealedPublic, receiptPublic] = [keys.sealed.publicKey, keys.receipt.publicKey];
@@ -48,7 +51,7 @@ export class Authorization {
     }
     if (!consent.yes) throw fail('BF-JOB-DECLINED');
     // A chip that is freed of its lock erases itself, and proves nothing afterwards.
-    if (KINDS[this.#plan.kind].options === 'freed') void this.#recorder.changed('incomplete');
+    if (KINDS[this.#plan.kind].options === 'freed') void this.#recorder.changing(this.#openUnit);
     this.#emit({ type: 'consent' });
   }
 

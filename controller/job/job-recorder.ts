@@ -72,10 +72,10 @@ export class JobRecorder {
 
   /**
    * A command that changes flash is about to leave, on record before it does. Only the chip that made M1 can open it:
-   * this unit, proved or not. @param uid 24 digits
+   * this unit, proved or not. An unlock knows its unit by the agent's word, if at all. @param uid 24 digits
    */
-  async changing(uid: string): Promise<void> {
-    this.update({ chipProved: 'incomplete', uid });
+  async changing(uid: string | undefined): Promise<void> {
+    this.update({ chipProved: 'incomplete', uid: uid ?? this.#record.uid });
     await this.saved();
   }
 

@@ -110,6 +110,18 @@ describe('unlock', function () {
     assert.ok(!erased(product));
   });
 
+  it('the vendor notes the unit of an open chip, and none of a protected one, whatever that tells', async () => {
+    for (const [optcr, known] of [
+      [0x8fffaaec, true],
+      [0x0fff55ec, false],
+    ] as const) {
+      const product = productWith(optcr, { switches: { identityAtL1: 'readable' } });
+      await run(product, unlock(product), { switches: false });
+      const { chipProved, uid } = product.saved.at(-1)!;
+      assert.deepEqual([chipProved, uid !== undefined], ['incomplete', known]);
+    }
+  });
+
   it('power lost while it erases: the chip is still locked, and unlocked by the next job', async () => {
     const product = productWith(0x0fff55ec, { switches: { cutOptions: 'ones' } });
     let cut = false;

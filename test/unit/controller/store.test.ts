@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { jobId, roomHash } from '../../../controller/store/job-record.ts';
-import { compileInfo } from '../../../controller/plan/compile.ts';
+import { compileInfo, compileUnlock } from '../../../controller/plan/compile.ts';
 import type { JobStore } from '../../../controller/store/port.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
@@ -58,6 +58,20 @@ for (const [name, open] of Object.entries(STORES)) {
         await store.save(record);
         assert.equal(await asked(), expected);
         assert.equal(await store.leftIncomplete(uid, jobId(FIRST)), false);
+      }
+    });
+
+    it('an unlock that was given up is about no unit it did not know: such a chip is locked still', async () => {
+      const [uid, other] = ['11'.repeat(12), '22'.repeat(12)];
+      const { plan } = recordFor(compileUnlock(STM32F42X, { job: new Uint8Array(16).fill(1) }));
+      const givenUp = { ...FIRST, plan, chipProved: 'incomplete' } as const;
+      for (const [record, expected] of [
+        [{ ...givenUp, uid: undefined }, false],
+        [{ ...givenUp, uid: other }, false],
+        [{ ...givenUp, uid }, true],
+      ] as const) {
+        await store.save(record);
+        assert.equal(await store.leftIncomplete(uid, jobId(SECOND)), expected);
       }
     });
 
