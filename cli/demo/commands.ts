@@ -8,6 +8,11 @@ export const DEMO = command({
   positionals: { image: { describe: 'image to flash; the example bootloader unless given' } },
   options: {
     base: { type: 'string', describe: 'address of a plain binary, such as 0x08000000', example: '0x08000000' },
+    'chip-state': {
+      choices: ['open', 'rdp1'],
+      default: 'open',
+      describe: 'rdp1: a board that is locked and write-protected is refused, unlocked and flashed',
+    },
   },
   load: async () => (await import('./demo.ts')).runDemo,
 });

@@ -14,11 +14,13 @@ import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { print } from '../terminal/output.ts';
 import { leakScanner, type LeakScanner } from './leak-scan.ts';
 import { Actor, type Told } from './processes.ts';
+import { playProtected, type Start } from './protected.ts';
 import { openTap } from './tap.ts';
 
 interface DemoArguments {
   readonly image?: string | undefined;
   readonly base?: string | undefined;
+  readonly chipState?: string | undefined;
 }
 
 /** How long the board is listened to after a start, ms of wall time. */
@@ -37,7 +39,8 @@ export async function runDemo(args: DemoArguments): Promise<void> {
     return actor;
   };
   try {
-    await play(args, folder, start);
+    if (args.chipState === 'rdp1') await playProtected(args.image ?? exampleImage(), args.base, folder, start);
+    else await play(args, folder, start);
     say(`\nThe whole demo took ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   } finally {
     for (const actor of actors) actor.stop();
@@ -45,8 +48,6 @@ export async function runDemo(args: DemoArguments): Promise<void> {
     await rm(folder, { recursive: true, force: true });
   }
 }
-
-type Start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>) => Actor;
 
 async function play(args: DemoArguments, folder: string, start: Start): Promise<void> {
   const imagePath = args.image ?? exampleImage();
