@@ -158,8 +158,8 @@ function before(product: MeasuredProduct, times: FlashTimes): Item[] {
     { what: 'before: stub started, first handshake message', ms: offer.sent - loaded },
     { what: 'before: network, handshake', ms: answer.arrived - offer.sent },
     { what: 'before: key agreement on the chip', ms: confirm.sent - answer.arrived },
-    { what: 'before: network, first sealed command', ms: frame.arrived - confirm.sent },
-    { what: 'before: first command through the mailbox', ms: times.first - frame.arrived },
+    { what: 'before: network, first sealed command', ms: Math.max(0, frame.arrived - confirm.sent) },
+    { what: 'before: first command through the mailbox', ms: times.first - Math.max(frame.arrived, confirm.sent) },
   ];
 }
 
