@@ -90,8 +90,8 @@ export class Ledger {
     try {
       bringUp(database);
       await useWriteAheadLog(database);
-      requireIntegrity(database);
       checkSchema(database, openDatabase(':memory:'));
+      requireIntegrity(database);
       if (await wantsTakeOver(database, home)) await takeOver(database, home, log);
       return database;
     } catch (error) {

@@ -17,8 +17,12 @@ const SETTINGS = `
   PRAGMA mmap_size = 0;
 `;
 
-/** Primary result codes (https://sqlite.org/rescode.html) and what a person is told of them. */
+/**
+ * Primary result codes (https://sqlite.org/rescode.html) and what a person is told of them. Our statements are fixed
+ * texts: one that a file does not understand says that its tables are not ours.
+ */
 const CODES: Readonly<Record<number, ErrorCode>> = {
+  1: 'BF-LEDGER-DAMAGED', // SQLITE_ERROR
   3: 'BF-USAGE-FILE', // SQLITE_PERM
   5: 'BF-LEDGER-BUSY', // SQLITE_BUSY
   6: 'BF-LEDGER-BUSY', // SQLITE_LOCKED
