@@ -28,9 +28,9 @@ export const UPDATE_BYTES = {
   entry: 160,
   /** The length in front of each frame. */
   frameLength: 2,
-  /** A frame that carries IMAGE, and one that carries any other command. */
-  imageFrame: IMAGE_PLAIN_BYTES + 32 + BOX_TAG_BYTES,
-  commandFrame: COMMAND_PLAIN_BYTES + 32 + BOX_TAG_BYTES,
+  /** A frame that carries a long IMAGE, and one that carries any other command. */
+  longFrame: IMAGE_PLAIN_BYTES + 32 + BOX_TAG_BYTES,
+  shortFrame: COMMAND_PLAIN_BYTES + 32 + BOX_TAG_BYTES,
 } as const;
 
 /** A file has 2^n entries, n at most 16. Frames: more than any plan of a chip of 2 MiB can need. */
@@ -104,7 +104,7 @@ export function decodeHeader(bytes: Uint8Array): UpdateHeader {
 
 /** True for a length a frame may have. */
 export function isFrameLength(length: number): boolean {
-  return length === UPDATE_BYTES.imageFrame || length === UPDATE_BYTES.commandFrame;
+  return length === UPDATE_BYTES.longFrame || length === UPDATE_BYTES.shortFrame;
 }
 
 /** The error of a file that is not in this form. */

@@ -196,7 +196,7 @@ def commands_for(image):
         for at in range(skip, len(data), 4032):
             part = data[at:at + 4032]
             head = bytes([IMAGE, 0]) + le(len(part), 2) + le(base + at, 4) + bytes(8)
-            said.append(head + part.ljust(4032, b"\0"))
+            said.append(head + part.ljust(160 if len(part) <= 160 else 4032, b"\0"))
     without = [(base, b"\xff" * 64 + data[64:] if base == START else data) for _, base, data in ranges]
     said.append((bytes([FINAL]) + bytes(15) + root(without) + image[:64]).ljust(176, b"\0"))
     said.append(bytes([END]).ljust(176, b"\0"))
