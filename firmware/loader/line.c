@@ -39,3 +39,15 @@ uint32_t line_measure(uint32_t rx_pin, uint32_t patience) {
   }
   return total;
 }
+
+void line_align(uint32_t rx_pin, uint32_t cycles) {
+  volatile uint32_t *levels = &GPIO_IDR(rx_pin >> 4);
+  uint32_t mask = BIT(rx_pin & 15u), bit = cycles / LINE_BITS, fall;
+  while (wait_for_fall(levels, mask, 3u * bit, &fall))
+    while ((*levels & mask) == 0)
+      if (line_cycles(fall, SYST_CVR) > bit + bit / 2) {
+        while (line_cycles(fall, SYST_CVR) < 8u * bit + bit / 4) {
+        }
+        return;
+      }
+}

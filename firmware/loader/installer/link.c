@@ -16,6 +16,7 @@
 #define OUT_MOST 512u /* of a packet the loader sends, coded */
 #define KNOCK_BYTES (KNOCK_MEASURED + KNOCK_NAME_BYTES)
 #define KNOCK_NAME_BYTES (sizeof KNOCK_NAME - 1)
+#define NAME_REST (KNOCK_NAME_BYTES - 1u)
 #define NAME_MS 50u          /* the name must have come so long after the measurement */
 #define LINE_PATIENCE 16000u /* cycles in which a byte that was heard must go on: 100 us */
 #define SLOWEST 9600u
@@ -33,7 +34,7 @@ static uint32_t dropped;
 static uint32_t dropped_in_row;
 
 /* The packet that is coming in. */
-static SECTION_LARGE uint8_t buffers[LINK_BUFFERS][BUFFER_BYTES] __attribute__((aligned(4)));
+static SECTION_BUFFER uint8_t buffers[LINK_BUFFERS][BUFFER_BYTES] __attribute__((aligned(4)));
 static uint32_t kept;    /* buffers, a bit each */
 static uint32_t filling; /* index of a buffer */
 static uint32_t length;  /* bytes decoded: type, body, checksum */
@@ -41,9 +42,9 @@ static uint32_t raw;     /* bytes since the last zero */
 static uint8_t code, left; /* COBS: code of the block, its bytes still to come */
 static bool broken;      /* it is too long */
 static uint8_t first[KNOCK_BYTES]; /* bytes since the last zero, as they came */
-static uint8_t last[KNOCK_NAME_BYTES]; /* the last ones that came */
+static uint8_t last[NAME_REST]; /* the last ones that came */
 
-static SECTION_LARGE uint8_t out_ring[OUT_RING];
+static SECTION_BUFFER uint8_t out_ring[OUT_RING];
 static uint32_t out_from, out_to; /* counts of bytes */
 
 /* -- Checksum -- */
@@ -102,7 +103,9 @@ void link_send(uint32_t type, const bf_part *part, uint32_t parts) {
   pump();
 }
 
+/* Where a time of less than a tick is watched, nobody waits. */
 void link_wait(const volatile uint32_t *changes, uint32_t seen) {
+  if (state == NAMED || state == TRYING) return;
   const volatile uint32_t *counter = uart_counter();
   uint32_t before = *counter;
   if (out_from != out_to || uart_waiting()) return;
@@ -147,9 +150,12 @@ uint32_t link_dropped(void) {
 
 void link_try_rate(uint32_t bits_per_second) {
   if (bits_per_second < SLOWEST || bits_per_second > facts_config()->baud_most) return;
+  uint32_t cycles = CLOCK_FAST_HZ / bits_per_second * LINE_BITS;
+  if (!uart_can_make(cycles)) return;
   link_flush();
   bit_cycles_before = bit_cycles;
   measured = false;
+  set_bit(cycles); /* near enough to hear that somebody sends */
   enter(TRYING);
 }
 
@@ -159,8 +165,7 @@ static void give_up_trial(void) {
 }
 
 static void drop(void) {
-  if (state == TRYING && !measured) return;
-  dropped++;
+  dropped += state != TRYING; /* it may be of the pattern */
   dropped_in_row++;
   if (dropped_in_row < LINK_BAD_PACKETS) return;
   if (state == TRYING)
@@ -174,14 +179,10 @@ static void measure(void) {
   if (!uart_heard()) return;
   uint32_t cycles = line_measure(facts_config()->rx_pin, LINE_PATIENCE);
   if (cycles == 0) return;
+  line_align(facts_config()->rx_pin, cycles);
   set_bit(cycles);
-  if (state == TRYING) {
-    measured = true;
-    raw = 1; /* what comes before the first zero is the rest of the pattern */
-    broken = true;
-  } else {
-    enter(NAMED);
-  }
+  measured = true;
+  if (state == SEARCHING) enter(NAMED);
 }
 
 /* -- Receiving -- */
@@ -222,7 +223,6 @@ static void finish(void) {
   bool good = !broken && left == 0 && length > PACKET_BYTES_CRC &&
               bf_load_le32(packet + bytes) == ~crc_add(0xFFFFFFFFu, packet, bytes);
   bool knock = is_knock();
-  bool rest_of_pattern = state == TRYING && broken;
   uint32_t body = bytes - PACKET_BYTES_TYPE;
   length = raw = left = 0;
   broken = false;
@@ -232,7 +232,7 @@ static void finish(void) {
     if (!link_packet(packet[0], packet + 1, body, filling)) drop();
   } else if (knock) {
     link_answer_knock();
-  } else if (!rest_of_pattern) {
+  } else {
     drop();
   }
 }
@@ -257,11 +257,11 @@ static bool take_byte(uint8_t byte) {
   return false;
 }
 
-/* Behind the measured bytes the name has to come. */
+/* Behind the measured bytes the name has to come; its first letter was for line_align(). */
 static void look_for_name(uint8_t byte) {
-  for (uint32_t i = 1; i < KNOCK_NAME_BYTES; i++) last[i - 1] = last[i];
-  last[KNOCK_NAME_BYTES - 1] = byte;
-  if (!bf_equal(last, (const uint8_t *)KNOCK_NAME, KNOCK_NAME_BYTES)) return;
+  for (uint32_t i = 1; i < NAME_REST; i++) last[i - 1] = last[i];
+  last[NAME_REST - 1] = byte;
+  if (!bf_equal(last, (const uint8_t *)KNOCK_NAME + 1, NAME_REST)) return;
   bf_wipe(last, sizeof last);
   knocked = true;
   enter(LINKED);

@@ -41,7 +41,7 @@ static SECTION_LARGE uint8_t m1[M1_LONGEST + HASH];
 static uint32_t m1_bytes; /* 0: there is none to send again */
 static SECTION_LARGE uint8_t m3[M3_SIZE];
 static bool m3_given;
-static SECTION_LARGE uint8_t replies[REPLIES][BOX_REPLY];
+static SECTION_BUFFER uint8_t replies[REPLIES][BOX_REPLY];
 static uint32_t fetched; /* sequence of the last reply the agent has taken */
 
 /* Of the sealed command with sequence n, at n % LINK_BUFFERS: its buffer and its box's length. */

@@ -55,7 +55,7 @@ static const uart_row UARTS[] = {
 };
 
 static const uart_row *row;
-static SECTION_LARGE uint8_t ring[RING];
+static SECTION_BUFFER uint8_t ring[RING];
 static uint32_t taken; /* index of the next byte that is to be read */
 
 static void set_pin(uint32_t pin, uint32_t alternate) {
@@ -88,11 +88,25 @@ static void stop_stream(void) {
   }
 }
 
+/* LINE_BITS times the core cycles of one cycle of the UART. */
+static uint32_t unit_cycles(void) {
+  return LINE_BITS * (row->apb == 2 ? 2u : 4u);
+}
+
+static uint32_t divider_for(uint32_t cycles) {
+  return (cycles + unit_cycles() / 2) / unit_cycles();
+}
+
+bool uart_can_make(uint32_t cycles) {
+  uint32_t made = divider_for(cycles) * unit_cycles();
+  uint32_t off = made > cycles ? made - cycles : cycles - made;
+  return divider_for(cycles) >= 16u && divider_for(cycles) <= 0xFFFFu && off <= cycles / 50;
+}
+
 void uart_set_bit(uint32_t cycles) {
-  uint32_t per_bit = LINE_BITS * (row->apb == 2 ? 2u : 4u); /* core cycles of one of the UART's */
   USART_CR1 = 0;
   stop_stream();
-  USART_BRR = (cycles + per_bit / 2) / per_bit;
+  USART_BRR = divider_for(cycles);
   USART_CR3 = USART_CR3_DMAR;
   STREAM_PAR = (uint32_t)&USART_DR;
   STREAM_M0AR = (uint32_t)ring;

@@ -14,6 +14,9 @@ void uart_start(void);
 /* The bit time from a measurement: core cycles of LINE_BITS bits; what came before is dropped. */
 void uart_set_bit(uint32_t cycles);
 
+/* True when the UART makes such a bit time within 2 %. */
+bool uart_can_make(uint32_t cycles);
+
 /* True when anything has come since it was asked last, good or bad: somebody may be sending. */
 bool uart_heard(void);
 
