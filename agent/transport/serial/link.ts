@@ -38,6 +38,8 @@ const SEARCH = {
 } as const;
 
 const KNOCK_BYTES = concat(KNOCK.measured, ascii(KNOCK.name));
+/** What a loader measures a new bit rate by: long enough for one that still listens at an eighth of it. */
+const PATTERN = new Uint8Array(32).fill(KNOCK.measured[0] as number);
 /** A COMMAND that no loader takes, because none has the number 0: every value a byte can have, many times. */
 const TRIAL = Uint8Array.from({ length: 4 + BOX_SIZES.image }, (_, at) => (at < 4 ? 0 : at & 0xff));
 
@@ -191,7 +193,7 @@ export class LoaderLink {
     await pause(this.#clock, LINK_TIMES.baudChange);
     if (await this.line.setBaud(rate)) {
       while (this.#clock.now() - begun < LINK_TIMES.baudProof) {
-        this.line.sendMark(KNOCK.measured);
+        this.line.sendMark(PATTERN);
         this.line.send('askIdent');
         if (await this.#nextIdent(SEARCH.askRateEvery)) return true;
       }
