@@ -178,7 +178,7 @@ function refuseUpgrade(stream: Duplex, { status, say }: UpgradeRule): void {
 
 // ── stopping ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Says goodbye first; whoever does not answer in time is cut off. */
+/** Closes every link first; a connection that is not closed in time is cut off. */
 async function stopAll(server: Server, sockets: WebSocketServer, options: ServerOptions): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   options.relay.stop();

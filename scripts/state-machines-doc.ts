@@ -2,7 +2,7 @@
 // `node --import=tsx scripts/state-machines-doc.ts`. A test compares them.
 import { writeFileSync } from 'node:fs';
 import { OPTION_WORK } from '../agent/session/option-work.ts';
-import { ENTRY_MACHINE } from '../relay/core/entry.ts';
+import { ARRIVAL_MACHINE } from '../relay/core/arrival.ts';
 import { ROOM_CLIENT_MACHINE } from '../shared/link/room-client.ts';
 import { isStarted, readDocument, table, withPart } from './generated-text.ts';
 
@@ -10,7 +10,7 @@ type Machine = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 const MACHINES: Readonly<Record<string, Machine>> = {
   'room client machine': ROOM_CLIENT_MACHINE as Machine,
-  'entry machine': ENTRY_MACHINE as Machine,
+  'arrival machine': ARRIVAL_MACHINE as Machine,
   'option work': OPTION_WORK,
 };
 

@@ -34,7 +34,7 @@ export const silentLog: Log = {
   child: () => silentLog,
 };
 
-/** One WebSocket's worth of binary messages between a side and the relay (or an in-memory twin of it). */
+/** A connection between a side and the relay that carries binary messages: a WebSocket, or one in memory. */
 export interface Link {
   /** Queues one message. Throws BF-LINK-CLOSED after close. */
   send(message: Uint8Array): void;

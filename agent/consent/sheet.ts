@@ -125,7 +125,7 @@ export function consentSheet(input: SheetInput): ConsentSheet {
 function sections(input: SheetInput): Section[] {
   const { plan } = input;
   return [
-    [`CONSENT SHEET: ${KINDS[plan.kind].customer}`, ...(input.another ? [ANOTHER_TEXT] : []), ...whoLines(plan)],
+    [`CONSENT SHEET: ${KINDS[plan.kind].forCustomer}`, ...(input.another ? [ANOTHER_TEXT] : []), ...whoLines(plan)],
     ['The vendor', ...vendorLines(input)],
     ['Your board', ...boardLines(input)],
     ['What will be done, and nothing else', ...numbered(stepLines(input))],
@@ -194,7 +194,7 @@ function stepLines(input: SheetInput): string[][] {
   ];
   const rest = [
     plan.lock === 'level 1' ? LOCK_STEP_TEXTS : [],
-    KINDS[plan.kind].finishes ? [FINAL_TEXTS[plan.finalAction]] : [],
+    KINDS[plan.kind].hasFinalAction ? [FINAL_TEXTS[plan.finalAction]] : [],
   ];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
   return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];

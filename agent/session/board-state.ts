@@ -29,7 +29,7 @@ export function boardNow({ plan, touched, state }: BoardFacts): BoardState {
  * go on. What was only erased is left as it is.
  */
 export function finalStateOf(facts: BoardFacts, done: boolean): FinalState {
-  if (done && facts.plan !== undefined) return KINDS[facts.plan.kind].finishes ? facts.plan.finalAction : 'none';
+  if (done && facts.plan !== undefined) return KINDS[facts.plan.kind].hasFinalAction ? facts.plan.finalAction : 'none';
   if (!facts.stubLoaded) return 'none';
   return ['incomplete', 'erased'].includes(boardNow(facts)) ? 'none' : 'run';
 }

@@ -102,7 +102,7 @@ function questionFor({ invite, consent }: ResumeFile): string {
   const what =
     consent === undefined
       ? 'nothing was agreed to yet'
-      : `${KINDS[decodePlan(consent.plan).kind].customer}; you said yes to it`;
+      : `${KINDS[decodePlan(consent.plan).kind].forCustomer}; you said yes to it`;
   return `A job of the vendor ${fingerprintText(invite.vendor)} was interrupted (${what}). Go on with it?`;
 }
 

@@ -100,7 +100,7 @@ function questionOf(code: string, kind: PlanKind, word: string): string {
   return (
     `The code is ${code}. Say yes only when the vendor has told you, by voice, that he typed it and it is right; or, ` +
     'if he asked you for none, that he works without it and this plan is his.\n' +
-    `Do you agree to this: ${KINDS[kind].customer}?\n` +
+    `Do you agree to this: ${KINDS[kind].forCustomer}?\n` +
     `Type the word of this sheet, ${word}, for yes, or no: `
   );
 }

@@ -13,7 +13,7 @@ import { DEFAULT_MODE, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { print } from '../terminal/output.ts';
 import { leakScanner, type LeakScanner } from './leak-scan.ts';
-import { Actor, type Told } from './processes.ts';
+import { DemoProcess, type Told } from './processes.ts';
 import { playProtected, type Start } from './protected.ts';
 import { openTap } from './tap.ts';
 
@@ -32,19 +32,19 @@ const step = (text: string): void => say(`\n▸ ${text}`);
 export async function runDemo(args: DemoArguments): Promise<void> {
   const started = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'blindflash-demo-'));
-  const actors: Actor[] = [];
-  const start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>): Actor => {
-    const actor = new Actor(name, words, env);
-    actors.push(actor);
-    return actor;
+  const processes: DemoProcess[] = [];
+  const start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>): DemoProcess => {
+    const child = new DemoProcess(name, words, env);
+    processes.push(child);
+    return child;
   };
   try {
     if (args.chipState === 'rdp1') await playProtected(args.image ?? exampleImage(), args.base, folder, start);
     else await play(args, folder, start);
     say(`\nThe whole demo took ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   } finally {
-    for (const actor of actors) actor.stop();
-    await Promise.all(actors.map((actor) => actor.ended()));
+    for (const each of processes) each.stop();
+    await Promise.all(processes.map((each) => each.ended()));
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -167,7 +167,7 @@ async function showReceipt(folder: string, done: Told, start: Start): Promise<vo
 }
 
 /** Prints what the board says on its serial port. */
-async function listen(board: Actor, from: number): Promise<void> {
+async function listen(board: DemoProcess, from: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
   const lines = board.told.slice(from).filter(isEvent('uart'));
   for (const line of lines.slice(0, 8)) say(`  UART │ ${String(line['text'])}`);

@@ -1,4 +1,4 @@
-// The demo's cast: our own binary started several times, each process telling its story as JSON lines.
+// The demo's processes: our own binary started several times, each telling what it does as JSON lines.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ export type Told = Readonly<Record<string, unknown>>;
 /** Our own main file: source under a loader, or compiled. */
 const BINARY = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
 
-/** A process that tells its story as one JSON object a line. */
+/** A process that tells what it does as one JSON object a line. */
 export class JsonProcess {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -98,7 +98,7 @@ export class JsonProcess {
 }
 
 /** One process of the demo: `blindflash ARGUMENTS --json`. */
-export class Actor extends JsonProcess {
+export class DemoProcess extends JsonProcess {
   constructor(name: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
     super(name, process.execPath, [...process.execArgv, BINARY, ...words, '--json'], env);
   }

@@ -5,10 +5,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fail } from '../../shared/errors/errors.ts';
 import { print } from '../terminal/output.ts';
-import type { Actor, Told } from './processes.ts';
+import type { DemoProcess, Told } from './processes.ts';
 
 /** Starts our own binary under a name. */
-export type Start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>) => Actor;
+export type Start = (name: string, words: readonly string[], env?: Readonly<Record<string, string>>) => DemoProcess;
 
 /** FLASH_OPTCR (RM0090 §3.9.10): read protection level 1, and level 0 with sectors 0 and 1 write-protected. */
 const OPTCR = { locked: '0x0fff55ec', protected: '0x0ffcaaec' } as const;
@@ -26,7 +26,7 @@ export async function playProtected(image: string, base: string | undefined, fol
   const boards = [OPTCR.locked, OPTCR.protected].map((optcr) =>
     start('board', ['sim', '--tcp', '0', '--optcr', optcr]),
   );
-  const [locked, guarded] = boards as [Actor, Actor];
+  const [locked, guarded] = boards as [DemoProcess, DemoProcess];
   const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0']);
   const desk = new Desk(folder, String((await relay.hear(isEvent('listening')))['url']), start);
   await desk.makeKeys();
@@ -78,7 +78,7 @@ class Desk {
   }
 
   /** One job with its invite, its code and, where there is one, the word of its sheet. */
-  async run(command: readonly string[], board: Actor): Promise<Outcome> {
+  async run(command: readonly string[], board: DemoProcess): Promise<Outcome> {
     const invite = join(this.#folder, `invite-${++this.#jobs}`);
     const words = [...command, '--relay', this.#relay, ...this.#passphrase, '--invite-out', invite, '--yes'];
     const vendor = this.#start('controller', words, this.#home('vendor'));
@@ -97,7 +97,7 @@ class Desk {
   }
 
   /** What he does: types the word of the sheet, switches the board off and on when asked to. */
-  #customer(agent: Actor, board: Actor, told: Told): void {
+  #customer(agent: DemoProcess, board: DemoProcess, told: Told): void {
     if (told['event'] === 'sheet') {
       const lines = told['lines'] as readonly string[];
       for (const line of lines.filter((text, at) => at === 0 || /protect/i.test(text))) say(`  │ ${line.trim()}`);

@@ -1,5 +1,5 @@
-// The demo's eavesdropper: a WebSocket pass-through in front of the relay that keeps everything the
-// relay is about to carry.
+// What an observer of the network has in the demo: a WebSocket pass-through in front of the relay that keeps everything
+// the relay is about to carry.
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { LINK } from '../../shared/link/limits.ts';

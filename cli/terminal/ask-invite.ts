@@ -16,7 +16,7 @@ export async function askInvite(prompt: Prompt, question: string): Promise<strin
     if (!prompt.interactive) break;
   }
   while (isCutShort(pasted)) {
-    const more = await rest(prompt);
+    const more = await askForRest(prompt);
     if (more === '') break;
     pasted += more;
   }
@@ -28,7 +28,7 @@ export async function readInviteFile(path: string): Promise<string> {
   return fromUtf8(await readPrivateFile(path, { missing: 'BF-USAGE-FILE' }), 'BF-INVITE-MALFORMED', 'the file');
 }
 
-async function rest(prompt: Prompt): Promise<string> {
+async function askForRest(prompt: Prompt): Promise<string> {
   try {
     return await prompt.ask(prompt.interactive ? GO_ON : '');
   } catch (error) {

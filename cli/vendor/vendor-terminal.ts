@@ -63,8 +63,8 @@ export class VendorTerminal {
   readonly #ledger: Ledger;
   readonly #service: JobService;
   #keys: Promise<VendorKeys> | undefined;
-  /** Ends the question for the code that is open. */
-  #question = new AbortController();
+  /** Makes the question for the code that is open void. */
+  #voidQuestion = new AbortController();
   /** Why the vendor could not be asked. */
   #unasked: unknown;
 
@@ -212,11 +212,11 @@ export class VendorTerminal {
 
   #show(id: string, event: JobEvent): void {
     // A question that is void, or takes another's place, is not repeated below the line that says so.
-    if (event.type === 'codeVoid' || event.type === 'code') this.#question.abort();
+    if (event.type === 'codeVoid' || event.type === 'code') this.#voidQuestion.abort();
     this.#view.show(event);
     if (event.type !== 'code') return;
-    this.#question = new AbortController();
-    this.#ask(id, event, this.#question.signal).catch((error: unknown) => {
+    this.#voidQuestion = new AbortController();
+    this.#ask(id, event, this.#voidQuestion.signal).catch((error: unknown) => {
       this.#unasked = error;
       this.#service.interrupt(id);
     });
@@ -249,7 +249,7 @@ export class VendorTerminal {
       this.#sayHowToResume(id, running);
       throw this.#unasked ?? error;
     } finally {
-      this.#question.abort();
+      this.#voidQuestion.abort();
       forget();
     }
   }

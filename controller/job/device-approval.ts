@@ -1,7 +1,7 @@
 // Which key of the chip (D) gets an answer in which tunnel (docs/protocol.md §8, "D"). The record knows the keys that
 // need no code any more; what a code that was typed or waived is worth in the tunnel it belongs to lives here, and dies
 // with the process.
-import { MOST_DEVICES, type CodeState, type DeviceRecord, type JobRecord } from '../store/job-record.ts';
+import { MOST_APPROVED_KEYS, type CodeState, type ApprovedKey, type JobRecord } from '../store/job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';
@@ -64,8 +64,8 @@ export class DeviceApproval {
     const uid = toHex(facts.uid);
     const known = recordOf(record, deviceKey, uid) !== undefined;
     this.#present = deviceKey;
-    const device: DeviceRecord = { key: deviceKey, uid, questionsLeft: this.#freshQuestions };
-    const devices = known ? record.devices : [...record.devices, device].slice(-MOST_DEVICES);
+    const device: ApprovedKey = { key: deviceKey, uid, questionsLeft: this.#freshQuestions };
+    const devices = known ? record.devices : [...record.devices, device].slice(-MOST_APPROVED_KEYS);
     this.#recorder.update({ uid, devices });
     return known;
   }
@@ -89,11 +89,11 @@ export class DeviceApproval {
     });
   }
 
-  #isPresent({ key }: DeviceRecord): boolean {
+  #isPresent({ key }: ApprovedKey): boolean {
     return this.#present !== undefined && equalBytes(key, this.#present);
   }
 }
 
-function recordOf({ devices }: JobRecord, key: Uint8Array, uid: string): DeviceRecord | undefined {
+function recordOf({ devices }: JobRecord, key: Uint8Array, uid: string): ApprovedKey | undefined {
   return devices.find((device) => device.uid === uid && equalBytes(device.key, key));
 }

@@ -95,7 +95,7 @@ export class JobWork {
       beforeChange: () => recorder.changing(toHex(session.peer.facts.uid)),
       acknowledge: (sector) => recorder.acknowledge(sector),
       evidence: async (evidence) => {
-        clock.worked(evidence.spent);
+        clock.worked(evidence.chipTimes);
         const receipt = await recorder.keepReceipt(session.peer, plan, evidence, clock.times);
         this.#emit({ type: 'receipt', receipt });
       },

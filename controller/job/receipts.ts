@@ -25,7 +25,7 @@ export interface Evidence {
   /** How the sectors of the last session came to be erased. */
   readonly erase: Receipt['erase'];
   /** How long the chip worked in the last session. */
-  readonly spent: ChipTimes;
+  readonly chipTimes: ChipTimes;
   readonly wordsProgrammed: number;
   readonly width: Width | undefined;
 }

@@ -105,12 +105,12 @@ function imageOf({ image }: WorkOptions): Image {
 
 /** END and its reply: how long the chip worked. */
 async function end(options: WorkOptions): Promise<ChipTimes> {
-  let spent: ChipTimes = NO_TIMES;
+  let chipTimes: ChipTimes = NO_TIMES;
   await options.untilProved();
   await options.untilCredit();
-  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (spent = reply.spent));
+  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (chipTimes = reply.chipTimes));
   await options.answered();
-  return spent;
+  return chipTimes;
 }
 
 const NO_TIMES: ChipTimes = { erase: 0, program: 0, check: 0 };
@@ -127,9 +127,15 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
     throw fail('BF-JOB-DIFFERS', options.where ? await whereItDiffers(options, image, expected) : NO_PLACE);
   }
   emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
-  const spent = await end(options);
+  const chipTimes = await end(options);
   const sectorsByEqual = sectorsOfRanges(expected).length;
-  const evidence = { source: 'vendor', root: expected.rootAfter, sectorsByEqual, wordsProgrammed: 0, spent } as const;
+  const evidence = {
+    source: 'vendor',
+    root: expected.rootAfter,
+    sectorsByEqual,
+    wordsProgrammed: 0,
+    chipTimes,
+  } as const;
   await options.evidence({
     outcome: KINDS.verify.outcome,
     width: undefined,
@@ -181,9 +187,15 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
     });
   }
   await options.answered();
-  const spent = await end(options);
+  const chipTimes = await end(options);
   const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
-  await options.evidence({ outcome: KINDS.erase.outcome, source: 'stub', erase: erasures.summary, spent, ...nothing });
+  await options.evidence({
+    outcome: KINDS.erase.outcome,
+    source: 'stub',
+    erase: erasures.summary,
+    chipTimes,
+    ...nothing,
+  });
   return [];
 }
 
@@ -346,8 +358,8 @@ class FlashWork {
       if (!equalBytes(reply.root, this.#expected.written)) {
         throw fail('BF-JOB-VERIFY', 'the digest over all ranges');
       }
-      const { root, wordsProgrammed, width, spent } = reply;
-      const proved = { root, wordsProgrammed, width: width satisfies Width, spent };
+      const { root, wordsProgrammed, width, chipTimes } = reply;
+      const proved = { root, wordsProgrammed, width: width satisfies Width, chipTimes };
       const erase = this.#erasures.summary;
       evidence = { outcome: KINDS.flash.outcome, source: 'stub', sectorsByEqual, erase, ...proved };
       this.#progress(this.#totalBytes);

@@ -1,6 +1,6 @@
-// Which 64 bytes of an image are its boot words, written last: those the chip starts from, or those a loader that stays
-// on the chip looks at. What counts as a vector table is the rule of the hardware (DDI0403 §B1.5.5 "Reset behavior"),
-// not that of a compiler.
+// Which 64 bytes of an image are its boot words, written last: those the chip starts from, or those a boot loader that
+// is on the chip already looks at. What counts as a vector table is the rule of the hardware (DDI0403 §B1.5.5 "Reset
+// behavior"), not that of a compiler.
 import { inRam, sectorAt, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { BOOT_WORDS_BYTES, type Plan } from '../../shared/plan/plan.ts';
@@ -92,14 +92,14 @@ function segmentAt(image: Image, address: number): Segment | undefined {
 /** The 64 boot words belong to one range, even when the image's first segment is shorter: the rest reads FF. */
 export function withBootWords(segments: readonly Segment[], boot: number, chip: Chip): Segment[] {
   if (boot % 4 !== 0) throw refused(`${hexAddress(boot)} is not on 4 bytes`);
-  const home = segments.findIndex((segment) => boot >= segment.address && boot < endOf(segment));
-  if (home < 0) throw refused(`the image has nothing at ${hexAddress(boot)}`);
+  const holder = segments.findIndex((segment) => boot >= segment.address && boot < endOf(segment));
+  if (holder < 0) throw refused(`the image has nothing at ${hexAddress(boot)}`);
   const sector = sectorAt(chip, boot);
   const end = boot + BOOT_WORDS_BYTES;
   if (sector === undefined || end > sector.base + sector.bytes) {
     throw refused(`the 64 bytes at ${hexAddress(boot)} do not lie in one sector`);
   }
-  return joinOverlapping(segments.map((segment, index) => (index === home ? reachingTo(segment, end) : segment)));
+  return joinOverlapping(segments.map((segment, index) => (index === holder ? reachingTo(segment, end) : segment)));
 }
 
 function reachingTo(segment: Segment, end: number): Segment {

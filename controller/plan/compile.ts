@@ -72,7 +72,7 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
   const segments = boot === undefined ? image.segments : withBootWords(image.segments, boot, chip);
   const programmed = rangesOf(segments, chip, flashKiB, 'program');
   const sectors = sectorsTouched(programmed, chip, flashKiB);
-  const ranges = options.delta === true ? withRests(programmed, sectors, boot, chip, flashKiB) : programmed;
+  const ranges = options.delta === true ? withFreeParts(programmed, sectors, boot, chip, flashKiB) : programmed;
   return checked(chip, {
     ...common('flash', chip, { ...options, flashKiB }),
     sectors,
@@ -138,7 +138,10 @@ function rangesOf(segments: readonly Segment[], chip: Chip, flashKiB: number, us
   return spans.map(({ address, end }) => ({ address, length: end - address, use }));
 }
 
-/** Cut at multiples of the smallest power of two that leaves room for all; a rest no question could cover stays. */
+/**
+ * Ranges cut at multiples of the smallest power of two with which all pieces fit into a plan; no piece is shorter than
+ * a question may cover, unless its range is.
+ */
 function intoPieces(ranges: readonly PlanRange[]): PlanRange[] {
   for (let size: number = QUESTION_LIMITS.leastBytes; ; size *= 2) {
     const pieces = ranges.flatMap((range) => cutAtMultiples(range, size));
@@ -188,10 +191,11 @@ function fillSmallestGaps(spans: readonly Span[]): Span[] {
 }
 
 /**
- * Ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven to its
- * last byte. A sector whose rests do not fit into the plan any more goes without, and `--delta` never skips it.
+ * With ranges to check over what is left free in every sector but the boot words', so that a skipped sector is proven
+ * to its last byte. A sector whose free parts do not fit into the plan any more goes without, and `--delta` never skips
+ * it.
  */
-function withRests(
+function withFreeParts(
   ranges: readonly PlanRange[],
   sectors: readonly number[],
   boot: number | undefined,
@@ -200,15 +204,15 @@ function withRests(
 ): PlanRange[] {
   const all = [...ranges];
   for (const sector of sectors.map((index) => sectorNumber(chip, index, flashKiB))) {
-    const rests = restsOf(sector, ranges);
+    const free = freePartsOf(sector, ranges);
     const isBoot = boot !== undefined && boot >= sector.base && boot < sector.base + sector.bytes;
-    if (!isBoot && all.length + rests.length <= PLAN_LIMITS.ranges) all.push(...rests);
+    if (!isBoot && all.length + free.length <= PLAN_LIMITS.ranges) all.push(...free);
   }
   return all.sort((a, b) => a.address - b.address);
 }
 
-/** The stretches of a sector that no range covers, to be checked only. */
-function restsOf({ base, bytes }: Sector, ranges: readonly PlanRange[]): PlanRange[] {
+/** The parts of a sector that no range covers, as ranges to be checked only. */
+function freePartsOf({ base, bytes }: Sector, ranges: readonly PlanRange[]): PlanRange[] {
   const inside = ranges.filter(({ address }) => address >= base && address < base + bytes);
   const starts = [base, ...inside.map(({ address, length }) => address + length)];
   const ends = [...inside.map(({ address }) => address), base + bytes];

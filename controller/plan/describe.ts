@@ -18,19 +18,22 @@ export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
   const label = quotable(plan.label);
   return [
     `job      ${toHex(plan.job)}${label === '' ? '' : `  “${label}”`}`,
-    `does     ${KINDS[plan.kind].vendor}`,
+    `does     ${KINDS[plan.kind].forVendor}`,
     `chip     ${chip.parts.join(', ')}${plan.flashKiB === 0 ? '' : `, ${plan.flashKiB} KiB of flash`}`,
     ...(image?.skipped ?? []).map((part) => `skip     ${describeSkipped(part)}`),
     ...plan.sectors.map((index) => describeSector(index, plan, chip)),
     ...blankLines(plan),
-    ...plan.ranges.map(({ address, length, use }) =>
-      `${use === 'program' ? 'write' : 'check'}    `.slice(0, 9).concat(`${length} bytes at ${hexAddress(address)}`),
+    ...plan.ranges.map(
+      ({ address, length, use }) =>
+        `${use === 'program' ? 'write' : 'check'}    ${length} bytes at ${hexAddress(address)}`,
     ),
     ...(KINDS[plan.kind].boots ? hanging('boot     ', describeBoot(plan, chip, image)) : []),
     ...flagLines(plan),
     ...optionChangeLines(plan).map(([name, text]) => `set      ${name}: ${text}`),
     ...(KINDS[plan.kind].boots ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
-    ...(KINDS[plan.kind].finishes ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`] : []),
+    ...(KINDS[plan.kind].hasFinalAction
+      ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`]
+      : []),
     ...describeTimes(plan, chip),
     `hash     ${toHex(planHash(encodePlan(plan)))}`,
   ];

@@ -1,10 +1,11 @@
-// The record of a job and the vendor's half of an invite as one JSON object each: strict, every field there.
+// The record of a job and the vendor's half of an invite as one JSON object each: strict, every field there. The ledger
+// keeps them sealed (sealed-text.ts).
 import { z } from 'zod';
 import {
   CHIP_PROVED,
   CODE_POLICIES,
   CODE_STATES,
-  MOST_DEVICES,
+  MOST_APPROVED_KEYS,
   type ChipProved,
   type JobRecord,
   type RoomRecord,
@@ -62,21 +63,21 @@ const JobSchema = z.strictObject({
   code: optional(z.enum(CODE_STATES)),
   devices: z
     .array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/), questionsLeft: count }))
-    .max(MOST_DEVICES),
+    .max(MOST_APPROVED_KEYS),
   chipProved: z.enum(Object.keys(CHIP_PROVED) as [ChipProved, ...ChipProved[]]),
   agentSays: optional(z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]])),
   finished: z.boolean(),
   room: RoomSchema,
 });
 
-const RoomFileSchema = z.strictObject({ version: z.literal('blindflash room 2'), room: RoomSchema });
+const StoredRoomSchema = z.strictObject({ version: z.literal('blindflash room 2'), room: RoomSchema });
 
-/** The file form. */
+/** A record as text. */
 export function formatJob(record: JobRecord): string {
   return toJson({ version: 'blindflash job 2', ...record });
 }
 
-/** Reads the file form. Throws BF-JOB-STATE for anything else. */
+/** Reads what formatJob wrote. Throws BF-JOB-STATE for anything else. */
 export function parseJob(text: string): JobRecord {
   const { room, plan, imageHash, created, uid, acknowledged, codePolicy, code, ...rest } = parse(JobSchema, text);
   const { devices, chipProved, agentSays, finished } = rest;
@@ -105,14 +106,14 @@ function requirePlan(plan: Uint8Array): void {
   }
 }
 
-/** An invite's room before it belongs to a job. */
+/** The vendor's half of an invite, before it belongs to a job, as text. */
 export function formatRoom(room: RoomRecord): string {
   return toJson({ version: 'blindflash room 2', room });
 }
 
-/** Throws BF-JOB-STATE. */
+/** Reads what formatRoom wrote. Throws BF-JOB-STATE for anything else. */
 export function parseRoom(text: string): RoomRecord {
-  return parse(RoomFileSchema, text).room;
+  return parse(StoredRoomSchema, text).room;
 }
 
 function toJson(value: unknown): string {
@@ -120,7 +121,7 @@ function toJson(value: unknown): string {
   return `${JSON.stringify(withNulls(value), plain, 1)}\n`;
 }
 
-/** What is not there is written as null, so that a missing field is an altered file. */
+/** What is not there is written as null, so that a missing field is an alteration. */
 function withNulls(value: unknown): unknown {
   if (value === undefined) return null;
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || Array.isArray(value)) return value;

@@ -16,7 +16,7 @@ const HolderSchema = z.strictObject({
 });
 type Holder = z.infer<typeof HolderSchema>;
 
-/** Tokens of the locks this process holds: its number may have been another's before. */
+/** Tokens of the locks this process holds: a lock that names its number may be of an earlier process with it. */
 const HELD = new Set<string>();
 
 /** How often a lock may be gone, or stale, between two looks at it. Chosen. */
@@ -28,7 +28,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   const own = JSON.stringify({ pid: process.pid, host: hostname(), token } satisfies Holder);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const held = await textOf(path);
-    if (held === undefined ? await made(path, own) : await takenOver(path, held, own)) {
+    if (held === undefined ? await madeLock(path, own) : await replacedDeadLock(path, held, own)) {
       HELD.add(token);
       return () => giveBack(path, own, token);
     }
@@ -36,7 +36,8 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   throw fail('BF-JOB-BUSY', path);
 }
 
-async function made(path: string, own: string): Promise<boolean> {
+/** Makes a lock where there is none; false when another process was faster. */
+async function madeLock(path: string, own: string): Promise<boolean> {
   try {
     await writePrivateFile(path, utf8(own), { replace: false, exists: 'BF-JOB-BUSY' });
     return true;
@@ -50,11 +51,11 @@ async function made(path: string, own: string): Promise<boolean> {
  * Puts our lock in the place of one whose holder is no more. Whoever does that holds the marker of exactly that
  * lock, so that no two do. Returns whether it is ours now. @throws BF-JOB-BUSY while its holder may live
  */
-async function takenOver(path: string, held: string, own: string): Promise<boolean> {
+async function replacedDeadLock(path: string, held: string, own: string): Promise<boolean> {
   const holder = holderOf(held);
   if (holder === undefined || mayLive(holder)) throw busy(path, holder);
   const marker = `${path}.${holder.token}`;
-  if (!(await made(marker, own))) throw busy(marker, undefined);
+  if (!(await madeLock(marker, own))) throw busy(marker, undefined);
   const isStill = (await textOf(path)) === held;
   if (isStill) await writePrivateFile(path, utf8(own));
   await removePrivateFile(marker);
@@ -75,7 +76,7 @@ async function textOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Undefined for a lock that is just being written, or is none of ours. */
+/** Undefined for a lock that is just being written, or that no Blindflash wrote. */
 function holderOf(text: string): Holder | undefined {
   try {
     return HolderSchema.safeParse(parseJson(text, 'BF-JOB-STATE', 'the lock')).data;
@@ -84,7 +85,7 @@ function holderOf(text: string): Holder | undefined {
   }
 }
 
-/** Of another computer it is not known. */
+/** Whether the holder may still run; of a process of another computer that is not known. */
 function mayLive({ pid, host, token }: Holder): boolean {
   if (host !== hostname()) return true;
   if (pid === process.pid) return HELD.has(token);

@@ -9,7 +9,8 @@ import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { InviteState } from '../../shared/tunnel/invite-state.ts';
 
 /**
- * How the controller gets to its room, and what it knows of the invite. Secret, except for the parts in PublicInvite.
+ * The vendor's half of an invite: how the controller gets to the room it leads to, and what it knows of the invite.
+ * Secret, except for the parts in PublicInvite.
  */
 export interface RoomRecord {
   readonly relayUrl: string;
@@ -39,10 +40,10 @@ export const CODE_STATES = ['typed', 'waived'] as const;
 export type CodeState = (typeof CODE_STATES)[number];
 
 /** Approved keys kept for one job; the oldest go first. */
-export const MOST_DEVICES = 64;
+export const MOST_APPROVED_KEYS = 64;
 
 /** A key of the chip that was approved and confirmed (docs/protocol.md §8, "D"). */
-export interface DeviceRecord {
+export interface ApprovedKey {
   /** D, 32 bytes. */
   readonly key: Uint8Array;
   /** 24 digits. */
@@ -78,8 +79,8 @@ export interface JobRecord {
   readonly codePolicy: CodePolicy;
   /** How the latest tunnel that had to be asked for was approved under this invite; undefined before. */
   readonly code: CodeState | undefined;
-  /** Keys of the chip that need no code any more under this invite. */
-  readonly devices: readonly DeviceRecord[];
+  /** Approved keys of the chip, which need no code any more under this invite. */
+  readonly devices: readonly ApprovedKey[];
   readonly chipProved: ChipProved;
   /** How the agent said it left the board: its own word. */
   readonly agentSays: BoardState | undefined;

@@ -2,7 +2,7 @@
 // passphrase are controller/store/keys-file.ts.
 import nacl from 'tweetnacl';
 import { z } from 'zod';
-import { homeKey, type HomeKey } from './sealed-file.ts';
+import { homeKey, type HomeKey } from './sealed-text.ts';
 import { concat, copyOf, equalBytes, fromHex, toHex, wipe } from '../../shared/codec/bytes.ts';
 import { parseJson } from '../../shared/codec/json.ts';
 import { deriveKey } from '../../shared/crypto/hash.ts';
@@ -21,7 +21,7 @@ export interface VendorKeys {
   readonly sealed: ExchangeKeyPair<'sealed'>;
   /** Seals update files (docs/update-files.md); derived from the home key, so that keys of before have it, too. */
   readonly files: ExchangeKeyPair<'files'>;
-  /** Seals unfinished jobs and open invites (controller/store/sealed-file.ts). */
+  /** Seals unfinished jobs and open invites (controller/store/sealed-text.ts). */
   readonly home: HomeKey;
 }
 
@@ -39,14 +39,14 @@ export interface ScryptCost {
 /** scrypt: 32 bytes from passphrase, salt and cost (an edge has node:crypto's). */
 export type Kdf = (passphrase: string, salt: Uint8Array, cost: ScryptCost) => Promise<Uint8Array>;
 
-const COST: ScryptCost = { logN: 17, r: 8, p: 1 };
+const COST = { logN: 17, r: 8, p: 1 } as const satisfies ScryptCost;
 /** Costs a file may ask for: not too cheap to resist, not so dear that reading it is an attack. */
 const COST_BOUNDS = { logN: { least: 15, most: 20 }, r: 8, p: 1 } as const;
 const SECRETS_BYTES = 128;
 const VERSION = 'blindflash keys 2';
 const OLD_VERSION = 'blindflash keys 1';
 
-/** Three fresh pairs and a home key. */
+/** Three fresh pairs, a home key, and the files pair that follows from it. */
 export function makeKeys(random: Random): VendorKeys {
   const secrets = random.bytes(SECRETS_BYTES);
   const keys = keysFrom(secrets);
@@ -117,26 +117,25 @@ export async function formatKeys(
     secret:
       passphrase === undefined
         ? { protection: 'none', keys: toHex(secrets) }
-        : await sealed(secrets, passphrase, kdf, random),
+        : await sealSecrets(secrets, passphrase, kdf, random),
   };
   wipe(secrets);
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
 
-async function sealed(secrets: Uint8Array, passphrase: string, kdf: Kdf, random: Random) {
+async function sealSecrets(secrets: Uint8Array, passphrase: string, kdf: Kdf, random: Random) {
   const [salt, nonce] = [random.bytes(32), random.bytes(24)];
   const key = await kdf(passphrase, salt, COST);
   const box = nacl.secretbox(secrets, nonce, key);
   wipe(key);
   return {
     protection: 'scrypt secretbox' as const,
-    ...COST_FIELDS,
+    ...COST,
     salt: toHex(salt),
     nonce: toHex(nonce),
     box: toHex(box),
   };
 }
-const COST_FIELDS = { logN: COST.logN, r: 8, p: 1 } as const;
 
 /** True if the file asks for a passphrase. Throws BF-KEYS-OLD, BF-KEYS-DAMAGED. */
 export function needsPassphrase(text: string): boolean {

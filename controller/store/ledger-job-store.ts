@@ -9,7 +9,7 @@ import { takeLock } from './job-lock.ts';
 import type { Ledger } from './ledger.ts';
 import { withPendingWrites, type WritableStore, type Write } from './pending-writes.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from './port.ts';
-import { openFile, sealFile, type FileName, type HomeKey } from './sealed-file.ts';
+import { openText, sealText, type SealedName, type HomeKey } from './sealed-text.ts';
 import type { SqlDatabase, SqlRow, SqlValue } from './sql.ts';
 import { equalBytes, toHex, utf8 } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -150,13 +150,13 @@ export class LedgerJobStore implements JobStore, WritableStore {
     return (await this.#ledger.existing())?.all(sql, ...values) ?? [];
   }
 
-  async #sealed(name: FileName, content: string): Promise<string> {
+  async #sealed(name: SealedName, content: string): Promise<string> {
     const { homeKey, random } = this.#options;
-    return sealFile(await homeKey(), name, content, random);
+    return sealText(await homeKey(), name, content, random);
   }
 
-  async #opened(name: FileName, { sealed }: SqlRow): Promise<string> {
-    return openFile(await this.#options.homeKey(), name, String(sealed));
+  async #opened(name: SealedName, { sealed }: SqlRow): Promise<string> {
+    return openText(await this.#options.homeKey(), name, String(sealed));
   }
 
   #receiptPath({ job, uid }: ReceiptKey): string {
@@ -196,6 +196,6 @@ function applyWrite(database: SqlDatabase, write: Write): void {
 }
 
 /** @param hash of the public invite, 64 bytes: its first 16 name it */
-function inviteName(hash: Uint8Array): FileName {
+function inviteName(hash: Uint8Array): SealedName {
   return { kind: 'invite', id: toHex(hash).slice(0, 32) };
 }

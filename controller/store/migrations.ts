@@ -11,7 +11,7 @@ import { fail } from '../../shared/errors/errors.ts';
 const APPLICATION_ID = 0x42464c47;
 
 const MIGRATIONS: readonly string[] = [
-  // 1: jobs and invites as the boxes of sealed-file.ts, receipts as they were signed.
+  // 1: jobs and invites as the boxes of sealed-text.ts, receipts as they were signed.
   `
   CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 32 AND id NOT GLOB '*[^0-9a-f]*'),

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Home } from './home.ts';
 import { takeLock } from './job-lock.ts';
-import { requireSealedForm } from './sealed-file.ts';
+import { requireSealedForm } from './sealed-text.ts';
 import type { SqlDatabase } from './sql.ts';
 import { fromUtf8 } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';

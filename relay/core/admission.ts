@@ -1,4 +1,5 @@
-// Who may come in: CHALLENGE out, PRESENT in, one verdict. Pure, and shut when in doubt. Spec: docs/protocol.md §2.
+// Whether a link is admitted: CHALLENGE out, PRESENT in, one verdict. Pure; in doubt it refuses. Spec: docs/protocol.md
+// §2.
 import type { Verify } from '../../shared/crypto/keys.ts';
 import { asBlindflashError, fail } from '../../shared/errors/errors.ts';
 import { closeFor, type CloseName } from '../../shared/link/close.ts';

@@ -11,9 +11,9 @@ import type { Control } from '../control/control.ts';
 import type { RoomPlace, Neighbours } from '../neighbours/neighbours.ts';
 import { noNeighbours } from '../neighbours/none.ts';
 import { authenticate, type Refusal, type Verdict } from './admission.ts';
-import { Entry, type EntryState } from './entry.ts';
+import { Arrival, type ArrivalState } from './arrival.ts';
 import { RoomMap } from './room-map.ts';
-import { Rooms, roomKeyOf } from './rooms.ts';
+import { RoomAccess, roomKeyOf } from './room-access.ts';
 
 export interface RelayOptions {
   /** The host clients dial (`relayNameOf`); tickets and the CHALLENGE carry it. */
@@ -23,7 +23,7 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Rooms at one time. */
+  /** RoomAccess at one time. */
   readonly maxRooms?: number;
   /** Nobody unless given. */
   readonly neighbours?: Neighbours;
@@ -45,10 +45,10 @@ export interface RelayStats {
 export class Relay {
   readonly #options: RelayOptions;
   readonly #map: RoomMap;
-  readonly #rooms: Rooms;
+  readonly #access: RoomAccess;
   readonly #neighbours: Neighbours;
   /** Links not yet in a room. */
-  readonly #entering = new Set<Entry>();
+  readonly #arrivals = new Set<Arrival>();
   readonly #closed: Partial<Record<CloseName | 'left', number>> = {};
   #admitted = 0;
   #stopped = false;
@@ -57,9 +57,9 @@ export class Relay {
     const { clock, maxRooms, control } = options;
     this.#options = options;
     this.#map = new RoomMap(clock);
-    this.#rooms = new Rooms({ clock, map: this.#map, maxRooms: maxRooms ?? RELAY.rooms });
+    this.#access = new RoomAccess({ clock, map: this.#map, maxRooms: maxRooms ?? RELAY.rooms });
     this.#neighbours = options.neighbours ?? noNeighbours;
-    control.onChange = () => this.#rooms.recheck(control.decisions.findTenant);
+    control.onChange = () => this.#access.recheck(control.decisions.findTenant);
   }
 
   /** Greets a fresh link with a CHALLENGE; it has 10 s to answer with a PRESENT. */
@@ -70,7 +70,7 @@ export class Relay {
     }
     const { clock, random, name } = this.#options;
     const nonce = random.bytes(ADMISSION.nonceBytes);
-    const entry = new Entry({
+    const arrival = new Arrival({
       link,
       clock,
       nonce,
@@ -78,23 +78,23 @@ export class Relay {
       authenticate: (message) => this.#authenticate(message, nonce),
       ask: (ticket) => this.#ask(ticket),
       enter: (ticket) => this.#enter(link, ticket),
-      onEnd: (state, refusal) => this.#entryOver(entry, state, refusal),
+      onEnd: (state, refusal) => this.#arrivalOver(arrival, state, refusal),
     });
-    this.#entering.add(entry);
-    entry.begin();
+    this.#arrivals.add(arrival);
+    arrival.begin();
   }
 
   /** Closes every link in a way that tells the sides to come back, and greets nobody any more. */
   stop(): void {
     this.#stopped = true;
-    for (const entry of [...this.#entering]) entry.stop();
+    for (const arrival of [...this.#arrivals]) arrival.stop();
     this.#map.end('shutdown');
   }
 
   get stats(): RelayStats {
     return {
-      greeting: this.#entering.size,
-      links: this.#rooms.links,
+      greeting: this.#arrivals.size,
+      links: this.#access.links,
       rooms: this.#map.size,
       admitted: this.#admitted,
       forwardedBytes: this.#map.traffic.forwarded,
@@ -109,7 +109,7 @@ export class Relay {
     return authenticate(message, nonce, { relayName: name, findTenant, verify, wall: () => clock.wall() });
   }
 
-  /** A room that somebody of is here is here. */
+  /** A room with a link on this relay is here; about all others the neighbours are asked. */
   #ask(ticket: Ticket): RoomPlace | Promise<RoomPlace> {
     const roomKey = roomKeyOf(ticket);
     return this.#map.has(roomKey) ? 'here' : this.#neighbours.ask(roomKey, ticket.side);
@@ -120,7 +120,7 @@ export class Relay {
     const tenant = this.#options.control.decisions.findTenant(ticket.tenantKey);
     if (tenant === undefined) return { close: 'unknownTenant', why: 'unknown tenant key' };
     const log = this.#options.log.child({ tenant: tenant.name, room: shortHash(roomKeyOf(ticket)), side: ticket.side });
-    const refusal = this.#rooms.enter(ticket, tenant, link, (reason) => {
+    const refusal = this.#access.enter(ticket, tenant, link, (reason) => {
       this.#note(reason ?? 'left');
       log.info({ reason: reason ?? 'left' }, 'side left');
     });
@@ -129,8 +129,8 @@ export class Relay {
     return undefined;
   }
 
-  #entryOver(entry: Entry, state: EntryState, refusal: Refusal | undefined): void {
-    this.#entering.delete(entry);
+  #arrivalOver(arrival: Arrival, state: ArrivalState, refusal: Refusal | undefined): void {
+    this.#arrivals.delete(arrival);
     if (state === 'in the room') this.#admitted++;
     if (state === 'left') this.#note('left');
     if (refusal === undefined) return;

@@ -1,4 +1,4 @@
-// Rooms whose agent's side is shut for good, each until a time; a bounded number of them. Pure; time is an argument.
+// Rooms whose agent's side was revoked, each until a time; a bounded number of them. Pure; time is an argument.
 // Spec: docs/protocol.md §2, REVOKE.
 
 interface Revoked {
@@ -32,7 +32,7 @@ export class RevokedRooms {
     if (soonest !== undefined) this.#byKey.delete(soonest.roomKey);
   }
 
-  /** Whether the room is shut at `now`. */
+  /** Whether the room is among them at `now`. */
   holds(roomKey: string, now: number): boolean {
     return (this.#byKey.get(roomKey)?.until ?? 0) > now;
   }

@@ -32,7 +32,7 @@ export interface AdmittedLink {
 interface Participant extends AdmittedLink {
   /** Bytes forwarded from and to this link. */
   carried: number;
-  /** Cancels the look-out for the other side's queue; set while this side is not being read. */
+  /** Cancels watching the other side's queue; set while this side is not being read. */
   cancelWatch: (() => void) | undefined;
 }
 

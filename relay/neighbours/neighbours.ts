@@ -10,7 +10,7 @@ export type RoomPlace = 'here' | 'elsewhere';
 
 export interface Neighbours {
   /**
-   * Asks about a room nobody of which is here, for a link of `side`. Answers at once where there is nobody to ask. A
+   * Asks about a room that has no link on this relay, for a link of `side`. Answers at once without neighbours. A
    * promise may be late or reject: the relay waits RELAY.askMs and then takes it for `here`.
    * @param roomKey names the room everywhere (`roomKeyOf`).
    */

@@ -22,9 +22,12 @@ export const OPTCR = {
 
 /** RDP as it lies in OPTCR: level 0. */
 const RDP_OPEN = 0x0000aa00;
-/** First of the twelve nWRP bits of a bank, in OPTCR as in OPTCR1. */
+/** First of the twelve nWRP bits of a bank, in OPTCR as in OPTCR1, and all of them as a mask. */
 const NWRP_SHIFT = 16;
 const NWRP_BITS = 12;
+export const NWRP_MASK = 0x0fff0000;
+/** Settings of OPTCR that the kind `options` chooses: brown-out level, watchdog, resets in Stop and Standby. */
+export const USER_BITS = OPTCR.brownOut | OPTCR.softwareWatchdog | OPTCR.noResetInStop | OPTCR.noResetInStandby;
 
 export const NO_OPTION_BITS: OptionWords = { optcr: 0, optcr1: 0 };
 
@@ -39,11 +42,10 @@ export function writeProtectionBits(sectors: readonly number[]): OptionWords {
   return { optcr: optcr >>> 0, optcr1: optcr1 >>> 0 };
 }
 
-/** The bits `options` may change: brown-out level, watchdog, resets in Stop and Standby, nWRP of existing sectors. */
+/** The bits `options` may change: USER_BITS and nWRP of existing sectors. */
 export function changeableBits(chip: Chip, flashKiB: number): OptionWords {
   const { optcr, optcr1 } = existingWriteProtection(chip, flashKiB);
-  const user = OPTCR.brownOut | OPTCR.softwareWatchdog | OPTCR.noResetInStop | OPTCR.noResetInStandby;
-  return { optcr: (optcr | user) >>> 0, optcr1 };
+  return { optcr: (optcr | USER_BITS) >>> 0, optcr1 };
 }
 
 /** The bits `unlock` may change: RDP, nWRP, and what a cut option write leaves set that keeps a chip from starting. */

@@ -1,7 +1,7 @@
 // Option bytes in words, for the vendor's `info`, the doctor, the sheet and the plan (RM0090 §3.9.10; DS9405,
 // brown-out levels).
 import type { Chip } from './chip.ts';
-import { OPTCR, sectorProtection, writeProtectionBits, type OptionWords } from './option-bits.ts';
+import { OPTCR, sectorProtection, USER_BITS, writeProtectionBits, type OptionWords } from './option-bits.ts';
 import { sectorsOf } from './chip.ts';
 
 /** BOR_LEV as it lies in OPTCR, weakest first: what the vendor types, and what it means. */
@@ -82,7 +82,6 @@ export function isCutWrite(chip: Chip, { optcr }: OptionWords): boolean {
   return (optcr & ones) >>> 0 === ones;
 }
 
-const USER_BITS = OPTCR.brownOut | OPTCR.softwareWatchdog | OPTCR.noResetInStop | OPTCR.noResetInStandby;
 const CUT_WRITE_TEXT = 'erased: writing them was cut off; the chip runs nothing until it is unlocked';
 
 function protectionText(chip: Chip, flashKiB: number, words: OptionWords): string {

@@ -18,8 +18,8 @@ const LONGEST_LINE = 8192;
  * variation selectors), and the empty Braille pattern.
  */
 const HARMFUL = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]+/gu;
-/** More than two combining marks on a letter climb into the neighbouring lines. */
-const TOWERS = /(\p{M}{2})\p{M}+/gu;
+/** More than two combining marks on a letter are drawn into the neighbouring lines. */
+const STACKED_MARKS = /(\p{M}{2})\p{M}+/gu;
 const SPACES = /[\s\p{Zs}]+/gu;
 
 class ForeignTextValue {
@@ -76,7 +76,7 @@ export function rawText(text: ForeignTextValue): string {
  */
 export function cleanText(text: ForeignTextValue | string, most = MOST_SHOWN): string {
   const line = dotted((typeof text === 'string' ? text : text[RAW]).replace(SPACES, ' '))
-    .replace(TOWERS, '$1')
+    .replace(STACKED_MARKS, '$1')
     .trim();
   return shortened(line, most);
 }
@@ -101,7 +101,7 @@ export function isClean(text: string): boolean {
 export function cleanLines(text: string): string {
   return text
     .split('\n')
-    .map((line) => shortened(dotted(line.replaceAll('\t', ' ')).replace(TOWERS, '$1'), LONGEST_LINE))
+    .map((line) => shortened(dotted(line.replaceAll('\t', ' ')).replace(STACKED_MARKS, '$1'), LONGEST_LINE))
     .join('\n');
 }
 

@@ -22,9 +22,6 @@ export interface HandshakeResult {
   readonly transcript: Uint8Array;
 }
 
-/** Readable state of an end; `dead` after the last allowed failure or wipe(). */
-export type HandshakeState = 'waiting for M2' | 'waiting for M3' | 'confirmed' | 'dead';
-
 /** th: SHA-512 of suite, purpose, contexts and both messages, each with its length in two bytes in front; 64 bytes. */
 export function transcriptOf(
   protocol: HandshakeProtocol,

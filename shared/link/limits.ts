@@ -33,7 +33,7 @@ export const ADMISSION = {
 
 // ── chosen ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** How patient a side is with the way to its room. Milliseconds. */
+/** How long a side waits, and how long it tries again, to be in its room. Milliseconds. */
 export const RECONNECT = {
   firstDelayMs: 500,
   longestDelayMs: 30_000,
@@ -47,13 +47,13 @@ export const RECONNECT = {
   giveUpAfterMs: 15 * 60_000,
 } as const;
 
-/** How much a relay takes upon itself. */
+/** Times and amounts a relay allows. */
 export const RELAY = {
   /** From connection to a valid PRESENT. */
   admissionMs: 10_000,
   /** How long an admitted link waits for the neighbours to say where its room is. */
   askMs: 50,
-  /** How often a held-up room looks whether the slow side has caught up. */
+  /** While a side is not read: how often it is looked whether the other one has caught up. */
   drainPollMs: 10,
   /** A side whose queue has not shrunk for this long is closed as lagging. */
   laggingMs: 30_000,
@@ -62,6 +62,6 @@ export const RELAY = {
   upgradesPerMinute: 120,
   /** Addresses remembered for that limit. */
   addresses: 10_000,
-  /** From the signal to an empty house. */
+  /** From the signal until every connection is closed. */
   shutdownMs: 5000,
 } as const;

@@ -284,7 +284,7 @@ export class RoomClient {
     this.#peerPresent = false;
   }
 
-  /** Doubling delays up to a bound, each drawn from its upper half so that a crowd spreads. */
+  /** Doubling delays up to a bound, each drawn from its upper half so that many sides do not come back at once. */
   #nextDelay(): number {
     const full = Math.min(RECONNECT.firstDelayMs * 2 ** Math.min(this.#failures++, 20), RECONNECT.longestDelayMs);
     const [low, high] = this.#options.random.bytes(2);

@@ -209,7 +209,7 @@ export const JOB = {
 /** Box sizes of the sealed session in bytes, 16 bytes of tag included (protocol.md §8). */
 export const BOX_SIZES = { image: 4064, command: 192, reply: 192 } as const;
 
-/** How often the stub shakes hands. */
+/** How many handshakes a stub takes part in: in its life, and after a box that did not open. */
 export const HANDSHAKE_LIMITS = { inAll: 16, afterFailedBox: 3 } as const;
 
 /** Absolute address of a field of the control page of a layout. */

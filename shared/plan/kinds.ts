@@ -15,9 +15,9 @@ export interface KindRow {
   /** Its byte in the plan. */
   readonly number: number;
   /** What it does, as the vendor reads it in a list. */
-  readonly vendor: string;
+  readonly forVendor: string;
   /** What it does, as the customer reads it on the consent sheet. */
-  readonly customer: string;
+  readonly forCustomer: string;
   /** A stub is put into the chip's RAM and does the work; without one the agent does all there is to do. */
   readonly stub: boolean;
   /** Flash or option bytes are changed. */
@@ -42,7 +42,7 @@ export interface KindRow {
    * False: no final action follows, whatever the plan says, and nobody is told of one: the board is left as it was
    * found, or as the change of its option bytes leaves it.
    */
-  readonly finishes: boolean;
+  readonly hasFinalAction: boolean;
   /** What the receipt says of it; undefined when it earns none. */
   readonly outcome: string | undefined;
   /** Where a stub changes flash: its states in which the work is done, and what the board is then. */
@@ -52,8 +52,8 @@ export interface KindRow {
 export const KINDS = {
   flash: {
     number: 1,
-    vendor: 'write an image',
-    customer: 'write a program into the flash of your board',
+    forVendor: 'write an image',
+    forCustomer: 'write a program into the flash of your board',
     stub: true,
     writes: true,
     image: true,
@@ -65,14 +65,14 @@ export const KINDS = {
     options: 'kept',
     anyFlash: false,
     finalAction: 'run',
-    finishes: true,
+    hasFinalAction: true,
     outcome: 'written',
     complete: { states: ['written', 'locked', 'ended'], board: 'written' },
   },
   verify: {
     number: 2,
-    vendor: 'compare with an image, changing nothing',
-    customer: 'compare the flash of your board with a program, changing nothing',
+    forVendor: 'compare with an image, changing nothing',
+    forCustomer: 'compare the flash of your board with a program, changing nothing',
     stub: true,
     writes: false,
     image: true,
@@ -84,14 +84,14 @@ export const KINDS = {
     options: 'kept',
     anyFlash: false,
     finalAction: 'run',
-    finishes: true,
+    hasFinalAction: true,
     outcome: 'verified',
     complete: undefined,
   },
   erase: {
     number: 3,
-    vendor: 'erase',
-    customer: 'erase flash of your board',
+    forVendor: 'erase',
+    forCustomer: 'erase flash of your board',
     stub: true,
     writes: true,
     image: false,
@@ -103,14 +103,14 @@ export const KINDS = {
     options: 'kept',
     anyFlash: false,
     finalAction: 'halt',
-    finishes: true,
+    hasFinalAction: true,
     outcome: 'erased',
     complete: { states: ['ended'], board: 'erased' },
   },
   info: {
     number: 4,
-    vendor: 'look at the board, changing nothing',
-    customer: 'look at your board, changing nothing',
+    forVendor: 'look at the board, changing nothing',
+    forCustomer: 'look at your board, changing nothing',
     stub: false,
     writes: false,
     image: false,
@@ -122,14 +122,14 @@ export const KINDS = {
     options: 'kept',
     anyFlash: true,
     finalAction: 'run',
-    finishes: false,
+    hasFinalAction: false,
     outcome: undefined,
     complete: undefined,
   },
   reset: {
     number: 5,
-    vendor: 'reset the board',
-    customer: 'reset your board',
+    forVendor: 'reset the board',
+    forCustomer: 'reset your board',
     stub: false,
     writes: false,
     image: false,
@@ -141,14 +141,14 @@ export const KINDS = {
     options: 'kept',
     anyFlash: true,
     finalAction: 'run',
-    finishes: true,
+    hasFinalAction: true,
     outcome: undefined,
     complete: undefined,
   },
   unlock: {
     number: 6,
-    vendor: 'take read protection away, which erases the whole flash',
-    customer: 'ERASE YOUR WHOLE BOARD and take its read protection away',
+    forVendor: 'take read protection away, which erases the whole flash',
+    forCustomer: 'ERASE YOUR WHOLE BOARD and take its read protection away',
     stub: false,
     writes: true,
     image: false,
@@ -160,14 +160,14 @@ export const KINDS = {
     options: 'freed',
     anyFlash: true,
     finalAction: 'halt',
-    finishes: false,
+    hasFinalAction: false,
     outcome: undefined,
     complete: undefined,
   },
   options: {
     number: 7,
-    vendor: 'change option bytes',
-    customer: 'change settings (option bytes) of the chip on your board',
+    forVendor: 'change option bytes',
+    forCustomer: 'change settings (option bytes) of the chip on your board',
     stub: false,
     writes: true,
     image: false,
@@ -179,7 +179,7 @@ export const KINDS = {
     options: 'chosen',
     anyFlash: true,
     finalAction: 'run',
-    finishes: true,
+    hasFinalAction: true,
     outcome: undefined,
     complete: undefined,
   },

@@ -2,15 +2,13 @@
 // and controller before anything is erased.
 import { sectorAt, type Chip } from '../chips/chip.ts';
 import { sectorRuns } from '../chips/option-words.ts';
-import { OPTCR, sectorProtection, writeProtectionBits, type OptionWords } from '../chips/option-bits.ts';
+import { NWRP_MASK, OPTCR, sectorProtection, writeProtectionBits, type OptionWords } from '../chips/option-bits.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS } from './kinds.ts';
 import type { Plan } from './plan.ts';
 
 /** The parts whose flash DB1M divides into two banks, with other sectors (RM0090 §3.4, table 9). */
 const DUAL_BANK_KIB = 1024;
-/** Where nWRP lies in both words. */
-const NWRP_FIELD = 0x0fff0000;
 
 /**
  * Refuses a plan that would erase, program or read what is protected, or whose sectors BFB2 puts elsewhere.
@@ -35,7 +33,7 @@ export function requireUnprotected(plan: Plan, chip: Chip, words: OptionWords): 
 
 /** A plan of chosen option bits with some of nWRP. */
 function changesProtection({ kind, options: { mask } }: Plan): boolean {
-  return KINDS[kind].options === 'chosen' && ((mask.optcr | mask.optcr1) & NWRP_FIELD) !== 0;
+  return KINDS[kind].options === 'chosen' && ((mask.optcr | mask.optcr1) & NWRP_MASK) !== 0;
 }
 
 /** The nWRP bits a plan that lifts has to set, on a chip with these words. */

@@ -13,7 +13,7 @@ interface Rule {
 }
 
 const RULES: readonly Rule[] = [
-  { code: 'BF-PLAN-WRONG-CHIP', broken: (plan, chip) => says(plan.devId !== chip.devId, 'the DEV_ID differs') },
+  { code: 'BF-PLAN-WRONG-CHIP', broken: (plan, chip) => problemIf(plan.devId !== chip.devId, 'the DEV_ID differs') },
   { code: 'BF-PLAN-WRONG-CHIP', broken: flashSize },
   { code: 'BF-PLAN-MALFORMED', broken: idleLimit },
   { code: 'BF-PLAN-MALFORMED', broken: shape },
@@ -23,7 +23,8 @@ const RULES: readonly Rule[] = [
   { code: 'BF-PLAN-RANGE', broken: bootWords },
   {
     code: 'BF-PLAN-OPTIONS',
-    broken: (plan) => says(plan.lock !== 'none' && plan.bootAddress === undefined, 'only a plan with boot words locks'),
+    broken: (plan) =>
+      problemIf(plan.lock !== 'none' && plan.bootAddress === undefined, 'only a plan with boot words locks'),
   },
   { code: 'BF-PLAN-OPTIONS', broken: flags },
   { code: 'BF-PLAN-OPTIONS', broken: options },
@@ -48,41 +49,41 @@ export function bootRange(plan: Plan): PlanRange | undefined {
 }
 
 function flashSize(plan: Plan, chip: Chip): string | undefined {
-  if (plan.flashKiB === 0) return says(!KINDS[plan.kind].anyFlash, 'the flash size is missing');
-  return says(!chip.flashKiB.includes(plan.flashKiB), `${plan.flashKiB} KiB of flash`);
+  if (plan.flashKiB === 0) return problemIf(!KINDS[plan.kind].anyFlash, 'the flash size is missing');
+  return problemIf(!chip.flashKiB.includes(plan.flashKiB), `${plan.flashKiB} KiB of flash`);
 }
 
 function idleLimit(plan: Plan): string | undefined {
   const { least, most } = PLAN_LIMITS.idleMs;
-  return says(plan.idleLimitMs < least || plan.idleLimitMs > most, `an idle limit of ${plan.idleLimitMs} ms`);
+  return problemIf(plan.idleLimitMs < least || plan.idleLimitMs > most, `an idle limit of ${plan.idleLimitMs} ms`);
 }
 
 function shape(plan: Plan): string | undefined {
   const wanted = KINDS[plan.kind];
   const uses = (use: PlanRange['use']) => plan.ranges.filter((range) => range.use === use).length;
   return (
-    counted(wanted.sectors, plan.sectors.length, plan.kind, 'sectors to erase') ??
-    counted(wanted.programs, uses('program'), plan.kind, 'ranges to program') ??
-    counted(wanted.digests, uses('digest'), plan.kind, 'ranges to digest only') ??
-    says(plan.bootAddress !== undefined && !wanted.boots, `${plan.kind} has no boot words`)
+    countProblem(wanted.sectors, plan.sectors.length, plan.kind, 'sectors to erase') ??
+    countProblem(wanted.programs, uses('program'), plan.kind, 'ranges to program') ??
+    countProblem(wanted.digests, uses('digest'), plan.kind, 'ranges to digest only') ??
+    problemIf(plan.bootAddress !== undefined && !wanted.boots, `${plan.kind} has no boot words`)
   );
 }
 
-function counted(wanted: Count, count: number, kind: PlanKind, what: string): string | undefined {
-  if (wanted === 'some') return says(count === 0, `${kind} needs ${what}`);
-  if (wanted === 'none') return says(count !== 0, `${kind} has no ${what}`);
+function countProblem(wanted: Count, count: number, kind: PlanKind, what: string): string | undefined {
+  if (wanted === 'some') return problemIf(count === 0, `${kind} needs ${what}`);
+  if (wanted === 'none') return problemIf(count !== 0, `${kind} has no ${what}`);
   return undefined;
 }
 
 function sectorsExist(plan: Plan, chip: Chip): string | undefined {
   const known = new Set(sectorsOf(chip, plan.flashKiB).map((sector) => sector.index));
-  return firstBroken(plan.sectors, (index) => says(!known.has(index), `there is no sector ${index}`));
+  return firstBroken(plan.sectors, (index) => problemIf(!known.has(index), `there is no sector ${index}`));
 }
 
 function rangesAscend(plan: Plan): string | undefined {
   let end = 0;
   return firstBroken(plan.ranges, (range) => {
-    const problem = says(range.address < end, `${hex(range.address)} does not follow the range before`);
+    const problem = problemIf(range.address < end, `${hex(range.address)} does not follow the range before`);
     end = range.address + range.length;
     return problem;
   });
@@ -95,7 +96,7 @@ function oneRange(range: PlanRange, plan: Plan, chip: Chip): string | undefined 
   const sector = sectorAt(chip, range.address, plan.flashKiB);
   if (sector === undefined) return `${at} is not flash`;
   if (range.address + range.length > sector.base + sector.bytes) return `the range at ${at} leaves its sector`;
-  return says(
+  return problemIf(
     range.use === 'program' && !plan.sectors.includes(sector.index),
     `the range at ${at} is to be programmed but its sector ${sector.index} is not erased`,
   );
@@ -103,20 +104,20 @@ function oneRange(range: PlanRange, plan: Plan, chip: Chip): string | undefined 
 
 function bootWords(plan: Plan): string | undefined {
   if (plan.bootAddress === undefined) {
-    return says(
+    return problemIf(
       KINDS[plan.kind].boots && plan.sectors.includes(0),
       'data is not written to the sector the chip starts from',
     );
   }
   if (plan.bootAddress % 4 !== 0) return 'the boot words are not on 4 bytes';
-  return says(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
+  return problemIf(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
 }
 
 function flags(plan: Plan): string | undefined {
   const allowed = kindRow(plan.kind).flags;
   return (
-    firstBroken(plan.flags, (flag) => says(!allowed.includes(flag), `${plan.kind} has no “${flag}”`)) ??
-    says(
+    firstBroken(plan.flags, (flag) => problemIf(!allowed.includes(flag), `${plan.kind} has no “${flag}”`)) ??
+    problemIf(
       plan.flags.includes('keep lifted') && !plan.flags.includes('lift write protection'),
       'what is not lifted is not kept lifted',
     )
@@ -126,29 +127,29 @@ function flags(plan: Plan): string | undefined {
 /** What a kind must and may do to the option bytes. RDP 2 fits none of them. */
 const OPTION_RULES: Readonly<Record<OptionUse, (plan: Plan, chip: Chip) => string | undefined>> = {
   kept: ({ kind, options: { mask } }) =>
-    says(!bits.sameOptions(mask, bits.NO_OPTION_BITS), `${kind} keeps the option bytes`),
+    problemIf(!bits.sameOptions(mask, bits.NO_OPTION_BITS), `${kind} keeps the option bytes`),
   freed: ({ flashKiB, options: { mask, value } }, chip) =>
-    says((mask.optcr & bits.OPTCR.readProtection) !== bits.OPTCR.readProtection, 'unlock changes RDP') ??
+    problemIf((mask.optcr & bits.OPTCR.readProtection) !== bits.OPTCR.readProtection, 'unlock changes RDP') ??
     onlyBits(mask, bits.unlockableBits(chip, flashKiB)) ??
-    says(
+    problemIf(
       !bits.sameOptions(value, bits.commonBits(mask, bits.unlockedValue(chip, flashKiB))),
       'unlock sets level 0 and frees',
     ),
   chosen: ({ flashKiB, options: { mask } }, chip) =>
-    says(bits.sameOptions(mask, bits.NO_OPTION_BITS), 'no option byte is changed') ??
+    problemIf(bits.sameOptions(mask, bits.NO_OPTION_BITS), 'no option byte is changed') ??
     onlyBits(mask, bits.changeableBits(chip, flashKiB)),
 };
 
 function options(plan: Plan, chip: Chip): string | undefined {
   const { mask, value } = plan.options;
   return (
-    says(!bits.isWithin(value, mask), 'an option bit outside the mask') ??
+    problemIf(!bits.isWithin(value, mask), 'an option bit outside the mask') ??
     OPTION_RULES[kindRow(plan.kind).options](plan, chip)
   );
 }
 
 function onlyBits(mask: OptionWords, allowed: OptionWords): string | undefined {
-  return says(
+  return problemIf(
     !bits.isWithin(mask, allowed),
     `option bits ${hex(mask.optcr)}, ${hex(mask.optcr1)} are not all changeable`,
   );
@@ -162,7 +163,8 @@ function firstBroken<Item>(items: readonly Item[], broken: (item: Item) => strin
   return undefined;
 }
 
-function says(isBroken: boolean, reason: string): string | undefined {
+/** What is said of a broken rule; undefined for one that is kept. */
+function problemIf(isBroken: boolean, reason: string): string | undefined {
   return isBroken ? reason : undefined;
 }
 

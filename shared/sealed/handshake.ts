@@ -13,7 +13,6 @@ import {
   refusal,
   transcriptOf,
   type HandshakeResult,
-  type HandshakeState,
 } from '../crypto/schedule.ts';
 import type { Random } from '../ports.ts';
 import type { ChipKeys } from './payloads.ts';
@@ -37,6 +36,9 @@ export interface SealedResponderOptions {
   /** As long as the suite says. */
   readonly m1: Uint8Array;
 }
+
+/** How far an end of the handshake is; `dead` after the last allowed failure or wipe(). */
+export type HandshakeState = 'waiting for M2' | 'waiting for M3' | 'confirmed' | 'dead';
 
 export interface SealedResponder {
   /** e_r 32 ‖ nonce_r 32 ‖ payload2 32 ‖ confirm_r 32. */

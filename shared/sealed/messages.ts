@@ -174,11 +174,11 @@ export type Reply = { readonly answers: number } & (
       readonly root: Uint8Array;
       readonly wordsProgrammed: number;
       readonly optcr: number;
-      readonly spent: ChipTimes;
+      readonly chipTimes: ChipTimes;
     }
   /** level1: OPTCR reads level 1. */
   | { readonly name: 'LOCKED'; readonly level1: boolean; readonly optcr: number; readonly optcr1: number }
-  | { readonly name: 'ENDED'; readonly wordsProgrammed: number; readonly spent: ChipTimes }
+  | { readonly name: 'ENDED'; readonly wordsProgrammed: number; readonly chipTimes: ChipTimes }
   | { readonly name: 'PONG'; readonly wordsProgrammed: number }
   /** error: row of the error table of docs/mailbox.md. */
   | { readonly name: 'ABORT'; readonly error: number; readonly detail: number }
@@ -230,11 +230,11 @@ function writeReplyBody(writer: Writer, reply: Reply): void {
       return;
     case 'WRITTEN':
       writer.bytes(reply.root, 'root', DIGEST_BYTES).u32(reply.wordsProgrammed, 'wordsProgrammed').u32(reply.optcr);
-      writeTimes(writer, reply.spent);
+      writeTimes(writer, reply.chipTimes);
       return;
     case 'ENDED':
       writer.u32(reply.wordsProgrammed, 'wordsProgrammed');
-      writeTimes(writer, reply.spent);
+      writeTimes(writer, reply.chipTimes);
       return;
     case 'LOCKED':
       writer.u32(reply.optcr, 'optcr').u32(reply.optcr1, 'optcr1');
@@ -274,14 +274,14 @@ function readReply(reader: Reader, name: ReplyName, argument: number, answers: n
       const width = nameOf(WIDTHS, argument) ?? reader.refuse(`programming width ${argument}`);
       const root = reader.bytes(DIGEST_BYTES);
       const [wordsProgrammed, optcr] = [reader.u32(), reader.u32()];
-      return { name, answers, width, root, wordsProgrammed, optcr, spent: readTimes(reader) };
+      return { name, answers, width, root, wordsProgrammed, optcr, chipTimes: readTimes(reader) };
     }
     case 'LOCKED':
       if (argument > 1) reader.refuse(`lock state ${argument}`);
       return { name, answers, level1: argument === 1, optcr: reader.u32(), optcr1: reader.u32() };
     case 'ENDED':
       bare();
-      return { name, answers, wordsProgrammed: reader.u32(), spent: readTimes(reader) };
+      return { name, answers, wordsProgrammed: reader.u32(), chipTimes: readTimes(reader) };
     case 'ABORT':
       bare();
       return { name, answers, error: reader.u32(), detail: reader.u32() };

@@ -73,9 +73,9 @@ export class AgentTunnel extends Tunnel {
     else this.after(REOPEN_AFTER_MS, () => this.#peerIsNew());
   }
 
-  protected receiveHandshake(item: Exclude<Wire, { readonly tag: 'BOX' | 'RESUME' }>): void {
-    if (item.tag === 'T2') this.#receiveT2(item.message);
-    if (item.tag === 'SPENT' && this.#initiator.isSpent(item.message)) this.failed(fail('BF-INVITE-SPENT'));
+  protected receiveHandshake(item: Exclude<Wire, { readonly name: 'BOX' | 'RESUME' }>): void {
+    if (item.name === 'T2') this.#receiveT2(item.message);
+    if (item.name === 'SPENT' && this.#initiator.isSpent(item.message)) this.failed(fail('BF-INVITE-SPENT'));
   }
 
   /** The first box that opens proves that the controller has replaced the secret that opened this tunnel. */
@@ -105,7 +105,7 @@ export class AgentTunnel extends Tunnel {
       return;
     }
     for (const secret of unanswered ? this.#secrets : this.#secrets.slice(0, 1)) this.#initiator.begin(secret);
-    for (const message of this.#initiator.t1) this.say({ tag: 'T1', message });
+    for (const message of this.#initiator.t1) this.say({ name: 'T1', message });
     this.after(T1_EVERY_MS, () => this.#ask(true));
   }
 
@@ -134,7 +134,7 @@ export class AgentTunnel extends Tunnel {
     this.#events.keepSecrets([next, opened.secret]);
     for (const secret of this.#secrets) if (!equalBytes(secret, opened.secret)) wipe(secret);
     this.#secrets = [next, opened.secret];
-    const channel = this.adopt(opened, encodeWire({ tag: 'T3', message: opened.t3 }));
+    const channel = this.adopt(opened, encodeWire({ name: 'T3', message: opened.t3 }));
     const again = this.#opened;
     this.#opened = true;
     this.#reopening = false;

@@ -101,7 +101,7 @@ export class Channel {
     const plaintext = concat(u32le(session.received), encodeMessage(message));
     this.#requireRoom(plaintext.length);
     const { sequence, box } = session.seal(plaintext);
-    const body = encodeWire({ tag: 'BOX', sequence, box });
+    const body = encodeWire({ name: 'BOX', sequence, box });
     this.#store({ sequence, body, isAck: message.name === 'ACK' });
     this.#ackSent();
     this.#watchStall();
@@ -257,7 +257,7 @@ export class Channel {
 
   #sendResume(): void {
     const { tag, session, transmit } = this.#options;
-    if (this.#linked) transmit(encodeWire({ tag: 'RESUME', session: tag, have: session.received }));
+    if (this.#linked) transmit(encodeWire({ name: 'RESUME', session: tag, have: session.received }));
   }
 
   // ── storing and resending ──────────────────────────────────────────────────────────────────────────────────────

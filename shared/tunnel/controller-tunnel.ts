@@ -111,9 +111,9 @@ export class ControllerTunnel extends Tunnel {
     if (this.#unsaved === undefined) this.channel?.linkUp();
   }
 
-  protected receiveHandshake(item: Exclude<Wire, { readonly tag: 'BOX' | 'RESUME' }>): void {
-    if (item.tag === 'T1') this.#receiveT1(item.message);
-    if (item.tag === 'T3') this.#receiveT3(item.message);
+  protected receiveHandshake(item: Exclude<Wire, { readonly name: 'BOX' | 'RESUME' }>): void {
+    if (item.name === 'T1') this.#receiveT1(item.message);
+    if (item.name === 'T3') this.#receiveT3(item.message);
   }
 
   protected heard(): void {}
@@ -137,7 +137,7 @@ export class ControllerTunnel extends Tunnel {
       answer: () => this.#answer(t1, verdict as T1Verdict & { kind: 'answer' }),
       'too many': () => this.#spendAnd(t1, 'answers'),
       'second holder': () => this.#spendAnd(t1, 'second holder'),
-      spent: () => this.say({ tag: 'SPENT', message: (verdict as T1Verdict & { kind: 'spent' }).tag }),
+      spent: () => this.say({ name: 'SPENT', message: (verdict as T1Verdict & { kind: 'spent' }).tag }),
       drop: () => this.options.log.debug({ why: (verdict as T1Verdict & { kind: 'drop' }).why }, 'T1 dropped'),
     };
     act[verdict.kind]();
@@ -150,7 +150,7 @@ export class ControllerTunnel extends Tunnel {
       this.#counted = this.#keep(withAnswer(this.#invite, t1));
     }
     const transmit = (): void => {
-      if (this.#responder.waitsFor(t1)) this.say({ tag: 'T2', message: t2 });
+      if (this.#responder.waitsFor(t1)) this.say({ name: 'T2', message: t2 });
     };
     this.#counted.then(transmit, () =>
       this.options.log.warn({}, 'the count of answers could not be stored: T1 is left unanswered'),
@@ -161,7 +161,7 @@ export class ControllerTunnel extends Tunnel {
     const secret = this.#invite.secret;
     const tag = secret === undefined ? undefined : spentTag(tagKey(secret), t1);
     const tell = (): void => {
-      if (tag !== undefined) this.say({ tag: 'SPENT', message: tag });
+      if (tag !== undefined) this.say({ name: 'SPENT', message: tag });
     };
     this.#spend(why, tell).then(
       () => {

@@ -1,4 +1,4 @@
-// The agent's half of opening a tunnel: which T1 travel, and what a T2 opens (docs/protocol.md §4). Makes no sound by
+// The agent's half of opening a tunnel: which T1 travel, and what a T2 opens (docs/protocol.md §4). Sends nothing
 // itself: the tunnel asks for the T1 messages and hands in each T2.
 import { equalBytes } from '../codec/bytes.ts';
 import type { ExchangePublic, Psk } from '../crypto/keys.ts';

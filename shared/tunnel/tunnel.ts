@@ -83,8 +83,8 @@ export abstract class Tunnel {
     if (this.over) return;
     const item = this.#decode(body);
     if (item === undefined) return;
-    if (item.tag === 'BOX') this.channel?.receiveBox(item.sequence, item.box);
-    else if (item.tag === 'RESUME') this.channel?.receiveResume(item.session, item.have);
+    if (item.name === 'BOX') this.channel?.receiveBox(item.sequence, item.box);
+    else if (item.name === 'RESUME') this.channel?.receiveResume(item.session, item.have);
     else this.receiveHandshake(item);
   }
 
@@ -106,7 +106,7 @@ export abstract class Tunnel {
   // ── for the two ends ──────────────────────────────────────────────────────────────────────────────────────────────
 
   protected abstract linkAttached(): void;
-  protected abstract receiveHandshake(item: Exclude<Wire, { readonly tag: 'BOX' | 'RESUME' }>): void;
+  protected abstract receiveHandshake(item: Exclude<Wire, { readonly name: 'BOX' | 'RESUME' }>): void;
   /** A box of the peer opened (`proven`), or he only says that he has this session. */
   protected abstract heard(proven: boolean): void;
   /** The peer has acknowledged a box of ours. */

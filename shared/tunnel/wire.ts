@@ -10,19 +10,19 @@ const SPENT_BYTES = 16;
 const TAGS = { T1: 0x01, T2: 0x02, T3: 0x03, BOX: 0x10, RESUME: 0x11, SPENT: 0x12 } as const;
 
 export type Wire =
-  | { readonly tag: 'T1' | 'T2' | 'T3'; readonly message: Uint8Array }
+  | { readonly name: 'T1' | 'T2' | 'T3'; readonly message: Uint8Array }
   /** 16 bytes: the invite is spent. */
-  | { readonly tag: 'SPENT'; readonly message: Uint8Array }
-  | { readonly tag: 'BOX'; readonly sequence: number; readonly box: Uint8Array }
+  | { readonly name: 'SPENT'; readonly message: Uint8Array }
+  | { readonly name: 'BOX'; readonly sequence: number; readonly box: Uint8Array }
   /** session: 8 bytes; have: the highest number received in order. */
-  | { readonly tag: 'RESUME'; readonly session: Uint8Array; readonly have: number };
+  | { readonly name: 'RESUME'; readonly session: Uint8Array; readonly have: number };
 
 /** The DATA body of one item. */
 export function encodeWire(item: Wire): Uint8Array {
-  const writer = new Writer().u8(TAGS[item.tag]);
-  if (item.tag === 'BOX') return writer.u32(item.sequence, 'sequence').bytes(item.box, 'box').finish();
-  if (item.tag === 'RESUME') return writer.bytes(item.session, 'session', TAG_BYTES).u32(item.have, 'have').finish();
-  return writer.bytes(item.message, item.tag).finish();
+  const writer = new Writer().u8(TAGS[item.name]);
+  if (item.name === 'BOX') return writer.u32(item.sequence, 'sequence').bytes(item.box, 'box').finish();
+  if (item.name === 'RESUME') return writer.bytes(item.session, 'session', TAG_BYTES).u32(item.have, 'have').finish();
+  return writer.bytes(item.message, item.name).finish();
 }
 
 /** Reads a DATA body. Throws BF-TUNNEL-MESSAGE for anything that is none of the six. */
@@ -39,9 +39,9 @@ export function decodeWire(body: Uint8Array): Wire {
     case TAGS.SPENT:
       return handshakeItem(reader, 'SPENT', SPENT_BYTES);
     case TAGS.BOX:
-      return { tag: 'BOX', sequence: reader.u32(), box: reader.rest() };
+      return { name: 'BOX', sequence: reader.u32(), box: reader.rest() };
     case TAGS.RESUME: {
-      const item = { tag: 'RESUME', session: reader.bytes(TAG_BYTES), have: reader.u32() } as const;
+      const item = { name: 'RESUME', session: reader.bytes(TAG_BYTES), have: reader.u32() } as const;
       reader.end();
       return item;
     }
@@ -50,8 +50,8 @@ export function decodeWire(body: Uint8Array): Wire {
   }
 }
 
-function handshakeItem(reader: Reader, tag: 'T1' | 'T2' | 'T3' | 'SPENT', size: number): Wire {
+function handshakeItem(reader: Reader, name: 'T1' | 'T2' | 'T3' | 'SPENT', size: number): Wire {
   const message = reader.bytes(size);
   reader.end();
-  return { tag, message };
+  return { name, message };
 }

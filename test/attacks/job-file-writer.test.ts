@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { jobId, type JobRecord } from '../../controller/store/job-record.ts';
 import { JobService, type JobRequest } from '../../controller/service/job-service.ts';
 import type { Ledger } from '../../controller/store/ledger.ts';
-import { homeKey, openFile, sealFile, type HomeKey } from '../../controller/store/sealed-file.ts';
+import { homeKey, openText, sealText, type HomeKey } from '../../controller/store/sealed-text.ts';
 import { requireChip } from '../../shared/chips/index.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
@@ -110,12 +110,12 @@ describe('attack: a writer of the vendor’s ledger', function () {
 
   it('sealed under keys of his own: refused; of another job or as an invite: refused', async () => {
     const name = { kind: 'job', id: jobId(record) } as const;
-    const content = openFile(KEY, name, whole.toString());
+    const content = openText(KEY, name, whole.toString());
     const [own, random] = [homeKey(seeded('the writer’s home').bytes(32)), seeded('his nonces')];
-    await refused(Buffer.from(sealFile(own, name, content, random)), 'another home key');
+    await refused(Buffer.from(sealText(own, name, content, random)), 'another home key');
     const [invite, other] = [{ ...name, kind: 'invite' } as const, { ...name, id: '00'.repeat(16) }];
     for (const from of [invite, other]) {
-      const sealed = sealFile(KEY, from, content, random);
+      const sealed = sealText(KEY, from, content, random);
       await refused(Buffer.from(sealed), 'as it is');
       const relabelled = sealed.replace(`"${from.kind}"`, '"job"').replace(from.id, name.id);
       await refused(Buffer.from(relabelled), 'with this job’s name on it');
@@ -124,9 +124,9 @@ describe('attack: a writer of the vendor’s ledger', function () {
 
   it('sealed by the vendor’s key, but with a field too many, one missing or of another type: refused, never half taken', async () => {
     const name = { kind: 'job', id: jobId(record) } as const;
-    const fields = JSON.parse(openFile(KEY, name, whole.toString())) as Record<string, unknown>;
+    const fields = JSON.parse(openText(KEY, name, whole.toString())) as Record<string, unknown>;
     const sealed = (value: object) =>
-      Buffer.from(sealFile(KEY, name, `${JSON.stringify(value, undefined, 1)}\n`, seeded('n')));
+      Buffer.from(sealText(KEY, name, `${JSON.stringify(value, undefined, 1)}\n`, seeded('n')));
     for (const field of Object.keys(fields)) {
       const others = Object.entries(fields).filter(([name]) => name !== field);
       await refused(sealed(Object.fromEntries(others)), `without ${field}`, false);

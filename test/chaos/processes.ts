@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Actor, Told } from '../../cli/demo/processes.ts';
+import type { DemoProcess, Told } from '../../cli/demo/processes.ts';
 
 const LIMIT_MS = 150_000;
 const IMAGE_BYTES = 300_000;
@@ -66,7 +66,7 @@ const say = (text: string): void =>
 
 // The cast starts our binary again by the name of this process: from its sources here.
 process.argv[1] = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-const { Actor: ActorClass } = await import('../../cli/demo/processes.ts');
+const { DemoProcess: DemoProcessClass } = await import('../../cli/demo/processes.ts');
 
 const is =
   (event: string) =>
@@ -75,18 +75,18 @@ const is =
 
 class Cast {
   readonly folder: string;
-  readonly actors: Actor[] = [];
+  readonly actors: DemoProcess[] = [];
   constructor(folder: string) {
     this.folder = folder;
   }
 
-  start(name: string, words: readonly string[], home = name): Actor {
-    const actor = new ActorClass(name, words, { BLINDFLASH_HOME: join(this.folder, home) });
+  start(name: string, words: readonly string[], home = name): DemoProcess {
+    const actor = new DemoProcessClass(name, words, { BLINDFLASH_HOME: join(this.folder, home) });
     this.actors.push(actor);
     return actor;
   }
 
-  kill(actor: Actor): Promise<number> {
+  kill(actor: DemoProcess): Promise<number> {
     say(`kill -9 ${actor.name}`);
     process.kill(actor.pid, 'SIGKILL');
     return actor.ended();
@@ -130,7 +130,7 @@ async function play(cast: Cast, round: Round): Promise<void> {
   let vendor = cast.start('controller', flash, 'vendor');
   const plan = await vendor.hear(is('plan'));
   await vendor.hear(is('invite'));
-  const newAgent = (): Actor => {
+  const newAgent = (): DemoProcess => {
     const next = cast.start('agent', ['agent', '--probe', probe, '--invite-file', file('invite')]);
     next.onTold = (told) => {
       if (is('sheet')(told)) next.type(String(told['word']));
@@ -140,7 +140,7 @@ async function play(cast: Cast, round: Round): Promise<void> {
   let agent = newAgent();
   const typed = new Set<unknown>();
   let questions = 0;
-  const answerCodes = (asker: Actor): void => {
+  const answerCodes = (asker: DemoProcess): void => {
     asker.onTold = (told) => {
       if (!is('code')(told)) return;
       questions++;
@@ -191,7 +191,7 @@ async function play(cast: Cast, round: Round): Promise<void> {
 }
 
 /** Waits until `actor` has said `event` so many times after its line `from`; returns where to look on. */
-async function heard(actor: Actor, event: string, times: number, from: number): Promise<number> {
+async function heard(actor: DemoProcess, event: string, times: number, from: number): Promise<number> {
   let next = from;
   for (let seen = 0; seen < times; seen++) {
     const told = await actor.hear(is(event), next);

@@ -5,14 +5,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Actor, type Told } from '../../cli/demo/processes.ts';
+import { DemoProcess, type Told } from '../../cli/demo/processes.ts';
 import { JSON_EVENTS, type JsonSpeaker } from '../../cli/json-events.ts';
 
 const IMAGE = fileURLToPath(new URL('../../examples/bootloader/prebuilt/combined.elf', import.meta.url));
 const is = (event: string) => (told: Told) => told['event'] === event;
 
 /** Holds everything an actor told against the events of its command; returns their names. */
-function checked(command: string, { told }: Actor): string[] {
+function checked(command: string, { told }: DemoProcess): string[] {
   const speakers = Object.values<JsonSpeaker>(JSON_EVENTS);
   const own = speakers.find(({ commands }) => commands.includes(command));
   const events = { ...JSON_EVENTS.everybody.events, ...own?.events };
@@ -27,15 +27,15 @@ function checked(command: string, { told }: Actor): string[] {
 
 describe('what commands print with --json', function () {
   this.timeout(120_000);
-  const actors: Actor[] = [];
+  const actors: DemoProcess[] = [];
   let folder: string;
 
-  const start = (...words: string[]): Actor => {
-    const actor = new Actor(words[0]!, words, { BLINDFLASH_HOME: join(folder, 'home') });
+  const start = (...words: string[]): DemoProcess => {
+    const actor = new DemoProcess(words[0]!, words, { BLINDFLASH_HOME: join(folder, 'home') });
     actors.push(actor);
     return actor;
   };
-  const finish = async (...words: string[]): Promise<Actor> => {
+  const finish = async (...words: string[]): Promise<DemoProcess> => {
     const actor = start(...words);
     await actor.ended();
     return actor;

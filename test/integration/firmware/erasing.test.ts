@@ -71,7 +71,7 @@ describe('stub erasing sectors that read blank', () => {
     assert.equal(erase(job, 0), 'blank');
     const image = new SampleImage(plan);
     const written = writeImage(job, plan, image);
-    assert.ok(written.name === 'WRITTEN' && written.spent.erase === 0, written.name);
+    assert.ok(written.name === 'WRITTEN' && written.chipTimes.erase === 0, written.name);
     assert.deepEqual(job.erases, []);
     assertHolds(job, image);
   });
@@ -274,7 +274,7 @@ describe('stub erasing everything', () => {
 
 describe('stub saying how long its chip worked', () => {
   const timesOf = (reply: Reply) =>
-    reply.name === 'ENDED' || reply.name === 'WRITTEN' ? reply.spent : assert.fail(reply.name);
+    reply.name === 'ENDED' || reply.name === 'WRITTEN' ? reply.chipTimes : assert.fail(reply.name);
 
   it('adds the erases of a session up, and forgets those of the one before', () => {
     const plan = smallPlan({ kind: 'erase', bootAddress: undefined, ranges: [], sectors: [0, 1, 5] });

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Actor, type Told } from '../../../cli/demo/processes.ts';
+import { DemoProcess, type Told } from '../../../cli/demo/processes.ts';
 import { readImage } from '../../../controller/image/image.ts';
 import { IDENTITIES } from '../../../sim/stlink/identity.ts';
 import type { IdentityName } from '../../../sim/stlink/identity.ts';
@@ -20,7 +20,7 @@ interface Fixture {
   readonly folder: string;
   readonly probe: VirtualProbe;
   readonly bridge: UsbBridge;
-  start(name: string, words: readonly string[], home: string, env?: NodeJS.ProcessEnv): Actor;
+  start(name: string, words: readonly string[], home: string, env?: NodeJS.ProcessEnv): DemoProcess;
 }
 
 /** Runs a job on every face, then one with the cable pulled. */
@@ -41,9 +41,12 @@ async function withFixture(
   const flash = join(folder, 'flash.bin');
   const probe = await startProbe(['--stlink', face, '--usb-socket', join(folder, 'usb'), '--flash', flash, '--uart']);
   const bridge = await startBridge(program, join(folder, 'usb'));
-  const actors: Actor[] = [];
+  const actors: DemoProcess[] = [];
   const start: Fixture['start'] = (name, words, home, env = {}) => {
-    const actor = new Actor(name, words, { ...(env as Record<string, string>), BLINDFLASH_HOME: join(folder, home) });
+    const actor = new DemoProcess(name, words, {
+      ...(env as Record<string, string>),
+      BLINDFLASH_HOME: join(folder, home),
+    });
     actors.push(actor);
     return actor;
   };
@@ -59,7 +62,7 @@ async function withFixture(
 }
 
 /** The customer agrees to whatever sheet is shown. */
-function typesWord(agent: Actor): void {
+function typesWord(agent: DemoProcess): void {
   agent.onTold = (told) => {
     if (told['event'] === 'sheet') agent.type(String(told['word']));
   };

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import { leakScanner, type LeakScanner } from '../../../cli/demo/leak-scan.ts';
-import { Actor } from '../../../cli/demo/processes.ts';
+import { DemoProcess } from '../../../cli/demo/processes.ts';
 import { readImage } from '../../../controller/image/image.ts';
 import { concat, toHex as hex } from '../../../shared/codec/bytes.ts';
 
@@ -105,7 +105,7 @@ interface ScriptedSession {
 }
 
 /** Runs `look` while these processes stand still, so that however long it takes the job does not end meanwhile. */
-function stopped(actors: readonly Actor[], look: () => void): void {
+function stopped(actors: readonly DemoProcess[], look: () => void): void {
   for (const { pid } of actors) process.kill(pid, 'SIGSTOP');
   try {
     look();
@@ -117,9 +117,9 @@ function stopped(actors: readonly Actor[], look: () => void): void {
 async function scan(session: ScriptedSession): Promise<void> {
   const { title, path, options, plain, proof } = session;
   const folder = mkdtempSync(join(tmpdir(), 'bf-memory-'));
-  const actors: Actor[] = [];
-  const start = (name: string, words: readonly string[], home: string): Actor => {
-    const actor = new Actor(name, words, { BLINDFLASH_HOME: join(folder, home) });
+  const actors: DemoProcess[] = [];
+  const start = (name: string, words: readonly string[], home: string): DemoProcess => {
+    const actor = new DemoProcess(name, words, { BLINDFLASH_HOME: join(folder, home) });
     actors.push(actor);
     return actor;
   };

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
-import { Actor, JsonProcess, type Told } from '../../../cli/demo/processes.ts';
+import { DemoProcess, JsonProcess, type Told } from '../../../cli/demo/processes.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { updateFiles } from './update-files.ts';
 
@@ -25,8 +25,8 @@ const check = (title: string, holds: boolean, detail = ''): void => {
 
 const folder = mkdtempSync(join(tmpdir(), 'bf-second-'));
 const processes: JsonProcess[] = [];
-const real = (name: string, words: readonly string[], home: string): Actor => {
-  const actor = new Actor(name, words, { BLINDFLASH_HOME: join(folder, home) });
+const real = (name: string, words: readonly string[], home: string): DemoProcess => {
+  const actor = new DemoProcess(name, words, { BLINDFLASH_HOME: join(folder, home) });
   processes.push(actor);
   return actor;
 };
@@ -54,7 +54,7 @@ async function realBoard(): Promise<string> {
 }
 
 /** Our agent on the virtual board, with the customer's part played: reads the code out, types the word of the sheet. */
-async function realAgent(probe: string, invite: string, home: string): Promise<{ agent: Actor; code: string }> {
+async function realAgent(probe: string, invite: string, home: string): Promise<{ agent: DemoProcess; code: string }> {
   const agent = real('agent', ['agent', '--probe', probe, '--invite-file', invite], home);
   agent.onTold = (told) => {
     if (told['event'] === 'sheet') agent.type(String(told['word']));
@@ -91,7 +91,7 @@ async function realController(
   relay: string,
   home: string,
   options: readonly string[] = [],
-): Promise<{ vendor: Actor; invite: string }> {
+): Promise<{ vendor: DemoProcess; invite: string }> {
   await real('keygen', ['keygen', '--no-passphrase'], home).succeeded();
   const invite = join(folder, `invite-${home}`);
   const words = [

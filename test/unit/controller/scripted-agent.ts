@@ -23,7 +23,7 @@ import { seeded } from '../shared/support.ts';
 
 const LEVEL0 = 0x0fffaaed;
 /** What its chip says of its time, ms. */
-const SPENT = { erase: 300, program: 200, check: 100 };
+const CHIP_TIMES = { erase: 300, program: 200, check: 100 };
 const LEVEL1 = 0x0fff55ed;
 /** Commands taken without credit (docs/protocol.md §6). */
 const EARLY = 32;
@@ -307,7 +307,7 @@ export class ScriptedAgent {
           optcr1: 0x0fff0000,
         });
       case 'END':
-        this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words, spent: SPENT });
+        this.reply({ name: 'ENDED', answers, wordsProgrammed: this.#words, chipTimes: CHIP_TIMES });
         if (this.faults.leavesLocked === true) this.send({ name: 'LEFT', left: { board: 'locked' } });
         return;
       default:
@@ -353,7 +353,7 @@ export class ScriptedAgent {
       root: this.writtenRoot,
       wordsProgrammed: this.#words,
       optcr: LEVEL0,
-      spent: SPENT,
+      chipTimes: CHIP_TIMES,
     });
   }
 

@@ -7,7 +7,7 @@ import nacl from 'tweetnacl';
 import { inviteLine } from '../../../controller/job/invite.ts';
 import { jobId, roomHash } from '../../../controller/store/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
-import { homeKey, openFile, sealFile } from '../../../controller/store/sealed-file.ts';
+import { homeKey, openText, sealText } from '../../../controller/store/sealed-text.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
 import { fromHex, utf8 } from '../../../shared/codec/bytes.ts';
 import { hmacSha512 } from '../../../shared/crypto/hash.ts';
@@ -45,7 +45,7 @@ const SECRETS = {
 
 describe('controller: sealed files', () => {
   const NAME = { kind: 'job', id: ID } as const;
-  const text = sealFile(KEY, NAME, 'content', seeded('nonce'));
+  const text = sealText(KEY, NAME, 'content', seeded('nonce'));
 
   it('are boxed as the form says, under a key for this file alone', () => {
     const { kind, id, nonce, box } = JSON.parse(text) as Record<string, string>;
@@ -53,24 +53,24 @@ describe('controller: sealed files', () => {
     const info = new Uint8Array([...utf8('blindflash/2 file'), ...utf8(kind!), ...fromHex(id!), 1]);
     const key = hmacSha512(KEY, info).slice(0, 32);
     assert.deepEqual(nacl.secretbox.open(fromHex(box!), fromHex(nonce!), key), utf8('content'));
-    assert.equal(openFile(KEY, NAME, text), 'content');
+    assert.equal(openText(KEY, NAME, text), 'content');
   });
 
   it('have a fresh nonce each time', () => {
     const random = seeded('two');
-    const nonces = [1, 2].map(() => (JSON.parse(sealFile(KEY, NAME, 'content', random)) as { nonce: string }).nonce);
+    const nonces = [1, 2].map(() => (JSON.parse(sealText(KEY, NAME, 'content', random)) as { nonce: string }).nonce);
     assert.notEqual(nonces[0], nonces[1]);
   });
 
   it('do not open with another key, as another kind or under another id', () => {
-    refuses('BF-JOB-STATE', () => openFile(OTHER_KEY, NAME, text));
+    refuses('BF-JOB-STATE', () => openText(OTHER_KEY, NAME, text));
     for (const name of [
       { ...NAME, kind: 'invite' as const },
       { ...NAME, id: '0'.repeat(32) },
     ]) {
-      refuses('BF-JOB-STATE', () => openFile(KEY, name, text), 'as it is');
+      refuses('BF-JOB-STATE', () => openText(KEY, name, text), 'as it is');
       const relabelled = JSON.stringify({ ...JSON.parse(text), ...name }, undefined, 1) + '\n';
-      refuses('BF-JOB-STATE', () => openFile(KEY, name, relabelled), 'relabelled');
+      refuses('BF-JOB-STATE', () => openText(KEY, name, relabelled), 'relabelled');
     }
   });
 
@@ -79,17 +79,17 @@ describe('controller: sealed files', () => {
     for (let at = 0; at < bytes.length; at++) {
       for (const bit of [0x01, 0x20]) {
         const flipped = bytes.map((byte, index) => (index === at ? byte ^ bit : byte));
-        refuses('BF-JOB-STATE', () => openFile(KEY, NAME, new TextDecoder().decode(flipped)), `byte ${at}`);
+        refuses('BF-JOB-STATE', () => openText(KEY, NAME, new TextDecoder().decode(flipped)), `byte ${at}`);
       }
     }
     for (const bad of [text.slice(1), text.trimEnd(), `${text} `, text.replace('\n', ''), '']) {
-      refuses('BF-JOB-STATE', () => openFile(KEY, NAME, bad), JSON.stringify(bad.slice(0, 40)));
+      refuses('BF-JOB-STATE', () => openText(KEY, NAME, bad), JSON.stringify(bad.slice(0, 40)));
     }
   });
 
   it('of an older version are named as such', () => {
     for (const version of ['blindflash job 1', 'blindflash room 1']) {
-      const open = () => openFile(KEY, NAME, JSON.stringify({ version, room: {} }));
+      const open = () => openText(KEY, NAME, JSON.stringify({ version, room: {} }));
       assert.throws(open, { code: 'BF-JOB-STATE', detail: 'an older version of Blindflash wrote the file' });
     }
   });

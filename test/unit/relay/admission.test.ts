@@ -4,7 +4,7 @@ import { createHash, sign } from 'node:crypto';
 import { encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
 import { authenticate, requireRelayName, type AdmissionRules, type Verdict } from '../../../relay/core/admission.ts';
-import { roomKeyOf } from '../../../relay/core/rooms.ts';
+import { roomKeyOf } from '../../../relay/core/room-access.ts';
 import { parseTenants, everyTenant } from '../../../relay/core/tenants.ts';
 import { decodeTicket } from '../../../shared/link/ticket.ts';
 import { isSmallOrderKey } from '../../../shared/platform/node/verify-signature.ts';

@@ -193,17 +193,17 @@ describe('tunnel messages', () => {
 
   it('wire items survive the round trip and refuse other sizes', () => {
     const items: Wire[] = [
-      { tag: 'T1', message: bytes(96) },
-      { tag: 'T2', message: bytes(112) },
-      { tag: 'T3', message: bytes(64) },
-      { tag: 'SPENT', message: bytes(16) },
-      { tag: 'BOX', sequence: 9, box: bytes(21) },
-      { tag: 'RESUME', session: bytes(8), have: 77 },
+      { name: 'T1', message: bytes(96) },
+      { name: 'T2', message: bytes(112) },
+      { name: 'T3', message: bytes(64) },
+      { name: 'SPENT', message: bytes(16) },
+      { name: 'BOX', sequence: 9, box: bytes(21) },
+      { name: 'RESUME', session: bytes(8), have: 77 },
     ];
     for (const item of items) {
       const encoded = encodeWire(item);
       assert.deepEqual(decodeWire(encoded), item);
-      if (item.tag === 'BOX') continue;
+      if (item.name === 'BOX') continue;
       refuses('BF-TUNNEL-MESSAGE', () => decodeWire(Uint8Array.of(...encoded, 0)));
       refuses('BF-TUNNEL-MESSAGE', () => decodeWire(encoded.subarray(0, -1)));
     }
@@ -361,7 +361,7 @@ describe('decoders and garbage', () => {
       root: bytes(64),
       wordsProgrammed: 1,
       optcr: 1,
-      spent: { erase: 1, program: 2, check: 3 },
+      chipTimes: { erase: 1, program: 2, check: 3 },
     }),
   ];
   for (const [name, decode] of Object.entries(decoders)) {

@@ -1,5 +1,5 @@
-// Many rooms: how many there may be, how many links a tenant has, how long a ticket holds, and which rooms are shut for
-// good. Pure; time is the Clock.
+// Who may enter a room, and for how long: how many rooms there may be, how many links a tenant has, how long a ticket
+// holds, and which rooms are revoked. The rooms themselves are in room-map.ts. Pure; time is the Clock.
 import { concat, toHex } from '../../shared/codec/bytes.ts';
 import type { Clock, Link } from '../../shared/ports.ts';
 import type { CloseName } from '../../shared/link/close.ts';
@@ -10,10 +10,10 @@ import { RevokedRooms } from './revoked-rooms.ts';
 import type { RoomMap } from './room-map.ts';
 import type { FindTenant, Tenant } from './tenants.ts';
 
-export interface RoomsOptions {
+export interface RoomAccessOptions {
   readonly clock: Clock;
   readonly map: RoomMap;
-  /** Rooms at one time. */
+  /** RoomAccess at one time. */
   readonly maxRooms: number;
 }
 
@@ -24,13 +24,13 @@ interface Membership {
   readonly link: Link;
 }
 
-export class Rooms {
-  readonly #options: RoomsOptions;
+export class RoomAccess {
+  readonly #options: RoomAccessOptions;
   readonly #memberships = new Set<Membership>();
   readonly #linksOf = new Map<string, number>();
   readonly #revoked = new RevokedRooms(ADMISSION.revokedRooms);
 
-  constructor(options: RoomsOptions) {
+  constructor(options: RoomAccessOptions) {
     this.#options = options;
   }
 
@@ -51,7 +51,7 @@ export class Rooms {
     if (ticket.side === 'agent' && this.#revoked.holds(roomKey, this.#seconds())) {
       return { close: 'revoked', why: 'the room was revoked' };
     }
-    if (!this.#hasRoom(roomKey, ticket, tenant)) return { close: 'busy', why: 'limit reached' };
+    if (!this.#isWithinLimits(roomKey, ticket, tenant)) return { close: 'busy', why: 'limit reached' };
     const membership = { ticket, tenant, link };
     this.#begin(membership);
     const cancelExpiry = this.#expireLater(membership, roomKey);
@@ -86,8 +86,8 @@ export class Rooms {
     return Math.floor(this.#options.clock.wall() / 1000);
   }
 
-  /** An arrival that supersedes somebody takes no additional place. */
-  #hasRoom(roomKey: string, ticket: Ticket, tenant: Tenant): boolean {
+  /** A link that supersedes another counts as no additional one. */
+  #isWithinLimits(roomKey: string, ticket: Ticket, tenant: Tenant): boolean {
     const { map, maxRooms } = this.#options;
     if (map.occupied(roomKey, ticket.side)) return true;
     if ((this.#linksOf.get(toHex(ticket.tenantKey)) ?? 0) >= tenant.maxLinks) return false;

@@ -8,7 +8,7 @@ import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-
 import { LINK, RELAY } from '../../../shared/link/limits.ts';
 import { signPresent } from '../../../shared/link/ticket.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import { ENTRY_MACHINE, type EntryState } from '../../../relay/core/entry.ts';
+import { ARRIVAL_MACHINE, type ArrivalState } from '../../../relay/core/arrival.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { everyTenant } from '../../../relay/core/tenants.ts';
 import type { RoomPlace, Neighbours } from '../../../relay/neighbours/neighbours.ts';
@@ -196,13 +196,13 @@ describe('entering a room while other relays are asked', () => {
   });
 });
 
-describe('the machine of an entry', () => {
+describe('the machine of an arrival', () => {
   it('reaches every state from greeting and leaves none of the last ones', () => {
-    const states = Object.keys(ENTRY_MACHINE) as EntryState[];
-    const reached = new Set<EntryState>(['greeting']);
-    for (const state of reached) for (const next of Object.values(ENTRY_MACHINE[state])) reached.add(next);
+    const states = Object.keys(ARRIVAL_MACHINE) as ArrivalState[];
+    const reached = new Set<ArrivalState>(['greeting']);
+    for (const state of reached) for (const next of Object.values(ARRIVAL_MACHINE[state])) reached.add(next);
     assert.deepEqual([...reached].sort(), states.sort());
-    const last = states.filter((state) => Object.keys(ENTRY_MACHINE[state]).length === 0);
+    const last = states.filter((state) => Object.keys(ARRIVAL_MACHINE[state]).length === 0);
     assert.deepEqual(last.sort(), ['in the room', 'left', 'turned away']);
   });
 });

@@ -1,5 +1,6 @@
-// One link on its way into a room: CHALLENGE out, PRESENT in, perhaps a question to other relays, then the room or the
-// door. A declared machine (docs/state-machines.md, "A relay room and its links"). Pure; time is the Clock.
+// One link on its way into a room: CHALLENGE out, PRESENT in, perhaps a question to other relays, then it is in the
+// room or turned away. A declared machine (docs/state-machines.md, "A relay room and its links"). Pure; time is the
+// Clock.
 import type { Clock, Link } from '../../shared/ports.ts';
 import { closeWith } from '../../shared/link/close.ts';
 import { encodeLinkMessage } from '../../shared/link/link-message.ts';
@@ -12,9 +13,9 @@ import type { Refusal, Verdict } from './admission.ts';
  * greeting: the challenge is out; asking: admitted, where the room is is being asked; in the room: the room owns the
  * link; turned away: closed by the relay; left: closed by the side or by the network.
  */
-export type EntryState = 'greeting' | 'asking' | 'in the room' | 'turned away' | 'left';
+export type ArrivalState = 'greeting' | 'asking' | 'in the room' | 'turned away' | 'left';
 
-export type EntryEvent =
+export type ArrivalEvent =
   | 'admitted'
   | 'refused'
   | 'silent 10 s'
@@ -27,7 +28,7 @@ export type EntryEvent =
   | 'relay stops';
 
 /** What happens → the next state. What a state does not name cannot happen in it any more and changes nothing. */
-export const ENTRY_MACHINE: Readonly<Record<EntryState, Readonly<Partial<Record<EntryEvent, EntryState>>>>> = {
+export const ARRIVAL_MACHINE: Readonly<Record<ArrivalState, Readonly<Partial<Record<ArrivalEvent, ArrivalState>>>>> = {
   greeting: {
     admitted: 'asking',
     refused: 'turned away',
@@ -49,7 +50,7 @@ export const ENTRY_MACHINE: Readonly<Record<EntryState, Readonly<Partial<Record<
   left: {},
 };
 
-export interface EntryOptions {
+export interface ArrivalOptions {
   readonly link: Link;
   readonly clock: Clock;
   /** Fresh, 32 bytes. */
@@ -62,18 +63,18 @@ export interface EntryOptions {
   /** Puts the link into its room, which owns its handlers from then on; or the reason to turn it away. */
   enter(ticket: Ticket): Refusal | undefined;
   /** Called once, when the link is on its way no longer; `refusal` if the relay turned it away. */
-  onEnd(state: EntryState, refusal: Refusal | undefined): void;
+  onEnd(state: ArrivalState, refusal: Refusal | undefined): void;
 }
 
-export class Entry {
-  readonly #options: EntryOptions;
-  #state: EntryState = 'greeting';
+export class Arrival {
+  readonly #options: ArrivalOptions;
+  #state: ArrivalState = 'greeting';
   #cancelTimer: () => void = () => {};
   /** What came before the room could take it: the link is paused, but what was under way still arrives. */
   readonly #early: Uint8Array[] = [];
   #earlyBytes = 0;
 
-  constructor(options: EntryOptions) {
+  constructor(options: ArrivalOptions) {
     this.#options = options;
   }
 
@@ -146,7 +147,7 @@ export class Entry {
     for (const message of this.#early.splice(0)) link.onMessage(message);
   }
 
-  #turnAway(event: EntryEvent, refusal: Refusal): void {
+  #turnAway(event: ArrivalEvent, refusal: Refusal): void {
     if (!this.#end(event, refusal)) return;
     const { link } = this.#options;
     this.#early.length = 0;
@@ -155,15 +156,15 @@ export class Entry {
   }
 
   /** Moves to one of the last states; false when the machine is in one already. */
-  #end(event: EntryEvent, refusal?: Refusal): boolean {
+  #end(event: ArrivalEvent, refusal?: Refusal): boolean {
     if (!this.#move(event)) return false;
     this.#cancelTimer();
     this.#options.onEnd(this.#state, refusal);
     return true;
   }
 
-  #move(event: EntryEvent): boolean {
-    const next = ENTRY_MACHINE[this.#state][event];
+  #move(event: ArrivalEvent): boolean {
+    const next = ARRIVAL_MACHINE[this.#state][event];
     if (next === undefined) return false;
     this.#state = next;
     return true;
