@@ -60,7 +60,6 @@ static handler run_image, run_erase, run_digest, run_final, run_lock, run_end, r
 
 #define IN(state) (1u << STATE_##state)
 #define OF(kind) (1u << KIND_##kind)
-#define ANY_KIND PROGRAM_ANY_KIND
 #define ANY_STATE (IN(ACTIVE) | IN(WRITTEN) | IN(LOCKED))
 
 typedef struct {
@@ -78,9 +77,9 @@ static const command_rule RULES[] = {
     {SEALED_DIGEST, IN(ACTIVE), OF(FLASH) | OF(VERIFY), DIGEST_USED, true, run_digest},
     {SEALED_FINAL, IN(ACTIVE), OF(FLASH), FINAL_USED, true, run_final},
     {SEALED_LOCK, IN(WRITTEN), OF(FLASH), 1, true, run_lock},
-    {SEALED_END, ANY_STATE, ANY_KIND, 1, true, run_end},
-    {SEALED_PING, ANY_STATE, ANY_KIND, 1, true, run_ping},
-    {SEALED_ABORT, ANY_STATE, ANY_KIND, 1, false, run_abort},
+    {SEALED_END, ANY_STATE, PROGRAM_ANY_KIND, 1, true, run_end},
+    {SEALED_PING, ANY_STATE, PROGRAM_ANY_KIND, 1, true, run_ping},
+    {SEALED_ABORT, ANY_STATE, PROGRAM_ANY_KIND, 1, false, run_abort},
 };
 
 static bool is_zero(const uint8_t *from, const uint8_t *to) {

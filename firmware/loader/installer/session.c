@@ -195,7 +195,6 @@ static void open_next(void) {
     take_piece();
     return;
   }
-  if (plain[0] == SEALED_IMAGE) malformed(SEALED_IMAGE);
   for (uint32_t at = BOX_STREAM_FIRST; at < COMMAND_PLAIN_SIZE; at += BOX_STREAM_PART)
     box_stream_take(plain + at, COMMAND_PLAIN_SIZE - at < BOX_STREAM_PART ? COMMAND_PLAIN_SIZE - at
                                                                          : BOX_STREAM_PART);
@@ -240,6 +239,7 @@ static bool serve(void) {
   }
   if (!pending || !commands_run(&in_hand, true)) return false;
   pending = false;
+  if (in_hand.operation != 0) flash_wait(); /* a short IMAGE */
   accept();
   return true;
 }

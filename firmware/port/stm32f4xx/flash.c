@@ -134,7 +134,10 @@ static void start_erase(void) {
   FLASH_CR = erase | FLASH_CR_STRT;
 }
 
-/* Copies `bytes`, a multiple of 4, between places on 4 bytes; four words at a time take half of the cycles. */
+/*
+ * Copies `bytes`, a multiple of 4, between places on 4 bytes; four words at a time take half of the
+ * cycles.
+ */
 BF_FAST static void copy_words(uint32_t *to, const uint32_t *from, uint32_t bytes) {
   for (; bytes >= 16; bytes -= 16, to += 4, from += 4) {
     uint32_t a = from[0], b = from[1], c = from[2], d = from[3];

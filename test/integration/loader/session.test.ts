@@ -139,6 +139,19 @@ describe('loader: sessions', () => {
     assert.deepEqual(useWords(next.board), [BROKEN]);
   });
 
+  it('a short IMAGE comes in a command of the common size', () => {
+    const link = linked();
+    const controller = session(link, installPlan(image));
+    controller.ask({ name: 'ERASE', sector: 4 });
+    const plain = new Uint8Array(176);
+    plain.set([1, 0, 160, 0]);
+    new DataView(plain.buffer).setUint32(4, IMAGE + 64, true);
+    plain.set(image.subarray(64, 224), 16);
+    controller.sendPlain(plain);
+    controller.settle();
+    assert.deepEqual(installed(link, 224).slice(64), image.slice(64, 224));
+  });
+
   it('a second image takes the first one’s place', () => {
     const link = installedBoard();
     const next = image.slice(0, 6000);
