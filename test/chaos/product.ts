@@ -18,6 +18,7 @@ import { watchQueues, type QueuePeaks } from '../fixtures/queue-peaks.ts';
 import { CodeQuestions } from './code-questions.ts';
 import { tapCrypto, type CryptoTap } from './crypto-tap.ts';
 import { Dice } from './dice.ts';
+import { drawSwitches } from './switches.ts';
 import { Net, type Weather } from './net.ts';
 import { ReplyWatch, tapProbe, type Tampering } from './probe-tap.ts';
 import { VirtualProcess } from './process.ts';
@@ -86,7 +87,7 @@ export class ChaosProduct extends ProductFixture {
     const { seed, image, flash, weather, lock, idleLimitMs } = options;
     super({
       seed,
-      board: { flash },
+      board: { flash, switches: drawSwitches(new Dice(seed, 5)) },
       entropy: seed ^ 0x5eed,
       version: '0.0.0-chaos',
       repeats: options.repeats ?? false,
