@@ -1,5 +1,5 @@
-// The switches of the chip's model in a run: what only silicon can answer is drawn from the seed, so that the product is
-// tried under every answer (docs/simulation.md).
+// The switches of the chip's model in a run: what only silicon can answer is drawn from the seed, so that the product
+// is tried under every answer (docs/simulation.md).
 import { BOARD_ROWS } from '../../cli/sim/model-options.ts';
 import { DEFAULT_SWITCHES, type ModelSwitches } from '../../sim/peripherals/model-switches.ts';
 import type { Dice } from './dice.ts';
