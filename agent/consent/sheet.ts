@@ -1,6 +1,6 @@
 // The consent sheet: what the customer is asked to say yes to, in plain lines. Pure.
 // docs/product.md §2, §5; docs/protocol.md §7. Everything foreign on it has gone through quotable.
-import { toHex } from '../../shared/codec/bytes.ts';
+import { hexNumber, toHex } from '../../shared/codec/bytes.ts';
 import {
   findChip,
   knownChip,
@@ -172,7 +172,7 @@ function boardLines({ board, probe }: SheetInput): string[] {
           `${how === 'write' ? 'Write-protected' : 'Protected against reading and writing (PCROP)'}: ${sectorRuns(sectors)}`,
         ];
   return [
-    `${chip}, DEV_ID ${hex(board.devId, 3)}, revision ${hex(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
+    `${chip}, DEV_ID ${hexNumber(board.devId, 3)}, revision ${hexNumber(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
     `Unique id ${id}`,
     ...protection,
     `Probe ${quotable(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
@@ -274,7 +274,7 @@ function rangeLine(range: PlanRange): string {
 function bootStep(plan: Plan): string[] {
   if (plan.bootAddress === undefined) return KINDS[plan.kind].boots ? [DATA_TEXT] : [];
   return [
-    `The words the chip starts from, at ${hex(plan.bootAddress, 8)}, are written last, when all else has been checked.`,
+    `The words the chip starts from, at ${hexNumber(plan.bootAddress, 8)}, are written last, when all else has been checked.`,
   ];
 }
 
@@ -319,13 +319,9 @@ function protectionOf(board: BoardIdentity): SectorProtection {
 }
 
 function spanText(address: number, bytes: number): string {
-  return `${hex(address, 8)}..${hex(address + bytes - 1, 8)}`;
+  return `${hexNumber(address, 8)}..${hexNumber(address + bytes - 1, 8)}`;
 }
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
-}
-
-function hex(value: number, digits: number): string {
-  return `0x${value.toString(16).padStart(digits, '0')}`;
 }

@@ -2,6 +2,7 @@
 // which debug-state.ts puts back. Facts: docs/reference/stm32f4.md §1 (identity), §3.1 and §4 (OPTCR, RDP);
 // docs/reference/cortex-m-debug.md §4, §5; docs/product.md §2; docs/protocol.md §9.
 import { findChip, protectionLevel, type Chip } from '../../shared/chips/index.ts';
+import { hexNumber } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../shared/ports.ts';
 import type { MemoryAccess } from '../probe/adi/memory-access.ts';
@@ -73,13 +74,16 @@ async function identify(probe: Probe, core: CortexM): Promise<TargetIdentity> {
   const rightCore = apIdr === AHB_AP_CORTEX_M4 && (cpuid & CPUID_WITHOUT_REVISION) >>> 0 === CORTEX_M4_PART;
   const row = findChip(devId);
   if (!rightCore || row?.stub === undefined) {
-    throw fail('BF-TARGET-WRONG-CHIP', `AP ${hex(apIdr)}, CPUID ${hex(cpuid)}, IDCODE ${hex(idcode)}`);
+    throw fail(
+      'BF-TARGET-WRONG-CHIP',
+      `AP ${hexNumber(apIdr)}, CPUID ${hexNumber(cpuid)}, IDCODE ${hexNumber(idcode)}`,
+    );
   }
   const { halted, lockedUp } = await core.status();
   const optcr = await probe.readWord(CHIP.FLASH_OPTCR);
   const optcr1 = row.banks === 2 ? await probe.readWord(CHIP.FLASH_OPTCR1) : 0;
   const rdp = protectionLevel(optcr);
-  if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hex(optcr)}`);
+  if (rdp === 2) throw fail('BF-TARGET-RDP2', `OPTCR ${hexNumber(optcr)}`);
   const open = rdp === 0 ? await readOpenIdentity(probe, row) : { uid: undefined, flashKiB: undefined };
   const chip = { dpidr, apIdr, cpuid, idcode, devId, revId: idcode >>> 16, optcr, optcr1, rdp };
   return { ...chip, ...open, foundHalted: halted, foundLockedUp: lockedUp };
@@ -91,8 +95,4 @@ async function readOpenIdentity(memory: MemoryAccess, chip: Chip): Promise<{ uid
   // The size register is 16 bits wide; the word it lies in is read.
   const word = await memory.readWord(chip.flashSizeAddress & ~3);
   return { uid, flashKiB: (word >>> (8 * (chip.flashSizeAddress & 3))) & 0xffff };
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 }

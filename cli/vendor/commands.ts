@@ -177,7 +177,7 @@ export const INFO = command({
   who: 'vendor',
   summary: 'say which probe and chip the customer has',
   options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
-  load: async () => (await import('./look.ts')).runInfo,
+  load: async () => (await import('./info-reset.ts')).runInfo,
 });
 
 export const RESET = command({
@@ -185,7 +185,7 @@ export const RESET = command({
   who: 'vendor',
   summary: 'reset the chip and let it run',
   options: { ...JOB_OPTIONS, ...PLAN_OPTIONS },
-  load: async () => (await import('./look.ts')).runReset,
+  load: async () => (await import('./info-reset.ts')).runReset,
 });
 
 export const UNLOCK = command({
@@ -196,7 +196,7 @@ export const UNLOCK = command({
   examples: [
     ['$0 unlock --relay wss://relay.example.com', 'the customer types a word, and switches the board off and on'],
   ],
-  load: async () => (await import('./options-command.ts')).runUnlock,
+  load: async () => (await import('./option-bytes.ts')).runUnlock,
 });
 
 export const OPTIONS = command({
@@ -217,7 +217,7 @@ export const OPTIONS = command({
     unprotect: { type: 'string', describe: 'sectors whose write protection ends, such as 0-1', example: '0-1' },
   },
   examples: [['$0 options --brown-out 3 --protect 0-1', 'resets the chip below 2.7 V, and protects sectors 0 and 1']],
-  load: async () => (await import('./options-command.ts')).runOptions,
+  load: async () => (await import('./option-bytes.ts')).runOptions,
 });
 
 export const PLAN = command({

@@ -3,7 +3,7 @@ import { CHIP_PROVED } from '../../controller/store/job-record.ts';
 import type { CodeAsked, JobEvent, JobResult } from '../../controller/job/ports.ts';
 import { findChip, optionLines, type OptionWords } from '../../shared/chips/index.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
-import { toHex } from '../../shared/codec/bytes.ts';
+import { hexNumber, toHex } from '../../shared/codec/bytes.ts';
 import { isForeignText, quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson, say, sayUnbroken } from '../terminal/output.ts';
@@ -121,7 +121,7 @@ function linesFor(event: JobEvent): string[] {
 }
 
 function optionsLine({ before, after }: Extract<JobEvent, { type: 'optionBytes' }>): string[] {
-  const words = ({ optcr, optcr1 }: OptionWords) => `${hexWord(optcr)}, ${hexWord(optcr1)}`;
+  const words = ({ optcr, optcr1 }: OptionWords) => `${hexNumber(optcr)}, ${hexNumber(optcr1)}`;
   return [`The agent says: OPTCR, OPTCR1 were ${words(before)} and are ${words(after)}.`];
 }
 
@@ -171,16 +171,12 @@ export function helloLines({ probe, target, agent }: Hello): string[] {
 function optionBytesOf({ devId, flashKiB, optcr, optcr1 }: Hello['target']): string[] {
   const chip = findChip(devId);
   if (chip === undefined) return [];
-  const registers = `OPTCR ${hexWord(optcr)}${chip.banks === 2 ? `, OPTCR1 ${hexWord(optcr1)}` : ''}`;
+  const registers = `OPTCR ${hexNumber(optcr)}${chip.banks === 2 ? `, OPTCR1 ${hexNumber(optcr1)}` : ''}`;
   const known = chip.flashKiB.includes(flashKiB) ? flashKiB : 0;
   return [
     `options  ${registers}`,
     ...optionLines(chip, known, { optcr, optcr1 }).map(([name, text]) => `         ${name}: ${text}`),
   ];
-}
-
-function hexWord(word: number): string {
-  return `0x${word.toString(16).padStart(8, '0')}`;
 }
 
 function receiptLines(receipt: Receipt): string[] {

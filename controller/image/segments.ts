@@ -1,5 +1,5 @@
 // Segments: the contiguous pieces of an image, in one tidy order. Pure; knows no file format and no chip.
-import { copyOf } from '../../shared/codec/bytes.ts';
+import { copyOf, hexNumber } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 
 /** A contiguous run of bytes of an image. */
@@ -31,7 +31,7 @@ export function endOf(segment: Segment): number {
 
 /** `0x08000000` */
 export function hexAddress(address: number): string {
-  return `0x${address.toString(16).padStart(8, '0')}`;
+  return hexNumber(address);
 }
 
 /**

@@ -1,7 +1,7 @@
 // The question for the code: the vendor types what the customer reads to him (docs/protocol.md §13). It belongs to one
 // tunnel; an answer that was typed for another one is void. The expected code never leaves the tunnel.
 import type { AgentLine } from './agent-line.ts';
-import type { DeviceApproval } from './device-approval.ts';
+import type { ChipKeyApproval } from './chip-key-approval.ts';
 import { inviteName } from './invite.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { CodeAnswer, JobOptions } from './ports.ts';
@@ -15,19 +15,19 @@ export class CodeQuestion {
   readonly #clock: Clock;
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
-  readonly #devices: DeviceApproval;
+  readonly #approvals: ChipKeyApproval;
   /** Number of the tunnel whose code is asked for. */
   #tunnel: number | undefined;
   #right = false;
   /** The tunnel that was asked about first when: its time for an answer runs from there. */
   #first: { readonly tunnel: number | undefined; readonly at: number } | undefined;
 
-  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, devices: DeviceApproval) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, approvals: ChipKeyApproval) {
     this.#callbacks = options.callbacks;
     this.#clock = options.clock;
     this.#line = line;
     this.#recorder = recorder;
-    this.#devices = devices;
+    this.#approvals = approvals;
   }
 
   /** Asks for the code of the present tunnel. Returns when that was first asked for, milliseconds of the clock. */
@@ -67,7 +67,7 @@ export class CodeQuestion {
   #settle(): void {
     this.#tunnel = undefined;
     this.#right = true;
-    this.#devices.settle('typed');
+    this.#approvals.settle('typed');
     this.#line.waits.notify();
   }
 

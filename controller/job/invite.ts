@@ -1,5 +1,5 @@
 // Making an invite: a room, two tickets, a tunnel key and a one-time secret, all fresh (docs/protocol.md §2, §3).
-import { publicInviteOf, roomHash, type RoomRecord } from '../store/job-record.ts';
+import { publicInviteOf, inviteHashOf, type RoomRecord } from '../store/job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom, type SigningKeyPair } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -73,6 +73,6 @@ export function inviteLine(room: RoomRecord): string {
 
 /** What people call an invite by, which is not secret: eight digits of its hash. */
 export function inviteName(room: RoomRecord): string {
-  const digits = toHex(roomHash(room)).slice(0, 8);
+  const digits = toHex(inviteHashOf(room)).slice(0, 8);
   return `${digits.slice(0, 4)}-${digits.slice(4)}`;
 }

@@ -2,7 +2,7 @@
 // chip's budget of questions.
 import type { AgentLine } from './agent-line.ts';
 import type { JobClock } from './job-clock.ts';
-import type { DeviceApproval } from './device-approval.ts';
+import type { ChipKeyApproval } from './chip-key-approval.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { MOST_UNACKNOWLEDGED } from './limits.ts';
 import type { JobEvent, JobOptions } from './ports.ts';
@@ -20,7 +20,7 @@ export interface WorkParts {
   readonly clock: JobClock;
   readonly line: AgentLine;
   readonly recorder: JobRecorder;
-  readonly devices: DeviceApproval;
+  readonly approvals: ChipKeyApproval;
   readonly sessions: SealedSessionManager;
   /** Messages the agent has not acknowledged. */
   readonly unacknowledged: () => number;
@@ -105,16 +105,16 @@ export class JobWork {
 
   /** Questions are off on record before they are asked, so that no process asks one too many. */
   #budget(): QuestionBudget {
-    const { devices, recorder } = this.#parts;
+    const { approvals, recorder } = this.#parts;
     return {
       get left() {
-        return devices.questionsLeft;
+        return approvals.questionsLeft;
       },
       reserve: (questions) => {
-        devices.limitQuestions(devices.questionsLeft - questions);
+        approvals.limitQuestions(approvals.questionsLeft - questions);
         return recorder.kept();
       },
-      told: (left) => devices.limitQuestions(left),
+      told: (left) => approvals.limitQuestions(left),
     };
   }
 

@@ -4,7 +4,7 @@
 import { AgentLine } from './agent-line.ts';
 import { Authorization } from './authorization.ts';
 import { CodeQuestion } from './code-question.ts';
-import { DeviceApproval } from './device-approval.ts';
+import { ChipKeyApproval } from './chip-key-approval.ts';
 import { FloodGuard } from './flood.ts';
 import { changesOptions, usesStub } from './checks.ts';
 import { JobClock } from './job-clock.ts';
@@ -47,7 +47,7 @@ class Job {
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #authorization: Authorization;
-  readonly #devices: DeviceApproval;
+  readonly #approvals: ChipKeyApproval;
   readonly #question: CodeQuestion;
   readonly #flood: FloodGuard;
   readonly #sessions: SealedSessionManager;
@@ -70,17 +70,17 @@ class Job {
     this.#line = new AgentLine(options, () => this.#tunnel);
     this.#recorder = new JobRecorder(options, (error) => this.#line.waits.fail(error));
     this.#authorization = new Authorization(options, this.#line, this.#recorder);
-    this.#devices = new DeviceApproval(this.#recorder);
-    this.#question = new CodeQuestion(options, this.#line, this.#recorder, this.#devices);
+    this.#approvals = new ChipKeyApproval(this.#recorder);
+    this.#question = new CodeQuestion(options, this.#line, this.#recorder, this.#approvals);
     this.#flood = new FloodGuard(options.clock);
-    this.#sessions = new SealedSessionManager(options, this.#line, this.#recorder, this.#devices);
+    this.#sessions = new SealedSessionManager(options, this.#line, this.#recorder, this.#approvals);
     this.#closing = new JobClosing(options, this.#line, this.#recorder);
     this.#clock = new JobClock(options.clock);
     this.#jobWork = new JobWork(options, {
       clock: this.#clock,
       line: this.#line,
       recorder: this.#recorder,
-      devices: this.#devices,
+      approvals: this.#approvals,
       sessions: this.#sessions,
       unacknowledged: () => this.#tunnel.unacknowledged,
     });
@@ -121,7 +121,7 @@ class Job {
     this.#sessions.drop();
     this.#flood.opened();
     this.#question.drop();
-    this.#devices.opened();
+    this.#approvals.opened();
     this.#emit({ type: 'tunnel', number, at: this.#options.clock.wall() });
     this.#line.waits.alive();
     this.#hear('tunnel');
@@ -240,7 +240,7 @@ class Job {
     this.#hello = hello;
     this.#emit({ type: 'hello', hello });
     const { finished, uid } = this.record;
-    if (!finished) return this.#devices.settled ? this.#sayJob() : 'code';
+    if (!finished) return this.#approvals.settled ? this.#sayJob() : 'code';
     if (uid !== undefined && hello.target.rdp === 0 && hello.target.uid !== uid) {
       throw fail('BF-JOB-OTHER-BOARD', `unit ${hello.target.uid} instead of ${uid}`);
     }

@@ -7,7 +7,7 @@ import type { JobRecorder } from './job-recorder.ts';
 import { MOST_BEGINNINGS, RESTARTS } from './limits.ts';
 import type { JobOptions } from './ports.ts';
 import type { Trouble } from './problems.ts';
-import type { DeviceApproval } from './device-approval.ts';
+import type { ChipKeyApproval } from './chip-key-approval.ts';
 import {
   MOST_EARLY_COMMANDS,
   readOffer,
@@ -29,7 +29,7 @@ export class SealedSessionManager {
   readonly #options: JobOptions;
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
-  readonly #devices: DeviceApproval;
+  readonly #approvals: ChipKeyApproval;
   #handshake: SealedHandshake | undefined;
   #session: SealedSession | undefined;
   /** The session of the M2 that is under way: what may leave behind it is sent through it. */
@@ -47,11 +47,11 @@ export class SealedSessionManager {
   /** Replies that came with SEALED3, before its turn came. */
   #early: MessageOf<'REPLY'>[] = [];
 
-  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, devices: DeviceApproval) {
+  constructor(options: JobOptions, line: AgentLine, recorder: JobRecorder, approvals: ChipKeyApproval) {
     this.#options = options;
     this.#line = line;
     this.#recorder = recorder;
-    this.#devices = devices;
+    this.#approvals = approvals;
   }
 
   /** The confirmed session, if there is one. */
@@ -145,7 +145,7 @@ export class SealedSessionManager {
       allowedStubs,
       checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid, hello),
     });
-    const approval = this.#devices.approvalOf(offer);
+    const approval = this.#approvals.approvalOf(offer);
     if (approval === 'refuse') throw fail('BF-STUB-SECOND-KEY');
     if (approval === 'ask') this.#waiting = offer;
     else this.#answer(offer);
@@ -165,7 +165,7 @@ export class SealedSessionManager {
     if ('cure' in confirmed) return confirmed;
     const { stubVersion, handshake } = confirmed.facts;
     const uid = toHex(confirmed.facts.uid);
-    if (this.#devices.confirm(confirmed)) this.#line.proved();
+    if (this.#approvals.confirm(confirmed)) this.#line.proved();
     const session = this.#unconfirmed as SealedSession;
     this.#session = session;
     this.#unconfirmed = undefined;

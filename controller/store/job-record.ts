@@ -127,6 +127,6 @@ export function publicInviteOf(room: RoomRecord): PublicInvite {
 }
 
 /** SHA-512 of the public invite; 64 bytes. */
-export function roomHash(room: RoomRecord): Uint8Array {
+export function inviteHashOf(room: RoomRecord): Uint8Array {
   return publicInviteHash(publicInviteOf(room));
 }

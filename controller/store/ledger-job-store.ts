@@ -3,7 +3,7 @@
 // signed; each is a file as well, to be passed on.
 import { join } from 'node:path';
 import { anyIncomplete } from './incomplete.ts';
-import { jobId, roomHash, type JobRecord, type RoomRecord } from './job-record.ts';
+import { jobId, inviteHashOf, type JobRecord, type RoomRecord } from './job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from './job-form.ts';
 import { takeLock } from './job-lock.ts';
 import type { Ledger } from './ledger.ts';
@@ -121,7 +121,7 @@ export class LedgerJobStore implements JobStore, WritableStore {
   }
 
   async sealedInvite(room: RoomRecord): Promise<Write> {
-    const name = inviteName(roomHash(room));
+    const name = inviteName(inviteHashOf(room));
     return { what: 'invite', id: name.id, sealed: await this.#sealed(name, formatRoom(room)) };
   }
 
@@ -130,7 +130,7 @@ export class LedgerJobStore implements JobStore, WritableStore {
     const [row] = await this.#rows('SELECT sealed FROM invites WHERE id = ? AND sealed IS NOT NULL', name.id);
     if (row === undefined) throw fail('BF-INVITE-USED', name.id);
     const room = parseRoom(await this.#opened(name, row));
-    if (!equalBytes(roomHash(room), hash)) throw fail('BF-JOB-STATE', 'the row holds another invite');
+    if (!equalBytes(inviteHashOf(room), hash)) throw fail('BF-JOB-STATE', 'the row holds another invite');
     return room;
   }
 

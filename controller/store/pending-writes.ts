@@ -1,7 +1,7 @@
 // A transaction of the ledger: what is to be written is held back until the work is done, and reads look at it first;
 // then all of it is written in one step. So no work of anybody's holds the database while it waits for something.
 import { anyIncomplete } from './incomplete.ts';
-import { jobId, roomHash, type JobRecord, type RoomRecord } from './job-record.ts';
+import { jobId, inviteHashOf, type JobRecord, type RoomRecord } from './job-record.ts';
 import type { ReceiptKey, StoreAccess } from './port.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
@@ -86,7 +86,7 @@ class PendingWrites implements StoreAccess {
 
   async saveInvite(room: RoomRecord): Promise<void> {
     const write = await this.#store.sealedInvite(room);
-    this.#invites.set(toHex(roomHash(room)), { room, write });
+    this.#invites.set(toHex(inviteHashOf(room)), { room, write });
     this.#writes.push(write);
   }
 

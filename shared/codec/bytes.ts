@@ -101,6 +101,11 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** A number of at most 32 bits as registers and addresses are written: `0x08000000`, or with fewer digits. */
+export function hexNumber(value: number, digits = 8): string {
+  return `0x${(value >>> 0).toString(16).padStart(digits, '0')}`;
+}
+
 /** Bytes of hexadecimal text of either case; throws `code` for anything else. */
 export function fromHex(text: string, code: ErrorCode = 'BF-INTERNAL-ARGUMENT', what = 'the text'): Uint8Array {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) throw fail(code, `${what} is not hexadecimal`);

@@ -2,6 +2,7 @@
 import { sectorAt, sectorsOf, type Chip } from '../chips/chip.ts';
 import * as bits from '../chips/option-bits.ts';
 import type { OptionWords } from '../chips/option-bits.ts';
+import { hexNumber } from '../codec/bytes.ts';
 import { fail, type ErrorCode } from '../errors/errors.ts';
 import { KINDS, kindRow, type Count, type OptionUse, type PlanKind } from './kinds.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanRange } from './plan.ts';
@@ -83,14 +84,14 @@ function sectorsExist(plan: Plan, chip: Chip): string | undefined {
 function rangesAscend(plan: Plan): string | undefined {
   let end = 0;
   return firstBroken(plan.ranges, (range) => {
-    const problem = problemIf(range.address < end, `${hex(range.address)} does not follow the range before`);
+    const problem = problemIf(range.address < end, `${hexNumber(range.address)} does not follow the range before`);
     end = range.address + range.length;
     return problem;
   });
 }
 
 function oneRange(range: PlanRange, plan: Plan, chip: Chip): string | undefined {
-  const at = hex(range.address);
+  const at = hexNumber(range.address);
   if (range.length === 0) return `the range at ${at} is empty`;
   if (range.address % 4 !== 0 || range.length % 4 !== 0) return `the range at ${at} is not on 4 bytes`;
   const sector = sectorAt(chip, range.address, plan.flashKiB);
@@ -151,7 +152,7 @@ function options(plan: Plan, chip: Chip): string | undefined {
 function onlyBits(mask: OptionWords, allowed: OptionWords): string | undefined {
   return problemIf(
     !bits.isWithin(mask, allowed),
-    `option bits ${hex(mask.optcr)}, ${hex(mask.optcr1)} are not all changeable`,
+    `option bits ${hexNumber(mask.optcr)}, ${hexNumber(mask.optcr1)} are not all changeable`,
   );
 }
 
@@ -166,8 +167,4 @@ function firstBroken<Item>(items: readonly Item[], broken: (item: Item) => strin
 /** What is said of a broken rule; undefined for one that is kept. */
 function problemIf(isBroken: boolean, reason: string): string | undefined {
   return isBroken ? reason : undefined;
-}
-
-function hex(address: number): string {
-  return `0x${address.toString(16).padStart(8, '0')}`;
 }

@@ -99,12 +99,6 @@ export function decodeCommand(plaintext: Uint8Array): Command {
   return command;
 }
 
-function readErase(reader: Reader): Command {
-  const [sector, flag] = [reader.u8(), reader.u8()];
-  if (flag > 1) reader.refuse(`a flag of ${flag}`);
-  return flag === 1 ? { name: 'ERASE', sector, unlessBlank: true } : { name: 'ERASE', sector };
-}
-
 function encodeImage(writer: Writer, address: number, data: Uint8Array): Uint8Array {
   const problem = imageProblem(data.length);
   if (problem !== undefined) throw fail('BF-INTERNAL-ARGUMENT', problem);
@@ -141,6 +135,12 @@ function readCommand(reader: Reader, name: CommandName): Command {
     default:
       return { name };
   }
+}
+
+function readErase(reader: Reader): Command {
+  const [sector, flag] = [reader.u8(), reader.u8()];
+  if (flag > 1) reader.refuse(`a flag of ${flag}`);
+  return flag === 1 ? { name: 'ERASE', sector, unlessBlank: true } : { name: 'ERASE', sector };
 }
 
 // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────

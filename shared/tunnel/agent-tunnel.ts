@@ -3,7 +3,7 @@
 import { equalBytes, wipe } from '../codec/bytes.ts';
 import { psk, type ExchangePublic, type Psk } from '../crypto/keys.ts';
 import { asBlindflashError, fail } from '../errors/errors.ts';
-import { TunnelInitiator, type Opened } from './initiator.ts';
+import { TunnelInitiator, type OpenedWithSecret } from './initiator.ts';
 import { nextSecret } from './secrets.ts';
 import { Tunnel, type TunnelEvents, type TunnelOptions } from './tunnel.ts';
 import { encodeWire, type Wire } from './wire.ts';
@@ -128,7 +128,7 @@ export class AgentTunnel extends Tunnel {
   }
 
   /** Both secrets are on disk before T3 leaves: whichever of the two the controller has next, this end has it too. */
-  #open(opened: Opened): void {
+  #open(opened: OpenedWithSecret): void {
     this.cancelTimer();
     const next = nextSecret(opened.result.exporter);
     this.#events.keepSecrets([next, opened.secret]);

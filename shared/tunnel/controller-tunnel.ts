@@ -133,14 +133,18 @@ export class ControllerTunnel extends Tunnel {
 
   #receiveT1(t1: Uint8Array): void {
     const verdict = this.#responder.receiveT1(t1, this.#invite);
-    const act: { readonly [Kind in T1Verdict['kind']]: () => void } = {
-      answer: () => this.#answer(t1, verdict as T1Verdict & { kind: 'answer' }),
-      'too many': () => this.#spendAnd(t1, 'answers'),
-      'second holder': () => this.#spendAnd(t1, 'second holder'),
-      spent: () => this.say({ name: 'SPENT', message: (verdict as T1Verdict & { kind: 'spent' }).tag }),
-      drop: () => this.options.log.debug({ why: (verdict as T1Verdict & { kind: 'drop' }).why }, 'T1 dropped'),
-    };
-    act[verdict.kind]();
+    switch (verdict.kind) {
+      case 'answer':
+        return this.#answer(t1, verdict);
+      case 'too many':
+        return this.#spendAndTell(t1, 'answers');
+      case 'second holder':
+        return this.#spendAndTell(t1, 'second holder');
+      case 'spent':
+        return this.say({ name: 'SPENT', message: verdict.tag });
+      case 'drop':
+        return this.options.log.debug({ why: verdict.why }, 'T1 dropped');
+    }
   }
 
   #answer(t1: Uint8Array, { t2, fresh }: T1Verdict & { kind: 'answer' }): void {
@@ -157,7 +161,8 @@ export class ControllerTunnel extends Tunnel {
     );
   }
 
-  #spendAnd(t1: Uint8Array, why: SpentReason): void {
+  /** Spends the invite over this T1, and tells its sender so. */
+  #spendAndTell(t1: Uint8Array, why: SpentReason): void {
     const secret = this.#invite.secret;
     const tag = secret === undefined ? undefined : spentTag(tagKey(secret), t1);
     const tell = (): void => {

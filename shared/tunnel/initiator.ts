@@ -13,7 +13,7 @@ export interface TunnelInitiatorOptions {
   readonly random: Random;
 }
 
-export interface Opened extends OpenedTunnel {
+export interface OpenedWithSecret extends OpenedTunnel {
   /** The secret that opened it. */
   readonly secret: Psk;
   readonly t3: Uint8Array;
@@ -42,7 +42,7 @@ export class TunnelInitiator {
    * A T2: the opened tunnel, or undefined if it fits no attempt, which then stay as they are. All attempts are over
    * once one has opened: none of their nonces is committed to again.
    */
-  receiveT2(t2: Uint8Array): Opened | undefined {
+  receiveT2(t2: Uint8Array): OpenedWithSecret | undefined {
     for (const attempt of this.#attempts) {
       const opened = attempt.receiveT2(t2);
       if (opened === undefined) continue;

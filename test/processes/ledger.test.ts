@@ -4,7 +4,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { roomHash } from '../../controller/store/job-record.ts';
+import { inviteHashOf } from '../../controller/store/job-record.ts';
 import { HomeFixture } from '../fixtures/home.ts';
 import { fillOldHome, IDS, RECORDS, requireAll } from '../fixtures/old-home.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
@@ -77,7 +77,7 @@ describe('processes on one ledger', function () {
       agentTicket: dice.bytes(40),
     }));
     for (const room of rooms) await store.saveInvite(room);
-    const hashes = rooms.map((room) => Buffer.from(roomHash(room)).toString('hex'));
+    const hashes = rooms.map((room) => Buffer.from(inviteHashOf(room)).toString('hex'));
     assert.equal(new Set(hashes).size, rooms.length);
     const got: string[] = [];
     const children = [start('invites'), start('invites')];

@@ -1,5 +1,6 @@
 // Every ST-LINK command we use as a value: 16 bytes, data phase, reply length, decoder. No I/O, no state.
 // Layouts: docs/reference/stlink.md §2.2-§2.6. Integers are little-endian except the version word.
+import { hexNumber } from '../../../shared/codec/bytes.ts';
 import { fail } from '../../../shared/errors/errors.ts';
 import {
   COMMAND_LENGTH,
@@ -167,23 +168,23 @@ export function writeRegister(register: number, value: number): StlinkCommand<vo
 /** One aligned 32-bit word anywhere in the address space. */
 export function readDebugRegister(address: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.readDebugRegister], [2, 32, address]);
-  return asking(`READDEBUGREG ${hex(address)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
+  return asking(`READDEBUGREG ${hexNumber(address)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
 export function writeDebugRegister(address: number, value: number): StlinkCommand<void> {
   const bytes = commandBytes([TOP.debug, DEBUG.writeDebugRegister], [2, 32, address], [6, 32, value]);
-  return doing(`WRITEDEBUGREG ${hex(address)}`, bytes);
+  return doing(`WRITEDEBUGREG ${hexNumber(address)}`, bytes);
 }
 
 /** Register of an access port, or of the debug port (`port` = DEBUG_PORT). */
 export function readDapRegister(port: number, register: number): StlinkCommand<number> {
   const bytes = commandBytes([TOP.debug, DEBUG.readDapRegister], [2, 16, port], [4, 16, register]);
-  return asking(`READ_DAP_REG ${hex(register)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
+  return asking(`READ_DAP_REG ${hexNumber(register)}`, bytes, 8, 'in-band', (reply) => u32(reply, 4));
 }
 
 export function writeDapRegister(port: number, register: number, value: number): StlinkCommand<void> {
   const bytes = commandBytes([TOP.debug, DEBUG.writeDapRegister], [2, 16, port], [4, 16, register], [6, 32, value]);
-  return doing(`WRITE_DAP_REG ${hex(register)}`, bytes);
+  return doing(`WRITE_DAP_REG ${hexNumber(register)}`, bytes);
 }
 
 // ── Memory ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,14 +201,14 @@ export function readMemory(
 ): StlinkCommand<Uint8Array> {
   const bytes = memoryCommand(READ_MEMORY[width], address, length, bus);
   const replyLength = width === 8 && length === 1 ? 2 : length;
-  const name = `READMEM_${width} ${hex(address)}+${length}`;
+  const name = `READMEM_${width} ${hexNumber(address)}+${length}`;
   return asking(name, bytes, replyLength, 'later', (reply) => reply.slice(0, length));
 }
 
 /** `data` at `address`; length and address multiples of the width. */
 export function writeMemory(width: 8 | 16 | 32, address: number, data: Uint8Array, bus = NO_BUS): StlinkCommand<void> {
   const bytes = memoryCommand(WRITE_MEMORY[width], address, data.length, bus);
-  const name = `WRITEMEM_${width} ${hex(address)}+${data.length}`;
+  const name = `WRITEMEM_${width} ${hexNumber(address)}+${data.length}`;
   return { name, bytes, dataOut: data, replyLength: 0, status: 'later', decode: nothing };
 }
 
@@ -256,8 +257,4 @@ function decodeVersionEx(reply: Uint8Array): FirmwareVersion {
   const optional = (letter: string, value: number): string => (value === 0 ? '' : `${letter}${value}`);
   const text = `V${hardware}J${jtag}M${massStorage}${optional('B', bridge)}${optional('S', swim)}${optional('P', power)}`;
   return { text, hardware, jtag, vendorId: u16(reply, 8), productId: u16(reply, 10) };
-}
-
-function hex(value: number): string {
-  return `0x${(value >>> 0).toString(16).padStart(8, '0')}`;
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import type { AgentLine } from '../../../controller/job/agent-line.ts';
 import { CodeQuestion } from '../../../controller/job/code-question.ts';
-import type { DeviceApproval } from '../../../controller/job/device-approval.ts';
+import type { ChipKeyApproval } from '../../../controller/job/chip-key-approval.ts';
 import type { JobRecorder } from '../../../controller/job/job-recorder.ts';
 import type { JobEvent, JobOptions } from '../../../controller/job/ports.ts';
 import { BlindflashError } from '../../../shared/errors/errors.ts';
@@ -149,7 +149,7 @@ describe('controller: the code', () => {
       { callbacks: {}, clock: new ManualClock() } as unknown as JobOptions,
       line as unknown as AgentLine,
       { record: recordFor(compileInfo(STM32F42X, { job: JOB })) } as JobRecorder,
-      { settle: (code: string) => settled.push(code) } as unknown as DeviceApproval,
+      { settle: (code: string) => settled.push(code) } as unknown as ChipKeyApproval,
     );
     question.ask();
     const answer = question.answer('ABC-DEF', 1);

@@ -7,7 +7,7 @@ import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controll
 import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { inviteLine, makeRoom } from '../../../controller/job/invite.ts';
-import { roomHash } from '../../../controller/store/job-record.ts';
+import { inviteHashOf } from '../../../controller/store/job-record.ts';
 import { formatJob, formatRoom, parseJob, parseRoom } from '../../../controller/store/job-form.ts';
 import {
   formatKeys,
@@ -165,7 +165,7 @@ describe('controller: rooms and records', () => {
       assert.deepEqual(ticket.tenantKey, new Uint8Array(keys.tenant.publicKey));
       assert.equal(ticket.expires, 2_000_000_000);
     }
-    assert.deepEqual(publicInviteHash(invite), roomHash(room));
+    assert.deepEqual(publicInviteHash(invite), inviteHashOf(room));
   });
 
   it('an address is taken however it is spelt, and stands in the invite as invites have it', () => {

@@ -2,7 +2,7 @@
 // loses nothing that was kept, and a plain SQLite program changes nothing unseen.
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { jobId, roomHash } from '../../../controller/store/job-record.ts';
+import { jobId, inviteHashOf } from '../../../controller/store/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { openSqlite } from '../../../controller/store/sqlite.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
@@ -120,7 +120,7 @@ describe('controller: the ledger', () => {
 
   it('lets a plain SQLite program neither delete rows, rename them, nor bring a taken invite back', async () => {
     await filled();
-    await home.store().takeInvite(roomHash(FIRST.room));
+    await home.store().takeInvite(inviteHashOf(FIRST.room));
     for (const change of [
       'DELETE FROM jobs',
       "UPDATE jobs SET id = replace(id, '0', '1')",
@@ -153,7 +153,7 @@ describe('controller: the ledger', () => {
       const changed = { ...FIRST, acknowledged: [more + 1] };
       const work = store.transaction(async (pending) => {
         await pending.save(changed);
-        await pending.takeInvite(roomHash(FIRST.room));
+        await pending.takeInvite(inviteHashOf(FIRST.room));
         await pending.save(SECOND);
         await pending.storeReceipt(jobId(SECOND), UID, { ...RECEIPT, text: 'x'.repeat(20_000) });
       });
@@ -172,6 +172,6 @@ describe('controller: the ledger', () => {
     }
     assert.ok(failed >= 4, `${failed} pages`);
     assert.deepEqual(await home.store().jobIds(), [JOB, jobId(SECOND)]);
-    await assert.rejects(home.store().takeInvite(roomHash(FIRST.room)), { code: 'BF-INVITE-USED' });
+    await assert.rejects(home.store().takeInvite(inviteHashOf(FIRST.room)), { code: 'BF-INVITE-USED' });
   });
 });

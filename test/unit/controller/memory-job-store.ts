@@ -1,6 +1,6 @@
 // The store port in memory, for tests: keeps every state a job was saved in, and commits in one
 // step as a database does.
-import { jobId, roomHash, type JobRecord, type RoomRecord } from '../../../controller/store/job-record.ts';
+import { jobId, inviteHashOf, type JobRecord, type RoomRecord } from '../../../controller/store/job-record.ts';
 import { anyIncomplete } from '../../../controller/store/incomplete.ts';
 import type { JobStore, ReceiptKey, StoreAccess } from '../../../controller/store/port.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -55,7 +55,7 @@ export class MemoryJobStore implements JobStore {
   }
 
   async saveInvite(room: RoomRecord): Promise<void> {
-    this.invites.set(toHex(roomHash(room)), room);
+    this.invites.set(toHex(inviteHashOf(room)), room);
   }
 
   async takeInvite(hash: Uint8Array): Promise<RoomRecord> {

@@ -5,7 +5,7 @@ import { chmodSync, chownSync, readdirSync, readFileSync, rmSync, statSync } fro
 import { join } from 'node:path';
 import nacl from 'tweetnacl';
 import { inviteLine } from '../../../controller/job/invite.ts';
-import { jobId, roomHash } from '../../../controller/store/job-record.ts';
+import { jobId, inviteHashOf } from '../../../controller/store/job-record.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { homeKey, openText, sealText } from '../../../controller/store/sealed-text.ts';
 import { STM32F42X } from '../../../shared/chips/index.ts';
@@ -139,8 +139,8 @@ describe('controller: the sealed store', () => {
     await store.saveInvite(ROOM);
     assert.deepEqual(await store.load(ID), RECORD);
     await assert.rejects(open(OTHER_KEY).load(ID), { code: 'BF-JOB-STATE' });
-    await assert.rejects(open(OTHER_KEY).takeInvite(roomHash(ROOM)), { code: 'BF-JOB-STATE' });
-    assert.deepEqual(await store.takeInvite(roomHash(ROOM)), ROOM);
+    await assert.rejects(open(OTHER_KEY).takeInvite(inviteHashOf(ROOM)), { code: 'BF-JOB-STATE' });
+    assert.deepEqual(await store.takeInvite(inviteHashOf(ROOM)), ROOM);
   });
 
   it('asks for no key to list, and for none to read or keep receipts', async () => {

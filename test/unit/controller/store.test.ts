@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { jobId, roomHash } from '../../../controller/store/job-record.ts';
+import { jobId, inviteHashOf } from '../../../controller/store/job-record.ts';
 import { compileInfo, compileUnlock } from '../../../controller/plan/compile.ts';
 import type { JobStore } from '../../../controller/store/port.ts';
 import type { BlindflashError } from '../../../shared/errors/errors.ts';
@@ -102,17 +102,17 @@ for (const [name, open] of Object.entries(STORES)) {
 
     it('gives an invite to one of many callers', async () => {
       await store.saveInvite(ROOM);
-      const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => store.takeInvite(roomHash(ROOM))));
+      const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => store.takeInvite(inviteHashOf(ROOM))));
       assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
-      await assert.rejects(store.takeInvite(roomHash(ROOM)), { code: 'BF-INVITE-USED' });
+      await assert.rejects(store.takeInvite(inviteHashOf(ROOM)), { code: 'BF-INVITE-USED' });
     });
 
     it('a transaction sees its own writes, and leaves all of them', async () => {
       await store.saveInvite(ROOM);
       const taken = await store.transaction(async (pending) => {
-        const room = await pending.takeInvite(roomHash(ROOM));
+        const room = await pending.takeInvite(inviteHashOf(ROOM));
         await pending.saveInvite(SECOND.room);
-        await pending.takeInvite(roomHash(SECOND.room));
+        await pending.takeInvite(inviteHashOf(SECOND.room));
         await pending.save(FIRST);
         await pending.storeReceipt(JOB, UID, receipt('written'));
         assert.equal(jobId(await pending.load(jobId(FIRST))), jobId(FIRST));
@@ -121,25 +121,25 @@ for (const [name, open] of Object.entries(STORES)) {
         assert.deepEqual(await pending.receipts(), [{ job: JOB, uid: UID }]);
         return room;
       });
-      assert.deepEqual(roomHash(taken), roomHash(ROOM));
+      assert.deepEqual(inviteHashOf(taken), inviteHashOf(ROOM));
       assert.deepEqual(await store.jobIds(), [jobId(FIRST)]);
       assert.deepEqual(await store.receipt(JOB, UID), receipt('written'));
       for (const room of [ROOM, SECOND.room]) {
-        await assert.rejects(store.takeInvite(roomHash(room)), { code: 'BF-INVITE-USED' });
+        await assert.rejects(store.takeInvite(inviteHashOf(room)), { code: 'BF-INVITE-USED' });
       }
     });
 
     it('a transaction that fails leaves nothing behind, and the invite can be taken again', async () => {
       await store.saveInvite(ROOM);
       const failing = store.transaction(async (pending) => {
-        await pending.takeInvite(roomHash(ROOM));
+        await pending.takeInvite(inviteHashOf(ROOM));
         await pending.save(FIRST);
         await pending.storeReceipt(JOB, UID, receipt('written'));
         throw new Error('changed its mind');
       });
       await assert.rejects(failing, /changed its mind/);
       assert.deepEqual([await store.jobIds(), await store.receipts()], [[], []]);
-      await store.takeInvite(roomHash(ROOM));
+      await store.takeInvite(inviteHashOf(ROOM));
     });
 
     it('transactions run one after the other, also after one that failed', async () => {
@@ -166,9 +166,9 @@ describe('controller: the store port, what several processes do', () => {
     const [store, other] = [home.store(), home.store()];
     await store.saveInvite(ROOM);
     const work = store.transaction(async (pending) => {
-      await pending.takeInvite(roomHash(ROOM));
+      await pending.takeInvite(inviteHashOf(ROOM));
       await pending.save(FIRST);
-      await other.takeInvite(roomHash(ROOM));
+      await other.takeInvite(inviteHashOf(ROOM));
     });
     await assert.rejects(work, { code: 'BF-INVITE-USED' });
     assert.deepEqual(await other.jobIds(), []);

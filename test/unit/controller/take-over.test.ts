@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { roomHash } from '../../../controller/store/job-record.ts';
+import { inviteHashOf } from '../../../controller/store/job-record.ts';
 import { silentLog, type LogFields } from '../../../shared/ports.ts';
 import { FileSteps } from '../../fixtures/file-steps.ts';
 import { HomeFixture } from '../../fixtures/home.ts';
@@ -46,14 +46,14 @@ describe('controller: taking over a home of files', () => {
     fillOldHome(home);
     const store = home.store();
     await store.save({ ...RECORDS[0]!, acknowledged: [7] });
-    await store.takeInvite(roomHash(ROOM));
+    await store.takeInvite(inviteHashOf(ROOM));
     await home.closeAll();
     // Somebody puts the old files back, or a crash left them.
     fillOldHome(home);
     rmSync(join(home.home.jobs, `${IDS[1]}.json`));
     const again = home.store();
     assert.deepEqual((await again.load(IDS[0]!)).acknowledged, [7]);
-    await assert.rejects(again.takeInvite(roomHash(ROOM)), { code: 'BF-INVITE-USED' });
+    await assert.rejects(again.takeInvite(inviteHashOf(ROOM)), { code: 'BF-INVITE-USED' });
     assert.deepEqual(readdirSync(home.home.jobs), []);
     assert.ok(existsSync(join(home.home.takenOver, 'jobs', `${IDS[0]}.json.2`)));
   });

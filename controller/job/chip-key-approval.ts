@@ -13,7 +13,7 @@ import type { Offer, SealedPeer } from './sealed-session.ts';
  */
 export type Approval = 'known' | 'approved' | 'ask' | 'refuse';
 
-export class DeviceApproval {
+export class ChipKeyApproval {
   readonly #recorder: JobRecorder;
   /** How the present tunnel's code was settled. */
   #settled: CodeState | undefined;
