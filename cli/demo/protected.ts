@@ -28,20 +28,20 @@ export async function playProtected(image: string, base: string | undefined, fol
   );
   const [locked, guarded] = boards as [DemoProcess, DemoProcess];
   const relay = start('relay', ['relay', '--open', '--listen', '127.0.0.1:0']);
-  const desk = new Desk(folder, String((await relay.hear(isEvent('listening')))['url']), start);
-  await desk.makeKeys();
+  const jobs = new DemoJobs(folder, String((await relay.hear(isEvent('listening')))['url']), start);
+  await jobs.makeKeys();
   const flash = ['flash', image, ...(base === undefined ? [] : ['--base', base])];
 
   step('The vendor asks for the job. Nothing is erased: the locked board is refused');
-  const refused = await desk.run(flash, locked);
+  const refused = await jobs.run(flash, locked);
   if (refused.status === 0) throw fail('BF-INTERNAL', 'a locked board was not refused');
   say(`  ${refused.why}`);
 
   step('`blindflash unlock`: the customer types a word, the chip erases itself, and is switched off and on');
-  requireGood(await desk.run(['unlock'], locked));
+  requireGood(await jobs.run(['unlock'], locked));
 
   step('The other board, `blindflash flash --lift-write-protection`: the protection is put back afterwards');
-  requireGood(await desk.run([...flash, '--lift-write-protection'], guarded));
+  requireGood(await jobs.run([...flash, '--lift-write-protection'], guarded));
   say('  written; the receipt is stored on both sides');
 }
 
@@ -56,7 +56,7 @@ interface Outcome {
 }
 
 /** The customer's desk and the vendor's, with a relay between: one job after the other. */
-class Desk {
+class DemoJobs {
   readonly #folder: string;
   readonly #relay: string;
   readonly #start: Start;

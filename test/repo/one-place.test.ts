@@ -42,19 +42,20 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/plan.ts': 'the command that shows the plan of one kind',
   'cli/vendor/verify.ts': 'the command that asks for it',
   'cli/demo/demo.ts': 'the command lines it runs',
+  'cli/demo/protected.ts': 'the command lines it runs',
   'shared/registry/states.ts': 'where a device was enrolled decides the mode a job may claim',
   'shared/update/update-plan.ts': 'the modes an update file may have, and the kind its plan is of',
 };
 /**
  * The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe,
- * what a receipt tells of the erase, the memory a chip starts from.
+ * what a receipt tells of the erase, the memory a chip starts from, the state of a demo's chip.
  */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
   ...['shared/platform/node/logger.ts', 'shared/platform/node/ws-link.ts', 'shared/plan/modes.ts'],
   ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
   ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts'],
-  ...['agent/target/stub-loader.ts', 'agent/target/target-session.ts'],
+  ...['cli/demo/commands.ts', 'agent/target/stub-loader.ts', 'agent/target/target-session.ts'],
 ];
 
 describe('one place for each addition: names', () => {
