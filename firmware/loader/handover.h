@@ -8,7 +8,7 @@
 typedef enum {
   ENTRY_NO_IMAGE = 0, /* there is none that may be started */
   ENTRY_RULE = 1,     /* the image asked for it, or a pin */
-  ENTRY_LISTEN = 2,   /* at every start, for a moment */
+  ENTRY_LISTEN = 2,   /* somebody knocked as the board started */
 } entry_reason;
 
 typedef struct {

@@ -18,6 +18,7 @@ import {
   IMAGE,
   inInstaller,
   loaderImage,
+  LOCKED,
   planted,
   record,
   rootOf,
@@ -357,6 +358,23 @@ describe('loader: how the installer is entered and left', () => {
     link.knock(2);
     const took = runToPc(link.board, SPINS_AT, 12_000);
     assert.ok(took > 9000 && took < 10_100, `${took} ms`);
+  });
+
+  it('a knock as the board starts enters it, however its clock runs; without one the image starts on time, backup SRAM whole', () => {
+    const config = { listenMs: 50 };
+    for (const hsiDeviation of [-0.08, 0.05]) {
+      const link = new LoaderLink(planted({ image, banks, config }, { ...LOCKED, hsiDeviation }));
+      link.run(10);
+      link.knock(3);
+      assert.ok(inInstaller(link.board));
+    }
+    const quiet = linkedTo({ image, banks, config });
+    const backup = quiet.board.soc.backupSram.bytes.slice();
+    quiet.raw(new TextEncoder().encode('a program talks'));
+    const took = runToPc(quiet.board, SPINS_AT, 100);
+    assert.ok(took > 50 && took < 58, `${took} ms`);
+    assert.deepEqual(quiet.board.soc.backupSram.bytes, backup);
+    assert.equal(quiet.board.bus.read(0xe000e010, 4, 'cpu'), 0, 'SysTick is off');
   });
 
   it('a strap enters it; left by itself, it does not enter again by the same strap', () => {
