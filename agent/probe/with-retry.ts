@@ -6,7 +6,7 @@ import { pause } from './deadline.ts';
 import type { Probe } from './probe.ts';
 
 const ATTEMPTS = 3;
-const AGAIN_MS = 5;
+const RETRY_PAUSE_MS = 5;
 
 export interface RetryOptions {
   readonly probe: Probe;
@@ -25,7 +25,7 @@ export async function withRetry<T>({ probe, clock, log }: RetryOptions, access: 
       if (!again) throw asBlindflashError(error);
       log.warn({ code: error.code, attempt }, 'access to the target failed, trying again');
       if (probeFailed) await probe.recover();
-      else await pause(clock, AGAIN_MS);
+      else await pause(clock, RETRY_PAUSE_MS);
     }
   }
 }

@@ -7,7 +7,7 @@
 export type AccessWidth = 8 | 16 | 32;
 
 /** Whether the status of an access is asked for. */
-export type AccessTrust = 'checked' | 'unchecked';
+export type StatusCheck = 'checked' | 'unchecked';
 
 export interface MemoryAccess {
   /**
@@ -18,12 +18,12 @@ export interface MemoryAccess {
    * carry a check of their own, or mean little.
    * @throws BF-TARGET-ALIGNMENT, -FAULT (detail: address), -WAIT, -WIRE
    */
-  readMemory(address: number, length: number, width?: AccessWidth, trust?: AccessTrust): Promise<Uint8Array>;
+  readMemory(address: number, length: number, width?: AccessWidth, check?: StatusCheck): Promise<Uint8Array>;
   /**
    * Writes any number of bytes under the same rules. `unchecked`: nobody asks how it went, which saves a command; a
    * write that failed shows at a later access, or not at all. For bytes whose reader checks them.
    */
-  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: AccessTrust): Promise<void>;
+  writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, check?: StatusCheck): Promise<void>;
   /** Reads one aligned 32-bit word; its status is known when the promise resolves. */
   readWord(address: number): Promise<number>;
   /** Writes one aligned 32-bit word; its status is known when the promise resolves. */

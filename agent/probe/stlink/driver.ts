@@ -3,7 +3,7 @@
 import { fail, isBlindflashError, mayRepeatAccess, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { silentLog, type Clock, type Log } from '../../../shared/ports.ts';
 import { pause } from '../deadline.ts';
-import type { AccessWidth, AccessTrust } from '../adi/memory-access.ts';
+import type { AccessWidth, StatusCheck } from '../adi/memory-access.ts';
 import { memoryPieces, type MemoryPiece } from '../adi/memory-pieces.ts';
 import { ABORT_CLEAR_STICKY, CSW_PRIVILEGED_DATA, DP, MEM_AP, TAR_WRAP } from '../adi/registers.ts';
 import { Mutex } from '../mutex.ts';
@@ -105,7 +105,7 @@ export class StlinkDriver implements Probe {
   }
 
   readVoltage(): Promise<number | undefined> {
-    return this.#once(command.getTargetVoltage());
+    return this.#inTurn(command.getTargetVoltage());
   }
 
   listSpeeds(): Promise<readonly number[]> {
@@ -131,51 +131,51 @@ export class StlinkDriver implements Probe {
   }
 
   readDpIdr(): Promise<number> {
-    return this.#once(command.readIdCodes());
+    return this.#inTurn(command.readIdCodes());
   }
 
   readAp(ap: number, register: number): Promise<number> {
-    return this.#once(command.readDapRegister(ap, register));
+    return this.#inTurn(command.readDapRegister(ap, register));
   }
 
-  async readMemory(address: number, length: number, width?: AccessWidth, trust?: AccessTrust): Promise<Uint8Array> {
+  async readMemory(address: number, length: number, width?: AccessWidth, check?: StatusCheck): Promise<Uint8Array> {
     const pieces = this.#pieces(address, length, width);
     const whole = new Uint8Array(length);
     for (const piece of pieces) {
       const read = command.readMemory(piece.width, piece.address, piece.length, this.#bus());
-      whole.set(await this.#once(trust === 'unchecked' ? { ...read, status: 'none' } : read), piece.at);
+      whole.set(await this.#inTurn(check === 'unchecked' ? { ...read, status: 'none' } : read), piece.at);
     }
     return whole;
   }
 
-  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, trust?: AccessTrust): Promise<void> {
+  async writeMemory(address: number, bytes: Uint8Array, width?: AccessWidth, check?: StatusCheck): Promise<void> {
     for (const piece of this.#pieces(address, bytes.length, width)) {
       const data = bytes.slice(piece.at, piece.at + piece.length);
       const write = command.writeMemory(piece.width, piece.address, data, this.#bus());
-      await this.#once(trust === 'unchecked' ? { ...write, status: 'none' } : write);
+      await this.#inTurn(check === 'unchecked' ? { ...write, status: 'none' } : write);
     }
   }
 
   async readWord(address: number): Promise<number> {
     requireWord(address);
-    return this.#once(command.readDebugRegister(address));
+    return this.#inTurn(command.readDebugRegister(address));
   }
 
   async writeWord(address: number, value: number): Promise<void> {
     requireWord(address);
-    await this.#once(command.writeDebugRegister(address, value));
+    await this.#inTurn(command.writeDebugRegister(address, value));
   }
 
   readCoreRegister(register: number): Promise<number> {
-    return this.#once(command.readRegister(register));
+    return this.#inTurn(command.readRegister(register));
   }
 
   writeCoreRegister(register: number, value: number): Promise<void> {
-    return this.#once(command.writeRegister(register, value));
+    return this.#inTurn(command.writeRegister(register, value));
   }
 
   driveNrst(level: NrstLevel): Promise<void> {
-    return this.#once(command.driveNrst(level));
+    return this.#inTurn(command.driveNrst(level));
   }
 
   // ── Firmware ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,7 +307,8 @@ export class StlinkDriver implements Probe {
     return this.#has('apInMemoryCommands') ? { ap: MEM_AP, csw: CSW_PRIVILEGED_DATA } : undefined;
   }
 
-  #once<Reply>(wanted: command.StlinkCommand<Reply>): Promise<Reply> {
+  /** Carries a command out once every earlier one is done. */
+  #inTurn<Reply>(wanted: command.StlinkCommand<Reply>): Promise<Reply> {
     return this.#turn.run(() => {
       this.#firmware();
       return this.#perform(wanted);

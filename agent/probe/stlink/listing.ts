@@ -3,7 +3,7 @@
 import { fail } from '../../../shared/errors/errors.ts';
 import type { Probe } from '../probe.ts';
 import type { ProbeDriver, ProbeEnvironment, ProbeListing } from '../probe-driver.ts';
-import { listUsbDevices, type UsbFinding } from '../usb/node-usb.ts';
+import { listUsbDevices, type FoundUsbDevice } from '../usb/node-usb.ts';
 import { PRODUCTS, ST_VENDOR_ID } from './constants.ts';
 import { StlinkDriver } from './driver.ts';
 import { readSerial } from './serial.ts';
@@ -25,7 +25,7 @@ async function listUsb(_selector: string | undefined, environment: ProbeEnvironm
   return listings;
 }
 
-async function usbListing(found: UsbFinding, environment: ProbeEnvironment): Promise<ProbeListing> {
+async function usbListing(found: FoundUsbDevice, environment: ProbeEnvironment): Promise<ProbeListing> {
   const { productId, device, problem } = found;
   return {
     kind: PRODUCTS[productId]?.kind ?? 'ST-LINK',

@@ -9,7 +9,7 @@ import { loadUsb } from './usb-addon.ts';
 import { usbError } from './usb-errors.ts';
 
 /** One device on USB: usable, or with the reason why not. */
-export interface UsbFinding {
+export interface FoundUsbDevice {
   readonly vendorId: number;
   readonly productId: number;
   readonly device: UsbDeviceLike | undefined;
@@ -26,14 +26,14 @@ const DIRECTION_IN = 0x80;
  */
 export async function listUsbDevices(
   isWanted: (vendorId: number, productId: number) => boolean,
-): Promise<UsbFinding[]> {
+): Promise<FoundUsbDevice[]> {
   const module = await loadUsb();
-  const findings: UsbFinding[] = [];
+  const found: FoundUsbDevice[] = [];
   for (const native of nativeDevices(module)) {
     const { idVendor, idProduct } = native.deviceDescriptor;
-    if (isWanted(idVendor, idProduct)) findings.push(await describe(module, native));
+    if (isWanted(idVendor, idProduct)) found.push(await describe(module, native));
   }
-  return findings;
+  return found;
 }
 
 function nativeDevices(module: UsbModule): Native[] {
@@ -44,7 +44,7 @@ function nativeDevices(module: UsbModule): Native[] {
   }
 }
 
-async function describe(module: UsbModule, native: Native): Promise<UsbFinding> {
+async function describe(module: UsbModule, native: Native): Promise<FoundUsbDevice> {
   const { idVendor: vendorId, idProduct: productId } = native.deviceDescriptor;
   try {
     const device = new CancellableDevice(native, await module.WebUSBDevice.createInstance(native));

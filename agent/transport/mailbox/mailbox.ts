@@ -14,7 +14,7 @@ import {
 } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
 import { ERASE_ALL } from '../../../shared/sealed/messages.ts';
-import type { AccessTrust } from '../../probe/adi/memory-access.ts';
+import type { StatusCheck } from '../../probe/adi/memory-access.ts';
 import type { Probe } from '../../probe/probe.ts';
 import { withRetry } from '../../probe/with-retry.ts';
 import type { SlotWrite } from './slots.ts';
@@ -85,10 +85,10 @@ export class Mailbox {
     return this.writeAt(this.addressOf(name), bytes);
   }
 
-  /** Bytes of a ring or the job area. @param trust unchecked for bytes with their own check, or of little weight */
-  async readAt(address: number, length: number, trust: AccessTrust = 'checked'): Promise<Uint8Array> {
+  /** Bytes of a ring or the job area. @param check unchecked for bytes with their own check, or of little weight */
+  async readAt(address: number, length: number, check: StatusCheck = 'checked'): Promise<Uint8Array> {
     this.#requireArea(address, length);
-    return this.#repeated(() => this.#probe.readMemory(address, length, undefined, trust));
+    return this.#repeated(() => this.#probe.readMemory(address, length, undefined, check));
   }
 
   async writeAt(address: number, bytes: Uint8Array): Promise<void> {
@@ -104,8 +104,8 @@ export class Mailbox {
     for (const { address, bytes } of slots) this.#requireArea(address, bytes.length);
     try {
       for (const [index, { address, bytes }] of slots.entries()) {
-        const trust = index === slots.length - 1 ? 'checked' : 'unchecked';
-        await this.#probe.writeMemory(address, bytes, undefined, trust);
+        const check = index === slots.length - 1 ? 'checked' : 'unchecked';
+        await this.#probe.writeMemory(address, bytes, undefined, check);
       }
     } catch (error) {
       this.#log.warn({ error: String(error) }, 'sealed commands did not arrive, writing them again');
@@ -114,10 +114,10 @@ export class Mailbox {
   }
 
   /** WORDS and ACTIVITY, in one command; `unchecked`, without its status, for the bar. */
-  async words(trust: AccessTrust = 'checked'): Promise<StubWords> {
+  async words(check: StatusCheck = 'checked'): Promise<StubWords> {
     const first = this.addressOf('WORDS');
     const reader = new Reader(
-      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first, trust),
+      await this.readAt(first, this.addressOf('ACTIVITY') + 4 - first, check),
       'BF-STUB-MAILBOX',
       'words',
     );

@@ -89,8 +89,8 @@ describe('mailbox host', () => {
     for (let sequence = 1; sequence <= 14; sequence++) stub.reply(sequence);
     const reads: [number, unknown][] = [];
     const readMemory = stub.readMemory.bind(stub);
-    stub.readMemory = async (address: number, length: number, _width?: unknown, trust?: unknown) => {
-      reads.push([length, trust]);
+    stub.readMemory = async (address: number, length: number, _width?: unknown, check?: unknown) => {
+      reads.push([length, check]);
       return readMemory(address, length);
     };
     stub.say(0, 14);

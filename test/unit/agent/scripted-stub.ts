@@ -2,7 +2,7 @@
 import { Mailbox } from '../../../agent/transport/mailbox/mailbox.ts';
 import { MailboxHost } from '../../../agent/transport/mailbox/mailbox-host.ts';
 import { slotWrite } from '../../../agent/transport/mailbox/slots.ts';
-import type { AccessWidth, AccessTrust } from '../../../agent/probe/adi/memory-access.ts';
+import type { AccessWidth, StatusCheck } from '../../../agent/probe/adi/memory-access.ts';
 import type { Probe } from '../../../agent/probe/probe.ts';
 import { LAYOUTS } from '../../../shared/mailbox/layout.ts';
 import { REPLY_RING } from '../../fixtures/f42x.ts';
@@ -24,9 +24,9 @@ const SLOT = 4096;
 export class ScriptedStub extends FakeTarget {
   readonly queue = new EventQueue();
   readonly ram = new Uint8Array(0x30000);
-  readonly writes: { address: number; bytes: Uint8Array; trust: AccessTrust | undefined }[] = [];
+  readonly writes: { address: number; bytes: Uint8Array; check: StatusCheck | undefined }[] = [];
   /** Says of each write, counted from 1, whether it is lost without an error; or throws. */
-  loses: (write: number, trust: AccessTrust | undefined) => boolean = () => false;
+  loses: (write: number, check: StatusCheck | undefined) => boolean = () => false;
   polls = 0;
   looks = 0;
   failNext: Error[] = [];
@@ -99,11 +99,11 @@ export class ScriptedStub extends FakeTarget {
     address = 0,
     bytes = new Uint8Array(0),
     _width?: AccessWidth,
-    trust?: AccessTrust,
+    check?: StatusCheck,
   ): Promise<void> {
     await this.#cost();
-    this.writes.push({ address, bytes, trust });
-    if (!this.loses(this.writes.length, trust)) this.ram.set(bytes, address - BASE);
+    this.writes.push({ address, bytes, check });
+    if (!this.loses(this.writes.length, check)) this.ram.set(bytes, address - BASE);
   }
   override async recover(): Promise<void> {
     this.recovered++;

@@ -16,7 +16,7 @@ import { SealedVendor } from './vendor.ts';
 const ERASING = 1;
 const BATCH = 32;
 
-const trusts = ({ writes }: ScriptedStub) => writes.map(({ trust }) => trust ?? 'checked');
+const checks = ({ writes }: ScriptedStub) => writes.map(({ check }) => check ?? 'checked');
 const slots = ({ writes }: ScriptedStub) => writes.map(({ address }) => (address - FRAMES) >>> 12);
 /** Writes of a batch, all but the last not asked about. */
 const batch = (length: number) => Array.from({ length }, (_, i) => (i === length - 1 ? 'checked' : 'unchecked'));
@@ -26,14 +26,14 @@ describe('slots written without a status', () => {
     const stub = new ScriptedStub();
     stub.queueFrames(1, BATCH + 3);
     await stub.drive(stub.turns(2));
-    assert.deepEqual(trusts(stub), [...batch(BATCH), ...batch(3)]);
+    assert.deepEqual(checks(stub), [...batch(BATCH), ...batch(3)]);
   });
 
   it('a single slot is checked', async () => {
     const stub = new ScriptedStub();
     stub.queueFrames(1, 1);
     await stub.drive(stub.turns(1));
-    assert.deepEqual(trusts(stub), ['checked']);
+    assert.deepEqual(checks(stub), ['checked']);
   });
 
   it('are all written again and checked when the last one fails, in their order', async () => {
@@ -45,7 +45,7 @@ describe('slots written without a status', () => {
     };
     await stub.drive(stub.turns(1));
     assert.deepEqual(slots(stub), [1, 2, 3, 4, 5, 1, 2, 3, 4, 5]);
-    assert.deepEqual(trusts(stub).slice(5), new Array(5).fill('checked'));
+    assert.deepEqual(checks(stub).slice(5), new Array(5).fill('checked'));
     stub.takeAll();
     await stub.drive(stub.turns(1));
     assert.equal(stub.host.accepted, 5);
@@ -66,7 +66,7 @@ describe('slots written without a status', () => {
     const stub = new ScriptedStub();
     stub.queueFrames(1, 5);
     stub.onPoll = () => stub.takeAll();
-    stub.loses = (write, trust) => write === 3 && trust === 'unchecked';
+    stub.loses = (write, check) => write === 3 && check === 'unchecked';
     await stub.drive(stub.turns(20));
     assert.equal(stub.host.accepted, 2);
     assert.equal(stub.writes.length, 5);
@@ -89,7 +89,7 @@ describe('slots written without a status', () => {
     stub.queueFrames(6, 30);
     await stub.drive(stub.turns(10));
     assert.equal(stub.host.accepted, 30);
-    assert.deepEqual(trusts(stub).slice(5), new Array(3 + 25).fill('checked'));
+    assert.deepEqual(checks(stub).slice(5), new Array(3 + 25).fill('checked'));
   });
 
   it('are not taken for lost as long as the chip says that it erases', async () => {
@@ -145,10 +145,10 @@ describe('a whole job over a probe that loses writes', function () {
       const probe = hardware.probe();
       const write = probe.writeMemory.bind(probe);
       let [unchecked, lost] = [0, 0];
-      probe.writeMemory = async (address, data, width, trust) => {
-        const loses = trust === 'unchecked' && ++unchecked % each === 0;
+      probe.writeMemory = async (address, data, width, check) => {
+        const loses = check === 'unchecked' && ++unchecked % each === 0;
         if (loses) lost++;
-        else await write(address, data, width, trust);
+        else await write(address, data, width, check);
       };
       const rooms = roomPair(hardware.queue);
       const peer = new ControllerPeer({ clock: hardware.queue, room: rooms.controller });
