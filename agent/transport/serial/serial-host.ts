@@ -155,7 +155,6 @@ export class SerialHost {
 
   #takeReply(body: Uint8Array): void {
     const sequence = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
-    if (sequence > this.#fetched + 1) return;
     if (sequence === this.#fetched + 1) {
       this.#replies.push({ sequence, box: copyOf(body, SEQUENCE_BYTES) });
       this.#fetched = sequence;

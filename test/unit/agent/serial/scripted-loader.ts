@@ -16,8 +16,9 @@ export interface LineFaults {
   readonly damage: number;
   /** Most a piece is late, milliseconds. */
   readonly delayMs: number;
-  /** Rates beyond this one damage every piece of more than 1000 bytes, bit/s. */
+  /** Rates beyond this one damage pieces of more than 1000 bytes, bit/s: one in so many. */
   readonly goodUpTo: number;
+  readonly oneIn?: number;
 }
 export const QUIET_LINE: LineFaults = { drop: 0, repeat: 0, damage: 0, delayMs: 0, goodUpTo: 921_600 };
 
@@ -50,6 +51,14 @@ export class ScriptedLoader implements SerialPortSource {
   readonly got: PacketName[] = [];
   /** No answer to a knock. */
   deaf = false;
+  /** The next packets of these names are lost on their way to the agent. */
+  readonly losesNext = new Set<PacketName>();
+  /** FETCHED is lost on the way. */
+  losesFetched = false;
+  /** First byte of IDENT. */
+  identFormat = 1;
+  /** What M1 says of the loader. */
+  hash = LOADER_HASH;
   readonly #queue: EventQueue;
   readonly #random: ReturnType<typeof seededRandom>;
   #link: LinkState = 'searching';
@@ -71,6 +80,7 @@ export class ScriptedLoader implements SerialPortSource {
   #replied = 0;
   #fetched = 0;
   #port: (OpenSerialPort & { rate: number }) | undefined;
+  #longPieces = 0;
   #toLoaderAt = 0;
   #toHostAt = 0;
 
@@ -139,7 +149,8 @@ export class ScriptedLoader implements SerialPortSource {
 
   #carry(bytes: Uint8Array, rate: number, at: number, arrive: (bytes: Uint8Array) => void): void {
     if (this.#chance(this.faults.drop)) return;
-    const tooFast = rate > this.faults.goodUpTo && bytes.length > 1000;
+    const isLong = rate > this.faults.goodUpTo && bytes.length > 1000;
+    const tooFast = isLong && this.#longPieces++ % (this.faults.oneIn ?? 1) === 0;
     const piece = tooFast || this.#chance(this.faults.damage) ? this.#damaged(bytes) : copyOf(bytes);
     const late = this.faults.delayMs > 0 ? this.#random.int(this.faults.delayMs) : 0;
     // In order: what is late holds up what is behind it.
@@ -229,7 +240,7 @@ export class ScriptedLoader implements SerialPortSource {
   }
 
   #send(name: PacketName, body: Uint8Array): void {
-    if (this.#link === 'searching') return;
+    if (this.#link === 'searching' || this.losesNext.delete(name)) return;
     const port = this.#port;
     const rate = this.#rate;
     const bytes = encodePacket(name, body);
@@ -241,7 +252,7 @@ export class ScriptedLoader implements SerialPortSource {
   }
 
   #sendIdent(): void {
-    const ident = new Writer().u8(1).u8(STATES[this.state]).u16(1).u16(0x200).u8(SLOTS).u8(7).zeros(12);
+    const ident = new Writer().u8(this.identFormat).u8(STATES[this.state]).u16(1).u16(0x200).u8(SLOTS).u8(7).zeros(12);
     ident.bytes(LOADER_HASH).zeros(12).u32(0x0fff55ed).u32(0).u16(0x419).u16(2048).u32(this.mostBaud);
     this.#send('ident', ident.finish());
   }
@@ -272,7 +283,7 @@ export class ScriptedLoader implements SerialPortSource {
     if (name === 'job') this.#takeJob();
     if (name === 'm2' && this.state === 'offered') this.#takeM2(body);
     if (name === 'command' && serves) this.#takeCommand(first, body.slice(4));
-    if (name === 'fetched' && first <= this.#replied) this.#forget(first);
+    if (name === 'fetched' && first <= this.#replied && !this.losesFetched) this.#forget(first);
     if (name === 'again') this.#again(body[0] as number, new DataView(body.buffer, body.byteOffset).getUint32(1, true));
     if (name === 'baud') this.#try(first);
     if (name === 'abort') {
@@ -299,7 +310,7 @@ export class ScriptedLoader implements SerialPortSource {
       if (number !== this.handshakes) return;
       this.#shaking = false;
       this.state = 'offered';
-      this.#m1 = concat(u32le(number), new Uint8Array(132).fill(1), LOADER_HASH);
+      this.#m1 = concat(u32le(number), new Uint8Array(132).fill(1), this.hash);
       this.#send('m1', this.#m1);
     });
   }

@@ -146,6 +146,12 @@ describe('serial transport: finding the loader and the bit rate', () => {
     requireWhole(fixture, boxes);
   });
 
+  it('takes no rate at which a single long packet in two arrives damaged', async () => {
+    const fixture = new LinkFixture(1, { ...QUIET_LINE, goodUpTo: 500_000, oneIn: 2 });
+    await fixture.run(() => fixture.transport.open(1000));
+    assert.equal(fixture.transport.rate, 460_800);
+  });
+
   it('knocks for as long as it is told, and says that nobody answers', async () => {
     const fixture = new LinkFixture();
     fixture.loader.deaf = true;
@@ -154,6 +160,22 @@ describe('serial transport: finding the loader and the bit rate', () => {
       { code: 'BF-SERIAL-SILENT' },
     );
     assert.ok(fixture.queue.now() >= 5000 && fixture.queue.now() < 5300);
+  });
+
+  it('refuses an IDENT of another format, and an M1 of another loader than IDENT named', async () => {
+    const later = new LinkFixture();
+    later.loader.identFormat = 2;
+    await assert.rejects(
+      later.run(() => later.transport.open(1000)),
+      { code: 'BF-VERSION-MISMATCH' },
+    );
+    const other = new LinkFixture();
+    other.loader.hash = new Uint8Array(64).fill(0x4d);
+    await other.run(() => other.transport.open(1000));
+    await assert.rejects(
+      other.run(() => other.transport.giveJob(job)),
+      { code: 'BF-SERIAL-NONSENSE' },
+    );
   });
 
   it('keeps a loader that has nothing to do: it hears something every other second', async () => {
@@ -207,6 +229,47 @@ describe('serial transport: what befalls a session', () => {
     });
     assert.ok(asked > 100 && asked <= 161, String(asked));
     assert.equal(fixture.loader.handshakes, 1);
+  });
+
+  it('asks for an M1 or M3 that was lost, and shakes hands once', async () => {
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      fixture.loader.losesNext.add('m1').add('m3');
+      await fixture.shake();
+    });
+    assert.equal(fixture.loader.handshakes, 1);
+    assert.deepEqual(
+      ['job', 'm2'].map((name) => fixture.loader.got.filter((got) => got === name).length),
+      [1, 1],
+    );
+  });
+
+  it('sends again what was lost, and not over and over', async () => {
+    const fixture = new LinkFixture(3, { ...QUIET_LINE, drop: 0.05, goodUpTo: 115_200 });
+    fixture.loader.mostBaud = 115_200;
+    const boxes = boxesOf(3, 40);
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+      await fixture.feed(boxes);
+    });
+    requireWhole(fixture, boxes);
+    const sent = fixture.loader.got.filter((name) => name === 'command').length;
+    assert.ok(sent < 1.3 * boxes.length, `${sent} commands for ${boxes.length}`);
+  });
+
+  it('tells again which replies it has, when the loader was not told and has room for no more', async () => {
+    const fixture = new LinkFixture();
+    const boxes = [...Array.from({ length: 40 }, () => new Uint8Array(192).fill(0x11)), new Uint8Array(192).fill(0xee)];
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+      fixture.loader.losesFetched = true;
+      fixture.queue.after(3000, () => (fixture.loader.losesFetched = false));
+      await fixture.feed(boxes);
+    });
+    requireWhole(fixture, boxes);
   });
 
   const fails = async (code: string, happens: (fixture: LinkFixture) => void) => {
