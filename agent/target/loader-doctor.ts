@@ -24,7 +24,7 @@ export async function* examineLoader(source: SerialPortSource, options: LoaderDo
   const transport = new SerialTransport({ source, clock: options.clock, log: options.log });
   try {
     const ident = await transport.open(options.limitMs);
-    yield good('serial', `${source.name}, ${transport.rate} bit/s there and back without an error`);
+    yield good('serial', `${source.name}, ${transport.rate} bit/s`);
     yield loader(ident);
     yield chip(ident);
     yield protection(ident);
