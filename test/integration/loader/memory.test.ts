@@ -1,0 +1,111 @@
+// Where the loader keeps what is secret, and how much memory it takes (docs/loader.md, "Memory"): the deepest its stacks
+// reach, and what a debugger could find in the RAM it can read.
+import assert from 'node:assert/strict';
+import type { Board } from '../../../sim/board.ts';
+import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
+import { installPlan, LoaderController, loaderPlan } from './loader-controller.ts';
+import { complete, planted, record, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
+import { LoaderLink } from './loader-link.ts';
+import { image } from './scenes.ts';
+
+const BACKUP = 0x40024000;
+const BACKUP_END = 0x40025000;
+const SRAM_END = 0x20030000;
+/** What boot may take of the end of SRAM: with the digest, and without it. */
+const BOOT_BYTES = { digest: 1280, plain: 256 };
+/** Bytes of the installer's stack that no path has used. */
+const SPARE = 1024;
+const START_MS = 60;
+const RUN = 8;
+
+/** Follows the lowest address in [from, to) to which the core stores anything but 0, which is how it wipes. */
+function lowestStore(board: Board, from: number, to: number): () => number {
+  let lowest = to;
+  for (let page = from >>> PAGE_SHIFT; page <= (to - 1) >>> PAGE_SHIFT; page++) board.bus.writePages[page] = undefined;
+  const write = board.bus.write.bind(board.bus);
+  board.bus.write = (address, value, width, master) => {
+    if (master === 'cpu' && value !== 0 && address >= from && address < to) lowest = Math.min(lowest, address);
+    write(address, value, width, master);
+  };
+  return () => lowest;
+}
+
+/** Strings of RUN bytes of `secret` that occur in the RAM a debugger reads at level 1. */
+function found(board: Board, secret: Uint8Array): string[] {
+  const places: string[] = [];
+  for (const { base, bytes } of board.soc.memories.ram) {
+    const ram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at + RUN <= secret.length; at += RUN) {
+      const index = ram.indexOf(secret.subarray(at, at + RUN));
+      if (index >= 0) places.push(`0x${(base + index).toString(16)}`);
+    }
+  }
+  return places;
+}
+
+/** Makes keys, enrols, installs `image`, with `look` after each step. */
+function walk(board: Board, look: () => void = () => {}): void {
+  const link = new LoaderLink(board);
+  runMs(board, START_MS);
+  link.knock(3);
+  look();
+  const enrolment = new LoaderController(link, loaderPlan({ kind: 'enroll' }));
+  enrolment.connect();
+  look();
+  enrolment.ask({ name: 'END' });
+  const controller = new LoaderController(link, installPlan(image));
+  controller.connect();
+  controller.ask({ name: 'ERASE', sector: 4 });
+  controller.send({ name: 'IMAGE', address: 0x08010040, data: image.slice(64, 64 + 4032) });
+  for (let i = 0; i < 12; i++) {
+    link.run(2);
+    look();
+  }
+  controller.send({ name: 'IMAGE', address: 0x08010040 + 4032, data: image.slice(64 + 4032, 64 + 8064) });
+  controller.send({ name: 'IMAGE', address: 0x08010040 + 8064, data: image.slice(64 + 8064) });
+  controller.ask(controller.final(image));
+  look();
+  controller.ask({ name: 'END' });
+  look();
+}
+
+describe('loader: memory', () => {
+  it(`the installer’s stack stays ${SPARE} bytes above the forbidden strip on its deepest paths`, () => {
+    const board = planted({});
+    // The statics end where the strip begins; the stack is all the rest of backup SRAM.
+    const statics = staticsEnd(board);
+    const lowest = lowestStore(board, statics, BACKUP_END);
+    walk(board);
+    assert.ok(lowest() >= statics + SPARE, `${lowest() - statics} bytes left`);
+  });
+
+  it('neither keys nor plaintext of an image are in SRAM or CCM at any step', () => {
+    const board = planted({});
+    const plain = image.slice(1024, 1024 + 512);
+    walk(board, () => {
+      const slot = board.flash.bytes.subarray(0x7804, 0x7804 + 160);
+      for (const part of [0, 2, 4]) assert.deepEqual(found(board, slot.slice(32 * part, 32 * part + 32)), []);
+      assert.deepEqual(found(board, plain), []);
+    });
+  });
+
+  for (const digest of [false, true]) {
+    it(`boot ${digest ? 'with' : 'without'} the digest takes no more of SRAM than it says`, () => {
+      const spin = spinning(5000);
+      const banks = [[record('BANK', 1), complete(2, spin)], []] as const;
+      const board = planted({ image: spin, banks, config: { digest } });
+      const lowest = lowestStore(board, SRAM_END - 0x2000, SRAM_END);
+      runToPc(board, SPINS_AT, 40);
+      assert.ok(SRAM_END - lowest() <= BOOT_BYTES[digest ? 'digest' : 'plain'], `${SRAM_END - lowest()} bytes`);
+    });
+  }
+});
+
+/** Where the installer's statics end: the base of the MPU region nobody may touch. */
+function staticsEnd(board: Board): number {
+  runMs(board, START_MS / 2);
+  board.bus.write(0xe000ed98, 3, 4, 'cpu');
+  const base = (board.bus.read(0xe000ed9c, 4, 'cpu') & ~31) >>> 0;
+  assert.ok(base > BACKUP && base < BACKUP_END, `0x${base.toString(16)}`);
+  return base + 32;
+}
