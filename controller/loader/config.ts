@@ -115,7 +115,7 @@ function check({ keys, uart, listenMs, baudMost }: LoaderConfig): void {
  * The block as it lies at LOADER_MAP.config, CONFIG_BYTES long.
  * @throws BF-USAGE when a rule is broken
  */
-export function encodeConfig(config: LoaderConfig): Uint8Array {
+function encodeConfig(config: LoaderConfig): Uint8Array {
   check(config);
   const bytes = new Uint8Array(CONFIG_BYTES);
   const view = new DataView(bytes.buffer);

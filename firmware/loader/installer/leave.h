@@ -1,6 +1,6 @@
 /*
- * How the installer ends: by a reset, after which boot starts the image (docs/loader.md, "How the
- * installer is left").
+ * How the installer ends: by a reset, after which boot starts the image (docs/loader.md, "Entering
+ * and leaving the installer").
  */
 #ifndef BF_LEAVE_H
 #define BF_LEAVE_H

@@ -1,7 +1,7 @@
 /*
- * The life of the installer's sessions (session.h; docs/loader.md, "Sessions"). A poll takes what
- * the agent asks, serves a sealed command or watches the clock. A sealed IMAGE is opened where it
- * lies and comes to commands.c in pieces, so that 64 bytes of plaintext exist at a time.
+ * The life of the installer's sessions (session.h; docs/loader.md, "What it takes"). A poll takes
+ * what the agent asks, serves a sealed command or watches the clock. A sealed IMAGE is opened where
+ * it lies and comes to commands.c in pieces, so that 64 bytes of plaintext exist at a time.
  */
 #include "session.h"
 

@@ -8,7 +8,7 @@ import { encodeCommand } from '../../../shared/sealed/messages.ts';
 import { LOCKED, planted, runMs, runToPc, spinning, SPINS_AT, record, complete } from './loader-fixture.ts';
 import { installPlan, LoaderController, statusOf } from './loader-controller.ts';
 import { KNOCK, LoaderLink } from './loader-link.ts';
-import { image, linked, session } from './scenes.ts';
+import { image, linked, session } from './prepared-boards.ts';
 
 const END = Uint8Array.of(0);
 const START_MS = 60;

@@ -17,7 +17,7 @@ import type { LoaderLink } from './loader-link.ts';
 const SUITES = { device: SEALED_SUITES.device, enroll: SEALED_SUITES.enroll };
 /** Offsets in the plan of what this version of shared/plan cannot say yet: kind, mode, the four words. */
 const AT = { kind: 6, mode: 7, words: 48 } as const;
-export const KIND = { flash: 1, verify: 2, erase: 3, enroll: 8, keys: 9 } as const;
+const KIND = { flash: 1, verify: 2, erase: 3, enroll: 8, keys: 9 } as const;
 export const MODE = { hostBlind: 1, lockThenLoad: 2, seeded: 3 } as const;
 const DATA_MOST = 4032;
 const BOOT_BYTES = 64;

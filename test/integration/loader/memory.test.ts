@@ -1,12 +1,12 @@
-// Where the loader keeps what is secret, and how much memory it takes (docs/loader.md, "Memory"): the deepest its stacks
-// reach, and what a debugger could find in the RAM it can read.
+// Where the loader keeps what is secret, and how much memory it takes (docs/loader.md, "Memory"): the deepest its
+// stacks reach, and what a debugger could find in the RAM it can read.
 import assert from 'node:assert/strict';
 import type { Board } from '../../../sim/board.ts';
 import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 import { installPlan, LoaderController, loaderPlan } from './loader-controller.ts';
 import { complete, planted, record, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
-import { image } from './scenes.ts';
+import { image } from './prepared-boards.ts';
 
 const BACKUP = 0x40024000;
 const BACKUP_END = 0x40025000;

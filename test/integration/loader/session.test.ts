@@ -30,7 +30,7 @@ import {
   type Planted,
 } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
-import { afterPowerCycle, image, IMAGE_BYTES, installedBoard, linked, session } from './scenes.ts';
+import { afterPowerCycle, image, IMAGE_BYTES, installedBoard, linked, session } from './prepared-boards.ts';
 
 const SLOT_KEYS = LOADER_MAP.slots - FLASH + 4;
 const BROKEN = 0x00ff0000;
