@@ -67,6 +67,8 @@ const FINAL_TEXTS = {
   run: 'Finally the board is reset and runs what is in its flash.',
   halt: 'Finally the chip is reset and left halted, until the board is switched off and on.',
 } as const satisfies Record<Plan['finalAction'], string>;
+/** With a lock in force at once a reset does not start the program (docs/simulation.md, `--rdp-in-force`). */
+const RUN_LOCKED_TEXT = 'Finally the board is reset; it runs what is in its flash once it was switched off and on.';
 
 const KNOWN_TEXT = 'This computer has said yes to this vendor before.';
 const NEW_TEXT =
@@ -194,10 +196,14 @@ function stepLines(input: SheetInput): string[][] {
   ];
   const rest = [
     plan.lock === 'level 1' ? LOCK_STEP_TEXTS : [],
-    KINDS[plan.kind].hasFinalAction ? [FINAL_TEXTS[plan.finalAction]] : [],
+    KINDS[plan.kind].hasFinalAction ? [finalText(plan)] : [],
   ];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
   return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];
+}
+
+function finalText({ lock, finalAction }: Plan): string {
+  return lock === 'level 1' && finalAction === 'run' ? RUN_LOCKED_TEXT : FINAL_TEXTS[finalAction];
 }
 
 /** Both option writes of a job that lifts: what is lifted, and whether it comes back. */

@@ -82,8 +82,9 @@ async function* examineTarget(probe: Probe, options: DoctorOptions): AsyncGenera
       const row = findChip(devId);
       const text = `${row?.name ?? 'unknown'}, revision 0x${revId.toString(16)}${size}`;
       yield row?.random === false ? bad('chip', fail('BF-TARGET-NO-RANDOM', text)) : good('chip', text);
-      yield protection(rdp, row, flashKiB ?? 0, identity);
-      yield how === 'running' ? core(foundHalted, foundLockedUp, rdp) : hardToReach(how);
+      const barred = protection(rdp, row, flashKiB ?? 0, identity);
+      yield barred;
+      yield how === 'running' ? core(foundHalted, foundLockedUp, rdp) : hardToReach(how, rdp, barred.verdict === 'bad');
     } finally {
       await restoreDebugState(probe, saved, how !== 'running');
     }
@@ -130,15 +131,19 @@ function core(halted: boolean, lockedUp: boolean, rdp: 0 | 1 | 2): Finding {
     return note('core', text, 'Switch the board off and on.');
   }
   if (!halted && !lockedUp) return good('core', 'running');
-  const text = lockedUp ? 'locked up: there is no program it could run' : 'halted, by an earlier tool';
-  const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';
+  const text = lockedUp ? 'locked up: there is no program, or it has crashed' : 'halted, by an earlier tool';
+  const remedy = lockedUp
+    ? 'Normal for an empty chip. A job works all the same.'
+    : 'Switch the board off and on if it should run.';
   return note('core', text, remedy);
 }
 
-/** Why a job would restart the program. */
-function hardToReach(how: Exclude<Reached, 'running'>): Finding {
-  const remedy = 'A job works all the same. It was stopped for this look, and starts anew now.';
-  return { what: 'core', verdict: 'note', text: REACHED_TEXTS[how], remedy, code: undefined };
+/** Why a job would restart the program; where protection bars the way, no job is promised. */
+function hardToReach(how: Exclude<Reached, 'running'>, rdp: 0 | 1 | 2, barred: boolean): Finding {
+  const anew = 'It was stopped for this look, and starts anew now.';
+  const open = barred ? anew : `A job works all the same. ${anew}`;
+  const locked = 'It was stopped for this look. Switch the board off and on, so that it runs again.';
+  return note('core', REACHED_TEXTS[how], rdp === 0 ? open : locked);
 }
 
 const REACHED_TEXTS = {

@@ -5,7 +5,7 @@ import { printJson, say } from '../terminal/output.ts';
 import type { Progress } from '../terminal/progress.ts';
 import type { Prompt } from '../terminal/prompt.ts';
 import { KINDS, type PlanKind } from '../../shared/plan/kinds.ts';
-import { LOCK_TEXTS } from '../../shared/plan/modes.ts';
+import { LOCKED_TEXT } from '../../shared/plan/modes.ts';
 import { BOARD_STATES } from '../../shared/tunnel/bodies.ts';
 import { coversPlan, type PriorConsent } from '../../agent/consent/prior-consent.ts';
 import { SHEET_WIDTH } from '../../agent/consent/plain-text.ts';
@@ -84,7 +84,7 @@ export class TerminalCustomer implements Customer {
   finish({ result, board, receipt, plan, byVendor, error }: AgentOutcome): void {
     this.#options.progress.stop();
     const record = { event: 'end', result, board, byVendor, code: error?.code, ...copyOf(receipt) } as const;
-    const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCK_TEXTS['level 1']] : [];
+    const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCKED_TEXT] : [];
     const again = result === 'failed' && !byVendor && GOES_ON.includes(board) ? [GO_ON_TEXT] : [];
     this.#tell(record, [ENDINGS[result], `Board: ${BOARD_STATES[board]}.`, ...locked, ...again].join('\n'));
   }

@@ -102,10 +102,14 @@ export function receiptStatement(mode: PlanMode, source: 'stub' | 'vendor', once
   return once ? `${statement} ${CODE_ONCE_TEXT}` : statement;
 }
 
+/** What a plan says of its lock, before the job. */
 export const LOCK_TEXTS = {
   none: 'This image can be read out afterwards: the plan does not lock the chip.',
-  'level 1': 'Lock programmed. Switch the board off and on; until then it does not run.',
+  'level 1': 'The plan locks the chip: from then on the board does not run until it was switched off and on.',
 } as const;
+
+/** Said to the customer once the lock is programmed. */
+export const LOCKED_TEXT = 'Lock programmed. Switch the board off and on; until then it does not run.';
 
 /** Said on every sheet of a job that writes: what consent to an image means. */
 export const IMAGE_RULES_TEXT =

@@ -10,6 +10,8 @@ import { ProductFixture, type ProductOptions } from '../fixtures/product.ts';
 import { AGAIN, program, WFI } from '../unit/sim/seen/seen-fixture.ts';
 
 const SPIN = 0xe7fe;
+/** UDF #0: at the handler of its own fault it locks the core up. */
+const UNDEFINED = 0xde00;
 const RCC_AHB1ENR = 0x40023830;
 const GPIOA_MODER = 0x40020000;
 const SCR = 0xe000ed10;
@@ -123,6 +125,22 @@ describe('a product that is hard to reach', function () {
       assert.match(findings.find(({ what }) => what === 'core')?.text ?? '', text);
       assert.equal(product.board.core.halted, false);
     }
+  });
+
+  it('of one that has crashed the doctor does not say that there is no program', async () => {
+    const crashing = program([], UNDEFINED);
+    new DataView(crashing.buffer).setUint16(0x500, UNDEFINED, true);
+    const findings = await look(productWith(crashing));
+    assert.match(findings.find(({ what }) => what === 'core')?.text ?? '', /locked up.*crashed/);
+  });
+
+  it('of a locked one the doctor promises neither a job nor that it starts anew', async () => {
+    const findings = await look(productWith(asleep, { board: { rdp: 1 } }));
+    const core = findings.find(({ what }) => what === 'core');
+    assert.equal(findings.find(({ what }) => what === 'protection')?.code, 'BF-TARGET-RDP1');
+    assert.match(core?.text ?? '', /answered only/);
+    assert.doesNotMatch(core?.remedy ?? '', /job works|starts anew/);
+    assert.match(core?.remedy ?? '', /Switch the board off and on/);
   });
 
   it('an empty desk is still an empty desk', async () => {

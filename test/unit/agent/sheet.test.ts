@@ -76,6 +76,15 @@ describe('consent sheet', () => {
     assert.match(text, /0102030405060708090a0b0c/);
   });
 
+  it('does not say of a board that will be locked that it runs at once', () => {
+    const words = (plan: Plan): string => sheetOf(plan).replace(/\s+/g, ' ');
+    assert.match(words(smallPlan()), /the board is reset and runs what is in its flash\./);
+    const locking = words(smallPlan({ lock: 'level 1' }));
+    assert.match(locking, /The board does not run until it was switched off and on/);
+    assert.match(locking, /the board is reset; it runs what is in its flash once it was switched off and on\./);
+    assert.doesNotMatch(locking, /reset and runs|Lock programmed/);
+  });
+
   it('says what becomes of sectors that read blank, of every plan that erases and of no other', () => {
     const left = /One that reads blank may be left as it is, if nothing of this job was written yet/;
     const erased = /One that reads blank is erased as well/;
