@@ -36,6 +36,7 @@ const EDGES = [
   'controller/store/ledger-job-store.ts',
   'controller/store/sqlite.ts',
   'controller/store/take-over.ts',
+  'controller/service/bundled-loader.ts',
   'controller/service/trusted-stubs.ts',
   'sim/stlink/tcp-server.ts',
   'sim/edge/**',

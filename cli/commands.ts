@@ -6,6 +6,7 @@ import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
 import { DEVICES } from './vendor/devices-commands.ts';
+import { LOADER } from './vendor/loader-commands.ts';
 import {
   ERASE,
   FLASH,
@@ -39,6 +40,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   KEYGEN,
   RECEIPT,
   DEVICES,
+  LOADER,
   RELAY,
   SIM,
 ];

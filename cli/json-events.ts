@@ -416,6 +416,21 @@ export const JSON_EVENTS = {
       },
     },
   },
+  loaderMake: {
+    commands: ['loader make'],
+    events: {
+      loader: {
+        when: 'the file is written; its only line',
+        fields: z.strictObject({
+          file: z.string(),
+          bytes: count,
+          product: count,
+          loaderHash: hex(64).meta({ doc: 'SHA-512 of the program without the config: the same for everybody' }),
+          imageStart: count.meta({ doc: 'where the image has to be linked' }),
+        }),
+      },
+    },
+  },
   inspect: {
     commands: ['inspect'],
     events: {

@@ -12,13 +12,13 @@ import { LAYOUTS } from '../../shared/mailbox/layout.ts';
 const root = new URL('../../', import.meta.url);
 const read = (path: string): Buffer => readFileSync(new URL(path, root));
 
-const STUBS = Object.keys(LAYOUTS);
+const PREBUILT = [...Object.keys(LAYOUTS).map((name) => `stub-${name}`), 'loader-stm32f42x'];
 
 describe('house: generated files', () => {
-  for (const name of STUBS) {
-    it(`the prebuilt stub ${name} is the one its description names`, () => {
-      const image = read(`firmware/prebuilt/stub-${name}.bin`);
-      const described = JSON.parse(read(`firmware/prebuilt/stub-${name}.json`).toString()) as Record<string, unknown>;
+  for (const name of PREBUILT) {
+    it(`the prebuilt ${name} is the one its description names`, () => {
+      const image = read(`firmware/prebuilt/${name}.bin`);
+      const described = JSON.parse(read(`firmware/prebuilt/${name}.json`).toString()) as Record<string, unknown>;
       assert.equal(described['sha256'], createHash('sha256').update(image).digest('hex'));
       assert.equal(described['sha512'], createHash('sha512').update(image).digest('hex'));
       assert.equal(described['size'], image.length);
