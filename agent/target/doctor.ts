@@ -132,9 +132,7 @@ function core(halted: boolean, lockedUp: boolean, rdp: 0 | 1 | 2): Finding {
   }
   if (!halted && !lockedUp) return good('core', 'running');
   const text = lockedUp ? 'locked up: there is no program, or it has crashed' : 'halted, by an earlier tool';
-  const remedy = lockedUp
-    ? 'Normal for an empty chip. A job works all the same.'
-    : 'Switch the board off and on if it should run.';
+  const remedy = lockedUp ? 'Normal for an empty chip.' : 'Switch the board off and on if it should run.';
   return note('core', text, remedy);
 }
 

@@ -124,7 +124,7 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   const totalBytes = expected.ranges.reduce((sum, { length }) => sum + length, 0);
   const [equal] = await askAll(options, expected, [planQuestion(expected)]);
   if (equal !== true) {
-    throw fail('BF-JOB-DIFFERS', options.where ? await whereItDiffers(options, image, expected) : NO_PLACE);
+    throw fail('BF-JOB-DIFFERS', options.where ? await whereItDiffers(options, image, expected) : undefined);
   }
   emit({ type: 'progress', doneBytes: totalBytes, totalBytes });
   const chipTimes = await end(options);
@@ -144,8 +144,6 @@ async function verify(options: WorkOptions, image: Image): Promise<readonly numb
   });
   return [];
 }
-
-const NO_PLACE = '--where asks at which addresses';
 
 /** In words. */
 async function whereItDiffers(options: WorkOptions, image: Image, expected: Expectation): Promise<string> {

@@ -550,7 +550,7 @@ export const ERRORS = {
     sentence: 'What the chip holds is not this image.',
     remedy:
       'Compare it with the build that was flashed: another build of the same source differs, and so does a program that keeps ' +
-      'data in its own flash.',
+      'data in its own flash. `blindflash verify --where` says at which addresses.',
     customer: { remedy: 'Nothing was changed; the vendor knows what was expected.' },
     part: 'job',
     retry: 'never',
@@ -880,7 +880,8 @@ export const ERRORS = {
   'BF-PROBE-BUSY': {
     sentence: 'Another program is using the ST-LINK.',
     remedy:
-      'Close CubeProgrammer, CubeIDE, OpenOCD, st-flash and any browser page that talks to the probe, then repeat.',
+      'Let a Blindflash that is at work finish. Close CubeProgrammer, CubeIDE, OpenOCD, st-flash and any browser page that ' +
+      'talks to the probe, then repeat.',
     part: 'probe',
     retry: 'never',
     endsJob: false,

@@ -53,7 +53,9 @@ describe('controller: other kinds and the lock', () => {
     assert.equal(questions.length, 1, 'one question over all ranges');
     board.flash[0x20001] ^= 1;
     const { fixture: other, error } = await failing('BF-JOB-DIFFERS', { image, plan, board });
-    assert.match(error.detail ?? '', /--where.*nothing was sent/);
+    // The customer is told the detail, and has no such option.
+    assert.match(error.detail ?? '', /^nothing was sent/);
+    assert.match(error.remedy, /--where/);
     assert.equal(other.agent.commands.length, 1);
     const where = await failing('BF-JOB-DIFFERS', { image, plan, board, where: true });
     assert.match(where.error.detail ?? '', /^in 0x08020000\.\./);
