@@ -3,6 +3,7 @@
 // (docs/product.md §2; docs/simulation.md, "A core that sleeps").
 import assert from 'node:assert/strict';
 import { examine, type Finding } from '../../agent/target/doctor.ts';
+import type { ConnectMode } from '../../agent/target/reach.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
 import { silentLog } from '../../shared/ports.ts';
 import { tinyImage } from '../fixtures/images.ts';
@@ -57,10 +58,14 @@ function presses(product: ProductFixture): (text: string) => void {
   };
 }
 
-async function look(product: ProductFixture, ask?: (text: string) => void): Promise<Finding[]> {
+async function look(
+  product: ProductFixture,
+  ask?: (text: string) => void,
+  connect: ConnectMode = 'auto',
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const round = async (): Promise<void> => {
-    const options = { clock: product.queue, log: silentLog, ask };
+    const options = { clock: product.queue, log: silentLog, ask, connect };
     for await (const finding of examine(product.probe(), options)) findings.push(finding);
   };
   await product.queue.drive(round());
@@ -112,6 +117,25 @@ describe('a product that is hard to reach', function () {
     const bad = findings.find(({ verdict }) => verdict === 'bad');
     assert.equal(bad?.code, 'BF-TARGET-WAIT');
     assert.match(bad?.remedy ?? '', /NRST/);
+  });
+
+  it('with the debug pins off and no reset wire the button is asked for under --under-reset alone', async () => {
+    const pinsOff = RESIDENTS['one that has switched the debug pins off'];
+    const unwired = (): ProductFixture => productWith(pinsOff, { firmware: { nrstWired: false } });
+    const plain = unwired();
+    const silent = (await look(plain, presses(plain))).find(({ verdict }) => verdict === 'bad');
+    assert.equal(silent?.code, 'BF-TARGET-NONE');
+    assert.match(silent?.remedy ?? '', /--under-reset and hold the reset button/);
+    const product = unwired();
+    const findings = await look(product, presses(product), 'under reset');
+    assert.match(findings.find(({ what }) => what === 'core')?.text ?? '', /by the reset button/);
+  });
+
+  it('under --under-reset a program that runs is caught at its first instruction, and starts anew', async () => {
+    const product = productWith(program([], SPIN));
+    const findings = await look(product, undefined, 'under reset');
+    assert.match(findings.find(({ what }) => what === 'core')?.text ?? '', /only under reset/);
+    assert.equal(product.board.core.halted, false);
   });
 
   it('the doctor says how it got in, and lets the program run on', async () => {

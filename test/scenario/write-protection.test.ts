@@ -69,6 +69,15 @@ describe('write protection', function () {
     assert.ok(unchanged(product) && unchanged(other));
   });
 
+  it('a board from stock, OPTCR 00AAAAE1, is refused by its even sectors, and written once that is lifted', async () => {
+    const stock = 0x00aaaae0;
+    const product = productWith(stock);
+    refused(await product.flash(image()), 'BF-TARGET-WRITE-PROTECTED', /sector 0\b/);
+    assert.ok(unchanged(product));
+    done(await product.flash(image(), { plan: plan(product, ['lift write protection']) }));
+    assert.deepEqual(options(product), { optcr: stock, optcr1: FACTORY.optcr1 });
+  });
+
   it('protection of sectors the job leaves alone is nobody’s business', async () => {
     const product = productWith(0x0fbfaaec);
     done(await product.flash(image()));

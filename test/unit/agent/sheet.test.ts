@@ -76,6 +76,15 @@ describe('consent sheet', () => {
     assert.match(text, /0102030405060708090a0b0c/);
   });
 
+  it('asks not to touch the board where option bytes are written, and nowhere else', () => {
+    const untouched = /do not touch the board, its reset button or its supply/;
+    const words = (plan: Plan, board: Partial<BoardIdentity> = {}): string =>
+      sheetOf(plan, { board }).replace(/\s+/g, ' ');
+    assert.match(words(smallPlan({ lock: 'level 1' })), untouched);
+    assert.match(words(smallPlan({ flags: ['lift write protection'] }), { optcr: 0x0ffeaaed }), untouched);
+    assert.doesNotMatch(words(smallPlan()), untouched);
+  });
+
   it('does not say of a board that will be locked that it runs at once', () => {
     const words = (plan: Plan): string => sheetOf(plan).replace(/\s+/g, ' ');
     assert.match(words(smallPlan()), /the board is reset and runs what is in its flash\./);
