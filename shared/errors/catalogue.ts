@@ -1408,7 +1408,7 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-TARGET-PCROP': {
-    sentence: 'Sectors of this job are protected against reading and writing (PCROP, option bit SPRMOD).',
+    sentence: 'Sectors are protected against reading and writing (PCROP, option bit SPRMOD).',
     remedy: 'Only the vendor’s `blindflash unlock` takes that away, and it erases the whole chip.',
     vendor: { remedy: 'Only `blindflash unlock` takes that away, and it erases the whole chip.' },
     acts: 'anybody',

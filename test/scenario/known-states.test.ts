@@ -32,7 +32,10 @@ describe('what the doctor says of a board', function () {
     assert.equal(wrp?.verdict, 'note');
     assert.match(wrp?.text ?? '', /sectors 0-1/);
     assert.match(wrp?.remedy ?? '', /--lift-write-protection/);
-    assert.equal(finding(await look({ board: { optcr: 0x8fffaaec } }), 'protection')?.code, 'BF-TARGET-PCROP');
+    const pcrop = finding(await look({ board: { optcr: 0x8003aaec, optcr1: 0 } }), 'protection');
+    assert.equal(pcrop?.code, 'BF-TARGET-PCROP');
+    assert.match(pcrop?.text ?? '', /PCROP.*sectors 0-1\b/);
+    assert.doesNotMatch(pcrop?.text ?? '', /this job/, 'a look at the board is no job');
     const cut = finding(await look({ board: { optcr: 0xcffffffd } }), 'protection');
     assert.equal(cut?.code, 'BF-TARGET-OPTIONS-CUT');
     assert.match(cut?.remedy ?? '', /unlock/);

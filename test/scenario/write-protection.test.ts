@@ -69,7 +69,7 @@ describe('write protection', function () {
     assert.ok(unchanged(product) && unchanged(other));
   });
 
-  it('a board from stock, OPTCR 00AAAAE1, is refused by its even sectors, and written once that is lifted', async () => {
+  it('a board from stock, OPTCR 00AAAAE1, is refused by sector 0, and written once that is lifted', async () => {
     const stock = 0x00aaaae0;
     const product = productWith(stock);
     refused(await product.flash(image()), 'BF-TARGET-WRITE-PROTECTED', /sector 0\b/);

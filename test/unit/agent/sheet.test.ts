@@ -82,6 +82,11 @@ describe('consent sheet', () => {
       sheetOf(plan, { board }).replace(/\s+/g, ' ');
     assert.match(words(smallPlan({ lock: 'level 1' })), untouched);
     assert.match(words(smallPlan({ flags: ['lift write protection'] }), { optcr: 0x0ffeaaed }), untouched);
+    const locked = { rdp: 1, optcr: 0x0fff55ed } as const;
+    const optcr = { mask: { optcr: 0xff00, optcr1: 0 }, value: { optcr: 0xaa00, optcr1: 0 } };
+    assert.match(words(quietPlan('unlock', { options: optcr }), locked), untouched);
+    const level = { mask: { optcr: 0xc, optcr1: 0 }, value: { optcr: 0, optcr1: 0 } };
+    assert.match(words(quietPlan('options', { options: level })), untouched);
     assert.doesNotMatch(words(smallPlan()), untouched);
   });
 

@@ -25,7 +25,7 @@ import { smallPlan } from '../../fixtures/plans.ts';
 export { FLASH, smallPlan };
 
 /** A plan of a kind that erases and programs nothing. */
-export function quietPlan(kind: 'info' | 'reset', change: Partial<Plan> = {}): Plan {
+export function quietPlan(kind: 'info' | 'reset' | 'unlock' | 'options', change: Partial<Plan> = {}): Plan {
   return smallPlan({ kind, sectors: [], ranges: [], bootAddress: undefined, ...change });
 }
 
