@@ -157,12 +157,14 @@ export function boardLines({ chipProved, agentSays }: Pick<JobResult, 'chipProve
 
 export function helloLines({ probe, target, agent }: Hello): string[] {
   const volts = probe.millivolts === null ? 'supply unknown' : `${(probe.millivolts / 1000).toFixed(2)} V`;
+  const size = target.flashKiB === 0 ? 'flash size not read' : `${target.flashKiB} KiB of flash`;
+  const id = /^0+$/.test(target.uid) ? 'not read' : target.uid;
   const [kind, firmware, serial] = [probe.kind, probe.firmware, probe.serial].map((text) => `“${quotable(text)}”`);
   return [
     `agent    “${quotable(agent)}”`,
     `probe    ${kind} ${firmware} ${serial}, ${volts}`,
-    `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${target.flashKiB} KiB, ` +
-      `RDP level ${target.rdp}, UID ${target.uid}`,
+    `chip     DEV_ID 0x${target.devId.toString(16)}, revision 0x${target.revId.toString(16)}, ${size}, ` +
+      `RDP level ${target.rdp}, unique id ${id}`,
     ...optionBytesOf(target),
   ];
 }
