@@ -7,6 +7,7 @@
 #include "flash.h"
 #include "flash_map.h"
 #include "section.h"
+#include "serial_transport.h"
 #include "util.h"
 
 #define UNIT_WORDS (JOURNAL_UNIT / 4u)
@@ -92,8 +93,11 @@ static void change_bank(const journal_view *view) {
   uint32_t broken = journal_broken_uses(), at = to + JOURNAL_UNIT;
   journal_record first = {JOURNAL_BANK, 1, config_in_flash()->product, 0, 0, 0, 0, 0};
   flash_unlock();
-  (void)flash_erase(JOURNAL_FIRST_SECTOR + (to != JOURNAL_BANK_0), to);
-  flash_wait();
+  uint32_t erase = flash_erase(JOURNAL_FIRST_SECTOR + (to != JOURNAL_BANK_0), to);
+  while (!flash_done(erase)) {
+    flash_check();
+    (void)serial_work(); /* it takes up to a second, in which commands come */
+  }
   if (view->install != 0)
     at = copy_units(at, view->install, JOURNAL_UNIT + view->install->length);
   (void)add_broken_uses(at, broken);

@@ -214,8 +214,12 @@ static void accept(void) {
   }
 }
 
-/* Programs the pieces of an IMAGE one after the other, to its end. */
+/*
+ * Programs the pieces of an IMAGE one after the other, to its end; not while a sector is erased,
+ * for the line has to be listened to meanwhile.
+ */
 static void run_image(void) {
+  if (!flash_idle()) return;
   while (image.under_way) {
     if (pending && !commands_run(&in_hand, true)) return;
     pending = false;
@@ -237,7 +241,8 @@ static bool serve(void) {
     run_image();
     return !image.under_way;
   }
-  if (!pending || !commands_run(&in_hand, true)) return false;
+  bool programs = pending && plain[0] == SEALED_IMAGE;
+  if (!pending || (programs && !flash_idle()) || !commands_run(&in_hand, true)) return false;
   pending = false;
   if (in_hand.operation != 0) flash_wait(); /* a short IMAGE */
   accept();

@@ -5,8 +5,8 @@ import { concat, u32le } from '../../../shared/codec/bytes.ts';
 import { STATES } from '../../../shared/mailbox/layout.ts';
 import { encodePacket } from '../../../shared/serial/framing.ts';
 import { encodeCommand } from '../../../shared/sealed/messages.ts';
-import { LOCKED, planted, runMs, runToPc, spinning, SPINS_AT, record, complete } from './loader-fixture.ts';
-import { installPlan, LoaderController, statusOf } from './loader-controller.ts';
+import { IMAGE, LOCKED, planted, runMs, runToPc, spinning, SPINS_AT, record, complete } from './loader-fixture.ts';
+import { installed, installPlan, LoaderController, statusOf } from './loader-controller.ts';
 import { KNOCK, LoaderLink } from './loader-link.ts';
 import { image, linked, session } from './prepared-boards.ts';
 
@@ -192,6 +192,35 @@ describe('loader: packets', () => {
     assert.equal(status(link).state, STATES.expired);
     session(link);
   });
+});
+
+describe('loader: while flash is busy', () => {
+  it('at 921600 with jitter, a clock off by -8 %, an erase of 128 KB and programming at x8: nothing is lost', () => {
+    const board = planted({}, { ...LOCKED, hsiDeviation: -0.08, supplyVolts: 2 });
+    const link = new LoaderLink(board);
+    runMs(board, 2 * START_MS);
+    link.knock(3);
+    assert.ok(change(link, 921600));
+    link.peer.noise = { jitter: 0.5 };
+    const long = spinning(0x10000 + 9000);
+    const ranges = [
+      { address: IMAGE, length: 0x10000, use: 'program' },
+      { address: IMAGE + 0x10000, length: 9000, use: 'program' },
+    ] as const;
+    const controller = session(link, installPlan(long, { ranges }));
+    assert.equal(controller.facts.widest, 'x8');
+    controller.ask({ name: 'ERASE', sector: 4 });
+    controller.send({ name: 'ERASE', sector: 5 });
+    for (let at = 64; at < 64 + 12 * 4032; at += 4032) {
+      controller.send({ name: 'IMAGE', address: IMAGE + at, data: long.slice(at, at + 4032) });
+    }
+    const during = controller.status();
+    assert.deepEqual([during.accepted, during.received, during.activity], [2, 14, 1]);
+    controller.reply();
+    controller.settle();
+    assert.deepEqual([controller.status().dropped, link.damaged], [0, 0]);
+    assert.deepEqual(installed(link, 64 + 12 * 4032).slice(64), long.slice(64, 64 + 12 * 4032));
+  }).timeout(120_000);
 });
 
 describe('loader: noise', () => {

@@ -97,6 +97,10 @@ export class LoaderController {
     this.#random = seededRandom(seed);
   }
 
+  /** Sequence of the last command. */
+  get sent(): number {
+    return this.#sent;
+  }
   get loaderHash(): Uint8Array {
     return this.#loaderHash;
   }

@@ -64,9 +64,15 @@ export const sha512 = (...parts: readonly Uint8Array[]): Uint8Array =>
       .digest(),
   );
 
-/** root (docs/protocol.md §8) of one range. */
-export function rootOf(address: number, bytes: Uint8Array): Uint8Array {
-  return sha512(ascii('blindflash/2 root'), words(1, address, bytes.length), sha512(bytes));
+/** root (docs/protocol.md §8) of one range, and of more behind it. */
+export function rootOf(
+  address: number,
+  bytes: Uint8Array,
+  ...more: readonly (readonly [number, Uint8Array])[]
+): Uint8Array {
+  const ranges = [[address, bytes] as const, ...more];
+  const parts = ranges.map(([at, content]) => concat(words(at, content.length), sha512(content)));
+  return sha512(ascii('blindflash/2 root'), words(ranges.length), ...parts);
 }
 
 /** COMPLETE for an image of one range. */

@@ -2,6 +2,7 @@
 // what it takes, what it refuses, what the journal says afterwards.
 import assert from 'node:assert/strict';
 import { LOADER_MAP } from '../../../controller/loader/config.ts';
+import { concat } from '../../../shared/codec/bytes.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
 import { STATES } from '../../../shared/mailbox/layout.ts';
@@ -18,18 +19,15 @@ import {
   IMAGE,
   inInstaller,
   loaderImage,
-  LOCKED,
-  planted,
   record,
   rootOf,
   runMs,
   runToPc,
   sha512,
+  spinning,
   SPINS_AT,
   uses,
-  type Planted,
 } from './loader-fixture.ts';
-import { LoaderLink } from './loader-link.ts';
 import { afterPowerCycle, image, IMAGE_BYTES, installedBoard, linked, session } from './prepared-boards.ts';
 
 const SLOT_KEYS = LOADER_MAP.slots - FLASH + 4;
@@ -152,6 +150,35 @@ describe('loader: sessions', () => {
     controller.settle();
     assert.deepEqual(installed(link, 224).slice(64), image.slice(64, 224));
   });
+
+  it('an image of several sectors: its root is that of all its ranges, at the start with the digest too', () => {
+    const long = spinning(0x10000 + 3000, 21);
+    const parts = [long.slice(0, 0x10000), long.slice(0x10000)] as const;
+    const at = [IMAGE, IMAGE + 0x10000] as const;
+    const ranges = parts.map(({ length }, i) => ({ address: at[i]!, length, use: 'program' as const }));
+    const link = linked({ config: { digest: true } }, 'digest');
+    const controller = session(link, installPlan(long, { ranges }));
+    for (const sector of [4, 5]) controller.ask({ name: 'ERASE', sector });
+    for (const [i, part] of parts.entries()) {
+      const from = i === 0 ? 64 : 0;
+      for (let done = from; done < part.length; done += 4032) {
+        while (controller.status().credit <= controller.sent) link.run(5);
+        controller.send({ name: 'IMAGE', address: at[i]! + done, data: part.slice(done, done + 4032) });
+      }
+    }
+    const first = concat(new Uint8Array(64).fill(0xff), parts[0].slice(64));
+    const root = rootOf(at[0], first, [at[1], parts[1]]);
+    assert.equal(controller.ask({ name: 'FINAL', root, bootWords: long.slice(0, 64) }).name, 'WRITTEN');
+    controller.ask({ name: 'END' });
+    link.board.powerOff();
+    link.board.powerOn();
+    runToPc(link.board, SPINS_AT, 120);
+    link.board.flash.bytes[IMAGE - FLASH + 0x10000 + 2999]! &= 0x7e;
+    link.board.powerOff();
+    link.board.powerOn();
+    runMs(link.board, 120);
+    assert.ok(inInstaller(link.board));
+  }).timeout(120_000);
 
   it('a second image takes the first one’s place', () => {
     const link = installedBoard();
@@ -322,73 +349,3 @@ describe('loader: vendor keys', () => {
     }
   });
 });
-
-describe('loader: how the installer is entered and left', () => {
-  const RTC = { register: 5, value: 0x600dcafe };
-  const BKP5 = 0x40002850 + 4 * RTC.register;
-  const PWR_CR = 0x40007000;
-  const banks = [[record('BANK', 1), complete(2, image)], []] as const;
-  const entered = (): ReturnType<typeof linked> => {
-    const link = installedWithRule();
-    link.board.bus.write(0x40023840, 0x10000000, 4, 'cpu');
-    link.board.bus.write(PWR_CR, 0x100, 4, 'cpu');
-    link.board.bus.write(BKP5, RTC.value, 4, 'cpu');
-    link.board.pressButton();
-    runMs(link.board, 1);
-    link.board.releaseButton();
-    runMs(link.board, 20);
-    return link;
-  };
-  function installedWithRule(): ReturnType<typeof linked> {
-    const link = linkedTo({ image, banks, config: { rtc: RTC } });
-    runToPc(link.board, SPINS_AT, 20);
-    return link;
-  }
-
-  it('the RTC word enters it, and is used up; without a knock the image is back in 200 ms', () => {
-    const { board } = entered();
-    assert.ok(inInstaller(board));
-    assert.equal(board.bus.read(BKP5, 4, 'cpu'), 0);
-    const took = runToPc(board, SPINS_AT, 400);
-    assert.ok(took < 205, `${took} ms`);
-  });
-
-  it('knocked at, it waits 10 s for a session, then the image is back', () => {
-    const link = entered();
-    link.knock(2);
-    const took = runToPc(link.board, SPINS_AT, 12_000);
-    assert.ok(took > 9000 && took < 10_100, `${took} ms`);
-  });
-
-  it('a knock as the board starts enters it, however its clock runs; without one the image starts on time, backup SRAM whole', () => {
-    const config = { listenMs: 50 };
-    for (const hsiDeviation of [-0.08, 0.05]) {
-      const link = new LoaderLink(planted({ image, banks, config }, { ...LOCKED, hsiDeviation }));
-      link.run(10);
-      link.knock(3);
-      assert.ok(inInstaller(link.board));
-    }
-    const quiet = linkedTo({ image, banks, config });
-    const backup = quiet.board.soc.backupSram.bytes.slice();
-    quiet.raw(new TextEncoder().encode('a program talks'));
-    const took = runToPc(quiet.board, SPINS_AT, 100);
-    assert.ok(took > 50 && took < 58, `${took} ms`);
-    assert.deepEqual(quiet.board.soc.backupSram.bytes, backup);
-    assert.equal(quiet.board.bus.read(0xe000e010, 4, 'cpu'), 0, 'SysTick is off');
-  });
-
-  it('a strap enters it; left by itself, it does not enter again by the same strap', () => {
-    const link = linkedTo({ image, banks, config: { strap: { port: 1, pin: 3, level: 1 } } });
-    link.board.soc.gpio['B']!.inputs = 1 << 3;
-    runMs(link.board, 40);
-    assert.ok(inInstaller(link.board));
-    runToPc(link.board, SPINS_AT, 300);
-    const other = linkedTo({ image, banks, config: { strap: { port: 1, pin: 3, level: 1 } } });
-    runToPc(other.board, SPINS_AT, 20);
-  });
-});
-
-/** A board that has just left reset, with the link's other end. */
-function linkedTo(what: Planted): LoaderLink {
-  return new LoaderLink(planted(what));
-}
