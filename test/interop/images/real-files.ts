@@ -16,6 +16,8 @@ export const FIRMWARE_PACKAGES = {
   mspdebug: { from: 'Debian', version: '0.22-2+b3', licence: 'GPL-2+; the file TI’s' },
   'firmware-microbit-micropython': { from: 'Debian', version: '1.0.1-4', licence: 'MIT, Nordic' },
   'hdmi2usb-fx2-firmware': { from: 'Debian', version: '0.0.0~git20151225-3', licence: 'GPL-3+' },
+  brickos: { from: 'Debian', version: '0.9.0.dfsg-12.2', licence: 'MPL-1.1' },
+  'firmware-tomu': { from: 'Debian', version: '2.0~rc7-2', licence: 'Expat, GPL-3+, BSD-2-clause' },
   'pxt-microbit': { from: 'npm', version: '9.1.1', licence: 'MIT, Nordic' },
   'node-pixel': { from: 'npm', version: '0.11.0', licence: 'MIT' },
   'avrgirl-arduino': { from: 'npm', version: '5.0.1', licence: 'MIT' },
@@ -25,7 +27,7 @@ export interface RealFile {
   /** Name of the package, and of the folder it is unpacked in. */
   readonly source: keyof typeof FIRMWARE_PACKAGES;
   readonly path: string;
-  readonly format: 'hex' | 'elf';
+  readonly format: 'hex' | 'srec' | 'elf';
   readonly toolChain: string;
   /** First address, and first behind the last. */
   readonly from: number;
@@ -37,13 +39,16 @@ export interface RealFile {
   readonly sha256: string;
 }
 
+/** By the ending of the name; hex under all others. */
+const FORMATS = ['srec', 'elf'] as const;
+
 type Row = readonly [path: string, from: number, end: number, runs: number, bytes: number, sha256: string];
 
 function rows(source: RealFile['source'], toolChain: string, folder: string, files: readonly Row[]): RealFile[] {
   return files.map(([path, from, end, runs, bytes, sha256]) => ({
     source,
     path: `${folder}${path}`,
-    format: 'hex',
+    format: FORMATS.find((format) => path.endsWith(`.${format}`)) ?? 'hex',
     toolChain,
     from,
     end,
@@ -186,6 +191,12 @@ export const REAL_FILES: readonly RealFile[] = [
   ...rows('hdmi2usb-fx2-firmware', 'SDCC', 'lib/firmware/opsis-fx2/', [
     ['eeprom.ihx', 0x0, 0x3fb8, 12, 6856, 'f74870344e4ec5c3de423f36f0b1e678e4718d3a202d12ae22cf6e39db051c09'],
     ['usb-uart.ihx', 0x0, 0x3fb8, 11, 4960, 'e6fe82366acbfb675cb4fe807a4756c480cb94a1044328f70d53191402db6c6e'],
+  ]),
+  ...rows('brickos', 'h8300-hms-gcc (binutils), by objcopy', 'usr/lib/brickos/', [
+    ['brickOS.srec', 0x8000, 0xab48, 1, 11080, '79da7255d39a8086d32f3e76d36ad826192eaf652cfbb273f10aaad7067a8ba2'],
+  ]),
+  ...rows('firmware-tomu', 'arm-none-eabi-gcc 7.3.1', 'usr/lib/firmware-tomu/', [
+    ['toboot.elf', 0x0, 0x1620, 1, 5664, 'cd58a32d988ecb0f70dcbb1b3389fa3d70cc885eef3e0d7348d1a971b7bc3a3b'],
   ]),
   ...rows('pxt-microbit', 'arm-none-eabi-gcc with Nordic’s soft device of armcc, by MakeCode', 'built/hexcache/', [
     [
