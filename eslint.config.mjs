@@ -37,7 +37,7 @@ const EDGES = [
   'controller/store/sqlite.ts',
   'controller/store/take-over.ts',
   'controller/service/bundled-loader.ts',
-  'controller/service/trusted-stubs.ts',
+  'controller/service/trusted-programs.ts',
   'sim/stlink/tcp-server.ts',
   'sim/edge/**',
   'sim/event-queue.ts',

@@ -8,6 +8,7 @@ import { SIM } from './sim/commands.ts';
 import { DEVICES } from './vendor/devices-commands.ts';
 import { LOADER } from './vendor/loader-commands.ts';
 import {
+  ENROLL,
   ERASE,
   FLASH,
   INFO,
@@ -28,6 +29,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   DOCTOR,
   INSPECT,
   FLASH,
+  ENROLL,
   VERIFY,
   ERASE,
   INFO,

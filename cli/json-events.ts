@@ -55,6 +55,10 @@ const format = z.enum(['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin']);
 const plan = {
   kind: z.enum(keysOf(KINDS)),
   mode: z.enum(PLAN_MODES),
+  release: z
+    .strictObject({ product: count, version: count, floor: count })
+    .optional()
+    .meta({ doc: 'in the modes with a loader' }),
   job: hex(16),
   devId: count,
   flashKiB: count,
@@ -271,6 +275,16 @@ export const JSON_EVENTS = {
       optionBytes: {
         when: 'the agent has changed option bytes, which it says were and are',
         fields: z.strictObject({ before: optionWords, after: optionWords }),
+      },
+      enrolled: {
+        when: 'the device has proved its keys, and they are on record',
+        fields: z.strictObject({
+          uid: hex(12),
+          place: z.enum(PLACE_ORDER),
+          outcome: z
+            .enum(['new', 'known', 'waiting'])
+            .meta({ doc: 'waiting: another key, about which a person decides' }),
+        }),
       },
       sealed: {
         when: 'a sealed session with the stub on the chip is confirmed',

@@ -15,7 +15,8 @@ import { quotable } from '../../shared/codec/foreign-text.ts';
 import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { optionChangeLines } from '../../shared/plan/option-changes.ts';
-import { IMAGE_RULES_TEXT, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
+import { hasLoader, IMAGE_RULES_TEXT, lockText, modeRow } from '../../shared/plan/modes.ts';
+import { floorText } from '../../shared/plan/release.ts';
 import { protectedSectors } from '../../shared/plan/protection.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import type { Reached } from '../target/reach.ts';
@@ -93,6 +94,9 @@ const REACHED_TEXTS = {
   'under reset': RESTARTED_TEXT,
   'by button': RESTARTED_TEXT,
 } as const satisfies Record<Reached, string>;
+const LOADER_ASKED_TEXT =
+  'Nothing has been changed yet: the loader on the chip was asked who it is, over the serial line. No probe is used. The vendor has ' +
+  'been told what stands under “Your board”.';
 const STUB_RUNS_TEXT =
   'An earlier attempt left our program running in the chip’s RAM; what it changed before, it has changed. Since then nothing ' +
   'was touched.';
@@ -162,9 +166,10 @@ function vendorLines({ vendor, vendorKnown }: SheetInput): string[] {
   return [`Fingerprint ${fingerprintText(vendor)}`, vendorKnown ? KNOWN_TEXT : NEW_TEXT, UNPROVED_TEXT];
 }
 
-function boardLines({ board, probe }: SheetInput): string[] {
+function boardLines({ plan, board, probe }: SheetInput): string[] {
   const chip = findChip(board.devId)?.name ?? 'unknown chip';
   const size = board.flashKiB === 0 ? 'flash size not read' : `${board.flashKiB} KiB of flash`;
+  const revision = board.revId === 0 ? 'not read' : hexNumber(board.revId, 4);
   const id = board.uid.every((byte) => byte === 0) ? 'not read' : toHex(board.uid);
   const { how, sectors } = protectionOf(board);
   const protection =
@@ -174,10 +179,10 @@ function boardLines({ board, probe }: SheetInput): string[] {
           `${how === 'write' ? 'Write-protected' : 'Protected against reading and writing (PCROP)'}: ${sectorRuns(sectors)}`,
         ];
   return [
-    `${chip}, DEV_ID ${hexNumber(board.devId, 3)}, revision ${hexNumber(board.revId, 4)}, ${size}, read protection level ${board.rdp}`,
+    `${chip}, DEV_ID ${hexNumber(board.devId, 3)}, revision ${revision}, ${size}, read protection level ${board.rdp}`,
     `Unique id ${id}`,
     ...protection,
-    `Probe ${quotable(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`, 80)}`,
+    `${hasLoader(plan.mode) ? 'By' : 'Probe'} ${quotable(`${probe.kind} ${probe.firmware} ${probe.serial ?? ''}`.replace(/ {2,}/g, ' '), 80)}`,
   ];
 }
 
@@ -188,6 +193,7 @@ function stepLines(input: SheetInput): string[][] {
   const steps = [
     liftStep(input),
     ramStep(input),
+    loaderStep(input),
     eraseStep(plan),
     rangeStep(plan, 'program'),
     rangeStep(plan, 'digest'),
@@ -237,10 +243,23 @@ function optionsStep({ plan, board }: SheetInput): string[] {
 }
 
 function ramStep({ plan, stubHash }: SheetInput): string[] {
-  if (stubHash === undefined) return [];
+  if (stubHash === undefined || hasLoader(plan.mode)) return [];
   return [
     'The product on the board stops: the chip is reset, and a program of ours runs in its RAM, which alone writes flash and refuses ' +
       `everything that is not on this sheet. When we leave it, or nothing arrives for ${plan.idleLimitMs / 1000} s, it forgets its keys.`,
+    `  program ${toHex(stubHash).slice(0, 16)}… (SHA-512)`,
+  ];
+}
+
+function loaderStep({ plan, stubHash }: SheetInput): string[] {
+  const { release } = plan;
+  if (stubHash === undefined || release === undefined) return [];
+  const image = `version ${release.version} of product ${release.product}; ${floorText(release)}`;
+  const told = `the vendor learns the public keys of the chip, for product ${release.product}, and puts them on record`;
+  return [
+    'The loader in the flash of the chip does the work, and refuses everything that is not on this sheet. When nothing arrives for ' +
+      `${plan.idleLimitMs / 1000} s, it forgets the keys of the session.`,
+    `  ${KINDS[plan.kind].enrols ? told : image}`,
     `  program ${toHex(stubHash).slice(0, 16)}… (SHA-512)`,
   ];
 }
@@ -302,11 +321,12 @@ function trustSections(plan: Plan): Section[] {
     ...trust.stops.map((text) => `- stops ${text}`),
     ...trust.doesNotStop.map((text) => `- does not stop ${text}`),
   ];
-  const after: Section = ['Know this before you say yes', IMAGE_RULES_TEXT, LOCK_TEXTS[plan.lock]];
+  const after: Section = ['Know this before you say yes', IMAGE_RULES_TEXT, lockText(plan)];
   return KINDS[plan.kind].boots ? [mode, after] : [mode];
 }
 
-function soFarLines({ board, stubRuns, reached }: SheetInput): string[] {
+function soFarLines({ plan, board, stubRuns, reached }: SheetInput): string[] {
+  if (hasLoader(plan.mode)) return [LOADER_ASKED_TEXT];
   return [stubRuns ? STUB_RUNS_TEXT : REACHED_TEXTS[reached], ...(board.rdp === 1 ? [PROTECTED_TEXT] : [])];
 }
 

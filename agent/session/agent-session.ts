@@ -24,12 +24,17 @@ import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhas
 import { StubWork } from './stub-work.ts';
 import type { KnownStubs } from '../target/stubs.ts';
 import type { ConnectMode } from '../target/reach.ts';
+import { LoaderTarget } from '../target/loader-target.ts';
+import type { Target } from '../target/target.ts';
 import { TargetSession } from '../target/target-session.ts';
+import type { SerialPortSource } from '../transport/serial/port.ts';
 import { TunnelEventQueue, type TunnelEvent, type RoomPort } from './tunnel-event-queue.ts';
 
 export interface AgentJobOptions {
   /** Not yet opened; closed again when the job is over. */
-  readonly probe: Probe;
+  readonly probe?: Probe | undefined;
+  /** In place of a probe: the serial port behind which a locked board's loader is. */
+  readonly serialPort?: SerialPortSource | undefined;
   /** Not yet started; left when the job is over. */
   readonly room: RoomPort;
   readonly invite: PublicInvite;
@@ -76,7 +81,7 @@ export async function runAgentJob(options: AgentJobOptions): Promise<AgentOutcom
 
 class AgentSession {
   readonly #options: AgentJobOptions;
-  readonly #target: TargetSession;
+  readonly #target: Target;
   readonly #events: TunnelEventQueue;
   readonly #work: StubWork;
   readonly #optionWork: OptionWork;
@@ -94,19 +99,15 @@ class AgentSession {
 
   constructor(options: AgentJobOptions) {
     this.#options = options;
-    const { probe, clock, log, stubs, room, invite, inviteSecret, memory, customer, random, signal, keepSpeed } =
-      options;
-    const inviteTag = publicInviteHash(invite).slice(0, 8);
-    const ask: Customer['say'] = (text) => customer.say(text);
-    const { connect } = options;
-    this.#target = new TargetSession({ probe, clock, log, stubs, inviteTag, keepSpeed, connect, ask });
+    const { clock, log, room, invite, inviteSecret, memory, customer, random, signal } = options;
+    this.#target = targetOf(options);
     const first = inviteSecret === undefined ? [] : [inviteSecret];
     const secrets = memory.secrets.length > 0 ? memory.secrets : first;
     const keepSecrets: AgentMemory['keepSecrets'] = (kept) => memory.keepSecrets(kept);
     this.#events = new TunnelEventQueue({ room, invite, secrets, keepSecrets, clock, random, log, signal });
     const { vendor } = invite;
     const tunnel = this.#events;
-    this.#work = new StubWork({ target: this.#target, memory, stubs, vendor, customer, clock, log, tunnel });
+    this.#work = new StubWork({ target: this.#target, memory, vendor, customer, clock, log, tunnel });
     const send: OptionWorkOptions['send'] = (message) => this.#events.send(message);
     this.#optionWork = new OptionWork({ target: this.#target, customer, clock, send });
     const expectAnswer: TunnelEventQueue['expectAnswer'] = (answer) => this.#events.expectAnswer(answer);
@@ -210,17 +211,17 @@ class AgentSession {
     this.#proposed = undefined;
     await this.#work.opened();
     this.#options.customer.showCode(code, again);
-    const { stubs, version } = this.#options;
-    const { probe, millivolts, identity } = this.#target;
-    const hello = helloOf({ version, stubs, probe: probe.info, millivolts, board: identity });
+    const { version } = this.#options;
+    const { info, millivolts, identity, programHashes } = this.#target;
+    const hello = helloOf({ version, programs: programHashes, probe: info, millivolts, board: identity });
     this.#events.send({ name: 'HELLO', hello });
     return this.#leaving.left === undefined ? 'opened' : 'left';
   }
 
   /** Asks, unless the customer has said yes to just this before. */
   async #propose(message: MessageOf<'JOB'>): Promise<Next> {
-    const { invite, stubs, memory, customer } = this.#options;
-    const job = readJob(message, { board: this.#target.identity, vendor: invite.vendor, stubs });
+    const { invite, memory, customer } = this.#options;
+    const job = readJob(message, { target: this.#target, vendor: invite.vendor });
     if (memory.consent !== undefined && equalBytes(memory.consent.hash, job.consentHash)) {
       customer.say('The vendor goes on with the plan you agreed to.');
       return this.#agree(job);
@@ -374,6 +375,16 @@ class AgentSession {
     const ended = ending.result === 'declined' || ending.byVendor === true;
     if (ending.result === 'done' || (ended && !unfinished && !otherBoard)) this.#options.memory.forget();
   }
+}
+
+/** The board, by the way there is. @throws BF-INTERNAL-ARGUMENT without one */
+function targetOf(options: AgentJobOptions): Target {
+  const { probe, serialPort, clock, log, stubs, invite, customer, keepSpeed, connect } = options;
+  const ask: Customer['say'] = (text) => customer.say(text);
+  if (serialPort !== undefined) return new LoaderTarget({ source: serialPort, clock, log, ask });
+  if (probe === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'neither a probe nor a serial port');
+  const inviteTag = publicInviteHash(invite).slice(0, 8);
+  return new TargetSession({ probe, clock, log, stubs, inviteTag, keepSpeed, connect, ask });
 }
 
 /** Of a vendor's own words, characters. */

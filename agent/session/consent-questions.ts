@@ -2,7 +2,7 @@
 // customer's screen stays there whatever the connection does (docs/protocol.md §14).
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { consentSheet } from '../consent/sheet.ts';
-import type { TargetSession } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import { consentWord } from '../../shared/plan/consent.ts';
 import type { Random } from '../../shared/ports.ts';
 import type { Job } from './job.ts';
@@ -11,7 +11,7 @@ import type { AgentMemory, Customer } from './ports.ts';
 export interface ConsentQuestionsOptions {
   readonly customer: Customer;
   readonly memory: AgentMemory;
-  readonly target: TargetSession;
+  readonly target: Target;
   readonly random: Random;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
@@ -46,7 +46,7 @@ export class ConsentQuestions {
       vendor,
       vendorKnown: memory.vendorKnown,
       board: target.identity,
-      probe: target.probe.info,
+      probe: target.info,
       stubHash: job.stubHash,
       stubRuns: target.transport !== undefined,
       reached: target.reached,

@@ -17,6 +17,7 @@ const STATES_OF = {
   'lock programmed': ['locked', 'ended'],
   verified: ['ended'],
   erased: ['ended'],
+  enrolled: ['ended'],
 } as const satisfies Record<Outcome, readonly StubState[]>;
 
 /** Where a stub is that an earlier process may have seen do its work: it does not say what it went through. */

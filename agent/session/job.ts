@@ -3,15 +3,14 @@
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { isCutWrite, requireChip, type Chip } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import { KINDS } from '../../shared/plan/kinds.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { consentHash } from '../../shared/plan/consent.ts';
 import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { vendorFingerprint } from '../../shared/tunnel/invite.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
-import type { KnownStubs } from '../target/stubs.ts';
-import type { BoardIdentity } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import type { StubJob } from '../transport/port.ts';
 
 /**
@@ -24,7 +23,7 @@ export interface Job extends StubJob {
   readonly hash: Uint8Array;
   /** The key the vendor signs receipts with, 32 bytes. */
   readonly receiptPublic: Uint8Array;
-  /** What would be run, 64 bytes; undefined for kinds that run no stub. */
+  /** The program that would do the work, 64 bytes; undefined for kinds that need none. */
   readonly stubHash: Uint8Array | undefined;
   /** What a yes is for, 64 bytes (docs/protocol.md §14). */
   readonly consentHash: Uint8Array;
@@ -32,25 +31,25 @@ export interface Job extends StubJob {
 
 /** What a JOB is held against. */
 export interface JobPlace {
-  readonly board: BoardIdentity;
+  readonly target: Pick<Target, 'identity' | 'program' | 'programHash'>;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
-  readonly stubs: KnownStubs;
 }
 
 /**
  * Reads and checks a JOB for this board, invite and installation.
- * @throws BF-JOB-OTHER-VENDOR, BF-PLAN-*, BF-TARGET-WRONG-CHIP, BF-TARGET-RDP1, BF-STUB-UNKNOWN
+ * @throws BF-JOB-OTHER-VENDOR, BF-JOB-OTHER-WAY, BF-PLAN-*, BF-TARGET-*, BF-STUB-UNKNOWN
  */
-export function readJob(message: MessageOf<'JOB'>, { board, vendor, stubs }: JobPlace): Job {
+export function readJob(message: MessageOf<'JOB'>, { target, vendor }: JobPlace): Job {
   const { sealedPublic, receiptPublic, hostEntropy } = message;
   if (!equalBytes(vendorFingerprint(sealedPublic, receiptPublic), vendor)) throw fail('BF-JOB-OTHER-VENDOR');
   const plan = decodePlan(message.plan);
   const chip = requireChip(plan.devId);
   checkPlan(plan, chip);
   const hash = planHash(message.plan);
-  requireBoard(plan, board);
-  const stubHash = KINDS[plan.kind].stub ? stubs.forChip(plan.devId).hash : undefined;
+  const board = target.identity;
+  requireBoard(plan, target);
+  const stubHash = programOf(plan) === undefined ? undefined : target.programHash(plan.devId);
   return {
     plan,
     chip,
@@ -73,15 +72,26 @@ export function sameJob(job: StubJob, other: StubJob | undefined): boolean {
   );
 }
 
-function requireBoard(plan: Plan, board: BoardIdentity): void {
+function requireBoard(plan: Plan, { identity: board, program }: JobPlace['target']): void {
+  requireWay(plan, program);
   if (plan.devId !== board.devId) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has DEV_ID 0x${board.devId.toString(16)}`);
   }
-  if (KINDS[plan.kind].stub && board.rdp !== 0) {
+  if (program === 'loader') {
+    if (board.rdp !== 1) throw fail(board.rdp === 0 ? 'BF-TARGET-UNLOCKED' : 'BF-TARGET-RDP2');
+  } else if (programOf(plan) !== undefined && board.rdp !== 0) {
     throw fail(isCutWrite(requireChip(plan.devId), board) ? 'BF-TARGET-OPTIONS-CUT' : 'BF-TARGET-RDP1');
   }
   requireUnprotected(plan, requireChip(plan.devId), board);
   if (plan.flashKiB !== 0 && board.flashKiB !== 0 && plan.flashKiB !== board.flashKiB) {
     throw fail('BF-PLAN-WRONG-CHIP', `the board has ${board.flashKiB} KiB of flash, the plan says ${plan.flashKiB}`);
   }
+}
+
+/** Over a serial line nothing is done but by the loader, and a loader is reached in no other way. */
+function requireWay(plan: Plan, program: JobPlace['target']['program']): void {
+  const wanted = programOf(plan) ?? 'stub';
+  if (wanted === program) return;
+  const way = program === 'loader' ? 'over the serial line to the loader' : 'through a probe';
+  throw fail('BF-JOB-OTHER-WAY', `the customer’s computer reaches the board ${way}`);
 }

@@ -2,7 +2,7 @@
 // (docs/protocol.md §6, "leaving"; §9).
 import type { Log } from '../../shared/ports.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
-import type { TargetSession } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import { boardAfter, boardNow, finalStateOf } from './board-state.ts';
 import { putProtectionBack } from './lift.ts';
 import type { OptionWork } from './option-work.ts';
@@ -10,7 +10,7 @@ import type { AgentMemory, Customer } from './ports.ts';
 import type { StubWork } from './stub-work.ts';
 
 export interface LeavingOptions {
-  readonly target: TargetSession;
+  readonly target: Target;
   readonly work: StubWork;
   readonly optionWork: OptionWork;
   readonly memory: AgentMemory;

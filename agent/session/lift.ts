@@ -11,11 +11,11 @@ import {
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import { decodePlan, type Plan } from '../../shared/plan/plan.ts';
 import { bitsToLift, protectedSectors } from '../../shared/plan/protection.ts';
-import type { TargetSession } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import type { AgentMemory, Customer } from './ports.ts';
 
 export interface LiftOptions {
-  readonly target: TargetSession;
+  readonly target: Target;
   readonly memory: AgentMemory;
   readonly customer: Customer;
 }

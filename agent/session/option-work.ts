@@ -6,7 +6,7 @@ import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Clock } from '../../shared/ports.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { OwnMessage } from '../../shared/tunnel/messages.ts';
-import type { TargetSession } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import { sameJob, type Job } from './job.ts';
 import type { Customer } from './ports.ts';
 
@@ -27,7 +27,7 @@ export const OPTION_WORK = {
 } as const satisfies Record<OptionPhase, Partial<Record<OptionEvent, OptionPhase>>>;
 
 export interface OptionWorkOptions {
-  readonly target: TargetSession;
+  readonly target: Target;
   readonly customer: Customer;
   readonly clock: Clock;
   readonly send: (message: OwnMessage) => void;

@@ -12,6 +12,7 @@ import {
 } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import { decodePlan, type Plan } from '../../shared/plan/plan.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
@@ -25,8 +26,7 @@ import type { AgentMemory, Customer } from './ports.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { deviceKeyIn, requireOwnSession, requireSameUnit } from './sealed-offer.ts';
 import { STUB_WORK, type WorkHandler, type WorkInput, type WorkPhase } from './stub-work-table.ts';
-import type { KnownStubs } from '../target/stubs.ts';
-import type { TargetSession } from '../target/target-session.ts';
+import type { Target } from '../target/target.ts';
 import { isServing, isStopped } from '../transport/program-states.ts';
 import type { SealedBox } from '../../shared/crypto/session.ts';
 import type { FoundStub, OfferedHandshake, StubJob, Transport, Turn } from '../transport/port.ts';
@@ -41,9 +41,8 @@ export interface WorkTunnel {
 }
 
 export interface StubWorkOptions {
-  readonly target: TargetSession;
+  readonly target: Target;
   readonly memory: AgentMemory;
-  readonly stubs: KnownStubs;
   /** V of the invite, 32 bytes. */
   readonly vendor: Uint8Array;
   readonly customer: Customer;
@@ -116,7 +115,8 @@ export class StubWork {
   }
 
   get facts(): BoardFacts {
-    const stubLoaded = this.#options.target.transport !== undefined;
+    const { target } = this.#options;
+    const stubLoaded = target.program === 'stub' && target.transport !== undefined;
     return { plan: this.#job?.plan ?? this.#foundPlan, stubLoaded, touched: this.#touched, state: this.#state };
   }
 
@@ -240,13 +240,12 @@ export class StubWork {
 
   async #loadAndOffer(job: Job): Promise<OfferedHandshake | undefined> {
     const { memory, customer, target } = this.#options;
-    if (memory.loads >= MOST.loads) {
-      this.#loadsSpent = true;
-      return undefined;
+    if (target.program === 'stub') {
+      if ((this.#loadsSpent = memory.loads >= MOST.loads)) return undefined;
+      await liftProtection(this.#options, job.plan, job.chip);
+      customer.say('Starting our program in the RAM of the chip.');
+      memory.countLoad();
     }
-    await liftProtection(this.#options, job.plan, job.chip);
-    customer.say('Starting our program in the RAM of the chip.');
-    memory.countLoad();
     this.#stubJob = undefined;
     const fresh = await target.startStub(job);
     this.#stubJob = job;
@@ -327,6 +326,8 @@ export class StubWork {
    */
   async wipeKeys(): Promise<void> {
     const { target, log, customer } = this.#options;
+    // A loader that has ended has wiped them, and may have left the line.
+    if (target.program === 'loader' && this.#state === 'ended') return;
     await target.transport?.stop().catch((error: unknown) => {
       log.warn({ error: String(error) }, 'the stub was not told to wipe its keys');
       customer.say('Our program in the chip could not be told to forget its keys: switch the board off for a moment.');
@@ -377,18 +378,18 @@ export class StubWork {
 
   /** The job of a stub that was found, if it is the one the customer said yes to. */
   #consentedJob({ sealedPublic, hostEntropy, planBytes }: StubJob): Job | undefined {
-    const { memory, target, vendor, stubs } = this.#options;
+    const { memory, target, vendor } = this.#options;
     const { consent } = memory;
     if (consent === undefined || !equalBytes(planBytes, consent.plan)) return undefined;
     const { receiptPublic } = consent;
     if (!equalBytes(vendorFingerprint(sealedPublic, receiptPublic), vendor)) return undefined;
     const message = { name: 'JOB', sealedPublic, receiptPublic, hostEntropy, plan: planBytes } as const;
-    const job = readJob(message, { board: target.identity, vendor, stubs });
+    const job = readJob(message, { target, vendor });
     return equalBytes(job.consentHash, consent.hash) ? job : undefined;
   }
 
   #needsStub(): boolean {
-    return this.#job !== undefined && KINDS[this.#job.plan.kind].stub;
+    return this.#job !== undefined && programOf(this.#job.plan) !== undefined;
   }
 
   #writes(): boolean {

@@ -7,11 +7,12 @@ import { fail, isBlindflashError, partOf } from '../../shared/errors/errors.ts';
 import { CONTROL, fieldAddress, type Layout } from '../../shared/mailbox/layout.ts';
 import type { FinalAction } from '../../shared/plan/plan.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
-import type { Probe } from '../probe/probe.ts';
+import type { Probe, ProbeInfo } from '../probe/probe.ts';
 import { readOptionBytes, writeOptionBytes } from './option-bytes.ts';
 import { protectionLevel, requireChip, sameOptions, type OptionWords } from '../../shared/chips/index.ts';
 import { reach, type ConnectMode, type Reached, type ReachOptions } from './reach.ts';
 import type { KnownStubs } from './stubs.ts';
+import type { Target } from './target.ts';
 import { attach, type TargetIdentity } from './attach.ts';
 import { CHIP, restoreDebugState, type SavedDebugState } from './debug-state.ts';
 import { CortexM, SCS } from './cortex-m.ts';
@@ -76,7 +77,8 @@ const RCC_RMVF = 1 << 24;
 /** The stub switched the cycle counter on and measures its own delays by it: not ours to switch off under it. */
 const DEMCR_TRCENA = 1 << 24;
 
-export class TargetSession {
+export class TargetSession implements Target {
+  readonly program = 'stub';
   readonly #options: TargetSessionOptions;
   readonly #core: CortexM;
   #saved: SavedDebugState | undefined;
@@ -94,6 +96,21 @@ export class TargetSession {
 
   get probe(): Probe {
     return this.#options.probe;
+  }
+
+  /** The probe, or what stands in its place, in words. */
+  get info(): ProbeInfo {
+    return this.probe.info;
+  }
+
+  /** Hashes of the programs this board can be worked on by, 128 digits each. */
+  get programHashes(): readonly string[] {
+    return this.#options.stubs.hashes;
+  }
+
+  /** Of the one for a DEV_ID, 64 bytes. @throws BF-STUB-UNKNOWN, BF-TARGET-WRONG-CHIP */
+  programHash(devId: number): Uint8Array {
+    return this.#options.stubs.forChip(devId).hash;
   }
 
   /** Valid after `attach`. */

@@ -21,6 +21,7 @@ import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { parsePriorConsent } from '../../agent/consent/prior-consent.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
+import { namedPort } from './serial-port.ts';
 import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
 import { TerminalCustomer } from './terminal-customer.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
@@ -32,6 +33,7 @@ export interface AgentArguments {
   readonly words?: readonly string[] | undefined;
   readonly probe?: string | undefined;
   readonly speed?: number | undefined;
+  readonly serial?: string | undefined;
   readonly 'under-reset'?: boolean | undefined;
   readonly 'invite-file'?: string | undefined;
   readonly yes?: string | undefined;
@@ -128,7 +130,7 @@ async function runJob(
     ticket: invite.ticket,
     holderSecretKey: signingKeyPairFrom('holder', memory.holderSeed).secretKey,
   });
-  const probe = await findProbe(args.probe, { clock, log: log.child({ part: 'probe' }), speedKHz: args.speed });
+  const board = await boardOf(args, log);
   const stop = new AbortController();
   const forget = onInterrupt(customer, stop);
   try {
@@ -137,7 +139,7 @@ async function runJob(
     const version = packageVersion();
     const secret = fresh?.secret;
     return await runAgentJob({
-      probe,
+      ...board,
       room,
       invite,
       inviteSecret: secret,
@@ -156,6 +158,13 @@ async function runJob(
   } finally {
     forget();
   }
+}
+
+/** The probe, or the serial port of a board with a loader. */
+async function boardOf({ probe, serial, speed }: AgentArguments, log: Log) {
+  const environment = { clock: systemClock, log: log.child({ part: 'probe' }) };
+  if (serial === undefined) return { probe: await findProbe(probe, { ...environment, speedKHz: speed }) };
+  return { serialPort: await namedPort(serial, probe, environment) };
 }
 
 /** The first Ctrl-C ends the job in order, the second one at once. Returns what takes it back. */

@@ -26,6 +26,12 @@ export const AGENT = command({
       example: '950',
     },
     ...REACH_OPTIONS,
+    serial: {
+      type: 'string',
+      describe:
+        'a board with a loader: its serial port by name, "probe" for the port in the ST-LINK, or rfc2217:HOST:PORT; no probe is used',
+      example: '/dev/ttyACM0',
+    },
     'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
     yes: {
       type: 'string',

@@ -5,8 +5,7 @@ import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
 import { bad, examine, type DoctorOptions, type Finding } from '../../agent/target/doctor.ts';
 import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
-import type { ProbeListing } from '../../agent/probe/probe-driver.ts';
-import { portOfProbe, serialPort } from '../../agent/node/serial-ports.ts';
+import { namedPort } from './serial-port.ts';
 import { examineLoader } from '../../agent/target/loader-doctor.ts';
 
 export interface DoctorArguments {
@@ -17,8 +16,6 @@ export interface DoctorArguments {
   readonly 'log-level'?: LogLevel | undefined;
 }
 
-/** `--serial probe`: the serial port that is in the ST-LINK. */
-const PROBES_OWN = 'probe';
 /** How long a loader is looked for: long enough to switch a board off and on. */
 const KNOCK_MS = 30_000;
 
@@ -34,16 +31,15 @@ const MARKS = { good: 'ok  ', note: 'note', bad: 'BAD ' } as const satisfies Rec
 async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefined> {
   const log = createLog(args['log-level'] ?? 'silent', 'doctor');
   const environment = { clock: systemClock, log };
-  const listings =
-    args.serial === undefined || args.serial === PROBES_OWN ? await listProbes(args.probe, environment) : [];
+  const listings = args.serial === undefined ? await listProbes(args.probe, environment) : [];
   let worst: ErrorCode | undefined;
   const connect = args['under-reset'] === true ? 'under reset' : 'auto';
   const options: DoctorOptions = { clock: systemClock, log, connect, ask: (text) => say(text) };
   const findings = async (): Promise<AsyncGenerator<Finding>> => {
     if (args.serial === undefined) return examine(chooseListing(listings, args.probe).make(), options);
-    const name = args.serial === PROBES_OWN ? await ownPort(chooseListing(listings, args.probe)) : args.serial;
+    const port = await namedPort(args.serial, args.probe, environment);
     say('Looking for a loader. Switch the board off and on now, or press its reset button.');
-    return examineLoader(serialPort(name), { clock: systemClock, log, limitMs: KNOCK_MS });
+    return examineLoader(port, { clock: systemClock, log, limitMs: KNOCK_MS });
   };
   const tell = (finding: Finding): void => {
     tellFinding(finding, args.json ?? false);
@@ -55,12 +51,6 @@ async function tellFindings(args: DoctorArguments): Promise<ErrorCode | undefine
     tell(bad(args.serial === undefined ? 'probe' : 'serial', error));
   }
   return worst;
-}
-
-/** @throws BF-SERIAL-ADAPTER for a probe that has none */
-function ownPort({ kind, serial }: ProbeListing): Promise<string> {
-  if (serial === undefined) throw fail('BF-SERIAL-ADAPTER', `${kind} without a serial number`);
-  return portOfProbe(serial);
 }
 
 function tellFinding(finding: Finding, json: boolean): void {

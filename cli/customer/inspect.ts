@@ -6,7 +6,7 @@ import { quotable } from '../../shared/codec/foreign-text.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import { malformed, type UpdateHeader } from '../../shared/update/format.ts';
-import { floorText } from '../../shared/update/update-plan.ts';
+import { floorText } from '../../shared/plan/release.ts';
 import { UpdateParser } from '../../shared/update/parser.ts';
 import { print, printJson } from '../terminal/output.ts';
 

@@ -2,6 +2,7 @@
 import type { ImageFormat } from '../../controller/image/detect.ts';
 import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import { MODE_ORDER, PLAN_MODES } from '../../shared/plan/modes.ts';
+import { PLACE_ORDER } from '../../shared/registry/states.ts';
 import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
 
 const FORMATS = ['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin'] as const satisfies readonly ImageFormat[];
@@ -130,13 +131,42 @@ const WRITING_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+const RELEASE_OPTIONS = {
+  release: { type: 'number', describe: 'number of this version, from 0; a later one is greater', example: '5' },
+  floor: {
+    type: 'number',
+    describe:
+      'the least version the devices take afterwards; the release unless given, so that nothing older goes back; between floor ' +
+      'and release an old file may; it never falls again',
+    example: '3',
+  },
+} as const satisfies OptionTable;
+
 export const FLASH = command({
   name: 'flash',
   who: 'vendor',
   summary: 'write an image to the chip on the customer’s desk',
   positionals: IMAGE,
-  options: { ...JOB_OPTIONS, ...PLAN_OPTIONS, ...IMAGE_OPTIONS, ...WRITING_OPTIONS },
+  options: {
+    ...JOB_OPTIONS,
+    ...PLAN_OPTIONS,
+    ...IMAGE_OPTIONS,
+    ...WRITING_OPTIONS,
+    device: {
+      type: 'string',
+      describe:
+        'for a device with a loader, by first digits of its UID: over its serial line, only to the chip whose key is on record, in ' +
+        'the mode that follows from where it was enrolled',
+      example: '00290041',
+    },
+    release: { ...RELEASE_OPTIONS.release, describe: `with --device: ${RELEASE_OPTIONS.release.describe}` },
+    floor: { ...RELEASE_OPTIONS.floor, describe: `with --device: ${RELEASE_OPTIONS.floor.describe}` },
+  },
   examples: [
+    [
+      '$0 flash firmware.elf --device 00290041 --release 5',
+      'linked from 0x08010000, by the loader, to that device alone',
+    ],
     ['$0 flash firmware.elf --relay wss://relay.example.com', 'makes an invite, waits, writes, verifies'],
     ['$0 flash firmware.elf --resume JOB', 'goes on with an interrupted job'],
     ['$0 flash firmware.elf --resume JOB --new-invite', 'the same under a new invite'],
@@ -220,6 +250,32 @@ export const OPTIONS = command({
   load: async () => (await import('./option-bytes.ts')).runOptions,
 });
 
+export const ENROLL = command({
+  name: 'enroll',
+  who: 'vendor',
+  summary: 'put a device with a loader on record: its keys, and where it is',
+  options: {
+    ...JOB_OPTIONS,
+    chip: PLAN_OPTIONS.chip,
+    'flash-kib': PLAN_OPTIONS['flash-kib'],
+    label: PLAN_OPTIONS.label,
+    'idle-limit': PLAN_OPTIONS['idle-limit'],
+    place: {
+      choices: PLACE_ORDER,
+      describe:
+        'customer: on a customer’s desk, the key is trusted on first use (lock-then-load); bench: where you trust computer, probe ' +
+        'and people now (seeded)',
+      example: 'bench',
+    },
+    product: { type: 'number', describe: 'the number the loader was made for', example: '7' },
+    by: { type: 'string', describe: 'who does it, for the record; your name on this computer unless given' },
+  },
+  examples: [
+    ['$0 enroll --place bench --product 7 --relay wss://relay.example.com', 'ends with an entry in `devices`'],
+  ],
+  load: async () => (await import('./enroll.ts')).runEnroll,
+});
+
 export const PLAN = command({
   name: 'plan',
   who: 'vendor',
@@ -248,14 +304,7 @@ export const PACKAGE = command({
       example: '00290041',
     },
     out: { type: 'string', describe: 'the file to write; one that is there is not replaced', example: 'release-5.bfu' },
-    release: { type: 'number', describe: 'number of this version, from 0; a later one is greater', example: '5' },
-    floor: {
-      type: 'number',
-      describe:
-        'the least version the devices take afterwards; the release unless given, so that nothing older goes back; between floor ' +
-        'and release an old file may; it never falls again',
-      example: '3',
-    },
+    ...RELEASE_OPTIONS,
     product: { type: 'number', describe: 'needed when the devices are of several products', example: '7' },
     chip: PLAN_OPTIONS.chip,
     'flash-kib': { ...PLAN_OPTIONS['flash-kib'], describe: 'flash size; the largest of the chip unless given' },

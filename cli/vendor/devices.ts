@@ -17,7 +17,7 @@ import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
-import { PLACES, type DeviceState, type Place } from '../../shared/registry/states.ts';
+import { PLACE_TEXTS, PLACES, type DeviceState, type Place } from '../../shared/registry/states.ts';
 import { print, printJson, say } from '../terminal/output.ts';
 import { createPrompt } from '../terminal/prompt.ts';
 
@@ -31,7 +31,7 @@ export interface RegistryArguments {
 interface DeviceArguments extends RegistryArguments {
   readonly uid: string;
 }
-interface WritingArguments extends RegistryArguments {
+export interface WritingArguments extends RegistryArguments {
   readonly by?: string | undefined;
 }
 
@@ -126,7 +126,7 @@ async function readBounded(file: string): Promise<string> {
   }
 }
 
-function whoIs({ by }: WritingArguments): string {
+export function whoIs({ by }: WritingArguments): string {
   return wordsOf(by ?? userInfo().username, ENTRY_LIMITS.by, '--by');
 }
 
@@ -169,7 +169,6 @@ function keyLines({ sessionKey, fileKey, product, loaderHash, place, job, at, by
 function placeText(place: Place | null): string {
   return place === null ? 'without provenance' : PLACE_TEXTS[place];
 }
-const PLACE_TEXTS = { customer: 'on a customer’s desk', bench: 'at a bench' } as const satisfies Record<Place, string>;
 
 function deedOf(entry: Entry): string {
   switch (entry.kind) {

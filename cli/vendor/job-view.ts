@@ -8,6 +8,7 @@ import { isForeignText, quotable, type ForeignText } from '../../shared/codec/fo
 import type { EventOf, JsonEvent } from '../json-events.ts';
 import { printJson, say, sayUnbroken } from '../terminal/output.ts';
 import type { Prompt } from '../terminal/prompt.ts';
+import { PLACE_TEXTS } from '../../shared/registry/states.ts';
 import { timesText } from '../terminal/times.ts';
 import { createProgress, progressMode, type Progress } from '../terminal/progress.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
@@ -99,6 +100,8 @@ function linesFor(event: JobEvent): string[] {
       return ['The customer is reading what would be done.'];
     case 'consent':
       return ['The customer agrees.'];
+    case 'enrolled':
+      return [`Device ${event.uid}: ${ENROLLED_TEXTS[event.outcome]}`];
     case 'sealed':
       return [`Sealed session with the chip ${event.uid}.`];
     case 'sector':
@@ -124,6 +127,15 @@ function optionsLine({ before, after }: Extract<JobEvent, { type: 'optionBytes' 
   const words = ({ optcr, optcr1 }: OptionWords) => `${hexNumber(optcr)}, ${hexNumber(optcr1)}`;
   return [`The agent says: OPTCR, OPTCR1 were ${words(before)} and are ${words(after)}.`];
 }
+
+/** What became of an enrolment. */
+const ENROLLED_TEXTS = {
+  new: 'it is on record now (`blindflash devices show UID`).',
+  known: 'it was on record with these keys already.',
+  waiting:
+    'ANOTHER KEY than the one on record. It is kept without provenance and not used: find out whether the board was planted anew, ' +
+    'and decide with `blindflash devices accept`.',
+} as const satisfies Record<Extract<JobEvent, { type: 'enrolled' }>['outcome'], string>;
 
 /** Why an invite is spent, in words for the vendor. */
 const SPENT_LINES: Readonly<Record<SpentReason, string[]>> = {
@@ -188,8 +200,15 @@ function receiptLines(receipt: Receipt): string[] {
     `unit     ${receipt.uid}`,
     `digest   ${receipt.imageDigest ?? 'none'}`,
     `code     ${receipt.code}`,
+    ...deviceLines(receipt),
     receipt.statement,
   ];
+}
+
+function deviceLines({ device }: Receipt): string[] {
+  if (device === undefined) return [];
+  const { enrolled, lock, sessions } = device;
+  return [`device   enrolled: ${PLACE_TEXTS[enrolled]}; lock ${lock}; sessions with parts of the image: ${sessions}`];
 }
 
 /** A value as it is printed: byte strings become hexadecimal digits. */

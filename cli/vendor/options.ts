@@ -36,6 +36,12 @@ export interface ImageArguments {
   readonly skip?: string | undefined;
 }
 
+/** Which version a device gets, and the least it takes afterwards. */
+export interface ReleaseArguments {
+  readonly release?: number | undefined;
+  readonly floor?: number | undefined;
+}
+
 /** Arguments of a command that runs a job. */
 export type JobArguments = VendorArguments & PlanArguments;
 
@@ -100,6 +106,14 @@ async function readImageFile(
   const text = address ?? baseText;
   const base = text === undefined ? undefined : parseAddress(text, 'BF-IMAGE-ADDRESS');
   return { name: basename(path), bytes: new Uint8Array(bytes), format, base };
+}
+
+/** Version and floor. @throws BF-USAGE */
+export function versionOf({ release, floor = release }: ReleaseArguments): [version: number, floor: number] {
+  const isNumber = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+  if (!isNumber(release) || release > 0xffffffff) throw fail('BF-USAGE', '--release is a whole number from 0');
+  if (!isNumber(floor) || floor > release) throw fail('BF-USAGE', '--floor is a whole number from 0 to --release');
+  return [release, floor];
 }
 
 /** What --boot says. @throws BF-USAGE */

@@ -12,17 +12,15 @@ import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { PLACES } from '../../shared/registry/states.ts';
 import { sealUpdate } from '../../shared/update/seal.ts';
 import { filesKeyId } from '../../shared/update/format.ts';
-import { floorText, type Release } from '../../shared/update/update-plan.ts';
+import { floorText, type Release } from '../../shared/plan/release.ts';
 import { print, printJson, say } from '../terminal/output.ts';
 import { createPrompt } from '../terminal/prompt.ts';
-import { chipNamed, loadImage, type ImageArguments } from './options.ts';
+import { chipNamed, loadImage, versionOf, type ImageArguments, type ReleaseArguments } from './options.ts';
 import { withRegistry, type RegistryArguments } from './devices.ts';
 
-interface PackageArguments extends RegistryArguments, ImageArguments {
+interface PackageArguments extends RegistryArguments, ImageArguments, ReleaseArguments {
   readonly to?: readonly string[] | undefined;
   readonly out?: string | undefined;
-  readonly release?: number | undefined;
-  readonly floor?: number | undefined;
   readonly product?: number | undefined;
   readonly chip: string;
   readonly 'flash-kib'?: number | undefined;
@@ -52,7 +50,7 @@ export async function makePackage(args: PackageArguments): Promise<Packaged> {
   const { to, out } = args;
   if (to === undefined) throw fail('BF-USAGE', '--to says for which devices: first digits of UIDs, or all');
   if (out === undefined) throw fail('BF-USAGE', '--out names the file');
-  const [version, floor] = numbersOf(args);
+  const [version, floor] = versionOf(args);
   const chip = chipNamed(args.chip);
   const image = await loadImage(args, chip);
   const devices = await withRegistry(args, (registry) => registry.devices());
@@ -81,14 +79,6 @@ async function loadFilesKey({ home, keys: path, 'passphrase-file': file, json = 
   } finally {
     await prompt.close();
   }
-}
-
-/** Version and floor. @throws BF-USAGE */
-function numbersOf({ release, floor = release }: PackageArguments): [version: number, floor: number] {
-  const isNumber = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
-  if (!isNumber(release) || release > 0xffffffff) throw fail('BF-USAGE', '--release is a whole number from 0');
-  if (!isNumber(floor) || floor > release) throw fail('BF-USAGE', '--floor is a whole number from 0 to --release');
-  return [release, floor];
 }
 
 /** A file that is there already is not replaced. @throws BF-USAGE-FILE */

@@ -8,17 +8,20 @@ import type { Image } from '../../controller/image/image.ts';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
 import { JobService } from '../../controller/service/job-service.ts';
 import type { InviteRequest, JobRequest } from '../../controller/service/job-service.ts';
-import { trustedStubs } from '../../controller/service/trusted-stubs.ts';
+import { trustedPrograms } from '../../controller/service/trusted-programs.ts';
 import { homeFolder, type Home } from '../../controller/store/home.ts';
 import { loadKeys, UNPROTECTED_HOME } from '../../controller/store/keys-file.ts';
+import { DeviceRegistry } from '../../controller/registry/registry.ts';
 import { Ledger } from '../../controller/store/ledger.ts';
+import { LedgerDeviceStore } from '../../controller/store/ledger-devices.ts';
 import { LedgerJobStore } from '../../controller/store/ledger-job-store.ts';
 import type { VendorKeys } from '../../controller/store/keys.ts';
 import { findChip, type Chip } from '../../shared/chips/index.ts';
 import { toHex, utf8 } from '../../shared/codec/bytes.ts';
 import { exitStatusOf, fail } from '../../shared/errors/errors.ts';
-import { CODE_ONCE_TEXT, CODE_WAIVED_TEXT } from '../../shared/plan/modes.ts';
+import { CODE_ONCE_TEXT, CODE_WAIVED_TEXT, type ProgramOnChip } from '../../shared/plan/modes.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
@@ -49,11 +52,15 @@ export interface VendorArguments {
   readonly 'log-level'?: LogLevel | undefined;
 }
 
-/** What the vendor is told with an invite. */
-const INVITE_ADVICE = [
-  'Tell the customer: install Blindflash, connect board and ST-LINK, run `blindflash agent`, paste the invite.',
-  'He will read you a short code by voice: type it here. Never take a code by the way the invite went.',
-];
+/** What the customer is told, by what does the work on his chip. */
+const CUSTOMER_ADVICE = {
+  stub: 'install Blindflash, connect board and ST-LINK, run `blindflash agent`, paste the invite.',
+  loader:
+    'install Blindflash, connect the serial line of the board and no probe, run `blindflash agent --serial PORT`, switch the board ' +
+    'off and on, paste the invite.',
+} as const satisfies Record<ProgramOnChip, string>;
+const CODE_ADVICE =
+  'He will read you a short code by voice: type it here. Never take a code by the way the invite went.';
 
 export class VendorTerminal {
   readonly #args: VendorArguments;
@@ -82,8 +89,19 @@ export class VendorTerminal {
       log,
       store: new LedgerJobStore(this.#ledger, { homeKey, random: systemRandom }),
       verify: verifyEd25519,
-      trustedStubs,
+      trustedPrograms,
       dial: (relayUrl) => dialRelay(relayUrl, systemClock),
+    });
+  }
+
+  /** The devices of this vendor; his passphrase is asked for once. */
+  get registry(): DeviceRegistry {
+    return new DeviceRegistry({
+      store: new LedgerDeviceStore(this.#ledger),
+      clock: systemClock,
+      verify: verifyEd25519,
+      vendorKey: async () => (await this.#loadKeys()).receipt.publicKey,
+      signer: async () => (await this.#loadKeys()).receipt,
     });
   }
 
@@ -97,7 +115,7 @@ export class VendorTerminal {
   /** Makes an invite for a job that is begun later, and hands it out. */
   async invite(): Promise<void> {
     const keys = await this.#loadKeys();
-    await this.#handOut(await this.#service.createInvite(this.#inviteRequest(keys)));
+    await this.#handOut(await this.#service.createInvite(this.#inviteRequest(keys)), 'stub');
   }
 
   /** Runs a request to its end, as a new job or as one that goes on (--resume). */
@@ -124,7 +142,7 @@ export class VendorTerminal {
     if (invite !== undefined) return this.#service.beginWithInvite(request, plan, await this.#readInvite(invite));
     const room = this.#service.makeRoom(this.#inviteRequest(keys));
     const record = await this.#service.begin(request, plan, room);
-    await this.#handOut(room);
+    await this.#handOut(room, programOf(plan) ?? 'stub');
     return record;
   }
 
@@ -136,7 +154,7 @@ export class VendorTerminal {
     const plan = planOf(record);
     if (record.finished) this.#view.say('This job is finished; its agent is told so, if it still waits.');
     else this.#showPlan(plan, findChip(plan.devId) as Chip, request.image);
-    if (isUnused(record.room)) await this.#handOut(record.room);
+    if (isUnused(record.room)) await this.#handOut(record.room, programOf(plan) ?? 'stub');
     return record;
   }
 
@@ -186,7 +204,7 @@ export class VendorTerminal {
   }
 
   /** Shows the invite, or writes it to a file, and says what to tell the customer. */
-  async #handOut(room: RoomRecord): Promise<void> {
+  async #handOut(room: RoomRecord, program: ProgramOnChip): Promise<void> {
     const { 'invite-out': out } = this.#args;
     const line = inviteLine(room);
     if (out !== undefined) await writePrivateFile(out, utf8(`${line}\n`));
@@ -202,7 +220,8 @@ export class VendorTerminal {
     else this.#view.say(`  (it is in ${out})`);
     this.#view.say(
       '',
-      ...INVITE_ADVICE,
+      `Tell the customer: ${CUSTOMER_ADVICE[program]}`,
+      CODE_ADVICE,
       `His sheet shows your fingerprint; read it to him when he asks: ${fingerprintText(room.vendor)}`,
       '',
     );

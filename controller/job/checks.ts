@@ -1,6 +1,7 @@
 // What the controller checks before it believes that the right board is at the other end: of the agent's HELLO, and of
 // what the stub itself read (docs/protocol.md §6, §8).
 import { toHex } from '../../shared/codec/bytes.ts';
+import { rawText } from '../../shared/codec/foreign-text.ts';
 import {
   isCutWrite,
   protectionLevel,
@@ -12,14 +13,15 @@ import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import { requireUnprotected } from '../../shared/plan/protection.ts';
-import { modeRow } from '../../shared/plan/modes.ts';
+import { modeRow, type ProgramOnChip } from '../../shared/plan/modes.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import { STUB_MAJOR, type BootFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
 import { suiteFor, type SealedSuite } from '../../shared/sealed/protocol.ts';
-import type { Hello } from '../../shared/tunnel/bodies.ts';
+import { SERIAL_LINE, type Hello } from '../../shared/tunnel/bodies.ts';
 
-/** Kinds that put a stub on the chip; the others do without. */
-export function usesStub({ kind }: Pick<Plan, 'kind'>): boolean {
-  return KINDS[kind].stub;
+/** Plans that a program on the chip carries out, in a sealed session. */
+export function needsSession(plan: Pick<Plan, 'kind' | 'mode'>): boolean {
+  return programOf(plan) !== undefined;
 }
 
 /** Kinds that change option bytes: the agent writes them. */
@@ -32,12 +34,13 @@ export function changesOptions({ kind }: Pick<Plan, 'kind'>): boolean {
  * @throws BF-TARGET-NO-RANDOM
  */
 export function requireRandom(kind: PlanKind, chip: Chip): void {
-  if (usesStub({ kind }) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
+  const { stub, loader } = KINDS[kind];
+  if ((stub || loader) && !chip.random) throw fail('BF-TARGET-NO-RANDOM', chip.name);
 }
 
-/** The suite of a plan's sealed session. No kind of this version enrols. */
-export function suiteOf({ mode }: Pick<Plan, 'mode'>): SealedSuite {
-  return suiteFor(modeRow(mode).keyKind, false);
+/** The suite of a plan's sealed session. */
+export function suiteOf({ mode, kind }: Pick<Plan, 'mode' | 'kind'>): SealedSuite {
+  return suiteFor(modeRow(mode).keyKind, KINDS[kind].enrols);
 }
 
 const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satisfies Record<1 | 2, ErrorCode>;
@@ -45,27 +48,46 @@ const RDP_REFUSALS = { 1: 'BF-TARGET-RDP1', 2: 'BF-TARGET-RDP2' } as const satis
 /** The agent's word about chip, size, protection and stubs. Not authenticated by the chip; saves a vain attempt. */
 export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly string[]): void {
   const { devId, flashKiB, rdp } = hello.target;
-  // A protected chip does not tell its flash size: its protection is the news, not the missing number.
-  requireChip(plan, devId, rdp === 0 ? flashKiB : plan.flashKiB);
-  if (!usesStub(plan)) return;
-  requireOpen(rdp, plan, hello.target);
+  const program = programOf(plan);
+  requireWay(hello, program ?? 'stub');
+  // A protected chip tells a probe no flash size: its protection is the news, not the missing number.
+  requireChip(plan, devId, rdp === 0 || program === 'loader' ? flashKiB : plan.flashKiB);
+  if (program === undefined) return;
+  if (program === 'loader') requireLocked(hello.target.optcr);
+  else requireOpen(rdp, plan, hello.target);
   requireUnprotected(plan, requireChipRow(plan.devId), hello.target);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
-    throw fail('BF-STUB-UNKNOWN', 'the agent has no stub this version trusts');
+    throw fail('BF-STUB-UNKNOWN', `the agent has no ${program} this version trusts`);
   }
+}
+
+/**
+ * The agent's way to its board is the job's: a serial line to a loader, a probe for all else.
+ * @throws BF-JOB-OTHER-WAY
+ */
+function requireWay({ probe }: Hello, wanted: ProgramOnChip): void {
+  const way = rawText(probe.kind) === SERIAL_LINE ? 'loader' : 'stub';
+  if (way === wanted) return;
+  const reached = way === 'loader' ? 'over the serial line to the loader' : 'through a probe';
+  throw fail('BF-JOB-OTHER-WAY', `the customer’s computer reaches the board ${reached}`);
 }
 
 /** Bit of DHCSR that a debugger sets (DDI0403 C1.6.2). */
 const C_DEBUGEN = 1;
 
 /**
- * A key that a device keeps for life is behind level 1 and nobody looks in. Level 2 is refused too: no loader of ours
- * sets it, and nobody could ever free such a chip.
- * @throws BF-TARGET-UNLOCKED, BF-TARGET-RDP2, BF-TARGET-WATCHED
+ * A key that a device keeps for life is behind level 1. Level 2 is refused too: no loader of ours sets it, and nobody
+ * could ever free such a chip.
+ * @throws BF-TARGET-UNLOCKED, BF-TARGET-RDP2
  */
-function requireSecret({ optcr }: StubFacts, { debug, watchers }: BootFacts): void {
+function requireLocked(optcr: number): void {
   const level = protectionLevel(optcr);
   if (level !== 1) throw fail(level === 0 ? 'BF-TARGET-UNLOCKED' : 'BF-TARGET-RDP2', `OPTCR 0x${optcr.toString(16)}`);
+}
+
+/** And nobody looks in. @throws also BF-TARGET-WATCHED */
+function requireSecret({ optcr }: StubFacts, { debug, watchers }: BootFacts): void {
+  requireLocked(optcr);
   if ((debug & C_DEBUGEN) !== 0 || watchers !== 0) {
     throw fail('BF-TARGET-WATCHED', `DHCSR 0x${debug.toString(16)}, watchers ${watchers}`);
   }

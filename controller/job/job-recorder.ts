@@ -79,6 +79,12 @@ export class JobRecorder {
     await this.saved();
   }
 
+  /** Frames of the image are about to leave in a new session, on record before they do. @throws BF-JOB-STATE */
+  async countImageSession(): Promise<void> {
+    this.update({ imageSessions: this.#record.imageSessions + 1 });
+    await this.kept();
+  }
+
   /** Everything so far is saved, or has been reported as not. */
   saved(): Promise<void> {
     return this.#saving;
@@ -106,6 +112,7 @@ export class JobRecorder {
       facts,
       stubHash,
       code,
+      imageSessions: this.#record.imageSessions,
       time,
       clock,
       random,

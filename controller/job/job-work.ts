@@ -13,7 +13,9 @@ import { jobId } from '../store/job-record.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { knownChip } from '../../shared/chips/index.ts';
+import { hasLoader } from '../../shared/plan/modes.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
+import { placeOf } from '../../shared/registry/states.ts';
 
 /** The parts of a job that its work goes through. */
 export interface WorkParts {
@@ -92,7 +94,9 @@ export class JobWork {
       answered: (left = 0) => until(() => session.unanswered <= left),
       emit: (event) => this.#emit(event),
       emitKept: (event) => void recorder.saved().then(() => this.#emit(event)),
+      beforeImage: () => (hasLoader(plan.mode) ? recorder.countImageSession() : Promise.resolve()),
       beforeChange: () => recorder.changing(toHex(session.peer.facts.uid)),
+      enrol: () => this.#enrol(session, plan),
       acknowledge: (sector) => recorder.acknowledge(sector),
       evidence: async (evidence) => {
         clock.worked(evidence.chipTimes);
@@ -101,6 +105,20 @@ export class JobWork {
       },
       lock: async (optcr, level1) => this.#emit({ type: 'receipt', receipt: await recorder.keepLock(optcr, level1) }),
     };
+  }
+
+  /** The chip has proved its keys: they go on record where it says whose they are. */
+  async #enrol({ peer }: SealedSession, { mode, job, release }: Plan): Promise<void> {
+    const { enrol } = this.#options;
+    const { facts, stubHash, deviceKey, fileKey } = peer;
+    const place = placeOf(mode);
+    if (enrol === undefined || fileKey === undefined || place === undefined || release === undefined) {
+      throw fail('BF-INTERNAL-ARGUMENT', 'an enrolment without a registry');
+    }
+    const uid = toHex(facts.uid);
+    const keys = { sessionKey: toHex(deviceKey), fileKey: toHex(fileKey), loaderHash: toHex(stubHash) };
+    const outcome = await enrol({ uid, ...keys, product: release.product, place, job: toHex(job) });
+    this.#emit({ type: 'enrolled', uid, place, outcome });
   }
 
   /** Questions are off on record before they are asked, so that no process asks one too many. */

@@ -6,7 +6,7 @@ import { Authorization } from './authorization.ts';
 import { CodeQuestion } from './code-question.ts';
 import { ChipKeyApproval } from './chip-key-approval.ts';
 import { FloodGuard } from './flood.ts';
-import { changesOptions, usesStub } from './checks.ts';
+import { changesOptions, needsSession } from './checks.ts';
 import { JobClock } from './job-clock.ts';
 import { JobClosing } from './job-closing.ts';
 import { JobWork } from './job-work.ts';
@@ -275,7 +275,7 @@ class Job {
   /** Everybody has agreed: the first sealed session, for kinds that need one; a resumed job's agent may begin it. */
   #afterConsent(): After<'compareConsent'> {
     if (changesOptions(this.#authorization.plan)) return 'optionWrite';
-    if (!usesStub(this.#authorization.plan)) return 'farewell';
+    if (!needsSession(this.#authorization.plan)) return 'farewell';
     const trouble = this.#sessions.takeEarlyTrouble();
     if (trouble !== undefined) return this.#restart(trouble);
     return this.#beginnings > 1 || this.record.uid !== undefined ? 'ownOffer' : 'offer';

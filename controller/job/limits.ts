@@ -34,6 +34,12 @@ export const MOST_BEGINNINGS = 100;
  */
 export const MOST_UNACKNOWLEDGED = 1024;
 
+/**
+ * Sealed sessions of one job in which frames of the image flowed, behind a loader, before a person decides: whoever
+ * breaks one off with a probe may gain one frame (docs/threat-model.md).
+ */
+export const IMAGE_SESSIONS = 8;
+
 /** New sealed sessions asked for in one run, after trouble with a session and with the board. */
 export const RESTARTS = { session: 3, board: 20 } as const;
 

@@ -3,9 +3,12 @@ import type { Image } from '../image/image.ts';
 import type { ChipProved, JobRecord } from '../store/job-record.ts';
 import type { Timeouts } from './limits.ts';
 import type { RunStore } from '../store/port.ts';
+import type { Enrolment } from '../registry/entry.ts';
+import type { Enrolled } from '../registry/registry.ts';
 import type { ExchangeKeyPair, SigningKeyPair, Verify } from '../../shared/crypto/keys.ts';
 import type { OptionWords } from '../../shared/chips/index.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
+import type { Place } from '../../shared/registry/states.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
 import type { JobTimes, SignedText } from '../../shared/plan/receipt.ts';
 import type { ErasedHow } from '../../shared/sealed/messages.ts';
@@ -78,6 +81,8 @@ export type JobEvent =
   | { readonly type: 'written'; readonly root: Uint8Array; readonly wordsProgrammed: number }
   | { readonly type: 'receipt'; readonly receipt: SignedText }
   | { readonly type: 'locked'; readonly optcr: number }
+  /** The device has proved its keys, and they are on record: new, known already, or waiting for a person to decide. */
+  | { readonly type: 'enrolled'; readonly uid: string; readonly place: Place; readonly outcome: Enrolled }
   /** The agent reported a problem; restarting: a new sealed session is asked for. */
   | { readonly type: 'problem'; readonly problem: Problem; readonly restarting: boolean }
   /** The agent has let go of the board, and says how it left it. */
@@ -109,6 +114,14 @@ export interface JobCallbacks {
 
 // ── the job ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** A device as the vendor's registry has it. */
+export interface KnownDevice {
+  /** 24 digits. */
+  readonly uid: string;
+  /** D_s, 32 bytes. */
+  readonly sessionKey: Uint8Array;
+}
+
 export interface JobOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -121,8 +134,12 @@ export interface JobOptions {
   readonly record: JobRecord;
   /** For kinds flash and verify. */
   readonly image?: Image | undefined;
-  /** Hashes of the stubs the vendor trusts, 128 digits each. */
+  /** Hashes of the stubs, or of the loaders, the vendor trusts, 128 digits each. */
   readonly allowedStubs: readonly string[];
+  /** The one device a job with a loader is for. */
+  readonly device?: KnownDevice | undefined;
+  /** Puts a device on record that has proved its keys, for the kind that enrols. Resolves when that is stored. */
+  readonly enrol?: ((facts: Enrolment) => Promise<Enrolled>) | undefined;
   readonly callbacks: JobCallbacks;
   /**
    * Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which.

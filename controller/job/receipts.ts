@@ -11,6 +11,7 @@ import type { ChipTimes } from '../../shared/sealed/messages.ts';
 import type { StubFacts } from '../../shared/sealed/payloads.ts';
 import { isoTime } from '../../shared/codec/iso-time.ts';
 import { receiptStatement } from '../../shared/plan/modes.ts';
+import { placeOf } from '../../shared/registry/states.ts';
 import type { CodePolicy, CodeState, JobRecord } from '../store/job-record.ts';
 
 /** What the stub authenticated. */
@@ -42,6 +43,8 @@ export interface ReceiptContext {
   readonly facts: StubFacts;
   readonly stubHash: Uint8Array;
   readonly code: CodeEvidence;
+  /** Sessions of the job in which frames of the image left. */
+  readonly imageSessions: number;
   readonly time: JobTimes;
   readonly clock: Clock;
   readonly random: Random;
@@ -82,10 +85,17 @@ export function makeReceipt(context: ReceiptContext, evidence: Evidence): OwnRec
     stubHash: toHex(stubHash),
     sealedAt: isoTime(clock.wall()),
     lock: { asked: plan.lock !== 'none', optcr: null },
+    ...deviceEvidence(plan, context.imageSessions),
     statement: receiptStatement(plan.mode, evidence.source, code.policy === 'once'),
     vendorKey: toHex(key.publicKey),
   };
   return { receipt, signed: signReceipt(receipt, key) };
+}
+
+/** What is known of a device with a loader: M1 was refused unless its lock is in effect and nobody looks in. */
+function deviceEvidence({ mode }: Plan, sessions: number): Pick<Receipt, 'device'> {
+  const enrolled = placeOf(mode);
+  return enrolled === undefined ? {} : { device: { enrolled, lock: 'effective', sessions } };
 }
 
 /** Whose receipt has to stand in the store. */

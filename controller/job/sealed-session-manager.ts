@@ -4,7 +4,7 @@
 import { checkFacts, suiteOf } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
-import { MOST_BEGINNINGS, RESTARTS } from './limits.ts';
+import { IMAGE_SESSIONS, MOST_BEGINNINGS, RESTARTS } from './limits.ts';
 import type { JobOptions } from './ports.ts';
 import type { Trouble } from './problems.ts';
 import type { ChipKeyApproval } from './chip-key-approval.ts';
@@ -16,8 +16,9 @@ import {
   type Offer,
   type SealedPeer,
 } from './sealed-session.ts';
-import { toHex } from '../../shared/codec/bytes.ts';
+import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { hasLoader } from '../../shared/plan/modes.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
@@ -30,6 +31,8 @@ export class SealedSessionManager {
   readonly #line: AgentLine;
   readonly #recorder: JobRecorder;
   readonly #approvals: ChipKeyApproval;
+  /** Sessions with frames of the image, over the whole job, at which a person has to decide. */
+  readonly #allowance: number;
   #handshake: SealedHandshake | undefined;
   #session: SealedSession | undefined;
   /** The session of the M2 that is under way: what may leave behind it is sent through it. */
@@ -52,6 +55,9 @@ export class SealedSessionManager {
     this.#line = line;
     this.#recorder = recorder;
     this.#approvals = approvals;
+    // Who starts the job anew after that many has decided that it goes on.
+    const { imageSessions } = recorder.record;
+    this.#allowance = (Math.floor(imageSessions / IMAGE_SESSIONS) + 1) * IMAGE_SESSIONS;
   }
 
   /** The confirmed session, if there is one. */
@@ -133,18 +139,21 @@ export class SealedSessionManager {
   /**
    * An M1 has come; the caller has dropped the session before it. True: M2 is sent. False: the code of this tunnel has
    * to be asked for first, then `answerWaiting`.
-   * @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, BF-STUB-SECOND-KEY, and what does not fit the plan
+   * @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION, BF-STUB-SECOND-KEY, BF-DEVICES-OTHER-KEY, BF-JOB-SESSIONS, and
+   * what does not fit the plan
    */
   answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan, hello: Hello): boolean {
     if (++this.#offers > MOST_BEGINNINGS) throw fail('BF-STUB-AUTHENTICATION', 'too many handshakes');
-    const { keys, allowedStubs } = this.#options;
+    const { keys, allowedStubs, device } = this.#options;
+    this.#requireAllowance(plan);
     this.#restarting = false;
     const offer = readOffer(stubHash, m1, {
       suite: suiteOf(plan),
       keyPair: keys.sealed,
       allowedStubs,
-      checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid, hello),
+      checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid ?? device?.uid, hello),
     });
+    if (device !== undefined && !equalBytes(offer.deviceKey, device.sessionKey)) throw fail('BF-DEVICES-OTHER-KEY');
     const approval = this.#approvals.approvalOf(offer);
     if (approval === 'refuse') throw fail('BF-STUB-SECOND-KEY');
     if (approval === 'ask') this.#waiting = offer;
@@ -193,10 +202,22 @@ export class SealedSessionManager {
     this.#unconfirmed = new SealedSession(peer, (sequence, box) => this.#line.send({ name: 'FRAME', sequence, box }));
   }
 
+  /** Behind a loader, each session that is broken off once frames flow may have cost one. @throws BF-JOB-SESSIONS */
+  #requireAllowance({ mode }: Plan): void {
+    const { imageSessions } = this.#recorder.record;
+    if (hasLoader(mode) && imageSessions >= this.#allowance) throw fail('BF-JOB-SESSIONS', `${imageSessions} so far`);
+  }
+
   #newHandshake(): SealedHandshake {
-    const { keys, random } = this.#options;
+    const { keys, random, device } = this.#options;
     const { plan } = this.#recorder.record;
     const suite = suiteOf(decodePlan(plan));
-    return new SealedHandshake({ suite, keyPair: keys.sealed, planHash: planHash(plan), random });
+    return new SealedHandshake({
+      suite,
+      keyPair: keys.sealed,
+      planHash: planHash(plan),
+      device: device?.sessionKey,
+      random,
+    });
   }
 }

@@ -30,6 +30,8 @@ export interface HandshakeOptions {
   readonly keyPair: ExchangeKeyPair<'sealed'>;
   /** 64 bytes. */
   readonly planHash: Uint8Array;
+  /** D_s as it is on record, 32 bytes, where the suite knows the device. */
+  readonly device?: Uint8Array | undefined;
   readonly random: Random;
 }
 
@@ -86,11 +88,11 @@ export class SealedHandshake {
 
   /** M2 for an M1. @param sessionId as the tunnel has it for this M1, 16 bytes */
   answer(offer: Offer, sessionId: Uint8Array): Uint8Array {
-    const { suite, keyPair, planHash, random } = this.#options;
+    const { suite, keyPair, planHash, device, random } = this.#options;
     const responder = respondSealed({
       suite,
       staticKey: keyPair,
-      contexts: [offer.stubHash, planHash],
+      contexts: device === undefined ? [offer.stubHash, planHash] : [offer.stubHash, planHash, device],
       payload2: encodeSessionChoice(sessionId),
       random,
       m1: offer.m1,

@@ -25,10 +25,10 @@ import { fail } from '../../shared/errors/errors.ts';
 import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { JobEvent } from './ports.ts';
-import type { ChipTimes } from '../../shared/sealed/messages.ts';
 import { eraseAll, Erasures, requireSector } from './erasures.ts';
 import type { SealedSession } from './sealed-session.ts';
 import type { Evidence } from './receipts.ts';
+import { end } from './session-end.ts';
 
 export interface WorkOptions {
   readonly session: SealedSession;
@@ -58,6 +58,10 @@ export interface WorkOptions {
   readonly emit: (event: JobEvent) => void;
   /** The same once the record as it is now is on disk: what a person was told does not get lost with the process. */
   readonly emitKept: (event: JobEvent) => void;
+  /** The first frame of the image in this session is about to leave: resolves when it may. */
+  readonly beforeImage: () => Promise<void>;
+  /** The chip has proved its keys: resolves when they are on record. */
+  readonly enrol: () => Promise<void>;
   /** Flash is about to change: resolves when that is on record. */
   readonly beforeChange: () => Promise<void>;
   /** The chip says *equal* for all of a sector. */
@@ -92,28 +96,17 @@ const WORK = {
   flash: (options) => new FlashWork(options, imageOf(options)).run(),
   verify: (options) => verify(options, imageOf(options)),
   erase: (options) => erase(options),
+  enroll: (options) => enroll(options),
 } as const satisfies Record<SealedKind, (options: WorkOptions) => Promise<readonly number[]>>;
 
 function hasWork(kind: PlanKind): kind is SealedKind {
-  return KINDS[kind].stub;
+  return KINDS[kind].stub || KINDS[kind].loader;
 }
 
 function imageOf({ image }: WorkOptions): Image {
   if (image === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'this job needs an image');
   return image;
 }
-
-/** END and its reply: how long the chip worked. */
-async function end(options: WorkOptions): Promise<ChipTimes> {
-  let chipTimes: ChipTimes = NO_TIMES;
-  await options.untilProved();
-  await options.untilCredit();
-  options.session.ask({ name: 'END' }, 'ENDED', (reply) => (chipTimes = reply.chipTimes));
-  await options.answered();
-  return chipTimes;
-}
-
-const NO_TIMES: ChipTimes = { erase: 0, program: 0, check: 0 };
 
 // ── verify and erase ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +190,16 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   return [];
 }
 
+/** The handshake has told the keys and proved them; an orderly end is all that is left to say. */
+async function enroll(options: WorkOptions): Promise<readonly number[]> {
+  const chipTimes = await end(options);
+  await options.enrol();
+  const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
+  const erase = new Erasures().summary;
+  await options.evidence({ outcome: KINDS.enroll.outcome, source: 'stub', erase, chipTimes, ...nothing });
+  return [];
+}
+
 // ── flash ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 interface Candidate {
@@ -213,6 +216,7 @@ class FlashWork {
   readonly #erased = new Set<number>();
   readonly #erasures = new Erasures();
   readonly #written = new Set<number>();
+  #imageLeft = false;
   #skippedBytes = 0;
   #acceptedBytes = 0;
   #toldBytes = 0;
@@ -318,6 +322,8 @@ class FlashWork {
     this.#written.add(sector);
     await this.#erase(sector);
     await this.#options.untilProved();
+    if (!this.#imageLeft) await this.#options.beforeImage();
+    this.#imageLeft = true;
     for (const step of imageSteps(plan, this.#image, this.#expected, sector)) {
       await untilCredit();
       session.image(step);

@@ -1,6 +1,7 @@
 // image × chip × options → plan (docs/protocol.md §7). Pure and deterministic: the job id comes in.
 import { endOf, type Segment } from '../image/segments.ts';
 import { checkImageFits, type Image } from '../image/image.ts';
+import { requireBehindLoader } from './behind-loader.ts';
 import { chooseBootWords, withBootWords, type BootChoice } from './boot.ts';
 import {
   commonBits,
@@ -27,8 +28,9 @@ import type { PlanLock, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { QUESTION_LIMITS } from '../../shared/sealed/messages.ts';
 import { checkPlan } from '../../shared/plan/rules.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
-import { DEFAULT_MODE, isPlanMode, PLAN_MODES, satisfiesPolicy } from '../../shared/plan/modes.ts';
+import { DEFAULT_MODE, hasLoader, isPlanMode, PLAN_MODES, satisfiesPolicy } from '../../shared/plan/modes.ts';
 import type { AnyMode, PlanMode } from '../../shared/plan/modes.ts';
+import type { Release } from '../../shared/plan/release.ts';
 
 /** The stub wipes itself after this long without a sealed command, unless the vendor says otherwise. */
 export const DEFAULT_IDLE_MS = 600_000;
@@ -43,8 +45,10 @@ export interface PlanOptions {
   readonly idleLimitMs?: number | undefined;
   readonly finalAction?: FinalAction | undefined;
   readonly flags?: readonly PlanFlag[] | undefined;
-  /** Trust mode asked for; host-blind is the one this version has. */
+  /** Trust mode asked for; host-blind unless given. */
   readonly mode?: AnyMode | undefined;
+  /** Product, version and floor: with a mode that has a loader, and with no other. */
+  readonly release?: Release | undefined;
   /** The weakest trust mode the firmware's policy allows. */
   readonly minimumMode?: AnyMode | undefined;
 }
@@ -68,6 +72,7 @@ export interface VerifyOptions extends PlanOptions {
 export function compileFlash(image: Image, chip: Chip, options: FlashOptions): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
+  if (options.release !== undefined) requireBehindLoader(image, chip, flashKiB);
   const boot = chooseBootWords(image, chip, options.boot ?? 'found');
   const segments = boot === undefined ? image.segments : withBootWords(image.segments, boot, chip);
   const programmed = rangesOf(segments, chip, flashKiB, 'program');
@@ -121,6 +126,12 @@ export function compileUnlock(chip: Chip, options: PlanOptions): Plan {
 export function compileOptions(chip: Chip, options: PlanOptions & { readonly change: OptionChange }): Plan {
   const { change, flashKiB = 0 } = options;
   return checked(chip, { ...common('options', chip, { ...options, flashKiB }), options: change });
+}
+
+/** Job of kind enroll: the chip behind a loader tells its keys. */
+export function compileEnroll(chip: Chip, options: PlanOptions & { readonly release: Release }): Plan {
+  const flashKiB = options.flashKiB ?? largestFlash(chip);
+  return checked(chip, common('enroll', chip, { ...options, flashKiB }));
 }
 
 // ── ranges and sectors ────────────────────────────────────────────────────────────────────────────────────────────
@@ -234,9 +245,10 @@ function sectorsTouched(ranges: readonly PlanRange[], chip: Chip, flashKiB: numb
 // ── what all plans share ──────────────────────────────────────────────────────────────────────────────────────────
 
 function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: number }): Plan {
+  const mode = requireMode(options.mode ?? DEFAULT_MODE, options.minimumMode);
   return {
     kind,
-    mode: requireMode(options.mode ?? DEFAULT_MODE, options.minimumMode),
+    mode,
     job: options.job,
     devId: chip.devId,
     flashKiB: options.flashKiB,
@@ -248,9 +260,18 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
     finalAction: options.finalAction ?? KINDS[kind].finalAction,
     flags: options.flags ?? [],
     options: NO_OPTIONS,
+    ...releaseOf(mode, options.release),
     ranges: [],
     label: options.label ?? '',
   };
+}
+
+/** A mode with a loader is that of one device, and its plan says which image that gets. @throws BF-USAGE */
+function releaseOf(mode: PlanMode, release: Release | undefined): Pick<Plan, 'release'> {
+  if (hasLoader(mode) && release === undefined) {
+    throw fail('BF-USAGE', `the mode ${mode} follows from the device the job is for: name it with flash --device UID`);
+  }
+  return release === undefined ? {} : { release };
 }
 
 /** The mode asked for, if this version has it and the policy allows it. */

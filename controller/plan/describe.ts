@@ -11,7 +11,8 @@ import { sectorNumber, type Chip } from '../../shared/chips/index.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { optionChangeLines } from '../../shared/plan/option-changes.ts';
-import { LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
+import { hasLoader, lockText, modeRow } from '../../shared/plan/modes.ts';
+import { floorText } from '../../shared/plan/release.ts';
 
 /** Lines without ends. With the image it says what of its files is left out and why its boot words are those. */
 export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
@@ -28,9 +29,10 @@ export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
         `${use === 'program' ? 'write' : 'check'}    ${length} bytes at ${hexAddress(address)}`,
     ),
     ...(KINDS[plan.kind].boots ? hanging('boot     ', describeBoot(plan, chip, image)) : []),
+    ...releaseLines(plan),
     ...flagLines(plan),
     ...optionChangeLines(plan).map(([name, text]) => `set      ${name}: ${text}`),
-    ...(KINDS[plan.kind].boots ? [`lock     ${plan.lock === 'none' ? 'none' : 'RDP level 1'}`] : []),
+    ...(KINDS[plan.kind].boots ? [`lock     ${lockWord(plan)}`] : []),
     ...(KINDS[plan.kind].hasFinalAction
       ? [`then     ${plan.finalAction === 'run' ? 'reset and run' : 'leave halted'}`]
       : []),
@@ -46,8 +48,21 @@ export function describeTrust(plan: Plan): string[] {
     `Mode ${plan.mode}: ${row.setUp}`,
     ...row.stops.map((text) => `  stops          ${text}`),
     ...row.doesNotStop.map((text) => `  does NOT stop  ${text}`),
-    ...(KINDS[plan.kind].boots ? [LOCK_TEXTS[plan.lock]] : []),
+    ...(KINDS[plan.kind].boots ? [lockText(plan)] : []),
   ];
+}
+
+/** Which image a device behind a loader gets, or for which product it is enrolled. */
+function releaseLines({ kind, release }: Plan): string[] {
+  if (release === undefined) return [];
+  const { product, version } = release;
+  if (KINDS[kind].enrols) return [`product  ${product}`];
+  return [`product  ${product}, version ${version}; ${floorText(release)}`];
+}
+
+function lockWord({ mode, lock }: Plan): string {
+  if (hasLoader(mode)) return 'there already, RDP level 1';
+  return lock === 'none' ? 'none' : 'RDP level 1';
 }
 
 /** A heading, and further lines below what follows it. */

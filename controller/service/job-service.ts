@@ -7,7 +7,7 @@ import { makeRoom } from '../job/invite.ts';
 import { planAgain, type PlanMaker } from './plan-again.ts';
 import { CODE_POLICIES, jobId, newRecord, planOf } from '../store/job-record.ts';
 import type { CodePolicy, JobRecord, RoomRecord } from '../store/job-record.ts';
-import type { CodeAnswer, JobEvent, RunningJob } from '../job/ports.ts';
+import type { CodeAnswer, JobEvent, JobOptions, KnownDevice, RunningJob } from '../job/ports.ts';
 import { spentError } from '../job/problems.ts';
 import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
@@ -16,7 +16,10 @@ import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
 import { knownChip, type Chip } from '../../shared/chips/index.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
+import { KINDS } from '../../shared/plan/kinds.ts';
+import { hasLoader, type ProgramOnChip } from '../../shared/plan/modes.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import { wipeInviteState } from '../../shared/tunnel/invite-state.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { decodeInvite, publicInviteHash } from '../../shared/tunnel/invite.ts';
@@ -28,8 +31,8 @@ export interface JobServiceOptions {
   readonly store: JobStore;
   /** Checks signatures of receipts out of the store. */
   readonly verify: Verify;
-  /** Hashes of the stubs the vendor trusts for a chip, 128 digits each; asked for when a job starts. */
-  readonly trustedStubs: (chip: Chip) => readonly string[];
+  /** Hashes of the stubs, or of the loaders, the vendor trusts for a chip, 128 digits each; asked when a job starts. */
+  readonly trustedPrograms: (chip: Chip, program: ProgramOnChip) => readonly string[];
   /** Opens one link to the relay at this address. */
   readonly dial: (relayUrl: string) => Promise<Link>;
 }
@@ -51,6 +54,10 @@ export interface JobRequest {
    * of the chip, unless given.
    */
   readonly codePolicy?: CodePolicy | undefined;
+  /** The device the job is for, in the modes with a loader. */
+  readonly device?: KnownDevice | undefined;
+  /** Puts a device on record, for the kind that enrols. */
+  readonly enrol?: JobOptions['enrol'];
 }
 
 /** For whom an invite is made and how long it holds. */
@@ -106,7 +113,13 @@ export class JobService {
   /** A plan for a new job with an id of its own. @throws BF-TARGET-NO-RANDOM, and what the plan compiler throws */
   propose(request: JobRequest): Plan {
     requireRandom(request.kind, request.chip);
-    return request.plan(this.#options.random.bytes(16), undefined);
+    const plan = request.plan(this.#options.random.bytes(16), undefined);
+    requireDevice(plan, request);
+    const program = programOf(plan);
+    if (program === 'loader' && this.#options.trustedPrograms(request.chip, program).length === 0) {
+      throw fail('BF-USAGE', `there is no loader for ${request.chip.name}`);
+    }
+    return plan;
   }
 
   /** A fresh room for an invite that is handed out at once. @throws BF-RELAY-ADDRESS */
@@ -193,8 +206,10 @@ export class JobService {
    * `attach` at once misses none.
    */
   start({ record, request, keys }: StartRequest): RunningJob {
-    const { clock, random, log, store, verify, trustedStubs, dial } = this.#options;
+    const { clock, random, log, store, verify, trustedPrograms, dial } = this.#options;
     const id = jobId(record);
+    const plan = planOf(record);
+    requireDevice(plan, request);
     if (this.#active.has(id)) throw fail('BF-INTERNAL-ARGUMENT', `job ${id} is running`);
     if (!equalBytes(record.room.vendor, vendorOf(keys))) throw fail('BF-USAGE', 'the invite was made with other keys');
     const active = new ActiveJob();
@@ -207,7 +222,9 @@ export class JobService {
       keys,
       record,
       image: request.image,
-      allowedStubs: trustedStubs(knownChip(planOf(record).devId)),
+      allowedStubs: trustedPrograms(knownChip(plan.devId), programOf(plan) ?? 'stub'),
+      device: request.device,
+      enrol: request.enrol,
       delta: request.delta === true,
       where: request.where === true,
       planFor: request.fixedSize ? undefined : (flashKiB) => planAgain(record, request.plan, flashKiB),
@@ -290,6 +307,13 @@ class ActiveJob {
   tell(event: JobEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+/** @throws BF-USAGE unless a device is named where the plan is for one, and nowhere else */
+function requireDevice(plan: Plan, { device }: JobRequest): void {
+  const isForOne = hasLoader(plan.mode) && !KINDS[plan.kind].enrols;
+  if (isForOne && device === undefined) throw fail('BF-USAGE', 'this job is for one device: name it with --device UID');
+  if (!isForOne && device !== undefined) throw fail('BF-USAGE', 'this job is for no device: leave --device out');
 }
 
 /** Its receipt must not say that a code was asked for when part of the image left without. @throws BF-USAGE */

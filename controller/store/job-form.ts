@@ -64,6 +64,7 @@ const JobSchema = z.strictObject({
   devices: z
     .array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/), questionsLeft: count }))
     .max(MOST_APPROVED_KEYS),
+  imageSessions: count,
   chipProved: z.enum(Object.keys(CHIP_PROVED) as [ChipProved, ...ChipProved[]]),
   agentSays: optional(z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]])),
   finished: z.boolean(),
@@ -80,7 +81,7 @@ export function formatJob(record: JobRecord): string {
 /** Reads what formatJob wrote. Throws BF-JOB-STATE for anything else. */
 export function parseJob(text: string): JobRecord {
   const { room, plan, imageHash, created, uid, acknowledged, codePolicy, code, ...rest } = parse(JobSchema, text);
-  const { devices, chipProved, agentSays, finished } = rest;
+  const { devices, imageSessions, chipProved, agentSays, finished } = rest;
   requirePlan(plan);
   return {
     room,
@@ -92,6 +93,7 @@ export function parseJob(text: string): JobRecord {
     codePolicy,
     code,
     devices,
+    imageSessions,
     chipProved,
     agentSays,
     finished,

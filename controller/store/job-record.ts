@@ -81,6 +81,8 @@ export interface JobRecord {
   readonly code: CodeState | undefined;
   /** Approved keys of the chip, which need no code any more under this invite. */
   readonly devices: readonly ApprovedKey[];
+  /** Sealed sessions in which frames of the image left, behind a loader; otherwise 0. */
+  readonly imageSessions: number;
   readonly chipProved: ChipProved;
   /** How the agent said it left the board: its own word. */
   readonly agentSays: BoardState | undefined;
@@ -114,6 +116,7 @@ export function newRecord(
     codePolicy,
     code: undefined,
     devices: [],
+    imageSessions: 0,
     chipProved: 'untouched',
     agentSays: undefined,
     finished: false,

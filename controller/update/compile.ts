@@ -1,14 +1,15 @@
 // image × chip × release → what an update file holds: a plan behind the loader, the commands in their order, the root
 // (docs/update-files.md §2, §4).
-import { sectorsOf, type Chip, type Width } from '../../shared/chips/index.ts';
+import type { Chip, Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import type { Command } from '../../shared/sealed/messages.ts';
 import type { UpdateContent } from '../../shared/update/seal.ts';
-import { checkUpdatePlan, imageStart, LOADER_SECTORS } from '../../shared/update/update-plan.ts';
-import type { Release, UpdateMode } from '../../shared/update/update-plan.ts';
+import { imageStart, type Release } from '../../shared/plan/release.ts';
+import { checkUpdatePlan, type UpdateMode } from '../../shared/update/update-plan.ts';
 import type { Image } from '../image/image.ts';
 import { hexAddress } from '../image/segments.ts';
+import { requireBehindLoader } from '../plan/behind-loader.ts';
 import { compileFlash } from '../plan/compile.ts';
 import { eraseStep, expectedDigests, finalStep, imageSteps } from '../plan/steps.ts';
 
@@ -48,15 +49,4 @@ export function compileUpdate(image: Image, chip: Chip, options: UpdateOptions):
   ]);
   commands.push(finalStep(plan, image, expected), { name: 'END' });
   return { plan: { mode, release, plan }, commands, root: expected.rootAfter };
-}
-
-/** @throws BF-IMAGE-BEHIND-LOADER with the line of the linker script that is to be changed */
-function requireBehindLoader({ segments }: Image, chip: Chip, flashKiB?: number): void {
-  const start = imageStart(chip.flashBase);
-  const first = segments[0]?.address;
-  if (first === start) return;
-  const sectors = sectorsOf(chip, flashKiB).filter(({ index }) => index >= LOADER_SECTORS);
-  const kib = sectors.reduce((sum, { bytes }) => sum + bytes, 0) / 1024;
-  const line = `FLASH (rx) : ORIGIN = ${hexAddress(start)}, LENGTH = ${kib}K`;
-  throw fail('BF-IMAGE-BEHIND-LOADER', `it begins at ${hexAddress(first ?? 0)}; the line is: ${line}`);
 }

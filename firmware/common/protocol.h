@@ -105,6 +105,7 @@ typedef enum {
   KIND_RESET = 5,
   KIND_UNLOCK = 6,
   KIND_OPTIONS = 7,
+  KIND_ENROLL = 8,
 } plan_kind;
 
 /* How many of something a plan may have */
@@ -137,6 +138,8 @@ typedef enum {
 /* Who may see what */
 typedef enum {
   MODE_HOST_BLIND = 1,
+  MODE_LOCK_THEN_LOAD = 2,
+  MODE_SEEDED = 3,
 } plan_mode;
 
 /* What a range of the plan is for */

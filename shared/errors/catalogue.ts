@@ -207,6 +207,20 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-DEVICES-OTHER-KEY': {
+    sentence:
+      'The chip shows another key than the registry has for this device: it was planted anew, or it is another.',
+    remedy: 'Nothing was sent to it. The vendor has to find out which before the device gets anything.',
+    vendor: {
+      remedy:
+        'Nothing was sent to it. Ask what became of the board. If it was planted anew, enrol it, decide about the new key with ' +
+        '`blindflash devices accept`, and begin a new job; otherwise this is not the device.',
+    },
+    part: 'devices',
+    toldBy: 'vendor',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-DEVICES-STATE': {
     sentence: 'The device is in that state already.',
     remedy: 'Nothing is to be done; `blindflash devices show UID` has its history.',
@@ -221,6 +235,16 @@ export const ERRORS = {
     part: 'devices',
     retry: 'never',
     endsJob: false,
+  },
+
+  'BF-DEVICES-UNUSABLE': {
+    sentence: 'No job can be made for this device as it stands in the registry.',
+    remedy:
+      '`blindflash devices show UID` says how it stands; `devices accept` decides about a key that waits, `devices activate` takes ' +
+      'a device back into use.',
+    part: 'devices',
+    retry: 'never',
+    endsJob: true,
   },
 
   // ── IMAGE: the file handed to the controller ────────────────────────────────────────────────────────────────────
@@ -623,6 +647,21 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-JOB-OTHER-WAY': {
+    sentence: 'The job is for another way to the board than the customer’s computer uses.',
+    remedy:
+      'For a board with a loader start `blindflash agent --serial PORT`, for any other one `blindflash agent` with a probe; the ' +
+      'vendor can continue the job.',
+    vendor: {
+      remedy:
+        'For a device with a loader ask the customer to start `blindflash agent --serial PORT`, for any other board without ' +
+        '--serial, and continue with --resume.',
+    },
+    part: 'job',
+    toldBy: 'either',
+    retry: 'never',
+    endsJob: false,
+  },
   'BF-JOB-POLICY': {
     sentence: 'The firmware policy asks for a stronger trust mode than this job has.',
     remedy: 'Choose a trust mode the policy allows, or have the policy changed by whoever owns the firmware.',
@@ -654,6 +693,19 @@ export const ERRORS = {
     },
     part: 'job',
     toldBy: 'either',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-JOB-SESSIONS': {
+    sentence: 'The session with the chip was broken off eight times while the image was on its way.',
+    remedy: 'The vendor has to decide whether the job goes on.',
+    vendor: {
+      remedy:
+        'Each time, somebody with a probe on that board may have gained one piece of the image (4 KB). Ask at the customer’s what ' +
+        'happened; if you then want to go on, continue with --resume, which allows eight more.',
+    },
+    part: 'job',
+    toldBy: 'vendor',
     retry: 'never',
     endsJob: false,
   },

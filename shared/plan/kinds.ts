@@ -18,8 +18,15 @@ export interface KindRow {
   readonly forVendor: string;
   /** What it does, as the customer reads it on the consent sheet. */
   readonly forCustomer: string;
-  /** A stub is put into the chip's RAM and does the work; without one the agent does all there is to do. */
+  /** A stub is put into the chip's RAM and does the work. */
   readonly stub: boolean;
+  /**
+   * The resident loader of a locked chip does it, in the modes that go with one. Without loader and stub the agent does
+   * all there is to do.
+   */
+  readonly loader: boolean;
+  /** The chip tells its keys for the first time, and the job ends with an entry in the registry of devices. */
+  readonly enrols: boolean;
   /** Flash or option bytes are changed. */
   readonly writes: boolean;
   /** The vendor needs the image, to write it or to compare with it. */
@@ -55,6 +62,8 @@ export const KINDS = {
     forVendor: 'write an image',
     forCustomer: 'write a program into the flash of your board',
     stub: true,
+    loader: true,
+    enrols: false,
     writes: true,
     image: true,
     boots: true,
@@ -74,6 +83,8 @@ export const KINDS = {
     forVendor: 'compare with an image, changing nothing',
     forCustomer: 'compare the flash of your board with a program, changing nothing',
     stub: true,
+    loader: false,
+    enrols: false,
     writes: false,
     image: true,
     boots: false,
@@ -93,6 +104,8 @@ export const KINDS = {
     forVendor: 'erase',
     forCustomer: 'erase flash of your board',
     stub: true,
+    loader: false,
+    enrols: false,
     writes: true,
     image: false,
     boots: false,
@@ -112,6 +125,8 @@ export const KINDS = {
     forVendor: 'look at the board, changing nothing',
     forCustomer: 'look at your board, changing nothing',
     stub: false,
+    loader: false,
+    enrols: false,
     writes: false,
     image: false,
     boots: false,
@@ -131,6 +146,8 @@ export const KINDS = {
     forVendor: 'reset the board',
     forCustomer: 'reset your board',
     stub: false,
+    loader: false,
+    enrols: false,
     writes: false,
     image: false,
     boots: false,
@@ -150,6 +167,8 @@ export const KINDS = {
     forVendor: 'take read protection away, which erases the whole flash',
     forCustomer: 'ERASE YOUR WHOLE BOARD and take its read protection away',
     stub: false,
+    loader: false,
+    enrols: false,
     writes: true,
     image: false,
     boots: false,
@@ -169,6 +188,8 @@ export const KINDS = {
     forVendor: 'change option bytes',
     forCustomer: 'change settings (option bytes) of the chip on your board',
     stub: false,
+    loader: false,
+    enrols: false,
     writes: true,
     image: false,
     boots: false,
@@ -183,13 +204,36 @@ export const KINDS = {
     outcome: undefined,
     complete: undefined,
   },
+  enroll: {
+    number: 8,
+    forVendor: 'enrol the device: put its keys on record',
+    forCustomer: 'tell the vendor the public keys of your board, changing nothing',
+    stub: false,
+    loader: true,
+    enrols: true,
+    writes: false,
+    image: false,
+    boots: false,
+    sectors: 'none',
+    programs: 'none',
+    digests: 'none',
+    flags: [],
+    options: 'kept',
+    anyFlash: false,
+    finalAction: 'halt',
+    hasFinalAction: false,
+    outcome: 'enrolled',
+    complete: undefined,
+  },
 } as const satisfies Record<string, KindRow>;
 
 export type PlanKind = keyof typeof KINDS;
 
-/** Kinds whose work is done by the stub, in a sealed session. */
+/** Kinds whose work is done by a program on the chip, in a sealed session. */
 export type SealedKind = {
-  readonly [Kind in PlanKind]: (typeof KINDS)[Kind] extends { readonly stub: true } ? Kind : never;
+  readonly [Kind in PlanKind]: (typeof KINDS)[Kind] extends { readonly stub: true } | { readonly loader: true }
+    ? Kind
+    : never;
 }[PlanKind];
 
 /** What receipts say of the kinds that earn one. */

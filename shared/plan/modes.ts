@@ -25,6 +25,17 @@ interface NamedMode {
   readonly number: undefined;
 }
 
+const STOPPED_BY_SEALING = [
+  'the relay and the network reading along',
+  'recordings: logs, captured serial traffic, the disk and the memory of the laptop',
+] as const;
+
+/** What a locked chip with a key of its own leaves open. */
+const NOT_STOPPED_BY_LOCK = [
+  'glitching: read protection of this family is beaten by people with some equipment, one unit at a time',
+  'a probe that resets the chip at chosen instants: it still gains one piece of the image (4 KB) for each session it breaks off; the vendor is asked after 8',
+] as const;
+
 /** Their order is their strength. */
 export const MODES = {
   open: { number: undefined },
@@ -52,8 +63,51 @@ export const MODES = {
         'mode host-blind this does not prove that a chip exists, which chip it was, or how many there are.',
     },
   },
-  'lock-then-load': { number: undefined },
-  seeded: { number: undefined },
+  'lock-then-load': {
+    number: 2,
+    keyKind: 2,
+    setUp:
+      'A loader that stays in the flash of the locked chip made the chip’s keys there; the vendor has had them on record ' +
+      'since the device was enrolled on a customer’s desk (trust on first use), and writes to that chip alone.',
+    stops: [
+      ...STOPPED_BY_SEALING,
+      'reading out the image with a probe, during the job and after it',
+      'another chip in the device’s place, or somebody who gets at laptop or board later: the key is the one enrolled',
+    ],
+    doesNotStop: [
+      'an emulator or a dishonest laptop on the day the loader was planted and the device enrolled: the key on record may be nobody’s chip',
+      ...NOT_STOPPED_BY_LOCK,
+    ],
+    receipt: {
+      stub:
+        'Whoever holds the key that was enrolled for this device on a customer’s desk reported this for this plan; it was ' +
+        'not on record from a bench, so the key may be an emulator’s. Read protection was in effect, by the same word.',
+      vendor:
+        'Whoever holds the key that was enrolled for this device on a customer’s desk answered “equal” to the digest of ' +
+        'this plan, which is the vendor’s own. Read protection was in effect, by the same word.',
+    },
+  },
+  seeded: {
+    number: 3,
+    keyKind: 2,
+    setUp:
+      'A loader that stays in the flash of the locked chip made the chip’s keys there, at a bench whose computer, probe and ' +
+      'people the vendor trusted at that hour; he writes to that chip alone.',
+    stops: [
+      ...STOPPED_BY_SEALING,
+      'reading out the image with a probe, during the job and after it',
+      'pretending to be a chip, another chip in the device’s place, replaying an old job, and making more units than were enrolled',
+    ],
+    doesNotStop: ['a bench that was dishonest at that hour', ...NOT_STOPPED_BY_LOCK],
+    receipt: {
+      stub:
+        'Whoever holds the key that was enrolled for this device at the vendor’s bench reported this for this plan. Read ' +
+        'protection was in effect, by the same word. It is worth what that bench was worth at that hour.',
+      vendor:
+        'Whoever holds the key that was enrolled for this device at the vendor’s bench answered “equal” to the digest of ' +
+        'this plan, which is the vendor’s own. It is worth what that bench was worth at that hour.',
+    },
+  },
   hardened: { number: undefined },
 } as const satisfies Record<string, ModeRow | NamedMode>;
 
@@ -84,6 +138,15 @@ export function modeRow(mode: PlanMode): ModeRow {
   return MODES[mode];
 }
 
+/** What does the work of a sealed session on the chip. */
+export type ProgramOnChip = 'stub' | 'loader';
+
+/** True for the modes in which a loader in the chip's flash keeps its key and does the work, in place of a stub. */
+export function hasLoader(mode: PlanMode): boolean {
+  return MODES[mode].keyKind === LOADER_KEY_KIND;
+}
+const LOADER_KEY_KIND = 2;
+
 /** True if `mode` is at least as strong as `policy` asks. */
 export function satisfiesPolicy(mode: AnyMode, policy: AnyMode): boolean {
   return MODE_ORDER.indexOf(mode) >= MODE_ORDER.indexOf(policy);
@@ -107,6 +170,13 @@ export const LOCK_TEXTS = {
   none: 'This image can be read out afterwards: the plan does not lock the chip.',
   'level 1': 'The plan locks the chip: from then on the board does not run until it was switched off and on.',
 } as const;
+
+/** What a plan means for reading out the image afterwards. */
+export function lockText({ mode, lock }: { readonly mode: PlanMode; readonly lock: keyof typeof LOCK_TEXTS }): string {
+  return hasLoader(mode)
+    ? 'The chip is locked, and stays so: the image cannot be read out by a probe.'
+    : LOCK_TEXTS[lock];
+}
 
 /** Said to the customer once the lock is programmed. */
 export const LOCKED_TEXT = 'Lock programmed. Switch the board off and on; until then it does not run.';

@@ -7,7 +7,8 @@ import { NO_OPTION_BITS, type OptionWords } from '../chips/option-bits.ts';
 import { sha512, withDomain } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS, type PlanKind } from './kinds.ts';
-import { modeRow, PLAN_MODES, type PlanMode } from './modes.ts';
+import { hasLoader, modeRow, PLAN_MODES, type PlanMode } from './modes.ts';
+import { readRelease, writeRelease, type Release } from './release.ts';
 
 export type { PlanKind } from './kinds.ts';
 export type { PlanMode } from './modes.ts';
@@ -81,6 +82,8 @@ export interface Plan {
   /** In the order of FLAGS. */
   readonly flags: readonly PlanFlag[];
   readonly options: OptionChange;
+  /** In the modes with a loader, and in no other. */
+  readonly release?: Release;
   /** Ascending. */
   readonly ranges: readonly PlanRange[];
   /** What the vendor calls the job; at most 64 bytes of UTF-8; foreign in a plan that was read. */
@@ -110,11 +113,8 @@ export function encodePlan(plan: Plan): Uint8Array {
     .u8(plan.ranges.length)
     .u8(label.length)
     .u8(flagByte(plan.flags))
-    .zeros(2)
-    .u32(plan.options.mask.optcr, 'OPTCR mask')
-    .u32(plan.options.value.optcr, 'OPTCR value')
-    .u32(plan.options.mask.optcr1, 'OPTCR1 mask')
-    .u32(plan.options.value.optcr1, 'OPTCR1 value');
+    .zeros(2);
+  writeWords(writer, plan);
   for (const range of plan.ranges) {
     writer.u32(range.address, 'address').u32(range.length, 'length').u32(RANGE_USES[range.use], 'use');
   }
@@ -145,14 +145,16 @@ export function decodePlan(bytes: Uint8Array): Plan {
   const [rangeCount, labelBytes] = [reader.u8(), reader.u8()];
   const flags = flagList(reader, reader.u8());
   reader.zeros(2);
-  const options = readOptions(reader);
+  const words = hasLoader(head.mode)
+    ? { options: NO_OPTIONS, release: readRelease(reader) }
+    : { options: readOptions(reader) };
   if (rangeCount > PLAN_LIMITS.ranges) reader.refuse(`${rangeCount} ranges`);
   if (labelBytes > PLAN_LIMITS.labelBytes) reader.refuse(`a label of ${labelBytes} bytes`);
   if (length !== planLength(rangeCount, labelBytes)) reader.refuse('the length does not fit the contents');
   const ranges = Array.from({ length: rangeCount }, () => readRange(reader));
   const label = foreignText(fromUtf8(reader.bytes(labelBytes), MALFORMED, 'the label'));
   reader.zeros(reader.remaining);
-  return { ...head, flags, options, ranges, label };
+  return { ...head, flags, ...words, ranges, label };
 }
 
 /**
@@ -188,6 +190,18 @@ function flagList(reader: Reader, byte: number): PlanFlag[] {
   const flags = (Object.keys(FLAGS) as PlanFlag[]).filter((flag) => (byte & FLAGS[flag]) !== 0);
   if (flagByte(flags) !== byte) reader.refuse(`unknown flags 0x${byte.toString(16)}`);
   return flags;
+}
+
+/** The 16 bytes behind the flags: what is done to the option bytes or, behind a loader, which image it is. */
+function writeWords(writer: Writer, { mode, options, release }: Plan): void {
+  if (hasLoader(mode) !== (release !== undefined)) throw fail('BF-INTERNAL-ARGUMENT', `a release in the mode ${mode}`);
+  if (release !== undefined) return writeRelease(writer, release);
+  const { mask, value } = options;
+  writer
+    .u32(mask.optcr, 'OPTCR mask')
+    .u32(value.optcr, 'OPTCR value')
+    .u32(mask.optcr1, 'OPTCR1 mask')
+    .u32(value.optcr1, 'OPTCR1 value');
 }
 
 function readOptions(reader: Reader): OptionChange {

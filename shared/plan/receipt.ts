@@ -8,6 +8,7 @@ import type { SigningKeyPair, Verify } from '../crypto/keys.ts';
 import { signText, verifyText, type SignedForm, type SignedText } from '../crypto/signed-text.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS, type KindOutcome } from './kinds.ts';
+import { PLACE_ORDER } from '../registry/states.ts';
 import { PLAN_MODES } from './modes.ts';
 
 export type { SignedText } from '../crypto/signed-text.ts';
@@ -61,6 +62,11 @@ const tail = {
   sealedAt: z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
   /** optcr: what OPTCR read after the lock; null if none was asked. */
   lock: z.strictObject({ asked: z.boolean(), optcr: u32.nullable() }),
+  /**
+   * In the modes with a loader, and in no other. enrolled: where the key of the device was. lock: OPTCR read level 1
+   * when M1 was made, and no debugger was at work. sessions: of the job, in which frames of the image left.
+   */
+  device: z.strictObject({ enrolled: z.enum(PLACE_ORDER), lock: z.literal('effective'), sessions: u32 }).optional(),
   /**
    * What this proves in this mode (shared/plan/modes.ts). A signature proves who wrote it, not
    * that it is fit for a screen.

@@ -5,7 +5,9 @@ import type { OptionWords } from '../chips/option-bits.ts';
 import { hexNumber } from '../codec/bytes.ts';
 import { fail, type ErrorCode } from '../errors/errors.ts';
 import { KINDS, kindRow, type Count, type OptionUse, type PlanKind } from './kinds.ts';
+import { hasLoader } from './modes.ts';
 import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanRange } from './plan.ts';
+import { imageStart, LOADER_SECTORS } from './release.ts';
 
 interface Rule {
   readonly code: ErrorCode;
@@ -29,6 +31,8 @@ const RULES: readonly Rule[] = [
   },
   { code: 'BF-PLAN-OPTIONS', broken: flags },
   { code: 'BF-PLAN-OPTIONS', broken: options },
+  { code: 'BF-PLAN-MALFORMED', broken: mode },
+  { code: 'BF-PLAN-MALFORMED', broken: behindLoader },
 ];
 
 /** Throws the code of the first rule the plan breaks on this chip; returns when it keeps all of them. */
@@ -146,6 +150,34 @@ function options(plan: Plan, chip: Chip): string | undefined {
   return (
     problemIf(!bits.isWithin(value, mask), 'an option bit outside the mask') ??
     OPTION_RULES[kindRow(plan.kind).options](plan, chip)
+  );
+}
+
+/** A kind goes with a mode when the program that works in that mode does it. */
+function mode(plan: Plan): string | undefined {
+  const { stub, loader } = KINDS[plan.kind];
+  return problemIf(hasLoader(plan.mode) ? !loader : loader && !stub, `no ${plan.kind} in the mode ${plan.mode}`);
+}
+
+/** What a loader takes, and where the image lies behind it. */
+function behindLoader(plan: Plan, chip: Chip): string | undefined {
+  const { release } = plan;
+  if (release === undefined) return undefined;
+  const { product, version, floor } = release;
+  return (
+    problemIf(plan.lock !== 'none', 'a lock, which such a chip has already') ??
+    problemIf(plan.flags.includes('lift write protection'), 'a loader lifts no write protection') ??
+    problemIf(
+      plan.sectors.some((sector) => sector < LOADER_SECTORS),
+      'a sector of the loader',
+    ) ??
+    (KINDS[plan.kind].boots
+      ? (problemIf(
+          plan.bootAddress !== imageStart(chip.flashBase),
+          'boot words that are not those behind the loader',
+        ) ?? problemIf(floor > version, `floor ${floor} above version ${version}`))
+      : (problemIf(product === 0, 'a device is enrolled for a product, from 1') ??
+        problemIf(version !== 0 || floor !== 0, `${plan.kind} brings no version`)))
   );
 }
 

@@ -14,6 +14,17 @@ export type Place = keyof typeof PLACES;
 /** All of them, weakest first. */
 export const PLACE_ORDER = Object.keys(PLACES) as [Place, ...Place[]];
 
+/** In words. */
+export const PLACE_TEXTS = {
+  customer: 'on a customer’s desk',
+  bench: 'at a bench',
+} as const satisfies Record<Place, string>;
+
+/** Where the devices of a mode were enrolled; undefined for a mode without devices. */
+export function placeOf(mode: AnyMode): Place | undefined {
+  return PLACE_ORDER.find((place) => PLACES[place].mode === mode);
+}
+
 /** What the vendor says of a device as a whole. */
 export const DEVICE_STATES = ['active', 'retired', 'stolen'] as const;
 export type DeviceState = (typeof DEVICE_STATES)[number];

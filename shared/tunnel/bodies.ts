@@ -29,6 +29,9 @@ export const BOARD_STATES = {
 export type BoardState = keyof typeof BOARD_STATES;
 const board = z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]]);
 
+/** Kind of the probe in the HELLO of an agent that reaches its board over a serial line, and uses no probe. */
+export const SERIAL_LINE = 'serial line';
+
 /** HELLO: who the agent is, what it can run, what it is connected to. */
 export const HelloSchema = z.strictObject({
   /** Version of the agent. */

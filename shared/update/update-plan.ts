@@ -5,27 +5,12 @@ import { requireChip } from '../chips/index.ts';
 import { fail, isBlindflashError } from '../errors/errors.ts';
 import { decodePlan, encodePlan, PLAN_HEADER_BYTES, type Plan } from '../plan/plan.ts';
 import { checkPlan } from '../plan/rules.ts';
-import { MODES, type AnyMode } from '../plan/modes.ts';
+import { MODES, type PlanMode } from '../plan/modes.ts';
+import { imageStart, LOADER_SECTORS, readRelease, writeRelease, type Release } from '../plan/release.ts';
 
-/** Modes in which a device has keys of its own, by their byte in the plan. */
-const UPDATE_MODES = { 'lock-then-load': 2, seeded: 3 } as const satisfies Partial<Record<AnyMode, number>>;
-export type UpdateMode = keyof typeof UPDATE_MODES;
-
-/** Which image this is, and which ones may follow it. */
-export interface Release {
-  /** The vendor's number of the product; a loader takes its own alone. */
-  readonly product: number;
-  /** Versions are numbers; a later one is greater. */
-  readonly version: number;
-  /** The least version the device takes once this one is complete; at most `version`. */
-  readonly floor: number;
-}
-
-/** What a floor does, in the words people are shown. */
-export function floorText({ version, floor }: Pick<Release, 'version' | 'floor'>): string {
-  const below = `once this image is complete, nothing below version ${floor} is taken`;
-  return floor === version ? below : `${below}; between ${floor} and ${version} an older file may go back`;
-}
+/** Modes in which a device has keys of its own. */
+const UPDATE_MODES = ['lock-then-load', 'seeded'] as const satisfies readonly PlanMode[];
+export type UpdateMode = (typeof UPDATE_MODES)[number];
 
 export interface UpdatePlan {
   readonly mode: UpdateMode;
@@ -34,27 +19,19 @@ export interface UpdatePlan {
   readonly plan: Plan;
 }
 
-/** Sectors from the start of flash that are the loader's: 4 of 16 KiB, and where the image begins behind them. */
-export const LOADER_SECTORS = 4;
-const LOADER_KIB = 64;
 const JOB = { offset: 8, bytes: 16 } as const;
 const MODE_OFFSET = 7;
 /** Where a plan of kind options has its option bits. */
 const RELEASE = { offset: 48, bytes: 16 } as const;
 const MALFORMED = 'BF-UPDATE-MALFORMED';
 
-/** Where an image behind a loader starts: 0x08010000. @param flashBase of the chip */
-export function imageStart(flashBase: number): number {
-  return flashBase + LOADER_KIB * 1024;
-}
-
 /** The plan's bytes as they stand in a file. @throws as encodePlan does */
 export function encodeUpdatePlan({ mode, release, plan }: UpdatePlan): Uint8Array {
   const bytes = encodePlan({ ...plan, job: new Uint8Array(JOB.bytes) });
-  bytes[MODE_OFFSET] = UPDATE_MODES[mode];
-  const { product, version, floor } = release;
-  const facts = new Writer().u32(product, 'product').u32(version, 'version').u32(floor, 'floor').zeros(4).finish();
-  bytes.set(facts, RELEASE.offset);
+  bytes[MODE_OFFSET] = MODES[mode].number;
+  const words = new Writer();
+  writeRelease(words, release);
+  bytes.set(words.finish(), RELEASE.offset);
   return bytes;
 }
 
@@ -75,11 +52,10 @@ export function decodeUpdatePlan(bytes: Uint8Array): UpdatePlan {
 
 function readPlan(bytes: Uint8Array): UpdatePlan {
   if (bytes.length < PLAN_HEADER_BYTES) throw fail(MALFORMED, `a plan of ${bytes.length} bytes`);
-  const mode = (Object.keys(UPDATE_MODES) as UpdateMode[]).find((name) => UPDATE_MODES[name] === bytes[MODE_OFFSET]);
+  const mode = UPDATE_MODES.find((name) => MODES[name].number === bytes[MODE_OFFSET]);
   if (mode === undefined) throw fail(MALFORMED, `mode ${bytes[MODE_OFFSET]} has no update files`);
   const reader = new Reader(copyOf(bytes, RELEASE.offset, RELEASE.offset + RELEASE.bytes), MALFORMED, 'plan');
-  const release = { product: reader.u32(), version: reader.u32(), floor: reader.u32() };
-  reader.zeros(4);
+  const release = readRelease(reader);
   const common = copyOf(bytes);
   common[MODE_OFFSET] = MODES['host-blind'].number;
   common.fill(0, RELEASE.offset, RELEASE.offset + RELEASE.bytes);

@@ -39,7 +39,7 @@ describe('attack: a writer of the vendor’s ledger', function () {
       log: silentLog,
       store: storeWith(KEY),
       verify: verifyEd25519,
-      trustedStubs: () => [],
+      trustedPrograms: () => [],
       dial: () => Promise.reject(new Error('nobody dials')),
     });
   const request = (product: ProductFixture): JobRequest => ({

@@ -35,6 +35,7 @@ describe('one place for each addition: a row more', () => {
 const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'controller/plan/compile.ts': 'what the plan of each kind is made of',
   'cli/vendor/commands.ts': 'the command that asks for it',
+  'cli/vendor/enroll.ts': 'the command that asks for it',
   'cli/vendor/erase.ts': 'the command that asks for it',
   'cli/vendor/flash.ts': 'the command that asks for it',
   'cli/vendor/option-bytes.ts': 'the commands that ask for it',
@@ -48,13 +49,15 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
 };
 /**
  * The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe,
- * what a receipt tells of the erase, the memory a chip starts from, the state of a demo's chip.
+ * what a receipt tells of the erase, the memory a chip starts from, the state of a demo's chip, the suite of a
+ * handshake.
  */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
   ...['shared/platform/node/logger.ts', 'shared/platform/node/ws-link.ts', 'shared/plan/modes.ts'],
   ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
-  ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts'],
+  ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts', 'shared/sealed/protocol.ts', 'shared/crypto/labels.ts'],
+  ...['scripts/device-header.ts', 'agent/target/loader-target.ts', 'agent/target/target.ts'],
   ...['cli/demo/commands.ts', 'agent/target/stub-loader.ts', 'agent/target/target-session.ts'],
 ];
 

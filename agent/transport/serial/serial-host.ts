@@ -65,6 +65,11 @@ export class SerialHost {
   #asked = false;
   #movedAt = 0;
   #problem: Error | undefined;
+  /**
+   * The last reply is here, and FETCHED waits for the STATUS behind it: a loader that has ended goes to its image as
+   * soon as its last reply is fetched, and its state would never be heard.
+   */
+  #owesFetched = false;
 
   constructor(link: LoaderLink, clock: Clock, log: Log) {
     this.#link = link;
@@ -100,7 +105,7 @@ export class SerialHost {
     this.#state = 'active';
     this.#status = status;
     this.#wentBack = { to: 0, until: 0 };
-    this.#asked = false;
+    this.#asked = this.#owesFetched = false;
     this.#problem = undefined;
     this.#sentMost = this.#sentWhenAsked = 0;
     this.#askedAt = this.#replyAskedAt = Number.NEGATIVE_INFINITY;
@@ -159,8 +164,9 @@ export class SerialHost {
       this.#replies.push({ sequence, box: copyOf(body, SEQUENCE_BYTES) });
       this.#fetched = sequence;
       this.#moved();
+      this.#owesFetched = (this.#status?.replied ?? 0) < sequence;
     }
-    this.#tellFetched();
+    if (!this.#owesFetched) this.#tellFetched();
   }
 
   #takeStatus(status: LoaderStatus): void {
@@ -182,6 +188,7 @@ export class SerialHost {
     this.#status = status;
     this.#state = state;
     this.#accept(status.accepted);
+    if (this.#owesFetched && status.replied >= this.#fetched) this.#tellFetched();
     if ((status.state & STATUS_BITS.lost) !== 0) this.#goBack(status.received);
     if (this.#asked) this.#takeAnswer(status);
     this.#askForReply();
@@ -238,6 +245,7 @@ export class SerialHost {
   }
 
   #tellFetched(): void {
+    this.#owesFetched = false;
     this.#link.line.send('fetched', u32le(this.#fetched));
   }
 
@@ -245,11 +253,11 @@ export class SerialHost {
   #ask(): void {
     const now = this.#clock.now();
     const { replied = 0 } = this.#status ?? {};
-    const waits = this.#sent > this.#accepted || replied > this.#fetched;
+    const waits = this.#sent > this.#accepted || replied > this.#fetched || this.#owesFetched;
     if (now - this.#askedAt < (waits ? LINK_TIMES.answer : LINK_TIMES.aliveEvery) || this.#link.line.backlog > 0) {
       return;
     }
-    if (this.#fetched > 0) this.#tellFetched();
+    if (this.#fetched > 0 && !this.#owesFetched) this.#tellFetched();
     this.#link.askAgain('status');
     this.#asked = true;
     this.#sentWhenAsked = this.#sent;

@@ -32,7 +32,7 @@ describe('the word of a sheet', function () {
     const questions = new ConsentQuestions({
       customer,
       memory: new ShortMemory(),
-      target: { identity: BOARD, probe: { info: PROBE }, transport: undefined } as unknown as TargetSession,
+      target: { identity: BOARD, info: PROBE, transport: undefined } as unknown as TargetSession,
       vendor: new Uint8Array(32),
       random: { bytes: (count) => new Uint8Array(count).fill(draws.shift()!) },
       expectAnswer: () => {},

@@ -220,7 +220,7 @@ describe('HELLO', () => {
       [-5, null],
       [null, null],
     ] as const) {
-      const hello = helloOf({ version: 'v'.repeat(99), stubs: STUBS, probe, millivolts: measured, board });
+      const hello = helloOf({ version: 'v'.repeat(99), programs: STUBS.hashes, probe, millivolts: measured, board });
       assert.equal(HelloSchema.safeParse(hello).success, true);
       assert.equal(HelloSchema.safeParse({ ...hello, agent: `${'\u{1f50c}'.repeat(32)}x` }).success, false);
       assert.equal(hello.probe.millivolts, told);

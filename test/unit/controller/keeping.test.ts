@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadKeys, newPassphrase, storeKeys, scryptKdf } from '../../../controller/store/keys-file.ts';
-import { trustedStubs } from '../../../controller/service/trusted-stubs.ts';
+import { trustedPrograms } from '../../../controller/service/trusted-programs.ts';
 import { compileInfo } from '../../../controller/plan/compile.ts';
 import { inviteLine, makeRoom } from '../../../controller/job/invite.ts';
 import { inviteHashOf } from '../../../controller/store/job-record.ts';
@@ -138,7 +138,7 @@ describe('controller: files', () => {
 
   it('trusts the stub that comes with the installation', () => {
     for (const chip of CHIPS.filter(({ stub }) => stub !== undefined)) {
-      assert.ok(trustedStubs(chip).every((hash) => /^[0-9a-f]{128}$/.test(hash)));
+      assert.ok(trustedPrograms(chip, 'stub').every((hash) => /^[0-9a-f]{128}$/.test(hash)));
     }
   });
 });

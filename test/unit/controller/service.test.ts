@@ -46,7 +46,7 @@ class ServiceFixture {
       log: silentLog,
       store,
       verify: verifyEd25519,
-      trustedStubs: () => [toHex(STUB_HASH)],
+      trustedPrograms: () => [toHex(STUB_HASH)],
       dial: () => Promise.resolve(this.#link()),
     });
   }

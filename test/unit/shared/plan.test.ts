@@ -44,10 +44,29 @@ const flash: Plan = {
   ],
   label: 'bench',
 };
+const release = { product: 7, version: 5, floor: 3 };
+const device: Plan = {
+  ...flash,
+  mode: 'seeded',
+  release,
+  sectors: [4, 12],
+  bootAddress: 0x08010000,
+  ranges: [
+    { address: 0x08010000, length: 0x100, use: 'program' },
+    { address: 0x08100000, length: 4, use: 'program' },
+  ],
+};
 const nothing = { sectors: [], ranges: [], bootAddress: undefined } as const;
 const verify: Plan = { ...flash, ...nothing, kind: 'verify', ranges: [flash.ranges[1]] };
 const erase: Plan = { ...flash, ...nothing, kind: 'erase', sectors: [3] };
 const info: Plan = { ...flash, ...nothing, kind: 'info', flashKiB: 0 };
+const enroll: Plan = {
+  ...flash,
+  ...nothing,
+  kind: 'enroll',
+  mode: 'lock-then-load',
+  release: { product: 7, version: 0, floor: 0 },
+};
 const reset: Plan = { ...info, kind: 'reset' };
 const change = (optcrMask: number, optcr: number, optcr1Mask = 0, optcr1 = 0): OptionChange => ({
   mask: { optcr: optcrMask, optcr1: optcr1Mask },
@@ -66,12 +85,25 @@ const data: Plan = {
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting]) {
-    it(`a good ${[plan.kind, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
+  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting, device, enroll]) {
+    it(`a good ${[plan.kind, plan.mode, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), { ...plan, label: foreignText(plan.label as string) });
     });
   }
+
+  it('behind a loader the 16 bytes at 48 are product, version, floor and zero', () => {
+    const words = new DataView(encodePlan(device).buffer);
+    assert.deepEqual(
+      [48, 52, 56, 60].map((at) => words.getUint32(at, true)),
+      [7, 5, 3, 0],
+    );
+    const bytes = encodePlan(device);
+    bytes[60] = 1;
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...flash, mode: 'seeded' }));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...flash, release }));
+  });
 
   const program = (address: number, length: number) => ({ address, length, use: 'program' }) as const;
   const broken: [string, ErrorCode, Plan][] = [
@@ -105,6 +137,18 @@ describe('plan', () => {
       'BF-PLAN-RANGE',
       { ...flash, ranges: [program(0x08000000, 32), program(0x08000020, 32)] },
     ],
+    ['flash of a loader in host-blind', 'BF-PLAN-MALFORMED', { ...flash, ...nothing, kind: 'enroll' }],
+    ['erase in seeded', 'BF-PLAN-MALFORMED', { ...erase, mode: 'seeded', release }],
+    ['info in lock-then-load', 'BF-PLAN-MALFORMED', { ...info, mode: 'lock-then-load', release }],
+    ['a lock behind a loader', 'BF-PLAN-MALFORMED', { ...device, lock: 'level 1' }],
+    ['lifting behind a loader', 'BF-PLAN-MALFORMED', { ...device, flags: ['lift write protection'] }],
+    ['a sector of the loader', 'BF-PLAN-MALFORMED', { ...device, sectors: [3, 4, 12] }],
+    ['data behind a loader', 'BF-PLAN-MALFORMED', { ...device, bootAddress: undefined, sectors: [4, 12] }],
+    ['boot words elsewhere behind a loader', 'BF-PLAN-MALFORMED', { ...device, bootAddress: 0x08010004 }],
+    ['a floor above the version', 'BF-PLAN-MALFORMED', { ...device, release: { ...release, floor: 6 } }],
+    ['an enrolment for no product', 'BF-PLAN-MALFORMED', { ...enroll, release: { ...release, product: 0 } }],
+    ['an enrolment of a version', 'BF-PLAN-MALFORMED', { ...enroll, release }],
+    ['an enrolment that erases', 'BF-PLAN-MALFORMED', { ...enroll, sectors: [4] }],
     ['verify that erases', 'BF-PLAN-MALFORMED', { ...verify, sectors: [1] }],
     ['verify that programs', 'BF-PLAN-MALFORMED', { ...verify, sectors: [0], ranges: [boot] }],
     ['verify of nothing', 'BF-PLAN-MALFORMED', { ...verify, ranges: [] }],
@@ -175,9 +219,9 @@ describe('plan', () => {
   const RESERVED: [string, number, number][] = [
     ['magic', 0, 0x62],
     ['kind 0', 6, 0],
-    ['kind 8', 6, 8],
+    ['kind 9', 6, 9],
     ['mode 0', 7, 0],
-    ['mode 2', 7, 2],
+    ['mode 4', 7, 4],
     ['x64', 40, 3],
     ['lock 2', 41, 2],
     ['final action 2', 42, 2],
