@@ -26,6 +26,8 @@ const old = spinning(BYTES, 8);
 const next = spinning(BYTES, 9);
 const BROKEN = 0x00ff0000;
 const START_MS = 60;
+/** A word takes less to program, ns. */
+const WORD_NS = 20_000;
 /** Boundaries of one kind of operation that are cut, of a run. */
 const OF_A_KIND = 14;
 const CUTS_MS = 300_000;
@@ -65,13 +67,19 @@ function install(board: Board, plan: Partial<LoaderPlan> = {}): void {
 /** Instants to cut at: around operations of the run, some of each kind and sector. */
 function instants(entries: readonly FlashJournalEntry[]): number[] {
   const groups = new Map<string, number[]>();
-  for (const { kind, address = 0, atNs } of entries) {
+  for (const { kind, address, atNs } of entries) {
     const key = `${kind} ${(address >>> 14).toString(16)}`;
     groups.set(key, [...(groups.get(key) ?? []), atNs - 100, atNs + 100]);
   }
   return [...groups.values()]
     .flatMap((all) => all.filter((_, i) => i < 2 || i >= all.length - 4 || i % Math.ceil(all.length / OF_A_KIND) === 0))
     .sort((a, b) => a - b);
+}
+
+/** When the last word of BEGIN begins: the operation before the first on the image's sectors. */
+function endOfBegin(entries: readonly FlashJournalEntry[]): number {
+  const ours = entries.findIndex(({ kind, sector }) => kind === 'erase' && sector === 4);
+  return entries.slice(0, ours).findLast(({ kind }) => kind === 'program')!.atNs - WORD_NS;
 }
 
 /** Cuts power in one run of an install at each of the instants it passes; what the board did afterwards. */
@@ -100,6 +108,8 @@ function cuts(banks: Planted['banks']): { at: number; result: Outcome }[] {
   };
   install(board);
   assert.equal(outcome(board), 'new', 'the run itself ends well');
+  const begin = endOfBegin(entries);
+  for (const { at, result } of results) if (at < begin) assert.equal(result, 'old', `${at}, BEGIN ends at ${begin}`);
   return results;
 }
 
