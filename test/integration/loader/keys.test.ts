@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import nacl from 'tweetnacl';
 import { LOADER_MAP } from '../../../controller/loader/config.ts';
 import { concat } from '../../../shared/codec/bytes.ts';
+import { entryTagKey } from '../../../shared/update/keys.ts';
 import { Board, type BoardOptions } from '../../../sim/board.ts';
 import type { FlashJournalEntry } from '../../../sim/peripherals/flash-operation.ts';
 import { randomState } from '../../../sim/peripherals/random.ts';
@@ -12,8 +13,11 @@ import { FLASH, LOCKED, planted, plantedFlash, runMs, sha512 } from './loader-fi
 
 const SLOT = 288;
 const SLOTS = 7;
-const USED = 176;
-const AT = { begun: 0, keys: 4, check: 164, closed: 172 } as const;
+const USED = 272;
+const AT = { begun: 0, keys: 4, tags: 132, check: 260, closed: 268 } as const;
+/** Secrets of a slot: d_s, d_f, then a k for each vendor key, 32 bytes each. */
+const SECRETS = [4, 68, 132, 164, 196, 228] as const;
+const VENDOR_KEYS = 4;
 const BEGUN = 0x5359454b;
 const CLOSED = 0x54554853;
 const ERASED = 0xffffffff;
@@ -28,6 +32,9 @@ const slots = (board: Board): Uint8Array =>
   board.flash.bytes.slice(LOADER_MAP.slots - FLASH, LOADER_MAP.slots - FLASH + SLOT * SLOTS);
 const word = (bytes: Uint8Array, at: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset).getUint32(at, true);
+
+const uidOf = (board: Board): Uint8Array =>
+  Uint8Array.from({ length: 12 }, (_, i) => board.bus.read(0x1fff7a10 + i, 1, 'cpu'));
 
 type SlotState = 'blank' | 'zero' | 'closed' | 'open';
 
@@ -46,10 +53,36 @@ function madeSlot(seed: number): Uint8Array {
     nacl.box.keyPair.fromSecretKey(random.bytes(32)),
     nacl.box.keyPair.fromSecretKey(random.bytes(32)),
   ];
-  const keys = concat(session.secretKey, session.publicKey, file.secretKey, file.publicKey, random.bytes(32));
+  const pairs = concat(session.secretKey, session.publicKey, file.secretKey, file.publicKey);
+  const check = sha512(session.publicKey, file.publicKey).slice(0, 8);
   const slot = new Uint8Array(SLOT).fill(0xff);
-  slot.set(concat(words(BEGUN), keys, sha512(keys).slice(0, 8), words(CLOSED)));
+  slot.set(concat(words(BEGUN), pairs, random.bytes(32 * VENDOR_KEYS), check, words(CLOSED)));
   return slot;
+}
+
+/** A slot that was begun and not closed. */
+function openSlot(seed: number): Uint8Array {
+  const slot = madeSlot(seed);
+  slot.set(words(ERASED), AT.closed);
+  return slot;
+}
+
+/** A board on its way out of reset, its flash as given, and what its secrets read from then on. */
+function watched(slots: Uint8Array, debug = false): { board: Board; read: number[] } {
+  const board = new Board({ ...LOCKED, flash: plantedFlash({ slots }) });
+  const read: number[] = [];
+  for (let slot = LOADER_MAP.slots; slot < LOADER_MAP.slots + slots.length; slot += SLOT) {
+    for (const at of SECRETS) {
+      board.bus.watch(slot + at, slot + at + 32, ({ kind, value }) => void (kind === 'read' && read.push(value)));
+    }
+  }
+  board.powerOn();
+  if (debug) {
+    board.runTo(board.time.now + 1e6);
+    board.bus.write(0xe000edf0, 0xa05f0001, 4, 'debugger');
+  }
+  runMs(board, MADE);
+  return { board, read };
 }
 
 describe('loader: keys', () => {
@@ -62,8 +95,25 @@ describe('loader: keys', () => {
     const part = (index: number): Uint8Array => keys.slice(32 * index, 32 * index + 32);
     assert.deepEqual(nacl.scalarMult.base(part(0)), part(1));
     assert.deepEqual(nacl.scalarMult.base(part(2)), part(3));
-    assert.deepEqual(sha512(keys).slice(0, 8), slot.slice(AT.check, AT.closed));
+    assert.deepEqual(sha512(part(1), part(3)).slice(0, 8), slot.slice(AT.check, AT.closed));
     assert.equal(new Set([0, 1, 2, 3, 4].map((index) => Buffer.from(part(index)).toString('hex'))).size, 5);
+  });
+
+  it('k is what the vendor derives, for each of his keys that seals files, in the order of the config; zero otherwise', () => {
+    const vendors = [31, 32, 33].map((seed) => nacl.box.keyPair.fromSecretKey(seededRandom(seed).bytes(32)));
+    const roles = [['sessions'], ['sessions', 'files'], ['files', 'spare']] as const;
+    const keys = vendors.map(({ publicKey }, i) => ({ publicKey, roles: roles[i]! }));
+    const board = planted({ config: { keys } });
+    runMs(board, MADE);
+    const slot = slots(board);
+    const devicePublic = slot.slice(AT.keys + 96, AT.tags);
+    const uid = uidOf(board);
+    const expected = vendors.map(({ publicKey, secretKey }, i) =>
+      i === 0
+        ? new Uint8Array(32)
+        : entryTagKey(nacl.scalarMult(secretKey, devicePublic), { filesPublic: publicKey, devicePublic, uid }),
+    );
+    assert.deepEqual(slot.slice(AT.tags, AT.check), concat(...expected, new Uint8Array(32)));
   });
 
   it('are made once: the next boots leave flash as it is', () => {
@@ -117,11 +167,9 @@ describe('loader: keys', () => {
   });
 
   it('a slot that was not closed becomes zero, and the next blank one is taken', () => {
-    const open = madeSlot(1);
-    open.set(words(ERASED), AT.closed);
     const wrong = madeSlot(2);
-    wrong[AT.keys + 7]! ^= 1;
-    const board = planted({ slots: concat(open, wrong) });
+    wrong[AT.keys + 39]! ^= 1;
+    const board = planted({ slots: concat(openSlot(1), wrong) });
     runMs(board, MADE);
     assert.deepEqual(states(board).slice(0, 4), ['zero', 'zero', 'closed', 'blank']);
   });
@@ -131,6 +179,37 @@ describe('loader: keys', () => {
     const before = board.flash.bytes.slice();
     runMs(board, MADE);
     assert.deepEqual(board.flash.bytes, before);
+  });
+
+  it('a later start reads no secret, whatever it found: neither of good keys nor of what it zeroes', () => {
+    for (const debug of [false, true]) {
+      const made = watched(concat(new Uint8Array(SLOT), madeSlot(3)), debug);
+      assert.deepEqual(made.read, []);
+      const torn = watched(concat(openSlot(1), madeSlot(3), openSlot(2)), debug);
+      assert.ok(
+        torn.read.every((value) => value === 0),
+        'read back as zeroed, and not before',
+      );
+      assert.deepEqual(states(torn.board).slice(0, 4), ['zero', 'closed', 'zero', 'blank']);
+    }
+  });
+
+  it('one wrong read of a good slot costs nothing', () => {
+    for (const at of [AT.begun, AT.keys + 32, AT.keys + 96, AT.check, AT.closed]) {
+      const board = new Board({ ...LOCKED, flash: plantedFlash({ slots: madeSlot(3) }) });
+      const before = board.flash.bytes.slice();
+      const { bus } = board;
+      const end = bus.watch(LOADER_MAP.slots, LOADER_MAP.slots + SLOT, () => {});
+      const read = bus.read.bind(bus);
+      let wrong = 1;
+      bus.read = (address, width, master) =>
+        read(address, width, master) ^ (address === LOADER_MAP.slots + at && wrong-- > 0 ? 1 : 0);
+      board.powerOn();
+      runMs(board, MADE);
+      assert.ok(wrong <= 0, `${at} was read`);
+      assert.deepEqual(board.flash.bytes, before);
+      end();
+    }
   });
 
   it('with all slots used up, none is made and nothing is written', () => {
@@ -144,7 +223,7 @@ describe('loader: keys', () => {
     const board = planted({});
     runMs(board, MADE);
     const slot = slots(board);
-    const secrets = [0, 2, 4].map((index) => slot.slice(AT.keys + 32 * index, AT.keys + 32 * index + 32));
+    const secrets = SECRETS.slice(0, 3).map((at) => slot.slice(at, at + 32));
     for (const { base, bytes } of board.soc.memories.ram) {
       for (const secret of secrets) {
         for (let at = 0; at < 32; at += 8) {

@@ -90,7 +90,7 @@ describe('loader: sessions', () => {
     const link = linked();
     const controller = session(link);
     const { facts } = controller;
-    const slot = link.board.flash.bytes.slice(SLOT_KEYS, SLOT_KEYS + 160);
+    const slot = link.board.flash.bytes.slice(SLOT_KEYS, SLOT_KEYS + 128);
     assert.deepEqual(facts.deviceKey, slot.slice(32, 64));
     assert.deepEqual(facts.fileKey, slot.slice(96, 128));
     assert.deepEqual(controller.loaderHash, sha512(loaderImage()));
@@ -269,7 +269,7 @@ describe('loader: uses of the device’s key', () => {
     const link = linked();
     const { board } = link;
     let read = 0;
-    for (const index of [0, 2, 4]) {
+    for (const index of [0, 2, 4, 5, 6, 7]) {
       watchLoads(board, FLASH + SLOT_KEYS + 32 * index, FLASH + SLOT_KEYS + 32 * index + 32, () => read++);
     }
     const before = board.flash.bytes.slice();
