@@ -29,8 +29,7 @@ static bool known_kind(uint32_t kind) {
          kind == JOURNAL_MASK;
 }
 
-/* A record of one of the kinds, whole, with its checksum; `end` is that of its bank. */
-static bool record_good(const journal_record *r, uint32_t end) {
+bool journal_record_good(const journal_record *r, uint32_t end) {
   if (!known_kind(r->kind) || r->length > end - (uint32_t)(r + 1) ||
       r->length % JOURNAL_UNIT != 0)
     return false;
@@ -46,7 +45,7 @@ static bool record_good(const journal_record *r, uint32_t end) {
 /* The record that makes a bank one, or NULL. */
 static const journal_record *bank_record(uint32_t bank) {
   const journal_record *r = (const journal_record *)bank;
-  return r->kind == JOURNAL_BANK && record_good(r, bank + JOURNAL_BANK_SIZE) ? r : 0;
+  return r->kind == JOURNAL_BANK && journal_record_good(r, bank + JOURNAL_BANK_SIZE) ? r : 0;
 }
 
 static uint32_t bank_in_use(void) {
@@ -68,7 +67,7 @@ void journal_look(journal_view *view) {
     const journal_record *r = (const journal_record *)unit;
     if (r->kind == JOURNAL_USES) {
       if (view->uses == 0) view->uses = (const uint32_t *)r;
-    } else if (record_good(r, end)) {
+    } else if (journal_record_good(r, end)) {
       if (view->newest == 0) view->newest = r;
       if (view->install == 0 && (r->kind == JOURNAL_BEGIN || r->kind == JOURNAL_COMPLETE))
         view->install = r;
@@ -84,5 +83,5 @@ const uint32_t *journal_last_use(const journal_view *view) {
 }
 
 bool journal_use_is_open(uint32_t word) {
-  return word != USE_FREE && word != USE_BROKEN && word != USE_ORDERLY;
+  return word != USE_FREE && word >> 24 != 0;
 }

@@ -65,7 +65,13 @@ void journal_look(journal_view *view);
 /* The newest use word that was begun, or NULL. */
 const uint32_t *journal_last_use(const journal_view *view);
 
-/* True when a use word says that its session may still run. */
+/* A record of one of the kinds, whole, with its checksum; `end` is that of its bank. */
+bool journal_record_good(const journal_record *record, uint32_t end);
+
+/*
+ * True when a use word says that its session may still run: its top byte is not 0. A write that was
+ * cut leaves any word; one whose top byte is 0 is closed, and without ORDERLY it counts as broken.
+ */
 bool journal_use_is_open(uint32_t word);
 
 /* What follows a record COMPLETE. */

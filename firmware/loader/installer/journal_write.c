@@ -15,7 +15,9 @@
 /* Broken uses that a change of banks takes along: more make no wait longer. */
 #define BROKEN_KEPT (4u * USES_IN_UNIT)
 
-static SECTION_LARGE uint32_t unit[UNIT_WORDS]; /* what is programmed; the engine clears it */
+/* What is programmed; the engine clears it. A root, which is of plaintext, passes through. */
+static SECTION_SECRET uint32_t unit[UNIT_WORDS];
+static bool completed; /* since the start */
 
 /* Programs `bytes` of RAM, which then hold what flash reads, and waits. */
 static void program(uint32_t to, void *from, uint32_t bytes) {
@@ -49,18 +51,7 @@ static void check_newest(uint32_t at) {
   if ((uint32_t)view.newest != at) session_abort(ERROR_FLASH_ERROR, at);
 }
 
-/* A record at `at`; what follows it first, the checksum last. */
-static void program_record(uint32_t at, journal_record *r, uint32_t *follows) {
-  crc32_begin();
-  r->crc = crc32_add((const uint8_t *)r, HEAD_BYTES / 4);
-  if (r->length != 0) r->crc = crc32_add((const uint8_t *)follows, r->length / 4);
-  uint32_t crc = r->crc, length = r->length;
-  program(at, r, HEAD_BYTES);
-  if (length != 0) program(at + JOURNAL_UNIT, follows, length);
-  program_word(at + HEAD_BYTES, crc);
-}
-
-/* Copies units of flash as they are. */
+/* Copies units as they are. */
 static uint32_t copy_units(uint32_t to, const void *from, uint32_t bytes) {
   const uint8_t *next = from;
   for (; bytes > 0; bytes -= JOURNAL_UNIT, next += JOURNAL_UNIT, to += JOURNAL_UNIT) {
@@ -68,6 +59,18 @@ static uint32_t copy_units(uint32_t to, const void *from, uint32_t bytes) {
     program(to, unit, JOURNAL_UNIT);
   }
   return to;
+}
+
+/* A record at `at`; what follows it first, the checksum last. Where the next unit begins. */
+static uint32_t program_record(uint32_t at, journal_record *r, const void *follows) {
+  crc32_begin();
+  r->crc = crc32_add((const uint8_t *)r, HEAD_BYTES / 4);
+  if (r->length != 0) r->crc = crc32_add(follows, r->length / 4);
+  uint32_t crc = r->crc;
+  uint32_t end = copy_units(at + JOURNAL_UNIT, follows, r->length);
+  program(at, r, HEAD_BYTES);
+  program_word(at + HEAD_BYTES, crc);
+  return end;
 }
 
 static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
@@ -83,13 +86,19 @@ static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
   return to;
 }
 
+/* The highest sequence of a bank; what its newest record says is not always the highest. */
+static uint32_t highest_sequence(const journal_view *view) {
+  uint32_t bank = ((const journal_record *)view->bank)->sequence, newest = view->newest->sequence;
+  return (int32_t)(bank - newest) > 0 ? bank : newest;
+}
+
 /*
- * Takes the other bank into use, with what counts of this one; its first record, without which it
- * is none, comes last. The sector is erased however blank it looks: the erase before may have been
- * cut.
+ * Takes the bank at `to` into use, with what counts of the other one; its first record, without
+ * which it is none, comes last. The sector is erased however blank it looks: the erase before may
+ * have been cut. The newest BEGIN or COMPLETE is written anew: it is then the newest record of all,
+ * so it has the sequence behind that of BANK, and says what the newest one of the old bank says.
  */
-static void change_bank(const journal_view *view) {
-  uint32_t to = view->bank == JOURNAL_BANK_0 ? JOURNAL_BANK_1 : JOURNAL_BANK_0;
+static void change_bank(const journal_view *view, uint32_t to) {
   uint32_t broken = journal_broken_uses(), at = to + JOURNAL_UNIT;
   journal_record first = {JOURNAL_BANK, 1, config_in_flash()->product, 0, 0, 0, 0, 0};
   flash_unlock();
@@ -98,37 +107,46 @@ static void change_bank(const journal_view *view) {
     flash_check();
     (void)serial_work(); /* it takes up to a second, in which commands come */
   }
-  if (view->install != 0)
-    at = copy_units(at, view->install, JOURNAL_UNIT + view->install->length);
-  (void)add_broken_uses(at, broken);
   if (view->newest != 0) {
     first = *view->newest;
     first.kind = JOURNAL_BANK;
-    first.sequence++;
+    first.sequence = highest_sequence(view) + 1;
     first.length = 0;
   }
-  program_record(to, &first, 0);
+  if (view->install != 0) {
+    journal_record install = first;
+    install.kind = view->install->kind;
+    install.sequence++;
+    install.length = view->install->length;
+    at = program_record(at, &install, view->install + 1);
+    if (!journal_record_good((const journal_record *)(to + JOURNAL_UNIT), to + JOURNAL_BANK_SIZE))
+      session_abort(ERROR_FLASH_ERROR, to + JOURNAL_UNIT);
+  }
+  (void)add_broken_uses(at, broken);
+  (void)program_record(to, &first, 0);
 }
 
-/* Room for `bytes` in the bank in use; where. */
+/* Room for `bytes` in the bank in use; where. Never outside of it, whatever flash says. */
 static uint32_t make_room(uint32_t bytes) {
   journal_view view;
   journal_look(&view);
-  if (view.bank == 0 || bytes > view.bank + JOURNAL_BANK_SIZE - view.end) {
-    change_bank(&view);
-    journal_look(&view);
-    if (view.bank == 0) session_abort(ERROR_FLASH_ERROR, JOURNAL_BANK_0);
-  }
+  if (view.bank != 0 && bytes <= view.bank + JOURNAL_BANK_SIZE - view.end) return view.end;
+  uint32_t to = view.bank == JOURNAL_BANK_0 ? JOURNAL_BANK_1 : JOURNAL_BANK_0;
+  change_bank(&view, to);
+  journal_look(&view);
+  if (view.bank != to || bytes > to + JOURNAL_BANK_SIZE - view.end)
+    session_abort(ERROR_FLASH_ERROR, to);
   return view.end;
 }
 
-static void append(uint32_t kind, const journal_facts *facts, uint32_t *follows, uint32_t bytes) {
+static void append(uint32_t kind, const journal_facts *facts, const uint32_t *follows,
+                   uint32_t bytes) {
   uint32_t at = make_room(JOURNAL_UNIT + bytes);
   journal_view view;
   journal_look(&view);
   journal_record r = {kind,         view.newest->sequence + 1, config_in_flash()->product,
                       facts->version, facts->floor, facts->mask, bytes, 0};
-  program_record(at, &r, follows);
+  (void)program_record(at, &r, follows);
   check_newest(at);
 }
 
@@ -142,6 +160,11 @@ void journal_complete(uint32_t version, uint32_t floor, uint32_t *root, uint32_t
   facts.version = version;
   if (floor > facts.floor) facts.floor = floor;
   append(JOURNAL_COMPLETE, &facts, root, bytes);
+  completed = true;
+}
+
+bool journal_has_completed(void) {
+  return completed;
 }
 
 void journal_clear_keys(uint32_t bits) {

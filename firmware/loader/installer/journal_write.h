@@ -26,6 +26,9 @@ void journal_begin(void);
 /* It is complete: `root` with its ranges, `bytes` of it (journal_root_bytes()), on 4 bytes. */
 void journal_complete(uint32_t version, uint32_t floor, uint32_t *root, uint32_t bytes);
 
+/* An image was completed since the start. */
+bool journal_has_completed(void);
+
 /* The vendor keys of `bits` are taken no more. */
 void journal_clear_keys(uint32_t bits);
 

@@ -4,6 +4,7 @@
 #include "facts.h"
 #include "flash_map.h"
 #include "job.h"
+#include "journal_write.h"
 #include "link.h"
 #include "millis.h"
 #include "registers_loader.h"
@@ -42,6 +43,8 @@ void leave_if_due(bool in_session) {
     ended = false;
   }
   if (!facts_image_complete()) return;
+  /* what boot would not start it will not start now, unless it is another one */
+  if (facts_handover()->reason == ENTRY_NO_IMAGE && !journal_has_completed()) return;
   if (ended && (serial_all_fetched() || millis_over(wanted_at, LAST_WORDS_MS))) leave();
   if (facts_handover()->reason == ENTRY_NO_IMAGE && !ended && in_session) return;
   if (!link_knocked() && millis_over(0, KNOCK_MS)) leave();
