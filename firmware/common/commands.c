@@ -91,7 +91,8 @@ static bool is_zero(const uint8_t *from, const uint8_t *to) {
 void commands_begin(flash_width psize) {
   bf_wipe(&work, sizeof work);
   work.psize = psize;
-  work.trusts_blank = !changed_flash && (job_plan()->flags & FLAG_ALWAYS_ERASE) == 0;
+  work.trusts_blank =
+      PROGRAM_TRUSTS_BLANK && !changed_flash && (job_plan()->flags & FLAG_ALWAYS_ERASE) == 0;
   for (uint32_t i = 0; i < TICK_ACTIVITIES; i++) tick_spent[i] = 0;
   flash_begin(psize);
   digest_begin();
@@ -352,7 +353,7 @@ static void run_final(sealed_command *command) {
     bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
     program_boot_words();
   }
-  program_end_install(p);
+  program_end_install(p, command->bytes + FINAL_BOOT);
   flash_stop();
   if (boots) {
     domain_begin(&s, DOMAIN_WRITTEN, sizeof DOMAIN_WRITTEN - 1);

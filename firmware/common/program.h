@@ -36,8 +36,11 @@ typedef uint8_t program_kinds; /* a bit for each kind */
 /* The first sector of the session is about to be erased. */
 #define program_begin_install() ((void)0)
 
-/* All is written; the boot words, if there are any, are in place. */
-#define program_end_install(p) ((void)(p))
+/* 0: a sector that reads blank is erased all the same. */
+#define PROGRAM_TRUSTS_BLANK 1
+
+/* All is written; the boot words, if there are any, are in place, and are to be those of FINAL. */
+#define program_end_install(p, boot_words) ((void)(p))
 
 /* The session is about to be ended in order. */
 #define program_end_session() ((void)0)

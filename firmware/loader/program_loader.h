@@ -31,6 +31,8 @@
 /* An IMAGE comes to commands.c in pieces of the size of the other commands (session.c). */
 #define PROGRAM_IMAGE_PLAIN COMMAND_PLAIN_SIZE
 #define PROGRAM_IMAGE_DATA (COMMAND_PLAIN_SIZE - 16u)
+/* An erase that was cut in an earlier boot may read blank, and its cells be weak. */
+#define PROGRAM_TRUSTS_BLANK 0
 #define PROGRAM_ANY_KIND PROGRAM_KINDS
 
 typedef uint16_t program_kinds; /* a bit for each kind */
@@ -49,8 +51,11 @@ void program_check_plan(const void *plan_bytes);
 /* Writes BEGIN before the first sector is erased. */
 void program_begin_install(void);
 
-/* Reads the whole image back, then writes COMPLETE. */
-void program_end_install(const void *plan_bytes);
+/*
+ * Compares the boot words that flash holds with those of FINAL, reads the whole image back, then
+ * writes COMPLETE. Fails when the words differ.
+ */
+void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]);
 
 /* Clears vendor keys where the plan asks for it; the use of the device's key was orderly. */
 void program_end_session(void);

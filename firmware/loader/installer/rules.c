@@ -19,10 +19,10 @@
 #define AT(field) offsetof(plan, field)
 #define AT_OPTION(index) (AT(options) + 4u * (index))
 #define SECTORS_BELOW ((1u << IMAGE_FIRST_SECTOR) - 1u)
-#define ROOT_MOST (64u + 8u + 8u * PLAN_MAX_RANGES + JOURNAL_UNIT)
+#define ROOT_MOST ((64u + 8u + 8u * PLAN_MAX_RANGES + JOURNAL_UNIT - 1u) & ~(JOURNAL_UNIT - 1u))
 
-/* Root and ranges for the journal. */
-static SECTION_LARGE uint32_t root_words[ROOT_MOST / 4];
+/* Ranges of the image, as the journal has them; the root of its plaintext is not in plain SRAM. */
+static SECTION_LARGE uint32_t ranges[ROOT_MOST / 4];
 
 static void require(bool good, uint32_t offset) {
   if (!good) session_abort(ERROR_PLAN_MALFORMED, offset);
@@ -50,12 +50,21 @@ static void check_key(const plan *p) {
     session_abort(ERROR_CONFIRM_WRONG, index);
 }
 
+/* Nobody gets a hash of the device's keys, whatever he may ask for. */
+static void check_ranges(const plan *p) {
+  for (uint32_t i = 0; i < p->count; i++)
+    require(!ranges_overlap(p->range[i].address, p->range[i].length, LOADER_SLOTS,
+                            LOADER_SLOTS_SIZE),
+            AT(range) + i * sizeof p->range[0]);
+}
+
 void program_check_plan(const void *plan_bytes) {
   const plan *p = plan_bytes;
   const uint32_t *options = p->options;
   require((PROGRAM_KINDS >> p->kind & 1u) != 0, AT(kind));
   require(p->lock == 0, AT(lock));
   check_key(p);
+  check_ranges(p);
   if (p->kind == PROGRAM_KIND_KEYS) {
     require(options[PLAN_PRODUCT] != 0 && options[PLAN_PRODUCT] >> CONFIG_KEYS == 0,
             AT_OPTION(PLAN_PRODUCT));
@@ -76,9 +85,10 @@ void program_begin_install(void) {
 }
 
 /* What was programmed, by its ranges; what is only digested may change in the image's life. */
-static uint32_t write_root(const plan *p, journal_root *to) {
+static void write_ranges(const plan *p) {
+  journal_root *to = (journal_root *)ranges;
   uint32_t count = 0;
-  bf_wipe(root_words, sizeof root_words);
+  bf_wipe(ranges, sizeof ranges);
   for (uint32_t i = 0; i < p->count; i++)
     if (p->range[i].use == USE_PROGRAM) {
       to->range[count].address = p->range[i].address;
@@ -86,16 +96,27 @@ static uint32_t write_root(const plan *p, journal_root *to) {
       count++;
     }
   to->count = count;
-  return count;
 }
 
-void program_end_install(const void *plan_bytes) {
+/* A function of its own, for its part of the stack is large. */
+__attribute__((noinline)) static void complete(const plan *p, const uint8_t root[64]) {
+  uint32_t follows[ROOT_MOST / 4];
+  bf_copy((uint8_t *)follows, (const uint8_t *)ranges, sizeof follows);
+  bf_copy(((journal_root *)follows)->root, root, 64);
+  journal_complete(p->options[PLAN_VERSION], p->options[PLAN_FLOOR], follows,
+                   journal_root_bytes(((const journal_root *)ranges)->count));
+  bf_wipe(follows, sizeof follows);
+}
+
+void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]) {
   const plan *p = plan_bytes;
-  journal_root *to = (journal_root *)root_words;
-  uint32_t count = write_root(p, to);
-  root_of_flash(to, to->root, serial_look);
-  journal_complete(p->options[PLAN_VERSION], p->options[PLAN_FLOOR], root_words,
-                   journal_root_bytes(count));
+  uint8_t root[64];
+  if (!bf_equal((const uint8_t *)p->boot, boot_words, BOOT_BYTES))
+    session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
+  write_ranges(p);
+  root_of_flash((const journal_root *)ranges, root, serial_look);
+  complete(p, root);
+  bf_wipe(root, sizeof root);
   facts_refresh();
 }
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Board } from '../../../sim/board.ts';
 import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 import { installPlan, LoaderController, loaderPlan } from './loader-controller.ts';
-import { complete, planted, record, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
+import { complete, IMAGE, planted, record, rootOf, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
 import { image } from './prepared-boards.ts';
 
@@ -79,13 +79,15 @@ describe('loader: memory', () => {
     assert.ok(lowest() >= statics + SPARE, `${lowest() - statics} bytes left`);
   });
 
-  it('neither keys nor plaintext of an image are in SRAM or CCM at any step', () => {
+  it('neither keys nor plaintext of an image, nor its root, are in SRAM or CCM at any step', () => {
     const board = planted({});
     const plain = image.slice(1024, 1024 + 512);
+    const root = rootOf(IMAGE, image);
     walk(board, () => {
       const slot = board.flash.bytes.subarray(0x7804, 0x7804 + 160);
       for (const part of [0, 2, 4]) assert.deepEqual(found(board, slot.slice(32 * part, 32 * part + 32)), []);
       assert.deepEqual(found(board, plain), []);
+      assert.deepEqual(found(board, root), []);
     });
   });
 

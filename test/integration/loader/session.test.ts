@@ -34,6 +34,8 @@ const SLOT_KEYS = LOADER_MAP.slots - FLASH + 4;
 const BROKEN = 0x00ff0000;
 const OPEN = 0xffff0000;
 const ORDERLY = 0;
+/** A bit of the image's first instruction's address that flash does not keep. */
+const STUCK = 0x200;
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 const word = (bytes: Uint8Array, at: number): number =>
@@ -138,6 +140,34 @@ describe('loader: sessions', () => {
     assert.deepEqual(useWords(next.board), [BROKEN]);
   });
 
+  it('a boot word that flash took otherwise than FINAL says is not completed: the board stays in the installer', () => {
+    const link = linked();
+    const { board } = link;
+    const controller = session(link, installPlan(image));
+    controller.ask({ name: 'ERASE', sector: 4 });
+    controller.sendImage(image);
+    controller.settle();
+    const write = board.bus.write.bind(board.bus);
+    board.bus.watch(IMAGE, IMAGE + 8, () => {});
+    board.bus.write = (address, value, width, master) =>
+      write(address, address === IMAGE + 4 ? value & ~STUCK : value, width, master);
+    assert.equal(controller.ask(controller.final(image)).name, 'ABORT');
+    assert.equal(word(installed(link, 8), 4), word(image, 4) & ~STUCK);
+    assert.equal(controller.status().error, CHIP_ERRORS.digestDiffers.number);
+    assert.deepEqual(journal(board), ['BANK', 'USES', 'BEGN']);
+    assert.ok(inInstaller(afterPowerCycle(board).board));
+  });
+
+  it('a sector that reads blank is erased all the same: an erase may have been cut in an earlier boot', () => {
+    const link = linked();
+    const erased: (number | undefined)[] = [];
+    const controller = session(link, installPlan(image));
+    assert.ok(installed(link, 0x10000).every((byte) => byte === 0xff));
+    link.board.flash.onOperation = ({ kind, address }) => void (kind === 'erase' && erased.push(address));
+    controller.ask({ name: 'ERASE', sector: 4 });
+    assert.deepEqual([...new Set(erased)], [IMAGE]);
+  });
+
   it('a short IMAGE comes in a command of the common size', () => {
     const link = linked();
     const controller = session(link, installPlan(image));
@@ -195,12 +225,14 @@ describe('loader: sessions', () => {
 });
 
 describe('loader: what it refuses', () => {
-  const AT = { kind: 6, mode: 7, sectors: 32, boot: 36, words: 48 };
+  const AT = { kind: 6, mode: 7, sectors: 32, boot: 36, words: 48, ranges: 64 };
   const lock = (plan: Uint8Array): Uint8Array => {
     plan[41] = 1;
     return plan;
   };
   const ranges = [{ address: IMAGE - 0x4000, length: 256, use: 'program' }] as const;
+  const digestOf = (address: number, length: number): Uint8Array =>
+    loaderPlan({ kind: 'verify', ranges: [{ address, length, use: 'digest' }] });
   const cases: readonly [what: string, plan: Uint8Array, offset: number | undefined][] = [
     ['the mode of a chip without keys', installPlan(image, { mode: MODE.hostBlind }), AT.mode],
     ['a mode there is not', installPlan(image, { mode: 4 }), AT.mode],
@@ -214,6 +246,9 @@ describe('loader: what it refuses', () => {
       undefined,
     ],
     ['a lock', lock(installPlan(image)), undefined],
+    ['a digest of the key slots', digestOf(LOADER_MAP.slots + 4, 32), AT.ranges],
+    ['a digest that reaches into them', digestOf(LOADER_MAP.slots - 4, 8), AT.ranges],
+    ['a digest of all round them', digestOf(FLASH + 0x4000, 0x4000), AT.ranges],
     ['an image without boot words', installPlan(image, { bootAddress: undefined }), undefined],
   ];
 
@@ -230,6 +265,13 @@ describe('loader: what it refuses', () => {
       assert.deepEqual(link.board.flash.bytes, before);
     });
   }
+
+  it('but a digest of what lies beside the key slots it takes', () => {
+    const link = linked();
+    const controller = new LoaderController(link, digestOf(LOADER_MAP.slots - 512, 512));
+    link.send('job', controller.job());
+    link.runUntil(() => controller.status().state === STATES.offered, 1000, 'offer');
+  });
 
   it('a version below the floor; and between floor and version it takes an old one', () => {
     for (const [version, state] of [
