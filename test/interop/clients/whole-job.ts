@@ -113,7 +113,7 @@ async function plainJob(checks: Checks, face: IdentityName, fixture: Fixture): P
  */
 async function unpluggedJob(checks: Checks, fixture: Fixture, board: 'self-powered' | 'probe-powered'): Promise<void> {
   const image = join(fixture.folder, 'image.bin');
-  const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 2654435761) >>> 13);
+  const bytes = Uint8Array.from({ length: 800_000 }, (_, i) => (i * 2654435761) >>> 13);
   new DataView(bytes.buffer).setUint32(0, 0x20020000, true);
   new DataView(bytes.buffer).setUint32(4, 0x08000201, true);
   writeFileSync(image, bytes);

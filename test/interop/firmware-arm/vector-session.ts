@@ -16,7 +16,7 @@ interface Vector {
   readonly boxes: readonly { readonly direction: string; readonly sequence: number; readonly key: string }[];
 }
 
-/** Offsets in the structures of the C, bytes: `job` (common/job.h) and `direction` (common/sealed.c). */
+/** Offsets in the structures of the C, bytes: `job` (common/job.h) and `direction` (common/boxes.c). */
 const JOB = { planHash: 8, sealedKey: 8 + 64 + 8 } as const;
 const DIRECTION = { key: 32 } as const;
 
@@ -27,15 +27,20 @@ const hex = (data: Uint8Array) => Buffer.from(data).toString('hex');
 export function playVector({ elf }: Shipped): string | undefined {
   const path = resolve(ROOT, 'test/vectors/protocol.json');
   const { sealed } = JSON.parse(readFileSync(path, 'utf8')) as { sealed: Vector };
-  const at = variablesOf(elf);
+  const variables = variablesOf(elf);
+  const addressOf = (name: string): number => {
+    const address = variables.get(name);
+    if (address === undefined) throw new Error(`the stub has no variable ${name}`);
+    return address;
+  };
   const fixture = new FirmwareFixture();
   fixture.boot();
   new SealedController(fixture, smallPlan()).giveJob();
   fixture.runUntil(() => fixture.state === 'offered', 1000, 'M1');
-  const put = (name: string, value: string, offset = 0) => fixture.write(at.get(name)! + offset, bytes(value));
-  put('ephemeral', sealed.input.e_i_secret);
+  const put = (name: string, value: string, offset = 0) => fixture.write(addressOf(name) + offset, bytes(value));
+  put('handshake_ephemeral', sealed.input.e_i_secret);
   put('chip_key', sealed.input.d_secret);
-  put('m1', sealed.m1);
+  put('handshake_m1', sealed.m1);
   put('stub_hash', sealed.input.contexts[0]!);
   put('current_job', sealed.input.contexts[1]!, JOB.planHash);
   put('current_job', sealed.static_public, JOB.sealedKey);
@@ -43,7 +48,7 @@ export function playVector({ elf }: Shipped): string | undefined {
   fixture.commandTo('m2', 'active', 'aborted');
   if (fixture.state !== 'active') return `confirm_r is refused: error ${fixture.error}`;
   if (hex(fixture.read(fixture.addressOf('M3'), 32)) !== sealed.m3) return 'another M3';
-  const keyOf = (name: string) => hex(fixture.read(at.get(name)! + DIRECTION.key, 32));
+  const keyOf = (name: string) => hex(fixture.read(addressOf(name) + DIRECTION.key, 32));
   const wanted = (direction: string) =>
     sealed.boxes.find((box) => box.direction === direction && box.sequence === 1)!.key;
   if (keyOf('out') !== wanted('i2r')) return 'another key of the first box to the controller';
