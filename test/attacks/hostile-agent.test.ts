@@ -146,7 +146,8 @@ describe('a hostile agent', function () {
       agent.send({ name: 'SEALED3', m3: new Uint8Array(32).fill(1) });
     });
     assert.ok(isBlindflashError(error), String(error));
-    assert.ok(!thief.names.includes('FRAME'));
+    const boxes = thief.received.flatMap((message) => (message.name === 'FRAME' ? [message.box.length] : []));
+    assert.deepEqual(boxes, [192], 'one ERASE leaves behind M2 (docs/protocol.md §8), and nothing of the image');
   });
 
   it('swaps the board in the middle: another UID stops the job', async () => {

@@ -43,6 +43,7 @@ describe('a hostile vendor', function () {
       assert.ok(reply.name === 'ABORT' && [8, 9, 21].includes(reply.error));
       assert.equal(before.compare(fixture.board.flash.bytes), 0);
       assert.deepEqual(fixture.board.options.words, options);
+      fixture.runUntil(() => fixture.state !== 'active', 100, 'the state behind its sealed ABORT');
       assert.equal(fixture.state, 'aborted');
     });
   }
@@ -67,9 +68,9 @@ describe('a hostile vendor', function () {
     const good = encodePlan(smallPlan());
     const changes: Readonly<Record<string, (plan: Uint8Array) => Uint8Array>> = {
       magic: (plan) => set(plan, 3, 0x31),
-      'kind 8': (plan) => set(plan, 6, 8),
+      'kind 99': (plan) => set(plan, 6, 99),
       'kind 0': (plan) => set(plan, 6, 0),
-      'mode 2': (plan) => set(plan, 7, 2),
+      'mode 9': (plan) => set(plan, 7, 9),
       'width 3': (plan) => set(plan, 40, 3),
       'lock 2': (plan) => set(plan, 41, 2),
       'final action 2': (plan) => set(plan, 42, 2),
@@ -99,6 +100,20 @@ describe('a hostile vendor', function () {
       new SealedController(fixture, bad).giveJob();
       fixture.runUntil(() => fixture.state !== 'waiting', 1000, what);
       assert.equal(fixture.state, 'refused', what);
+    }
+  });
+
+  it('what only a loader does is refused by the real stub: its kind of job, its modes', () => {
+    const good = encodePlan(smallPlan());
+    for (const [at, value] of [
+      [6, 8],
+      [7, 2],
+      [7, 3],
+    ] as const) {
+      const fixture = FirmwareFixture.booted();
+      new SealedController(fixture, set(good.slice(), at, value)).giveJob();
+      fixture.runUntil(() => fixture.state !== 'waiting', 1000, `byte ${at}`);
+      assert.equal(fixture.state, 'refused', `byte ${at} is ${value}`);
     }
   });
 });
