@@ -64,7 +64,8 @@ const JobSchema = z.strictObject({
   devices: z
     .array(z.strictObject({ key: bytes(32), uid: z.string().regex(/^[0-9a-f]{24}$/), questionsLeft: count }))
     .max(MOST_APPROVED_KEYS),
-  imageSessions: count,
+  /** Records made before there were devices have none. */
+  imageSessions: count.default(0),
   chipProved: z.enum(Object.keys(CHIP_PROVED) as [ChipProved, ...ChipProved[]]),
   agentSays: optional(z.enum(Object.keys(BOARD_STATES) as [BoardState, ...BoardState[]])),
   finished: z.boolean(),
