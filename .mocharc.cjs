@@ -1,4 +1,4 @@
-// `npx mocha` runs every test but those of a suite with a command of its own; `npx mocha FILE …` runs those files alone.
+// `npx mocha` runs every test but those of a suite with its own command; `npx mocha FILE …` runs those files alone.
 const files = process.argv.slice(2).filter((argument) => argument.endsWith('.ts'));
 
 /** `npm run test:loader`: the loader's own code, minutes of it, from its first start to an image installed. */

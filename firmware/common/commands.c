@@ -1,7 +1,4 @@
-/*
- * The sealed commands: see commands.h. One table says in which state, for which kind of plan and
- * when a command may run; then one function each.
- */
+/* The sealed commands, see commands.h: a table of when each may run, then one function each. */
 #include "commands.h"
 
 #include "abort.h"
