@@ -151,20 +151,64 @@ void bf_x25519_base(uint8_t out[32], const uint8_t scalar[32]) {
 static const uint32_t ORDER_8[8] = {0xe7ae9f68u, 0xc09318d2u, 0x17bce6b2u, 0xa6f7cef5u,
                                     0,           0,           0,           0x80000000u};
 
-/* k = the clamped scalar + r * 8 l, r being the 16 bytes of `noise`. */
-static void blind_scalar(uint32_t k[WIDE], const uint8_t scalar[32], const uint8_t noise[16]) {
+/*
+ * *to += (*from & keep) | set; returns the carry. The word of the scalar is in a register for five
+ * instructions, then gone from all of them.
+ */
+static uint32_t add_word(uint32_t *to, const uint32_t *from, uint32_t keep, uint32_t set) {
+  uint32_t word, sum;
+  __asm__ volatile(
+      "ldr %[sum], [%[to]]\n"
+      "ldr %[word], [%[from]]\n"
+      "and %[word], %[word], %[keep]\n"
+      "orr %[word], %[word], %[set]\n"
+      "adds %[sum], %[sum], %[word]\n"
+      "mov %[word], #0\n"
+      "adc %[word], %[word], #0\n"
+      "str %[sum], [%[to]]\n"
+      : [word] "=&r"(word), [sum] "=&r"(sum)
+      : [to] "r"(to), [from] "r"(from), [keep] "r"(keep), [set] "r"(set)
+      : "cc", "memory");
+  return word;
+}
+
+/* 0..7 in an order by chance, of 8 bytes. */
+static void shuffle(uint8_t order[8], const uint8_t chance[8]) {
+  for (uint32_t i = 0; i < 8; i++) order[i] = (uint8_t)i;
+  for (uint32_t i = 7; i > 0; i--) {
+    uint32_t j = chance[i] % (i + 1);
+    uint8_t moved = order[i];
+    order[i] = order[j];
+    order[j] = moved;
+  }
+}
+
+/* k += the clamped scalar, its words in an order by chance. */
+static void add_scalar(uint32_t k[WIDE], const uint32_t scalar[8], const uint8_t chance[8]) {
+  uint8_t order[8];
+  shuffle(order, chance);
+  for (uint32_t i = 0; i < 8; i++) {
+    uint32_t at = order[i], keep = 0xffffffffu, set = 0;
+    if (at == 0) keep = ~7u;
+    if (at == 7) keep = 0x7fffffffu, set = 0x40000000u;
+    uint32_t carry = add_word(&k[at], &scalar[at], keep, set);
+    for (uint32_t j = at + 1; j < WIDE; j++) umaal(&k[j], &carry, 0, 0);
+  }
+}
+
+/* k = r * 8 l, then the clamped scalar upon it: `noise` is that of bf_x25519_blinded(). */
+static void blind_scalar(uint32_t k[WIDE], const uint32_t scalar[8],
+                         const uint8_t noise[BF_X25519_NOISE]) {
   bf_wipe(k, WIDE * sizeof *k);
-  bf_copy((uint8_t *)k, scalar, 32);
-  k[0] &= ~7u;
-  k[7] = (k[7] & 0x7fffffffu) | 0x40000000u;
   for (uint32_t i = 0; i < 4; i++) {
     uint32_t carry = 0, r = bf_load_le32(noise + 4 * i);
     for (uint32_t j = 0; j < 8; j++) umaal(&k[i + j], &carry, r, ORDER_8[j]);
     for (uint32_t j = i + 8; j < WIDE; j++) umaal(&k[j], &carry, 0, 0);
   }
+  add_scalar(k, scalar, noise + 48);
 }
 
-int bf_x25519_blinded(uint8_t out[32], const uint8_t scalar[32], const uint8_t u[32],
+int bf_x25519_blinded(uint8_t out[32], const uint32_t scalar[8], const uint8_t u[32],
                       const uint8_t noise[BF_X25519_NOISE]) {
   fe v[SLOTS];
   uint32_t k[WIDE], last = 0;

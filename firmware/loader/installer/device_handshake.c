@@ -19,7 +19,9 @@
 #define RESET_FLAGS 32u
 #define DEBUG_FACTS 36u
 
-#define LONGEST_DELAY 0x7FFFu /* turns of the loop, 1 ms */
+/* Masks of the turns of a loop, each 3 cycles or 4 at 168 MHz: */
+#define DELAY_BEFORE_NOTE 0x7FFFu /* most 0.8 ms */
+#define DELAY_BEFORE_USE 0x1FFFFu /* most 3 ms */
 
 /* Between device_check() and device_confirm(). */
 static SECTION_SECRET uint8_t prk[64];
@@ -107,20 +109,24 @@ void device_check(void) {
   handshake_check(prk, th);
 }
 
-/* Up to a millisecond, by chance. */
-static void wait_by_chance(void) {
+/* Waits by chance, at most `longest` turns. */
+static void wait_by_chance(uint32_t longest) {
   uint8_t chance[KEY];
   rng_draw(chance);
-  for (uint32_t left = bf_load_le32(chance) & LONGEST_DELAY; left > 0; left--)
+  for (uint32_t left = bf_load_le32(chance) & longest; left > 0; left--)
     __asm__ volatile("" ::: "memory");
 }
 
-/* shared = X25519 with a secret key of the device; nothing of the way there repeats. */
+/*
+ * shared = X25519 with a secret key of the device; nothing of the way there repeats. The store of
+ * the use word can be seen from outside: the delay behind it keeps it from telling when.
+ */
 static void agree_long(uint8_t shared[KEY], const uint8_t secret[KEY]) {
   uint8_t noise[2 * KEY];
   rng_draw(noise);
   rng_draw(noise + KEY);
-  if (bf_x25519_blinded(shared, secret, handshake_m2, noise)) session_abort(ERROR_ZERO_SECRET, 0);
+  wait_by_chance(DELAY_BEFORE_USE);
+  if (bf_x25519_blinded(shared, (const uint32_t *)secret, handshake_m2, noise)) session_abort(ERROR_ZERO_SECRET, 0);
   bf_wipe(noise, sizeof noise);
 }
 
@@ -138,7 +144,7 @@ static void mix_device_keys(void) {
 
 void device_confirm(void) {
   uint8_t confirm[KEY];
-  wait_by_chance();
+  wait_by_chance(DELAY_BEFORE_NOTE);
   journal_begin_use();
   mix_device_keys();
   handshake_confirmation(confirm, prk, th, LABEL_CONFIRM_I, KEY);

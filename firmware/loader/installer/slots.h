@@ -12,7 +12,7 @@
 #include "config.h"
 #include "handover.h"
 
-/* The keys of a device as they lie in flash. */
+/* The keys of a device as they lie in flash, on 4 bytes. */
 typedef struct {
   uint8_t session_secret[32];         /* d_s */
   uint8_t session_public[32];         /* D_s */
