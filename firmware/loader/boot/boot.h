@@ -23,6 +23,9 @@ entry_reason entry_rule(void);
 /* Clears backup SRAM and closes the use word as broken. */
 void close_use(const uint32_t *word);
 
+/* Feeds the independent watchdog, which an option byte may have started with the power. */
+void feed_watchdog(void);
+
 /* Peripherals as after reset, but for the debug pins. */
 void quiet_chip(void);
 

@@ -5,11 +5,17 @@
 
 #define KEY1 0x45670123u
 #define KEY2 0xCDEF89ABu
+/* Most turns of the loop on SR, of 5 cycles or more: 0.6 ms at 16 MHz. */
+#define PROGRAM_TURNS 2000u
 
 void debug_pins(bool on) {
   RCC_AHB1ENR |= RCC_AHB1ENR_GPIOA;
   (void)RCC_AHB1ENR;
   GPIO_MODER(0) = on ? GPIOA_MODER_RESET : GPIOA_MODER_RESET | GPIOA_MODER_DEBUG_ANALOG;
+}
+
+void feed_watchdog(void) {
+  IWDG_KR = IWDG_RELOAD;
 }
 
 void quiet_chip(void) {
@@ -36,8 +42,7 @@ static void program_bytes(uint32_t to, uint32_t value) {
   FLASH_CR = FLASH_CR_PG | FLASH_CR_PSIZE(0);
   for (uint32_t i = 0; i < 4; i++, value >>= 8) {
     *(volatile uint8_t *)(to + i) = (uint8_t)value;
-    while (FLASH_SR & FLASH_SR_BSY) {
-    }
+    for (uint32_t left = PROGRAM_TURNS; (FLASH_SR & FLASH_SR_BSY) != 0 && left != 0;) left--;
   }
   FLASH_CR = FLASH_CR_LOCK;
 }

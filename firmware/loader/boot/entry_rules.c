@@ -46,6 +46,7 @@ static bool knock_heard(const config *c) {
   while (!heard && (past = line_cycles(begun, SYST_CVR)) < cycles)
     heard = line_measure(c->rx_pin, cycles - past) != 0;
   SYST_CSR = SYST_RVR = SYST_CVR = 0;
+  feed_watchdog(); /* the longest time to listen is 200 ms, the shortest it waits 350 ms */
   GPIO_PUPDR(c->rx_pin >> 4) = before;
   return heard;
 }

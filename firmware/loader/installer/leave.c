@@ -2,15 +2,13 @@
 #include "leave.h"
 
 #include "facts.h"
-#include "flash_map.h"
+#include "installer.h"
 #include "job.h"
 #include "journal_write.h"
 #include "link.h"
 #include "millis.h"
-#include "registers_loader.h"
 #include "serial_transport.h"
 #include "uart.h"
-#include "wipe.h"
 
 #define KNOCK_MS 200u
 #define SESSION_MS 10000u
@@ -20,17 +18,10 @@
 static uint32_t wanted_at; /* millis() when there last was a session */
 static bool ended;
 
-/* Nothing secret is left; boot is told to pass the entry rules. */
 static void leave(void) {
   link_flush();
   uart_stop();
-  irq_off();
-  wipe_secrets(STATE_EXPIRED);
-  *(volatile uint32_t *)SKIP_RULES_WORD = SKIP_RULES_VALUE;
-  __asm__ volatile("dsb" ::: "memory");
-  SCB_AIRCR = SCB_AIRCR_SYSRESETREQ;
-  for (;;) {
-  }
+  leave_by_reset();
 }
 
 void leave_after_end(void) {

@@ -92,6 +92,7 @@ static void put_coded(const uint8_t *data, uint32_t bytes) {
 void link_send(uint32_t type, const bf_part *part, uint32_t parts) {
   uint8_t packet[OUT_MOST / 2];
   uint32_t bytes = 1;
+  if (state == SEARCHING || state == NAMED) return; /* AGAIN asks for what counts */
   packet[0] = (uint8_t)type;
   for (; parts > 0; parts--, part++) {
     bf_copy(packet + bytes, part->data, part->len);

@@ -25,7 +25,10 @@ bool link_poll(void);
 /* Waits until a byte comes or `*changes` is no longer `seen`; not with something to send. */
 void link_wait(const volatile uint32_t *changes, uint32_t seen);
 
-/* Queues a packet whose body is these parts; waits while there is no room. */
+/*
+ * Queues a packet whose body is these parts; waits while there is no room. While the bit time is
+ * searched for, nothing is sent, for nobody could read it.
+ */
 void link_send(uint32_t type, const bf_part *part, uint32_t parts);
 
 /* Sends all that is queued. */

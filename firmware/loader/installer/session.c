@@ -214,6 +214,15 @@ static void accept(void) {
   }
 }
 
+/* All of an IMAGE takes up to half a second, in which commands come and somebody may ask. */
+static void wait_for_flash(void) {
+  while (!flash_idle()) {
+    (void)serial_work();
+    flash_check();
+  }
+  flash_check();
+}
+
 /*
  * Programs the pieces of an IMAGE one after the other, to its end; not while a sector is erased,
  * for the line has to be listened to meanwhile.
@@ -223,7 +232,7 @@ static void run_image(void) {
   while (image.under_way) {
     if (pending && !commands_run(&in_hand, true)) return;
     pending = false;
-    flash_wait();
+    wait_for_flash();
     bf_wipe(plain, sizeof plain);
     if (image.boxed == 0)
       accept();
@@ -244,7 +253,7 @@ static bool serve(void) {
   bool programs = pending && plain[0] == SEALED_IMAGE;
   if (!pending || (programs && !flash_idle()) || !commands_run(&in_hand, true)) return false;
   pending = false;
-  if (in_hand.operation != 0) flash_wait(); /* a short IMAGE */
+  if (in_hand.operation != 0) wait_for_flash(); /* a short IMAGE */
   accept();
   return true;
 }

@@ -43,22 +43,35 @@ installer_entry:
   orr r0, r0, #0x100
   str r0, [r1]
   ldr r2, [r1]
+  movw r3, #1000 /* DBP may come late */
+1:
+  subs r3, r3, #1
+  beq fault_entry /* what is written there would stay without the supply */
   movs r2, #0
   str r2, [r1, #4]
+  ldr r2, [r1, #4]
+  tst r2, #0x200
+  bne 1b
   ldr r0, =plain_start
   ldr r1, =plain_end
   bl fill
-  ldr r0, =secret_start
   ldr r1, =stack_top
+  ldr r0, =secret_start /* every word holds what is written to it, or nothing is done here */
+1:
+  mvn r2, r0
+  str r2, [r0], #4
+  cmp r0, r1
+  blo 1b
+  ldr r0, =secret_start
+2:
+  mvn r2, r0
+  ldr r3, [r0], #4
+  cmp r3, r2
+  bne fault_entry
+  cmp r0, r1
+  blo 2b
+  ldr r0, =secret_start
   bl fill
-  ldr r0, =secret_start /* it holds what is written to it, or nothing is done here */
-  ldr r1, =0x5AA5C33C
-  str r1, [r0]
-  ldr r2, [r0]
-  cmp r1, r2
-  bne fault_spin
-  movs r2, #0
-  str r2, [r0]
   ldr r0, =stack_top
   msr msp, r0
   push {r4-r6}
@@ -87,14 +100,7 @@ fill:
   .type fault_entry, %function
 fault_entry:
   cpsid i
-  ldr r0, =0xE000ED94 /* MPU_CTRL */
-  movs r1, #0
-  str r1, [r0]
-  dsb
-  isb
-  ldr r0, =secret_start
-  ldr r1, =stack_top
-  bl fill
+  bl clear_backup
   movs r3, #0
   movs r4, #0
   movs r5, #0
@@ -107,4 +113,38 @@ fault_entry:
   mov r12, r2
 fault_spin:
   b fault_spin
+
+  /*
+   * The end: backup SRAM is cleared, the frames of whoever called included, the word is set that
+   * tells boot to pass the entry rules, and the chip reset.
+   */
+  .thumb_func
+  .global leave_by_reset
+  .type leave_by_reset, %function
+leave_by_reset:
+  cpsid i
+  bl clear_backup
+  ldr r0, =0x2002FFFC /* SKIP_RULES_WORD */
+  ldr r1, =0x4B534642
+  str r1, [r0]
+  dsb
+  ldr r0, =0xE000ED0C /* AIRCR: SYSRESETREQ */
+  ldr r1, =0x05FA0004
+  str r1, [r0]
+  b fault_spin
+
+  /* All of backup SRAM becomes 0, the strip too; uses no stack. */
+  .thumb_func
+  .type clear_backup, %function
+clear_backup:
+  mov r12, lr
+  ldr r0, =0xE000ED94 /* MPU_CTRL */
+  movs r1, #0
+  str r1, [r0]
+  dsb
+  isb
+  ldr r0, =secret_start
+  ldr r1, =stack_top
+  bl fill
+  bx r12
   .pool

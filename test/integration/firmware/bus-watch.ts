@@ -9,12 +9,12 @@ function pages(from: number, to: number): number[] {
   return Array.from({ length: ((to - 1) >>> PAGE_SHIFT) - first + 1 }, (_, i) => first + i);
 }
 
-/** Calls `seen` at every store of the core into [from, to). */
-export function watchStores({ bus }: Board, from: number, to: number, seen: () => void): void {
+/** Calls `seen` at every store of the core into [from, to), before it is done. */
+export function watchStores({ bus }: Board, from: number, to: number, seen: (value: number) => void): void {
   for (const page of pages(from, to)) bus.writePages[page] = undefined;
   const write = bus.write.bind(bus);
   bus.write = (address, value, width, master) => {
-    if (master === 'cpu' && address >= from && address < to) seen();
+    if (master === 'cpu' && address >= from && address < to) seen(value);
     write(address, value, width, master);
   };
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Board } from '../../../sim/board.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
+import { watchStores } from '../firmware/bus-watch.ts';
 import {
   BANKS,
   complete,
@@ -22,6 +23,11 @@ import {
 const image = spinning();
 const BANK = record('BANK', 1);
 const OPEN = 0xffff0000;
+const RCC_CFGR = 0x40023808;
+const SWS = 0xc;
+const PPRE1 = 0x1c00;
+const IWDG_KR = 0x40003000;
+const IWDG_RELOAD = 0xaaaa;
 const BROKEN = 0x00ff0000;
 /** Boot without the digest, ms. */
 const SOON = 5;
@@ -148,6 +154,49 @@ describe('loader: boot', () => {
     const before = partsOf(board);
     runToPc(board, SPINS_AT, 20);
     assert.deepEqual(partsOf(board), before);
+  });
+
+  it('feeds the watchdog while it hashes and after it listened: an option byte may have started it', () => {
+    const long = spinning(0x8000);
+    const banks = [[BANK, complete(2, long)], []] as const;
+    const board = planted({ image: long, banks, config: { digest: true, listenMs: 50 } });
+    const fed: number[] = [];
+    watchStores(board, IWDG_KR, IWDG_KR + 4, (value) => void (value === IWDG_RELOAD && fed.push(board.time.now)));
+    runToPc(board, SPINS_AT, 200);
+    const gaps = fed.map((at, index) => ((fed[index + 1] ?? board.time.now) - at) / 1e6);
+    assert.ok(gaps.length > 0x8000 / 1024);
+    assert.ok(gaps.at(-1)! < 1, `${gaps.at(-1)} ms before the image`);
+    assert.ok(Math.max(...gaps.slice(0, -2)) < 10, `${Math.max(...gaps)} ms`);
+    assert.ok(gaps.at(-2)! < 60);
+  });
+
+  it('the buses stay divided as long as the core runs on the PLL', () => {
+    const board = planted({ ...installed, config: { digest: true } });
+    const undivided: number[] = [];
+    let onPll = 0;
+    watchStores(board, RCC_CFGR, RCC_CFGR + 4, (value) => {
+      if ((board.bus.read(RCC_CFGR, 4, 'debugger') & SWS) === 0) return;
+      onPll++;
+      if ((value & PPRE1) === 0) undivided.push(value);
+    });
+    runToPc(board, SPINS_AT, 20);
+    assert.ok(onPll > 0);
+    assert.deepEqual(undivided, []);
+  });
+
+  it('a clock that does not go back to HSI ends in the installer, not in an endless wait', () => {
+    const board = planted({ ...installed, config: { digest: true } });
+    const read = board.bus.read.bind(board.bus);
+    let seen = 0;
+    board.bus.read = (address, width, master) => {
+      const value = read(address, width, master);
+      if (address !== RCC_CFGR || master !== 'cpu') return value;
+      seen ||= value & SWS;
+      return value | seen;
+    };
+    runMs(board, 60);
+    assert.notEqual(seen, 0);
+    assert.ok(inInstaller(board), `at 0x${board.core.regs[15]!.toString(16)}`);
   });
 
   it('on a locked chip no debugger reaches the core while boot runs; on an open one it does', () => {

@@ -223,6 +223,41 @@ describe('loader: while flash is busy', () => {
   }).timeout(120_000);
 });
 
+describe('loader: while a command is programmed', () => {
+  it('somebody who asks is answered at once, at x8 with the longest times of flash, too', () => {
+    const board = planted({}, { ...LOCKED, supplyVolts: 2, flashTiming: 'max' });
+    const link = new LoaderLink(board);
+    runMs(board, 2 * START_MS);
+    link.knock(3);
+    const controller = session(link, installPlan(image));
+    controller.ask({ name: 'ERASE', sector: 4 });
+    controller.send({ name: 'IMAGE', address: IMAGE + 64, data: image.slice(64, 64 + 4032) });
+    for (let i = 0; i < 4; i++) {
+      link.send('askIdent');
+      link.await('ident', 60);
+    }
+    assert.equal(controller.status().accepted, 1);
+  });
+});
+
+describe('loader: a line that was lost', () => {
+  it('in a session: nothing is sent until a knock, and then the session goes on', () => {
+    const link = linked();
+    const controller = session(link, installPlan(image));
+    controller.send({ name: 'ERASE', sector: 4 });
+    for (let i = 0; i < 3; i++) link.raw(Uint8Array.of(3, 1, 1, 0));
+    link.run(40);
+    const before = link.heard.length;
+    link.run(1500);
+    assert.equal(link.heard.length, before);
+    link.forget();
+    link.knock(3);
+    link.again(0x85, 1);
+    assert.equal(controller.reply(100).name, 'ERASED');
+    controller.ask({ name: 'END' });
+  });
+});
+
 describe('loader: noise', () => {
   it('on the line for as long as nobody knocks: nothing is sent, and a board with an image starts it in time', () => {
     const spin = spinning();

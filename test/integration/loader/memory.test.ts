@@ -6,10 +6,16 @@ import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
 import { installPlan, LoaderController, loaderPlan } from './loader-controller.ts';
 import { complete, IMAGE, planted, record, rootOf, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
-import { image } from './prepared-boards.ts';
+import { image, linked } from './prepared-boards.ts';
 
 const BACKUP = 0x40024000;
 const BACKUP_END = 0x40025000;
+const RCC_APB1ENR = 0x40023840;
+const PWR_CLOCK = 1 << 28;
+const PWR_CR = 0x40007000;
+const DBP = 1 << 8;
+const PWR_CSR = 0x40007004;
+const BRE = 1 << 9;
 const SRAM_END = 0x20030000;
 /** What boot may take of the end of SRAM: with the digest, and without it. */
 const BOOT_BYTES = { digest: 1280, plain: 256 };
@@ -91,6 +97,47 @@ describe('loader: memory', () => {
     });
   });
 
+  it('backup SRAM that does not take the installer’s words, or is kept by a battery: no key is made, nobody is answered', () => {
+    const faults: Record<string, (address: number) => boolean> = {
+      'the regulator stays on': (address) => address === PWR_CSR,
+      'one word stays as it is': (address) => address === BACKUP + 0x7f4,
+    };
+    for (const [fault, drops] of Object.entries(faults)) {
+      const board = planted({});
+      keepByBattery(board);
+      board.bus.writePages[BACKUP >>> PAGE_SHIFT] = undefined;
+      const write = board.bus.write.bind(board.bus);
+      board.bus.write = (address, value, width, master) => {
+        if (master !== 'cpu' || !drops(address)) write(address, value, width, master);
+      };
+      runMs(board, START_MS);
+      const slots = board.flash.bytes.subarray(0x7800, 0x8000);
+      assert.ok(
+        slots.every((byte) => byte === 0xff),
+        fault,
+      );
+      const link = new LoaderLink(board);
+      assert.throws(() => link.knock(2), /nobody answers/, fault);
+    }
+  });
+
+  it('is turned off for the supply of the battery', () => {
+    const board = planted({});
+    keepByBattery(board);
+    runMs(board, START_MS);
+    assert.equal(board.bus.read(PWR_CSR, 4, 'debugger') & BRE, 0);
+    new LoaderLink(board).knock(2);
+  });
+
+  it('the image finds nothing in backup SRAM after a session', () => {
+    const link = linked();
+    const controller = new LoaderController(link, installPlan(image, { finalAction: 'run' }));
+    controller.connect();
+    controller.install(image);
+    runToPc(link.board, SPINS_AT, 300);
+    assert.ok(link.board.soc.backupSram.bytes.every((byte) => byte === 0));
+  });
+
   for (const digest of [false, true]) {
     it(`boot ${digest ? 'with' : 'without'} the digest takes no more of SRAM than it says`, () => {
       const spin = spinning(5000);
@@ -102,6 +149,17 @@ describe('loader: memory', () => {
     });
   }
 });
+
+/** What an image does that keeps backup SRAM while the board is off. */
+function keepByBattery(board: Board): void {
+  const registers = [
+    [RCC_APB1ENR, PWR_CLOCK],
+    [PWR_CR, DBP],
+    [PWR_CSR, BRE],
+  ] as const;
+  for (const [address, value] of registers) board.bus.write(address, value, 4, 'cpu');
+  assert.equal(board.bus.read(PWR_CSR, 4, 'debugger') & BRE, BRE);
+}
 
 /** Where the installer's statics end: the base of the MPU region nobody may touch. */
 function staticsEnd(board: Board): number {
