@@ -45,11 +45,12 @@ void boot_main(void) {
   (void)RCC_AHB1ENR;
   bool pass = rules_are_to_be_passed(), configured = config_good(config_in_flash());
   journal_look(&view);
+  bool complete = view.install != 0 && view.install->kind == JOURNAL_COMPLETE;
+  if (!complete) RCC_CSR |= RCC_CSR_RMVF; /* noted; a press of NRST from now on is seen as one */
   const uint32_t *use = journal_last_use(&view);
   if (use != 0 && journal_use_is_open(*use)) close_use(use);
   bool whole = configured && (config_in_flash()->flags & CONFIG_FLAG_DIGEST) != 0;
-  if (view.install != 0 && view.install->kind == JOURNAL_COMPLETE &&
-      image_good(view.install, whole)) {
+  if (complete && image_good(view.install, whole)) {
     if (configured && !pass) found.reason = entry_rule();
     if (found.reason == ENTRY_NO_IMAGE) start_image();
   }

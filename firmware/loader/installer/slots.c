@@ -189,11 +189,15 @@ static bool from_power(uint32_t csr) {
   return (csr & RCC_CSR_FLAGS) == (RCC_CSR_PORRSTF | RCC_CSR_BORRSTF | RCC_CSR_PINRSTF);
 }
 
+/* With what a debugger asked for, which outlives resets, a start is none with the power alone. */
+static bool is_fresh(const handover *found) {
+  return from_power(found->rcc_csr) && DBGMCU_CR == 0;
+}
+
 void slots_prepare(const handover *found) {
   may_use = chip_is_level1(chip_optcr()) && !is_odd(found);
   look_at_slots();
-  if (in_use == 0 && next_blank != 0 && may_use && from_power(found->rcc_csr))
-    make_slot(next_blank);
+  if (in_use == 0 && next_blank != 0 && may_use && is_fresh(found)) make_slot(next_blank);
 }
 
 const device_keys *slots_keys(void) {

@@ -154,6 +154,21 @@ describe('loader: keys', () => {
     none(board);
   });
 
+  it('are not made when the button was pressed before boot came to the installer', () => {
+    const board = planted({});
+    board.runTo(board.time.now + 1e6);
+    board.pressButton();
+    runMs(board, 1);
+    board.releaseButton();
+    none(board);
+  });
+
+  it('are not made with what a debugger asked of the chip in DBGMCU_CR', () => {
+    const asked = planted({});
+    asked.bus.write(0xe0042004, 7, 4, 'debugger');
+    none(asked);
+  });
+
   it('are not made while a debugger, breakpoints or trace are on', () => {
     const registers = { debug: [0xe000edf0, 0xa05f0001], breakpoints: [0xe0002000, 3], trace: [0xe000edfc, 1 << 24] };
     for (const [address, value] of Object.values(registers)) {
