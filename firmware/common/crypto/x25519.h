@@ -20,9 +20,9 @@ BF_PRIMITIVE void bf_x25519_base(uint8_t out[32], const uint8_t scalar[32]);
 /*
  * The same for a key that is used again and again where an attacker may see some words of the
  * computation at an instant of his choice: the scalar is d + r * 8 l, r of 128 bits, and the
- * coordinates are projective with a random Z. Each word of d is read once, in an order by chance, and
- * added to what is blinded already. `noise` is r (16 bytes), Z (32), the order (8); never use it
- * again.
+ * coordinates are projective with a random Z. Each word of d is read once, in an order by chance,
+ * and added to what is blinded already. `noise` is r (16 bytes), Z (32), the order (8); never use
+ * it again.
  * For u on the curve, as all honest ones are, the result is that of bf_x25519(); for one on its
  * twist it is another.
  */

@@ -126,7 +126,8 @@ static void agree_long(uint8_t shared[KEY], const uint8_t secret[KEY]) {
   rng_draw(noise);
   rng_draw(noise + KEY);
   wait_by_chance(DELAY_BEFORE_USE);
-  if (bf_x25519_blinded(shared, (const uint32_t *)secret, handshake_m2, noise)) session_abort(ERROR_ZERO_SECRET, 0);
+  if (bf_x25519_blinded(shared, (const uint32_t *)secret, handshake_m2, noise))
+    session_abort(ERROR_ZERO_SECRET, 0);
   bf_wipe(noise, sizeof noise);
 }
 
