@@ -23,7 +23,7 @@ export const BOARD_STATES = {
   waiting: 'the chip waits with the program for its RAM; leave it powered',
   locked: 'the complete image is in flash and locked; the board runs it once it has been switched off and on',
   rom: 'the board was reset and runs the loader in ST’s ROM, not its flash: its BOOT0 pin is high',
-  running: 'the board was reset and runs what is in its flash',
+  running: 'the board was reset and runs the program in its flash, if there is one',
   unknown: 'the state of the board is not known',
 } as const;
 export type BoardState = keyof typeof BOARD_STATES;

@@ -218,6 +218,20 @@ describe('a device with a loader: what is lost in the middle of an image', funct
     assert.equal(outcome.events.filter(({ type }) => type === 'sealed').length, 1);
   });
 
+  it('the adapter, when the loader has all it needs: the image runs; the customer is asked to reset it, and the job ends', async () => {
+    const product = await enrolled(77);
+    const unplug = (): void => {
+      product.adapter.unplug();
+      product.queue.after(4000, () => product.adapter.plug());
+      product.queue.after(20_000, () => product.cyclePower());
+    };
+    const outcome = await during(product, 800, unplug);
+    assert.equal(outcome.error, undefined);
+    assert.equal(outcome.receipt !== undefined, true);
+    assert.equal(product.said.filter((line) => /press its reset button/.test(line)).length, 2);
+    assert.deepEqual(imageIn(product), bytes);
+  });
+
   it('the power of the board: a new session, which the receipt counts', async () => {
     const product = await enrolled(76);
     const outcome = await during(product, 800, () => product.cyclePower());
