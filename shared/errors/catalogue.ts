@@ -648,14 +648,14 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-JOB-OTHER-WAY': {
-    sentence: 'The job is for another way to the board than the customer’s computer uses.',
+    sentence: 'The job is for another way to the board than the one in use.',
     remedy:
       'For a board with a loader start `blindflash agent --serial PORT`, for any other one `blindflash agent` with a probe; the ' +
       'vendor can continue the job.',
     vendor: {
       remedy:
-        'For a device with a loader ask the customer to start `blindflash agent --serial PORT`, for any other board without ' +
-        '--serial, and continue with --resume.',
+        'For a device with a loader ask the customer to start the agent with --serial PORT, for any other board without ' +
+        'it, and continue with --resume.',
     },
     part: 'job',
     toldBy: 'either',
