@@ -129,7 +129,8 @@ describe('attack: a writer of the vendor’s ledger', function () {
       Buffer.from(sealText(KEY, name, `${JSON.stringify(value, undefined, 1)}\n`, seeded('n')));
     for (const field of Object.keys(fields)) {
       const others = Object.entries(fields).filter(([name]) => name !== field);
-      await refused(sealed(Object.fromEntries(others)), `without ${field}`, false);
+      // Records made before there were devices have no such field: it counts from zero then.
+      if (field !== 'imageSessions') await refused(sealed(Object.fromEntries(others)), `without ${field}`, false);
       await refused(sealed({ ...fields, [field]: [{}] }), `${field} of another type`, false);
     }
     await refused(sealed({ ...fields, more: 1 }), 'a field more', false);
