@@ -3,8 +3,8 @@
 // handshake.
 import { toHex } from '../../shared/codec/bytes.ts';
 import { protectionLevel } from '../../shared/chips/index.ts';
-import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
-import { IDENT_FLAGS, type Ident } from '../../shared/serial/packets.ts';
+import { fail } from '../../shared/errors/errors.ts';
+import type { Ident } from '../../shared/serial/packets.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { SERIAL_LINE } from '../../shared/tunnel/bodies.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
@@ -19,7 +19,7 @@ const KNOCK_MS = 180_000;
 const LOOKING_TEXT =
   'Looking for the loader of the board. If it runs its program already: switch it off and on now, or press its reset button.';
 const AGAIN_TEXT =
-  'The board has gone on to its program meanwhile. Switch it off and on now, or press its reset button.';
+  'The loader of the board does not answer any more: the board may run its program. Switch it off and on now, or press its reset button.';
 
 export interface LoaderTargetOptions {
   /** Not yet opened. */
@@ -73,10 +73,10 @@ export class LoaderTarget implements Target {
     await this.#look();
   }
 
-  /** The way to the loader, which may have gone on to its image while a person read. @throws BF-SERIAL-* */
+  /** The way to the loader, which may have gone on to its image meanwhile. @throws BF-SERIAL-* */
   async startStub(): Promise<Transport> {
     this.#begun = true;
-    if (this.#mayLeave() && !(await this.#answers())) {
+    if (!(await this.#serial.answers())) {
       this.#options.ask(AGAIN_TEXT);
       await this.#serial.close();
       await this.#look();
@@ -113,21 +113,6 @@ export class LoaderTarget implements Target {
 
   async #look(): Promise<void> {
     this.#ident = await this.#serial.open(KNOCK_MS);
-  }
-
-  /** A loader with an image it can start does not wait for ever. */
-  #mayLeave(): boolean {
-    return (this.#found().flags & IDENT_FLAGS.image) !== 0;
-  }
-
-  async #answers(): Promise<boolean> {
-    try {
-      await this.#serial.state();
-      return true;
-    } catch (error) {
-      if (isBlindflashError(error, 'BF-SERIAL-SILENT')) return false;
-      throw error;
-    }
   }
 
   #found(): Ident {

@@ -223,12 +223,13 @@ describe('a device with a loader: what is lost in the middle of an image', funct
     const unplug = (): void => {
       product.adapter.unplug();
       product.queue.after(4000, () => product.adapter.plug());
-      product.queue.after(20_000, () => product.cyclePower());
+      product.queue.after(40_000, () => product.cyclePower());
     };
     const outcome = await during(product, 800, unplug);
     assert.equal(outcome.error, undefined);
     assert.equal(outcome.receipt !== undefined, true);
-    assert.equal(product.said.filter((line) => /press its reset button/.test(line)).length, 2);
+    const asked = product.said.filter((line) => /press its reset button/.test(line));
+    assert.match(asked.at(-1) ?? '', /does not answer any more/);
     assert.deepEqual(imageIn(product), bytes);
   });
 

@@ -26,6 +26,8 @@ const SEARCH = {
   lostAfter: 3000,
   /** and taken for gone after this long. */
   goneAfter: 10_000,
+  /** One that was gone already is not waited for as long again. */
+  stillGoneAfter: 1000,
   /** A port that is gone is opened again so often, for so long. */
   reopenEvery: 500,
   reopenFor: 60_000,
@@ -135,6 +137,7 @@ export class LoaderLink {
     this.#stopAlive = this.#clock.after(restMs, () => this.#keepAlive());
   }
 
+  /** Opens a port that is gone, and knocks. @throws BF-SERIAL-GONE, BF-SERIAL-SILENT when only the port is back */
   async #reopen(): Promise<void> {
     const end = this.#clock.now() + SEARCH.reopenFor;
     for (;;) {
@@ -143,6 +146,7 @@ export class LoaderLink {
         await this.#again();
         return;
       } catch (error) {
+        if (this.line.isOpen) throw error;
         await this.line.close();
         if (this.#clock.now() >= end) throw fail('BF-SERIAL-GONE', this.line.name);
         this.#log.debug({ error: String(error) }, 'the serial port is not back yet');
@@ -163,7 +167,7 @@ export class LoaderLink {
   async #back(): Promise<void> {
     this.#proven = BAUD_RATES.first;
     await this.line.setBaud(BAUD_RATES.first);
-    await this.#find(SEARCH.goneAfter);
+    await this.#find(this.line.silentMs >= SEARCH.goneAfter ? SEARCH.stillGoneAfter : SEARCH.goneAfter);
   }
 
   async #find(limitMs: number): Promise<Ident> {

@@ -3,7 +3,7 @@
 import { copyOf, equalBytes } from '../../../shared/codec/bytes.ts';
 import type { SealedBox } from '../../../shared/crypto/session.ts';
 import { chipError } from '../../../shared/errors/chip-errors.ts';
-import { fail, type BlindflashError } from '../../../shared/errors/errors.ts';
+import { fail, isBlindflashError, type BlindflashError } from '../../../shared/errors/errors.ts';
 import { ACTIVITIES, stateName, STATES, type StubState } from '../../../shared/mailbox/layout.ts';
 import type { Clock, Log } from '../../../shared/ports.ts';
 import {
@@ -101,11 +101,23 @@ export class SerialTransport implements Transport {
     return { m1, stubHash };
   }
 
+  /** False as well when nobody answers: the loader may have gone on to its image, and its board is to be reset. */
   async canOfferAgain(): Promise<boolean> {
-    if (this.#job === undefined) return false;
+    if (this.#job === undefined || !(await this.answers())) return false;
     const { state } = await this.#link.status();
     const code = state & STATUS_BITS.state;
     return code >= STATES.waiting && code <= STATES.expired;
+  }
+
+  /** True if a loader answers within some ten seconds. @throws BF-SERIAL-GONE without a port */
+  async answers(): Promise<boolean> {
+    try {
+      await this.#link.status();
+      return true;
+    } catch (error) {
+      if (isBlindflashError(error, 'BF-SERIAL-SILENT')) return false;
+      throw error;
+    }
   }
 
   offerAgain(): Promise<OfferedHandshake> {

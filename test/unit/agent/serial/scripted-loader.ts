@@ -93,6 +93,7 @@ export class ScriptedLoader implements SerialPortSource {
   // ── the port ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   open(): Promise<OpenSerialPort> {
+    if (this.away) return Promise.reject(new Error('no such port'));
     const queue = this.#queue;
     const wait = (ms: number) => new Promise<void>((resolve) => void queue.after(ms, resolve));
     const port = {
@@ -119,7 +120,10 @@ export class ScriptedLoader implements SerialPortSource {
     return Promise.resolve(port);
   }
 
-  /** Somebody pulls the plug. */
+  /** The adapter is not there: its port cannot be opened. */
+  away = false;
+
+  /** Somebody pulls the plug; it is put in again at once, unless `away` says otherwise. */
   unplug(): void {
     const port = this.#port;
     this.#port = undefined;

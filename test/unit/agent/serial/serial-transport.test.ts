@@ -301,10 +301,32 @@ describe('serial transport: what befalls a session', () => {
 
   it('tells of a port that does not come back, after a minute', async () => {
     const ms = await fails('BF-SERIAL-GONE', ({ loader }) => {
-      loader.deaf = true;
+      loader.away = true;
       loader.unplug();
     });
-    assert.ok(ms >= 60_000 && ms < 80_000, String(ms));
+    assert.ok(ms >= 60_000 && ms < 62_000, String(ms));
+  });
+
+  it('tells of a port that is back with nobody at its end, after ten seconds of knocking; the second time after one', async () => {
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+    });
+    fixture.loader.deaf = true;
+    fixture.loader.unplug();
+    const msToSilence = async () => {
+      const begun = fixture.queue.now();
+      await assert.rejects(
+        fixture.run(() => fixture.transport.state()),
+        { code: 'BF-SERIAL-SILENT' },
+      );
+      return fixture.queue.now() - begun;
+    };
+    const [first, second] = [await msToSilence(), await msToSilence()];
+    assert.ok(first >= 10_000 && first < 12_000, String(first));
+    assert.ok(second >= 1000 && second < 2000, String(second));
+    await fixture.run(async () => assert.equal(await fixture.transport.canOfferAgain(), false));
   });
 
   it('believes no number that cannot be', async () => {
