@@ -8,14 +8,23 @@ import { Rfc2217Client } from '../transport/serial/rfc2217.ts';
 
 /** How long a far port has to say that its bit rate is set, milliseconds. */
 const BAUD_ANSWER_MS = 1000;
-const NETWORK = /^(?<scheme>tcp|rfc2217):(?<host>.+):(?<port>\d{1,5})$/;
+const NETWORK = /^(?<scheme>tcp|rfc2217):(?:(?<host>.+):(?<port>\d{1,5})$)?/;
+const PORT_MAX = 65535;
 
-/** The port a person names. */
+/** The port a person names; nothing is opened yet. @throws BF-USAGE for what cannot be a name */
 export function serialPort(name: string): SerialPortSource {
+  if (name.trim() === '') throw fail('BF-USAGE', '--serial takes the name of a port, such as /dev/ttyACM0 or COM3');
   const network = NETWORK.exec(name)?.groups;
   if (network === undefined) return { name, open: () => openSystemPort(name) };
-  const { scheme, host, port } = network as { scheme: string; host: string; port: string };
-  return { name, open: () => openNetworkPort(name, host, Number(port), scheme === 'rfc2217') };
+  const { scheme, host, port = '0' } = network;
+  const number = Number(port);
+  if (host === undefined || number < 1 || number > PORT_MAX) {
+    throw fail(
+      'BF-USAGE',
+      `${name}: a port of the network is given as ${scheme}:HOST:PORT, PORT from 1 to ${PORT_MAX}`,
+    );
+  }
+  return { name, open: () => openNetworkPort(name, host, number, scheme === 'rfc2217') };
 }
 
 /**

@@ -21,7 +21,7 @@ import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { parsePriorConsent } from '../../agent/consent/prior-consent.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
-import { namedPort } from './serial-port.ts';
+import { namedPort, requirePortName } from './serial-port.ts';
 import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/node/resume-file.ts';
 import { TerminalCustomer } from './terminal-customer.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
@@ -46,6 +46,7 @@ export interface AgentArguments {
 /** Runs one job. @throws what a person has to be told; the exit status is that of the error. */
 export async function runAgent(args: AgentArguments): Promise<void> {
   refuseWords(args.words ?? []);
+  requirePortName(args.serial);
   const prior = parsePriorConsent(args.yes, args.vendor);
   const json = args.json ?? false;
   const log = createLog(args['log-level'] ?? 'silent', 'agent');

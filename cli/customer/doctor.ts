@@ -5,7 +5,7 @@ import { createLog, type LogLevel } from '../../shared/platform/node/logger.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
 import { bad, examine, type DoctorOptions, type Finding } from '../../agent/target/doctor.ts';
 import { chooseListing, listProbes } from '../../agent/probe/drivers.ts';
-import { namedPort } from './serial-port.ts';
+import { namedPort, requirePortName } from './serial-port.ts';
 import { examineLoader } from '../../agent/target/loader-doctor.ts';
 
 export interface DoctorArguments {
@@ -21,6 +21,7 @@ const KNOCK_MS = 30_000;
 
 /** Prints the findings. @throws the code of the first bad one. */
 export async function runDoctor(args: DoctorArguments): Promise<void> {
+  requirePortName(args.serial);
   const worst = await tellFindings(args);
   if (worst !== undefined) throw fail(worst);
 }

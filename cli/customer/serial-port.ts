@@ -8,9 +8,14 @@ import { fail } from '../../shared/errors/errors.ts';
 /** `--serial probe`: the serial port that is in the ST-LINK. */
 const PROBES_OWN = 'probe';
 
+/** Says at once, before anybody is asked for anything, that this is no name of a port. @throws BF-USAGE */
+export function requirePortName(name: string | undefined): void {
+  if (name !== undefined && name !== PROBES_OWN) serialPort(name);
+}
+
 /**
  * @param probe which ST-LINK, where there are several. No ST-LINK is opened
- * @throws BF-SERIAL-ADAPTER for one that has no port, BF-SERIAL-LIST, BF-PROBE-*
+ * @throws BF-USAGE, BF-SERIAL-ADAPTER for one that has no port, BF-SERIAL-LIST, BF-PROBE-*
  */
 export async function namedPort(
   name: string,

@@ -112,6 +112,13 @@ describe('serial ports by name', () => {
     }
   });
 
+  it('what cannot be the name of a port is told as a slip of the finger, before anything is opened', () => {
+    const names = ['', '  ', 'tcp:', 'tcp:7200', 'rfc2217:localhost', 'rfc2217:localhost:', 'tcp:localhost:65536'];
+    for (const name of [...names, 'rfc2217:localhost:0', 'tcp:localhost:seven']) {
+      assert.throws(() => serialPort(name), { code: 'BF-USAGE' }, name);
+    }
+  });
+
   it('a file is no serial port', async () => {
     await assert.rejects(serialPort('/dev/null').open(), { code: 'BF-SERIAL-BUSY' });
   });
