@@ -151,7 +151,7 @@ export const JSON_EVENTS = {
       },
       serial: {
         when: 'a serial port of the chip can be reached from now on (with --serial)',
-        fields: z.strictObject({ unit: text, address: text }),
+        fields: z.strictObject({ unit: text, address: z.string().meta({ doc: 'what agent --serial takes' }) }),
       },
       uart: { when: 'the board sent a line on USART1 (with --uart)', fields: z.strictObject({ text: z.string() }) },
       control: { when: 'a line of standard input was carried out', fields: z.strictObject({ text: z.string() }) },

@@ -12,7 +12,7 @@ const BREAK_BITS = 14;
 const PORT_MAX = 65535;
 
 export interface SerialBridge {
-  /** What a program gives to reach it: a port number or a path. */
+  /** What is given to `agent --serial` to reach it: tcp:HOST:PORT, rfc2217:HOST:PORT or a path. */
   readonly address: string;
   close(): Promise<void>;
 }
@@ -45,7 +45,8 @@ export async function listenSerialTcp({ peer, now, port, host, telnet }: SerialT
       server.close(() => resolve());
       owner?.destroy();
     });
-  return { address: `${host}:${(server.address() as AddressInfo).port}`, close };
+  const scheme = telnet ? 'rfc2217' : 'tcp';
+  return { address: `${scheme}:${host}:${(server.address() as AddressInfo).port}`, close };
 }
 
 function listening(server: Server, port: number, host: string): Promise<void> {

@@ -18,7 +18,7 @@ class Client {
   closed = false;
 
   constructor({ address }: SerialBridge, board: ChipFixture) {
-    const [host, port] = address.split(':');
+    const [, host, port] = address.split(':');
     this.#board = board;
     this.#socket = connect(Number(port), host);
     this.#socket.on('data', (chunk: Buffer) => (this.got += chunk.toString('hex')));
@@ -66,6 +66,18 @@ describe('the serial port on a connection', () => {
     return heard;
   };
   afterEach(() => bridge.close());
+
+  it('says its address as the agent takes it, with the way it speaks', async () => {
+    for (const [telnet, form] of [
+      [false, /^tcp:127\.0\.0\.1:[1-9]\d*$/],
+      [true, /^rfc2217:127\.0\.0\.1:[1-9]\d*$/],
+    ] as const) {
+      await bridge?.close();
+      const client = await open(telnet);
+      assert.match(bridge.address, form);
+      client.end();
+    }
+  });
 
   it('carries raw bytes both ways, FF among them', async () => {
     const client = await open(false);
