@@ -16,12 +16,16 @@ export interface JobDevice {
   readonly mode: AnyMode;
 }
 
+const UID_BEGINNING = /^[0-9a-f]{1,24}$/i;
+const NO_UID = 'a device is named by its UID, 24 hexadecimal digits, or by the first of them';
+
 /**
  * @param start first digits of its UID
- * @throws BF-DEVICES-UNKNOWN, BF-DEVICES-UNUSABLE for several, one that is retired or stolen, or one whose key waits
- *   for a decision or has no provenance
+ * @throws BF-USAGE for what cannot be the beginning of one, BF-DEVICES-UNKNOWN, BF-DEVICES-UNUSABLE for several, one
+ *   that is retired or stolen, or one whose key waits for a decision or has no provenance
  */
 export async function jobDevice(registry: DeviceRegistry, start: string): Promise<JobDevice> {
+  if (!UID_BEGINNING.test(start)) throw fail('BF-USAGE', NO_UID);
   const [device, another] = await registry.devices({ uid: start });
   if (device === undefined) throw fail('BF-DEVICES-UNKNOWN', start);
   if (another !== undefined) throw fail('BF-DEVICES-UNUSABLE', `several begin with ${start}`);

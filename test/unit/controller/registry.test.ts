@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { deviceOf } from '../../../controller/registry/device.ts';
 import { formatDeviceFile, parseDeviceFile } from '../../../controller/registry/device-file.ts';
 import { signEntry, verifyEntry, type Entry } from '../../../controller/registry/entry.ts';
+import { jobDevice } from '../../../controller/registry/job-device.ts';
 import type { DeviceRegistry, DeviceStore } from '../../../controller/registry/registry.ts';
 import { LedgerDeviceStore } from '../../../controller/store/ledger-devices.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
@@ -47,6 +48,18 @@ for (const [name, open] of Object.entries(STORES)) {
       assert.deepEqual([number, vendorKey, at, facts], [1, toHex(VENDOR.publicKey), '2026-09-21T14:13:21Z', expected]);
       await assert.rejects(registry.device(deviceNumber(2).uid), { code: 'BF-DEVICES-UNKNOWN' });
       await assert.rejects(registry.device('00'), { code: 'BF-DEVICES-UNKNOWN' });
+    });
+
+    it('finds the device of a job by first digits; what is no UID is a slip, not a device nobody knows', async () => {
+      await registry.enrol(deviceNumber(1), BY);
+      for (const start of ['0', deviceNumber(1).uid, '000000000000']) {
+        assert.equal((await jobDevice(registry, start)).uid, deviceNumber(1).uid);
+      }
+      await assert.rejects(jobDevice(registry, deviceNumber(2).uid), { code: 'BF-DEVICES-UNKNOWN' });
+      await assert.rejects(jobDevice(registry, 'FE'), { code: 'BF-DEVICES-UNKNOWN' });
+      for (const start of ['', 'board 7', '0x00', '00 00', `${deviceNumber(1).uid}0`, 'undefined']) {
+        await assert.rejects(jobDevice(registry, start), { code: 'BF-USAGE' }, start);
+      }
     });
 
     it('finds devices by state and by the first digits of the UID, in their order', async () => {
