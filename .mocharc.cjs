@@ -1,8 +1,7 @@
 // `npx mocha` runs every test but those of a suite with its own command; `npx mocha FILE …` runs those files alone.
-const files = process.argv.slice(2).filter((argument) => argument.endsWith('.ts'));
+const { ELSEWHERE, HERE } = require('./test/fixtures/suites.cjs');
 
-/** `npm run test:loader`: the loader's own code, minutes of it, from its first start to an image installed. */
-const LOADER = ['test/integration/loader/!(boot|journal).test.ts', 'test/scenario/devices.test.ts'];
+const files = process.argv.slice(2).filter((argument) => argument.endsWith('.ts'));
 
 module.exports = {
   'node-option': [
@@ -12,8 +11,8 @@ module.exports = {
     'single-threaded-gc',
     'max-semi-space-size=16',
   ],
-  spec: files.length > 0 ? files : ['test/{unit,integration,scenario,repo}/**/*.test.ts'],
-  ignore: files.length > 0 ? [] : LOADER,
+  spec: files.length > 0 ? files : HERE,
+  ignore: files.length > 0 ? [] : ELSEWHERE,
   timeout: 60000,
   reporter: 'dot',
 };

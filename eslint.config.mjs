@@ -66,7 +66,14 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   {
     languageOptions: {
-      globals: { module: 'readonly', process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly' },
+      globals: {
+        module: 'readonly',
+        require: 'readonly',
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+      },
     },
     rules: {
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
@@ -87,6 +94,8 @@ export default tseslint.config(
       ],
     },
   },
+  // The configuration of mocha is read by require().
+  { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   {
     files: ['shared/**/*.ts', 'agent/**/*.ts', 'relay/**/*.ts', 'controller/**/*.ts', 'sim/**/*.ts'],
     ignores: EDGES,
