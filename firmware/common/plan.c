@@ -82,7 +82,7 @@ static void check_head(const plan *p, uint32_t length) {
 
 static void check_chip(const plan *p, const chip_geometry *chip) {
   uint32_t id = chip_dev_id();
-  if (id != CHIP_DEV_ID || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
+  if (!CHIP_IS(id) || p->dev_id != id) session_abort(ERROR_WRONG_CHIP, id);
   if (p->flash_kib != chip->flash_kib) session_abort(ERROR_WRONG_CHIP, chip->flash_kib);
 }
 

@@ -18,7 +18,17 @@
 
 /* The last words of SRAM: a word that tells boot to pass the entry rules, below it boot's stack. */
 #define SRAM_START 0x20000000u
+#if defined STUB_TARGET_stm32f4
+#define SRAM_END 0x20020000u
+#else
 #define SRAM_END 0x20030000u
+#endif
+/* Where the SRAM of an image ends: the F469 has more than the F42x. */
+#if defined STUB_TARGET_stm32f4
+#define SRAM_IMAGE_END SRAM_END
+#else
+#define SRAM_IMAGE_END (chip_dev_id() == 0x434u ? 0x20050000u : SRAM_END)
+#endif
 #define SKIP_RULES_WORD (SRAM_END - 4u)
 #define SKIP_RULES_VALUE 0x4B534642u
 

@@ -12,7 +12,7 @@ import { LAYOUTS } from '../../shared/mailbox/layout.ts';
 const root = new URL('../../', import.meta.url);
 const read = (path: string): Buffer => readFileSync(new URL(path, root));
 
-const PREBUILT = [...Object.keys(LAYOUTS).map((name) => `stub-${name}`), 'loader-stm32f42x'];
+const PREBUILT = [...Object.keys(LAYOUTS).map((name) => `stub-${name}`), 'loader-stm32f42x', 'loader-stm32f4'];
 
 describe('house: generated files', () => {
   for (const name of PREBUILT) {

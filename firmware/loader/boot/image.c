@@ -15,7 +15,7 @@
 /* A stack in RAM, on 4 bytes, and a first instruction behind the vectors. */
 static bool vectors_plausible(const uint32_t *vectors) {
   uint32_t sp = vectors[0], pc = vectors[1], flash_end = CHIP_FLASH + 1024u * chip_flash_kib();
-  bool stack = (sp > SRAM_START && sp <= SRAM_END) || (sp > CCM_START && sp <= CCM_END);
+  bool stack = (sp > SRAM_START && sp <= SRAM_IMAGE_END) || (sp > CCM_START && sp <= CCM_END);
   return stack && (sp & 3u) == 0 && (pc & 1u) != 0 && pc > IMAGE_START && pc < flash_end;
 }
 

@@ -10,7 +10,11 @@
 #include "slots.h"
 #include "util.h"
 
+#if defined STUB_TARGET_stm32f4
+#define UARTS 6u
+#else
 #define UARTS 8u
+#endif
 #define HEADER_LENGTH 8u /* offset of the length in the loader's header */
 
 static SECTION_LARGE config settings;

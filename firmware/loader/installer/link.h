@@ -11,7 +11,11 @@
 #include "sha512.h"
 
 /* Buffers for packets: one is being filled, the others may be kept. */
+#if defined STUB_TARGET_stm32f4
+#define LINK_BUFFERS 12u
+#else
 #define LINK_BUFFERS 16u
+#endif
 
 /* Searching; call once clock and ticks run. */
 void link_start(void);

@@ -21,7 +21,7 @@ static void clear_reset_flags(void) {
 
 /* Not inlined, so that its part of the stack is free again when the main loop runs. */
 __attribute__((noinline)) static void start(const handover *found) {
-  bool fast = clock_start();
+  bool fast = CHIP_IS(chip_dev_id()) && clock_start(); /* else no keys, and nothing is served */
   tick_start(fast ? TICK_CYCLES(CLOCK_FAST_HZ) : TICK_CYCLES(CLOCK_SLOW_HZ));
   irq_on();
   while (!facts_start(found)) { /* no config: nothing to speak by */

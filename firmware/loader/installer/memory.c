@@ -31,7 +31,7 @@ static void set_region(uint32_t region, uint32_t address, uint32_t attributes) {
 }
 
 void memory_protect(void) {
-  set_region(0, SRAM_START, SIZE(18) | NORMAL | READ_WRITE | NEVER_RUN);
+  set_region(0, SRAM_START, SIZE(19) | NORMAL | READ_WRITE | NEVER_RUN);
   set_region(1, SRAM_START, SIZE(15) | NORMAL | READ_ONLY);
   set_region(2, BACKUP_SRAM, SIZE(12) | NORMAL | READ_WRITE | NEVER_RUN);
   set_region(3, (uint32_t)strip_start, SIZE(5) | NORMAL | NO_ACCESS | NEVER_RUN);

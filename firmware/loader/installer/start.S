@@ -124,7 +124,7 @@ fault_spin:
 leave_by_reset:
   cpsid i
   bl clear_backup
-  ldr r0, =0x2002FFFC /* SKIP_RULES_WORD */
+  ldr r0, =skip_rules_word
   ldr r1, =0x4B534642
   str r1, [r0]
   dsb

@@ -21,7 +21,7 @@ typedef struct {
 /* The row of the chip this runs on; valid once chip_refusal() has returned ERROR_NONE. */
 extern const chip_facts *chip_here;
 
-#define CHIP_DEV_ID (chip_here->dev_id)
+#define CHIP_IS(id) ((id) == chip_here->dev_id)
 #define CHIP_TWO_BANKS (chip_here->two_banks)
 #define CHIP_LATENCY ((uint32_t)chip_here->latency)
 #define PWR_CR_VOS_SCALE1 ((uint32_t)chip_here->vos << 14)

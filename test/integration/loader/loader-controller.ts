@@ -11,7 +11,7 @@ import { decodeStubFacts, encodeSessionChoice } from '../../../shared/sealed/pay
 import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
 import { STATUS } from '../../../shared/serial/packets.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
-import { CONFIG, FLASH, IMAGE, rootOf, vendorKeys } from './loader-fixture.ts';
+import { CONFIG, FLASH, IMAGE, LOADER_PARTS, rootOf, vendorKeys, type LoaderPart } from './loader-fixture.ts';
 import type { LoaderLink } from './loader-link.ts';
 
 const SUITES = { device: SEALED_SUITES.device, enroll: SEALED_SUITES.enroll };
@@ -23,6 +23,8 @@ const DATA_MOST = 4032;
 const BOOT_BYTES = 64;
 
 export interface LoaderPlan {
+  /** The part it is for; the F427 unless given. */
+  readonly part?: LoaderPart;
   readonly kind: keyof typeof KIND;
   readonly mode?: number;
   /** product, version, floor; or the mask of keys. */
@@ -42,8 +44,8 @@ export function loaderPlan(what: LoaderPlan): Uint8Array {
     kind: 'flash',
     mode: 'host-blind',
     job: seededRandom(4).bytes(16),
-    devId: 0x419,
-    flashKiB: 2048,
+    devId: LOADER_PARTS[what.part ?? 'stm32f427'].devId,
+    flashKiB: LOADER_PARTS[what.part ?? 'stm32f427'].flashKiB,
     idleLimitMs: what.idleLimitMs ?? 60_000,
     sectors: what.sectors ?? [],
     bootAddress: 'bootAddress' in what ? what.bootAddress : flashes ? IMAGE : undefined,
@@ -190,10 +192,10 @@ export class LoaderController {
     this.ask({ name: 'END' });
     return written;
   }
-  final(image: Uint8Array): Command {
+  final(image: Uint8Array, ...more: readonly (readonly [number, Uint8Array])[]): Command {
     const erased = image.slice();
     erased.fill(0xff, 0, BOOT_BYTES);
-    return { name: 'FINAL', root: rootOf(IMAGE, erased), bootWords: image.slice(0, BOOT_BYTES) };
+    return { name: 'FINAL', root: rootOf(IMAGE, erased, ...more), bootWords: image.slice(0, BOOT_BYTES) };
   }
 }
 

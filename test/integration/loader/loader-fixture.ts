@@ -12,11 +12,18 @@ import { crc32, words } from '../firmware/sealed-controller.ts';
 export const FLASH = 0x08000000;
 export const BANKS = [0x08008000, 0x0800c000] as const;
 export const IMAGE = LOADER_MAP.image;
-const FLASH_BYTES = 0x200000;
 const UNIT = 32;
 
-export const loaderImage = (): Uint8Array =>
-  new Uint8Array(readFileSync(new URL('../../../firmware/prebuilt/loader-stm32f42x.bin', import.meta.url)));
+/** Parts with a loader: the one for it, what the plan has to say of it, and where its boot has its stack. */
+export const LOADER_PARTS = {
+  stm32f427: { loader: 'stm32f42x', devId: 0x419, flashKiB: 2048, bootSramEnd: 0x20030000, sramEnd: 0x20030000 },
+  stm32f405: { loader: 'stm32f4', devId: 0x413, flashKiB: 1024, bootSramEnd: 0x20020000, sramEnd: 0x20020000 },
+  stm32f469: { loader: 'stm32f42x', devId: 0x434, flashKiB: 2048, bootSramEnd: 0x20030000, sramEnd: 0x20050000 },
+} as const;
+export type LoaderPart = keyof typeof LOADER_PARTS;
+
+export const loaderImage = (loader: (typeof LOADER_PARTS)[LoaderPart]['loader'] = 'stm32f42x'): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../../../firmware/prebuilt/loader-${loader}.bin`, import.meta.url)));
 
 /** The vendor's key pair for sessions. */
 export const vendorKeys = exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32));
@@ -86,11 +93,11 @@ export function uses(...given: readonly number[]): Uint8Array {
   return concat(ascii('USES'), words(...given, ...Array.from({ length: 7 - given.length }, () => 0xffffffff)));
 }
 
-/** An image that spins at its first instruction. */
-export function spinning(bytes = 1024, seed = 3): Uint8Array {
+/** An image that spins at its first instruction, its stack at the end of the F42x's SRAM unless given. */
+export function spinning(bytes = 1024, seed = 3, stack = 0x20030000): Uint8Array {
   const image = seededRandom(seed).bytes(bytes);
   const view = new DataView(image.buffer);
-  view.setUint32(0, 0x20030000, true);
+  view.setUint32(0, stack, true);
   view.setUint32(4, IMAGE + 0x201, true);
   view.setUint16(0x200, 0xe7fe, true);
   return image;
@@ -98,6 +105,8 @@ export function spinning(bytes = 1024, seed = 3): Uint8Array {
 export const SPINS_AT = IMAGE + 0x200;
 
 export interface Planted {
+  /** The part whose loader and flash it is; the F427 unless given. */
+  readonly part?: LoaderPart;
   readonly config?: Partial<LoaderConfig>;
   readonly image?: Uint8Array;
   /** Units of the two banks. */
@@ -106,9 +115,16 @@ export interface Planted {
 }
 
 /** Flash of a board with the loader. */
-export function plantedFlash({ config = {}, image, banks = [[], []], slots }: Planted = {}): Uint8Array {
-  const flash = new Uint8Array(FLASH_BYTES).fill(0xff);
-  flash.set(assembleLoader(loaderImage(), { ...CONFIG, ...config }));
+export function plantedFlash({
+  part = 'stm32f427',
+  config = {},
+  image,
+  banks = [[], []],
+  slots,
+}: Planted = {}): Uint8Array {
+  const { loader, flashKiB } = LOADER_PARTS[part];
+  const flash = new Uint8Array(flashKiB * 1024).fill(0xff);
+  flash.set(assembleLoader(loaderImage(loader), { ...CONFIG, ...config }));
   banks.forEach((units, index) => flash.set(concat(...units), BANKS[index]! - FLASH));
   if (image !== undefined) flash.set(image, IMAGE - FLASH);
   if (slots !== undefined) flash.set(slots, LOADER_MAP.slots - FLASH);
@@ -119,8 +135,8 @@ export const LOCKED: BoardOptions = { rdp: 1 };
 const POWER_ON_NS = 1.5e6;
 
 /** A board with the loader, powered, at the instant its core leaves reset. */
-export function planted(what: Planted, options: BoardOptions = LOCKED): Board {
-  const board = new Board({ ...options, flash: plantedFlash(what) });
+export function planted(what: Planted, options: BoardOptions = LOCKED, flash = plantedFlash(what)): Board {
+  const board = new Board({ chip: what.part ?? 'stm32f427', ...options, flash });
   board.powerOn();
   board.runTo(board.time.now + POWER_ON_NS);
   return board;
