@@ -1,4 +1,5 @@
 /* The application: greet, test itself, then live from tick to tick. */
+#include "backup.h"
 #include "console.h"
 #include "font.h"
 #include "handoff.h"
@@ -27,6 +28,10 @@ _Noreturn void main(void) {
     console_start();
     print("The example application 1.0 is running\r\n");
     print_handoff();
+#ifdef BEHIND_LOADER
+    backup_start();
+    print("Start %u since backup SRAM was cleared\r\n", backup_count_start());
+#endif
     banner_print("BLINDFLASH");
     report_self_test();
     shell_start();

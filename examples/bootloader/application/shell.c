@@ -2,6 +2,7 @@
 #include "shell.h"
 #include "console.h"
 #include "font.h"
+#include "loader.h"
 #include "manual.h"
 #include "print.h"
 #include "report.h"
@@ -62,6 +63,9 @@ static const struct command commands[] = {
     {"quiet", "stop or resume the heartbeat line", report_toggle_heartbeat},
     {"banner", "big letters", run_banner},
     {"reset", "start again from the bootloader", run_reset},
+#ifdef BEHIND_LOADER
+    {"update", "start the resident loader, for 200 ms unless an agent knocks", loader_enter},
+#endif
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
@@ -108,5 +112,10 @@ void shell_start(void) { console_enable_receive_interrupt(); }
 
 void shell_poll(void) {
     char c;
-    while (take_byte(&c)) edit_line(c);
+    while (take_byte(&c)) {
+#ifdef BEHIND_LOADER
+        if (loader_knocked(c)) loader_enter();
+#endif
+        edit_line(c);
+    }
 }

@@ -4,6 +4,7 @@
 #include "image.h"
 #include "launch.h"
 #include "led.h"
+#include "loader.h"
 #include "print.h"
 #include "startup.h"
 #include "stm32f427.h"
@@ -61,6 +62,9 @@ static void obey_key(char key, uint32_t reset_flags) {
         SCB_AIRCR = SCB_AIRCR_RESET;
         barrier();
         break;
+#ifdef BEHIND_LOADER
+    case 'u': loader_enter();
+#endif
     default: print_monitor_help(); break;
     }
 }

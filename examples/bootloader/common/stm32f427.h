@@ -16,15 +16,27 @@
 #define APPLICATION_END UINT32_C(0x08100000)   /* end of bank 1 */
 #define SRAM_START UINT32_C(0x20000000)        /* SRAM1, SRAM2 and SRAM3 are contiguous */
 #define SRAM_END UINT32_C(0x20030000)
+#define BACKUP_SRAM_START UINT32_C(0x40024000) /* 4 KiB */
 
 /* Reset and clock control. */
 #define RCC_AHB1ENR REG32(0x40023830)
+#define RCC_APB1ENR REG32(0x40023840)
 #define RCC_APB2ENR REG32(0x40023844)
 #define RCC_CSR REG32(0x40023874)
 #define RCC_AHB1ENR_GPIOA BIT(0)
 #define RCC_AHB1ENR_GPIOB BIT(1)
+#define RCC_AHB1ENR_BKPSRAM BIT(18)
+#define RCC_APB1ENR_PWR BIT(28)
 #define RCC_APB2ENR_USART1 BIT(4)
 #define RCC_CSR_RMVF BIT(24)
+
+/* Power control, and the words that outlive a reset. */
+#define PWR_CR REG32(0x40007000)
+#define PWR_CSR REG32(0x40007004)
+#define PWR_CR_DBP BIT(8)
+#define PWR_CSR_BRR BIT(3)
+#define PWR_CSR_BRE BIT(9)
+#define RTC_BKP(n) REG32(UINT32_C(0x40002850) + 4 * (n))
 
 /* General-purpose I/O; `port` is 0 for A, 1 for B, … */
 #define GPIO_BASE(port) (UINT32_C(0x40020000) + UINT32_C(0x400) * (port))
@@ -72,6 +84,10 @@
 #define SCB_CFSR REG32(0xE000ED28)
 #define SCB_HFSR REG32(0xE000ED2C)
 #define SCB_BFAR REG32(0xE000ED38)
+#define FP_CTRL REG32(0xE0002000)
+#define FP_CTRL_OFF BIT(1) /* the key that lets a write through, without ENABLE */
+#define SCB_DEMCR REG32(0xE000EDFC)
+#define SCB_DEMCR_TRCENA BIT(24)
 
 /* Clock after reset: the internal 16 MHz oscillator, no divider anywhere. */
 #define CPU_HZ UINT32_C(16000000)

@@ -12,7 +12,7 @@ here=$(pwd)
 
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
-cp -R Makefile combined.S combined.ld common bootloader application tools "$elsewhere"
+cp -R Makefile combined.S combined.ld behind-loader.ld common bootloader application tools "$elsewhere"
 make -C "$elsewhere" --no-print-directory -s all
 
 for product in "$@"; do
