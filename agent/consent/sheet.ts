@@ -16,7 +16,7 @@ import type { Plan, PlanRange, RangeUse } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { optionChangeLines } from '../../shared/plan/option-changes.ts';
 import { hasLoader, IMAGE_RULES_TEXT, lockText, modeRow } from '../../shared/plan/modes.ts';
-import { floorText } from '../../shared/plan/release.ts';
+import { clearedText, floorText } from '../../shared/plan/release.ts';
 import { protectedSectors } from '../../shared/plan/protection.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import type { Reached } from '../target/reach.ts';
@@ -252,16 +252,27 @@ function ramStep({ plan, stubHash }: SheetInput): string[] {
 }
 
 function loaderStep({ plan, stubHash }: SheetInput): string[] {
-  const { release } = plan;
-  if (stubHash === undefined || release === undefined) return [];
-  const image = `version ${release.version} of product ${release.product}; ${floorText(release)}`;
-  const told = `the vendor learns the public keys of the chip, for product ${release.product}, and puts them on record`;
+  if (stubHash === undefined || !hasLoader(plan.mode)) return [];
   return [
     'The loader in the flash of the chip does the work, and refuses everything that is not on this sheet. When nothing arrives for ' +
       `${plan.idleLimitMs / 1000} s, it forgets the keys of the session.`,
-    `  ${KINDS[plan.kind].enrols ? told : image}`,
+    `  ${loaderText(plan)}`,
     `  program ${toHex(stubHash).slice(0, 16)}… (SHA-512)`,
   ];
+}
+
+/** What a loader is asked for. */
+function loaderText({ kind, release, cleared = [] }: Plan): string {
+  if (release === undefined) {
+    return (
+      `it forgets key ${clearedText(cleared)} of the keys of its vendor, for ever: nothing that comes by such a key is taken any ` +
+      'more, whoever has it'
+    );
+  }
+  const { version, product } = release;
+  if (KINDS[kind].boots) return `version ${version} of product ${product}; ${floorText(release)}`;
+  if (!KINDS[kind].enrols) return `product ${product}`;
+  return `the vendor learns the public keys of the chip, for product ${product}, and puts them on record`;
 }
 
 function eraseStep(plan: Plan): string[] {

@@ -18,6 +18,7 @@ const STATES_OF = {
   verified: ['ended'],
   erased: ['ended'],
   enrolled: ['ended'],
+  'keys cleared': ['ended'],
 } as const satisfies Record<Outcome, readonly StubState[]>;
 
 /** Where a stub is that an earlier process may have seen do its work: it does not say what it went through. */

@@ -184,6 +184,12 @@ export const VERIFY = command({
     ...PLAN_OPTIONS,
     ...IMAGE_OPTIONS,
     where: { type: 'boolean', describe: 'when the content differs, ask at which addresses' },
+    device: {
+      type: 'string',
+      describe:
+        'of a device with a loader, by first digits of its UID: over its serial line; an image linked from 0x08010000',
+      example: '00290041',
+    },
   },
   load: async () => (await import('./verify.ts')).runVerify,
 });
@@ -274,6 +280,34 @@ export const ENROLL = command({
     ['$0 enroll --place bench --product 7 --relay wss://relay.example.com', 'ends with an entry in `devices`'],
   ],
   load: async () => (await import('./enroll.ts')).runEnroll,
+});
+
+export const KEYS = command({
+  name: 'keys',
+  who: 'vendor',
+  summary: 'have the loader of a device forget keys of yours, for ever',
+  options: {
+    ...JOB_OPTIONS,
+    chip: PLAN_OPTIONS.chip,
+    'flash-kib': PLAN_OPTIONS['flash-kib'],
+    label: PLAN_OPTIONS.label,
+    'idle-limit': PLAN_OPTIONS['idle-limit'],
+    device: { type: 'string', describe: 'which device, by first digits of its UID', example: '00290041' },
+    clear: {
+      type: 'string',
+      describe:
+        'which keys, by their place among the --key of `loader make`, from 1: 2 or 1,3; the key you use must have the role keys ' +
+        'and stay',
+      example: '1',
+    },
+  },
+  examples: [
+    [
+      '$0 keys --device 00290041 --clear 1 --home spare',
+      'with the keys of the folder spare: what comes by key 1 is taken no more',
+    ],
+  ],
+  load: async () => (await import('./keys.ts')).runKeys,
 });
 
 export const PLAN = command({

@@ -39,7 +39,7 @@ export async function runFlash(args: FlashArguments): Promise<void> {
 }
 
 /** The mode a job for this device claims; another one is not to be had. @throws BF-JOB-POLICY */
-function claimed({ uid, mode }: JobDevice, asked: AnyMode | undefined): AnyMode {
+export function claimed({ uid, mode }: JobDevice, asked: AnyMode | undefined): AnyMode {
   if (asked === undefined || asked === mode) return mode;
   throw fail('BF-JOB-POLICY', `by where ${uid} was enrolled its mode is ${mode}`);
 }

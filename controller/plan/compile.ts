@@ -92,6 +92,7 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
 export function compileVerify(image: Image, chip: Chip, options: VerifyOptions): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   checkImageFits(image, chip, flashKiB);
+  if (options.release !== undefined) requireBehindLoader(image, chip, flashKiB);
   const whole = rangesOf(image.segments, chip, flashKiB, 'digest');
   const ranges = options.where === true ? intoPieces(whole) : whole;
   return checked(chip, { ...common('verify', chip, { ...options, flashKiB }), ranges });
@@ -132,6 +133,12 @@ export function compileOptions(chip: Chip, options: PlanOptions & { readonly cha
 export function compileEnroll(chip: Chip, options: PlanOptions & { readonly release: Release }): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
   return checked(chip, common('enroll', chip, { ...options, flashKiB }));
+}
+
+/** Job of kind keys: the loader takes no more what comes by these of its vendor keys. @param cleared places from 0 */
+export function compileKeys(chip: Chip, options: PlanOptions & { readonly cleared: readonly number[] }): Plan {
+  const flashKiB = options.flashKiB ?? largestFlash(chip);
+  return checked(chip, { ...common('keys', chip, { ...options, flashKiB }), cleared: options.cleared });
 }
 
 // ── ranges and sectors ────────────────────────────────────────────────────────────────────────────────────────────
@@ -260,15 +267,15 @@ function common(kind: PlanKind, chip: Chip, options: PlanOptions & { flashKiB: n
     finalAction: options.finalAction ?? KINDS[kind].finalAction,
     flags: options.flags ?? [],
     options: NO_OPTIONS,
-    ...releaseOf(mode, options.release),
+    ...releaseOf(kind, mode, options.release),
     ranges: [],
     label: options.label ?? '',
   };
 }
 
 /** A mode with a loader is that of one device, and its plan says which image that gets. @throws BF-USAGE */
-function releaseOf(mode: PlanMode, release: Release | undefined): Pick<Plan, 'release'> {
-  if (hasLoader(mode) && release === undefined) {
+function releaseOf(kind: PlanKind, mode: PlanMode, release: Release | undefined): Pick<Plan, 'release'> {
+  if (hasLoader(mode) && release === undefined && !KINDS[kind].clearsKeys) {
     throw fail('BF-USAGE', `the mode ${mode} follows from the device the job is for: name it with flash --device UID`);
   }
   return release === undefined ? {} : { release };

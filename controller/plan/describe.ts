@@ -12,7 +12,7 @@ import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { optionChangeLines } from '../../shared/plan/option-changes.ts';
 import { hasLoader, lockText, modeRow } from '../../shared/plan/modes.ts';
-import { floorText } from '../../shared/plan/release.ts';
+import { clearedText, floorText } from '../../shared/plan/release.ts';
 
 /** Lines without ends. With the image it says what of its files is left out and why its boot words are those. */
 export function describePlan(plan: Plan, chip: Chip, image?: Image): string[] {
@@ -52,11 +52,12 @@ export function describeTrust(plan: Plan): string[] {
   ];
 }
 
-/** Which image a device behind a loader gets, or for which product it is enrolled. */
-function releaseLines({ kind, release }: Plan): string[] {
+/** Which image a device behind a loader gets, for which product the job is, or which keys the loader forgets. */
+function releaseLines({ kind, release, cleared }: Plan): string[] {
+  if (cleared !== undefined) return [`clears   key ${clearedText(cleared)} of the loader’s config, for ever`];
   if (release === undefined) return [];
   const { product, version } = release;
-  if (KINDS[kind].enrols) return [`product  ${product}`];
+  if (!KINDS[kind].boots) return [`product  ${product}`];
   return [`product  ${product}, version ${version}; ${floorText(release)}`];
 }
 

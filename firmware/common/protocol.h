@@ -106,6 +106,7 @@ typedef enum {
   KIND_UNLOCK = 6,
   KIND_OPTIONS = 7,
   KIND_ENROLL = 8,
+  KIND_KEYS = 9,
 } plan_kind;
 
 /* How many of something a plan may have */
@@ -213,6 +214,7 @@ typedef enum {
   ERROR_ZERO_SECRET = 20,
   ERROR_MALFORMED_COMMAND = 21, /* DETAIL: command kind */
   ERROR_NO_RANDOM = 22, /* DETAIL: DEV_ID */
+  ERROR_VENDOR_KEY = 23, /* DETAIL: place in the config from 0, 4 for none */
 } session_error;
 
 /* DETAIL of ERROR_RANDOM_FAILED when a test failed */

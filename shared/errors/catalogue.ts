@@ -1350,6 +1350,16 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-STUB-VENDOR-KEY': {
+    sentence: 'The loader on this chip takes no such job by this key of the vendor.',
+    remedy:
+      'The key is not in the loader’s config, has not the role the job needs (sessions, for `keys` keys), was cleared, or is among ' +
+      'those to be cleared: use the folder (--home) of a key that may.',
+    customer: { remedy: 'Nothing on this desk can change that: the vendor has to come with another key.' },
+    part: 'stub',
+    retry: 'never',
+    endsJob: true,
+  },
 
   // ── TARGET: the chip and its wiring ─────────────────────────────────────────────────────────────────────────────
   'BF-TARGET-ALIGNMENT': {

@@ -46,6 +46,12 @@ export const CHIP_ERRORS = {
     code: 'BF-JOB-REFUSED',
   },
   noRandom: { number: 22, what: 'this part has no random generator', detail: 'DEV_ID', code: 'BF-TARGET-NO-RANDOM' },
+  vendorKey: {
+    number: 23,
+    what: 'vendor key refused',
+    detail: 'place in the config from 0, 4 for none',
+    code: 'BF-STUB-VENDOR-KEY',
+  },
 } as const satisfies Record<string, ChipErrorRow>;
 
 const BY_NUMBER = new Map<number, ChipErrorRow>(Object.values(CHIP_ERRORS).map((row) => [row.number, row]));

@@ -8,7 +8,7 @@ import { sha512, withDomain } from '../crypto/hash.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS, type PlanKind } from './kinds.ts';
 import { hasLoader, modeRow, PLAN_MODES, type PlanMode } from './modes.ts';
-import { readRelease, writeRelease, type Release } from './release.ts';
+import { readCleared, readRelease, writeCleared, writeRelease, type Release } from './release.ts';
 
 export type { PlanKind } from './kinds.ts';
 export type { PlanMode } from './modes.ts';
@@ -82,8 +82,10 @@ export interface Plan {
   /** In the order of FLAGS. */
   readonly flags: readonly PlanFlag[];
   readonly options: OptionChange;
-  /** In the modes with a loader, and in no other. */
+  /** In the modes with a loader, and in no other; but for kinds that clear keys. */
   readonly release?: Release;
+  /** Places, ascending from 0, of the vendor keys in the loader's config that it takes no more; of those kinds alone. */
+  readonly cleared?: readonly number[];
   /** Ascending. */
   readonly ranges: readonly PlanRange[];
   /** What the vendor calls the job; at most 64 bytes of UTF-8; foreign in a plan that was read. */
@@ -145,9 +147,7 @@ export function decodePlan(bytes: Uint8Array): Plan {
   const [rangeCount, labelBytes] = [reader.u8(), reader.u8()];
   const flags = flagList(reader, reader.u8());
   reader.zeros(2);
-  const words = hasLoader(head.mode)
-    ? { options: NO_OPTIONS, release: readRelease(reader) }
-    : { options: readOptions(reader) };
+  const words = readWords(reader, head);
   if (rangeCount > PLAN_LIMITS.ranges) reader.refuse(`${rangeCount} ranges`);
   if (labelBytes > PLAN_LIMITS.labelBytes) reader.refuse(`a label of ${labelBytes} bytes`);
   if (length !== planLength(rangeCount, labelBytes)) reader.refuse('the length does not fit the contents');
@@ -192,16 +192,33 @@ function flagList(reader: Reader, byte: number): PlanFlag[] {
   return flags;
 }
 
-/** The 16 bytes behind the flags: what is done to the option bytes or, behind a loader, which image it is. */
-function writeWords(writer: Writer, { mode, options, release }: Plan): void {
-  if (hasLoader(mode) !== (release !== undefined)) throw fail('BF-INTERNAL-ARGUMENT', `a release in the mode ${mode}`);
+/**
+ * The 16 bytes behind the flags: what is done to the option bytes or, behind a loader, which image it is or which keys
+ * it takes no more.
+ */
+function writeWords(writer: Writer, { kind, mode, options, release, cleared }: Plan): void {
+  const { clearsKeys } = KINDS[kind];
+  const fits = (value: unknown, wanted: boolean): boolean => (value !== undefined) === (wanted && hasLoader(mode));
+  if (!fits(release, !clearsKeys) || !fits(cleared, clearsKeys)) {
+    throw fail('BF-INTERNAL-ARGUMENT', `the words of ${kind} in the mode ${mode}`);
+  }
   if (release !== undefined) return writeRelease(writer, release);
+  if (cleared !== undefined) return writeCleared(writer, cleared);
   const { mask, value } = options;
   writer
     .u32(mask.optcr, 'OPTCR mask')
     .u32(value.optcr, 'OPTCR value')
     .u32(mask.optcr1, 'OPTCR1 mask')
     .u32(value.optcr1, 'OPTCR1 value');
+}
+
+function readWords(
+  reader: Reader,
+  { kind, mode }: Pick<Plan, 'kind' | 'mode'>,
+): Pick<Plan, 'options' | 'release' | 'cleared'> {
+  if (!hasLoader(mode)) return { options: readOptions(reader) };
+  const words = KINDS[kind].clearsKeys ? { cleared: readCleared(reader) } : { release: readRelease(reader) };
+  return { options: NO_OPTIONS, ...words };
 }
 
 function readOptions(reader: Reader): OptionChange {

@@ -1,5 +1,5 @@
-// Which image a device behind a resident loader gets, and where it lies: the words of a plan that has no option bits
-// (docs/protocol.md §7, "Behind a loader"; docs/update-files.md §2).
+// Which image a device behind a resident loader gets, and where it lies, or which vendor keys it takes no more: the
+// words of a plan that has no option bits (docs/protocol.md §7, "Behind a loader"; docs/update-files.md §2).
 import type { Reader, Writer } from '../codec/bytes.ts';
 
 /** Which image this is, and which ones may follow it. */
@@ -37,4 +37,29 @@ export function readRelease(reader: Reader): Release {
   const release = { product: reader.u32(), version: reader.u32(), floor: reader.u32() };
   reader.zeros(4);
   return release;
+}
+
+/** Vendor keys in the config of a loader. */
+export const LOADER_KEYS = 4;
+
+/** 16 bytes: a bit for each key that is taken no more, then zeros. @param cleared places from 0 */
+export function writeCleared(writer: Writer, cleared: readonly number[]): void {
+  writer.u32(
+    cleared.reduce((mask, place) => mask | (1 << place), 0),
+    'keys to clear',
+  );
+  writer.zeros(12);
+}
+
+/** What writeCleared wrote, ascending. */
+export function readCleared(reader: Reader): number[] {
+  const mask = reader.u32();
+  reader.zeros(12);
+  if (mask >>> LOADER_KEYS !== 0) reader.refuse(`keys to clear 0x${mask.toString(16)}`);
+  return Array.from({ length: LOADER_KEYS }, (_, place) => place).filter((place) => (mask & (1 << place)) !== 0);
+}
+
+/** As people count them: by the place among the `--key` of `loader make`, from 1. */
+export function clearedText(cleared: readonly number[]): string {
+  return cleared.map((place) => String(place + 1)).join(', ');
 }

@@ -161,9 +161,7 @@ function mode(plan: Plan): string | undefined {
 
 /** What a loader takes, and where the image lies behind it. */
 function behindLoader(plan: Plan, chip: Chip): string | undefined {
-  const { release } = plan;
-  if (release === undefined) return undefined;
-  const { product, version, floor } = release;
+  if (!hasLoader(plan.mode)) return undefined;
   return (
     problemIf(plan.lock !== 'none', 'a lock, which such a chip has already') ??
     problemIf(plan.flags.includes('lift write protection'), 'a loader lifts no write protection') ??
@@ -171,13 +169,22 @@ function behindLoader(plan: Plan, chip: Chip): string | undefined {
       plan.sectors.some((sector) => sector < LOADER_SECTORS),
       'a sector of the loader',
     ) ??
-    (KINDS[plan.kind].boots
-      ? (problemIf(
-          plan.bootAddress !== imageStart(chip.flashBase),
-          'boot words that are not those behind the loader',
-        ) ?? problemIf(floor > version, `floor ${floor} above version ${version}`))
-      : (problemIf(product === 0, 'a device is enrolled for a product, from 1') ??
-        problemIf(version !== 0 || floor !== 0, `${plan.kind} brings no version`)))
+    loaderWords(plan, chip)
+  );
+}
+
+function loaderWords({ kind, bootAddress, release, cleared = [] }: Plan, chip: Chip): string | undefined {
+  if (release === undefined) return problemIf(cleared.length === 0, `${kind} names the keys to clear`);
+  const { product, version, floor } = release;
+  if (!KINDS[kind].boots) {
+    return (
+      problemIf(product === 0, `${kind} is for a product, from 1`) ??
+      problemIf(version !== 0 || floor !== 0, `${kind} brings no version`)
+    );
+  }
+  return (
+    problemIf(bootAddress !== imageStart(chip.flashBase), 'boot words that are not those behind the loader') ??
+    problemIf(floor > version, `floor ${floor} above version ${version}`)
   );
 }
 

@@ -38,6 +38,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/enroll.ts': 'the command that asks for it',
   'cli/vendor/erase.ts': 'the command that asks for it',
   'cli/vendor/flash.ts': 'the command that asks for it',
+  'cli/vendor/keys.ts': 'the command that asks for it',
   'cli/vendor/option-bytes.ts': 'the commands that ask for it',
   'cli/vendor/info-reset.ts': 'the commands that ask for it',
   'cli/vendor/plan.ts': 'the command that shows the plan of one kind',
@@ -50,7 +51,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
 /**
  * The same words meaning something else: levels of the log, states of a socket or of a tunnel, commands of a probe,
  * what a receipt tells of the erase, the memory a chip starts from, the state of a demo's chip, the suite of a
- * handshake.
+ * handshake, keys of a file, of an object or of the part of that name.
  */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
@@ -58,6 +59,7 @@ const OTHER_WORDS = [
   ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
   ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts', 'shared/sealed/protocol.ts', 'shared/crypto/labels.ts'],
   ...['scripts/device-header.ts', 'agent/target/loader-target.ts', 'agent/target/target.ts'],
+  ...['agent/target/loader-doctor.ts', 'cli/vendor/keygen.ts', 'shared/errors/catalogue.ts', 'shared/plan/plan.ts'],
   ...['cli/demo/commands.ts', 'agent/target/stub-loader.ts', 'agent/target/target-session.ts'],
 ];
 

@@ -47,7 +47,7 @@ static void check_key(const plan *p) {
   if (p->kind == PROGRAM_KIND_KEYS) cleared |= p->options[PLAN_PRODUCT];
   if (index == CONFIG_KEYS || (cleared >> index & 1u) != 0 ||
       (config_in_flash()->keys[index].roles & role) == 0)
-    session_abort(ERROR_CONFIRM_WRONG, index);
+    session_abort(ERROR_VENDOR_KEY, index);
 }
 
 /* Nobody gets a hash of the device's keys, whatever he may ask for. */

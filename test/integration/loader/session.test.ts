@@ -376,7 +376,7 @@ describe('loader: vendor keys', () => {
     const refused = new LoaderController(next, installPlan(image));
     next.send('job', refused.job());
     next.runUntil(() => refused.status().state === STATES.refused, 1000, 'refusal');
-    assert.equal(refused.status().error, CHIP_ERRORS.confirmWrong.number);
+    assert.equal(refused.status().error, CHIP_ERRORS.vendorKey.number);
   });
 
   it('none clears itself, and one without the role clears none', () => {

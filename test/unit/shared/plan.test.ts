@@ -67,6 +67,13 @@ const enroll: Plan = {
   mode: 'lock-then-load',
   release: { product: 7, version: 0, floor: 0 },
 };
+const keys: Plan = { ...flash, ...nothing, kind: 'keys', mode: 'seeded', cleared: [0, 2] };
+const check: Plan = {
+  ...verify,
+  mode: 'seeded',
+  ranges: [{ address: 0x08010000, length: 64, use: 'digest' }],
+  release: { product: 7, version: 0, floor: 0 },
+};
 const reset: Plan = { ...info, kind: 'reset' };
 const change = (optcrMask: number, optcr: number, optcr1Mask = 0, optcr1 = 0): OptionChange => ({
   mask: { optcr: optcrMask, optcr1: optcr1Mask },
@@ -85,7 +92,7 @@ const data: Plan = {
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting, device, enroll]) {
+  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting, device, enroll, keys, check]) {
     it(`a good ${[plan.kind, plan.mode, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), { ...plan, label: foreignText(plan.label as string) });
@@ -98,6 +105,11 @@ describe('plan', () => {
       [48, 52, 56, 60].map((at) => words.getUint32(at, true)),
       [7, 5, 3, 0],
     );
+    assert.deepEqual([...encodePlan(keys).subarray(48, 64)], [5, ...new Array<number>(15).fill(0)]);
+    const fifth = encodePlan(keys);
+    fifth[48] = 0x10;
+    refuses('BF-PLAN-MALFORMED', () => decodePlan(fifth));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...keys, release: { product: 7, version: 0, floor: 0 } }));
     const bytes = encodePlan(device);
     bytes[60] = 1;
     refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes));
@@ -147,6 +159,9 @@ describe('plan', () => {
     ['boot words elsewhere behind a loader', 'BF-PLAN-MALFORMED', { ...device, bootAddress: 0x08010004 }],
     ['a floor above the version', 'BF-PLAN-MALFORMED', { ...device, release: { ...release, floor: 6 } }],
     ['an enrolment for no product', 'BF-PLAN-MALFORMED', { ...enroll, release: { ...release, product: 0 } }],
+    ['keys without one to clear', 'BF-PLAN-MALFORMED', { ...keys, cleared: [] }],
+    ['keys in host-blind', 'BF-PLAN-MALFORMED', { ...info, flashKiB: 2048, kind: 'keys' }],
+    ['comparing for no product', 'BF-PLAN-MALFORMED', { ...check, release: { ...release, product: 0 } }],
     ['an enrolment of a version', 'BF-PLAN-MALFORMED', { ...enroll, release }],
     ['an enrolment that erases', 'BF-PLAN-MALFORMED', { ...enroll, sectors: [4] }],
     ['verify that erases', 'BF-PLAN-MALFORMED', { ...verify, sectors: [1] }],
@@ -219,7 +234,7 @@ describe('plan', () => {
   const RESERVED: [string, number, number][] = [
     ['magic', 0, 0x62],
     ['kind 0', 6, 0],
-    ['kind 9', 6, 9],
+    ['kind 10', 6, 10],
     ['mode 0', 7, 0],
     ['mode 4', 7, 4],
     ['x64', 40, 3],
