@@ -5,16 +5,15 @@ import { AGENT, DOCTOR, INSPECT } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
+import { ENROLL, KEYS } from './vendor/device-job-commands.ts';
 import { DEVICES } from './vendor/devices-commands.ts';
 import { LOADER } from './vendor/loader-commands.ts';
 import {
-  ENROLL,
   ERASE,
   FLASH,
   INFO,
   INVITE,
   KEYGEN,
-  KEYS,
   OPTIONS,
   PACKAGE,
   PLAN,

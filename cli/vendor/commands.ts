@@ -2,7 +2,6 @@
 import type { ImageFormat } from '../../controller/image/detect.ts';
 import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import { MODE_ORDER, PLAN_MODES } from '../../shared/plan/modes.ts';
-import { PLACE_ORDER } from '../../shared/registry/states.ts';
 import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
 
 const FORMATS = ['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin'] as const satisfies readonly ImageFormat[];
@@ -34,7 +33,8 @@ const ROOM_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-const JOB_OPTIONS = {
+/** Of every command that runs a job. */
+export const JOB_OPTIONS = {
   ...ROOM_OPTIONS,
   invite: { type: 'string', describe: 'file with an invite of `blindflash invite`; - reads it from stdin' },
   resume: {
@@ -56,7 +56,8 @@ const JOB_OPTIONS = {
   yes: { type: 'boolean', describe: 'do not ask whether to go ahead' },
 } as const satisfies OptionTable;
 
-const PLAN_OPTIONS = {
+/** What a plan says beside its kind. */
+export const PLAN_OPTIONS = {
   chip: { type: 'string', default: 'stm32f427', describe: 'type of the chip', example: 'stm32f407' },
   'flash-kib': { type: 'number', unit: 'KiB', describe: 'flash size; found out unless given', example: '2048' },
   label: { type: 'string', describe: 'what the customer reads; at most 64 bytes', example: 'Board 7 on your desk' },
@@ -254,60 +255,6 @@ export const OPTIONS = command({
   },
   examples: [['$0 options --brown-out 3 --protect 0-1', 'resets the chip below 2.7 V, and protects sectors 0 and 1']],
   load: async () => (await import('./option-bytes.ts')).runOptions,
-});
-
-export const ENROLL = command({
-  name: 'enroll',
-  who: 'vendor',
-  summary: 'put a device with a loader on record: its keys, and where it is',
-  options: {
-    ...JOB_OPTIONS,
-    chip: PLAN_OPTIONS.chip,
-    'flash-kib': PLAN_OPTIONS['flash-kib'],
-    label: PLAN_OPTIONS.label,
-    'idle-limit': PLAN_OPTIONS['idle-limit'],
-    place: {
-      choices: PLACE_ORDER,
-      describe:
-        'customer: on a customer’s desk, the key is trusted on first use (lock-then-load); bench: where you trust computer, probe ' +
-        'and people now (seeded)',
-      example: 'bench',
-    },
-    product: { type: 'number', describe: 'the number the loader was made for', example: '7' },
-    by: { type: 'string', describe: 'who does it, for the record; your name on this computer unless given' },
-  },
-  examples: [
-    ['$0 enroll --place bench --product 7 --relay wss://relay.example.com', 'ends with an entry in `devices`'],
-  ],
-  load: async () => (await import('./enroll.ts')).runEnroll,
-});
-
-export const KEYS = command({
-  name: 'keys',
-  who: 'vendor',
-  summary: 'have the loader of a device forget keys of yours, for ever',
-  options: {
-    ...JOB_OPTIONS,
-    chip: PLAN_OPTIONS.chip,
-    'flash-kib': PLAN_OPTIONS['flash-kib'],
-    label: PLAN_OPTIONS.label,
-    'idle-limit': PLAN_OPTIONS['idle-limit'],
-    device: { type: 'string', describe: 'which device, by first digits of its UID', example: '00290041' },
-    clear: {
-      type: 'string',
-      describe:
-        'which keys, by their place among the --key of `loader make`, from 1: 2 or 1,3; the key you use must have the role keys ' +
-        'and stay',
-      example: '1',
-    },
-  },
-  examples: [
-    [
-      '$0 keys --device 00290041 --clear 1 --home spare',
-      'with the keys of the folder spare: what comes by key 1 is taken no more',
-    ],
-  ],
-  load: async () => (await import('./keys.ts')).runKeys,
 });
 
 export const PLAN = command({

@@ -96,8 +96,8 @@ const WORK = {
   flash: (options) => new FlashWork(options, imageOf(options)).run(),
   verify: (options) => verify(options, imageOf(options)),
   erase: (options) => erase(options),
-  enroll: (options) => enroll(options),
-  keys: (options) => clearKeys(options),
+  enroll: (options) => endOnly(options, KINDS.enroll),
+  keys: (options) => endOnly(options, KINDS.keys),
 } as const satisfies Record<SealedKind, (options: WorkOptions) => Promise<readonly number[]>>;
 
 function hasWork(kind: PlanKind): kind is SealedKind {
@@ -191,22 +191,16 @@ async function erase(options: WorkOptions): Promise<readonly number[]> {
   return [];
 }
 
-/** The handshake has told the keys and proved them; an orderly end is all that is left to say. */
-async function enroll(options: WorkOptions): Promise<readonly number[]> {
+/** All is said with an orderly end: the handshake has told the keys, or the plan named those that are forgotten. */
+async function endOnly(
+  options: WorkOptions,
+  { enrols, outcome }: typeof KINDS.enroll | typeof KINDS.keys,
+): Promise<readonly number[]> {
   const chipTimes = await end(options);
-  await options.enrol();
+  if (enrols) await options.enrol();
   const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
   const erase = new Erasures().summary;
-  await options.evidence({ outcome: KINDS.enroll.outcome, source: 'stub', erase, chipTimes, ...nothing });
-  return [];
-}
-
-/** The plan has named the keys; the loader forgets them as it is told that the session ends in order. */
-async function clearKeys(options: WorkOptions): Promise<readonly number[]> {
-  const chipTimes = await end(options);
-  const nothing = { root: undefined, sectorsByEqual: 0, wordsProgrammed: 0, width: undefined };
-  const erase = new Erasures().summary;
-  await options.evidence({ outcome: KINDS.keys.outcome, source: 'stub', erase, chipTimes, ...nothing });
+  await options.evidence({ outcome, source: 'stub', erase, chipTimes, ...nothing });
   return [];
 }
 

@@ -84,7 +84,7 @@ export interface Plan {
   readonly options: OptionChange;
   /** In the modes with a loader, and in no other; but for kinds that clear keys. */
   readonly release?: Release;
-  /** Places, ascending from 0, of the vendor keys in the loader's config that it takes no more; of those kinds alone. */
+  /** Of those kinds: places, ascending from 0, of the vendor keys in the loader's config that it takes no more. */
   readonly cleared?: readonly number[];
   /** Ascending. */
   readonly ranges: readonly PlanRange[];

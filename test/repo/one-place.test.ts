@@ -36,6 +36,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'controller/plan/compile.ts': 'what the plan of each kind is made of',
   'cli/vendor/commands.ts': 'the command that asks for it',
   'cli/vendor/enroll.ts': 'the command that asks for it',
+  'cli/vendor/device-job-commands.ts': 'the commands that ask for it',
   'cli/vendor/erase.ts': 'the command that asks for it',
   'cli/vendor/flash.ts': 'the command that asks for it',
   'cli/vendor/keys.ts': 'the command that asks for it',

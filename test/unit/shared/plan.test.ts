@@ -68,12 +68,7 @@ const enroll: Plan = {
   release: { product: 7, version: 0, floor: 0 },
 };
 const keys: Plan = { ...flash, ...nothing, kind: 'keys', mode: 'seeded', cleared: [0, 2] };
-const check: Plan = {
-  ...verify,
-  mode: 'seeded',
-  ranges: [{ address: 0x08010000, length: 64, use: 'digest' }],
-  release: { product: 7, version: 0, floor: 0 },
-};
+const check: Plan = { ...verify, mode: 'seeded', release: enroll.release! };
 const reset: Plan = { ...info, kind: 'reset' };
 const change = (optcrMask: number, optcr: number, optcr1Mask = 0, optcr1 = 0): OptionChange => ({
   mask: { optcr: optcrMask, optcr1: optcr1Mask },
@@ -109,7 +104,7 @@ describe('plan', () => {
     const fifth = encodePlan(keys);
     fifth[48] = 0x10;
     refuses('BF-PLAN-MALFORMED', () => decodePlan(fifth));
-    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...keys, release: { product: 7, version: 0, floor: 0 } }));
+    refuses('BF-INTERNAL-ARGUMENT', () => encodePlan({ ...keys, release: enroll.release! }));
     const bytes = encodePlan(device);
     bytes[60] = 1;
     refuses('BF-PLAN-MALFORMED', () => decodePlan(bytes));
