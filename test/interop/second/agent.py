@@ -14,10 +14,12 @@ import invite as invites
 import messages as m
 import tunnel
 from agent_job import AgentJob, Live
+from agent_serial import SerialJob
 from chip import Chip
 from crypto import CryptoError
 from emulated_stub import EmulatedStub
 from link import FINISHED, REVOKED, Link, event, note
+from serial_agent import LoaderGone, LoaderLink
 from store import Store
 from wire import Malformed
 
@@ -225,11 +227,15 @@ class Agent(AgentJob):
         else:
             await self.link.finish()
         clock.cancel()
-        if self.args.flash_out:
+        if self.args.flash_out and self.by_probe:
             with open(self.args.flash_out, "wb") as file:
                 file.write(bytes(self.chip.flash))
         event("end", good=self.good, outcome=self.outcome, board=self.board, optcr=self.chip.optcr)
         return self.good
+
+
+class SerialAgent(SerialJob, Agent):
+    """An agent with a real board's loader, or somebody's, at the end of a serial line."""
 
 
 async def main(args) -> int:
@@ -238,7 +244,15 @@ async def main(args) -> int:
     else:
         with open(args.invite) as file:
             line = file.readline()
-    return 0 if await Agent(args, invites.parse(line)).run() else 1
+    if not args.serial:
+        return 0 if await Agent(args, invites.parse(line)).run() else 1
+    agent = SerialAgent(args, invites.parse(line))
+    try:
+        await agent.begin(LoaderLink(args.serial))
+    except (LoaderGone, OSError) as problem:
+        event("end", good=False, outcome="BF-SERIAL-NONE", board="unknown", detail=str(problem))
+        return 1
+    return 0 if await agent.run() else 1
 
 
 if __name__ == "__main__":
@@ -251,6 +265,7 @@ if __name__ == "__main__":
     parser.add_argument("--flash-kib", type=int, default=2048)
     parser.add_argument("--flash-out", metavar="FILE", help="the flash is written here at the end")
     parser.add_argument("--stub-hash", metavar="HEX", help="the hash that the emulated stub claims")
+    parser.add_argument("--serial", metavar="DEVICE", help="a board's loader, instead of the emulated chip")
     parser.add_argument("--ca", metavar="FILE", help="certificates to trust for wss")
     parser.add_argument("--die-after", type=int, metavar="N", help="for tests: die after FRAME N")
     parser.add_argument("--print-stub-hash", action="store_true")

@@ -56,6 +56,8 @@ class Live:
 class AgentJob:
     """The part of an Agent (agent.py) that handles what the controller says."""
 
+    by_probe = True
+
     def handle(self, live: Live, kind: int, body: bytes) -> None:
         if kind == m.ACK:
             m.parse(kind, body)
@@ -92,10 +94,10 @@ class AgentJob:
             if live.phase == "offered":
                 self.take_sealed2(live, value["m2"])
         elif kind == m.FRAME:
-            if live.phase == "serving":
+            if live.phase in ("confirming", "serving"):
                 self.take_frame(live, value["sequence"], value["box"])
         elif kind == m.RESTART:
-            if live.phase in ("offered", "serving"):
+            if live.phase in ("offered", "confirming", "serving"):
                 self.offer(live, fresh=True)
 
     def take_job(self, live: Live, value) -> None:
@@ -110,6 +112,8 @@ class AgentJob:
         if plan.dev_id != self.chip.dev_id or plan.flash_kib not in (
                 {self.chip.flash_kib} | ({0} if plan.kind in plans.WITHOUT_STUB else set())):
             raise Fail("BF-WRONG-CHIP", "the plan is for another chip")
+        if (plan.mode == plans.HOST_BLIND) != self.by_probe:
+            raise Fail("BF-JOB-OTHER-WAY", "the plan is for another way to the board")
         live.job, live.plan = value, plan
         live.plan_hash = plans.plan_hash(value["plan"])
         live.phase = "asked"
@@ -162,23 +166,29 @@ class AgentJob:
             self.stub = stub = EmulatedStub(self.chip, self.stub_hash)
             if not stub.take_job(area):
                 raise Fail("BF-STUB-REFUSED", sealed.ERRORS.get(stub.error, "unknown"))
-        _, _, d_public = sealed.read_m1(stub.m1)
+        self.offer_m1(live, stub.stub_hash, stub.m1)
+
+    def offer_m1(self, live: Live, program_hash: bytes, m1: bytes) -> None:
+        _, facts, d_public, _ = sealed.read_any_m1(m1)
         if live.d_offered not in (None, d_public):
             # A chip that shows another D needs another tunnel, and its code, first.
             live.phase = "stale"
             self.want_tunnel = True
             return
         live.d_offered = d_public
-        live.session_id = live.channel.session.session_id(stub.m1)
+        live.session_id = live.channel.session.session_id(m1)
         live.phase = "offered"
         live.frames = 0
-        live.channel.send(m.SEALED1, m.sealed1(stub.stub_hash, stub.m1))
-        event("offered", handshake=stub.handshakes)
+        live.channel.send(m.SEALED1, m.sealed1(program_hash, m1))
+        event("offered", handshake=facts.handshake)
 
-    def take_sealed2(self, live: Live, m2: bytes) -> None:
+    def check_session(self, live: Live, m2: bytes) -> None:
         _, session_id, _ = sealed.read_m2(m2)
         if session_id != live.session_id:
             raise TunnelOver("the session id is another: somebody sits between")
+
+    def take_sealed2(self, live: Live, m2: bytes) -> None:
+        self.check_session(live, m2)
         if not self.stub.take_m2(m2):
             self.problem(live, "BF-CONFIRMATION-WRONG", "the chip did not take M2")
             return
@@ -187,10 +197,13 @@ class AgentJob:
         live.channel.send(m.CREDIT, m.credit(mb.FRAME_SLOTS))
         event("serving")
 
-    def take_frame(self, live: Live, sequence: int, box: bytes) -> None:
+    def next_frame(self, live: Live, sequence: int) -> None:
         if sequence != live.frames + 1:
             raise TunnelOver("a FRAME out of order")
         live.frames = sequence
+
+    def take_frame(self, live: Live, sequence: int, box: bytes) -> None:
+        self.next_frame(live, sequence)
         self.pass_replies(live, self.stub.take_frame(sequence, box))
         if self.stub.erased and self.board in ("untouched", "unknown", "incomplete"):
             self.board = "incomplete"
@@ -232,6 +245,10 @@ class AgentJob:
                 self.board = "erased"
         self.leave(live, "done" if good else "BF-RECEIPT", good)
 
+    def reached(self):
+        """The furthest state of the program's last session, or None when it is not known."""
+        return self.stub.reached if self.stub else None
+
     def receipt_is_good(self, value, job, live: Live):
         line, signature = value["receipt"], value["signature"]
         if line is None:
@@ -248,10 +265,11 @@ class AgentJob:
             return False, "the receipt is for another job"
         if facts["uid"] != self.chip.uid.hex():
             return False, "the receipt is for another unit"
-        reached = self.stub.reached if self.stub and live.plan else None
+        reached = self.reached() if live.plan else None
         allowed = {plans.FLASH: {"written": mb.WRITTEN, "lock programmed": mb.LOCK_DONE},
                    plans.VERIFY: {"verified": mb.ACTIVE},
-                   plans.ERASE: {"erased": mb.ACTIVE}}[job["kind"]]
+                   plans.ERASE: {"erased": mb.ACTIVE},
+                   plans.ENROLL: {"enrolled": mb.ACTIVE}}[job["kind"]]
         if facts["outcome"] not in allowed:
             return False, "the outcome is not one of this kind of job"
         if reached is not None and reached < allowed[facts["outcome"]]:

@@ -5,6 +5,9 @@ controller.py flash  --state FOLDER --relay ws://HOST:PORT --image FILE
 controller.py verify --state FOLDER --relay … --image FILE
 controller.py erase  --state FOLDER --relay … --sectors 0,1,2
 controller.py info | reset
+controller.py enroll --state FOLDER --relay … --place bench --product N
+controller.py flash  --state FOLDER --relay … --image FILE --device UID --release N
+controller.py devices --keys FOLDER [--devices-in FILE] [--devices-out FILE]
 
 A state folder with a job in it is gone on with. The code that was heard is typed as a line on
 standard input after the event `code-asked`.
@@ -26,8 +29,12 @@ from controller_job import JobRun
 from controller_tunnel import TunnelEnd
 from controller_work import OrderedWork
 from crypto import random, x25519_public
+from devices import PLACES, Devices
 from link import Link, event
 from store import Store
+
+
+MOST_IMAGE_SESSIONS = 8
 
 
 class Keys:
@@ -53,9 +60,17 @@ class Controller(TunnelEnd, JobRun, OrderedWork):
         self.state = Store(os.path.join(args.state, "job.json"), {
             "kind": args.command, "job": random(16).hex(), "plan": None, "invite": None,
             "record": [], "uid": None, "sectors": [], "receipt": None, "finished": False,
+            "device": None, "image_sessions": 0, "allowed_sessions": 0,
             "code": "waived" if args.no_code else "typed"})
         if self.state["kind"] != args.command:
             raise SystemExit("this state folder holds a job of another kind")
+        self.devices = Devices(args.keys or args.state, keys.receipt)
+        if args.device and self.state["device"] is None:
+            self.state.put(device=self.devices.usable(args.device))
+        if args.device and args.address == plans.FLASH_BASE:
+            args.address = plans.LOADER_IMAGE
+        # A person who starts this program goes on with the job, and allows so many sessions more.
+        self.state.put(allowed_sessions=self.state["image_sessions"] + MOST_IMAGE_SESSIONS)
         self.image = b""
         if args.command in ("flash", "verify"):
             with open(args.image, "rb") as file:
@@ -112,7 +127,8 @@ class Controller(TunnelEnd, JobRun, OrderedWork):
             event("end", good=False, outcome="BF-INVITE-SPENT")
             return False
         if self.args.invite_out:
-            with open(self.args.invite_out + ".new", "w") as file:
+            fresh = os.open(self.args.invite_out + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(fresh, "w") as file:
                 file.write(self.invite["line"] + "\n")
             os.replace(self.args.invite_out + ".new", self.args.invite_out)
         event("invite", line=self.invite["line"], job=self.state["job"])
@@ -144,13 +160,22 @@ async def main(args) -> int:
     if args.command == "keys":
         keys.tell()
         return 0
+    if args.command == "devices":
+        devices = Devices(args.keys or args.state, keys.receipt)
+        if args.devices_in:
+            with open(args.devices_in, "rb") as file:
+                event("taken-over", devices=devices.take_over(file.read(), args.by))
+        if args.devices_out:
+            with open(args.devices_out, "wb") as file:
+                file.write(devices.export())
+        return 0
     return 0 if await Controller(args, keys).run() else 1
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["keys", *plans.KINDS])
+    parser.add_argument("command", choices=["keys", "devices", *plans.KINDS])
     parser.add_argument("--state", required=True, metavar="FOLDER", help="one job lives here")
     parser.add_argument("--keys", metavar="FOLDER", help="keys of the vendor; without it, --state")
     parser.add_argument("--relay", help="the relay's URL")
@@ -162,6 +187,14 @@ if __name__ == "__main__":
     parser.add_argument("--lock", action="store_true", help="RDP level 1 at the end")
     parser.add_argument("--halt", action="store_true", help="leave the board halted")
     parser.add_argument("--label", default="")
+    parser.add_argument("--place", choices=list(PLACES), help="for enroll: where the device is now")
+    parser.add_argument("--product", type=int, help="for enroll: what its loader was made for")
+    parser.add_argument("--device", metavar="UID", help="for flash: a device on record, by first digits")
+    parser.add_argument("--release", type=int, default=0, help="with --device: number of this version")
+    parser.add_argument("--floor", type=int, help="with --device: the least version taken afterwards")
+    parser.add_argument("--by", default="second", help="who enrols")
+    parser.add_argument("--devices-in", metavar="FILE", help="another vendor's devices")
+    parser.add_argument("--devices-out", metavar="FILE", help="the record as a file")
     parser.add_argument("--invite-out", metavar="FILE")
     parser.add_argument("--new-invite", action="store_true", help="go on under a new invite")
     parser.add_argument("--no-code", action="store_true", help="waive the code")

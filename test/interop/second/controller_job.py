@@ -9,6 +9,7 @@ import sealed
 import tunnel
 from controller_tunnel import Live
 from controller_work import JobFailed, SessionOver, Work
+from devices import PLACES
 from crypto import CryptoError, equal, normal_code, random
 from link import event, note
 from wire import Malformed
@@ -103,6 +104,8 @@ class JobRun:
         uid = target["uid"]
         if uid != "00" * 12 and self.state["uid"] not in (None, uid):
             raise JobFailed("BF-OTHER-UNIT", "this is another unit than the job's")
+        if self.state["device"] and uid != self.state["device"]["uid"]:
+            raise JobFailed("BF-OTHER-UNIT", "this is not the device the job is for")
         if self.plan is None:
             self.make_plan(target)
         if self.plan.dev_id != target["devId"]:
@@ -122,7 +125,12 @@ class JobRun:
                 if kind == plans.FLASH:
                     more["lock"] = 1 if args.lock else 0
                 plan = plans.for_image(kind, job, target["devId"], size, args.address, self.image,
-                                       **more)
+                                       **more, **self.behind_loader())
+            elif kind == plans.ENROLL:
+                plan = plans.Plan(kind, job, target["devId"], size, **{**more, "final": 0},
+                                  mode=plans.MODES[PLACES[args.place]],
+                                  options=(args.product, 0, 0, 0))
+                plan.check()
             else:
                 mask = 0
                 if kind == plans.ERASE:
@@ -134,6 +142,15 @@ class JobRun:
             raise JobFailed("BF-PLAN", str(problem)) from None
         self.state.put(plan=plan.encode().hex())
         self.plan = plan
+
+    def behind_loader(self) -> dict:
+        """What a plan for a device on record has beside."""
+        device, args = self.state["device"], self.args
+        if device is None:
+            return {}
+        floor = args.release if args.floor is None else args.floor
+        return {"mode": plans.MODES[PLACES[device["place"]]],
+                "options": (device["product"], args.release, floor, 0)}
 
     async def job(self, live: Live) -> None:
         try:
@@ -237,12 +254,16 @@ class JobRun:
         else:
             _, value = await self.take(live, (m.SEALED1,), OFFER_LIMIT)
         m1, stub_hash = value["m1"], value["stub"]
+        purpose, device = self.plan.purpose, self.state["device"]
+        known = bytes.fromhex(device["sessionKey"]) if device else None
         try:
-            e_i, facts, d_public = sealed.read_m1(m1)
-            sealed.check_d(d_public, e_i, self.keys.sealed_public)
+            _, facts, keys = sealed.check_m1(m1, purpose, self.keys.sealed_public, known)
         except Malformed as problem:
             raise JobFailed("BF-SEALED", str(problem)) from None
+        d_public, session_key = keys[0], known
         self.check_facts(facts, stub_hash)
+        if self.plan.mode != plans.HOST_BLIND:
+            self.check_loader(facts)
         known = any(one == {"d": d_public.hex(), "uid": facts.uid.hex()}
                     for one in self.state["record"])
         live.d_first = live.d_first or d_public
@@ -255,7 +276,8 @@ class JobRun:
                 raise TunnelOver("a D that no code approves")
         try:
             responder = sealed.SealedResponder(self.keys.sealed, stub_hash, self.plan.hash(), m1,
-                                               live.channel.session.session_id(m1))
+                                               live.channel.session.session_id(m1), purpose,
+                                               session_key)
         except (Malformed, CryptoError) as problem:
             raise JobFailed("BF-SEALED", str(problem)) from None
         live.send(m.SEALED2, responder.m2)
@@ -268,16 +290,27 @@ class JobRun:
             live.approved = False
             self.state.put(uid=facts.uid.hex(), record=self.state["record"]
                            + [{"d": d_public.hex(), "uid": facts.uid.hex()}])
-        event("sealed", handshake=facts.handshake, uid=facts.uid.hex())
-        return Work(self, live, responder, facts, stub_hash)
+        event("sealed", handshake=facts.handshake, uid=facts.uid.hex(), purpose=purpose)
+        return Work(self, live, responder, facts, stub_hash, keys)
+
+    def check_loader(self, facts: sealed.Facts) -> None:
+        """No M2 for a chip that is not locked, or is looked into, or broke off too often."""
+        if facts.optcr >> 8 & 0xFF in (0xAA, 0xCC):
+            raise JobFailed("BF-NOT-LOCKED", "the chip is not at read protection level 1")
+        if facts.boot[4] & 1 or any(facts.boot[6:]):
+            raise JobFailed("BF-WATCHED", "a debugger, breakpoints or trace are on")
+        if self.state["image_sessions"] >= self.state["allowed_sessions"]:
+            raise JobFailed("BF-TOO-MANY-SESSIONS", "a person has to decide")
+
+    def count_image_session(self) -> None:
+        """On record before the first IMAGE of a session leaves (section 8)."""
+        self.state.put(image_sessions=self.state["image_sessions"] + 1)
 
     def check_facts(self, facts: sealed.Facts, stub_hash: bytes) -> None:
         target = self.hello["target"]
         uid = facts.uid.hex()
         if stub_hash.hex() not in self.allowed and "any" not in self.allowed:
             raise JobFailed("BF-STUB-UNKNOWN", "this stub is not on the list")
-        if facts.key_kind != 1:
-            raise JobFailed("BF-SEALED", "the key's kind does not go with the mode")
         if target["uid"] not in ("00" * 12, uid) or self.state["uid"] not in (None, uid):
             raise JobFailed("BF-OTHER-UNIT", "the chip has another UID")
         if target["flashKiB"] not in (0, facts.flash_kib) \

@@ -28,9 +28,11 @@ class SessionOver(Exception):
 class Work:
     """A sealed session at work: commands under credit, replies in order."""
 
-    def __init__(self, controller, live, responder, facts, stub_hash):
+    def __init__(self, controller, live, responder, facts, stub_hash, chip_keys):
         self.controller, self.live = controller, live
         self.facts, self.stub_hash = facts, stub_hash
+        self.chip_keys = chip_keys  # D, or D_s and in an enrolment D_f
+        self.counted = controller.plan.mode == plans.HOST_BLIND
         self.sealing, self.opening = responder.chains()
         self.credit = 0
         self.waiting = []  # (sequence, kind of the reply, sector or None), in order
@@ -41,6 +43,9 @@ class Work:
         await asyncio.sleep(0)
         while self.sealing.number + 1 > self.credit or not self.live.inbox.empty():
             await self.pump()
+        if plain[0] == sealed.IMAGE and not self.counted:
+            self.counted = True
+            self.controller.count_image_session()
         sequence, box = self.sealing.seal(plain)
         if expects:
             self.waiting.append((sequence, expects, sector))
@@ -119,6 +124,8 @@ class OrderedWork:
         plan = self.plan
         if plan.kind == plans.FLASH:
             await self.flash(work)
+        elif plan.kind == plans.ENROLL:
+            await self.enrol(work)
         elif plan.kind == plans.VERIFY:
             answer = await work.ask(sealed.digest(0, len(plan.ranges),
                                                   self.root(plan.ranges, True)),
@@ -138,6 +145,17 @@ class OrderedWork:
                 event("erased", sector=sector)
             ended = await work.ask(sealed.bare(sealed.END), sealed.R_ENDED)
             self.keep_receipt(work, "erased", "stub", 0, ended["words"], None, None, None)
+
+    async def enrol(self, work: "Work") -> None:
+        """Keys go on record once END was answered, and the receipt is signed after that."""
+        ended = await work.ask(sealed.bare(sealed.END), sealed.R_ENDED)
+        session_key, file_key = (key.hex() for key in work.chip_keys)
+        outcome = self.devices.enrol(work.facts.uid.hex(), session_key, file_key,
+                                     self.plan.options[0], work.stub_hash.hex(), self.args.place,
+                                     self.state["job"], self.args.by)
+        event("enrolled", uid=work.facts.uid.hex(), sessionKey=session_key, fileKey=file_key,
+              outcome=outcome)
+        self.keep_receipt(work, "enrolled", "stub", 0, ended["words"], None, None, None)
 
     async def flash(self, work: "Work") -> None:
         plan = self.plan
@@ -211,7 +229,7 @@ class OrderedWork:
         plan = self.plan
         kept = self.state["receipt"]
         facts = {
-            "job": plan.job.hex(), "planHash": plan.hash().hex(), "mode": "host-blind",
+            "job": plan.job.hex(), "planHash": plan.hash().hex(), "mode": plans.MODE_NAMES[plan.mode],
             "outcome": outcome, "uid": work.facts.uid.hex(), "devId": plan.dev_id,
             "flashKiB": plan.flash_kib, "imageDigest": image_digest and image_digest.hex(),
             "salt": kept["salt"] if kept else random(16).hex(), "source": source,
@@ -223,6 +241,10 @@ class OrderedWork:
             "psize": psize, "stubHash": work.stub_hash.hex(), "sealedAt": receipts.now(),
             "lock": {"asked": plan.lock == 1, "optcr": optcr}, "statement": receipts.STATEMENT,
             "vendorKey": self.keys.receipt_public.hex()}
+        if plan.mode != plans.HOST_BLIND:
+            place = self.state["device"]["place"] if self.state["device"] else self.args.place
+            facts.update(statement=receipts.DEVICE_STATEMENT, device={
+                "enrolled": place, "lock": "effective", "sessions": self.state["image_sessions"]})
         vendor = receipts.write(receipts.VENDOR, facts)
         customer = receipts.write(receipts.CUSTOMER, receipts.customer_facts(facts))
         self.state.put(finished=finished, receipt={

@@ -1,4 +1,4 @@
-"""The little of the mailbox that an emulated chip needs: its job area (mailbox.md).
+"""The little of the mailbox that is needed here: its job area and its states (mailbox.md).
 
 Rings, control page and trailers are left out: the emulated stub is called, not written to.
 """

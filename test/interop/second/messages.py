@@ -220,7 +220,9 @@ def parse(kind: int, body: bytes):
             raise Malformed("an answer is neither yes nor no")
         out = {"yes": answer == 1, "plan": reader.take(64)}
     elif kind == SEALED1:
-        out = {"stub": reader.take(64), "m1": reader.take(136)}
+        out = {"stub": reader.take(64), "m1": reader.rest()}
+        if len(out["m1"]) not in (136, 168):
+            raise Malformed("an M1 of this size cannot be")
     elif kind == SEALED2:
         out = {"m2": reader.take(128)}
     elif kind == SEALED3:

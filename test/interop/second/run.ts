@@ -1,40 +1,22 @@
-// `npm run test:second`: the implementation made from docs/protocol.md and docs/mailbox.md alone (Python, this folder)
-// against itself and against the real programs, as controller, agent with an emulated chip, and relay. Needs Debian's
-// python3-nacl and python3-websockets.
+// `npm run test:second`: the implementation made from the pages of docs/ alone (Python, this folder) against itself and
+// against the real programs, as controller, agent with an emulated chip or at a serial line, relay, and loader. Needs
+// Debian's python3-nacl and python3-websockets.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
-import { DemoProcess, JsonProcess, type Told } from '../../../cli/demo/processes.ts';
+import type { DemoProcess } from '../../../cli/demo/processes.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
+import { devices } from './devices.ts';
+import { event, programPath, PYTHON, Scenes } from './scenes.ts';
 import { updateFiles } from './update-files.ts';
 
-const PYTHON = '/usr/bin/python3';
-const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const event = (name: string) => (told: Told) => told['event'] === name;
-
-let passed = 0;
-let failed = 0;
-const check = (title: string, holds: boolean, detail = ''): void => {
-  if (holds) passed++;
-  else failed++;
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${title}${holds ? '' : `: ${detail}`}`);
-};
-
-const folder = mkdtempSync(join(tmpdir(), 'bf-second-'));
-const processes: JsonProcess[] = [];
-const real = (name: string, words: readonly string[], home: string): DemoProcess => {
-  const actor = new DemoProcess(name, words, { BLINDFLASH_HOME: join(folder, home) });
-  processes.push(actor);
-  return actor;
-};
-const second = (program: string, words: readonly string[]): JsonProcess => {
-  const started = new JsonProcess(program, PYTHON, ['-u', here(program), ...words]);
-  processes.push(started);
-  return started;
-};
+const scenes = new Scenes();
+const { folder } = scenes;
+const check: Scenes['check'] = (...words) => scenes.check(...words);
+const real: Scenes['real'] = (...words) => scenes.real(...words);
+const second: Scenes['second'] = (...words) => scenes.second(...words);
 
 /** 1,500 words nobody else has, with a table of vectors that a chip may start from. */
 const image = new Uint8Array(6000).map((_, at) => (at * 73 + (at >> 8) * 31) & 255);
@@ -53,15 +35,6 @@ async function realBoard(): Promise<string> {
   return String((await board.hear(event('ready')))['url']).replace('tcp://', 'tcp:');
 }
 
-/** Our agent on the virtual board, with the customer's part played: reads the code out, types the word of the sheet. */
-async function realAgent(probe: string, invite: string, home: string): Promise<{ agent: DemoProcess; code: string }> {
-  const agent = real('agent', ['agent', '--probe', probe, '--invite-file', invite], home);
-  agent.onTold = (told) => {
-    if (told['event'] === 'sheet') agent.type(String(told['word']));
-  };
-  return { agent, code: String((await agent.hear(event('code')))['code']) };
-}
-
 async function secondController(relay: string): Promise<void> {
   const invite = join(folder, 'invite-second');
   const words = ['flash', '--state', join(folder, 'job'), '--keys', join(folder, 'keys'), '--relay', relay];
@@ -75,8 +48,7 @@ async function secondController(relay: string): Promise<void> {
     'any',
   ]);
   await controller.hear(event('invite'));
-  chmodSync(invite, 0o600);
-  const { agent, code } = await realAgent(await realBoard(), invite, 'customer-1');
+  const { agent, code } = await scenes.realAgent(['--probe', await realBoard()], invite, 'customer-1');
   await controller.hear(event('code-asked'));
   controller.type(code);
   const receipt = await controller.hear(event('receipt'));
@@ -140,7 +112,7 @@ async function secondRelay(): Promise<void> {
   const words = ['flash', imagePath, '--base', '0x08000000', '--relay', url, '--invite-out', invite, '--yes'];
   const vendor = real('controller', words, 'vendor-2');
   await vendor.hear(event('invite'));
-  const { agent, code } = await realAgent(await realBoard(), invite, 'customer-2');
+  const { agent, code } = await scenes.realAgent(['--probe', await realBoard()], invite, 'customer-2');
   await vendor.hear(event('code'));
   vendor.type(code);
   const ends = await Promise.all([vendor.ended(), agent.ended()]);
@@ -150,7 +122,7 @@ async function secondRelay(): Promise<void> {
 function itself(): void {
   try {
     const vectors = fileURLToPath(new URL('../../vectors/protocol.json', import.meta.url));
-    execFileSync(PYTHON, [here('selfcheck.py'), '--vectors', vectors], { stdio: ['ignore', 'pipe', 'pipe'] });
+    execFileSync(PYTHON, [programPath('selfcheck.py'), '--vectors', vectors], { stdio: ['ignore', 'pipe', 'pipe'] });
     check('the second implementation against the vectors and against itself', true);
   } catch (error) {
     check(
@@ -165,13 +137,10 @@ try {
   itself();
   updateFiles(PYTHON, folder, check);
   const relay = await realRelay();
-  for (const scene of [() => secondController(relay), () => secondAgent(relay), secondRelay]) {
-    await scene().catch((error: unknown) => check('a scene', false, String(error)));
-  }
+  const alone = [() => secondController(relay), () => secondAgent(relay), secondRelay, () => devices(scenes, relay)];
+  for (const scene of alone) await scene().catch((error: unknown) => check('a scene', false, String(error)));
 } finally {
-  for (const one of processes) one.stop();
-  await Promise.all(processes.map((one) => one.ended()));
-  rmSync(folder, { recursive: true, force: true });
+  await scenes.end();
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${scenes.passed} passed, ${scenes.failed} failed`);
+process.exitCode = scenes.failed === 0 ? 0 : 1;

@@ -77,27 +77,51 @@ def read_any_m1(m1: bytes):
     return e_i, facts, d_public, file_key
 
 
+def demand_canonical(key: bytes) -> None:
+    if int.from_bytes(key, "little") >= PRIME:
+        raise Malformed("a key is not canonical")
+
+
 def check_d(d_public: bytes, e_i: bytes, static_public: bytes) -> None:
-    if int.from_bytes(d_public, "little") >= PRIME:
-        raise Malformed("D is not canonical")
+    demand_canonical(d_public)
     if not any(d_public) or d_public in (e_i, static_public):
         raise Malformed("D is a key that cannot be a chip's")
 
 
-class SealedResponder:
-    """The controller's end: M2, then the check of M3."""
+def check_m1(m1: bytes, purpose: str, static_public: bytes, known: bytes = None):
+    """(e_i, facts, the chip's keys) of an M1 that goes with this suite; `known`: D_s on record."""
+    e_i, facts, d_public, file_key = read_any_m1(m1)
+    if facts.key_kind != (1 if purpose == "sealed" else 2):
+        raise Malformed("the key's kind does not go with the mode")
+    if (file_key is not None) != (purpose == "enroll"):
+        raise Malformed("M1 is not of this suite")
+    keys = [d_public] if file_key is None else [d_public, file_key]
+    for key in keys:
+        check_d(key, e_i, static_public)
+    if len(set(keys)) != len(keys):
+        raise Malformed("one key stands for two")
+    if purpose != "sealed":
+        demand_canonical(e_i)
+    if purpose == "device" and d_public != known:
+        raise Malformed("D_s is not the one on record")
+    return e_i, facts, keys
 
-    def __init__(self, static_secret: bytes, stub_hash: bytes, plan_hash: bytes, m1: bytes,
-                 session_id: bytes):
+
+class SealedResponder:
+    """The controller's end: M2, then the check of M3. `known` is the D_s on record, in `device`."""
+
+    def __init__(self, static_secret: bytes, program_hash: bytes, plan_hash: bytes, m1: bytes,
+                 session_id: bytes, purpose: str = "sealed", known: bytes = None):
         static_public = x25519_public(static_secret)
-        e_i, self.facts, self.d_public = read_m1(m1)
-        check_d(self.d_public, e_i, static_public)
+        e_i, self.facts, keys = check_m1(m1, purpose, static_public, known)
+        self.d_public = keys[0]
+        contexts = [static_public, program_hash, plan_hash]
         e_secret = random(32)
         opened = x25519_public(e_secret) + random(32) + session_id + b"\x02" + bytes(15)
-        self.schedule = Schedule("sealed", [static_public, stub_hash, plan_hash], m1, opened,
-                                 x25519(e_secret, e_i), x25519(static_secret, e_i))
+        self.schedule = Schedule(purpose, contexts + ([known] if purpose == "device" else []), m1,
+                                 opened, x25519(e_secret, e_i), x25519(static_secret, e_i))
         self.m2 = opened + self.schedule.confirm_r
-        self.schedule.mix_device(x25519(e_secret, self.d_public))
+        self.schedule.mix_device(*(x25519(e_secret, key) for key in keys))
 
     def finish(self, m3: bytes) -> bool:
         return equal(m3, self.schedule.confirm_i())
@@ -124,21 +148,26 @@ def read_m2(m2: bytes):
 class SealedInitiator:
     """The chip's end: M1, then M3 for an M2 whose confirm_r is right."""
 
-    def __init__(self, static_public: bytes, stub_hash: bytes, plan_hash: bytes, facts: Facts,
-                 d_public: bytes):
-        self.contexts = [static_public, stub_hash, plan_hash]
+    def __init__(self, static_public: bytes, program_hash: bytes, plan_hash: bytes, facts: Facts,
+                 *chip_keys: bytes, purpose: str = "sealed"):
+        self.purpose = purpose
+        self.contexts = [static_public, program_hash, plan_hash]
+        if purpose == "device":
+            self.contexts.append(chip_keys[0])
         self.static_public = static_public
         self.e_secret = random(32)
-        self.m1 = make_m1(x25519_public(self.e_secret), random(32), facts, d_public)
+        self.m1 = make_m1(x25519_public(self.e_secret), random(32), facts, *chip_keys)
 
-    def answer(self, m2: bytes, d_secret: bytes):
+    def answer(self, m2: bytes, *d_secrets: bytes):
         """(M3, keys), or None when confirm_r is wrong; d is not touched before that is known."""
         e_r, _, confirm_r = read_m2(m2)
-        schedule = Schedule("sealed", self.contexts, self.m1, m2[:96],
+        if self.purpose != "sealed":
+            demand_canonical(e_r)
+        schedule = Schedule(self.purpose, self.contexts, self.m1, m2[:96],
                             x25519(self.e_secret, e_r), x25519(self.e_secret, self.static_public))
         if not equal(confirm_r, schedule.confirm_r):
             return None
-        schedule.mix_device(x25519(d_secret, e_r))
+        schedule.mix_device(*(x25519(one, e_r) for one in d_secrets))
         return schedule.confirm_i(), schedule.keys()
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+import selfcheck_devices
 import selfcheck_jobs
 import selfcheck_peers
 import selfcheck_units
@@ -18,7 +19,7 @@ import selfcheck_vectors
 from link import event
 from selfcheck_programs import Programs
 
-PARTS = (selfcheck_vectors, selfcheck_units, selfcheck_jobs, selfcheck_peers)
+PARTS = (selfcheck_vectors, selfcheck_units, selfcheck_devices, selfcheck_jobs, selfcheck_peers)
 
 
 async def main(args) -> int:

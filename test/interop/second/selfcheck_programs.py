@@ -139,4 +139,5 @@ def check_receipt(event, outcome):
 
 
 async def done(agent, controller, seconds=60):
-    same((await agent.gone(seconds), await controller.gone(seconds)), (0, 0), "how the programs ended")
+    ends = (await agent.gone(seconds), await controller.gone(seconds))
+    same(ends, (0, 0), "how the programs ended")
