@@ -1,7 +1,7 @@
 // Writes the headers that firmware/ shares with TypeScript, from the TypeScript tables: firmware/common/protocol.h
 // (what chip and controller say to one another), firmware/common/device.h (what only a loader says),
 // firmware/ram-stub/mailbox.h (how the stub and the agent pass it on through SRAM), firmware/common/serial.h (how a
-// loader and the agent pass it on over a serial line).
+// loader and the agent pass it on over a serial line), firmware/common/update.h (update files).
 // Run: node --import=tsx scripts/gen-firmware-headers.ts [--check]
 // With --check it only compares and exits 1 when a header is out of date.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -70,6 +70,7 @@ import {
 import { deviceHeader, ENROLL_MIX } from './device-header.ts';
 import { loaderHeader } from './loader-header.ts';
 import { serialHeader } from './serial-header.ts';
+import { updateHeader } from './update-header.ts';
 
 // ── protocol.h ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,6 +275,7 @@ const HEADERS: Readonly<Record<string, () => string>> = {
   'firmware/ram-stub/mailbox.h': mailboxHeader,
   'firmware/common/device.h': deviceHeader,
   'firmware/common/serial.h': serialHeader,
+  'firmware/common/update.h': updateHeader,
   'firmware/loader/config_layout.h': loaderHeader,
 };
 

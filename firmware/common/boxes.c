@@ -56,6 +56,13 @@ static void next_nonce(direction *d, uint8_t nonce[24]) {
   bf_store_le32(nonce + 16, d->last);
 }
 
+void boxes_start_file(const uint8_t content_key[KEY]) {
+  bf_copy(in.chain, content_key, KEY);
+  in.code = DIRECTION_R2I;
+  in.last = 0;
+  advance(&in, 0);
+}
+
 const uint8_t *boxes_next(uint8_t nonce[24]) {
   next_nonce(&in, nonce);
   return in.key;
@@ -66,7 +73,7 @@ uint32_t boxes_taken(void) {
 }
 
 bool sealed_can_reply(void) {
-  return transport_can_reply(out.last + 1);
+  return (PROGRAM_FILES && !keyed) || transport_can_reply(out.last + 1);
 }
 
 bool sealed_has_keys(void) {
@@ -76,6 +83,7 @@ bool sealed_has_keys(void) {
 void sealed_reply(reply_kind reply, uint8_t argument, uint32_t answered, const void *body,
                   uint32_t body_length) {
   uint8_t nonce[24], *plain = reply_box + BF_BOX_TAG;
+  if (PROGRAM_FILES && !keyed) return;
   next_nonce(&out, nonce);
   bf_wipe(plain, REPLY_PLAIN_SIZE);
   plain[0] = (uint8_t)reply;

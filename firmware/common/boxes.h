@@ -10,6 +10,11 @@
 /* Both directions begin, from prk and the transcript's hash. */
 void boxes_start(const uint8_t prk[64], const uint8_t th[64]);
 
+/*
+ * The frames of an update file begin, whose chain starts with its content key; nothing is answered.
+ */
+void boxes_start_file(const uint8_t content_key[32]);
+
 /* The key of the next box that comes in, with its nonce; valid until the next call. */
 const uint8_t *boxes_next(uint8_t nonce[24]);
 

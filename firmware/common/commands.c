@@ -346,6 +346,7 @@ static void run_final(sealed_command *command) {
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&current_job, work.erased);
+  program_check_final(p, work.erased, command->bytes + FINAL_BOOT);
   if (boots) {
     bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
     program_boot_words();

@@ -23,6 +23,7 @@
 #define PROGRAM_LOCKS 1         /* it may write read protection */
 #define PROGRAM_IMAGE_PLAIN IMAGE_PLAIN_SIZE /* bytes of a sealed IMAGE as commands.c sees it */
 #define PROGRAM_IMAGE_DATA IMAGE_DATA_MOST   /* most of them that go to flash */
+#define PROGRAM_FILES 0 /* it takes update files, whose commands nobody answers */
 #define PROGRAM_ANY_KIND (OF(FLASH) | OF(VERIFY) | OF(ERASE) | OF(INFO) | OF(RESET))
 
 typedef uint8_t program_kinds; /* a bit for each kind */
@@ -38,6 +39,9 @@ typedef uint8_t program_kinds; /* a bit for each kind */
 
 /* 0: a sector that reads blank is erased all the same. */
 #define PROGRAM_TRUSTS_BLANK 1
+
+/* All but the boot words is written; these are next. The sectors of `erased` were erased. */
+#define program_check_final(p, erased, boot_words) ((void)(p))
 
 /* All is written; the boot words, if there are any, are in place, and are to be those of FINAL. */
 #define program_end_install(p, boot_words) ((void)(p))

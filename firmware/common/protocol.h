@@ -215,6 +215,8 @@ typedef enum {
   ERROR_MALFORMED_COMMAND = 21, /* DETAIL: command kind */
   ERROR_NO_RANDOM = 22, /* DETAIL: DEV_ID */
   ERROR_VENDOR_KEY = 23, /* DETAIL: place in the config from 0, 4 for none */
+  ERROR_NO_ENTRY = 24,
+  ERROR_TOO_MANY_TRIES = 25,
 } session_error;
 
 /* DETAIL of ERROR_RANDOM_FAILED when a test failed */

@@ -14,6 +14,9 @@ typedef enum {
   PACKET_AGAIN = 6, /* AGAIN: send it once more */
   PACKET_ABORT = 7, /* ABORT: wipe and stop */
   PACKET_BAUD = 8, /* BAUD: change the bit rate */
+  PACKET_FILE = 9, /* FILE: header of an update file */
+  PACKET_ENTRIES = 10, /* ENTRIES: sequence 4, entries of 160 */
+  PACKET_FRAME = 11, /* FRAME: sequence 4, frame */
   PACKET_IDENT = 129, /* IDENT */
   PACKET_M1 = 130, /* M1, loader hash 64 */
   PACKET_M3 = 131, /* M3 */
@@ -27,7 +30,7 @@ typedef enum {
 #define PACKET_MOST                  4200u
 #define PACKET_CODED_MOST            4217u
 
-/* Bytes of a body; COMMAND and M1 have one of two sizes, JOB a multiple of four */
+/* Bytes of a body; COMMAND, FRAME and M1 have one of two sizes, JOB and FILE a multiple of four */
 #define PACKET_ASK_IDENT_SIZE        0u
 #define PACKET_JOB_LEAST             136u
 #define PACKET_JOB_MOST              1608u
@@ -38,6 +41,12 @@ typedef enum {
 #define PACKET_AGAIN_SIZE            5u
 #define PACKET_ABORT_SIZE            0u
 #define PACKET_BAUD_SIZE             4u
+#define PACKET_FILE_LEAST            128u
+#define PACKET_FILE_MOST             1600u
+#define PACKET_ENTRIES_LEAST         164u
+#define PACKET_ENTRIES_MOST          4164u
+#define PACKET_FRAME_LEAST           228u
+#define PACKET_FRAME_MOST            4100u
 #define PACKET_IDENT_SIZE            112u
 #define PACKET_M1_LEAST              200u
 #define PACKET_M1_MOST               232u
@@ -45,7 +54,7 @@ typedef enum {
 #define PACKET_STATUS_SIZE           36u
 #define PACKET_REPLY_SIZE            196u
 
-/* Bytes of the sequence before the box of COMMAND and REPLY */
+/* Bytes of the sequence before what COMMAND, ENTRIES, FRAME and REPLY carry */
 #define SEQUENCE_SIZE                4u
 
 /* IDENT */

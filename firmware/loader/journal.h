@@ -21,6 +21,7 @@
 #define JOURNAL_COMPLETE 0x4C504D43u /* "CMPL": an image is complete; its journal_root follows */
 #define JOURNAL_MASK 0x4B53414Du     /* "MASK": vendor keys that are no longer taken */
 #define JOURNAL_USES 0x53455355u     /* "USES": seven use words, each by itself */
+#define JOURNAL_FILE 0x454C4946u     /* "FILE": tries with the header of an update file */
 
 typedef struct {
   uint32_t kind;
@@ -50,6 +51,15 @@ typedef struct {
 #define USE_BROKEN 0x00FF0000u /* it had no orderly end */
 #define USE_ORDERLY 0u
 #define USES_IN_UNIT 7u
+
+/*
+ * A unit FILE: which header, then its tries: each clears the lowest bit that is set, an orderly end
+ * all of them, and the unit counts no more.
+ */
+#define FILE_ID 24u /* bytes of the header's hash */
+#define FILE_TRIES 7u /* index of the word */
+#define FILE_NO_TRY 0xFFFFFFFFu
+#define FILE_LAST_TRY 0x8000u /* clear: there were sixteen */
 
 typedef struct {
   uint32_t bank;                 /* address of the bank in use, or 0: there is none */

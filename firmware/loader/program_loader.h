@@ -33,6 +33,7 @@
 #define PROGRAM_IMAGE_DATA (COMMAND_PLAIN_SIZE - 16u)
 /* An erase that was cut in an earlier boot may read blank, and its cells be weak. */
 #define PROGRAM_TRUSTS_BLANK 0
+#define PROGRAM_FILES 1
 #define PROGRAM_ANY_KIND PROGRAM_KINDS
 
 typedef uint16_t program_kinds; /* a bit for each kind */
@@ -48,8 +49,17 @@ bool program_takes_protection(uint32_t optcr);
 /* Fails unless the plan is one for this loader: kind, key, product, version, place. */
 void program_check_plan(const void *plan_bytes);
 
+/* Index in the config of the vendor key that the plan came under. */
+uint32_t program_vendor(void);
+
 /* Writes BEGIN before the first sector is erased. */
 void program_begin_install(void);
+
+/*
+ * Of an update file: fails unless every sector of the plan was erased, and what flash holds with
+ * these boot words laid over is what the entry names.
+ */
+void program_check_final(const void *plan_bytes, uint32_t erased, const uint8_t boot_words[64]);
 
 /*
  * Compares the boot words that flash holds with those of FINAL, reads the whole image back, then
@@ -57,7 +67,10 @@ void program_begin_install(void);
  */
 void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]);
 
-/* Clears vendor keys where the plan asks for it; the use of the device's key was orderly. */
+/*
+ * Clears vendor keys where the plan asks for it, or ends the file; the use of the device's key was
+ * orderly.
+ */
 void program_end_session(void);
 
 #endif

@@ -4,10 +4,15 @@
 
 #include "journal.h"
 
-/* digest = SHA-512 of what flash holds there; calls `between`, unless NULL, every 1024 bytes. */
-void root_hash_range(uint32_t address, uint32_t length, uint8_t digest[64], void (*between)(void));
+/*
+ * digest = SHA-512 of what flash holds there, of the first 64 bytes what `over` holds unless that
+ * is NULL; calls `between`, unless NULL, every 1024 bytes.
+ */
+void root_hash_range(uint32_t address, uint32_t length, const uint8_t over[64], uint8_t digest[64],
+                     void (*between)(void));
 
-/* root = that over the ranges of `of`. */
-void root_of_flash(const journal_root *of, uint8_t root[64], void (*between)(void));
+/* root = that over the ranges of `of`; `over` is laid over the first one. */
+void root_of_flash(const journal_root *of, const uint8_t over[64], uint8_t root[64],
+                   void (*between)(void));
 
 #endif

@@ -1633,6 +1633,17 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-UPDATE-TRIES': {
+    sentence: 'The device has opened this update file sixteen times without coming to its end, and takes it no more.',
+    remedy: 'Ask the vendor for the same image in another file; keep board and adapter connected until it is done.',
+    vendor: {
+      remedy:
+        'Make another file of the image with `blindflash package`; look why none of sixteen installs came to its end, for somebody may be breaking them off to get at the device’s key.',
+    },
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-UPDATE-VERSION': {
     sentence: 'This update file was made by a later version of Blindflash.',
     remedy: 'Update Blindflash on this computer.',

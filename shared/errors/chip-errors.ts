@@ -52,6 +52,8 @@ export const CHIP_ERRORS = {
     detail: 'place in the config from 0, 4 for none',
     code: 'BF-STUB-VENDOR-KEY',
   },
+  noEntry: { number: 24, what: 'no entry for this device', detail: '', code: 'BF-UPDATE-REFUSED' },
+  tooManyTries: { number: 25, what: 'too many tries with this file', detail: '', code: 'BF-UPDATE-TRIES' },
 } as const satisfies Record<string, ChipErrorRow>;
 
 const BY_NUMBER = new Map<number, ChipErrorRow>(Object.values(CHIP_ERRORS).map((row) => [row.number, row]));

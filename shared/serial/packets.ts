@@ -4,6 +4,7 @@ import { Reader } from '../codec/bytes.ts';
 import { BOX_SIZES, JOB } from '../mailbox/layout.ts';
 import { PLAN_HEADER_BYTES, PLAN_LIMITS } from '../plan/plan.ts';
 import { ENROLL_BYTES, SEALED_BYTES } from '../sealed/protocol.ts';
+import { UPDATE_BYTES } from '../update/format.ts';
 import { cobsMost } from './cobs.ts';
 
 /** A field of a packet's body. */
@@ -95,6 +96,10 @@ const M1_BODIES = [SEALED_BYTES.m1 + HASH_BYTES, ENROLL_BYTES.m1 + HASH_BYTES] a
 const JOB_LEAST = JOB.fields.plan + PLAN_HEADER_BYTES;
 const JOB_MOST = JOB.fields.plan + PLAN_LIMITS.bytes;
 
+/** Entries of an update file in one packet, at most. */
+export const ENTRIES_MOST = 26;
+const ENTRY_SIZES = Array.from({ length: ENTRIES_MOST }, (_, at) => SEQUENCE_BYTES + (at + 1) * UPDATE_BYTES.entry);
+
 const sizeOf = (fields: Fields): number => Math.max(...Object.values(fields).map(({ offset, size }) => offset + size));
 
 export interface PacketRow {
@@ -117,6 +122,17 @@ export const PACKETS = {
   again: { type: 0x06, sizes: [sizeOf(AGAIN)], what: 'AGAIN: send it once more' },
   abort: { type: 0x07, sizes: [0], what: 'ABORT: wipe and stop' },
   baud: { type: 0x08, sizes: [sizeOf(BAUD)], what: 'BAUD: change the bit rate' },
+  file: {
+    type: 0x09,
+    sizes: { least: UPDATE_BYTES.head + PLAN_HEADER_BYTES, most: UPDATE_BYTES.head + PLAN_LIMITS.bytes },
+    what: 'FILE: header of an update file',
+  },
+  entries: { type: 0x0a, sizes: ENTRY_SIZES, what: 'ENTRIES: sequence 4, entries of 160' },
+  frame: {
+    type: 0x0b,
+    sizes: [SEQUENCE_BYTES + UPDATE_BYTES.longFrame, SEQUENCE_BYTES + UPDATE_BYTES.shortFrame],
+    what: 'FRAME: sequence 4, frame',
+  },
   ident: { type: 0x81, sizes: [sizeOf(IDENT)], what: 'IDENT' },
   m1: { type: 0x82, sizes: M1_BODIES, what: 'M1, loader hash 64' },
   m3: { type: 0x83, sizes: [SEALED_BYTES.m3], what: 'M3' },

@@ -7,9 +7,11 @@ import { PLAN_LIMITS } from '../plan/plan.ts';
 import { COMMAND_PLAIN_BYTES, IMAGE_PLAIN_BYTES } from '../sealed/messages.ts';
 import { decodeUpdatePlan, encodeUpdatePlan, type UpdatePlan } from './update-plan.ts';
 
-const MAGIC = ascii('BFU2');
+/** The first four bytes of a file. */
+export const UPDATE_MAGIC = 'BFU2';
+const MAGIC = ascii(UPDATE_MAGIC);
 /** The form described in docs/update-files.md; a reader takes no other. */
-const FORMAT = 1;
+export const UPDATE_FORMAT = 1;
 const BOX_TAG_BYTES = 16;
 
 /** Sizes, bytes. */
@@ -36,6 +38,20 @@ export const UPDATE_BYTES = {
 /** A file has 2^n entries, n at most 16. Frames: more than any plan of a chip of 2 MiB can need. */
 export const UPDATE_LIMITS = { entriesLog2: 16, frames: 1024 } as const;
 
+/** Where the header has what, bytes from its start. */
+export const UPDATE_OFFSETS = {
+  length: 4,
+  format: 6,
+  entries: 7,
+  frames: 8,
+  zeros: 10,
+  filesKeyId: 16,
+  ephemeral: 32,
+} as const;
+
+/** What a files key is named under, before a zero byte. */
+export const FILES_KEY_DOMAIN = 'blindflash/2 files key';
+
 export interface UpdateHeader {
   /** 2^this is the number of entries, padded ones among them. */
   readonly entriesLog2: number;
@@ -49,7 +65,7 @@ export interface UpdateHeader {
 
 /** Names a files key by its public half S_f: SHA-512("blindflash/2 files key" ‖ 00 ‖ S_f)[:16]. */
 export function filesKeyId(filesPublic: Uint8Array): Uint8Array {
-  return sha512(withDomain('blindflash/2 files key', filesPublic)).subarray(0, UPDATE_BYTES.filesKeyId);
+  return sha512(withDomain(FILES_KEY_DOMAIN, filesPublic)).subarray(0, UPDATE_BYTES.filesKeyId);
 }
 
 /** The header's bytes, 64 and the plan's. @throws BF-INTERNAL-ARGUMENT for numbers the format has no room for */
@@ -60,7 +76,7 @@ export function encodeHeader(header: UpdateHeader): Uint8Array {
   const head = new Writer()
     .bytes(MAGIC)
     .u16(UPDATE_BYTES.head + plan.length)
-    .u8(FORMAT)
+    .u8(UPDATE_FORMAT)
     .u8(header.entriesLog2)
     .u16(header.frames)
     .zeros(6)
@@ -93,7 +109,7 @@ export function decodeHeader(bytes: Uint8Array): UpdateHeader {
   const reader = updateReader(bytes);
   reader.bytes(UPDATE_BYTES.headLength);
   const format = reader.u8();
-  if (format !== FORMAT) throw fail('BF-UPDATE-VERSION', `format ${format}`);
+  if (format !== UPDATE_FORMAT) throw fail('BF-UPDATE-VERSION', `format ${format}`);
   const [entriesLog2, frames] = [reader.u8(), reader.u16()];
   if (entriesLog2 > UPDATE_LIMITS.entriesLog2) reader.refuse(`2^${entriesLog2} entries`);
   if (frames === 0 || frames > UPDATE_LIMITS.frames) reader.refuse(`${frames} frames`);

@@ -8,7 +8,7 @@ import { fail } from '../errors/errors.ts';
 import { UPDATE_BYTES } from './format.ts';
 
 /** What keys and hashes of update files are made under, ASCII. */
-const LABELS = {
+export const UPDATE_LABELS = {
   /** HMAC keys of the two extractions. */
   extractTag: 'blindflash/2 file tag',
   extractFile: 'blindflash/2 file',
@@ -19,7 +19,7 @@ const LABELS = {
 } as const;
 
 /** Second byte of a box's nonce: `E` for an entry, `F` for a frame (docs/protocol.md §5). */
-const NONCE_PURPOSE = { entry: 0x45, frame: 0x46 } as const;
+export const UPDATE_PURPOSES = { entry: 0x45, frame: 0x46 } as const;
 
 /** Whose device and which files key: what both keys of a device hang on. */
 export interface DeviceNames {
@@ -44,15 +44,15 @@ export interface FileNames {
  * @param shared X25519(s_f, D_f) = X25519(d_f, S_f). @throws BF-UPDATE-REFUSED when it is zero
  */
 export function entryTagKey(shared: Uint8Array, { filesPublic, devicePublic, uid }: DeviceNames): Uint8Array {
-  const prk = hmacSha512(ascii(LABELS.extractTag), nonZero(shared));
-  const key = deriveKey(prk, LABELS.tagKey, filesPublic, devicePublic, uid);
+  const prk = hmacSha512(ascii(UPDATE_LABELS.extractTag), nonZero(shared));
+  const key = deriveKey(prk, UPDATE_LABELS.tagKey, filesPublic, devicePublic, uid);
   wipe(prk);
   return key;
 }
 
 /** The tag of a device's entry, 16 bytes. @param key k. @param headerHash SHA-512 of the header */
 export function entryTag(key: Uint8Array, headerHash: Uint8Array, uid: Uint8Array): Uint8Array {
-  return copyOf(hmacSha512(key, ascii(LABELS.tag), headerHash, uid), 0, UPDATE_BYTES.tag);
+  return copyOf(hmacSha512(key, ascii(UPDATE_LABELS.tag), headerHash, uid), 0, UPDATE_BYTES.tag);
 }
 
 /**
@@ -65,9 +65,9 @@ export function entryKey(
   file: FileNames,
 ): Uint8Array {
   const ikm = concat(nonZero(shared[0]), nonZero(shared[1]));
-  const prk = hmacSha512(ascii(LABELS.extractFile), ikm);
+  const prk = hmacSha512(ascii(UPDATE_LABELS.extractFile), ikm);
   const { filesPublic, devicePublic, uid } = device;
-  const key = deriveKey(prk, LABELS.entryKey, file.headerHash, filesPublic, file.ephemeral, devicePublic, uid);
+  const key = deriveKey(prk, UPDATE_LABELS.entryKey, file.headerHash, filesPublic, file.ephemeral, devicePublic, uid);
   wipe(ikm, prk);
   return key;
 }
@@ -106,7 +106,7 @@ export function openEntry(key: Uint8Array, box: Uint8Array): EntryContent | unde
 
 /** What names a frame where it is expected, 32 bytes: SHA-512("blindflash/2 frame" ‖ box)[:32]. */
 export function frameHash(box: Uint8Array): Uint8Array {
-  return copyOf(sha512(ascii(LABELS.frame), box), 0, UPDATE_BYTES.frameHash);
+  return copyOf(sha512(ascii(UPDATE_LABELS.frame), box), 0, UPDATE_BYTES.frameHash);
 }
 
 /** The key of one frame and its number. */
@@ -156,8 +156,8 @@ export function openFrame({ key, number }: FrameKey, box: Uint8Array): Uint8Arra
 }
 
 /** An entry is one box of its own; of frames each is an epoch. */
-function placeOf(what: keyof typeof NONCE_PURPOSE, number: number): BoxPlace {
-  return { direction: 'r2i', purpose: NONCE_PURPOSE[what], sequence: number, epoch: number - 1 };
+function placeOf(what: keyof typeof UPDATE_PURPOSES, number: number): BoxPlace {
+  return { direction: 'r2i', purpose: UPDATE_PURPOSES[what], sequence: number, epoch: number - 1 };
 }
 
 /** A shared secret that is not that of a point of low order. */

@@ -94,8 +94,7 @@ static void hash_transcript(void) {
   handshake_hash(parts, count, th);
 }
 
-/* A public key below 2^255 - 19: there is one way to write each. */
-static bool is_canonical(const uint8_t key[KEY]) {
+bool device_is_canonical(const uint8_t key[KEY]) {
   bool highest = key[KEY - 1] == 0x7F && key[0] >= 0xED;
   for (uint32_t i = 1; i < KEY - 1; i++) highest = highest && key[i] == 0xFF;
   return key[KEY - 1] <= 0x7F && !highest;
@@ -103,7 +102,7 @@ static bool is_canonical(const uint8_t key[KEY]) {
 
 void device_check(void) {
   transport_take_m2(handshake_m2);
-  if (!is_canonical(handshake_m2)) session_abort(ERROR_ZERO_SECRET, 0);
+  if (!device_is_canonical(handshake_m2)) session_abort(ERROR_ZERO_SECRET, 0);
   hash_transcript();
   handshake_agree_ephemeral(prk);
   handshake_check(prk, th);
@@ -117,16 +116,13 @@ static void wait_by_chance(uint32_t longest) {
     __asm__ volatile("" ::: "memory");
 }
 
-/*
- * shared = X25519 with a secret key of the device; nothing of the way there repeats. The store of
- * the use word can be seen from outside: the delay behind it keeps it from telling when.
- */
-static void agree_long(uint8_t shared[KEY], const uint8_t secret[KEY]) {
+/* The store of the use word can be seen from outside: the delay keeps it from telling when. */
+void device_agree(uint8_t shared[KEY], const uint8_t secret[KEY], const uint8_t point[KEY]) {
   uint8_t noise[2 * KEY];
   rng_draw(noise);
   rng_draw(noise + KEY);
   wait_by_chance(DELAY_BEFORE_USE);
-  if (bf_x25519_blinded(shared, (const uint32_t *)secret, handshake_m2, noise))
+  if (bf_x25519_blinded(shared, (const uint32_t *)secret, point, noise))
     session_abort(ERROR_ZERO_SECRET, 0);
   bf_wipe(noise, sizeof noise);
 }
@@ -137,16 +133,20 @@ static void mix_device_keys(void) {
   bool enroll = enrolls();
   const device_keys *keys = slots_keys();
   handshake_expand(ikm, prk, 64, enroll ? LABEL_ENROLL : LABEL_CHIP_KEY, th, 64);
-  agree_long(ikm + KEY, keys->session_secret);
-  if (enroll) agree_long(ikm + 2 * KEY, keys->file_secret);
+  device_agree(ikm + KEY, keys->session_secret, handshake_m2);
+  if (enroll) device_agree(ikm + 2 * KEY, keys->file_secret, handshake_m2);
   handshake_extract(prk, enroll ? EXTRACT_ENROLL : EXTRACT_CHIP_KEY, ikm,
                     enroll ? 3 * KEY : 2 * KEY);
 }
 
-void device_confirm(void) {
-  uint8_t confirm[KEY];
+void device_note_use(void) {
   wait_by_chance(DELAY_BEFORE_NOTE);
   journal_begin_use();
+}
+
+void device_confirm(void) {
+  uint8_t confirm[KEY];
+  device_note_use();
   mix_device_keys();
   handshake_confirmation(confirm, prk, th, LABEL_CONFIRM_I, KEY);
   boxes_start(prk, th);

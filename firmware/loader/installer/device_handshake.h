@@ -5,6 +5,7 @@
 #ifndef BF_DEVICE_HANDSHAKE_H
 #define BF_DEVICE_HANDSHAKE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol.h"
@@ -20,5 +21,17 @@ void device_check(void);
  * M3. Fails when an agreement is zero.
  */
 void device_confirm(void);
+
+/*
+ * shared = X25519(secret, point) with a secret key of the device; nothing of the way there
+ * repeats. Fails when it is zero.
+ */
+void device_agree(uint8_t shared[32], const uint8_t secret[32], const uint8_t point[32]);
+
+/* Notes in the journal, at a time by chance, that a secret key of the device is to be used. */
+void device_note_use(void);
+
+/* A public key below 2^255 - 19: there is one way to write each. */
+bool device_is_canonical(const uint8_t key[32]);
 
 #endif

@@ -24,7 +24,7 @@ void digest_root(const plan *p, uint32_t first, uint32_t count, uint8_t root[64]
   bf_sha512_update(&s, (const uint8_t *)&count, sizeof count);
   for (uint32_t i = first; i < first + count; i++) {
     activity_begin(ACTIVITY_DIGESTING, i);
-    root_hash_range(p->range[i].address, p->range[i].length, digest, serial_look);
+    root_hash_range(p->range[i].address, p->range[i].length, 0, digest, serial_look);
     bf_sha512_update(&s, (const uint8_t *)&p->range[i], 8); /* address, length */
     bf_sha512_update(&s, digest, sizeof digest);
   }

@@ -14,6 +14,8 @@
 #define HEAD_BYTES (JOURNAL_UNIT - 4u) /* what the checksum begins with, and is programmed first */
 /* Broken uses that a change of banks takes along: more make no wait longer. */
 #define BROKEN_KEPT (4u * USES_IN_UNIT)
+/* Files whose tries it takes along: the newest ones. */
+#define FILES_KEPT 64u
 
 /* What is programmed; the engine clears it. A root, which is of plaintext, passes through. */
 static SECTION_SECRET uint32_t unit[UNIT_WORDS];
@@ -86,6 +88,20 @@ static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
   return to;
 }
 
+/* A unit with tries that count. */
+static bool counts_tries(uint32_t at) {
+  const uint32_t *words = (const uint32_t *)at;
+  return words[0] == JOURNAL_FILE && words[FILE_TRIES] != 0;
+}
+
+static void copy_tries(const journal_view *view, uint32_t to) {
+  uint32_t from = view->end;
+  for (uint32_t kept = 0; from > view->bank && kept < FILES_KEPT; kept += counts_tries(from))
+    from -= JOURNAL_UNIT;
+  for (; from < view->end; from += JOURNAL_UNIT)
+    if (counts_tries(from)) to = copy_units(to, (const void *)from, JOURNAL_UNIT);
+}
+
 /* The highest sequence of a bank; what its newest record says is not always the highest. */
 static uint32_t highest_sequence(const journal_view *view) {
   uint32_t bank = ((const journal_record *)view->bank)->sequence, newest = view->newest->sequence;
@@ -122,7 +138,7 @@ static void change_bank(const journal_view *view, uint32_t to) {
     if (!journal_record_good((const journal_record *)(to + JOURNAL_UNIT), to + JOURNAL_BANK_SIZE))
       session_abort(ERROR_FLASH_ERROR, to + JOURNAL_UNIT);
   }
-  (void)add_broken_uses(at, broken);
+  copy_tries(view, add_broken_uses(at, broken));
   (void)program_record(to, &first, 0);
 }
 
@@ -203,4 +219,38 @@ uint32_t journal_broken_uses(void) {
       broken = uses[i] == USE_ORDERLY ? 0 : broken + (uses[i] != USE_FREE);
   }
   return broken < BROKEN_KEPT ? broken : BROKEN_KEPT;
+}
+
+/* The tries with a file, or NULL. */
+static const uint32_t *find_tries(const uint8_t id[FILE_ID]) {
+  journal_view view;
+  journal_look(&view);
+  for (uint32_t at = view.bank; at < view.end; at += JOURNAL_UNIT)
+    if (counts_tries(at) && bf_equal((const uint8_t *)at + 4, id, FILE_ID))
+      return (const uint32_t *)at + FILE_TRIES;
+  return 0;
+}
+
+/* A unit without a try; what becomes of it when it is cut is the unit of no file. */
+static const uint32_t *begin_tries(const uint8_t id[FILE_ID]) {
+  uint32_t at = make_room(JOURNAL_UNIT);
+  unit[0] = JOURNAL_FILE;
+  bf_copy((uint8_t *)(unit + 1), id, FILE_ID);
+  unit[FILE_TRIES] = FILE_NO_TRY;
+  program(at, unit, JOURNAL_UNIT);
+  const uint32_t *tries = find_tries(id);
+  if (tries == 0) session_abort(ERROR_FLASH_ERROR, at);
+  return tries;
+}
+
+void journal_begin_try(const uint8_t id[FILE_ID]) {
+  const uint32_t *tries = find_tries(id);
+  if (tries == 0) tries = begin_tries(id);
+  if ((*tries & FILE_LAST_TRY) == 0) session_abort(ERROR_TOO_MANY_TRIES, 0);
+  program_word((uint32_t)tries, *tries << 1);
+}
+
+void journal_end_try(const uint8_t id[FILE_ID]) {
+  const uint32_t *tries = find_tries(id);
+  if (tries != 0) program_word((uint32_t)tries, 0);
 }

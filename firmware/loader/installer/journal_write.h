@@ -39,4 +39,11 @@ void journal_end_use(void);
 /* Uses since the last one with an orderly end, up to a limit. */
 uint32_t journal_broken_uses(void);
 
+/*
+ * An update file is about to be opened, and: it had an orderly end. `id` is the beginning of its
+ * header's hash. Fails when it was opened sixteen times without one.
+ */
+void journal_begin_try(const uint8_t id[FILE_ID]);
+void journal_end_try(const uint8_t id[FILE_ID]);
+
 #endif

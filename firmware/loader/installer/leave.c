@@ -13,6 +13,7 @@
 #define KNOCK_MS 200u
 #define SESSION_MS 10000u
 #define LAST_WORDS_MS 1000u /* for the agent to take the last reply */
+#define ENTRIES_MS 1200000u /* since the start: as long as 2^16 entries take at 115200 bit/s */
 #define FINAL_RUN 1u
 
 static uint32_t wanted_at; /* millis() when there last was a session */
@@ -26,6 +27,10 @@ static void leave(void) {
 
 void leave_after_end(void) {
   ended = job_plan()->final == FINAL_RUN;
+}
+
+void leave_later(void) {
+  if (!millis_over(0, ENTRIES_MS)) wanted_at = millis();
 }
 
 void leave_if_due(bool in_session) {

@@ -13,6 +13,12 @@
  */
 void leave_if_due(bool in_session);
 
+/*
+ * Entries of an update file come, by which nobody has proven himself: it is waited for their end,
+ * but not for ever.
+ */
+void leave_later(void);
+
 /* A session had an orderly end: leave soon when the plan says that the image is to run. */
 void leave_after_end(void);
 

@@ -5,6 +5,7 @@
 #include "abort.h"
 #include "chip.h"
 #include "config.h"
+#include "domain.h"
 #include "facts.h"
 #include "flash_map.h"
 #include "job.h"
@@ -14,6 +15,8 @@
 #include "section.h"
 #include "serial_transport.h"
 #include "slots.h"
+#include "update.h"
+#include "update_file.h"
 #include "util.h"
 
 #define AT(field) offsetof(plan, field)
@@ -32,22 +35,36 @@ bool program_takes_protection(uint32_t optcr) {
   return chip_is_level1(optcr) && slots_keys() != 0;
 }
 
-/* Index of the key the job names among those of the config, or CONFIG_KEYS. */
-static uint32_t find_key(const uint8_t *key) {
-  uint32_t i = 0;
-  while (i < CONFIG_KEYS && !bf_equal(config_in_flash()->keys[i].key, key, 32)) i++;
-  return i;
+static uint32_t vendor; /* index of his key among those of the config */
+
+/* A file names its key by a hash, a job by itself. */
+static bool is_named(const config_key *vendor_key) {
+  uint8_t id[64];
+  bf_sha512 s;
+  if (!file_in_hand())
+    return bf_equal(vendor_key->key, current_job.content.is.sealed_key, 32) != 0;
+  domain_begin(&s, DOMAIN_FILES_KEY, sizeof DOMAIN_FILES_KEY); /* with its zero byte */
+  bf_sha512_update(&s, vendor_key->key, 32);
+  bf_sha512_final(&s, id);
+  return bf_equal(id, file_header() + UPDATE_AT_FILES_KEY_ID, UPDATE_FILES_KEY_ID) != 0;
+}
+
+uint32_t program_vendor(void) {
+  return vendor;
 }
 
 /* The vendor's key has the role the kind needs, and was not cleared; nor clears it itself. */
 static void check_key(const plan *p) {
-  uint32_t index = find_key(current_job.content.is.sealed_key);
-  uint32_t cleared = journal_read().mask;
+  const config_key *keys = config_in_flash()->keys;
+  uint32_t index = 0, cleared = journal_read().mask;
   uint32_t role = p->kind == PROGRAM_KIND_KEYS ? CONFIG_ROLE_KEYS : CONFIG_ROLE_SESSIONS;
+  if (file_in_hand()) role = CONFIG_ROLE_FILES;
+  while (index < CONFIG_KEYS && !is_named(&keys[index])) index++;
   if (p->kind == PROGRAM_KIND_KEYS) cleared |= p->options[PLAN_PRODUCT];
   if (index == CONFIG_KEYS || (cleared >> index & 1u) != 0 ||
-      (config_in_flash()->keys[index].roles & role) == 0)
+      (keys[index].roles & role) == 0)
     session_abort(ERROR_VENDOR_KEY, index);
+  vendor = index;
 }
 
 /* Nobody gets a hash of the device's keys, whatever he may ask for. */
@@ -58,11 +75,23 @@ static void check_ranges(const plan *p) {
             AT(range) + i * sizeof p->range[0]);
 }
 
+/* What a file's plan has not: a job's id, another kind, flags, ranges that are only compared. */
+static void check_file(const plan *p) {
+  uint32_t id = 0;
+  for (uint32_t i = 0; i < sizeof p->id; i++) id |= p->id[i];
+  require(p->kind == KIND_FLASH, AT(kind));
+  require(id == 0, AT(id));
+  require(p->flags == 0, AT(flags));
+  for (uint32_t i = 0; i < p->count; i++)
+    require(p->range[i].use == USE_PROGRAM, AT(range) + i * sizeof p->range[0]);
+}
+
 void program_check_plan(const void *plan_bytes) {
   const plan *p = plan_bytes;
   const uint32_t *options = p->options;
   require((PROGRAM_KINDS >> p->kind & 1u) != 0, AT(kind));
   require(p->lock == 0, AT(lock));
+  if (file_in_hand()) check_file(p);
   check_key(p);
   check_ranges(p);
   if (p->kind == PROGRAM_KIND_KEYS) {
@@ -108,13 +137,24 @@ __attribute__((noinline)) static void complete(const plan *p, const uint8_t root
   bf_wipe(follows, sizeof follows);
 }
 
+void program_check_final(const void *plan_bytes, uint32_t erased, const uint8_t boot_words[64]) {
+  const plan *p = plan_bytes;
+  uint8_t root[64];
+  if (!file_in_hand()) return;
+  if (erased != p->sectors) session_abort(ERROR_ORDER, SEALED_FINAL);
+  write_ranges(p);
+  root_of_flash((const journal_root *)ranges, boot_words, root, serial_look);
+  file_check_root(root);
+  bf_wipe(root, sizeof root);
+}
+
 void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]) {
   const plan *p = plan_bytes;
   uint8_t root[64];
   if (!bf_equal((const uint8_t *)p->boot, boot_words, BOOT_BYTES))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   write_ranges(p);
-  root_of_flash((const journal_root *)ranges, root, serial_look);
+  root_of_flash((const journal_root *)ranges, 0, root, serial_look);
   complete(p, root);
   bf_wipe(root, sizeof root);
   facts_refresh();
@@ -123,5 +163,6 @@ void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]) {
 void program_end_session(void) {
   const plan *p = job_plan();
   if (p->kind == PROGRAM_KIND_KEYS) journal_clear_keys(p->options[PLAN_PRODUCT]);
+  if (file_in_hand()) file_end();
   journal_end_use();
 }

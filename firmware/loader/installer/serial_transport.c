@@ -7,6 +7,8 @@
 #include "millis.h"
 #include "section.h"
 #include "serial.h"
+#include "update.h"
+#include "update_file.h"
 #include "util.h"
 
 #define SLOTS (LINK_BUFFERS - 1u) /* sealed commands that may wait; one buffer is being filled */
@@ -36,6 +38,7 @@ static uint32_t heard_at; /* millis() of the last good packet */
 static volatile uint32_t asked;     /* host_command */
 static volatile uint32_t job_bytes; /* length of the job */
 static SECTION_LARGE uint8_t job[PACKET_JOB_MOST] __attribute__((aligned(4)));
+static bool brought_file; /* `job` is a FILE */
 static SECTION_LARGE uint8_t m2[M2_SIZE];
 static SECTION_LARGE uint8_t m1[M1_LONGEST + HASH];
 static uint32_t m1_bytes; /* 0: there is none to send again */
@@ -123,9 +126,10 @@ static bool is_session(void) {
 }
 
 /* In order, once, as far as there is room. */
-static void take_command(const uint8_t *body, uint32_t length, uint32_t buffer) {
+static void take_command(bool of_file, const uint8_t *body, uint32_t length, uint32_t buffer) {
   uint32_t sequence = bf_load_le32(body), next = now.received + 1;
-  if (now.state < STATE_ACTIVE || now.state > STATE_LOCKED) return;
+  if (of_file != brought_file) return;
+  if (now.state < (of_file ? STATE_OFFERED : STATE_ACTIVE) || now.state > STATE_LOCKED) return;
   if ((int32_t)(sequence - next) > 0) now.lost = LINK_STATUS_LOST;
   if (sequence != next || next - now.accepted > SLOTS) return;
   waiting[next % LINK_BUFFERS].buffer = (uint8_t)buffer;
@@ -142,7 +146,8 @@ static void send_again(uint32_t type, uint32_t sequence) {
     send(PACKET_M1, m1, m1_bytes);
   else if (type == PACKET_M3 && is_session() && m3_given)
     send(PACKET_M3, m3, sizeof m3);
-  else if (type == PACKET_REPLY && is_session() && sequence - fetched - 1u < now.replied - fetched)
+  else if (type == PACKET_REPLY && is_session() && !brought_file &&
+           sequence - fetched - 1u < now.replied - fetched)
     send_reply(sequence);
   else
     send_status();
@@ -152,17 +157,36 @@ static void take_fetched(uint32_t sequence) {
   if (is_session() && sequence - fetched <= now.replied - fetched) fetched = sequence;
 }
 
-/* Sizes of a body by type: PACKET_ASK_IDENT and so on; COMMAND has two, JOB is on 4 bytes. */
+/*
+ * Sizes of a body by type: PACKET_ASK_IDENT and so on; COMMAND and FRAME have two, JOB and FILE are
+ * on 4 bytes, ENTRIES are whole.
+ */
 static bool size_good(uint32_t type, uint32_t length) {
   static const uint16_t SIZES[][2] = {
       {PACKET_ASK_IDENT_SIZE, PACKET_ASK_IDENT_SIZE}, {PACKET_JOB_LEAST, PACKET_JOB_MOST},
       {PACKET_M2_SIZE, PACKET_M2_SIZE},               {PACKET_COMMAND_LEAST, PACKET_COMMAND_MOST},
       {PACKET_FETCHED_SIZE, PACKET_FETCHED_SIZE},     {PACKET_AGAIN_SIZE, PACKET_AGAIN_SIZE},
-      {PACKET_ABORT_SIZE, PACKET_ABORT_SIZE},         {PACKET_BAUD_SIZE, PACKET_BAUD_SIZE}};
-  if (type < PACKET_ASK_IDENT || type > PACKET_BAUD) return false;
+      {PACKET_ABORT_SIZE, PACKET_ABORT_SIZE},         {PACKET_BAUD_SIZE, PACKET_BAUD_SIZE},
+      {PACKET_FILE_LEAST, PACKET_FILE_MOST},           {PACKET_ENTRIES_LEAST, PACKET_ENTRIES_MOST},
+      {PACKET_FRAME_LEAST, PACKET_FRAME_MOST}};
+  if (type < PACKET_ASK_IDENT || type > PACKET_FRAME) return false;
   const uint16_t *size = SIZES[type - PACKET_ASK_IDENT];
-  if (type == PACKET_COMMAND) return length == size[0] || length == size[1];
-  return length >= size[0] && length <= size[1] && (type != PACKET_JOB || (length & 3u) == 0);
+  if (type == PACKET_COMMAND || type == PACKET_FRAME)
+    return length == size[0] || length == size[1];
+  if (type == PACKET_ENTRIES && (length - SEQUENCE_SIZE) % UPDATE_ENTRY != 0) return false;
+  bool on_words = type == PACKET_JOB || type == PACKET_FILE;
+  return length >= size[0] && length <= size[1] && (!on_words || (length & 3u) == 0);
+}
+
+/* A header becomes a job: its plan lies as far in as that of a job. */
+static void take_job(bool is_file, const uint8_t *body, uint32_t length) {
+  uint32_t from = is_file ? FILE_AT_HEADER : 0;
+  bf_store_le32(job, JOB_MAGIC);
+  bf_store_le32(job + JOB_AT_LENGTH, length + from);
+  bf_copy(job + from, body, length);
+  job_bytes = length + from;
+  brought_file = is_file;
+  asked = HOST_COMMAND_JOB;
 }
 
 bool link_packet(uint32_t type, const uint8_t *body, uint32_t length, uint32_t buffer) {
@@ -170,15 +194,13 @@ bool link_packet(uint32_t type, const uint8_t *body, uint32_t length, uint32_t b
   heard_at = millis();
   if (type == PACKET_ASK_IDENT) {
     send_ident();
-  } else if (type == PACKET_JOB) {
-    bf_copy(job, body, length);
-    job_bytes = length;
-    asked = HOST_COMMAND_JOB;
+  } else if (type == PACKET_JOB || type == PACKET_FILE) {
+    take_job(type == PACKET_FILE, body, length);
   } else if (type == PACKET_M2 && now.state == STATE_OFFERED) {
     bf_copy(m2, body, length);
     asked = HOST_COMMAND_M2;
-  } else if (type == PACKET_COMMAND) {
-    take_command(body, length, buffer);
+  } else if (type == PACKET_COMMAND || type >= PACKET_ENTRIES) {
+    take_command(type != PACKET_COMMAND, body, length, buffer);
   } else if (type == PACKET_FETCHED) {
     take_fetched(bf_load_le32(body));
   } else if (type == PACKET_AGAIN) {
@@ -289,6 +311,14 @@ session_state transport_state(void) {
 
 void transport_show_state(session_state state) {
   now.state = state;
+}
+
+bool serial_brought_file(void) {
+  return brought_file;
+}
+
+void serial_show_frame(void) {
+  now.replied++;
 }
 
 void serial_show_shaking(bool shaking) {

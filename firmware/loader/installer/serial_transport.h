@@ -25,6 +25,12 @@ void serial_look(void);
 /* Box of sealed command transport_next() and its length, or NULL: it has not come yet. */
 const uint8_t *serial_next_box(uint32_t *length);
 
+/* The job that was brought last is an update file: its header behind the first two words. */
+bool serial_brought_file(void);
+
+/* One more frame of it was what was expected: told in place of the last reply. */
+void serial_show_frame(void);
+
 /* A JOB or an M2 is being worked on, or not any more. */
 void serial_show_shaking(bool shaking);
 

@@ -22,6 +22,8 @@
 #include "serial_transport.h"
 #include "supply.h"
 #include "tick.h"
+#include "update.h"
+#include "update_file.h"
 #include "util.h"
 #include "wipe.h"
 
@@ -30,8 +32,16 @@
 #define WAIT_MS 1000u  /* after the first too many; it doubles with each */
 #define WAIT_DOUBLINGS 8u
 
-/* A sealed command, or a piece of a sealed IMAGE; then what flash holds of it. */
-static SECTION_SECRET uint8_t plain[COMMAND_PLAIN_SIZE] __attribute__((aligned(4)));
+/* Commands an update file may hold. */
+#define FILE_COMMANDS                                                     \
+  (1u << SEALED_IMAGE | 1u << SEALED_ERASE | 1u << SEALED_FINAL | 1u << SEALED_END)
+
+/*
+ * A sealed command, or a piece of a sealed IMAGE; then what flash holds of it. Behind a command of
+ * a file is room for the hash of the next frame.
+ */
+static SECTION_SECRET uint8_t plain[COMMAND_PLAIN_SIZE + UPDATE_FRAME_HASH]
+    __attribute__((aligned(4)));
 static sealed_command in_hand;
 static bool pending; /* `in_hand` is opened, and not run */
 /* Of the IMAGE in hand. */
@@ -68,6 +78,7 @@ static void close_session(session_state next) {
   bf_wipe(&in_hand, sizeof in_hand);
   bf_wipe(&image, sizeof image);
   pending = confirm_due = false;
+  file_begin(false);
   serial_show_shaking(false);
   flash_stop();
 }
@@ -94,19 +105,22 @@ static void offer_handshake(void) {
   transport_show_error(ERROR_NONE, 0);
   transport_show_handshakes(++handshakes);
   serial_show_shaking(true);
+  file_begin(serial_brought_file());
   job_take();
   flash_width psize = supply_psize(), most = job_plan()->psize;
   commands_begin(psize < most ? psize : most);
-  device_offer(handshakes, psize);
+  if (file_in_hand())
+    file_offer();
+  else
+    device_offer(handshakes, psize);
   refusing = false;
   serial_show_shaking(false);
   session_enter(STATE_OFFERED);
 }
 
-/* M2 is checked at once; the device's keys wait where sessions were broken off too often. */
-static void check_answer(void) {
+/* The vendor has proven himself; the device's keys wait where too many uses were broken off. */
+static void await_use(void) {
   serial_show_shaking(true);
-  device_check();
   uint32_t broken = journal_broken_uses();
   uint32_t doublings = broken < FREE_USES ? 0 : broken - FREE_USES;
   if (doublings > WAIT_DOUBLINGS) doublings = WAIT_DOUBLINGS;
@@ -115,11 +129,32 @@ static void check_answer(void) {
   confirm_due = true;
 }
 
+static void check_answer(void) {
+  serial_show_shaking(true);
+  device_check();
+  await_use();
+}
+
+/* Looks for this device's entry in the next packet. True when there was one. */
+static bool look_for_entry(void) {
+  uint32_t length;
+  const uint8_t *entries = serial_next_box(&length);
+  if (entries == 0) return false;
+  if (length % UPDATE_ENTRY != 0) session_abort(ERROR_NO_ENTRY, 0);
+  if (file_find_entry(entries, length)) await_use();
+  leave_later();
+  transport_accept();
+  return true;
+}
+
 static void confirm_when_due(void) {
   last_sign = millis();
   if (!millis_over(wait_from, wait_ms)) return;
   confirm_due = false;
-  device_confirm();
+  if (file_in_hand())
+    file_open();
+  else
+    device_confirm();
   serial_show_shaking(false);
   session_enter(STATE_ACTIVE);
 }
@@ -128,7 +163,8 @@ static void handle_host_command(host_command command) {
   session_state state = session_current();
   if (command == HOST_COMMAND_JOB && state >= STATE_WAITING && state <= STATE_EXPIRED)
     offer_handshake();
-  if (command == HOST_COMMAND_M2 && state == STATE_OFFERED && !confirm_due) check_answer();
+  if (command == HOST_COMMAND_M2 && state == STATE_OFFERED && !confirm_due && !file_in_hand())
+    check_answer();
   if (command == HOST_COMMAND_ABORT && state >= STATE_WAITING && state <= STATE_ABORTED)
     end_session(STATE_EXPIRED, ERROR_AGENT_STOPPED, 0);
 }
@@ -157,6 +193,14 @@ static void begin_image(void) {
   image.under_way = true;
 }
 
+/* The end of a box: behind a command of a file the hash of the next frame. */
+static void take_last(uint8_t *to, uint32_t bytes) {
+  uint32_t all = file_in_hand() ? bytes + UPDATE_FRAME_HASH : bytes;
+  for (uint32_t at = 0; at < all; at += BOX_STREAM_PART)
+    box_stream_take(to + at, all - at < BOX_STREAM_PART ? all - at : BOX_STREAM_PART);
+  if (file_in_hand()) file_expect(to + bytes);
+}
+
 /* The next piece of the IMAGE as a sealed command of its own; what is behind the data is zero. */
 static void take_piece(void) {
   uint32_t most = image.boxed == IMAGE_PLAIN_SIZE - IMAGE_HEAD ? BOX_STREAM_FIRST - IMAGE_HEAD
@@ -164,7 +208,10 @@ static void take_piece(void) {
   uint32_t bytes = image.boxed < most ? image.boxed : most;
   uint8_t *data = plain + IMAGE_HEAD;
   uint32_t count = image.left < bytes ? image.left : bytes;
-  if (most == BOX_STREAM_PART) box_stream_take(data, bytes);
+  if (bytes == image.boxed)
+    take_last(data, bytes);
+  else if (most == BOX_STREAM_PART)
+    box_stream_take(data, bytes);
   if (!is_zero(data + count, bytes - count)) malformed(SEALED_IMAGE);
   plain[0] = SEALED_IMAGE;
   plain[2] = (uint8_t)count;
@@ -176,13 +223,19 @@ static void take_piece(void) {
   pending = count > 0;
 }
 
-/* Opens the next box if it has come; aborts when it does not open. */
+/*
+ * Opens the next box if it has come; aborts when it does not open. A frame that is not the one
+ * expected is dropped unopened.
+ */
 static void open_next(void) {
   uint8_t nonce[24];
   uint32_t length;
-  const uint8_t *box = serial_next_box(&length);
+  const uint8_t *box;
+  while ((box = serial_next_box(&length)) != 0 && file_in_hand() && !file_expects(box, length))
+    transport_accept();
   if (box == 0) return;
   const uint8_t *key = boxes_next(nonce);
+  if (file_in_hand()) nonce[1] = UPDATE_PURPOSE_FRAME;
   if (!box_stream_open(box, length, nonce, key)) session_abort(ERROR_BOX_FAILED, boxes_taken());
   bf_wipe(&in_hand, sizeof in_hand);
   bf_wipe(plain, sizeof plain);
@@ -190,14 +243,13 @@ static void open_next(void) {
   in_hand.size = COMMAND_PLAIN_SIZE;
   in_hand.sequence = transport_next();
   box_stream_take(plain, BOX_STREAM_FIRST);
-  if (length == BOX_IMAGE) {
+  if (file_in_hand() && (FILE_COMMANDS >> (plain[0] & 31u) & 1u) == 0) malformed(plain[0]);
+  if (length == BOX_IMAGE || length == UPDATE_LONG_FRAME) {
     begin_image();
     take_piece();
     return;
   }
-  for (uint32_t at = BOX_STREAM_FIRST; at < COMMAND_PLAIN_SIZE; at += BOX_STREAM_PART)
-    box_stream_take(plain + at, COMMAND_PLAIN_SIZE - at < BOX_STREAM_PART ? COMMAND_PLAIN_SIZE - at
-                                                                         : BOX_STREAM_PART);
+  take_last(plain + BOX_STREAM_FIRST, COMMAND_PLAIN_SIZE - BOX_STREAM_FIRST);
   pending = true;
 }
 
@@ -207,6 +259,7 @@ static void accept(void) {
   box_stream_close();
   image.under_way = false;
   last_sign = millis();
+  if (file_in_hand()) serial_show_frame();
   transport_accept();
   if (in_hand.last) {
     end_session(STATE_ENDED, ERROR_NONE, 0);
@@ -286,7 +339,10 @@ static void poll(void) {
     host_command_done();
     return;
   }
-  if (confirm_due) confirm_when_due();
+  if (confirm_due)
+    confirm_when_due();
+  else if (file_in_hand() && session_current() == STATE_OFFERED && look_for_entry())
+    return;
   if (is_keyed_state(session_current()) && serve()) return;
   watch_clock();
   serial_wait(&wake_count, seen);

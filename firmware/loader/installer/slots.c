@@ -11,6 +11,7 @@
 #include "rng.h"
 #include "section.h"
 #include "sha512.h"
+#include "update.h"
 #include "util.h"
 #include "x25519.h"
 
@@ -20,8 +21,6 @@
 #define SLOTS 7u
 #define CHECK 8u /* bytes of the hash that tells a slot is whole */
 #define ERASED 0xFFFFFFFFu
-#define EXTRACT_FILE_TAG "blindflash/2 file tag" /* docs/update-files.md section 3 */
-#define LABEL_TAG_KEY "tag key"
 
 typedef struct {
   uint32_t begun;
@@ -132,8 +131,8 @@ static void derive_tag(uint8_t tag[KEY], const device_keys *keys, const uint8_t 
   bf_copy(names, vendor, KEY);
   bf_copy(names + KEY, keys->file_public, KEY);
   bf_copy(names + 2 * KEY, chip_uid(), CHIP_UID_SIZE);
-  handshake_extract(prk, EXTRACT_FILE_TAG, shared, sizeof shared);
-  handshake_expand(tag, prk, sizeof prk, LABEL_TAG_KEY, names, sizeof names);
+  handshake_extract(prk, UPDATE_LABEL_EXTRACT_TAG, shared, sizeof shared);
+  handshake_expand(tag, prk, sizeof prk, UPDATE_LABEL_TAG_KEY, names, sizeof names);
   bf_wipe(prk, sizeof prk);
 }
 
