@@ -56,7 +56,10 @@ const SERIAL_SECTIONS = [
     'Bytes of a body; COMMAND, FRAME and M1 have one of two sizes, JOB and FILE a multiple of four',
     Object.entries(PACKETS).flatMap(sizeRows),
   ]),
-  counts(['Bytes of the sequence before what COMMAND, ENTRIES, FRAME and REPLY carry', [['SEQUENCE_SIZE', SEQUENCE_BYTES]]]),
+  counts([
+    'Bytes of the sequence before what COMMAND, ENTRIES, FRAME and REPLY carry',
+    [['SEQUENCE_SIZE', SEQUENCE_BYTES]],
+  ]),
   counts(['IDENT', [['IDENT_FORMAT', IDENT_FORMAT], ...fieldRows('IDENT', IDENT)]]),
   defines(['IDENT: flags', rows('IDENT_FLAG', IDENT_FLAGS)]),
   counts(['STATUS', fieldRows('LINK_STATUS', STATUS)]),
