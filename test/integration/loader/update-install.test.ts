@@ -9,7 +9,9 @@ import { contentOf, fileFor, recipientOf, SLOT, stranger, UpdateLine } from './u
 
 const PROGRAM = spinning(9000, 31);
 
-describe('loader: update files', () => {
+describe('loader: update files', function () {
+  this.timeout(240_000);
+
   it('a whole file: the image is installed and started, after one use of d_f', () => {
     const link = linked();
     const { board } = link;

@@ -17,8 +17,8 @@ import { CONFIG, FLASH } from './loader-fixture.ts';
 import type { LoaderLink } from './loader-link.ts';
 
 /** The vendor's key pair of these boards, as one for files. */
-export const FILES_KEY = exchangeKeyPairFrom('files', seededRandom(77).bytes(32));
-export const RELEASE = { product: CONFIG.product, version: 7, floor: 3 } as const;
+const FILES_KEY = exchangeKeyPairFrom('files', seededRandom(77).bytes(32));
+const RELEASE = { product: CONFIG.product, version: 7, floor: 3 } as const;
 
 /** Where the first key slot has d_f, D_f, k. */
 export const SLOT = {

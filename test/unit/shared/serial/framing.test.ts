@@ -156,7 +156,7 @@ describe('packets of the serial link', () => {
       return [...reader.dropped];
     };
     assert.deepEqual(dropped(hex('05 11 00')), [['coding', 1]]);
-    assert.deepEqual(dropped(raw(hex('09'))), [['type', 1]]);
+    assert.deepEqual(dropped(raw(hex('0c'))), [['type', 1]]);
     assert.deepEqual(dropped(raw(hex('01 00'))), [['size', 1]]);
     assert.deepEqual(dropped(hex('03 11 22 00')), [['length', 1]]);
     assert.deepEqual(dropped(concat(cobsEncode(concat(hex('01'), le(0))), hex('00'))), [['checksum', 1]]);
