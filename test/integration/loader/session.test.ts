@@ -291,7 +291,7 @@ describe('loader: what it refuses', () => {
     const controller = new LoaderController(link, installPlan(image), { keys });
     link.send('job', controller.job());
     link.runUntil(() => controller.status().state === STATES.refused, 1000, 'refusal');
-    assert.equal(controller.status().error, CHIP_ERRORS.confirmWrong.number);
+    assert.equal(controller.status().error, CHIP_ERRORS.vendorKey.number);
   });
 
   it('any session on a board that is not locked, or has no keys it may use', () => {
