@@ -1,4 +1,5 @@
 // The board that the options of `blindflash sim` ask for.
+import { fromHex } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { Board } from '../../sim/board.ts';
 import type { ChipName } from '../../sim/chips/stm32f4.ts';
@@ -18,6 +19,8 @@ export interface BoardArguments extends Readonly<Record<string, unknown>> {
   /** Percent. */
   readonly hsi: number;
   readonly seed: number;
+  /** 24 hexadecimal digits. */
+  readonly uid: string | undefined;
   readonly strict: boolean;
 }
 
@@ -27,6 +30,7 @@ export function boardOf(args: BoardArguments): Board {
   return new Board({
     chip: args.board,
     seed: args.seed,
+    ...(args.uid === undefined ? {} : { uid: uidFrom(args.uid) }),
     strict: args.strict,
     boot: args.boot,
     flashTiming: args['flash-timing'],
@@ -34,6 +38,11 @@ export function boardOf(args: BoardArguments): Board {
     nrstRiseNs: args['nrst-rise'] * 1e6,
     switches: boardSwitches(args),
   });
+}
+
+function uidFrom(text: string): Uint8Array {
+  if (!/^[0-9a-f]{24}$/i.test(text)) throw fail('BF-USAGE', '--uid takes 24 hexadecimal digits');
+  return fromHex(text);
 }
 
 /** Sets option bytes as the command line wants them; false when it wants none. @throws BF-USAGE */

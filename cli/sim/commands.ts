@@ -127,6 +127,12 @@ const BOARD_OPTIONS = {
     describe: "seed of the board's chance: unique id, RNG, RAM noise",
     group: GROUP,
   },
+  uid: {
+    type: 'string',
+    describe: 'unique id of the chip, 24 hex digits; by the seed unless given',
+    example: '0a0021001437313330343937',
+    group: GROUP,
+  },
   strict: { type: 'boolean', default: false, describe: 'answer program errors with bus errors', group: GROUP },
   uart: { type: 'boolean', default: false, describe: "print the board's USART1 output", group: GROUP },
   capture: { type: 'string', describe: 'file to append all USB and SWD traffic to, as raw bytes', group: GROUP },
