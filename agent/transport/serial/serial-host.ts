@@ -91,6 +91,11 @@ export class SerialHost {
     return this.#status;
   }
 
+  /** It said that the session has ended in order: its keys are wiped, and it may be on its way to the image. */
+  get hasEnded(): boolean {
+    return this.#serving && this.#state === 'ended';
+  }
+
   /** No session: commands and replies that still come belong to nothing. */
   end(): void {
     this.#serving = false;

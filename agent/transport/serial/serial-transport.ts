@@ -172,6 +172,7 @@ export class SerialTransport implements Transport {
   }
 
   async stop(): Promise<void> {
+    if (this.#host.hasEnded) return;
     const end = this.#clock.now() + STOP_MOST;
     for (;;) {
       const { state } = await this.#link.status(() => this.#line.send('abort'));

@@ -349,6 +349,23 @@ describe('serial transport: what befalls a session', () => {
     });
   });
 
+  it('a loader that has told its end and gone on to its image is not looked for to be stopped', async () => {
+    const fixture = new LinkFixture();
+    await fixture.run(async () => {
+      await fixture.transport.open(1000);
+      await fixture.shake();
+      fixture.transport.queue({ sequence: 1, box: new Uint8Array(192).fill(0xee) });
+      await fixture.transport.turn();
+      await pause(fixture.queue, 200);
+      assert.equal(fixture.loader.got.at(-1), 'fetched');
+      fixture.loader.deaf = true;
+      fixture.loader.loseCount();
+      const begun = fixture.queue.now();
+      await fixture.transport.stop();
+      assert.equal(fixture.queue.now(), begun);
+    });
+  });
+
   it('an M2 for another handshake is refused by its own reason', async () => {
     const fixture = new LinkFixture();
     await fixture.run(async () => {
