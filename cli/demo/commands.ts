@@ -13,6 +13,11 @@ export const DEMO = command({
       default: 'open',
       describe: 'rdp1: a board that is locked and write-protected is refused, unlocked and flashed',
     },
+    mode: {
+      choices: ['host-blind', 'seeded'],
+      default: 'host-blind',
+      describe: 'seeded: a loader is planted and enrolled, an image goes to that device alone, two thieves get nothing',
+    },
   },
   load: async () => (await import('./demo.ts')).runDemo,
 });

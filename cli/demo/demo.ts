@@ -3,33 +3,30 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { readImage } from '../../controller/image/image.ts';
 import { concat } from '../../shared/codec/bytes.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { DEFAULT_MODE, LOCK_TEXTS, modeRow } from '../../shared/plan/modes.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
-import { print } from '../terminal/output.ts';
-import { leakScanner, type LeakScanner } from './leak-scan.ts';
+import { leakScanner } from './leak-scan.ts';
 import { DemoProcess, type Told } from './processes.ts';
-import { playProtected, type Start } from './protected.ts';
+import { playProtected } from './protected.ts';
+import { playSeeded } from './seeded.ts';
 import { openTap } from './tap.ts';
+import { example, imageOf, isEvent, listen, requireCanary, say, step, tellFound, type Start } from './telling.ts';
 
 interface DemoArguments {
   readonly image?: string | undefined;
   readonly base?: string | undefined;
   readonly chipState?: string | undefined;
+  readonly mode?: string | undefined;
 }
-
-/** How long the board is listened to after a start, ms of wall time. */
-const LISTEN_MS = 1500;
-const say = (text = ''): void => print(text);
-const step = (text: string): void => say(`\n▸ ${text}`);
 
 /** Plays the whole job and tells it on standard output. */
 export async function runDemo(args: DemoArguments): Promise<void> {
+  if (args.mode === 'seeded' && (args.image !== undefined || args.chipState === 'rdp1')) {
+    throw fail('BF-USAGE', '--mode seeded plays with its own image and board');
+  }
   const started = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'blindflash-demo-'));
   const processes: DemoProcess[] = [];
@@ -39,8 +36,13 @@ export async function runDemo(args: DemoArguments): Promise<void> {
     return child;
   };
   try {
-    if (args.chipState === 'rdp1') await playProtected(args.image ?? exampleImage(), args.base, folder, start);
-    else await play(args, folder, start);
+    if (args.mode === 'seeded') {
+      await playSeeded(folder, start);
+    } else if (args.chipState === 'rdp1') {
+      await playProtected(args.image ?? example('combined.elf'), args.base, folder, start);
+    } else {
+      await play(args, folder, start);
+    }
     say(`\nThe whole demo took ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   } finally {
     for (const each of processes) each.stop();
@@ -50,7 +52,7 @@ export async function runDemo(args: DemoArguments): Promise<void> {
 }
 
 async function play(args: DemoArguments, folder: string, start: Start): Promise<void> {
-  const imagePath = args.image ?? exampleImage();
+  const imagePath = args.image ?? example('combined.elf');
   const plain = concat(...(await imageOf(imagePath, args.base)).segments.map(({ bytes }) => bytes));
   say('Blindflash: flash the chip on someone else’s desk without showing them the firmware.');
   say(`Image: ${imagePath}, ${plain.length} bytes. Everything below runs on this machine; the board is virtual.`);
@@ -166,56 +168,15 @@ async function showReceipt(folder: string, done: Told, start: Start): Promise<vo
   say('  `blindflash receipt verify`: the signature is right');
 }
 
-/** Prints what the board says on its serial port. */
-async function listen(board: DemoProcess, from: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
-  const lines = board.told.slice(from).filter(isEvent('uart'));
-  for (const line of lines.slice(0, 8)) say(`  UART │ ${String(line['text'])}`);
-  if (lines.length > 8) say(`  UART │ … ${lines.length - 8} more lines`);
-  if (lines.length === 0) say('  nothing on USART1 (this image may not use it)');
-}
-
 /** Scans the captures for the image, and for a canary to show that the scan can find something. */
 function reportLeaks(image: Uint8Array, relay: Uint8Array, wires: Uint8Array): void {
   const scanner = leakScanner(image, concat(...bundledStubs().images));
-  const found = [told(scanner, 'relay and network', relay), told(scanner, 'USB and SWD', wires)];
-  const canary = concat(
-    relay.slice(0, 1000),
-    image.slice(image.length >> 1, (image.length >> 1) + 64),
-    relay.slice(1000, 2000),
-  );
-  const canaryFound = scanner.windows === 0 || scanner.find(canary, 1).length > 0;
+  const found = [tellFound(scanner, 'relay and network', relay), tellFound(scanner, 'USB and SWD', wires)];
   if (scanner.shared > 0) {
     say(
       `  (${scanner.shared} more runs of the image also occur in the public stub, which travels in clear, and are not counted)`,
     );
   }
-  say(`  planted canary        ${canaryFound ? 'found by the same scan' : 'NOT found: the scan is broken'}`);
-  if (found.some((count) => count > 0) || !canaryFound) throw fail('BF-INTERNAL', 'the image was seen on the way');
-}
-
-function told(scanner: LeakScanner, where: string, carried: Uint8Array): number {
-  const found = scanner.find(carried).length;
-  say(`  ${where.padEnd(21)} ${carried.length} bytes; of ${scanner.windows} telling runs of the image: ${found} found`);
-  return found;
-}
-
-async function imageOf(path: string, base: string | undefined) {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw fail('BF-IMAGE-READ', path, error);
-  });
-  return readImage(new Uint8Array(bytes), { name: path, base: base === undefined ? undefined : Number(base) });
-}
-
-/** The prebuilt example, from the sources or from an installed package. */
-function exampleImage(): string {
-  for (const up of ['../..', '../../..']) {
-    const path = fileURLToPath(new URL(`${up}/examples/bootloader/prebuilt/combined.elf`, import.meta.url));
-    if (existsSync(path)) return path;
-  }
-  throw fail('BF-IMAGE-READ', 'examples/bootloader/prebuilt/combined.elf');
-}
-
-function isEvent(name: string): (told: Told) => boolean {
-  return (told) => told['event'] === name;
+  requireCanary(scanner, image, relay);
+  if (found.some((count) => count > 0)) throw fail('BF-INTERNAL', 'the image was seen on the way');
 }

@@ -1,6 +1,6 @@
-// What an observer of the network has in the demo: a WebSocket pass-through in front of the relay that keeps everything
-// the relay is about to carry.
-import type { AddressInfo } from 'node:net';
+// What an observer has in the demo: a WebSocket pass-through in front of the relay that keeps everything the relay is
+// about to carry, and one for bytes in front of a board's serial port.
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
 import { LINK } from '../../shared/link/limits.ts';
 
@@ -53,4 +53,37 @@ function joinEnds(one: WebSocket, other: WebSocket): void {
 
 function bytesOf(data: RawData): Uint8Array {
   return Array.isArray(data) ? Buffer.concat(data) : new Uint8Array(data as ArrayBuffer);
+}
+
+export interface LineTap {
+  /** What `agent --serial` takes. */
+  readonly name: string;
+  /** Every byte so far that went to the board. */
+  carried(): Uint8Array;
+  close(): void;
+}
+
+/** Listens on loopback and passes bytes on, both ways, to the serial port `target` (tcp:HOST:PORT). */
+export async function openLineTap(target: string): Promise<LineTap> {
+  const [, host, port] = target.split(':');
+  const kept: Uint8Array[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (near) => {
+    const far = connect({ host: host!, port: Number(port), noDelay: true });
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => {}));
+    near.on('data', (bytes) => void kept.push(new Uint8Array(bytes)));
+    near.pipe(far);
+    far.pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    name: `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`,
+    carried: () => Buffer.concat(kept),
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
 }

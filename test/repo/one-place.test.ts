@@ -46,6 +46,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/verify.ts': 'the command that asks for it',
   'cli/demo/demo.ts': 'the command lines it runs',
   'cli/demo/protected.ts': 'the command lines it runs',
+  'cli/demo/seeded.ts': 'the command lines it runs',
   'shared/registry/states.ts': 'where a device was enrolled decides the mode a job may claim',
   'shared/update/update-plan.ts': 'the modes an update file may have, and the kind its plan is of',
 };
