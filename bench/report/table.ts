@@ -5,7 +5,7 @@ import type { ResumeResult } from '../job/resume.ts';
 import { oursBeside } from '../tools/all.ts';
 import type { ToolResult } from '../tools/openocd.ts';
 
-const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+export const seconds = (ms: number): string => (ms / 1000).toFixed(2);
 const kilobytes = (bytes: number): string => (bytes / 1024).toFixed(0);
 
 const COLUMNS: readonly { readonly head: string; readonly cell: (result: MeasuredJob) => string }[] = [
@@ -22,7 +22,7 @@ const COLUMNS: readonly { readonly head: string; readonly cell: (result: Measure
   { head: 'leg KB', cell: ({ legs }) => legs.map(({ up, down }) => `${kilobytes(up)}/${kilobytes(down)}`).join(' ') },
 ];
 
-/** A table in Markdown. */
+/** One line a job. */
 export function jobTable(results: readonly MeasuredJob[]): string {
   return markdown(
     COLUMNS.map(({ head }) => head),
@@ -100,7 +100,8 @@ export function targetTable(checked: readonly { readonly name: string; readonly 
   return markdown(['target', 'met', 'nearest to its limit', 'figure', 'at most'], rows);
 }
 
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table in Markdown. */
+export function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -24,6 +24,7 @@ import { protectionLevel, sectorNumber, type Chip, type Width } from '../../shar
 import { fail } from '../../shared/errors/errors.ts';
 import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
+import { placeOf } from '../../shared/registry/states.ts';
 import type { JobEvent } from './ports.ts';
 import { eraseAll, Erasures, requireSector } from './erasures.ts';
 import type { SealedSession } from './sealed-session.ts';
@@ -243,9 +244,10 @@ class FlashWork {
     const skipped = await this.#alreadyThere(candidates);
     for (const sector of skipped) this.#skip(sector);
     const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));
-    // Two erases to begin with: while they last, a slow starting network fills the ring.
+    // Two erases to begin with: while they last, a slow starting network fills the stub's ring. A loader's slots are full
+    // before one is over, and a serial line that stands still then is never made up for.
     const next = writing.find((sector) => !this.#erased.has(sector));
-    if (next !== undefined) await this.#erase(next);
+    if (next !== undefined && placeOf(plan.mode) === undefined) await this.#erase(next);
     for (const sector of writing) await this.#writeSector(sector);
     await this.#finalize(skipped.size);
     if (plan.lock !== 'none') await this.#lock();

@@ -28,9 +28,9 @@
    1u << PROGRAM_KIND_KEYS)
 #define PROGRAM_OPTION_WORDS 3u
 #define PROGRAM_LOCKS 0
-/* An IMAGE comes to commands.c in pieces of the size of the other commands (session.c). */
-#define PROGRAM_IMAGE_PLAIN COMMAND_PLAIN_SIZE
-#define PROGRAM_IMAGE_DATA (COMMAND_PLAIN_SIZE - 16u)
+/* An IMAGE comes to commands.c in pieces (session.c). */
+#define PROGRAM_IMAGE_PLAIN (16u + PROGRAM_IMAGE_DATA)
+#define PROGRAM_IMAGE_DATA 64u /* a part of box_stream.h */
 /* An erase that was cut in an earlier boot may read blank, and its cells be weak. */
 #define PROGRAM_TRUSTS_BLANK 0
 #define PROGRAM_FILES 1

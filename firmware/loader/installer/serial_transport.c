@@ -12,6 +12,7 @@
 #include "util.h"
 
 #define SLOTS (LINK_BUFFERS - 1u) /* sealed commands that may wait; one buffer is being filled */
+#define ORDER 32u /* a power of 2, and not less than SLOTS */
 #define REPLIES LINK_REPLIES_KEPT
 #define M1_LONGEST 168u
 #define HASH 64u
@@ -47,11 +48,11 @@ static bool m3_given;
 static SECTION_BUFFER uint8_t replies[REPLIES][BOX_REPLY];
 static uint32_t fetched; /* sequence of the last reply the agent has taken */
 
-/* Of the sealed command with sequence n, at n % LINK_BUFFERS: its buffer and its box's length. */
+/* Of the sealed command with sequence n, at n % ORDER: its buffer and its box's length. */
 static struct {
   uint8_t buffer;
   uint16_t length;
-} waiting[LINK_BUFFERS];
+} waiting[ORDER];
 
 /* -- Sending -- */
 
@@ -132,8 +133,8 @@ static void take_command(bool of_file, const uint8_t *body, uint32_t length, uin
   if (now.state < (of_file ? STATE_OFFERED : STATE_ACTIVE) || now.state > STATE_LOCKED) return;
   if ((int32_t)(sequence - next) > 0) now.lost = LINK_STATUS_LOST;
   if (sequence != next || next - now.accepted > SLOTS) return;
-  waiting[next % LINK_BUFFERS].buffer = (uint8_t)buffer;
-  waiting[next % LINK_BUFFERS].length = (uint16_t)(length - SEQUENCE_SIZE);
+  waiting[next % ORDER].buffer = (uint8_t)buffer;
+  waiting[next % ORDER].length = (uint16_t)(length - SEQUENCE_SIZE);
   link_keep(buffer);
   now.received = next;
   now.lost = 0;
@@ -240,7 +241,7 @@ bool serial_all_fetched(void) {
 
 void transport_reset(void) {
   for (uint32_t n = now.accepted + 1; n - now.accepted <= now.received - now.accepted; n++)
-    link_release(waiting[n % LINK_BUFFERS].buffer);
+    link_release(waiting[n % ORDER].buffer);
   now.accepted = now.received = now.replied = now.lost = fetched = 0;
   m1_bytes = 0;
   m3_given = false;
@@ -253,13 +254,13 @@ uint32_t transport_next(void) {
 const uint8_t *serial_next_box(uint32_t *length) {
   uint32_t next = transport_next();
   if (now.received - now.accepted == 0) return 0;
-  *length = waiting[next % LINK_BUFFERS].length;
-  return link_body(waiting[next % LINK_BUFFERS].buffer) + SEQUENCE_SIZE;
+  *length = waiting[next % ORDER].length;
+  return link_body(waiting[next % ORDER].buffer) + SEQUENCE_SIZE;
 }
 
 void transport_accept(void) {
   now.accepted++;
-  link_release(waiting[now.accepted % LINK_BUFFERS].buffer);
+  link_release(waiting[now.accepted % ORDER].buffer);
 }
 
 bool transport_can_reply(uint32_t sequence) {

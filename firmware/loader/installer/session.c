@@ -17,6 +17,7 @@
 #include "journal_write.h"
 #include "leave.h"
 #include "millis.h"
+#include "program.h"
 #include "sealed.h"
 #include "section.h"
 #include "serial_transport.h"
@@ -191,6 +192,7 @@ static void begin_image(void) {
   image.left = count;
   image.boxed = IMAGE_PLAIN_SIZE - IMAGE_HEAD;
   image.under_way = true;
+  in_hand.size = PROGRAM_IMAGE_PLAIN;
 }
 
 /* The end of a box: behind a command of a file the hash of the next frame. */
@@ -286,7 +288,7 @@ static void run_image(void) {
     if (pending && !commands_run(&in_hand, true)) return;
     pending = false;
     wait_for_flash();
-    bf_wipe(plain, sizeof plain);
+    bf_wipe(plain, PROGRAM_IMAGE_PLAIN);
     if (image.boxed == 0)
       accept();
     else

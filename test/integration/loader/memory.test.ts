@@ -3,13 +3,12 @@
 import assert from 'node:assert/strict';
 import type { Board } from '../../../sim/board.ts';
 import { PAGE_SHIFT } from '../../../sim/cpu/bus-map.ts';
-import { installPlan, LoaderController, loaderPlan } from './loader-controller.ts';
+import { BACKUP, lowestStore, staticsEnd, walk } from './deepest.ts';
+import { installPlan, LoaderController } from './loader-controller.ts';
 import { complete, IMAGE, planted, record, rootOf, runMs, runToPc, spinning, SPINS_AT } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
 import { image, linked } from './prepared-boards.ts';
 
-const BACKUP = 0x40024000;
-const BACKUP_END = 0x40025000;
 const RCC_APB1ENR = 0x40023840;
 const PWR_CLOCK = 1 << 28;
 const PWR_CR = 0x40007000;
@@ -24,18 +23,6 @@ const SPARE = 1024;
 const START_MS = 60;
 const RUN = 8;
 
-/** Follows the lowest address in [from, to) to which the core stores anything but 0, which is how it wipes. */
-function lowestStore(board: Board, from: number, to: number): () => number {
-  let lowest = to;
-  for (let page = from >>> PAGE_SHIFT; page <= (to - 1) >>> PAGE_SHIFT; page++) board.bus.writePages[page] = undefined;
-  const write = board.bus.write.bind(board.bus);
-  board.bus.write = (address, value, width, master) => {
-    if (master === 'cpu' && value !== 0 && address >= from && address < to) lowest = Math.min(lowest, address);
-    write(address, value, width, master);
-  };
-  return () => lowest;
-}
-
 /** Strings of RUN bytes of `secret` that occur in the RAM a debugger reads at level 1. */
 function found(board: Board, secret: Uint8Array): string[] {
   const places: string[] = [];
@@ -49,38 +36,12 @@ function found(board: Board, secret: Uint8Array): string[] {
   return places;
 }
 
-/** Makes keys, enrols, installs `image`, with `look` after each step. */
-function walk(board: Board, look: () => void = () => {}): void {
-  const link = new LoaderLink(board);
-  runMs(board, START_MS);
-  link.knock(3);
-  look();
-  const enrolment = new LoaderController(link, loaderPlan({ kind: 'enroll' }));
-  enrolment.connect();
-  look();
-  enrolment.ask({ name: 'END' });
-  const controller = new LoaderController(link, installPlan(image));
-  controller.connect();
-  controller.ask({ name: 'ERASE', sector: 4 });
-  controller.send({ name: 'IMAGE', address: 0x08010040, data: image.slice(64, 64 + 4032) });
-  for (let i = 0; i < 12; i++) {
-    link.run(2);
-    look();
-  }
-  controller.send({ name: 'IMAGE', address: 0x08010040 + 4032, data: image.slice(64 + 4032, 64 + 8064) });
-  controller.send({ name: 'IMAGE', address: 0x08010040 + 8064, data: image.slice(64 + 8064) });
-  controller.ask(controller.final(image));
-  look();
-  controller.ask({ name: 'END' });
-  look();
-}
-
 describe('loader: memory', () => {
   it(`the installer’s stack stays ${SPARE} bytes above the forbidden strip on its deepest paths`, () => {
     const board = planted({});
     // The statics end where the strip begins; the stack is all the rest of backup SRAM.
     const statics = staticsEnd(board);
-    const lowest = lowestStore(board, statics, BACKUP_END);
+    const lowest = lowestStore(board, statics, BACKUP.end);
     walk(board);
     assert.ok(lowest() >= statics + SPARE, `${lowest() - statics} bytes left`);
   });
@@ -100,12 +61,12 @@ describe('loader: memory', () => {
   it('backup SRAM that does not take the installer’s words, or is kept by a battery: no key is made, nobody is answered', () => {
     const faults: Record<string, (address: number) => boolean> = {
       'the regulator stays on': (address) => address === PWR_CSR,
-      'one word stays as it is': (address) => address === BACKUP + 0x7f4,
+      'one word stays as it is': (address) => address === BACKUP.start + 0x7f4,
     };
     for (const [fault, drops] of Object.entries(faults)) {
       const board = planted({});
       keepByBattery(board);
-      board.bus.writePages[BACKUP >>> PAGE_SHIFT] = undefined;
+      board.bus.writePages[BACKUP.start >>> PAGE_SHIFT] = undefined;
       const write = board.bus.write.bind(board.bus);
       board.bus.write = (address, value, width, master) => {
         if (master !== 'cpu' || !drops(address)) write(address, value, width, master);
@@ -159,13 +120,4 @@ function keepByBattery(board: Board): void {
   ] as const;
   for (const [address, value] of registers) board.bus.write(address, value, 4, 'cpu');
   assert.equal(board.bus.read(PWR_CSR, 4, 'debugger') & BRE, BRE);
-}
-
-/** Where the installer's statics end: the base of the MPU region nobody may touch. */
-function staticsEnd(board: Board): number {
-  runMs(board, START_MS / 2);
-  board.bus.write(0xe000ed98, 3, 4, 'cpu');
-  const base = (board.bus.read(0xe000ed9c, 4, 'cpu') & ~31) >>> 0;
-  assert.ok(base > BACKUP && base < BACKUP_END, `0x${base.toString(16)}`);
-  return base + 32;
 }
