@@ -244,7 +244,7 @@ class FlashWork {
     const skipped = await this.#alreadyThere(candidates);
     for (const sector of skipped) this.#skip(sector);
     const writing = plan.sectors.filter((sector) => !skipped.has(sector) && !this.#written.has(sector));
-    // Two erases first: a slow starting network fills the stub's ring. A loader's slots are full sooner, the line waits.
+    // Two erases: a slow starting network fills the stub's ring. A loader's slots are full sooner, the line waits.
     const next = writing.find((sector) => !this.#erased.has(sector));
     if (next !== undefined && placeOf(plan.mode) === undefined) await this.#erase(next);
     for (const sector of writing) await this.#writeSector(sector);
