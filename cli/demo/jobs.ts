@@ -39,6 +39,8 @@ interface DemoJobsOptions {
   readonly start: Start;
   /** Which lines of a sheet are told, beside its first. */
   readonly sheetLines: RegExp;
+  /** Takes what stands on the customer's screen. */
+  readonly tell?: (line: string) => void;
   /** Tells what the vendor hears of a job. */
   readonly narrate?: (told: Told) => void;
 }
@@ -103,14 +105,14 @@ export class DemoJobs {
 
   /** What he does: types the word of the sheet, switches the board off and on when asked to. */
   #customer(agent: DemoProcess, board: DemoProcess, told: Told): void {
+    const { sheetLines, tell = say } = this.#options;
     if (told['event'] === 'sheet') {
-      const { sheetLines } = this.#options;
       const lines = told['lines'] as readonly string[];
-      for (const line of lines.filter((text, at) => at === 0 || sheetLines.test(text))) say(`  │ ${line.trim()}`);
+      for (const line of lines.filter((text, at) => at === 0 || sheetLines.test(text))) tell(`  │ ${line.trim()}`);
       agent.type(String(told['word']));
     }
     const text = String(told['text'] ?? '');
-    if (told['event'] !== 'code' && told['event'] !== 'sheet' && text !== '') say(`  customer’s screen: ${text}`);
+    if (told['event'] !== 'code' && told['event'] !== 'sheet' && text !== '') tell(`  customer’s screen: ${text}`);
     if (text.includes('Switch the board off')) board.type('power cycle');
   }
 
