@@ -17,7 +17,7 @@ import { createPrompt, type Prompt } from '../terminal/prompt.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
-import { dialRelay } from '../../shared/platform/node/ws-link.ts';
+import { dialler } from '../terminal/dialler.ts';
 import { parsePriorConsent } from '../../agent/consent/prior-consent.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
 import { packageVersion } from '../../agent/node/package-version.ts';
@@ -39,6 +39,7 @@ export interface AgentArguments {
   readonly yes?: string | undefined;
   readonly vendor?: string | undefined;
   readonly 'receipt-out'?: string | undefined;
+  readonly ca?: string | undefined;
   readonly json?: boolean | undefined;
   readonly 'log-level'?: LogLevel | undefined;
 }
@@ -122,8 +123,9 @@ async function runJob(
   log: Log,
 ): Promise<AgentOutcome> {
   const [clock, random] = [systemClock, systemRandom];
+  const dial = dialler(args.ca);
   const room = new RoomClient({
-    dial: () => dialRelay(invite.relayUrl, clock),
+    dial: () => dial(invite.relayUrl),
     dialledHost: relayNameOf(invite.relayUrl),
     clock,
     random,

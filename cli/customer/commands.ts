@@ -1,5 +1,6 @@
 // The commands of the customer, on whose desk board and probe are.
 import { command, type OptionTable } from '../command.ts';
+import { RELAY_OPTIONS } from '../terminal/relay-options.ts';
 
 const REACH_OPTIONS = {
   'under-reset': {
@@ -43,6 +44,7 @@ export const AGENT = command({
       example: '0123456789abcdef0123',
     },
     'receipt-out': { type: 'string', describe: 'file for your copy of the vendor’s receipt' },
+    ...RELAY_OPTIONS,
   },
   examples: [
     ['$0 agent', 'asks for the invite, shows what would be done, asks you, and does it'],

@@ -3,6 +3,7 @@ import type { ImageFormat } from '../../controller/image/detect.ts';
 import { PLAN_LIMITS } from '../../shared/plan/plan.ts';
 import { MODE_ORDER, PLAN_MODES } from '../../shared/plan/modes.ts';
 import { command, commandGroup, type OptionTable, type PositionalTable } from '../command.ts';
+import { RELAY_OPTIONS } from '../terminal/relay-options.ts';
 
 const FORMATS = ['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin'] as const satisfies readonly ImageFormat[];
 const SECONDS = 1000;
@@ -24,6 +25,7 @@ const ROOM_OPTIONS = {
     describe: 'relay, wss://HOST (or BLINDFLASH_RELAY)',
     example: 'wss://relay.example.com',
   },
+  ...RELAY_OPTIONS,
   'invite-out': { type: 'string', describe: 'write the invite to this file instead of showing it' },
   'valid-hours': {
     type: 'number',

@@ -27,9 +27,9 @@ import { writePrivateFile } from '../../shared/platform/node/private-file.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../shared/platform/node/verify-signature.ts';
-import { dialRelay } from '../../shared/platform/node/ws-link.ts';
 import { fingerprintText } from '../../shared/tunnel/invite.ts';
 import { normalizeCode } from '../../shared/tunnel/secrets.ts';
+import { dialler } from '../terminal/dialler.ts';
 import { askInvite, readInviteFile } from '../terminal/ask-invite.ts';
 import { createPrompt, type Prompt } from '../terminal/prompt.ts';
 import { boardLines, codeQuestion, JobView } from './job-view.ts';
@@ -40,6 +40,7 @@ export interface VendorArguments {
   readonly keys?: string | undefined;
   readonly 'passphrase-file'?: string | undefined;
   readonly relay?: string | undefined;
+  readonly ca?: string | undefined;
   readonly invite?: string | undefined;
   readonly 'invite-out'?: string | undefined;
   readonly 'valid-hours'?: number | undefined;
@@ -90,7 +91,7 @@ export class VendorTerminal {
       store: new LedgerJobStore(this.#ledger, { homeKey, random: systemRandom }),
       verify: verifyEd25519,
       trustedPrograms,
-      dial: (relayUrl) => dialRelay(relayUrl, systemClock),
+      dial: dialler(args.ca),
     });
   }
 

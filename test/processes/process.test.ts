@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { CLOSE } from '../../shared/link/close.ts';
 import { systemClock } from '../../shared/platform/system-clock.ts';
-import { dialRelay } from '../../shared/platform/node/ws-link.ts';
+import { dialRelay } from '../../shared/platform/node/dial-relay.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 

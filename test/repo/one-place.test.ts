@@ -57,7 +57,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
  */
 const OTHER_WORDS = [
   ...['agent/session/tunnel-event-queue.ts', 'cli/demo/tap.ts', 'cli/relay/relay.ts', 'shared/tunnel/tunnel.ts'],
-  ...['shared/platform/node/logger.ts', 'shared/platform/node/ws-link.ts', 'shared/plan/modes.ts'],
+  ...['shared/platform/node/logger.ts', 'shared/platform/node/dial-relay.ts', 'shared/plan/modes.ts'],
   ...['agent/probe/stlink/webusb-transport.ts', 'controller/job/erasures.ts', 'controller/job/receipts.ts'],
   ...['cli/vendor/receipt.ts', 'shared/sealed/messages.ts', 'shared/sealed/protocol.ts', 'shared/crypto/labels.ts'],
   ...['scripts/device-header.ts', 'agent/target/loader-target.ts', 'agent/target/target.ts'],

@@ -1,11 +1,9 @@
 // Edge: a Link (shared/ports.ts) over a WebSocket of `ws`, client or server end. Spec: docs/protocol.md §1.
-import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { fail, type BlindflashError, type ErrorCode } from '../../errors/errors.ts';
+import { fail } from '../../errors/errors.ts';
 import type { Clock, Link } from '../../ports.ts';
 import { CLOSE, closeWith, type CloseName } from '../../link/close.ts';
-import { LINK, RECONNECT } from '../../link/limits.ts';
-import { relayNameOf } from '../../link/ticket.ts';
+import { LINK } from '../../link/limits.ts';
 
 /** Options every socket of ours is made with, at either end. */
 export const SOCKET_OPTIONS = { maxPayload: LINK.messageBytes, perMessageDeflate: false } as const;
@@ -136,69 +134,7 @@ class WsLink implements Link {
   }
 }
 
-/**
- * Dials a relay. The URL's path is ours to choose: only its scheme, host and port are used.
- * @throws (rejects) BF-RELAY-ADDRESS, BF-RELAY-UNREACHABLE, BF-RELAY-TLS, BF-RELAY-REFUSED, BF-RELAY-BUSY,
- *   BF-RELAY-PROTOCOL or BF-LINK-TIMEOUT.
- */
-export async function dialRelay(url: string, clock: Clock): Promise<Link> {
-  relayNameOf(url);
-  const address = new URL(LINK.path, url);
-  const socket = new WebSocket(address, LINK.subprotocol, {
-    ...SOCKET_OPTIONS,
-    handshakeTimeout: RECONNECT.welcomeMs,
-    followRedirects: false,
-  });
-  return new Promise((resolve, reject) => {
-    const refused = (error: BlindflashError): void => {
-      socket.on('error', () => {});
-      socket.terminate();
-      reject(error);
-    };
-    socket.once('open', () => {
-      socket.removeAllListeners();
-      resolve(linkOverSocket(socket, clock));
-    });
-    socket.once('unexpected-response', (_request, response: IncomingMessage) => refused(refusal(response)));
-    socket.once('error', (error) => refused(dialError(error, address.host)));
-  });
-}
-
-/** Answers of a relay of version 1 (docs/protocol.md §12), of a wrong address, or of something in between. */
-const NOT_HERE: ReadonlySet<number> = new Set([400, 404]);
-
-/** HTTP answers to the upgrade that are neither one of these nor a server's trouble (5xx) are nothing a relay says. */
-const REFUSALS: Readonly<Record<number, ErrorCode>> = {
-  401: 'BF-RELAY-REFUSED',
-  403: 'BF-RELAY-REFUSED',
-  429: 'BF-RELAY-BUSY',
-  503: 'BF-RELAY-BUSY',
-};
-
-function refusal(response: IncomingMessage): BlindflashError {
-  const status = response.statusCode ?? 0;
-  response.resume();
-  const otherwise = status >= 500 ? 'BF-RELAY-UNREACHABLE' : 'BF-RELAY-PROTOCOL';
-  const hint = NOT_HERE.has(status)
-    ? ': no relay of version 2; if the address is right, the relay is to be updated'
-    : '';
-  return fail(REFUSALS[status] ?? otherwise, `HTTP status ${status}${hint}`);
-}
-
-/** OpenSSL and Node names of certificates that do not convince. */
-const TLS_CODES = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA)/;
-/** What `ws` says when the answer is HTTP, but not the WebSocket we asked for. */
-const NOT_OURS = /subprotocol|Sec-WebSocket|Upgrade header|Invalid URL/i;
-
-function dialError(error: Error, host: string): BlindflashError {
-  const kind = errno(error);
-  if (TLS_CODES.test(kind)) return fail('BF-RELAY-TLS', `${host}: ${kind}`, error);
-  if (/handshake has timed out/.test(error.message)) return fail('BF-LINK-TIMEOUT', host, error);
-  if (NOT_OURS.test(error.message)) return fail('BF-RELAY-PROTOCOL', `${host}: ${error.message}`, error);
-  if (kind.startsWith('HPE_')) return fail('BF-RELAY-PROTOCOL', `${host} does not speak HTTP`, error);
-  return fail('BF-RELAY-UNREACHABLE', `${host}: ${kind === '' ? error.message : kind}`, error);
-}
-
-function errno(error: Error): string {
+/** Node's or `ws`'s name of an error; empty without one. */
+export function errno(error: Error): string {
   return 'code' in error ? String(error.code) : '';
 }

@@ -1,7 +1,7 @@
 // An agent that means ill, in this process: it has the vendor's invite and writes into its messages whatever it likes.
 import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
-import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
+import { dialRelay } from '../../../shared/platform/node/dial-relay.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { relayNameOf } from '../../../shared/link/ticket.ts';
 import { planHash } from '../../../shared/plan/plan.ts';

@@ -2,7 +2,7 @@
 // messages whatever he likes.
 import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
-import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
+import { dialRelay } from '../../../shared/platform/node/dial-relay.ts';
 import { exchangeKeyPair, psk, signingKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import { RoomClient } from '../../../shared/link/room-client.ts';
 import { issueTicket, relayNameOf, type SideName } from '../../../shared/link/ticket.ts';

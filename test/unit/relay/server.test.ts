@@ -10,7 +10,7 @@ import { RoomClient } from '../../../shared/link/room-client.ts';
 import { systemClock } from '../../../shared/platform/system-clock.ts';
 import { systemRandom } from '../../../shared/platform/node/system-random.ts';
 import { verifyEd25519 } from '../../../shared/platform/node/verify-signature.ts';
-import { dialRelay } from '../../../shared/platform/node/ws-link.ts';
+import { dialRelay } from '../../../shared/platform/node/dial-relay.ts';
 import { UpgradeLimit } from '../../../relay/core/upgrade-limit.ts';
 import { Relay } from '../../../relay/core/relay.ts';
 import { serveRelay, type RunningServer } from '../../../relay/server.ts';
@@ -243,7 +243,10 @@ describe('dialling a relay', () => {
     const answers: readonly [string, ErrorCode][] = [
       ['HTTP/1.1 403 Forbidden\r\n\r\n', 'BF-RELAY-REFUSED'],
       ['HTTP/1.1 404 Not Found\r\n\r\n', 'BF-RELAY-PROTOCOL'],
-      ['HTTP/1.1 302 Found\r\nLocation: http://a.test/\r\n\r\n', 'BF-RELAY-PROTOCOL'],
+      ['HTTP/1.1 302 Found\r\nLocation: http://a.test/\r\n\r\n', 'BF-RELAY-PORTAL'],
+      ['HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>', 'BF-RELAY-PORTAL'],
+      ['HTTP/1.1 511 Network Authentication Required\r\n\r\n', 'BF-RELAY-PORTAL'],
+      ['HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', 'BF-RELAY-PROXY-LOGIN'],
       ['HTTP/1.1 429 Too Many Requests\r\n\r\n', 'BF-RELAY-BUSY'],
       ['HTTP/1.1 500 Internal Server Error\r\n\r\n', 'BF-RELAY-UNREACHABLE'],
       ['HTTP/1.1 502 Bad Gateway\r\n\r\n', 'BF-RELAY-UNREACHABLE'],

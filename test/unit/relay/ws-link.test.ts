@@ -7,7 +7,8 @@ import type { Link } from '../../../shared/ports.ts';
 import { CLOSE } from '../../../shared/link/close.ts';
 import { decodeLinkMessage, encodeLinkMessage } from '../../../shared/link/link-message.ts';
 import { systemClock } from '../../../shared/platform/system-clock.ts';
-import { dialRelay, linkOverSocket } from '../../../shared/platform/node/ws-link.ts';
+import { dialRelay } from '../../../shared/platform/node/dial-relay.ts';
+import { linkOverSocket } from '../../../shared/platform/node/ws-link.ts';
 
 const coded = (code: ErrorCode) => (error: unknown) => isBlindflashError(error, code);
 
