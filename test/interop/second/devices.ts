@@ -2,7 +2,7 @@
 // the real loader on it, and over a pseudo-terminal behind which the second implementation is the loader.
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { JsonProcess } from '../../../cli/demo/processes.ts';
-import { event, type Scenes } from './scenes.ts';
+import { event, type Programs } from './programs-fixture.ts';
 
 const PRODUCT = 7;
 const IMAGE_AT = 0x10000;
@@ -32,41 +32,41 @@ interface Known {
 type StartAgent = (invite: string, customer: string) => Promise<{ readonly agent: JsonProcess; readonly code: string }>;
 
 class DeviceScenes {
-  readonly scenes: Scenes;
+  readonly programs: Programs;
   readonly #relay: string;
   #jobs = 0;
 
-  constructor(scenes: Scenes, relay: string) {
-    this.scenes = scenes;
+  constructor(programs: Programs, relay: string) {
+    this.programs = programs;
     this.#relay = relay;
   }
 
   /** Keys of our vendor at this home; gives what is public of them. */
   async keys(home: string): Promise<{ readonly sealed: string; readonly receipt: string }> {
-    const made = this.scenes.real('keygen', ['keygen', '--no-passphrase'], home);
+    const made = this.programs.real('keygen', ['keygen', '--no-passphrase'], home);
     return (await made.hear(event('keys')))['public'] as { sealed: string; receipt: string };
   }
 
   /** Those of the second implementation's vendor. */
   async theirKeys(): Promise<{ readonly sealed: string; readonly receipt: string }> {
-    const words = ['keys', '--state', this.scenes.path('their-keys')];
-    return (await this.scenes.second('controller.py', words).hear(event('keys'))) as never;
+    const words = ['keys', '--state', this.programs.path('their-keys')];
+    return (await this.programs.second('controller.py', words).hear(event('keys'))) as never;
   }
 
   /** Flash of a board with the real loader, which takes jobs of these vendors; gives the loader's hash. */
   async plant(file: string, ...sealed: readonly string[]): Promise<string> {
     const keys = sealed.flatMap((key) => ['--key', `sessions=${key}`]);
     const words = ['loader', 'make', '--product', String(PRODUCT), ...keys, '--listen', '200', '--baud', '230400'];
-    const out = ['--digest', 'false', '--out', this.scenes.path(file)];
-    const made = this.scenes.real('loader make', [...words, ...out], 'vendor-a');
+    const out = ['--digest', 'false', '--out', this.programs.path(file)];
+    const made = this.programs.real('loader make', [...words, ...out], 'vendor-a');
     return String((await made.hear(event('loader')))['loaderHash']);
   }
 
   /** The second implementation as a loader that takes our vendor's jobs and claims a hash and a UID. */
   async emulated(name: string, vendor: string, hash: string, uid: string) {
-    const files = ['--flash-out', this.scenes.path(`flash-${name}`), '--state', this.scenes.path(`keys-${name}`)];
+    const files = ['--flash-out', this.programs.path(`flash-${name}`), '--state', this.programs.path(`keys-${name}`)];
     const claims = ['--product', String(PRODUCT), '--uid', uid, '--loader-hash', hash];
-    const loader = this.scenes.second('loader.py', ['--vendor-key', vendor, ...claims, ...files]);
+    const loader = this.programs.second('loader.py', ['--vendor-key', vendor, ...claims, ...files]);
     return { loader, address: String((await loader.hear(event('serial')))['address']) };
   }
 
@@ -74,7 +74,7 @@ class DeviceScenes {
   async ours(words: readonly string[], home: string, start: StartAgent): Promise<Ends> {
     const [invite, customer] = this.#nextJob();
     const more = ['--relay', this.#relay, '--invite-out', invite, '--yes'];
-    const vendor = this.scenes.real('controller', [...words, ...more], home);
+    const vendor = this.programs.real('controller', [...words, ...more], home);
     await vendor.hear(event('invite'));
     const { agent, code } = await start(invite, customer);
     await vendor.hear(event('code'));
@@ -85,9 +85,9 @@ class DeviceScenes {
   /** The same of the second controller. */
   async theirs(words: readonly string[], hash: string, start: StartAgent): Promise<Ends> {
     const [invite, customer] = this.#nextJob();
-    const folders = ['--state', `${invite}-job`, '--keys', this.scenes.path('their-keys')];
+    const folders = ['--state', `${invite}-job`, '--keys', this.programs.path('their-keys')];
     const more = ['--relay', this.#relay, '--invite-out', invite, '--allow-stub', hash];
-    const vendor = this.scenes.second('controller.py', [...words, ...folders, ...more]);
+    const vendor = this.programs.second('controller.py', [...words, ...folders, ...more]);
     await vendor.hear(event('invite'));
     const { agent, code } = await start(invite, customer);
     await vendor.hear(event('code-asked'));
@@ -97,57 +97,57 @@ class DeviceScenes {
 
   #nextJob(): [invite: string, customer: string] {
     this.#jobs++;
-    return [this.scenes.path(`device-invite-${this.#jobs}`), `device-customer-${this.#jobs}`];
+    return [this.programs.path(`device-invite-${this.#jobs}`), `device-customer-${this.#jobs}`];
   }
 
   ourAgent(address: string, onSay?: (text: string) => void): StartAgent {
-    return (invite, customer) => this.scenes.realAgent(['--serial', address], invite, customer, onSay);
+    return (invite, customer) => this.programs.realAgent(['--serial', address], invite, customer, onSay);
   }
 
   theirAgent(address: string): StartAgent {
     return async (invite) => {
-      const agent = this.scenes.second('agent.py', [invite, '--consent', 'yes', '--serial', address]);
+      const agent = this.programs.second('agent.py', [invite, '--consent', 'yes', '--serial', address]);
       return { agent, code: String((await agent.hear(event('code')))['code']) };
     };
   }
 
   async bothEndWell(title: string, { vendor, agent }: Ends): Promise<void> {
     const ends = await Promise.all([vendor.ended(), agent.ended()]);
-    this.scenes.check(title, ends.join() === '0,0', `${vendor.lastWords} / ${agent.lastWords}`);
+    this.programs.check(title, ends.join() === '0,0', `${vendor.lastWords} / ${agent.lastWords}`);
   }
 
   image(name: string, seed: number): { readonly path: string; readonly bytes: Uint8Array } {
     const bytes = image(seed);
-    writeFileSync(this.scenes.path(name), bytes);
-    return { path: this.scenes.path(name), bytes };
+    writeFileSync(this.programs.path(name), bytes);
+    return { path: this.programs.path(name), bytes };
   }
 
   holds(title: string, file: string, bytes: Uint8Array): void {
-    const flash = readFileSync(this.scenes.path(file)).subarray(IMAGE_AT, IMAGE_AT + bytes.length);
-    this.scenes.check(title, Buffer.compare(flash, bytes) === 0);
+    const flash = readFileSync(this.programs.path(file)).subarray(IMAGE_AT, IMAGE_AT + bytes.length);
+    this.programs.check(title, Buffer.compare(flash, bytes) === 0);
   }
 }
 
 /** The real loader on the virtual board: enrolled by theirs and by ours, written to by ours and by theirs. */
 async function realLoader(the: DeviceScenes, hash: string, enrolled: (file: string) => void): Promise<void> {
-  const { scenes } = the;
-  const words = ['sim', '--tcp', '0', '--flash', scenes.path('board.bin'), '--rdp', '1', '--serial', 'pty'];
-  const board = scenes.real('board', words, 'board');
+  const { programs } = the;
+  const words = ['sim', '--tcp', '0', '--flash', programs.path('board.bin'), '--rdp', '1', '--serial', 'pty'];
+  const board = programs.real('board', words, 'board');
   const address = String((await board.hear(event('serial')))['address']);
   const byTheirs = await the.theirs(ENROL, hash, the.ourAgent(address));
   await the.bothEndWell('their controller enrols a real loader over our agent’s serial line', byTheirs);
   const keys = await byTheirs.vendor.hear(event('enrolled'));
-  const [file, theirs] = [scenes.path('devices'), scenes.path('their-keys')];
+  const [file, theirs] = [programs.path('devices'), programs.path('their-keys')];
   const write = ['devices', '--state', theirs, '--keys', theirs, '--devices-out', file];
-  await scenes.second('controller.py', write).succeeded();
+  await programs.second('controller.py', write).succeeded();
   enrolled(file);
 
   const byOurs = await the.ours(ENROL, 'vendor-a', the.theirAgent(address));
   await the.bothEndWell('our controller enrols it over their agent’s serial line', byOurs);
-  const list = scenes.real('devices', ['devices', 'list'], 'vendor-a');
+  const list = programs.real('devices', ['devices', 'list'], 'vendor-a');
   const known = (await list.hear(event('device'))) as unknown as Known;
   const ours = [known.uid, known.keys.sessionKey, known.keys.fileKey].join();
-  scenes.check('… and both have one record', ours === [keys['uid'], keys['sessionKey'], keys['fileKey']].join());
+  programs.check('… and both have one record', ours === [keys['uid'], keys['sessionKey'], keys['fileKey']].join());
 
   const [five, six] = [the.image('five', 73), the.image('six', 57)];
   const flash = ['flash', five.path, '--base', '0x08010000', '--device', known.uid, '--release', '5'];
@@ -166,7 +166,7 @@ async function realLoader(the: DeviceScenes, hash: string, enrolled: (file: stri
 
 /** The second implementation as the loader, our agent and our controller: what either mode lets it have. */
 async function emulatedLoader(the: DeviceScenes, hash: string, enrolled: Promise<string>, theirs: string) {
-  const { scenes } = the;
+  const { programs } = the;
   const { sealed } = await the.keys('vendor-b');
   const mine = await the.emulated('mine', sealed, hash, EMULATED_UID);
   const enrol = ['enroll', '--place', 'customer', '--product', String(PRODUCT)];
@@ -181,35 +181,35 @@ async function emulatedLoader(the: DeviceScenes, hash: string, enrolled: Promise
   the.holds('… which it has', 'flash-mine', image.bytes);
 
   const take = ['devices', 'import', await enrolled, '--key', theirs];
-  const taken = scenes.real('import', take, 'vendor-b');
+  const taken = programs.real('import', take, 'vendor-b');
   await taken.succeeded();
-  const uids = scenes.real('devices', ['devices', 'list'], 'vendor-b');
+  const uids = programs.real('devices', ['devices', 'list'], 'vendor-b');
   await uids.succeeded();
   const seeded = uids.told.find((told) => told['mode'] === 'seeded');
-  scenes.check('our registry takes over their file of devices', seeded !== undefined, JSON.stringify(uids.told));
+  programs.check('our registry takes over their file of devices', seeded !== undefined, JSON.stringify(uids.told));
   const uid = String(seeded?.['uid']);
   const other = await the.emulated('other', sealed, hash, uid);
   const refused = await the.ours([...flash, uid], 'vendor-b', the.ourAgent(other.address));
   const status = await refused.vendor.ended();
   const why = refused.vendor.lastWords;
-  scenes.check(
+  programs.check(
     'in seeded it claims to be a device on record, and is refused',
     status !== 0 && /BF-DEVICES-OTHER-KEY/.test(why),
     why,
   );
   refused.agent.stop();
-  scenes.check('… and no session was opened for it', !other.loader.told.some(event('session')));
+  programs.check('… and no session was opened for it', !other.loader.told.some(event('session')));
 }
 
 /** All of it; the two boards are at work at the same time. */
-export async function devices(scenes: Scenes, relay: string): Promise<void> {
-  const the = new DeviceScenes(scenes, relay);
+export async function devices(programs: Programs, relay: string): Promise<void> {
+  const the = new DeviceScenes(programs, relay);
   const [ours, theirs] = await Promise.all([the.keys('vendor-a'), the.theirKeys()]);
   const hash = await the.plant('board.bin', ours.sealed, theirs.sealed);
   let tell: (file: string) => void = () => {};
   const enrolled = new Promise<string>((resolve) => (tell = resolve));
   const failed = (error: unknown): void => {
-    scenes.check('a device', false, String(error));
+    programs.check('a device', false, String(error));
     tell('');
   };
   await Promise.all([

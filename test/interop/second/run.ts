@@ -9,14 +9,14 @@ import { bundledStubs } from '../../../agent/node/bundled-stubs.ts';
 import type { DemoProcess } from '../../../cli/demo/processes.ts';
 import { toHex } from '../../../shared/codec/bytes.ts';
 import { devices } from './devices.ts';
-import { event, programPath, PYTHON, Scenes } from './scenes.ts';
+import { event, programPath, PYTHON, Programs } from './programs-fixture.ts';
 import { updateFiles } from './update-files.ts';
 
-const scenes = new Scenes();
-const { folder } = scenes;
-const check: Scenes['check'] = (...words) => scenes.check(...words);
-const real: Scenes['real'] = (...words) => scenes.real(...words);
-const second: Scenes['second'] = (...words) => scenes.second(...words);
+const programs = new Programs();
+const { folder } = programs;
+const check: Programs['check'] = (...words) => programs.check(...words);
+const real: Programs['real'] = (...words) => programs.real(...words);
+const second: Programs['second'] = (...words) => programs.second(...words);
 
 /** 1,500 words nobody else has, with a table of vectors that a chip may start from. */
 const image = new Uint8Array(6000).map((_, at) => (at * 73 + (at >> 8) * 31) & 255);
@@ -48,7 +48,7 @@ async function secondController(relay: string): Promise<void> {
     'any',
   ]);
   await controller.hear(event('invite'));
-  const { agent, code } = await scenes.realAgent(['--probe', await realBoard()], invite, 'customer-1');
+  const { agent, code } = await programs.realAgent(['--probe', await realBoard()], invite, 'customer-1');
   await controller.hear(event('code-asked'));
   controller.type(code);
   const receipt = await controller.hear(event('receipt'));
@@ -112,7 +112,7 @@ async function secondRelay(): Promise<void> {
   const words = ['flash', imagePath, '--base', '0x08000000', '--relay', url, '--invite-out', invite, '--yes'];
   const vendor = real('controller', words, 'vendor-2');
   await vendor.hear(event('invite'));
-  const { agent, code } = await scenes.realAgent(['--probe', await realBoard()], invite, 'customer-2');
+  const { agent, code } = await programs.realAgent(['--probe', await realBoard()], invite, 'customer-2');
   await vendor.hear(event('code'));
   vendor.type(code);
   const ends = await Promise.all([vendor.ended(), agent.ended()]);
@@ -137,10 +137,10 @@ try {
   itself();
   updateFiles(PYTHON, folder, check);
   const relay = await realRelay();
-  const alone = [() => secondController(relay), () => secondAgent(relay), secondRelay, () => devices(scenes, relay)];
+  const alone = [() => secondController(relay), () => secondAgent(relay), secondRelay, () => devices(programs, relay)];
   for (const scene of alone) await scene().catch((error: unknown) => check('a scene', false, String(error)));
 } finally {
-  await scenes.end();
+  await programs.end();
 }
-console.log(`${scenes.passed} passed, ${scenes.failed} failed`);
-process.exitCode = scenes.failed === 0 ? 0 : 1;
+console.log(`${programs.passed} passed, ${programs.failed} failed`);
+process.exitCode = programs.failed === 0 ? 0 : 1;

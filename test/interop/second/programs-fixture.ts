@@ -1,4 +1,4 @@
-// What the scenes of `npm run test:second` share: processes of our product and of the second implementation, a folder,
+// What the programs of `npm run test:second` share: processes of our product and of the second implementation, a folder,
 // and the count of what holds.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 /** A program of the second implementation, as Python finds it. */
 export const programPath = here;
 
-export class Scenes {
+export class Programs {
   readonly folder = mkdtempSync(join(tmpdir(), 'bf-second-'));
   passed = 0;
   failed = 0;
