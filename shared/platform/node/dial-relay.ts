@@ -1,4 +1,4 @@
-// Edge: the way to a relay over `ws`, through the proxy of the environment where there is one. Spec: docs/protocol.md §1.
+// Edge: the way to a relay over `ws`, through the proxy of the environment if there is one. Spec: docs/protocol.md §1.
 import type { IncomingMessage } from 'node:http';
 import { checkServerIdentity, rootCertificates, type PeerCertificate } from 'node:tls';
 import { WebSocket } from 'ws';

@@ -1,4 +1,4 @@
-// What the programs of `npm run test:second` share: processes of our product and of the second implementation, a folder,
+// What the checks of `npm run test:second` share: processes of our product and of the second implementation, a folder,
 // and the count of what holds.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
