@@ -49,6 +49,14 @@ const url = z
 const shortCode = z.string().min(1).meta({ doc: 'the code the two people compare' });
 const milliseconds = z.number().min(0).meta({ doc: 'milliseconds' });
 
+const progressFields = z.strictObject({
+  label: text,
+  doneBytes: count,
+  totalBytes: count,
+  bytesPerSecond: count,
+  secondsLeft: count.optional(),
+});
+
 /** FLASH_OPTCR and FLASH_OPTCR1 without lock and start bit. */
 const optionWords = z.strictObject({ optcr: count, optcr1: count });
 const format = z.enum(['elf', 'hex', 'srec', 'dfuse', 'uf2', 'bin']);
@@ -204,13 +212,7 @@ export const JSON_EVENTS = {
       },
       progress: {
         when: 'at most four times a second while the image is taken by the chip',
-        fields: z.strictObject({
-          label: text,
-          doneBytes: count,
-          totalBytes: count,
-          bytesPerSecond: count,
-          secondsLeft: count.optional(),
-        }),
+        fields: progressFields,
       },
       end: {
         when: 'the job is over for this computer; `receipt` and `signature` are the customer’s copy',
@@ -465,6 +467,42 @@ export const JSON_EVENTS = {
           frames: count,
           filesKey: hex(16).meta({ doc: 'names the vendor’s key the file was sealed with' }),
           headerHash: hex(64).meta({ doc: 'what a device knows the file by' }),
+        }),
+      },
+    },
+  },
+  update: {
+    commands: ['update'],
+    events: {
+      say: { when: 'a sentence for the customer about what goes on', fields: z.strictObject({ text }) },
+      sheet: {
+        when: 'file and board were compared; the question for consent follows',
+        fields: z.strictObject({
+          headerHash: hex(64).meta({ doc: 'what the device knows the file by' }),
+          word: hex(2).meta({ doc: 'what is typed for yes' }),
+          lines,
+        }),
+      },
+      progress: {
+        when: 'at most four times a second while the image is taken by the chip',
+        fields: progressFields,
+      },
+      end: {
+        when: 'it is over; what it says of the board is its loader’s own word',
+        fields: z.strictObject({
+          result: z.enum(['done', 'declined', 'failed']),
+          board: z
+            .enum(['untouched', 'incomplete', 'written'])
+            .meta({ doc: 'incomplete: it may have no program, and its loader waits for the file' }),
+          code: code.optional(),
+          uid: hex(12).optional(),
+          loaderHash: hex(64).optional(),
+          versionBefore: count.optional().meta({ doc: 'of the complete image, 0 without one' }),
+          versionAfter: count.optional(),
+          product: count,
+          version: count.meta({ doc: 'of the file' }),
+          headerHash: hex(64),
+          fileHash: hex(64).meta({ doc: 'SHA-512 of the file' }),
         }),
       },
     },

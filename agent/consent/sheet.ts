@@ -62,7 +62,7 @@ const SHORT_DIGITS = 40;
 const ANOTHER_TEXT =
   'ANOTHER SHEET than the one you have just answered: your answer to that one counts for nothing here.';
 
-type Section = readonly [title: string, ...paragraphs: readonly string[]];
+export type Section = readonly [title: string, ...paragraphs: readonly string[]];
 
 const FINAL_TEXTS = {
   run: 'Finally the board is reset and runs what is in its flash.',
@@ -142,7 +142,7 @@ function sections(input: SheetInput): Section[] {
   ];
 }
 
-function sectionLines([title, ...paragraphs]: Section): string[] {
+export function sectionLines([title, ...paragraphs]: Section): string[] {
   const body = paragraphs.flatMap((text) => wrapText(`  ${text}`, SHEET_WIDTH, hangOf(text)));
   return [title, ...body, ''];
 }
@@ -208,7 +208,7 @@ function stepLines(input: SheetInput): string[][] {
   return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];
 }
 
-function finalText({ lock, finalAction }: Plan): string {
+export function finalText({ lock, finalAction }: Plan): string {
   return lock === 'level 1' && finalAction === 'run' ? RUN_LOCKED_TEXT : FINAL_TEXTS[finalAction];
 }
 
@@ -275,7 +275,7 @@ function loaderText({ kind, release, cleared = [] }: Plan): string {
   return `the vendor learns the public keys of the chip, for product ${product}, and puts them on record`;
 }
 
-function eraseStep(plan: Plan): string[] {
+export function eraseStep(plan: Plan): string[] {
   if (plan.sectors.length === 0) return [];
   const sectors = plan.sectors.map((index) => sectorNumber(knownChip(plan.devId), index, plan.flashKiB));
   const total = sectors.reduce((sum, sector) => sum + sector.bytes, 0);
@@ -303,11 +303,11 @@ function rangeStep(plan: Plan, use: RangeUse): string[] {
   return [`${title} ${count(ranges.length, 'range')}, ${total} bytes; ${told}:`, ...ranges.map(rangeLine)];
 }
 
-function rangeLine(range: PlanRange): string {
+export function rangeLine(range: PlanRange): string {
   return `  ${spanText(range.address, range.length)}  ${range.length} bytes`;
 }
 
-function bootStep(plan: Plan): string[] {
+export function bootStep(plan: Plan): string[] {
   if (plan.bootAddress === undefined) return KINDS[plan.kind].boots ? [DATA_TEXT] : [];
   return [
     `The words the chip starts from, at ${hexNumber(plan.bootAddress, 8)}, are written last, when all else has been checked.`,
@@ -315,7 +315,7 @@ function bootStep(plan: Plan): string[] {
 }
 
 /** Numbers the first line of each step; the lines below it stay where they are. */
-function numbered(steps: readonly (readonly string[])[]): string[] {
+export function numbered(steps: readonly (readonly string[])[]): string[] {
   return steps.flatMap(([first = '', ...others], index) => [
     `${index + 1}. ${first}`,
     ...others.map((line) => `   ${line}`),
@@ -324,7 +324,7 @@ function numbered(steps: readonly (readonly string[])[]): string[] {
 
 // ── trust ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function trustSections(plan: Plan): Section[] {
+export function trustSections(plan: Plan): Section[] {
   const trust = modeRow(plan.mode);
   const mode: Section = [
     `Trust mode ${plan.mode}`,
@@ -341,7 +341,7 @@ function soFarLines({ plan, board, stubRuns, reached }: SheetInput): string[] {
   return [stubRuns ? STUB_RUNS_TEXT : REACHED_TEXTS[reached], ...(board.rdp === 1 ? [PROTECTED_TEXT] : [])];
 }
 
-function hashLines(hash: Uint8Array): string[] {
+export function hashLines(hash: Uint8Array): string[] {
   const text = toHex(hash);
   return [`short  ${text.slice(0, SHORT_DIGITS)}`, `full   ${text.slice(0, 64)}`, `       ${text.slice(64)}`];
 }

@@ -62,6 +62,32 @@ export const INSPECT = command({
   load: async () => (await import('./inspect.ts')).runInspect,
 });
 
+export const UPDATE = command({
+  name: 'update',
+  who: 'customer',
+  summary: 'install an update file on the board of this desk; no vendor, no network',
+  positionals: { file: { required: true } },
+  options: {
+    serial: {
+      type: 'string',
+      describe:
+        'the serial port the board’s loader is at: its name, "probe" for the port in the ST-LINK, or rfc2217:HOST:PORT',
+      example: '/dev/ttyACM0',
+    },
+    probe: { type: 'string', describe: 'serial number of the ST-LINK, for --serial probe' },
+    yes: {
+      type: 'string',
+      describe: 'agree beforehand, but only to the file with this header hash (all 128 digits), which inspect shows',
+    },
+    'record-out': { type: 'string', describe: 'file for a record of what was installed where; signed by nobody' },
+  },
+  examples: [
+    ['$0 update release-5.bfu --serial /dev/ttyACM0', 'shows what would be done, asks you, and does it'],
+    ['$0 update release-5.bfu --serial probe', 'at the serial port in the ST-LINK'],
+  ],
+  load: async () => (await import('./update.ts')).runUpdateCommand,
+});
+
 export const DOCTOR = command({
   name: 'doctor',
   who: 'customer',

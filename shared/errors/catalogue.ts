@@ -1648,6 +1648,25 @@ export const ERRORS = {
   },
 
   // ── USAGE ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  'BF-UPDATE-CHANGED': {
+    sentence: 'The update file is not as the vendor made it; the device found a part that is not his.',
+    remedy: 'Fetch or copy the file again and repeat the command; the board has no complete image until then.',
+    vendor: {
+      remedy:
+        'Compare the file with the one you made: it was changed on its way. The device programmed nothing of what was changed.',
+    },
+    part: 'update',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-UPDATE-INTERRUPTED': {
+    sentence: 'The update was broken off: board, cable or serial port went away.',
+    remedy:
+      'Connect the board and its serial port, and repeat the command with the same file. It begins anew; until it is done the board may have no program.',
+    part: 'update',
+    retry: 'board',
+    endsJob: false,
+  },
   'BF-UPDATE-MALFORMED': {
     sentence: 'This is no whole update file.',
     remedy: 'Fetch or copy it again, in full; if it stays so, the vendor makes another with `blindflash package`.',
