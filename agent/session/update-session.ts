@@ -4,7 +4,7 @@ import { equalBytes } from '../../shared/codec/bytes.ts';
 import { consentWord } from '../../shared/plan/consent.ts';
 import { asBlindflashError, fail, isBlindflashError, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Clock, Log, Random } from '../../shared/ports.ts';
-import type { Ident } from '../../shared/serial/packets.ts';
+import { IDENT_FLAGS, type Ident } from '../../shared/serial/packets.ts';
 import { updateSheet, type UpdateSheet } from '../consent/update-sheet.ts';
 import { SerialLine } from '../transport/serial/line.ts';
 import { LoaderLink } from '../transport/serial/link.ts';
@@ -106,7 +106,9 @@ class UpdateSession {
     const sheet = this.#sheet(ident);
     customer.showSheet(sheet);
     if (!(await this.#orStopped(customer.askConsent(sheet)))) return 'declined';
-    for (let tries = 1; !(await this.#try(tries)); tries++) await this.#comeBack(ident);
+    for (let tries = 1; !(await this.#try(tries)); tries++) {
+      if (await this.#comeBack(ident)) return 'done';
+    }
     return 'done';
   }
 
@@ -141,14 +143,23 @@ class UpdateSession {
     }
   }
 
-  /** The same board, found again. */
-  async #comeBack(ident: Ident): Promise<void> {
+  /**
+   * The same board, found again. True when it came to the file’s end while nobody heard it: it has a complete image
+   * again, which it had not from the first erase on.
+   */
+  async #comeBack(ident: Ident): Promise<boolean> {
     this.#options.customer.say(AGAIN_TEXT);
     await this.#link.close();
     const found = await this.#orStopped(this.#look()).catch((error: unknown) => {
       throw broken(error);
     });
     if (!equalBytes(found.uid, ident.uid)) throw fail('BF-UPDATE-INTERRUPTED', 'another board answers now');
+    const isComplete = (found.flags & IDENT_FLAGS.image) !== 0;
+    const isOurs = found.imageVersion === this.#options.file.header.plan.release.version;
+    if (this.#board !== 'incomplete' || !isComplete || !isOurs) return false;
+    this.#after = found;
+    this.#board = 'written';
+    return true;
   }
 
   /** What a person may take long for, or its end by the person at this computer. */

@@ -17,6 +17,8 @@ import { contentOf, fileFor, recipientOf, stranger } from './update-line.ts';
 const MADE = 60;
 const LIMIT_NS = 400e9;
 const PROGRAM = spinning(30_000, 41);
+/** More than the loader takes in ahead of its work. */
+const LONG = spinning(150_000, 42);
 
 type Parts = ReturnType<typeof fileFor>;
 
@@ -30,6 +32,7 @@ class Desk {
   done = 0;
   /** Called whenever more of the image was taken. */
   meanwhile: (doneBytes: number) => void = () => {};
+  heard: (text: string) => void = () => {};
   answers: () => boolean | Promise<boolean> = () => true;
 
   constructor(board: Board, queue: EventQueue) {
@@ -51,7 +54,10 @@ class Desk {
 
   run(file: UpdateFile): Promise<UpdateOutcome> {
     const customer = {
-      say: (text: string) => void this.said.push(text),
+      say: (text: string) => {
+        this.said.push(text);
+        this.heard(text);
+      },
       showSheet: (sheet: UpdateSheet) => (this.sheet = sheet),
       askConsent: async () => this.answers(),
       progress: (doneBytes: number) => {
@@ -74,14 +80,10 @@ class Desk {
     };
   }
 
-  get image(): Uint8Array {
-    return this.board.flash.bytes.slice(IMAGE - FLASH, IMAGE - FLASH + PROGRAM.length);
-  }
-
-  assertInstalled({ result, board, error, after }: UpdateOutcome): void {
+  assertInstalled({ result, board, error, after }: UpdateOutcome, program = PROGRAM): void {
     assert.deepEqual([result, board, error], ['done', 'written', undefined]);
     assert.equal(after?.imageVersion, 7);
-    assert.deepEqual(this.image, PROGRAM);
+    assert.deepEqual(this.board.flash.bytes.slice(IMAGE - FLASH, IMAGE - FLASH + program.length), program);
     runMs(this.board, 50);
     assert.equal(this.board.core.regs[15]! >>> 0, SPINS_AT, 'the image runs');
   }
@@ -147,12 +149,30 @@ describe('an update file without the vendor', function () {
 
   it('goes on over an adapter that is unplugged for two seconds', async () => {
     const desk = await Desk.with();
+    const parts = desk.parts(contentOf(LONG));
+    desk.meanwhile = (doneBytes) => {
+      if (doneBytes < 4032) return;
+      desk.meanwhile = () => {};
+      desk.queue.at(desk.queue.nowNs, () => desk.source.virtual.unplug());
+      desk.queue.after(2000, () => desk.source.virtual.plug());
+    };
+    desk.assertInstalled(await desk.run(fileOf(parts)), LONG);
+    assert.ok(!desk.said.some((text) => /from its beginning/.test(text)));
+  });
+
+  it('comes to its end while the adapter is unplugged: the board says so after a reset', async () => {
+    const desk = await Desk.with({ config: { listenMs: 200 } });
     desk.halfWay(() => {
       desk.source.virtual.unplug();
-      desk.queue.after(2000, () => desk.source.virtual.plug());
+      desk.queue.after(2500, () => desk.source.virtual.plug());
     });
-    desk.assertInstalled(await desk.run(fileOf(desk.parts())));
-    assert.ok(!desk.said.some((text) => /from its beginning/.test(text)));
+    desk.heard = (text) => {
+      if (!/from its beginning/.test(text)) return;
+      desk.queue.after(1000, () => desk.board.powerOff());
+      desk.queue.after(2000, () => desk.board.powerOn());
+    };
+    const { result, board, after } = await desk.run(fileOf(desk.parts()));
+    assert.deepEqual([result, board, after?.imageVersion], ['done', 'written', 7]);
   });
 
   it('over a line on which noise damages packets', async () => {
