@@ -52,7 +52,7 @@ export function updateFile(name: string, content: Uint8Array): UpdateFile {
 /** Why this board cannot take the file, or undefined. */
 export function misfit({ header }: UpdateFile, ident: Ident): BlindflashError | undefined {
   const { plan, release } = header.plan;
-  const lacks = (flag: keyof typeof IDENT_FLAGS): boolean => (ident.flags & IDENT_FLAGS[flag]) === 0;
+  const lacks = (flag: number): boolean => (ident.flags & flag) === 0;
   const reasons: readonly (readonly [boolean, string])[] = [
     [
       plan.devId !== ident.devId || plan.flashKiB !== ident.flashKiB,
@@ -66,8 +66,8 @@ export function misfit({ header }: UpdateFile, ident: Ident): BlindflashError | 
       release.version < ident.floor,
       `it is version ${release.version}, the board takes version ${ident.floor} or later`,
     ],
-    [lacks('locked'), 'the board is not locked'],
-    [lacks('keys'), 'the board has no keys: it was never enrolled, or lost them'],
+    [lacks(IDENT_FLAGS.locked), 'the board is not locked'],
+    [lacks(IDENT_FLAGS.keys), 'the board has no keys: it was never enrolled, or lost them'],
   ];
   const reason = reasons.find(([isSo]) => isSo);
   return reason === undefined ? undefined : fail('BF-UPDATE-REFUSED', reason[1]);

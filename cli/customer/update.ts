@@ -67,7 +67,7 @@ export async function runUpdateCommand(args: UpdateArguments): Promise<void> {
 }
 
 /** @throws BF-USAGE-FILE, BF-UPDATE-MALFORMED, BF-UPDATE-VERSION */
-export async function readUpdateFile(path: string): Promise<UpdateFile> {
+async function readUpdateFile(path: string): Promise<UpdateFile> {
   const unreadable = (error: unknown): never => {
     throw fail('BF-USAGE-FILE', path, error);
   };

@@ -22,7 +22,7 @@ const LONG = spinning(150_000, 42);
 
 type Parts = ReturnType<typeof fileFor>;
 
-class Desk {
+class Installation {
   readonly board: Board;
   readonly queue: EventQueue;
   readonly source: ReturnType<typeof adapterOf>;
@@ -41,10 +41,10 @@ class Desk {
     this.source = adapterOf(board, queue);
   }
 
-  static async with(what: Planted = {}): Promise<Desk> {
+  static async with(what: Planted = {}): Promise<Installation> {
     const board = planted(what);
     runMs(board, MADE);
-    return new Desk(board, await queueOf(board));
+    return new Installation(board, await queueOf(board));
   }
 
   parts(content = contentOf(PROGRAM), strangers = 2): Parts {
@@ -95,7 +95,7 @@ describe('an update file without the vendor', function () {
   this.timeout(300_000);
 
   it('is shown on a sheet beside what the board says, installed, and started', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     desk.assertInstalled(await desk.run(fileOf(desk.parts())));
     const sheet = desk.sheet!.lines.join(' ').replace(/\s+/g, ' ');
     assert.match(sheet, /version 7 of product 4660; once this image is complete, nothing below version 3 is taken/);
@@ -108,7 +108,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('is declined: nothing is changed and nothing of it was sent', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const before = desk.board.flash.bytes.slice();
     desk.answers = () => false;
     const { result, board } = await desk.run(fileOf(desk.parts()));
@@ -117,7 +117,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('is refused before anybody is asked when it is for another product, chip or too old a version', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const file = fileOf(desk.parts(contentOf(PROGRAM, { product: 9 })));
     const { result, error } = await desk.run(file);
     assert.deepEqual([result, error?.code], ['failed', 'BF-UPDATE-REFUSED']);
@@ -126,7 +126,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('is refused by the device when it is sealed for others: nothing is changed', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const before = desk.board.flash.bytes.slice();
     const file = fileOf(fileFor([stranger(1), stranger(2)], contentOf(PROGRAM)));
     const { board, error } = await desk.run(file);
@@ -136,7 +136,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('with one byte of a frame changed on its way ends at that frame, and the genuine file mends it', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const parts = desk.parts();
     const frame = parts.frames[3]!.slice();
     frame[100]! ^= 1;
@@ -148,7 +148,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('goes on over an adapter that is unplugged for two seconds', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const parts = desk.parts(contentOf(LONG));
     desk.meanwhile = (doneBytes) => {
       if (doneBytes < 4032) return;
@@ -161,7 +161,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('comes to its end while the adapter is unplugged: the board says so after a reset', async () => {
-    const desk = await Desk.with({ config: { listenMs: 200 } });
+    const desk = await Installation.with({ config: { listenMs: 200 } });
     desk.halfWay(() => {
       desk.source.virtual.unplug();
       desk.queue.after(2500, () => desk.source.virtual.plug());
@@ -176,13 +176,13 @@ describe('an update file without the vendor', function () {
   });
 
   it('over a line on which noise damages packets', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     desk.board.serial('USART1').noise = { flips: 0, pulsesPerSecond: 4, jitter: 0.5 };
     desk.assertInstalled(await desk.run(fileOf(desk.parts())));
   });
 
   it('is begun again by itself when the board lost its power in the middle', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     desk.halfWay(() => {
       desk.board.powerOff();
       desk.queue.after(3000, () => desk.board.powerOn());
@@ -192,17 +192,17 @@ describe('an update file without the vendor', function () {
   });
 
   it('is stopped by the person in the middle: it says so, and the same command installs it later', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     const file = fileOf(desk.parts());
     desk.halfWay(() => desk.stop.abort());
     const { result, board, error } = await desk.run(file);
     assert.deepEqual([result, board, error?.code], ['failed', 'incomplete', 'BF-UPDATE-INTERRUPTED']);
-    const later = new Desk(desk.board, desk.queue);
+    const later = new Installation(desk.board, desk.queue);
     later.assertInstalled(await later.run(file));
   });
 
   it('is stopped while the question is open: nothing was changed', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     desk.answers = () => {
       desk.queue.after(1000, () => desk.stop.abort());
       return new Promise<boolean>(() => {});
@@ -212,7 +212,7 @@ describe('an update file without the vendor', function () {
   });
 
   it('finds this device’s entry among many, and sends no more of them than it needs', async () => {
-    const desk = await Desk.with();
+    const desk = await Installation.with();
     desk.assertInstalled(await desk.run(fileOf(desk.parts(contentOf(PROGRAM), 200))));
   });
 });
