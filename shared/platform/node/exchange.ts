@@ -1,4 +1,4 @@
-// Edge: X25519 by node:crypto, for thousands of agreements with the same secrets (docs/update-files.md §7).
+// Edge: X25519 by node:crypto, for thousands of agreements with the same secrets (docs/update-files.md §8).
 import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
 import { toBase64url } from '../../codec/bytes.ts';
 import type { ExchangeMany } from '../../crypto/keys.ts';
