@@ -342,11 +342,11 @@ static void run_final(sealed_command *command) {
     session_abort(ERROR_MALFORMED_COMMAND, SEALED_FINAL);
   if (work.erased == 0) session_abort(ERROR_ORDER, SEALED_FINAL);
   questions_count(p, work.erased, 0, p->count);
-  digest_root(p, 0, p->count, body);
+  program_final_root(p, command->bytes + FINAL_BOOT, body);
   if (!bf_equal(body, command->bytes + FINAL_ROOT, 64))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
   digest_check_blank(&current_job, work.erased);
-  program_check_final(p, work.erased, command->bytes + FINAL_BOOT);
+  program_check_final(p, work.erased);
   if (boots) {
     bf_copy((uint8_t *)boot_words, command->bytes + FINAL_BOOT, BOOT_BYTES);
     program_boot_words();

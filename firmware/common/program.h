@@ -40,8 +40,11 @@ typedef uint8_t program_kinds; /* a bit for each kind */
 /* 0: a sector that reads blank is erased all the same. */
 #define PROGRAM_TRUSTS_BLANK 1
 
+/* The root over what flash holds, which is all but these boot words. */
+#define program_final_root(p, boot_words, root) digest_root(p, 0, (p)->count, root)
+
 /* All but the boot words is written; these are next. The sectors of `erased` were erased. */
-#define program_check_final(p, erased, boot_words) ((void)(p))
+#define program_check_final(p, erased) ((void)(p))
 
 /* All is written; the boot words, if there are any, are in place, and are to be those of FINAL. */
 #define program_end_install(p, boot_words) ((void)(p))

@@ -3,7 +3,6 @@
 
 #include "domain.h"
 #include "protocol.h"
-#include "sha512.h"
 
 #define CHUNK 1024u
 
@@ -24,16 +23,23 @@ void root_hash_range(uint32_t address, uint32_t length, const uint8_t over[64], 
   bf_sha512_final(&s, digest);
 }
 
-void root_of_flash(const journal_root *of, const uint8_t over[64], uint8_t root[64],
-                   void (*between)(void)) {
+void root_begin(bf_sha512 *s, uint32_t count) {
+  domain_begin(s, DOMAIN_ROOT, sizeof DOMAIN_ROOT - 1);
+  bf_sha512_update(s, (const uint8_t *)&count, sizeof count);
+}
+
+void root_add(bf_sha512 *s, const void *range, const uint8_t digest[64]) {
+  bf_sha512_update(s, range, 8);
+  bf_sha512_update(s, digest, 64);
+}
+
+void root_of_flash(const journal_root *of, uint8_t root[64], void (*between)(void)) {
   bf_sha512 s;
   uint8_t digest[64];
-  domain_begin(&s, DOMAIN_ROOT, sizeof DOMAIN_ROOT - 1);
-  bf_sha512_update(&s, (const uint8_t *)&of->count, sizeof of->count);
+  root_begin(&s, of->count);
   for (uint32_t i = 0; i < of->count; i++) {
-    root_hash_range(of->range[i].address, of->range[i].length, i == 0 ? over : 0, digest, between);
-    bf_sha512_update(&s, (const uint8_t *)&of->range[i], sizeof of->range[i]);
-    bf_sha512_update(&s, digest, sizeof digest);
+    root_hash_range(of->range[i].address, of->range[i].length, 0, digest, between);
+    root_add(&s, &of->range[i], digest);
   }
   bf_sha512_final(&s, root);
 }

@@ -11,9 +11,8 @@
 #include "job.h"
 #include "journal_write.h"
 #include "program.h"
-#include "root.h"
+#include "roots.h"
 #include "section.h"
-#include "serial_transport.h"
 #include "slots.h"
 #include "update.h"
 #include "update_file.h"
@@ -26,6 +25,7 @@
 
 /* Ranges of the image, as the journal has them; the root of its plaintext is not in plain SRAM. */
 static SECTION_LARGE uint32_t ranges[ROOT_MOST / 4];
+static SECTION_SECRET uint8_t complete_root[64]; /* of FINAL: with the boot words in place */
 
 static void require(bool good, uint32_t offset) {
   if (!good) session_abort(ERROR_PLAN_MALFORMED, offset);
@@ -128,35 +128,34 @@ static void write_ranges(const plan *p) {
 }
 
 /* A function of its own, for its part of the stack is large. */
-__attribute__((noinline)) static void complete(const plan *p, const uint8_t root[64]) {
+__attribute__((noinline)) static void complete(const plan *p) {
   uint32_t follows[ROOT_MOST / 4];
   bf_copy((uint8_t *)follows, (const uint8_t *)ranges, sizeof follows);
-  bf_copy(((journal_root *)follows)->root, root, 64);
+  bf_copy(((journal_root *)follows)->root, complete_root, sizeof complete_root);
   journal_complete(p->options[PLAN_VERSION], p->options[PLAN_FLOOR], follows,
                    journal_root_bytes(((const journal_root *)ranges)->count));
   bf_wipe(follows, sizeof follows);
 }
 
-void program_check_final(const void *plan_bytes, uint32_t erased, const uint8_t boot_words[64]) {
+void program_final_root(const void *plan_bytes, const uint8_t boot_words[64], uint8_t root[64]) {
   const plan *p = plan_bytes;
-  uint8_t root[64];
+  write_ranges(p);
+  digest_roots(p, 0, p->count, root, boot_words, ((const journal_root *)ranges)->count,
+               complete_root);
+}
+
+void program_check_final(const void *plan_bytes, uint32_t erased) {
+  const plan *p = plan_bytes;
   if (!file_in_hand()) return;
   if (erased != p->sectors) session_abort(ERROR_ORDER, SEALED_FINAL);
-  write_ranges(p);
-  root_of_flash((const journal_root *)ranges, boot_words, root, serial_look);
-  file_check_root(root);
-  bf_wipe(root, sizeof root);
+  file_check_root(complete_root);
 }
 
 void program_end_install(const void *plan_bytes, const uint8_t boot_words[64]) {
   const plan *p = plan_bytes;
-  uint8_t root[64];
   if (!bf_equal((const uint8_t *)p->boot, boot_words, BOOT_BYTES))
     session_abort(ERROR_DIGEST_DIFFERS, NO_ADDRESS);
-  write_ranges(p);
-  root_of_flash((const journal_root *)ranges, 0, root, serial_look);
-  complete(p, root);
-  bf_wipe(root, sizeof root);
+  complete(p);
   facts_refresh();
 }
 
