@@ -440,6 +440,7 @@ export const JSON_EVENTS = {
         fields: z.strictObject({
           file: z.string(),
           bytes: count,
+          chip: z.string().meta({ doc: 'the row of parts it was made for' }),
           product: count,
           loaderHash: hex(64).meta({ doc: 'SHA-512 of the program without the config: the same for everybody' }),
           imageStart: count.meta({ doc: 'where the image has to be linked' }),

@@ -65,7 +65,7 @@ async function raise(folder: string, start: Start): Promise<Stage> {
   const { segments } = await imageOf(image, undefined);
   const plain = concat(...segments.map(({ bytes }) => bytes));
   say(`Image: ${image}, ${plain.length} bytes. Everything below runs on this machine; the board is virtual.`);
-  const known = concat(...bundledStubs().images, bundledLoader().image);
+  const known = concat(...bundledStubs().images, bundledLoader('stm32f42x').image);
 
   step('The cast');
   const flashFile = join(folder, 'board.flash');

@@ -45,11 +45,16 @@ export interface ReleaseArguments {
 /** Arguments of a command that runs a job. */
 export type JobArguments = VendorArguments & PlanArguments;
 
-/** The chip with this marking. @throws BF-USAGE naming those there are. */
-export function chipNamed(name: string): Chip {
+/** The chip with this marking, one without stub or loader included. */
+export function chipMarked(name: string): Chip | undefined {
   const wanted = name.toUpperCase();
-  const chip = CHIPS.find(({ parts, stub }) => stub !== undefined && parts.some((part) => isPart(wanted, part)));
-  if (chip !== undefined) return chip;
+  return CHIPS.find(({ parts }) => parts.some((part) => isPart(wanted, part)));
+}
+
+/** The chip with this marking that has a stub. @throws BF-USAGE naming those there are. */
+export function chipNamed(name: string): Chip {
+  const chip = chipMarked(name);
+  if (chip?.stub !== undefined) return chip;
   const known = CHIPS.flatMap(({ parts, stub }) => (stub === undefined ? [] : parts));
   throw fail('BF-USAGE', `${name} is not one of ${known.join(', ').toLowerCase()}`);
 }

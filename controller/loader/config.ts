@@ -3,6 +3,7 @@
 // little-endian.
 import { concat } from '../../shared/codec/bytes.ts';
 import { crc32 } from '../../shared/codec/crc32.ts';
+import type { LoaderName } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 
 /** Where the loader's parts lie in flash; those of firmware/loader/flash_map.h. */
@@ -13,6 +14,12 @@ export const LOADER_MAP = {
   slots: 0x08007800,
   image: 0x08010000,
 } as const;
+
+/** UARTs (1 and up) and ports (A and up) that the parts of a loader have. RM0090 §2.3, table 1. */
+const TARGETS: Readonly<Record<LoaderName, { readonly uarts: number; readonly ports: number }>> = {
+  stm32f42x: { uarts: 8, ports: 11 },
+  stm32f4: { uarts: 6, ports: 9 },
+};
 
 export const CONFIG_BYTES = 512;
 export const CONFIG_MAGIC = 0x434c4642;
@@ -85,6 +92,7 @@ export interface LoaderConfig {
   readonly digest: boolean;
 }
 
+const portLetter = (port: number): string => String.fromCharCode('A'.charCodeAt(0) + port);
 const pinByte = ({ port, pin }: Pin): number => port * 16 + pin;
 const roleBits = (roles: readonly KeyRole[]): number => roles.reduce((bits, role) => bits | KEY_ROLES[role], 0);
 
@@ -94,7 +102,8 @@ const asNumber = (littleEndian: Uint8Array): bigint =>
   littleEndian.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 
 /** @throws BF-USAGE naming the rule that is broken */
-function check({ keys, uart, listenMs, baudMost }: LoaderConfig): void {
+function check({ keys, uart, listenMs, baudMost, tx, rx, strap }: LoaderConfig, target: LoaderName): void {
+  const { uarts, ports } = TARGETS[target];
   const need = (good: boolean, what: string) => {
     if (!good) throw fail('BF-USAGE', what);
   };
@@ -106,7 +115,10 @@ function check({ keys, uart, listenMs, baudMost }: LoaderConfig): void {
     keys.some(({ roles }) => roles.includes('sessions')),
     'no vendor key has the role "sessions"',
   );
-  need(uart >= 1 && uart <= 8, `UART ${uart}; there are 1 to 8`);
+  need(uart >= 1 && uart <= uarts, `UART ${uart}; there are 1 to ${uarts} on this chip`);
+  for (const { port } of [tx, rx, ...(strap === undefined ? [] : [strap])]) {
+    need(port < ports, `port ${portLetter(port)}; there are A to ${portLetter(ports - 1)} on this chip`);
+  }
   need(listenMs <= 200, `listening for ${listenMs} ms; 200 ms are the most`);
   need(baudMost >= 115200, `${baudMost} bit/s; at least 115200 are needed`);
 }
@@ -115,8 +127,8 @@ function check({ keys, uart, listenMs, baudMost }: LoaderConfig): void {
  * The block as it lies at LOADER_MAP.config, CONFIG_BYTES long.
  * @throws BF-USAGE when a rule is broken
  */
-function encodeConfig(config: LoaderConfig): Uint8Array {
-  check(config);
+function encodeConfig(config: LoaderConfig, target: LoaderName): Uint8Array {
+  check(config, target);
   const bytes = new Uint8Array(CONFIG_BYTES);
   const view = new DataView(bytes.buffer);
   const set = (name: keyof typeof CONFIG_FIELDS, value: number): void => {
@@ -150,8 +162,8 @@ function encodeConfig(config: LoaderConfig): Uint8Array {
  * The loader of one product: the prebuilt binary, FF up to the config, the config. It goes to LOADER_MAP.start.
  * @throws BF-USAGE when a rule of the config is broken or the binary is too long
  */
-export function assembleLoader(prebuilt: Uint8Array, config: LoaderConfig): Uint8Array {
+export function assembleLoader(prebuilt: Uint8Array, config: LoaderConfig, target: LoaderName): Uint8Array {
   const room = LOADER_MAP.config - LOADER_MAP.start;
   if (prebuilt.length > room) throw fail('BF-USAGE', `the loader has ${prebuilt.length} bytes of ${room}`);
-  return concat(prebuilt, new Uint8Array(room - prebuilt.length).fill(0xff), encodeConfig(config));
+  return concat(prebuilt, new Uint8Array(room - prebuilt.length).fill(0xff), encodeConfig(config, target));
 }

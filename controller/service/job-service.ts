@@ -13,7 +13,7 @@ import { startControllerJob } from '../job/run.ts';
 import type { JobStore } from '../store/port.ts';
 import { vendorOf, type VendorKeys } from '../store/keys.ts';
 import { equalBytes, toHex } from '../../shared/codec/bytes.ts';
-import { knownChip, type Chip } from '../../shared/chips/index.ts';
+import { knownChip, requireLoader, type Chip } from '../../shared/chips/index.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
@@ -115,10 +115,7 @@ export class JobService {
     requireRandom(request.kind, request.chip);
     const plan = request.plan(this.#options.random.bytes(16), undefined);
     requireDevice(plan, request);
-    const program = programOf(plan);
-    if (program === 'loader' && this.#options.trustedPrograms(request.chip, program).length === 0) {
-      throw fail('BF-USAGE', `there is no loader for ${request.chip.name}`);
-    }
+    if (programOf(plan) === 'loader') requireLoader(request.chip);
     return plan;
   }
 

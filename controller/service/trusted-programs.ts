@@ -12,13 +12,13 @@ const FOLDERS = ['../../firmware/prebuilt/', '../../../firmware/prebuilt/'];
 /**
  * SHA-512 of the bundled program for a chip, 128 digits, none for a chip that has none. There are loaders for some of
  * the chips that have stubs.
- * @throws BF-INTERNAL-BUILD when a stub is missing
+ * @throws BF-INTERNAL-BUILD when it is missing
  */
-export function trustedPrograms({ stub }: Chip, program: ProgramOnChip): string[] {
-  if (stub === undefined) return [];
-  const urls = FOLDERS.map((path) => new URL(`${path}${program}-${stub}.bin`, import.meta.url));
+export function trustedPrograms(chip: Chip, program: ProgramOnChip): string[] {
+  const name = chip[program];
+  if (name === undefined) return [];
+  const urls = FOLDERS.map((path) => new URL(`${path}${program}-${name}.bin`, import.meta.url));
   const url = urls.find((candidate) => existsSync(candidate));
-  if (url === undefined && program === 'loader') return [];
-  if (url === undefined) throw fail('BF-INTERNAL-BUILD', 'the stub for this chip is missing in firmware/prebuilt');
+  if (url === undefined) throw fail('BF-INTERNAL-BUILD', `${program}-${name}.bin is missing in firmware/prebuilt`);
   return [createHash('sha512').update(readFileSync(url)).digest('hex')];
 }

@@ -44,6 +44,8 @@ export interface Chip {
   readonly ram: readonly RamSpan[];
   /** Has a random generator. A stub refuses a chip without one: nothing else on it is a source of keys. */
   readonly random: boolean;
+  /** Has the 4 KiB of backup SRAM. A loader keeps its secrets there, where no debugger reads at level 1. */
+  readonly backupSram: boolean;
   readonly uidAddress: number;
   readonly flashSizeAddress: number;
   /**
@@ -51,7 +53,12 @@ export interface Chip {
    * undefined: there is none.
    */
   readonly stub: string | undefined;
+  /** The resident loader for it, which is that of its file (docs/loader.md, "Parts"); undefined: there is none. */
+  readonly loader: LoaderName | undefined;
 }
+
+/** Prebuilt loaders. */
+export type LoaderName = 'stm32f42x' | 'stm32f4';
 
 export interface Sector {
   /** As the plan and the reference manual number it. */

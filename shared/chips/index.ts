@@ -1,6 +1,6 @@
 // The chips this version knows, by DEV_ID.
 import { fail } from '../errors/errors.ts';
-import type { Chip } from './chip.ts';
+import type { Chip, LoaderName } from './chip.ts';
 import { STM32F4 } from './stm32f4.ts';
 
 export * from './chip.ts';
@@ -29,4 +29,11 @@ export function requireChip(devId: number): Chip & { readonly stub: string } {
   if (chip === undefined) throw fail('BF-TARGET-WRONG-CHIP', seen);
   if (chip.stub === undefined) throw fail('BF-TARGET-WRONG-CHIP', `${seen} is a ${chip.name}`);
   return { ...chip, stub: chip.stub };
+}
+
+/** The resident loader for a chip. Throws BF-TARGET-NO-LOADER, with what the chip lacks, when there is none. */
+export function requireLoader({ name, random, backupSram, loader }: Chip): LoaderName {
+  if (loader !== undefined) return loader;
+  const lacks = [...(random ? [] : ['no random generator']), ...(backupSram ? [] : ['no backup SRAM'])];
+  throw fail('BF-TARGET-NO-LOADER', `${name} has ${lacks.join(' and ')}`);
 }

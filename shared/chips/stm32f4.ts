@@ -1,6 +1,6 @@
 // The STM32F4 family. RM0090 Rev 21 §3.4 (sectors), §38.6.1 (DEV_ID), §39 (UID and size registers);
 // DS9405 Rev 13 table 48 (times). Rows other than F42x/F43x come from the device headers and open tools.
-import type { Chip, EraseTimes, RamSpan, SectorKiB } from './chip.ts';
+import type { Chip, EraseTimes, LoaderName, RamSpan, SectorKiB } from './chip.ts';
 
 const KIB = 1024;
 const FAMILY = {
@@ -34,10 +34,12 @@ export const STM32F42X = {
   eraseMs: ERASE_MS,
   ram: [sram(192), CCM],
   random: true,
+  backupSram: true,
   stub: 'stm32f42x',
+  loader: 'stm32f42x',
 } as const satisfies Chip;
 
-/** For all parts but the F42x/F43x. It refuses those without a random generator: F401, F411, F446. */
+/** The stub for all parts but the F42x/F43x. It refuses those without a random generator: F401, F411, F446. */
 const STUB = 'stm32f4';
 
 type Row = readonly [
@@ -50,25 +52,27 @@ type Row = readonly [
   banks: 1 | 2,
   ram: readonly RamSpan[],
   random: boolean,
+  backupSram: boolean,
   stub?: string,
+  loader?: LoaderName,
 ];
 
-/** One row a DEV_ID. */
+/** One row a DEV_ID. Backup SRAM: ST's device headers have BKPSRAM_BASE or not (cmsis_device_f4). */
 const OTHERS: readonly Row[] = [
-  ['STM32F40x/F41x', 'F405 F407 F415 F417', 0x413, [1024, 512], 7, 1, [sram(128), CCM], true, STUB],
-  ['STM32F446', 'F446', 0x421, [512, 256], 3, 1, [sram(128)], false, STUB],
-  ['STM32F401xB/C', 'F401xB F401xC', 0x423, [256, 128], 1, 1, [sram(64)], false, STUB],
-  ['STM32F401xD/E', 'F401xD F401xE', 0x433, [512, 384], 3, 1, [sram(96)], false, STUB],
-  ['STM32F411', 'F411', 0x431, [512, 256], 3, 1, [sram(128)], false, STUB],
-  ['STM32F469/F479', 'F469 F479', 0x434, [2048, 1024, 512], 7, 2, [sram(320), CCM], true, STUB],
-  ['STM32F412', 'F412', 0x441, [1024, 512], 7, 1, [sram(256)], true],
-  ['STM32F410', 'F410', 0x458, [128, 64], 0, 1, [sram(32)], true],
-  ['STM32F413/F423', 'F413 F423', 0x463, [1536, 1024], 11, 1, [sram(320)], true],
+  ['STM32F40x/F41x', 'F405 F407 F415 F417', 0x413, [1024, 512], 7, 1, [sram(128), CCM], true, true, STUB, 'stm32f4'],
+  ['STM32F446', 'F446', 0x421, [512, 256], 3, 1, [sram(128)], false, true, STUB],
+  ['STM32F401xB/C', 'F401xB F401xC', 0x423, [256, 128], 1, 1, [sram(64)], false, false, STUB],
+  ['STM32F401xD/E', 'F401xD F401xE', 0x433, [512, 384], 3, 1, [sram(96)], false, false, STUB],
+  ['STM32F411', 'F411', 0x431, [512, 256], 3, 1, [sram(128)], false, false, STUB],
+  ['STM32F469/F479', 'F469 F479', 0x434, [2048, 1024, 512], 7, 2, [sram(320), CCM], true, true, STUB, 'stm32f42x'],
+  ['STM32F412', 'F412', 0x441, [1024, 512], 7, 1, [sram(256)], true, false],
+  ['STM32F410', 'F410', 0x458, [128, 64], 0, 1, [sram(32)], true, false],
+  ['STM32F413/F423', 'F413 F423', 0x463, [1536, 1024], 11, 1, [sram(320)], true, false],
 ];
 
 export const STM32F4: readonly Chip[] = [
   STM32F42X,
-  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram, random, stub]): Chip => {
+  ...OTHERS.map(([name, parts, devId, flashKiB, large, banks, ram, random, backupSram, stub, loader]): Chip => {
     return {
       ...FAMILY,
       name,
@@ -80,7 +84,9 @@ export const STM32F4: readonly Chip[] = [
       eraseMs: ERASE_MS,
       ram,
       random,
+      backupSram,
       stub,
+      loader,
     };
   }),
 ];

@@ -1451,6 +1451,15 @@ export const ERRORS = {
     retry: 'board',
     endsJob: false,
   },
+  'BF-TARGET-NO-LOADER': {
+    sentence: 'There is no resident loader for this type of chip: it lacks what a loader needs.',
+    remedy:
+      'Nothing on this board can change that: use a chip that has a random generator and backup SRAM (STM32F405/407/415/417, F427/429/437/439, F469/479).',
+    acts: 'vendor',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-TARGET-NO-POWER': {
     sentence: 'The board has no supply voltage, or the probe does not see it.',
     remedy: 'Switch the board on, and connect VTref (VAPP) of the probe to the 3.3 V of the board.',
@@ -1715,6 +1724,13 @@ export const ERRORS = {
   'BF-USAGE': {
     sentence: 'The command line is not complete or contradicts itself.',
     remedy: 'Run the command with --help; it shows an example.',
+    part: 'usage',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-USAGE-CONFIG': {
+    sentence: 'The config file of the loader is not as it has to be.',
+    remedy: 'Mend the line that is named, and repeat the command; docs/loader.md, "Config", shows a whole file.',
     part: 'usage',
     retry: 'never',
     endsJob: false,

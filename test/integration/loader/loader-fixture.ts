@@ -124,7 +124,7 @@ export function plantedFlash({
 }: Planted = {}): Uint8Array {
   const { loader, flashKiB } = LOADER_PARTS[part];
   const flash = new Uint8Array(flashKiB * 1024).fill(0xff);
-  flash.set(assembleLoader(loaderImage(loader), { ...CONFIG, ...config }));
+  flash.set(assembleLoader(loaderImage(loader), { ...CONFIG, ...config }, loader));
   banks.forEach((units, index) => flash.set(concat(...units), BANKS[index]! - FLASH));
   if (image !== undefined) flash.set(image, IMAGE - FLASH);
   if (slots !== undefined) flash.set(slots, LOADER_MAP.slots - FLASH);

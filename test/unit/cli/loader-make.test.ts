@@ -1,5 +1,6 @@
 // `loader make`: the file it writes, byte by byte as docs/loader.md has it, and the options that make none.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -84,6 +85,7 @@ describe('loader make', () => {
     ['an RTC register there is not', { rtc: '20=1' }],
     ['the word every register holds', { rtc: '1=0' }],
     ['listening for too long', { listen: 201 }],
+    ['a chip nobody knows', { chip: 'stm32f103c8' }],
   ];
   for (const [what, change] of refused) {
     it(`refuses ${what}, and writes nothing`, async () => {
@@ -92,6 +94,45 @@ describe('loader make', () => {
       assert.ok(!existsSync(file));
     });
   }
+
+  it('takes the loader of the chip that is named', async () => {
+    const loaders = {
+      stm32f407vgt6: 'stm32f4',
+      STM32F405: 'stm32f4',
+      stm32f479: 'stm32f42x',
+      stm32f437zi: 'stm32f42x',
+    };
+    for (const [chip, loader] of Object.entries(loaders)) {
+      const made = await makeLoader({ ...common, chip });
+      const prebuilt = readFileSync(new URL(`../../../firmware/prebuilt/loader-${loader}.bin`, import.meta.url));
+      assert.ok(prebuilt.equals(readFileSync(out).subarray(0, prebuilt.length)), chip);
+      assert.equal(made.loaderHash, createHash('sha512').update(prebuilt).digest('hex'));
+    }
+  });
+
+  const lacking: readonly [chip: string, why: RegExp][] = [
+    ['stm32f401re', /no random generator and no backup SRAM/],
+    ['stm32f401cc', /no random generator and no backup SRAM/],
+    ['stm32f411ce', /no random generator and no backup SRAM/],
+    ['stm32f446re', /has no random generator$/],
+    ['stm32f410rb', /has no backup SRAM$/],
+    ['stm32f412zg', /has no backup SRAM$/],
+    ['stm32f413zh', /has no backup SRAM$/],
+  ];
+  for (const [chip, detail] of lacking) {
+    it(`refuses the ${chip}, with the reason, and writes nothing`, async () => {
+      const file = join(folder, 'never.bin');
+      await assert.rejects(makeLoader({ ...common, chip, out: file }), { code: 'BF-TARGET-NO-LOADER', detail });
+      assert.ok(!existsSync(file));
+    });
+  }
+
+  it('refuses what the chip does not have: UART 7 and port J of an F405', async () => {
+    const small = { ...common, chip: 'stm32f405rg' };
+    await assert.rejects(makeLoader({ ...small, uart: 7 }), { code: 'BF-USAGE', detail: /1 to 6/ });
+    await assert.rejects(makeLoader({ ...small, strap: 'PJ1=0' }), { code: 'BF-USAGE', detail: /A to I/ });
+    await makeLoader({ ...common, uart: 7, strap: 'PJ1=0' });
+  });
 
   it('says when the file cannot be written', async () => {
     await assert.rejects(makeLoader({ ...common, out: join(folder, 'nowhere', 'x.bin') }), { code: 'BF-USAGE-FILE' });
