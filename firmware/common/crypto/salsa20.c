@@ -24,7 +24,32 @@ void bf_salsa20_init(bf_salsa20 *s, const uint8_t key[32], const uint8_t in[16])
   }
 }
 
-#if defined(__ARM_FEATURE_DSP) && !defined(BF_SALSA20_TWIN)
+#if defined BF_SPARSE
+
+/* The words of the quarter-rounds of a double round. */
+static const uint8_t quarters[] = {0, 4, 8,  12, 10, 14, 2,  6, 15, 3,  7,  11, 5, 9, 13, 1,
+                                   0, 1, 2,  3,  15, 12, 13, 14, 10, 11, 8, 9,  5, 6, 7,  4};
+
+BF_NOINLINE static void quarter(uint32_t x[16], const uint8_t at[4]) {
+  uint32_t a = x[at[0]], b = x[at[1]], c = x[at[2]], d = x[at[3]];
+  b ^= rotl(a + d, 7);
+  c ^= rotl(b + a, 9);
+  d ^= rotl(c + b, 13);
+  a ^= rotl(d + c, 18);
+  x[at[0]] = a, x[at[1]] = b, x[at[2]] = c, x[at[3]] = d;
+}
+
+/*
+ * Four of the 16 words are in registers at a time: of more, whoever stops the core by a reset and
+ * reads the registers could work out the key. Four times as slow as the other.
+ */
+void bf_salsa20_rounds(uint32_t out[16], const uint32_t in[16]) {
+  bf_copy((uint8_t *)out, (const uint8_t *)in, 64);
+  for (uint32_t i = 0; i < 10; i++)
+    for (uint32_t at = 0; at < sizeof quarters; at += 4) quarter(out, quarters + at);
+}
+
+#elif defined(__ARM_FEATURE_DSP) && !defined(BF_SALSA20_TWIN)
 
 /*
  * The C twin below, with 13 of the 16 words in registers: 5, 13 and 1 wait in memory while the

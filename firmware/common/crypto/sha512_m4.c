@@ -1,6 +1,6 @@
 /*
  * The compression function of SHA-512 for the Cortex-M4 (FIPS 180-4 section 6.4.2); sha512.c has
- * the same in C.
+ * the same in C, sha512_sparse.c one that shows less of itself.
  *
  * A round changes two of the eight working variables and renames the rest, so they are a window
  * that slides down an array by one a round: nothing is moved, and the round exists once. Every 16
@@ -12,7 +12,7 @@
  */
 #include "internal.h"
 
-#ifdef BF_SHA512_ASSEMBLY
+#if defined BF_SHA512_ASSEMBLY && !defined BF_SPARSE
 
 __asm__(
     "  .syntax unified\n"

@@ -19,9 +19,9 @@
 #define RESET_FLAGS 32u
 #define DEBUG_FACTS 36u
 
-/* Masks of the turns of a loop, each 3 cycles or 4 at 168 MHz: */
-#define DELAY_BEFORE_NOTE 0x7FFFu /* most 0.8 ms */
-#define DELAY_BEFORE_USE 0x1FFFFu /* most 3 ms */
+/* Masks of the turns of a loop, each some 9 cycles at 168 MHz: */
+#define DELAY_BEFORE_NOTE 0x7FFFu  /* most 1.8 ms */
+#define DELAY_BEFORE_USE 0xFFFFFu /* most 57 ms */
 
 /* Between device_check() and device_confirm(). */
 static SECTION_SECRET uint8_t prk[64];

@@ -8,13 +8,13 @@ import { encodePlan, planHash, type Plan, type PlanRange } from '../../../shared
 import { respondSealed, type SealedResponder } from '../../../shared/sealed/handshake.ts';
 import { decodeReply, encodeCommand, type Command, type Reply } from '../../../shared/sealed/messages.ts';
 import { decodeStubFacts, encodeSessionChoice } from '../../../shared/sealed/payloads.ts';
-import { SEALED_SUITES } from '../../../shared/sealed/protocol.ts';
+import { SEALED_SUITES, type SealedSuite } from '../../../shared/sealed/protocol.ts';
 import { STATUS } from '../../../shared/serial/packets.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { CONFIG, FLASH, IMAGE, LOADER_PARTS, rootOf, vendorKeys, type LoaderPart } from './loader-fixture.ts';
 import type { LoaderLink } from './loader-link.ts';
 
-const SUITES = { device: SEALED_SUITES.device, enroll: SEALED_SUITES.enroll };
+const SUITES: Readonly<Record<'device' | 'enroll', SealedSuite>> = SEALED_SUITES;
 /** Offsets in the plan of what this version of shared/plan cannot say yet: kind, mode, the four words. */
 const AT = { kind: 6, mode: 7, words: 48 } as const;
 const KIND = { flash: 1, verify: 2, erase: 3, enroll: 8, keys: 9 } as const;
@@ -84,6 +84,7 @@ export class LoaderController {
   readonly suite: keyof typeof SUITES;
   readonly keys: ExchangeKeyPair<'sealed'>;
   readonly #random;
+  readonly #suites;
   #responder: SealedResponder | undefined;
   #loaderHash = new Uint8Array(0);
   session!: BoxSession;
@@ -91,12 +92,13 @@ export class LoaderController {
   #sent = 0;
   #fetched = 0;
 
-  constructor(link: LoaderLink, planBytes: Uint8Array, { keys = vendorKeys, seed = 5 } = {}) {
+  constructor(link: LoaderLink, planBytes: Uint8Array, { keys = vendorKeys, seed = 5, suites = SUITES } = {}) {
     this.link = link;
     this.planBytes = planBytes;
     this.suite = planBytes[AT.kind] === KIND.enroll ? 'enroll' : 'device';
     this.keys = keys;
     this.#random = seededRandom(seed);
+    this.#suites = suites;
   }
 
   /** Sequence of the last command. */
@@ -123,7 +125,7 @@ export class LoaderController {
   }
   /** M2 for the body of an M1. @param device D_s as the vendor knows it; that of M1 unless given */
   answer(m1Body: Uint8Array, device?: Uint8Array): Uint8Array {
-    const suite = SUITES[this.suite];
+    const suite = this.#suites[this.suite];
     const m1 = m1Body.slice(0, suite.m1);
     this.#loaderHash = m1Body.slice(suite.m1);
     this.facts = decodeStubFacts(m1.slice(64));
@@ -153,8 +155,8 @@ export class LoaderController {
     this.link.send('command', concat(u32le(sequence), box));
     this.#sent = sequence;
   }
-  send(command: Command): void {
-    this.sendPlain(encodeCommand(command));
+  send(command: Command, change?: (box: Uint8Array) => void): void {
+    this.sendPlain(encodeCommand(command), change);
   }
   reply(limitMs = 20_000): Reply {
     const body = this.link.await('reply', limitMs);

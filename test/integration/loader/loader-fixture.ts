@@ -107,6 +107,8 @@ export const SPINS_AT = IMAGE + 0x200;
 export interface Planted {
   /** The part whose loader and flash it is; the F427 unless given. */
   readonly part?: LoaderPart;
+  /** The loader's bytes, unless they are the prebuilt ones. */
+  readonly loader?: Uint8Array;
   readonly config?: Partial<LoaderConfig>;
   readonly image?: Uint8Array;
   /** Units of the two banks. */
@@ -117,14 +119,15 @@ export interface Planted {
 /** Flash of a board with the loader. */
 export function plantedFlash({
   part = 'stm32f427',
+  loader,
   config = {},
   image,
   banks = [[], []],
   slots,
 }: Planted = {}): Uint8Array {
-  const { loader, flashKiB } = LOADER_PARTS[part];
+  const { loader: name, flashKiB } = LOADER_PARTS[part];
   const flash = new Uint8Array(flashKiB * 1024).fill(0xff);
-  flash.set(assembleLoader(loaderImage(loader), { ...CONFIG, ...config }, loader));
+  flash.set(assembleLoader(loader ?? loaderImage(name), { ...CONFIG, ...config }, name));
   banks.forEach((units, index) => flash.set(concat(...units), BANKS[index]! - FLASH));
   if (image !== undefined) flash.set(image, IMAGE - FLASH);
   if (slots !== undefined) flash.set(slots, LOADER_MAP.slots - FLASH);
