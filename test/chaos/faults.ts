@@ -39,9 +39,9 @@ function sleep(ms: number): Strike {
     asleep.sleep();
     product.net.breakLinks('agent', true);
     const unplugs = dice.oneIn(3);
-    if (unplugs) product.usb.unplug();
+    if (unplugs) product.cable.unplug();
     forAWhile(product, ms, `laptop asleep${unplugs ? ', USB off' : ''}`, () => {
-      product.usb.replug();
+      product.cable.replug();
       asleep.wake();
     });
   };
@@ -49,12 +49,12 @@ function sleep(ms: number): Strike {
 
 function unplug(probePowersBoard: boolean): Strike {
   return (product, dice) => {
-    product.usb.unplug();
+    product.cable.unplug();
     if (probePowersBoard) product.board.powerOff();
     const what = `USB unplugged${probePowersBoard ? ', the board was powered by it' : ''}`;
     forAWhile(product, dice.between(200, 15_000), what, () => {
       if (probePowersBoard) product.board.powerOn();
-      product.usb.replug();
+      product.cable.replug();
     });
   };
 }
@@ -73,7 +73,28 @@ function probeTrouble(name: 'waits' | 'garbage' | 'stalls' | 'short' | 'mute', m
   };
 }
 
-export const FAULTS = {
+/** Short pulses, bits that arrive as the other one, characters that start late. */
+const lineNoise: Strike = (product, dice) => {
+  const noise = { flips: dice.pick([0, 1e-4, 1e-3]), pulsesPerSecond: dice.int(20), jitter: dice.int(2) / 2 };
+  product.line!.noise = noise;
+  forAWhile(product, dice.between(50, 20_000), `noise on the line: ${JSON.stringify(noise)}`, () => {
+    product.line!.noise = { flips: 0, pulsesPerSecond: 0, jitter: 0 };
+  });
+};
+
+/** What is sent meanwhile is lost, and neither end is told. */
+const lineLoss: Strike = (product, dice) => {
+  product.looseWire(true);
+  forAWhile(product, dice.between(1, 3000), 'a wire of the line is loose', () => product.looseWire(false));
+};
+
+const boardReset: Strike = (product, dice) => {
+  product.board.pressButton();
+  forAWhile(product, dice.between(1, 500), 'reset button held', () => product.board.releaseButton());
+};
+
+/** Those that do not ask which way leads to the board. */
+const COMMON_FAULTS = {
   agentLinkBreaks: breakLink('agent', false),
   vendorLinkBreaks: breakLink('controller', false),
   agentLinkDies: breakLink('agent', true),
@@ -87,12 +108,27 @@ export const FAULTS = {
   usbUnplugged: unplug(false),
   usbUnpluggedPowersBoard: unplug(true),
   boardLosesPower: powerLost,
+} as const satisfies Record<string, Strike>;
+
+/** Of a board with a probe. */
+export const PROBE_FAULTS = {
+  ...COMMON_FAULTS,
   probeWaits: probeTrouble('waits', 400),
   probeGarbage: probeTrouble('garbage', 12),
   probeStalls: probeTrouble('stalls', 4),
   probeShort: probeTrouble('short', 4),
   probeMute: probeTrouble('mute', 3),
 } as const satisfies Record<string, Strike>;
+
+/** Of a device with a loader, at its serial line. */
+export const LINE_FAULTS = {
+  ...COMMON_FAULTS,
+  lineNoise,
+  lineLoss,
+  boardReset,
+} as const satisfies Record<string, Strike>;
+
+const FAULTS = { ...PROBE_FAULTS, ...LINE_FAULTS };
 export type FaultName = keyof typeof FAULTS;
 
 /** When a fault strikes: at a time, or when something has happened so many times. */

@@ -14,7 +14,7 @@ export interface Expectation {
   readonly mustSucceed: boolean;
 }
 
-type Check = (product: ChaosProduct, expected: Expectation) => string | undefined;
+export type Check<Product = ChaosProduct> = (product: Product, expected: Expectation) => string | undefined;
 
 const RUN_NS = 30e6;
 const MOST_TIMERS = 400;
@@ -50,6 +50,15 @@ function runsAfterPowerUp(product: ChaosProduct): number | undefined {
 let known: ReturnType<typeof leakScanner> | undefined;
 let knownOf = '';
 
+/** Where of these places bytes of the image are found. */
+export function imageBytesOn(
+  image: Uint8Array,
+  places: readonly (readonly [where: string, what: Uint8Array])[],
+): string | undefined {
+  const found = places.find(([, what]) => scannerFor(image).find(what, 1).length > 0);
+  return found === undefined ? undefined : `image bytes on ${found[0]}`;
+}
+
 function scannerFor(image: Uint8Array): ReturnType<typeof leakScanner> {
   const name = Buffer.from(image).toString('latin1');
   if (known === undefined || knownOf !== name) {
@@ -59,7 +68,8 @@ function scannerFor(image: Uint8Array): ReturnType<typeof leakScanner> {
   return known;
 }
 
-const CHECKS = {
+/** Whatever way leads to the board. */
+export const COMMON_CHECKS = {
   falseReceipt: ({ stored }) =>
     stored.some(({ flashGood }) => !flashGood) ? 'a receipt was stored while flash was not the image' : undefined,
   oneReceipt: ({ stored, chaos }) => {
@@ -68,6 +78,17 @@ const CHECKS = {
     if (keys.size > 1) return `receipts for ${keys.size} units`;
     return new Set(stored.map(({ receipt }) => receipt.text)).size > writes ? 'more than one receipt' : undefined;
   },
+  codeQuestions: ({ questions }) => questions.breaches[0],
+  memory: ({ mostTimers, net, queues }) => {
+    if (mostTimers > MOST_TIMERS) return `${mostTimers} timers at once`;
+    const [full] = overfull(queues.peaks);
+    if (full !== undefined) return `a queue holds more than it may: ${full}`;
+    return net.mostInFlight > MOST_IN_FLIGHT ? `${net.mostInFlight} bytes in flight` : undefined;
+  },
+} as const satisfies Record<string, Check>;
+
+const CHECKS = {
+  ...COMMON_CHECKS,
   outsidePlan: (product, { before }) => {
     const { bytes } = product.board.flash;
     for (const [from, to] of sectorBounds(product.plan, 'outside')) {
@@ -87,24 +108,12 @@ const CHECKS = {
     if (crypto.repeats.length > 0) return `nonce ${crypto.repeats[0]} twice under one key`;
     return replies.repeats.length > 0 ? `two boxes of the chip under one number: ${replies.repeats[0]}` : undefined;
   },
-  codeQuestions: ({ questions }) => questions.breaches[0],
   plaintext: ({ captures, chaos }) => {
-    const scanner = scannerFor(Buffer.concat(chaos.image.segments.map(({ bytes }) => bytes)));
-    const words = new Uint8Array(Uint32Array.from(captures.swd).buffer);
-    for (const [where, what] of [
+    return imageBytesOn(Buffer.concat(chaos.image.segments.map(({ bytes }) => bytes)), [
       ['relay', Buffer.concat(captures.relay)],
       ['USB', Buffer.concat(captures.usb)],
-      ['SWD', words],
-    ] as const) {
-      if (scanner.find(what, 1).length > 0) return `image bytes on ${where}`;
-    }
-    return undefined;
-  },
-  memory: ({ mostTimers, net, queues }) => {
-    if (mostTimers > MOST_TIMERS) return `${mostTimers} timers at once`;
-    const [full] = overfull(queues.peaks);
-    if (full !== undefined) return `a queue holds more than it may: ${full}`;
-    return net.mostInFlight > MOST_IN_FLIGHT ? `${net.mostInFlight} bytes in flight` : undefined;
+      ['SWD', new Uint8Array(Uint32Array.from(captures.swd).buffer)],
+    ]);
   },
   outcome: (product, { mustSucceed }) => {
     const { vendorEnd } = product;
@@ -135,7 +144,15 @@ const CHECKS = {
 
 /** Every invariant that does not hold. `powerUp` restarts the board, so it comes last. */
 export function broken(product: ChaosProduct, expected: Expectation): string[] {
-  return Object.entries(CHECKS).flatMap(([name, check]) => {
+  return sentences(CHECKS, product, expected);
+}
+
+export function sentences<Product>(
+  checks: Readonly<Record<string, Check<Product>>>,
+  product: Product,
+  expected: Expectation,
+): string[] {
+  return Object.entries(checks).flatMap(([name, check]) => {
     const sentence = check(product, expected);
     return sentence === undefined ? [] : [`${name}: ${sentence}`];
   });

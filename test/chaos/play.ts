@@ -1,11 +1,23 @@
 // One chaos run: the seed decides image, weather, faults and attackers; the run is played in virtual time and judged.
 import type { Image } from '../../controller/image/image.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
+import { PLACE_ORDER, type Place } from '../../shared/registry/states.ts';
 import { Dice } from './dice.ts';
-import { FAULTS, HOUR_MS, schedule, type FaultName, type PlannedFault, type Trigger } from './faults.ts';
+import {
+  HOUR_MS,
+  LINE_FAULTS,
+  PROBE_FAULTS,
+  schedule,
+  type FaultName,
+  type PlannedFault,
+  type Trigger,
+} from './faults.ts';
+import { ChaosDevice, type DeviceScript } from './device.ts';
+import { brokenDevice } from './device-invariants.ts';
 import { hostileRelay, LIES, lyingAgent, MAILBOX_TRICKS, RELAY_TRICKS, tamperingAgent } from './hostile.ts';
 import type { LieName, MailboxTrickName, RelayTrickName } from './hostile.ts';
-import { broken } from './invariants.ts';
+import { broken, type Expectation } from './invariants.ts';
+import { IMAGE } from '../integration/loader/loader-fixture.ts';
 import { FLASH_BASE } from './layout.ts';
 import type { Weather } from './net.ts';
 import { ChaosProduct } from './product.ts';
@@ -30,7 +42,12 @@ export interface Script {
   readonly lock: Plan['lock'];
   readonly idleLimitMs: number;
   readonly countsSleep: boolean;
+  /** A device with a loader at a serial line; otherwise a board with a probe. */
+  readonly device?: DeviceScript;
 }
+
+/** How the agent reaches the board. */
+export type Way = 'probe' | 'serial';
 
 export interface Result {
   readonly script: Script;
@@ -46,6 +63,8 @@ export interface Result {
 export interface PlayOptions {
   /** Image size; drawn otherwise. */
   readonly size?: number | undefined;
+  /** By the probe unless given. */
+  readonly way?: Way | undefined;
   /** Indices of the faults to keep; all otherwise. */
   readonly only?: readonly number[] | undefined;
   /** In place of what the seed says. */
@@ -68,7 +87,10 @@ const WEATHERS: readonly Weather[] = [
 /** Virtual milliseconds a job without faults takes, people included; most faults strike within. */
 const USUAL_MS = 5000;
 
-function drawTrigger(dice: Dice): Trigger {
+/** So many USB commands a job takes by the probe, or pieces that the serial line carries. */
+const USUAL_COUNTS = { probe: 900, serial: 250 } as const satisfies Record<Way, number>;
+
+function drawTrigger(dice: Dice, way: Way): Trigger {
   switch (dice.int(8)) {
     case 0:
       return { on: 'agent', count: dice.between(1, 40) };
@@ -77,7 +99,7 @@ function drawTrigger(dice: Dice): Trigger {
     case 2:
     case 3:
     case 4:
-      return { on: 'probe', count: dice.between(1, 900) };
+      return { on: 'probe', count: dice.between(1, USUAL_COUNTS[way]) };
     case 5:
       return { on: 'fault', ms: dice.int(4000) };
     default:
@@ -85,20 +107,38 @@ function drawTrigger(dice: Dice): Trigger {
   }
 }
 
-function drawFaults(dice: Dice, cast: Cast): PlannedFault[] {
-  const names = Object.keys(FAULTS) as FaultName[];
+const FAULT_NAMES = {
+  probe: Object.keys(PROBE_FAULTS) as (keyof typeof PROBE_FAULTS)[],
+  serial: Object.keys(LINE_FAULTS) as (keyof typeof LINE_FAULTS)[],
+} as const satisfies Record<Way, readonly string[]>;
+
+function drawFaults(dice: Dice, cast: Cast, way: Way): PlannedFault[] {
+  const names = FAULT_NAMES[way];
   const count = cast === 'faults' ? dice.between(1, 6) : dice.int(3);
-  return Array.from({ length: count }, () => ({ name: dice.pick(names), trigger: drawTrigger(dice) }));
+  return Array.from({ length: count }, () => ({ name: dice.pick<FaultName>(names), trigger: drawTrigger(dice, way) }));
 }
 
-function drawTricks(dice: Dice, cast: Cast): string[] {
+function drawTricks(dice: Dice, cast: Cast, way: Way): string[] {
   if (cast === 'faults') return [];
-  const names = Object.keys(cast === 'hostile relay' ? RELAY_TRICKS : { ...LIES, ...MAILBOX_TRICKS });
+  const agents = way === 'probe' ? { ...LIES, ...MAILBOX_TRICKS } : LIES;
+  const names = Object.keys(cast === 'hostile relay' ? RELAY_TRICKS : agents);
   return Array.from({ length: dice.between(1, 4) }, () => dice.pick(names));
 }
 
+function drawDevice(seed: number): DeviceScript {
+  const dice = new Dice(seed, 7);
+  const kind = dice.oneIn(4) ? 'enroll' : 'flash';
+  return {
+    kind,
+    place: dice.pick<Place>(PLACE_ORDER),
+    hasKeys: kind === 'flash' || dice.oneIn(2),
+    old: dice.oneIn(2),
+    digest: dice.oneIn(2),
+  };
+}
+
 /** What the seed says. */
-export function scriptOf(seed: number, { size }: PlayOptions = {}): Script {
+export function scriptOf(seed: number, { size, way = 'probe' }: PlayOptions = {}): Script {
   const dice = new Dice(seed, 0);
   const cast = dice.pick<Cast>(['faults', 'faults', 'hostile relay', 'hostile agent']);
   return {
@@ -106,28 +146,29 @@ export function scriptOf(seed: number, { size }: PlayOptions = {}): Script {
     cast,
     weather: dice.pick(WEATHERS),
     imageBytes: size ?? dice.pick([600, 4096, 9000, 17_000, 30_000]),
-    faults: drawFaults(dice, cast),
-    tricks: drawTricks(dice, cast),
+    faults: drawFaults(dice, cast, way),
+    tricks: drawTricks(dice, cast, way),
     oneIn: dice.pick([2, 8, 30]),
     lock: dice.oneIn(12) ? 'level 1' : 'none',
     idleLimitMs: dice.pick([5000, 60_000, 600_000]),
     countsSleep: dice.oneIn(2),
+    ...(way === 'serial' ? { device: drawDevice(seed) } : {}),
   };
 }
 
 /** Bytes with a vector table that starts, and an endless loop behind it. */
-function bootable(dice: Dice, length: number): Uint8Array {
+function bootable(dice: Dice, length: number, address = FLASH_BASE): Uint8Array {
   const bytes = dice.bytes(length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, 0x20030000, true);
-  view.setUint32(4, FLASH_BASE + 0x41, true);
+  view.setUint32(4, address + 0x41, true);
   bytes.set([0xfe, 0xe7], 0x40);
   return bytes;
 }
 
-function drawImage(dice: Dice, length: number): Image {
-  const bytes = bootable(dice, length);
-  return { format: 'bin', segments: [{ address: FLASH_BASE, bytes }], length };
+function drawImage(dice: Dice, length: number, address = FLASH_BASE): Image {
+  const bytes = bootable(dice, length, address);
+  return { format: 'bin', segments: [{ address, bytes }], length };
 }
 
 function letAttackersIn(product: ChaosProduct, { seed, cast, tricks, oneIn }: Script): void {
@@ -180,6 +221,27 @@ async function playOut(product: ChaosProduct, script: Script): Promise<string | 
   return sayGoodbye(product);
 }
 
+function probedBoard(script: Script, dice: Dice, { repeats }: PlayOptions): ChaosProduct {
+  const flash = new Uint8Array(0x200000).fill(0xff);
+  flash.set(bootable(dice, 40_000));
+  flash.set(dice.bytes(3000), 0x100000);
+  flash.set(dice.bytes(3000), 0x1f0000);
+  const { seed, weather, lock, idleLimitMs, countsSleep } = script;
+  const image = drawImage(dice, script.imageBytes);
+  return new ChaosProduct({ ...{ seed, weather, image, flash, lock, idleLimitMs, countsSleep }, repeats });
+}
+
+function device(script: Script, what: DeviceScript, dice: Dice): ChaosDevice {
+  const oldImage = bootable(dice, 20_000, IMAGE);
+  const { seed, weather, idleLimitMs, countsSleep } = script;
+  const image = drawImage(dice, script.imageBytes, IMAGE);
+  return new ChaosDevice({ ...{ seed, weather, image, idleLimitMs, countsSleep }, device: what, oldImage });
+}
+
+function judged(product: ChaosProduct, expected: Expectation): string[] {
+  return product instanceof ChaosDevice ? brokenDevice(product, expected) : broken(product, expected);
+}
+
 /** Plays a seed to its end and judges it. */
 export async function play(seed: number, options: PlayOptions = {}): Promise<Result> {
   const whole = { ...scriptOf(seed, options), ...options.script };
@@ -188,16 +250,8 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
     .filter(({ index }) => options.only?.includes(index) ?? true);
   const script = { ...whole, faults: kept.map(({ fault }) => fault) };
   const dice = new Dice(seed, 4);
-  const flash = new Uint8Array(0x200000).fill(0xff);
-  flash.set(bootable(dice, 40_000));
-  flash.set(dice.bytes(3000), 0x100000);
-  flash.set(dice.bytes(3000), 0x1f0000);
-  const image = drawImage(dice, script.imageBytes);
-  const { weather, lock, idleLimitMs, countsSleep } = script;
-  const product = new ChaosProduct({
-    ...{ seed, weather, image, flash, lock, idleLimitMs, countsSleep },
-    repeats: options.repeats,
-  });
+  const product =
+    script.device === undefined ? probedBoard(script, dice, options) : device(script, script.device, dice);
   try {
     const before = product.board.flash.bytes.slice();
     const optcr = product.board.options.optcr;
@@ -211,7 +265,7 @@ export async function play(seed: number, options: PlayOptions = {}): Promise<Res
     const hash = product.traceHash();
     options.sabotage?.(product);
     const mustSucceed = script.cast === 'faults' && hang === undefined;
-    const faults = [...(hang === undefined ? [] : [hang]), ...broken(product, { before, optcr, mustSucceed })];
+    const faults = [...(hang === undefined ? [] : [hang]), ...judged(product, { before, optcr, mustSucceed })];
     const ended = product.vendorEnd?.good === true ? 'good' : (product.vendorEnd?.text.split(' ')[0] ?? 'hang');
     const questions = product.questions.count;
     return { script, broken: faults, log: product.told, hash, ended, questions, virtualMs };

@@ -12,8 +12,10 @@ import { asBlindflashError } from '../../shared/errors/errors.ts';
 import type { SideName } from '../../shared/link/ticket.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
+import type { BoardOptions } from '../../sim/board.ts';
+import type { SerialPeer } from '../../sim/serial/serial-peer.ts';
 import type { ExchangeRecord } from '../../sim/stlink/virtual-stlink.ts';
-import { ProductFixture } from '../fixtures/product.ts';
+import { ProductFixture, type AgentPart, type ControllerPart } from '../fixtures/product.ts';
 import { watchQueues, type QueuePeaks } from '../fixtures/queue-peaks.ts';
 import { CodeQuestions } from './code-questions.ts';
 import { tapCrypto, type CryptoTap } from './crypto-tap.ts';
@@ -41,6 +43,10 @@ export interface ChaosOptions {
   readonly countsSleep: boolean;
   /** As for BoardFixture. */
   readonly repeats?: boolean | undefined;
+  /** What else the board is. */
+  readonly board?: BoardOptions;
+  /** The plan of a job with this id, in place of one that writes the image through a probe. */
+  readonly plan?: (job: Uint8Array) => Plan;
 }
 
 /** How the vendor's side ended for good. */
@@ -84,10 +90,10 @@ export class ChaosProduct extends ProductFixture {
   #agentCode: string | undefined;
 
   constructor(options: ChaosOptions) {
-    const { seed, image, flash, weather, lock, idleLimitMs } = options;
+    const { seed, image, flash, weather, lock, idleLimitMs, board, plan } = options;
     super({
       seed,
-      board: { flash, switches: drawSwitches(new Dice(seed, 5)) },
+      board: { flash, switches: drawSwitches(new Dice(seed, 5)), ...board },
       entropy: seed ^ 0x5eed,
       version: '0.0.0-chaos',
       repeats: options.repeats ?? false,
@@ -97,8 +103,8 @@ export class ChaosProduct extends ProductFixture {
     this.net = new Net({ queue: this.queue, weather, dice: new Dice(seed, 2), makeRelay: () => this.makeRelay() });
     this.net.onSent = (message, { side, toRelay }) => this.#sent(message, side, toRelay);
     this.#invited = this.newRoom(DAYS);
-    this.plan = this.planFor(image, { lock, idleLimitMs });
-    this.#record = formatJob(this.record(image, this.plan, { room: this.#invited }));
+    this.plan = plan?.(this.random.bytes(16)) ?? this.planFor(image, { lock, idleLimitMs });
+    this.#record = formatJob(this.record(this.jobImage, this.plan, { room: this.#invited }));
     this.questions = new CodeQuestions(() => parseJob(this.#record));
     this.crypto.onSealed = (box) => this.questions.sealed(box);
   }
@@ -107,6 +113,36 @@ export class ChaosProduct extends ProductFixture {
     this.captures.usb.push(command.slice(), (dataOut ?? new Uint8Array()).slice(), reply.slice());
     this.counted.probe++;
     this.onCount();
+  }
+
+  /** What the vendor's program is given to write. */
+  get jobImage(): Image | undefined {
+    return this.plan.sectors.length === 0 ? undefined : this.chaos.image;
+  }
+
+  // ── the board, as this product reaches it ─────────────────────────────────────────────────────────────────────
+
+  protected wayToBoard(process: VirtualProcess): AgentPart {
+    return { probe: process.probe(tapProbe(this.probe(process.clock), this.replies, () => this.tampering)) };
+  }
+  /** What the operating system closes when the agent dies. */
+  protected closeWay(): void {
+    void this.usb.close();
+  }
+  /** The cable to the customer's computer. */
+  get cable(): { unplug(): void; replug(): void } {
+    return this.usb;
+  }
+  /** The serial line to the board, where there is one. */
+  get line(): SerialPeer | undefined {
+    return undefined;
+  }
+  looseWire(_loose: boolean): void {}
+  /** The customer reads what his program says. */
+  protected customerReads(_text: string): void {}
+  /** What the vendor's program is told beside the job's record. */
+  protected vendorPart(_process: VirtualProcess): Partial<ControllerPart> {
+    return {};
   }
 
   // ── telling ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +180,7 @@ export class ChaosProduct extends ProductFixture {
     if (this.customerProcess?.alive !== true || this.customerProcess.asleep) return;
     this.say('fault', 'agent killed (-9)');
     this.#bury(this.customerProcess);
-    void this.usb.close();
+    this.closeWay();
     this.agentSoon(this.#people.between(100, 8000));
   }
 
@@ -193,12 +229,16 @@ export class ChaosProduct extends ProductFixture {
     this.#agentCode = undefined;
     this.say('agent', `starts${this.#disk.hasWayBack ? ', with a way back' : ''}`);
     const work = this.agent(this.#invited, {
-      probe: process.probe(tapProbe(this.probe(clock), this.replies, () => this.tampering)),
+      ...this.wayToBoard(process),
       dial: () => this.#dial(process, 'agent'),
       inviteSecret: pasted ? this.inviteSecret(this.#invited) : undefined,
       memory,
       customer: {
-        say: (text) => process.deliver(() => this.say('agent', `“${text}”`)),
+        say: (text) =>
+          process.deliver(() => {
+            this.say('agent', `“${text}”`);
+            this.customerReads(text);
+          }),
         showCode: (code) => process.deliver(() => (this.#agentCode = code)),
         showSheet: () => {},
         askConsent: () => new Promise((yes) => clock.after(this.#people.between(0, 2000), () => yes(true))),
@@ -238,7 +278,8 @@ export class ChaosProduct extends ProductFixture {
       clock: process.clock,
       store: this.#store(process),
       record,
-      image: this.chaos.image,
+      image: this.jobImage,
+      ...this.vendorPart(process),
       callbacks: {
         onEvent: (event) =>
           process.deliver(() => {
@@ -334,7 +375,7 @@ export class ChaosProduct extends ProductFixture {
     return jobId(parseJob(this.#record));
   }
 
-  /** Flash holds the whole image, boot words included. */
+  /** What the job is to achieve on the board: flash holds the whole image, boot words included. */
   flashIsImage(): boolean {
     const { bytes } = this.board.flash;
     return this.chaos.image.segments.every(({ address, bytes: wanted }) => {

@@ -1,10 +1,11 @@
 // `npm run test:chaos`: seeded chaos in virtual time (docs/reliability.md). A failing seed is shrunk to the faults that
 // matter, told as a log, and reproduced by the command it prints.
 import { parseArgs } from 'node:util';
+import type { Way } from './play.ts';
 import { Pool } from './pool.ts';
 import type { Answer, Task } from './worker.ts';
 
-const DEFAULTS = { seeds: '500', first: '1', workers: '2' } as const;
+const DEFAULTS = { seeds: '500', first: '1', workers: '2', way: 'probe' } as const;
 /** One seed in so many is played twice and must leave the same trace. */
 const TWICE_ONE_IN = 20;
 
@@ -15,16 +16,19 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     size: { type: 'string' },
     only: { type: 'string' },
+    way: { type: 'string', default: DEFAULTS.way },
     workers: { type: 'string', default: DEFAULTS.workers },
     log: { type: 'boolean', default: false },
   },
 });
 const size = values.size === undefined ? undefined : Number(values.size);
+const way: Way = values.way === 'serial' ? 'serial' : 'probe';
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function commandFor(seed: number, only: readonly number[] | undefined): string {
   const some = only === undefined ? '' : ` --only ${only.length === 0 ? 'none' : only.join(',')}`;
-  return `npm run test:chaos -- --seed ${seed}${size === undefined ? '' : ` --size ${size}`}${some}`;
+  const how = way === DEFAULTS.way ? '' : ` --way ${way}`;
+  return `npm run test:chaos --${how} --seed ${seed}${size === undefined ? '' : ` --size ${size}`}${some}`;
 }
 
 /** Leaves out one fault after the other for as long as the run still fails. */
@@ -62,7 +66,13 @@ async function main(): Promise<void> {
       ? Array.from({ length: Number(values.seeds) }, (_, index) => Number(values.first) + index)
       : [Number(values.seed)];
   const only = values.only === undefined ? undefined : values.only === 'none' ? [] : values.only.split(',').map(Number);
-  const taskOf = (seed: number): Task => ({ seed, size, only, twice: seeds.length === 1 || seed % TWICE_ONE_IN === 0 });
+  const taskOf = (seed: number): Task => ({
+    seed,
+    size,
+    only,
+    way,
+    twice: seeds.length === 1 || seed % TWICE_ONE_IN === 0,
+  });
   const answers = await Promise.all(
     seeds.map((seed) => pool.run(taskOf(seed)).then((answer) => told(answer, seeds.length))),
   );
