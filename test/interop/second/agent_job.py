@@ -269,7 +269,8 @@ class AgentJob:
         allowed = {plans.FLASH: {"written": mb.WRITTEN, "lock programmed": mb.LOCK_DONE},
                    plans.VERIFY: {"verified": mb.ACTIVE},
                    plans.ERASE: {"erased": mb.ACTIVE},
-                   plans.ENROLL: {"enrolled": mb.ACTIVE}}[job["kind"]]
+                   plans.ENROLL: {"enrolled": mb.ACTIVE},
+                   plans.KEYS: {"keys cleared": mb.ACTIVE}}[job["kind"]]
         if facts["outcome"] not in allowed:
             return False, "the outcome is not one of this kind of job"
         if reached is not None and reached < allowed[facts["outcome"]]:

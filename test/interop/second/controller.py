@@ -7,6 +7,7 @@ controller.py erase  --state FOLDER --relay … --sectors 0,1,2
 controller.py info | reset
 controller.py enroll --state FOLDER --relay … --place bench --product N
 controller.py flash  --state FOLDER --relay … --image FILE --device UID --release N
+controller.py clear  --state FOLDER --relay … --device UID --clear 2,3
 controller.py devices --keys FOLDER [--devices-in FILE] [--devices-out FILE]
 
 A state folder with a job in it is gone on with. The code that was heard is typed as a line on
@@ -189,7 +190,8 @@ if __name__ == "__main__":
     parser.add_argument("--label", default="")
     parser.add_argument("--place", choices=list(PLACES), help="for enroll: where the device is now")
     parser.add_argument("--product", type=int, help="for enroll: what its loader was made for")
-    parser.add_argument("--device", metavar="UID", help="for flash: a device on record, by first digits")
+    parser.add_argument("--device", metavar="UID", help="a device on record, by first digits")
+    parser.add_argument("--clear", metavar="PLACES", help="for clear: keys of the config, from 1 on")
     parser.add_argument("--release", type=int, default=0, help="with --device: number of this version")
     parser.add_argument("--floor", type=int, help="with --device: the least version taken afterwards")
     parser.add_argument("--by", default="second", help="who enrols")

@@ -125,11 +125,15 @@ class JobRun:
                 if kind == plans.FLASH:
                     more["lock"] = 1 if args.lock else 0
                 plan = plans.for_image(kind, job, target["devId"], size, args.address, self.image,
-                                       **more, **self.behind_loader())
+                                       **more, **self.behind_loader(kind))
             elif kind == plans.ENROLL:
                 plan = plans.Plan(kind, job, target["devId"], size, **{**more, "final": 0},
                                   mode=plans.MODES[PLACES[args.place]],
                                   options=(args.product, 0, 0, 0))
+                plan.check()
+            elif kind == plans.KEYS:
+                plan = plans.Plan(kind, job, target["devId"], size, **{**more, "final": 0},
+                                  **self.behind_loader(kind))
                 plan.check()
             else:
                 mask = 0
@@ -143,14 +147,18 @@ class JobRun:
         self.state.put(plan=plan.encode().hex())
         self.plan = plan
 
-    def behind_loader(self) -> dict:
+    def behind_loader(self, kind: int) -> dict:
         """What a plan for a device on record has beside."""
         device, args = self.state["device"], self.args
         if device is None:
             return {}
-        floor = args.release if args.floor is None else args.floor
-        return {"mode": plans.MODES[PLACES[device["place"]]],
-                "options": (device["product"], args.release, floor, 0)}
+        options = (device["product"], 0, 0, 0)
+        if kind == plans.FLASH:
+            floor = args.release if args.floor is None else args.floor
+            options = (device["product"], args.release, floor, 0)
+        elif kind == plans.KEYS:
+            options = (sum(1 << int(one) - 1 for one in args.clear.split(",")), 0, 0, 0)
+        return {"mode": plans.MODES[PLACES[device["place"]]], "options": options}
 
     async def job(self, live: Live) -> None:
         try:

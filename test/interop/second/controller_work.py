@@ -126,6 +126,9 @@ class OrderedWork:
             await self.flash(work)
         elif plan.kind == plans.ENROLL:
             await self.enrol(work)
+        elif plan.kind == plans.KEYS:
+            ended = await work.ask(sealed.bare(sealed.END), sealed.R_ENDED)
+            self.keep_receipt(work, "keys cleared", "stub", 0, ended["words"], None, None, None)
         elif plan.kind == plans.VERIFY:
             answer = await work.ask(sealed.digest(0, len(plan.ranges),
                                                   self.root(plan.ranges, True)),

@@ -66,7 +66,8 @@ class DeviceScenes {
   async emulated(name: string, vendor: string, hash: string, uid: string) {
     const files = ['--flash-out', this.programs.path(`flash-${name}`), '--state', this.programs.path(`keys-${name}`)];
     const claims = ['--product', String(PRODUCT), '--uid', uid, '--loader-hash', hash];
-    const loader = this.programs.second('loader.py', ['--vendor-key', vendor, ...claims, ...files]);
+    const keys = ['--vendor-key', `sessions+keys=${vendor}`, '--vendor-key', `sessions=${'77'.repeat(32)}`];
+    const loader = this.programs.second('loader.py', [...keys, ...claims, ...files]);
     return { loader, address: String((await loader.hear(event('serial')))['address']) };
   }
 

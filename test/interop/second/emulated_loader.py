@@ -16,13 +16,13 @@ BOOT_FACTS = (0x0E000000).to_bytes(4, "little") + bytes(4)
 
 
 class EmulatedLoader(EmulatedStub):
-    """`keys`: the vendors' sealed keys it takes jobs of. What outlives a power cut is in `store`."""
+    """`vendors`: (sealed key, roles) of its config. What outlives a power cut is in `store`."""
 
-    def __init__(self, chip: Chip, loader_hash: bytes, keys, product: int, path=None):
+    def __init__(self, chip: Chip, loader_hash: bytes, vendors, product: int, path=None):
         chip.optcr = LEVEL_1
-        self.vendors, self.product = set(keys), product
+        self.vendors, self.product = list(vendors), product
         self.store = Store(path, {"d_s": random(32).hex(), "d_f": random(32).hex(),
-                                  "version": 0, "floor": 0, "complete": False})
+                                  "version": 0, "floor": 0, "complete": False, "cleared": 0})
         self.store.put()
         super().__init__(chip, loader_hash)
 
@@ -58,10 +58,18 @@ class EmulatedLoader(EmulatedStub):
             self.error, self.detail = 2, chip.dev_id
             raise Malformed("wrong chip")
         product, version, _, _ = plan.options
-        if plan.mode == plans.HOST_BLIND or product != self.product:
+        keys = plan.kind == plans.KEYS
+        if plan.mode == plans.HOST_BLIND or (product != self.product and not keys):
             raise Malformed("a plan for somebody else")
-        if self.static_public not in self.vendors:
-            raise Malformed("a vendor this loader does not know")
+        places = [at for at, (key, _) in enumerate(self.vendors) if key == self.static_public]
+        self.error, self.detail = 23, places[0] if places else plans.MOST_KEYS
+        if not places or self.store["cleared"] >> places[0] & 1:
+            raise Malformed("a vendor's key that is not taken")
+        if ("keys" if keys else "sessions") not in self.vendors[places[0]][1]:
+            raise Malformed("a vendor's key without the role")
+        if keys and product >> places[0] & 1:
+            raise Malformed("a key that would clear itself")
+        self.error = self.detail = 0
         if plan.kind == plans.FLASH and version < self.store["floor"]:
             raise Malformed("a version below the floor")
 
@@ -91,6 +99,12 @@ class EmulatedLoader(EmulatedStub):
         self.sealing, self.opening = keys.chains(True)
         self.state = self.reached = mb.ACTIVE
         return True
+
+    def _do(self, kind, values, sequence):
+        answer = super()._do(kind, values, sequence)
+        if kind == sealed.END and self.plan.kind == plans.KEYS:
+            self.store.put(cleared=self.store["cleared"] | self.plan.options[0])
+        return answer
 
     def stop(self):
         """ABORT; gives the sealed ABORT, if there is one."""

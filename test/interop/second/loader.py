@@ -1,6 +1,6 @@
 """An emulated device with a loader, at the far end of a pseudo-terminal (serial-link.md).
 
-loader.py --vendor-key HEX --product N [--uid HEX] [--state FILE]
+loader.py --vendor-key ROLES=HEX --product N [--uid HEX] [--state FILE]
 """
 
 import argparse
@@ -226,10 +226,16 @@ class LoaderEnd:
         asyncio.get_running_loop().call_later(STATUS_EVERY, tell)
 
 
+def vendor(text: str):
+    """(key, roles) of ROLES=HEX."""
+    roles, _, key = text.rpartition("=")
+    return bytes.fromhex(key), roles.split("+")
+
+
 async def main(args) -> None:
     chip = Chip(args.chip, uid=bytes.fromhex(args.uid) if args.uid else None)
     program = EmulatedLoader(chip, bytes.fromhex(args.loader_hash) if args.loader_hash else LOADER_HASH,
-                             map(bytes.fromhex, args.vendor_key), args.product, args.state)
+                             map(vendor, args.vendor_key), args.product, args.state)
     port, address = Port.offer()
     LoaderEnd(program, port, args.baud, args.flips, args.seed)
     event("serial", address=address, uid=chip.uid.hex(), loader=program.stub_hash.hex())
@@ -245,8 +251,8 @@ async def main(args) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vendor-key", action="append", required=True, metavar="HEX",
-                        help="the sealed key of a vendor it takes jobs of")
+    parser.add_argument("--vendor-key", action="append", required=True, metavar="ROLES=HEX",
+                        help="a vendor's sealed key and what it may: sessions, keys")
     parser.add_argument("--product", type=int, required=True)
     parser.add_argument("--uid", metavar="HEX", help="whose unique id it claims; a random one")
     parser.add_argument("--loader-hash", metavar="HEX", help="which loader it claims to be")

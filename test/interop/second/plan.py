@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 from crypto import sha512
 from wire import Malformed, Reader, u16, u32
 
-FLASH, VERIFY, ERASE, INFO, RESET, UNLOCK, OPTIONS, ENROLL = range(1, 9)
+FLASH, VERIFY, ERASE, INFO, RESET, UNLOCK, OPTIONS, ENROLL, KEYS = range(1, 10)
 # What this implementation does; a plan of the two others it only reads.
 KINDS = {"flash": FLASH, "verify": VERIFY, "erase": ERASE, "info": INFO, "reset": RESET,
-         "enroll": ENROLL}
+         "enroll": ENROLL, "clear": KEYS}
 HOST_BLIND, LOCK_THEN_LOAD, SEEDED = 1, 2, 3
 MODES = {"host-blind": HOST_BLIND, "lock-then-load": LOCK_THEN_LOAD, "seeded": SEEDED}
 MODE_NAMES = {number: name for name, number in MODES.items()}
 # Behind a loader: its own sectors, where an image starts, and which kinds there are.
 LOADER_SECTORS, LOADER_IMAGE = 4, 0x08010000
-LOADER_KINDS = (FLASH, ENROLL)
+LOADER_KINDS = (FLASH, VERIFY, ENROLL, KEYS)
+MOST_KEYS = 4
 WITHOUT_STUB = (INFO, RESET, UNLOCK, OPTIONS)
 ALWAYS_ERASE, LIFT, KEEP_LIFTED = 1, 2, 4
 FLAGS = {FLASH: ALWAYS_ERASE | LIFT | KEEP_LIFTED, ERASE: LIFT | KEEP_LIFTED}
@@ -91,7 +92,7 @@ class Plan:
     mode: int = 1
     flags: int = 0
     # Mode 1: OPTCR mask, OPTCR value, OPTCR1 mask, OPTCR1 value; behind a loader: product,
-    # version, floor, 0.
+    # version, floor, 0, or for keys their mask.
     options: tuple = (0, 0, 0, 0)
 
     def encode(self) -> bytes:
@@ -119,7 +120,7 @@ class Plan:
                 raise Malformed("plan: " + text)
 
         with_stub = self.kind not in WITHOUT_STUB
-        demand(FLASH <= self.kind <= ENROLL, "unknown kind")
+        demand(FLASH <= self.kind <= KEYS, "unknown kind")
         demand(self.mode in MODE_NAMES, "unknown mode")
         demand(1000 <= self.idle_ms <= 3600000, "idle limit")
         demand(self.widest in (0, 1, 2), "widest programming")
@@ -163,12 +164,12 @@ class Plan:
             demand(self.ranges and programs == 0 and self.erase == 0, "a verify job")
         if self.kind == ERASE:
             demand(self.erase != 0 and not self.ranges, "an erase job")
-        if not with_stub or self.kind == ENROLL:
+        if not with_stub or self.kind in (ENROLL, KEYS):
             demand(self.erase == 0 and not self.ranges, "a job that leaves flash alone")
         demand(self.flags & ~FLAGS.get(self.kind, 0) == 0, "flags")
         demand(self.flags & LIFT or not self.flags & KEEP_LIFTED, "kept lifted, but not lifted")
         if self.mode == HOST_BLIND:
-            demand(self.kind != ENROLL, "an enrolment of a key in RAM")
+            demand(self.kind < ENROLL, "a kind that only a loader has")
             self.check_options(demand)
         else:
             self.check_behind_loader(demand)
@@ -177,8 +178,10 @@ class Plan:
         product, version, floor, nothing = self.options
         demand(self.kind in LOADER_KINDS, "a kind that no loader has")
         demand(self.lock == 0 and not self.flags & LIFT and nothing == 0, "behind a loader")
-        if self.kind == ENROLL:
-            demand(product != 0 and version == 0 and floor == 0, "what an enrolment names")
+        if self.kind == KEYS:
+            demand(0 < product < 1 << MOST_KEYS and version == 0 and floor == 0, "keys to clear")
+        elif self.kind != FLASH:
+            demand(product != 0 and version == 0 and floor == 0, "what it names")
         else:
             demand(self.boot == LOADER_IMAGE, "where an image starts")
             demand(self.erase & (1 << LOADER_SECTORS) - 1 == 0, "a sector of the loader")

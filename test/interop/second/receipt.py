@@ -27,7 +27,8 @@ def stamp(value):
 
 
 _HEAD = dict(job=hexa(16), planHash=hexa(64), mode=one_of("host-blind", "lock-then-load", "seeded"),
-             outcome=one_of("written", "lock programmed", "verified", "erased", "enrolled"),
+             outcome=one_of("written", "lock programmed", "verified", "erased", "enrolled",
+                            "keys cleared"),
              uid=hexa(12), devId=integer(4095), flashKiB=integer(0xFFFF))
 _TAIL = dict(source=one_of("stub", "vendor"), sectorsByEqual=integer(32),
              erase=fields(sectors=integer(32), blank=integer(32), atOnce=one_of(True, False)),

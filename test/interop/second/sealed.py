@@ -18,7 +18,8 @@ ERRORS = {1: "plan malformed", 2: "wrong chip", 3: "random generator failed", 4:
           12: "digest differs", 13: "not blank", 14: "option bytes failed", 15: "idle limit",
           16: "agent asked to stop", 17: "controller asked to stop", 18: "CPU fault",
           19: "too many handshakes", 20: "zero shared secret", 21: "malformed sealed command",
-          22: "no random generator"}
+          22: "no random generator", 23: "vendor key refused", 24: "no entry for this device",
+          25: "too many tries with file"}
 
 
 # ---- The handshake

@@ -1,7 +1,6 @@
 """Devices with a loader (selfcheck.py): the serial line's bytes, and whole jobs over it."""
 
 import json
-import os
 import random
 import shutil
 
@@ -50,13 +49,21 @@ def unit_loader_plan() -> None:
     same(plans.parse(good.encode()).purpose, "device", "the suite of a plan")
     enrol = plans.Plan(plans.ENROLL, bytes(16), 0x419, 2048, mode=plans.LOCK_THEN_LOAD,
                        options=(7, 0, 0, 0))
+    keys = plans.Plan(plans.KEYS, bytes(16), 0x419, 2048, mode=plans.SEEDED, options=(2, 0, 0, 0))
+    verify = plans.for_image(plans.VERIFY, bytes(16), 0x419, 2048, plans.LOADER_IMAGE, image,
+                             mode=plans.SEEDED, options=(7, 0, 0, 0))
+    for plan in (keys, verify):
+        same(plans.parse(plan.encode()).purpose, "device", "the suite of a plan")
     same(plans.parse(enrol.encode()).purpose, "enroll", "the suite of an enrolment")
     for plan, change in ((good, dict(mode=1)), (good, dict(mode=4)), (good, dict(lock=1)),
                          (good, dict(options=(7, 2, 3, 0))), (good, dict(options=(7, 5, 3, 1))),
                          (good, dict(erase=good.erase | 8)), (good, dict(flags=plans.LIFT)),
                          (good, dict(boot=plans.NO_BOOT)), (enrol, dict(options=(0, 0, 0, 0))),
                          (enrol, dict(options=(7, 1, 0, 0))), (enrol, dict(options=(7, 0, 1, 0))),
-                         (enrol, dict(erase=16)), (enrol, dict(mode=1)), (enrol, dict(kind=9)),
+                         (enrol, dict(erase=16)), (enrol, dict(mode=1)), (enrol, dict(kind=10)),
+                         (keys, dict(options=(0, 0, 0, 0))), (keys, dict(options=(16, 0, 0, 0))),
+                         (keys, dict(options=(1, 1, 0, 0))), (keys, dict(mode=1)),
+                         (verify, dict(options=(7, 1, 0, 0))), (verify, dict(options=(0, 0, 0, 0))),
                          (enrol, dict(kind=plans.INFO))):
         other = plans.parse(plan.encode())
         vars(other).update(change)
@@ -107,18 +114,22 @@ def unit_devices() -> None:
 
 
 async def job_device(programs) -> None:
-    """An emulated device is enrolled, then gets an image, over a line on which bits flip."""
+    """An emulated device is enrolled, forgets a key and gets an image, over a line on which bits flip."""
     await programs.relay()
     image = programs.image(20000)
     keys = await programs.start("controller", "keys", "--state", programs.path("keys"))
     vendor = (await keys.until("keys"))["sealed"]
     loader = await programs.start(
-        "loader", "--vendor-key", vendor, "--product", 7, "--uid", UID, "--state",
-        programs.path("device.json"), "--flash-out", programs.path("flash"), "--flips", 40)
+        "loader", "--vendor-key", "sessions+keys=" + vendor, "--vendor-key", "sessions=" + "77" * 32,
+        "--product", 7, "--uid", UID, "--state", programs.path("device.json"), "--flash-out", programs.path("flash"), "--flips", 40)
     address = (await loader.until("serial"))["address"]
+    file = ("--image", programs.path("image"))
     for command, outcome, more in (
             ("enroll", "enrolled", ("--place", "bench", "--product", 7)),
-            ("flash", "written", ("--device", UID[:8], "--release", 5, "--image", programs.path("image")))):
+            ("clear", "keys cleared", ("--device", UID, "--clear", "2")),
+            ("flash", "written", ("--halt", "--device", UID, "--release", 4, *file)),
+            ("verify", "verified", ("--halt", "--device", UID, *file)),
+            ("flash", "written", ("--device", UID[:8], "--release", 5, *file))):
         for name in ("job", "agent"):
             shutil.rmtree(programs.path(name), ignore_errors=True)
         controller = await programs.controller(command, "--allow-stub", "any", *more)
@@ -135,4 +146,5 @@ async def job_device(programs) -> None:
     same((await loader.until("end"))["floor"], 5, "the floor")
     base = plans.LOADER_IMAGE - plans.FLASH_BASE
     same(programs.flash()[base : base + len(image)], image, "the flash")
-    assert os.path.getsize(programs.path("device.json")) > 100
+    with open(programs.path("device.json")) as file:
+        same(json.load(file)["cleared"], 2, "the keys it forgot")
