@@ -47,7 +47,7 @@ export interface Script {
 }
 
 /** How the agent reaches the board. */
-export type Way = 'probe' | 'serial';
+export type Transport = 'probe' | 'serial';
 
 export interface Result {
   readonly script: Script;
@@ -64,7 +64,7 @@ export interface PlayOptions {
   /** Image size; drawn otherwise. */
   readonly size?: number | undefined;
   /** By the probe unless given. */
-  readonly way?: Way | undefined;
+  readonly transport?: Transport | undefined;
   /** Indices of the faults to keep; all otherwise. */
   readonly only?: readonly number[] | undefined;
   /** In place of what the seed says. */
@@ -88,9 +88,9 @@ const WEATHERS: readonly Weather[] = [
 const USUAL_MS = 5000;
 
 /** So many USB commands a job takes by the probe, or pieces that the serial line carries. */
-const USUAL_COUNTS = { probe: 900, serial: 250 } as const satisfies Record<Way, number>;
+const USUAL_COUNTS = { probe: 900, serial: 250 } as const satisfies Record<Transport, number>;
 
-function drawTrigger(dice: Dice, way: Way): Trigger {
+function drawTrigger(dice: Dice, transport: Transport): Trigger {
   switch (dice.int(8)) {
     case 0:
       return { on: 'agent', count: dice.between(1, 40) };
@@ -99,7 +99,7 @@ function drawTrigger(dice: Dice, way: Way): Trigger {
     case 2:
     case 3:
     case 4:
-      return { on: 'probe', count: dice.between(1, USUAL_COUNTS[way]) };
+      return { on: 'probe', count: dice.between(1, USUAL_COUNTS[transport]) };
     case 5:
       return { on: 'fault', ms: dice.int(4000) };
     default:
@@ -110,17 +110,20 @@ function drawTrigger(dice: Dice, way: Way): Trigger {
 const FAULT_NAMES = {
   probe: Object.keys(PROBE_FAULTS) as (keyof typeof PROBE_FAULTS)[],
   serial: Object.keys(LINE_FAULTS) as (keyof typeof LINE_FAULTS)[],
-} as const satisfies Record<Way, readonly string[]>;
+} as const satisfies Record<Transport, readonly string[]>;
 
-function drawFaults(dice: Dice, cast: Cast, way: Way): PlannedFault[] {
-  const names = FAULT_NAMES[way];
+function drawFaults(dice: Dice, cast: Cast, transport: Transport): PlannedFault[] {
+  const names = FAULT_NAMES[transport];
   const count = cast === 'faults' ? dice.between(1, 6) : dice.int(3);
-  return Array.from({ length: count }, () => ({ name: dice.pick<FaultName>(names), trigger: drawTrigger(dice, way) }));
+  return Array.from({ length: count }, () => ({
+    name: dice.pick<FaultName>(names),
+    trigger: drawTrigger(dice, transport),
+  }));
 }
 
-function drawTricks(dice: Dice, cast: Cast, way: Way): string[] {
+function drawTricks(dice: Dice, cast: Cast, transport: Transport): string[] {
   if (cast === 'faults') return [];
-  const agents = way === 'probe' ? { ...LIES, ...MAILBOX_TRICKS } : LIES;
+  const agents = transport === 'probe' ? { ...LIES, ...MAILBOX_TRICKS } : LIES;
   const names = Object.keys(cast === 'hostile relay' ? RELAY_TRICKS : agents);
   return Array.from({ length: dice.between(1, 4) }, () => dice.pick(names));
 }
@@ -138,7 +141,7 @@ function drawDevice(seed: number): DeviceScript {
 }
 
 /** What the seed says. */
-export function scriptOf(seed: number, { size, way = 'probe' }: PlayOptions = {}): Script {
+export function scriptOf(seed: number, { size, transport = 'probe' }: PlayOptions = {}): Script {
   const dice = new Dice(seed, 0);
   const cast = dice.pick<Cast>(['faults', 'faults', 'hostile relay', 'hostile agent']);
   return {
@@ -146,13 +149,13 @@ export function scriptOf(seed: number, { size, way = 'probe' }: PlayOptions = {}
     cast,
     weather: dice.pick(WEATHERS),
     imageBytes: size ?? dice.pick([600, 4096, 9000, 17_000, 30_000]),
-    faults: drawFaults(dice, cast, way),
-    tricks: drawTricks(dice, cast, way),
+    faults: drawFaults(dice, cast, transport),
+    tricks: drawTricks(dice, cast, transport),
     oneIn: dice.pick([2, 8, 30]),
     lock: dice.oneIn(12) ? 'level 1' : 'none',
     idleLimitMs: dice.pick([5000, 60_000, 600_000]),
     countsSleep: dice.oneIn(2),
-    ...(way === 'serial' ? { device: drawDevice(seed) } : {}),
+    ...(transport === 'serial' ? { device: drawDevice(seed) } : {}),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Answer, Task } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 /** Real time for one seed, a loaded computer included. */
-const STUCK_MS = 120_000;
+const STUCK_MS = 600_000;
 
 interface QueuedTask {
   readonly task: Task;

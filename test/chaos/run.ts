@@ -1,11 +1,11 @@
 // `npm run test:chaos`: seeded chaos in virtual time (docs/reliability.md). A failing seed is shrunk to the faults that
 // matter, told as a log, and reproduced by the command it prints.
 import { parseArgs } from 'node:util';
-import type { Way } from './play.ts';
+import type { Transport } from './play.ts';
 import { Pool } from './pool.ts';
 import type { Answer, Task } from './worker.ts';
 
-const DEFAULTS = { seeds: '500', first: '1', workers: '2', way: 'probe' } as const;
+const DEFAULTS = { seeds: '500', first: '1', workers: '2', transport: 'probe' } as const;
 /** One seed in so many is played twice and must leave the same trace. */
 const TWICE_ONE_IN = 20;
 
@@ -16,18 +16,18 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     size: { type: 'string' },
     only: { type: 'string' },
-    way: { type: 'string', default: DEFAULTS.way },
+    transport: { type: 'string', default: DEFAULTS.transport },
     workers: { type: 'string', default: DEFAULTS.workers },
     log: { type: 'boolean', default: false },
   },
 });
 const size = values.size === undefined ? undefined : Number(values.size);
-const way: Way = values.way === 'serial' ? 'serial' : 'probe';
+const transport: Transport = values.transport === 'serial' ? 'serial' : 'probe';
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function commandFor(seed: number, only: readonly number[] | undefined): string {
   const some = only === undefined ? '' : ` --only ${only.length === 0 ? 'none' : only.join(',')}`;
-  const how = way === DEFAULTS.way ? '' : ` --way ${way}`;
+  const how = transport === DEFAULTS.transport ? '' : ` --transport ${transport}`;
   return `npm run test:chaos --${how} --seed ${seed}${size === undefined ? '' : ` --size ${size}`}${some}`;
 }
 
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     seed,
     size,
     only,
-    way,
+    transport,
     twice: seeds.length === 1 || seed % TWICE_ONE_IN === 0,
   });
   const answers = await Promise.all(
