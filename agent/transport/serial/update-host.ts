@@ -112,18 +112,29 @@ export class UpdateHost {
   // ── the header ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #giveHeader(): Promise<void> {
+    const status = (this.#status = await this.#begin());
+    this.#handshakes = status.handshakes;
+    if ((status.state & STATUS_BITS.state) !== STATES.offered) throw this.#reason(status);
+  }
+
+  /** Gives the header until it was taken, and waits for what the device makes of it. */
+  async #begin(): Promise<LoaderStatus> {
     const { link, clock, file } = this.#options;
     const { handshakes: before } = await link.status();
     const end = clock.now() + LIMITS.headerMs;
-    let status = await link.status(() => link.line.send('file', file.headerBytes));
-    while (status.handshakes === before || (status.state & STATUS_BITS.shaking) !== 0) {
-      if (clock.now() >= end) throw fail('BF-STUB-SILENT', 'the header is not answered');
-      const isLost = status.handshakes === before && (status.state & STATUS_BITS.shaking) === 0;
-      status = await link.status(() => isLost && link.line.send('file', file.headerBytes));
+    // A status that was on its way already knows nothing of a header: it is lost once it has had its time.
+    const takesMs = LINK_TIMES.handshake + link.line.msFor(CODED_MOST);
+    let sentAt = Number.NEGATIVE_INFINITY;
+    for (let isTaken = false; clock.now() < end;) {
+      if (!isTaken && clock.now() - sentAt >= takesMs) {
+        link.line.send('file', file.headerBytes);
+        sentAt = clock.now();
+      }
+      const status = await link.status();
+      isTaken = status.handshakes !== before;
+      if (isTaken && (status.state & STATUS_BITS.shaking) === 0) return status;
     }
-    this.#handshakes = status.handshakes;
-    this.#status = status;
-    if ((status.state & STATUS_BITS.state) !== STATES.offered) throw this.#reason(status);
+    throw fail('BF-STUB-SILENT', 'the header is not answered');
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
