@@ -1,15 +1,15 @@
 // A probe, the boot pins and the supply at instants of a device's life, under every switch of the model
 // (docs/loader.md, "Memory"). More instants: `npm run test:desk:more -- --instants N`.
 import assert from 'node:assert/strict';
-import { everywhere, faults, SETTINGS, type Findings } from './everywhere.ts';
+import { everywhere, faults, nothingFound, SETTINGS } from './everywhere.ts';
 
 const INSTANTS = 44;
 const SEED = 1;
 
 describe('desk: attached at any instant', function () {
   this.timeout(300_000);
-  let findings: Findings;
-  before(() => (findings = everywhere(INSTANTS, SEED)));
+  const findings = nothingFound();
+  before(() => everywhere(INSTANTS, SEED, findings));
 
   it('finds no secret, unless a switch of the model lets it out; then the search finds it', () => {
     assert.deepEqual(faults(findings), []);

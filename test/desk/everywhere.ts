@@ -95,6 +95,7 @@ export interface Found {
 }
 export type Findings = Map<SettingName, Map<AttackName, Found>>;
 
+const ROWS = Object.entries(SETTINGS) as [SettingName, Setting][];
 const KEYS: ReadonlySet<string> = new Set(['d_s', 'd_f', 'k']);
 /** Attacks that take long are made at each instant of so many. */
 const SLOW: ReadonlySet<AttackName> = new Set(['restart', 'regression', 'regression that is cut']);
@@ -135,14 +136,15 @@ function attackAt(board: Board, attack: AttackName, secrets: Secrets, chance: nu
   );
 }
 
-/** Attacks at `amount` instants by chance. */
-export function everywhere(amount: number, seed: number, walk: Walk = known()): Findings {
-  const rows = Object.entries(SETTINGS) as [SettingName, Setting][];
-  const boards = new Map(rows.map(([name, setting]) => [name, boardOf(setting)]));
+/** Nothing found yet, in every row. */
+export const nothingFound = (): Findings => new Map(ROWS.map(([name]) => [name, new Map()]));
+
+/** Attacks at `amount` instants by chance, what they find added to `findings`. */
+export function everywhere(amount: number, seed: number, findings: Findings, walk: Walk = known()): void {
+  const boards = new Map(ROWS.map(([name, setting]) => [name, boardOf(setting)]));
   const optionWords = new Map([...boards].map(([name, board]) => [name, { ...board.options.words }]));
-  const findings: Findings = new Map(rows.map(([name]) => [name, new Map()]));
   stopAt(instants(walk, amount, seed), (snapshot, index) => {
-    for (const [name, { attacks }] of rows) {
+    for (const [name, { attacks }] of ROWS) {
       const board = boards.get(name)!;
       const row = findings.get(name)!;
       for (const attack of attacks) {
@@ -155,7 +157,6 @@ export function everywhere(amount: number, seed: number, walk: Walk = known()): 
       }
     }
   });
-  return findings;
 }
 
 /** What must not be, a sentence each. */
