@@ -12,6 +12,7 @@ import { CONFIG, FLASH, IMAGE, loaderImage, spinning } from '../integration/load
 const BLANK = new Uint8Array(2048 * 1024).fill(0xff);
 const SLOTS_END = 0x08008000;
 const STARTED_NS = 80e6;
+const LOADER = 'stm32f42x';
 
 interface Operation {
   readonly what: 'option' | 'slot' | 'other';
@@ -50,7 +51,7 @@ describe('desk: from a virgin chip to its image', function () {
     const { board } = product;
     const operations = follow(board);
     const keys = [{ publicKey: product.keys.sealed.publicKey, roles: ['sessions', 'files'] }] as const;
-    const loader = assembleLoader(loaderImage(), { ...CONFIG, listenMs: 200, keys });
+    const loader = assembleLoader(loaderImage(), { ...CONFIG, listenMs: 200, keys }, LOADER);
     requireDone(await product.flash(imageOf([FLASH, loader]), { lock: 'level 1' }));
     const planted = operations.length;
     assert.ok(planted > 1000 && operations.every(({ what }) => what !== 'slot'));
@@ -72,7 +73,7 @@ describe('desk: from a virgin chip to its image', function () {
     const product = new DeviceFixture({ seed: 72, board: { rdp: 0, flash: BLANK, uid: UID } });
     const { board } = product;
     const operations = follow(board);
-    const loader = assembleLoader(loaderImage(), { ...CONFIG, listenMs: 200 });
+    const loader = assembleLoader(loaderImage(), { ...CONFIG, listenMs: 200 }, LOADER);
     requireDone(await product.flash(imageOf([FLASH, loader]), { lock: 'level 1' }));
     board.pressButton();
     board.runTo(board.time.now + 1e6);
