@@ -129,6 +129,12 @@ export function usageOf({ name, positionals }: CommandDeclaration): string {
   return [name, ...words].join(' ');
 }
 
+/** The same for people: without the words that are taken only to be refused. */
+export function shownUsage(declaration: CommandDeclaration): string {
+  const shown = Object.entries(declaration.positionals).filter(([, { hidden }]) => hidden !== true);
+  return usageOf({ ...declaration, positionals: Object.fromEntries(shown) });
+}
+
 /** A declaration as yargs wants it. `describe` of a command of the first level also says who runs it. */
 export function asYargsCommand(declaration: CommandDeclaration, isSubcommand = false): CommandModule {
   const { who, summary, load } = declaration;
@@ -174,7 +180,7 @@ function asYargsOption(row: OptionRow): Options {
     ...('choices' in row ? choicesOf(row.choices) : { type: row.type }),
     ...('list' in row ? { array: row.list } : {}),
     describe,
-    ...(group === undefined ? {} : { group }),
+    group: group ?? 'Options:',
     ...(preset === undefined ? {} : { default: preset }),
   };
 }

@@ -1,7 +1,7 @@
 // Every command of the binary, in the order of its help. A new one is a declaration in the folder of whoever runs it,
 // and a line here.
 import type { CommandDeclaration } from './command.ts';
-import { AGENT, DOCTOR, INSPECT, UPDATE } from './customer/commands.ts';
+import { AGENT, DOCTOR, INSPECT, PROBES, UPDATE } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
@@ -27,6 +27,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   DEMO,
   AGENT,
   DOCTOR,
+  PROBES,
   INSPECT,
   UPDATE,
   FLASH,

@@ -188,6 +188,19 @@ export const JSON_EVENTS = {
       },
     },
   },
+  probes: {
+    commands: ['probes'],
+    events: {
+      probe: {
+        when: 'a probe is there; one for each',
+        fields: z.strictObject({
+          kind: z.string().meta({ doc: 'such as ST-LINK/V2-1' }),
+          serial: z.string().optional().meta({ doc: 'as --probe takes it' }),
+          problem: code.optional(),
+        }),
+      },
+    },
+  },
   agent: {
     commands: ['agent'],
     events: {

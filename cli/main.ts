@@ -8,7 +8,8 @@ import { asYargsCommand } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { refuseSecrets } from './secret-words.ts';
 import { runReported, surviveClosedPipes } from './terminal/report.ts';
-import { helpColumns } from './terminal/output.ts';
+import { overview } from './overview.ts';
+import { helpColumns, print } from './terminal/output.ts';
 import { LOG_LEVELS } from '../shared/platform/node/logger.ts';
 
 const EPILOGUE = [
@@ -17,6 +18,9 @@ const EPILOGUE = [
   '             70 internal · 130 interrupted',
   'README.md shows how to begin; docs/errors.md explains every error code.',
 ].join('\n');
+
+/** Options of every command: below its own. */
+const OF_ALL = ['json', 'log-level', 'help', 'version'];
 
 /** The whole command line over these words. */
 function commandLine(words: readonly string[]): Argv {
@@ -28,6 +32,8 @@ function commandLine(words: readonly string[]): Argv {
     .option('debug', { type: 'boolean', global: true, hidden: true, describe: 'stacks with errors' });
   for (const declaration of COMMANDS) cli.command(asYargsCommand(declaration));
   return cli
+    .group(OF_ALL, 'Of every command:')
+    .completion('completion', 'print what makes bash or zsh complete commands and options (anyone)')
     .demandCommand(1, 'Name a command.')
     .strict()
     .recommendCommands()
@@ -72,6 +78,7 @@ async function main(words: readonly string[]): Promise<number> {
   const reader = readerOf(words);
   const work = async (): Promise<unknown> => {
     refuseSecrets(words);
+    if (words.length === 0) return print(...overview(COMMANDS));
     return commandLine(words).parseAsync();
   };
   return runReported(work, { json: has('--json'), debug: has('--debug'), reader });

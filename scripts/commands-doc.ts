@@ -1,7 +1,7 @@
 // Writes the table of commands in README.md and docs/commands.md from cli/commands.ts:
 // `node --import=tsx scripts/commands-doc.ts`. A test compares them.
 import { writeFileSync } from 'node:fs';
-import { usageOf, type CommandDeclaration, type OptionRow, type PositionalRow } from '../cli/command.ts';
+import { shownUsage, type CommandDeclaration, type OptionRow, type PositionalRow } from '../cli/command.ts';
 import { COMMANDS } from '../cli/commands.ts';
 import { isStarted, readDocument, table, withPart, wrap } from './generated-text.ts';
 
@@ -20,15 +20,12 @@ interface Listed {
 function listed(): Listed[] {
   return COMMANDS.flatMap((declaration): Listed[] =>
     declaration.subcommands.length === 0
-      ? [{ usage: typed(declaration), declaration }]
-      : declaration.subcommands.map((below) => ({ usage: `${declaration.name} ${typed(below)}`, declaration: below })),
+      ? [{ usage: shownUsage(declaration), declaration }]
+      : declaration.subcommands.map((below) => ({
+          usage: `${declaration.name} ${shownUsage(below)}`,
+          declaration: below,
+        })),
   );
-}
-
-/** Without the words that are taken only to be refused. */
-function typed(declaration: CommandDeclaration): string {
-  const shown = Object.entries(declaration.positionals).filter(([, { hidden }]) => hidden !== true);
-  return usageOf({ ...declaration, positionals: Object.fromEntries(shown) });
 }
 
 /** The text of README.md with its table of commands. */

@@ -108,3 +108,11 @@ export const DOCTOR = command({
   },
   load: async () => (await import('./doctor.ts')).runDoctor,
 });
+
+export const PROBES = command({
+  name: 'probes',
+  who: 'customer',
+  summary: 'list the ST-LINKs connected here, as --probe takes them',
+  examples: [['$0 probes', 'one line for each']],
+  load: async () => (await import('./probes.ts')).runProbes,
+});

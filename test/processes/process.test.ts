@@ -8,6 +8,7 @@ import { systemClock } from '../../shared/platform/system-clock.ts';
 import { dialRelay } from '../../shared/platform/node/dial-relay.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+const BIN = fileURLToPath(new URL('../../bin/blindflash.mjs', import.meta.url));
 
 function run(...words: string[]) {
   const child = spawn(process.execPath, ['--import=tsx', MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -52,5 +53,31 @@ describe('blindflash as a process', () => {
     assert.equal(status, 2);
     assert.match(err, /^error BF-USAGE-SECRET-ARGUMENT: A secret was given on the command line/);
     assert.ok(!`${out}${err}`.includes(invite.slice(4, 20)));
+  });
+
+  it('alone says who runs what, with status 0', async () => {
+    const { status, out } = await run().done;
+    assert.equal(status, 0);
+    assert.match(
+      out,
+      /You have the board on your desk:\n {2}blindflash agent .*[\s\S]*You have the firmware:\n {2}blindflash flash/,
+    );
+  });
+
+  it('completes commands and options', async () => {
+    const { out } = await run('--get-yargs-completions', 'blindflash', 'doctor', '--un').done;
+    assert.ok(out.split('\n').includes('--under-reset'), out);
+  });
+
+  it('says in a sentence that Node is too old, before it loads anything', async () => {
+    const fake = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } })';
+    const words = ['--import', `data:text/javascript,${encodeURIComponent(fake)}`, BIN, 'agent'];
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (piece: Buffer) => void (err += piece.toString()));
+    const [status] = (await once(child, 'close')) as [number];
+    assert.equal(status, 2);
+    assert.match(err, /^Blindflash needs Node\.js 20\.19 or newer; this is 18\.20\.4\. .*https:\/\/nodejs\.org/);
+    assert.equal(err.trim().split('\n').length, 1);
   });
 });
