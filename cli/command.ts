@@ -121,7 +121,7 @@ export function commandGroup(head: CommandHead, subcommands: readonly CommandDec
 }
 
 /** Name and positionals as the help and yargs write them: `flash <image>`. */
-export function usageOf({ name, positionals }: CommandDeclaration): string {
+function usageOf({ name, positionals }: CommandDeclaration): string {
   const words = Object.entries(positionals).map(([word, { required, list }]) => {
     const inside = list === true ? `${word}..` : word;
     return required === true ? `<${inside}>` : `[${inside}]`;
