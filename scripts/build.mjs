@@ -1,5 +1,5 @@
-// Compiles the TypeScript sources to dist/, and writes the manual page there. Without the compiler (a production install)
-// there is nothing to do: the package already carries dist/.
+// Compiles the TypeScript sources to dist/, and writes the manual page there. Without the compiler (a production
+// install) there is nothing to do: the package already carries dist/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
