@@ -5,20 +5,10 @@ import assert from 'node:assert/strict';
 import { concat, copyOf, equalBytes } from '../../shared/codec/bytes.ts';
 import { sha512 } from '../../shared/crypto/hash.ts';
 import { isBlindflashError } from '../../shared/errors/errors.ts';
-import { decodeCommand, encodeCommand, type Command } from '../../shared/sealed/messages.ts';
-import { UPDATE_BYTES } from '../../shared/update/format.ts';
-import {
-  entryKey,
-  entryTag,
-  FrameChain,
-  frameHash,
-  openEntry,
-  openFrame,
-  sealEntry,
-  sealFrame,
-  type FrameKey,
-} from '../../shared/update/keys.ts';
+import type { Command } from '../../shared/sealed/messages.ts';
+import { entryKey, entryTag, frameHash, openEntry, sealEntry } from '../../shared/update/keys.ts';
 import type { UpdateReader } from '../../shared/update/reader.ts';
+import { Forger } from '../fixtures/forged-frames.ts';
 import { joined, partsOf, type UpdateFileParts } from '../fixtures/update-parts.ts';
 import { IMAGE_START, sealFor, TestDevice, updateContent, updateImage } from '../fixtures/update-files.ts';
 
@@ -39,34 +29,6 @@ function stolenContentKey(parts: UpdateFileParts): Uint8Array {
 
 const CONTENT_KEY = stolenContentKey(FILE);
 
-function frameKeys({ frames }: UpdateFileParts): FrameKey[] {
-  const chain = new FrameChain(CONTENT_KEY);
-  return frames.map(() => chain.next());
-}
-
-/** What all frames say. */
-function commandsOf(parts: UpdateFileParts): Command[] {
-  const keys = frameKeys(parts);
-  return parts.frames.map((box, at) => {
-    const plaintext = openFrame(keys[at] as FrameKey, box) as Uint8Array;
-    return decodeCommand(copyOf(plaintext, 0, plaintext.length - UPDATE_BYTES.frameHash));
-  });
-}
-
-/** Frames that say this, sealed with the stolen key; the hash of the next is right in each, or the one given. */
-function forgedFrames(parts: UpdateFileParts, commands: readonly Command[]): Uint8Array[] {
-  const keys = frameKeys(parts);
-  let next: Uint8Array = new Uint8Array(UPDATE_BYTES.frameHash);
-  return [...commands.entries()]
-    .reverse()
-    .map(([at, command]) => {
-      const box = sealFrame(keys[at] as FrameKey, concat(encodeCommand(command), next));
-      next = frameHash(box);
-      return box;
-    })
-    .reverse();
-}
-
 /** A board takes this; returns it, and how far it got. */
 function play(parts: Omit<UpdateFileParts, 'decoded'>): { board: TestDevice; reader: UpdateReader | undefined } {
   const board = new TestDevice(2);
@@ -78,7 +40,8 @@ function play(parts: Omit<UpdateFileParts, 'decoded'>): { board: TestDevice; rea
   }
 }
 
-const COMMANDS = commandsOf(FILE);
+const FORGER = new Forger(FILE, CONTENT_KEY, IMAGE_START);
+const COMMANDS = FORGER.commands();
 const FRAMES = COMMANDS.map((command, at) => [command, at] as const);
 const FINAL = COMMANDS.findIndex(({ name }) => name === 'FINAL');
 
@@ -91,27 +54,6 @@ function assertUnharmed({ board, reader }: ReturnType<typeof play>, what: string
     assert.ok(address >= IMAGE_START + 64 || isWhole, `${what}: boot words`);
   }
   assert.deepEqual(board.flash.erased, [4, 5].slice(0, board.flash.erased.length), what);
-}
-
-/** The same command, saying something else. */
-function altered(command: Command): Command[] {
-  switch (command.name) {
-    case 'ERASE':
-      return [4, 5, 23].filter((sector) => sector !== command.sector).map((sector) => ({ ...command, sector }));
-    case 'IMAGE':
-      return [
-        { ...command, data: command.data.with(0, (command.data[0] as number) ^ 1) as Uint8Array },
-        { ...command, address: command.address + 4 },
-        { ...command, address: IMAGE_START },
-      ];
-    case 'FINAL':
-      return [
-        { ...command, bootWords: command.bootWords.with(4, (command.bootWords[4] as number) ^ 2) as Uint8Array },
-        { ...command, root: command.root.with(0, (command.root[0] as number) ^ 1) as Uint8Array },
-      ];
-    default:
-      return [{ name: 'LOCK' }, { name: 'ABORT' }];
-  }
 }
 
 describe('update files forged with the content key', () => {
@@ -128,8 +70,8 @@ describe('update files forged with the content key', () => {
 
   it('a frame that says something else, in the place of each one: dropped unopened', () => {
     for (const [command, at] of FRAMES) {
-      for (const lie of altered(command)) {
-        const forged = forgedFrames(FILE, COMMANDS.with(at, lie))[at] as Uint8Array;
+      for (const lie of FORGER.altered(command)) {
+        const forged = FORGER.frames(COMMANDS.with(at, lie))[at] as Uint8Array;
         const played = play({ ...FILE, frames: FILE.frames.with(at, forged) });
         assertUnharmed(played, `${command.name} ${at}`);
         assert.equal(played.reader?.complete, false);
@@ -143,8 +85,8 @@ describe('update files forged with the content key', () => {
 
   it('all frames sealed anew around a lie in each place: not even the first is taken', () => {
     for (const [command, at] of FRAMES) {
-      for (const lie of altered(command)) {
-        const { board, reader } = play({ ...FILE, frames: forgedFrames(FILE, COMMANDS.with(at, lie)) });
+      for (const lie of FORGER.altered(command)) {
+        const { board, reader } = play({ ...FILE, frames: FORGER.frames(COMMANDS.with(at, lie)) });
         assert.deepEqual([board.flash.erased, board.flash.programmed], [[], []], `${command.name} ${at}`);
         assert.equal(reader?.complete, false);
       }
@@ -190,8 +132,8 @@ describe('update files forged with the content key', () => {
   it('his own entry given out as the other board’s, and an entry sealed by him', () => {
     const facts = OPENED.facts();
     const names = { headerHash: sha512(FILE.header), ephemeral: FILE.decoded.ephemeral };
-    const lies = COMMANDS.map((command) => altered(command)[0] as Command);
-    const frames = forgedFrames(FILE, lies);
+    const lies = COMMANDS.map((command) => FORGER.altered(command)[0] as Command);
+    const frames = FORGER.frames(lies);
     const key = entryKey([facts.agree(names.ephemeral), facts.agree(facts.filesPublic)], facts, names);
     const content = {
       contentKey: CONTENT_KEY,

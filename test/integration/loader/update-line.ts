@@ -6,6 +6,7 @@ import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
 import { STATES } from '../../../shared/mailbox/layout.ts';
 import type { STATUS } from '../../../shared/serial/packets.ts';
 import { ENTRIES_MOST } from '../../../shared/serial/packets.ts';
+import type { Release } from '../../../shared/plan/release.ts';
 import type { Recipient, UpdateContent } from '../../../shared/update/seal.ts';
 import { LOADER_MAP } from '../../../controller/loader/config.ts';
 import type { Board } from '../../../sim/board.ts';
@@ -42,7 +43,7 @@ export function stranger(number: number): Recipient {
 }
 
 /** What a file of this program holds, for boards of CONFIG's product. */
-export const contentOf = (program: Uint8Array, release: typeof RELEASE | Partial<typeof RELEASE> = {}): UpdateContent =>
+export const contentOf = (program: Uint8Array, release: Partial<Release> = {}): UpdateContent =>
   updateContent(program, { release: { ...RELEASE, ...release } });
 
 /** A file for these devices, in its parts. */
@@ -53,10 +54,12 @@ type Parts = Omit<UpdateFileParts, 'decoded'>;
 
 export class UpdateLine {
   readonly link: LoaderLink;
-  #sent = 0;
+  #sent: number;
 
-  constructor(link: LoaderLink) {
+  /** @param sent packets of a file that this loader has taken already */
+  constructor(link: LoaderLink, sent = 0) {
     this.link = link;
+    this.#sent = sent;
   }
 
   /** STATUS as the loader tells it now. */
