@@ -162,7 +162,10 @@ static void confirm_when_due(void) {
 
 static void handle_host_command(host_command command) {
   session_state state = session_current();
-  if (command == HOST_COMMAND_JOB && state >= STATE_WAITING && state <= STATE_EXPIRED)
+  /* what was refused before the first job is the chip's: clock, random generator */
+  bool refused_job = state == STATE_REFUSED && handshakes != 0;
+  if (command == HOST_COMMAND_JOB &&
+      ((state >= STATE_WAITING && state <= STATE_EXPIRED) || refused_job))
     offer_handshake();
   if (command == HOST_COMMAND_M2 && state == STATE_OFFERED && !confirm_due && !file_in_hand())
     check_answer();
