@@ -6,6 +6,7 @@ import { installPlan, LoaderController, loaderPlan } from './loader-controller.t
 import { runMs } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
 import { image } from './prepared-boards.ts';
+import { contentOf, fileFor, recipientOf, UpdateLine } from './update-line.ts';
 
 /** Backup SRAM, 4 KB: what is secret, and the installer's stack. */
 export const BACKUP = { start: 0x40024000, end: 0x40025000 } as const;
@@ -23,7 +24,7 @@ export function lowestStore(board: Board, from: number, to: number): () => numbe
   return () => lowest;
 }
 
-/** Makes keys, enrols, installs `image`, with `look` after each step. */
+/** Makes keys, enrols, installs `image` in a session and again from a file, with `look` after each step. */
 export function walk(board: Board, look: () => void = () => {}): void {
   const link = new LoaderLink(board);
   runMs(board, START_MS);
@@ -46,6 +47,14 @@ export function walk(board: Board, look: () => void = () => {}): void {
   controller.ask(controller.final(image));
   look();
   controller.ask({ name: 'END' });
+  look();
+  const file = fileFor([recipientOf(board)], contentOf(image));
+  const line = new UpdateLine(link);
+  line.open(file);
+  for (const frame of file.frames) {
+    look();
+    line.frames([frame]);
+  }
   look();
 }
 
