@@ -20,6 +20,7 @@ import {
   type Planted,
 } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
+import { contentOf, fileFor, recipientOf, stranger, UpdateLine } from './update-line.ts';
 
 const BYTES = 700;
 const old = spinning(BYTES, 8);
@@ -64,6 +65,16 @@ function install(board: Board, plan: Partial<LoaderPlan> = {}): void {
   controller.install(next);
 }
 
+/** Runs an install of `next` over `old` from an update file. */
+function installFile(board: Board): void {
+  board.soc.gpio['B']!.inputs = 1 << STRAP.pin;
+  const link = new LoaderLink(board);
+  runMs(board, START_MS);
+  link.knock(2);
+  const file = fileFor([stranger(1), recipientOf(board)], contentOf(next, { version: 8, floor: 8 }));
+  new UpdateLine(link).install(file);
+}
+
 /** Instants to cut at: around operations of the run, some of each kind and sector. */
 function instants(entries: readonly FlashJournalEntry[]): number[] {
   const groups = new Map<string, number[]>();
@@ -83,12 +94,12 @@ function endOfBegin(entries: readonly FlashJournalEntry[]): number {
 }
 
 /** Cuts power in one run of an install at each of the instants it passes; what the board did afterwards. */
-function cuts(banks: Planted['banks']): { at: number; result: Outcome }[] {
+function cuts(banks: Planted['banks'], run: (board: Board) => void = install): { at: number; result: Outcome }[] {
   const what: Planted = { image: old, banks: banks!, config: { strap: STRAP } };
   const dry = planted(what);
   const entries: FlashJournalEntry[] = [];
   dry.flash.onOperation = (entry) => void entries.push(entry);
-  install(dry);
+  run(dry);
   const wanted = instants(entries);
   const results: { at: number; result: Outcome }[] = [];
   const board = planted(what);
@@ -106,7 +117,7 @@ function cuts(banks: Planted['banks']): { at: number; result: Outcome }[] {
     }
     runTo(ns);
   };
-  install(board);
+  run(board);
   assert.equal(outcome(board), 'new', 'the run itself ends well');
   const begin = endOfBegin(entries);
   for (const { at, result } of results) if (at < begin) assert.equal(result, 'old', `${at}, BEGIN ends at ${begin}`);
@@ -122,6 +133,32 @@ describe('loader: installs and power cuts', () => {
     const sorted = [...seen].sort((a, b) => order[a] - order[b]);
     assert.deepEqual(seen, sorted);
     assert.deepEqual([...new Set(seen)], ['old', 'installer', 'new']);
+  }).timeout(CUTS_MS);
+
+  it('the same for an update file', () => {
+    const seen = cuts(journal(), installFile).map(({ result }) => result);
+    const order = { old: 0, installer: 1, new: 2, something: 3 };
+    assert.deepEqual(
+      seen,
+      [...seen].sort((a, b) => order[a] - order[b]),
+    );
+    assert.deepEqual([...new Set(seen)], ['old', 'installer', 'new']);
+  }).timeout(CUTS_MS);
+
+  it('… which is given again after a cut, from its beginning, however often', () => {
+    const board = planted({ image: old, banks: journal()!, config: { strap: STRAP } });
+    for (const operations of [40, 90, 140]) {
+      let count = 0;
+      board.flash.onOperation = () => {
+        if (++count === operations) board.cutPowerAt(board.time.now + 1);
+      };
+      assert.throws(() => installFile(board), /no status/);
+      board.flash.onOperation = () => {};
+      board.powerOff();
+      board.powerOn();
+    }
+    installFile(board);
+    assert.equal(outcome(board), 'new');
   }).timeout(CUTS_MS);
 
   for (const free of [0, 1, 2]) {

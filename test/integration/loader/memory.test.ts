@@ -36,7 +36,9 @@ function found(board: Board, secret: Uint8Array): string[] {
   return places;
 }
 
-describe('loader: memory', () => {
+describe('loader: memory', function () {
+  this.timeout(300_000);
+
   it(`the installer’s stack stays ${SPARE} bytes above the forbidden strip on its deepest paths`, () => {
     const board = planted({});
     // The statics end where the strip begins; the stack is all the rest of backup SRAM.
