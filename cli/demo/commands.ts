@@ -16,7 +16,8 @@ export const DEMO = command({
     mode: {
       choices: ['host-blind', 'seeded'],
       default: 'host-blind',
-      describe: 'seeded: a loader is planted and enrolled, an image goes to that device alone, two thieves get nothing',
+      describe:
+        'seeded: a loader is planted and enrolled, an image goes to that device alone, two thieves get nothing, a file is installed without the vendor',
     },
   },
   load: async () => (await import('./demo.ts')).runDemo,

@@ -26,8 +26,16 @@ export interface Outcome {
   readonly agent: DemoProcess;
 }
 
-/** @throws BF-INTERNAL with what the vendor was told */
-export function requireGood(outcome: Outcome): Outcome {
+export interface Installed {
+  readonly status: number;
+  /** What the customer was told, when it went wrong. */
+  readonly why: string;
+  /** The last event: versions before and after. */
+  readonly end: Told | undefined;
+}
+
+/** @throws BF-INTERNAL with what the vendor, or the customer, was told */
+export function requireGood<T extends { readonly status: number; readonly why: string }>(outcome: T): T {
   if (outcome.status !== 0) throw fail('BF-INTERNAL', outcome.why);
   return outcome;
 }
@@ -101,6 +109,16 @@ export class DemoJobs {
     const error = vendor.told.find(isEvent('error'));
     const why = error === undefined ? vendor.lastWords : `${error['code']}: ${error['sentence']}`;
     return { status, why, vendor, agent };
+  }
+
+  /** The customer installs a file by himself. */
+  async update(file: string, { board, reach }: ReachedBoard): Promise<Installed> {
+    const customer = this.#options.start('update', ['update', file, ...reach], this.#home('customer'));
+    customer.onTold = (told) => this.#customer(customer, board, told);
+    const status = await customer.ended();
+    const error = customer.told.find(isEvent('error'));
+    const why = error === undefined ? customer.lastWords : `${error['code']}: ${error['sentence']}`;
+    return { status, why, end: customer.told.find(isEvent('end')) };
   }
 
   /** What he does: types the word of the sheet, switches the board off and on when asked to. */

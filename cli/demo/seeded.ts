@@ -1,6 +1,7 @@
 // `blindflash demo --mode seeded`: a loader is planted on a virtual board, which is locked and enrolled; an image goes
-// to that device alone over its serial line. A thief with a probe and one with an emulator try (docs/devices.md).
-import { copyFile } from 'node:fs/promises';
+// to that device alone over its serial line. A thief with a probe and one with an emulator try; then the customer
+// installs an update file by himself (docs/devices.md, docs/update-files.md).
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundledLoader } from '../../controller/service/bundled-loader.ts';
 import { bundledStubs } from '../../agent/node/bundled-stubs.ts';
@@ -21,6 +22,8 @@ const UPDATE_WORD = '19=0x4f464e49';
 const BAUD = '115200';
 /** Chance of the emulator: another one than the board's. */
 const OTHER_SEED = '4711';
+/** Of all lines of a sheet those that matter here. */
+const SHEET_LINES = /^\s*Trust mode|By serial line|for product|version \d+ of product|Read protection/;
 const GREETING = /is running/;
 
 /** What there is on the vendor's table and on the desk. */
@@ -30,6 +33,7 @@ interface Stage {
   readonly plain: Uint8Array;
   readonly folder: string;
   readonly start: Start;
+  readonly relay: DemoProcess;
   readonly relayTap: Tap;
   readonly jobs: DemoJobs;
   readonly board: DemoProcess;
@@ -44,7 +48,8 @@ export async function playSeeded(folder: string, start: Start): Promise<void> {
   try {
     const uid = await plantAndEnrol(stage);
     await flash(stage, uid);
-    await thiefWithEmulator(stage, uid);
+    const emulator = await thiefWithEmulator(stage, uid);
+    await update(stage, uid, emulator);
     step('What the relay carried, and what went to the board by its serial line, all jobs together');
     requireNothing(tellFound(stage.scanner, 'relay and network', stage.relayTap.carried()));
     const toBoard = stage.line.carried();
@@ -91,11 +96,11 @@ async function raise(folder: string, start: Start): Promise<Stage> {
     folder,
     relay: `ws://127.0.0.1:${relayTap.port}`,
     start,
-    sheetLines: /^\s*Trust mode|By serial line|for product|version \d+ of product|Read protection/,
+    sheetLines: SHEET_LINES,
     narrate,
   });
   const scanner = leakScanner(plain, known);
-  return { image, plain, folder, start, relayTap, jobs, board, line, scanner };
+  return { image, plain, folder, start, relay, relayTap, jobs, board, line, scanner };
 }
 
 /** Until the device is on record. Returns its UID. */
@@ -149,8 +154,11 @@ async function thiefWithProbe({ board, scanner }: Stage): Promise<void> {
   }
 }
 
-/** The public loader on a chip that says it is the device: the vendor's computer asks for the key on record. */
-async function thiefWithEmulator({ jobs, folder, start, image, scanner }: Stage, uid: string): Promise<void> {
+/**
+ * The public loader on a chip that says it is the device: the vendor's computer asks for the key on record. Returns the
+ * emulator, on which the thief tries again.
+ */
+async function thiefWithEmulator({ jobs, folder, start, image, scanner }: Stage, uid: string): Promise<ReachedBoard> {
   step('A thief with an emulator: the same public loader and config, the same unique id, a level 1 that he says');
   const flashFile = join(folder, 'emulator.flash');
   await copyFile(join(folder, 'loader.bin'), flashFile);
@@ -163,11 +171,35 @@ async function thiefWithEmulator({ jobs, folder, start, image, scanner }: Stage,
     say(`  vendor: ${why}`);
     say('  what the thief saw, who has every key of his emulator:');
     requireNothing(tellFound(scanner, 'his serial line', line.carried()));
+    return bySerial(emulator, await serialOf(emulator));
   } finally {
     line.close();
-    emulator.stop();
-    await emulator.ended();
   }
+}
+
+/** A file for the device, in everybody's hands, and no vendor any more. */
+async function update(
+  { jobs, folder, image, board, line, relay, scanner }: Stage,
+  uid: string,
+  emulator: ReachedBoard,
+) {
+  step('Release 2 as a file: the vendor seals it for this device, lays it on a public server, and goes home');
+  const file = join(folder, 'release-2.bfu');
+  await jobs.signed('package', image, '--to', uid, '--release', '2', '--out', file);
+  requireNothing(tellFound(scanner, 'the file', new Uint8Array(await readFile(file))));
+  relay.stop();
+  await relay.ended();
+
+  step('The relay is off. The customer installs the file: `blindflash update`');
+  const heard = board.told.length;
+  const { end } = requireGood(await jobs.update(file, bySerial(board, line.name)));
+  say(`  version ${String(end?.['versionBefore'])} before, ${String(end?.['version'])} installed`);
+  await greeting(board, heard);
+
+  step('The thief has the file, too. On his emulator');
+  const { status, why } = await jobs.update(file, emulator);
+  if (status === 0) throw fail('BF-INTERNAL', 'an emulator took the file');
+  say(`  his screen: ${why}`);
 }
 
 function narrate(told: Told): void {

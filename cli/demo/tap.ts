@@ -63,26 +63,35 @@ export interface LineTap {
   close(): void;
 }
 
-/** Listens on loopback and passes bytes on, both ways, to the serial port `target` (tcp:HOST:PORT). */
+/**
+ * Holds the serial port `target` (tcp:HOST:PORT) as an adapter that stays plugged in does, and passes bytes on, both
+ * ways, to whoever opens the tap.
+ */
 export async function openLineTap(target: string): Promise<LineTap> {
   const [, host, port] = target.split(':');
   const kept: Uint8Array[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer({ noDelay: true }, (near) => {
-    const far = connect({ host: host!, port: Number(port), noDelay: true });
-    for (const socket of [near, far]) sockets.add(socket.on('error', () => {}));
-    near.on('data', (bytes) => void kept.push(new Uint8Array(bytes)));
-    near.pipe(far);
-    far.pipe(near);
-    near.on('close', () => far.destroy());
-    far.on('close', () => near.destroy());
+  const far = await new Promise<Socket>((resolve, reject) => {
+    const begun = connect({ host: host!, port: Number(port), noDelay: true }, () => resolve(begun));
+    begun.on('error', reject);
   });
+  let near: Socket | undefined;
+  far.on('data', (bytes) => void near?.write(bytes));
+  const server = createServer({ noDelay: true }, (opened) => {
+    near?.destroy();
+    near = opened.on('error', () => {});
+    opened.on('data', (bytes) => {
+      kept.push(new Uint8Array(bytes));
+      far.write(bytes);
+    });
+  });
+  far.on('close', () => near?.destroy());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     name: `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`,
     carried: () => Buffer.concat(kept),
     close: () => {
-      for (const socket of sockets) socket.destroy();
+      far.destroy();
+      near?.destroy();
       server.close();
     },
   };
