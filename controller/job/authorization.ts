@@ -6,7 +6,8 @@ import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobEvent, JobOptions } from './ports.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
+import { silence } from './problems.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
@@ -25,6 +26,11 @@ export class Authorization {
     this.#line = line;
     this.#recorder = recorder;
     this.#plan = planOf(options.record);
+  }
+
+  /** What it is called when the program on the chip says nothing. */
+  get silence(): ErrorCode {
+    return silence(this.#plan);
   }
 
   /** The plan on record. */

@@ -18,6 +18,7 @@ import { programOf } from '../../shared/plan/program.ts';
 import { STUB_MAJOR, type BootFacts, type StubFacts } from '../../shared/sealed/payloads.ts';
 import { suiteFor, type SealedSuite } from '../../shared/sealed/protocol.ts';
 import { SERIAL_LINE, type Hello } from '../../shared/tunnel/bodies.ts';
+import { UNKNOWN } from './problems.ts';
 
 /** Plans that a program on the chip carries out, in a sealed session. */
 export function needsSession(plan: Pick<Plan, 'kind' | 'mode'>): boolean {
@@ -57,7 +58,7 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   else requireOpen(rdp, plan, hello.target);
   requireUnprotected(plan, requireChipRow(plan.devId), hello.target);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
-    throw fail('BF-STUB-UNKNOWN', `the agent has no ${program} this version trusts`);
+    throw fail(UNKNOWN[program], `the agent has no ${program} this version trusts`);
   }
 }
 

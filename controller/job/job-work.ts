@@ -16,6 +16,7 @@ import { knownChip } from '../../shared/chips/index.ts';
 import { hasLoader } from '../../shared/plan/modes.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import { placeOf } from '../../shared/registry/states.ts';
+import { silence } from './problems.ts';
 
 /** The parts of a job that its work goes through. */
 export interface WorkParts {
@@ -72,7 +73,7 @@ export class JobWork {
   #workOptions(session: SealedSession, plan: Plan, trustBlank: boolean): WorkOptions {
     const { clock, line, recorder, sessions, unacknowledged } = this.#parts;
     const { image, delta, where } = this.#options;
-    const limit = line.limit('work', 'BF-STUB-SILENT', 'life');
+    const limit = line.limit('work', silence(plan), 'life');
     const until = async (ready: () => boolean): Promise<void> => {
       await session.confirmed;
       await line.waits.until(() => (ready() ? true : undefined), limit);

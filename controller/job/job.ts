@@ -322,8 +322,8 @@ class Job {
     pausing: () => this.#pause(),
     ownOffer: () =>
       this.#machine.awaitMessage(this.#line.limit('ownHandshake', 'BF-TUNNEL-TIMEOUT'), () => this.#noOffer()),
-    offer: () => this.#machine.awaitMessage(this.#line.limit('sealed', 'BF-STUB-SILENT')),
-    confirmation: () => this.#machine.awaitMessage(this.#line.limit('sealed', 'BF-STUB-SILENT')),
+    offer: () => this.#machine.awaitMessage(this.#line.limit('sealed', this.#authorization.silence)),
+    confirmation: () => this.#machine.awaitMessage(this.#line.limit('sealed', this.#authorization.silence)),
     working: () => this.#work(this.#sessions.session as SealedSession),
     finishing: () => this.#takeLeave(),
     farewell: () => this.#takeLeave(),

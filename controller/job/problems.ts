@@ -3,9 +3,31 @@
 import { quotable } from '../../shared/codec/foreign-text.ts';
 import { chipError } from '../../shared/errors/chip-errors.ts';
 import { CHIP_PROVED, type JobRecord } from '../store/job-record.ts';
-import { BlindflashError, errorRow, fail, isErrorCode, mayTell, restartAfter } from '../../shared/errors/errors.ts';
+import {
+  BlindflashError,
+  type ErrorCode,
+  errorRow,
+  fail,
+  isErrorCode,
+  mayTell,
+  restartAfter,
+} from '../../shared/errors/errors.ts';
+import type { ProgramOnChip } from '../../shared/plan/modes.ts';
+import type { Plan } from '../../shared/plan/plan.ts';
+import { programOf } from '../../shared/plan/program.ts';
 import type { SpentReason } from '../../shared/tunnel/invite-state.ts';
 import { BOARD_STATES, type Problem } from '../../shared/tunnel/bodies.ts';
+
+/** For a program on the chip whose hash is none of those this version has. */
+export const UNKNOWN = { stub: 'BF-STUB-UNKNOWN', loader: 'BF-LOADER-UNKNOWN' } as const satisfies Record<
+  ProgramOnChip,
+  ErrorCode
+>;
+
+/** The code for the program of a plan when it says nothing. */
+export function silence(plan: Pick<Plan, 'kind' | 'mode'>): ErrorCode {
+  return programOf(plan) === 'loader' ? 'BF-LOADER-SILENT' : 'BF-STUB-SILENT';
+}
 
 /** Bad news that a new sealed session may heal; after `board` the board is given a moment first. */
 export interface Trouble {
@@ -13,9 +35,9 @@ export interface Trouble {
   readonly cure: 'session' | 'board';
 }
 
-/** The stub's authenticated ABORT. @param number of the stub's error table @param detail as the stub gave it */
-export function abortError(number: number, detail: number): BlindflashError {
-  return chipError(number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`);
+/** The authenticated ABORT of a program on the chip. @param number of its error table @param detail as it gave it */
+export function abortError(program: ProgramOnChip, number: number, detail: number): BlindflashError {
+  return chipError(program, number, detail, 'the chip reports: ') ?? fail('BF-STUB-ABORTED', `error ${number}`);
 }
 
 /**

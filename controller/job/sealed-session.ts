@@ -14,9 +14,10 @@ import {
   type ReplyName,
 } from '../../shared/sealed/messages.ts';
 import { chipKeysOf, respondSealed, type SealedResponder } from '../../shared/sealed/handshake.ts';
+import type { ProgramOnChip } from '../../shared/plan/modes.ts';
 import { decodeStubFacts, encodeSessionChoice, type ChipKeys, type StubFacts } from '../../shared/sealed/payloads.ts';
 import type { SealedSuite } from '../../shared/sealed/protocol.ts';
-import { abortError, troubleOf, type Trouble } from './problems.ts';
+import { abortError, troubleOf, UNKNOWN, type Trouble } from './problems.ts';
 
 /** Commands that may leave behind M2, before M3 has come (docs/protocol.md §8, "Before M3"): they hold no image. */
 const EARLY: ReadonlySet<CommandName> = new Set<CommandName>(['ERASE', 'DIGEST']);
@@ -48,6 +49,10 @@ export interface SealedPeer extends ChipKeys {
   readonly session: BoxSession;
 }
 
+/** Which program has keys of this kind. */
+const programOf = ({ keyKind }: Pick<StubFacts, 'keyKind'>): ProgramOnChip =>
+  keyKind === 'device' ? 'loader' : 'stub';
+
 export interface OfferRules {
   readonly suite: SealedSuite;
   readonly keyPair: ExchangeKeyPair<'sealed'>;
@@ -58,11 +63,14 @@ export interface OfferRules {
 }
 
 /**
- * Reads an M1. @throws BF-STUB-UNKNOWN, BF-STUB-AUTHENTICATION for a D no chip makes or not of the suite's kind, and
- * what `checkFacts` throws
+ * Reads an M1.
+ * @throws BF-STUB-UNKNOWN, BF-LOADER-UNKNOWN, BF-STUB-AUTHENTICATION for a D no chip makes or not of the suite's kind,
+ * and what `checkFacts` throws
  */
 export function readOffer(stubHash: Uint8Array, m1: Uint8Array, rules: OfferRules): Offer {
-  if (!rules.allowedStubs.includes(toHex(stubHash))) throw fail('BF-STUB-UNKNOWN', toHex(stubHash).slice(0, 16));
+  if (!rules.allowedStubs.includes(toHex(stubHash))) {
+    throw fail(UNKNOWN[programOf(rules.suite)], toHex(stubHash).slice(0, 16));
+  }
   const keys = chipKeysOf(rules.suite, m1, rules.keyPair.publicKey);
   const facts = decodeStubFacts(m1.subarray(PAYLOAD_AT));
   if (facts.keyKind !== rules.suite.keyKind) {
@@ -211,7 +219,7 @@ export class SealedSession {
     const reply = decodeReply(plaintext);
     if (reply.name === 'ABORT') {
       this.wipe();
-      return requireTrouble(abortError(reply.error, reply.detail));
+      return requireTrouble(abortError(programOf(this.peer.facts), reply.error, reply.detail));
     }
     const expected = this.#expected.shift();
     if (expected === undefined || expected.name !== reply.name || expected.sequence !== reply.answers) {

@@ -60,6 +60,14 @@ export const PARTS = {
     toldBy: 'agent',
     ownFiles: false,
   },
+  loader: {
+    title: 'The loader in a locked chip',
+    exitStatus: 14,
+    acts: 'anybody',
+    endsAgent: false,
+    toldBy: 'either',
+    ownFiles: false,
+  },
   image: {
     title: 'The image file',
     exitStatus: 20,
@@ -864,6 +872,93 @@ export const ERRORS = {
   },
 
   // ── PLAN: the consent-bound job description ─────────────────────────────────────────────────────────────────────
+  'BF-LOADER-CLOCK': {
+    sentence: 'The clock of the chip does not start, so its loader can do nothing.',
+    remedy: 'Switch the board off and on and repeat; if it fails again, the chip or its supply is defective.',
+    part: 'loader',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-LOADER-FLASH': {
+    sentence: 'The loader could not write to the flash of the chip.',
+    remedy: 'Check the supply of the board (3.3 V, steady), switch it off and on, and continue with --resume.',
+    customer: {
+      remedy:
+        'Check the supply of the board (3.3 V, steady), and switch it off and on. A job the vendor can continue; an update file goes on by the same command.',
+    },
+    vendor: {
+      remedy:
+        'Have the supply of the board checked (3.3 V, steady) and the board switched off and on, then continue with --resume.',
+    },
+    part: 'loader',
+    retry: 'never',
+    endsJob: false,
+  },
+  'BF-LOADER-KEYS': {
+    sentence: 'The loader of this board has no keys that it may use now.',
+    remedy:
+      'Take probe and serial adapter off, leave the board without any supply for some seconds, switch it on, and connect the serial adapter alone: after a debugger, or a start that was none with the power, keys are neither used nor made.',
+    vendor: {
+      remedy:
+        'Have probe and adapter taken off and the board switched off for some seconds. If it stays so, the chip is not at read protection level 1, or its seven key slots are used up: it has to be erased and planted again.',
+    },
+    part: 'loader',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-LOADER-PRODUCT': {
+    sentence: 'The loader of this board belongs to another product than the job.',
+    remedy: 'Connect the board the vendor means; if it is the one, tell him: nothing on this desk can change it.',
+    vendor: {
+      remedy:
+        'Ask for the right board, or plan the job for its product: the number `loader make` was given, which `doctor --serial` shows.',
+    },
+    part: 'loader',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-LOADER-SILENT': {
+    sentence: 'The loader of the board does not answer any more.',
+    remedy: 'Check the serial wires, switch the board off and on, and continue with --resume.',
+    customer: {
+      remedy:
+        'Check the serial wires and switch the board off and on. A job the vendor can continue; an update file goes on by the same command.',
+    },
+    vendor: { remedy: 'Have the serial wires checked and the board switched off and on, and continue with --resume.' },
+    part: 'loader',
+    retry: 'board',
+    endsJob: false,
+  },
+  'BF-LOADER-UNKNOWN': {
+    sentence: 'The loader in this chip is not one this version of Blindflash knows.',
+    remedy:
+      'Use the version of Blindflash the board was planted with. Nothing is sent to a loader whose hash is not known: it may be somebody else’s.',
+    customer: { remedy: 'Tell the vendor: he looks whether it is his board, and which version it was planted with.' },
+    part: 'loader',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-LOADER-VERSION': {
+    sentence: 'The board takes no version as old as this one.',
+    remedy: 'Tell the vendor: he has to come with a later version. There is nothing to do at the board.',
+    vendor: {
+      remedy:
+        'Give the image a --release not below the floor of the board, which the last complete image has set and `doctor --serial` shows.',
+    },
+    part: 'loader',
+    retry: 'never',
+    endsJob: true,
+  },
+  'BF-LOADER-WRITE-PROTECTED': {
+    sentence: 'Sectors this job would erase are write-protected, and a loader never changes option bytes.',
+    remedy: 'Tell the vendor: the image has to spare these sectors. There is nothing to do at the board.',
+    vendor: {
+      remedy: 'Link the image so that it spares these sectors: on a locked chip the protection is there to stay.',
+    },
+    part: 'loader',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-PLAN-CONFIRMATION': {
     sentence: 'The plan holds a step that can never be undone, and it was not confirmed in full.',
     remedy: 'Read the plan again; RDP 2 and OTP need both confirmations and the last digits of the chip’s id.',

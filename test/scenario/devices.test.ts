@@ -115,7 +115,7 @@ describe('a device with a loader', function () {
     requireDone(await product.install(image, 5));
     product.cyclePower();
     const older = await product.install(image, 4, GIVES_UP);
-    assert.equal((older.error as { code?: string }).code, 'BF-PLAN-MALFORMED');
+    assert.equal((older.error as { code?: string }).code, 'BF-LOADER-VERSION');
     assert.equal(older.receipt, undefined);
   });
 });
@@ -157,7 +157,7 @@ describe('a device with a loader: refused', function () {
   it('a loader that is not among those the vendor knows', async () => {
     const product = new DeviceFixture({ seed: 67 });
     const outcome = await product.enrol('bench', { ...GIVES_UP, allowedLoaders: ['ab'.repeat(64)] });
-    requireRefused(outcome, 'BF-STUB-UNKNOWN');
+    requireRefused(outcome, 'BF-LOADER-UNKNOWN');
     assert.deepEqual(await product.registry.devices(), []);
   });
 
@@ -171,7 +171,7 @@ describe('a device with a loader: refused', function () {
   it('a loader made for another product', async () => {
     const product = new DeviceFixture({ seed: 69 });
     const outcome = await product.runDevice(undefined, product.enrolPlan('bench', CONFIG.product + 1), GIVES_UP);
-    assert.equal((outcome.error as { code?: string }).code, 'BF-PLAN-MALFORMED');
+    assert.equal((outcome.error as { code?: string }).code, 'BF-LOADER-PRODUCT');
     assert.deepEqual(await product.registry.devices(), []);
   });
 

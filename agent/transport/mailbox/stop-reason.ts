@@ -9,7 +9,7 @@ import type { Mailbox } from './mailbox.ts';
 export async function readStopReason(mailbox: Mailbox, state: StubState): Promise<BlindflashError> {
   const error = await mailbox.readWord('ERROR');
   const detail = await mailbox.readWord('DETAIL');
-  const known = chipError(error, detail) ?? fail('BF-STUB-MAILBOX', `state ${state}, error ${error}`);
+  const known = chipError('stub', error, detail) ?? fail('BF-STUB-MAILBOX', `state ${state}, error ${error}`);
   if (state !== 'fault') return known;
   return fail(known.code, faultText(await mailbox.read('FAULT')));
 }

@@ -139,7 +139,7 @@ export class SerialHost {
 
   /**
    * Looks once, moves what can be moved.
-   * @throws BF-SERIAL-NONSENSE for numbers that cannot be, BF-SERIAL-SILENT, BF-SERIAL-GONE, BF-STUB-SILENT after a
+   * @throws BF-SERIAL-NONSENSE for numbers that cannot be, BF-SERIAL-SILENT, BF-SERIAL-GONE, BF-LOADER-SILENT after a
    * reset
    */
   async turn(): Promise<Turn> {
@@ -178,7 +178,7 @@ export class SerialHost {
     const state = stateName(status.state & STATUS_BITS.state);
     if (state === undefined) return this.#nonsense(`state ${status.state}`);
     if (status.handshakes !== this.#handshakes) {
-      this.#problem ??= fail('BF-STUB-SILENT', 'the board was reset, or began another session');
+      this.#problem ??= fail('BF-LOADER-SILENT', 'the board was reset, or began another session');
       return;
     }
     // Repeated by the line: older than what is known.
@@ -284,6 +284,6 @@ export class SerialHost {
     const stuckMs = this.#clock.now() - this.#movedAt;
     const waits = isServing(this.#state) && this.#sent > this.#accepted;
     if (!waits || this.#status?.activity === ACTIVITIES.erasing || stuckMs < SERIAL_LIMITS.stuckAfterMs) return;
-    throw fail('BF-STUB-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(stuckMs / 1000)} s`);
+    throw fail('BF-LOADER-SILENT', `frame ${this.#accepted + 1} waits for ${Math.round(stuckMs / 1000)} s`);
   }
 }

@@ -178,7 +178,7 @@ export class SerialTransport implements Transport {
       const { state } = await this.#link.status(() => this.#line.send('abort'));
       const code = state & STATUS_BITS.state;
       if (code <= STATES.waiting || code >= STATES.expired) return;
-      if (this.#clock.now() >= end) throw fail('BF-STUB-SILENT', 'it does not stop');
+      if (this.#clock.now() >= end) throw fail('BF-LOADER-SILENT', 'it does not stop');
     }
   }
 
@@ -204,10 +204,10 @@ export class SerialTransport implements Transport {
       if (state === undefined) throw fail('BF-SERIAL-NONSENSE', `state ${status.state}`);
       verdict = (status.state & STATUS_BITS.shaking) !== 0 ? 'wait' : judge(status, state);
     }
-    throw fail('BF-STUB-SILENT', 'it does not shake hands');
+    throw fail('BF-LOADER-SILENT', 'it does not shake hands');
   }
 
   #reason({ error, detail }: LoaderStatus, state: StubState): BlindflashError {
-    return chipError(error, detail) ?? fail('BF-SERIAL-NONSENSE', `state ${state}, error ${error}`);
+    return chipError('loader', error, detail) ?? fail('BF-SERIAL-NONSENSE', `state ${state}, error ${error}`);
   }
 }

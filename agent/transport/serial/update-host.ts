@@ -87,7 +87,7 @@ export class UpdateHost {
 
   /**
    * From the header to the end. Returns IDENT as the loader says it then, undefined when it was gone by then.
-   * @throws BF-UPDATE-REFUSED, BF-UPDATE-TRIES, BF-UPDATE-CHANGED, what the chip reports, BF-SERIAL-*, BF-STUB-SILENT
+   * @throws BF-UPDATE-REFUSED, BF-UPDATE-TRIES, BF-UPDATE-CHANGED, what the chip reports, BF-SERIAL-*, BF-LOADER-SILENT
    *   after a reset, BF-UPDATE-INTERRUPTED
    */
   async install(): Promise<Ident | undefined> {
@@ -134,7 +134,7 @@ export class UpdateHost {
       isTaken = status.handshakes !== before;
       if (isTaken && (status.state & STATUS_BITS.shaking) === 0) return status;
     }
-    throw fail('BF-STUB-SILENT', 'the header is not answered');
+    throw fail('BF-LOADER-SILENT', 'the header is not answered');
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,7 +181,7 @@ export class UpdateHost {
     const state = stateName(status.state & STATUS_BITS.state);
     if (state === undefined) return this.#nonsense(`state ${status.state}`);
     if (status.handshakes !== this.#handshakes) {
-      this.#problem ??= fail('BF-STUB-SILENT', 'the board was reset, or began something else');
+      this.#problem ??= fail('BF-LOADER-SILENT', 'the board was reset, or began something else');
       return;
     }
     if (status.accepted < (this.#status?.accepted ?? 0)) return;
@@ -251,13 +251,13 @@ export class UpdateHost {
     this.#movedAt = this.#options.clock.now();
   }
 
-  /** @throws BF-STUB-SILENT when nothing moves; a file all of whose frames were taken has an end */
+  /** @throws BF-LOADER-SILENT when nothing moves; a file all of whose frames were taken has an end */
   #requireProgress(): void {
     const stuckMs = this.#options.clock.now() - this.#movedAt;
     const isBusy = (this.#status?.activity ?? ACTIVITIES.idle) !== ACTIVITIES.idle;
     if (isBusy || stuckMs < LIMITS.stuckAfterMs) return;
     throw fail(
-      'BF-STUB-SILENT',
+      'BF-LOADER-SILENT',
       `packet ${(this.#status?.accepted ?? 0) + 1} waits for ${Math.round(stuckMs / 1000)} s`,
     );
   }
@@ -286,7 +286,7 @@ export class UpdateHost {
   }
 
   #reason({ error, detail, state }: LoaderStatus): BlindflashError {
-    const reported = chipError(error, detail, 'the device reports: ');
+    const reported = chipError('loader', error, detail, 'the device reports: ');
     if (reported === undefined) return fail('BF-SERIAL-NONSENSE', `state ${state}, error ${error}`);
     const as = REFUSALS.get(error);
     return as === undefined ? reported : fail(as, reported.detail);

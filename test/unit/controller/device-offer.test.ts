@@ -82,7 +82,7 @@ describe('controller: the offer of a loader', () => {
   });
 
   it('is refused from a loader whose hash is not known', () => {
-    refuses('BF-STUB-UNKNOWN', () => offer(device, facts(), new Uint8Array(64).fill(0x4d)));
+    refuses('BF-LOADER-UNKNOWN', () => offer(device, facts(), new Uint8Array(64).fill(0x4d)));
   });
 
   it('a key of one kind is no key of the other', () => {

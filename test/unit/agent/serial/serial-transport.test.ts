@@ -288,7 +288,7 @@ describe('serial transport: what befalls a session', () => {
   };
 
   it('tells of a board that was reset', async () => {
-    await fails('BF-STUB-SILENT', ({ loader }) => loader.reset());
+    await fails('BF-LOADER-SILENT', ({ loader }) => loader.reset());
   });
 
   it('tells of a loader that is gone, after ten seconds of knocking', async () => {

@@ -89,9 +89,11 @@ describe('error policy', () => {
     assert.deepEqual(
       codesWhere((code) => restartAfter(code) === 'board'),
       [
+        ...['LOADER-CLOCK', 'LOADER-KEYS', 'LOADER-SILENT'],
         ...['SERIAL-BUSY', 'SERIAL-GONE', 'SERIAL-NONSENSE', 'SERIAL-SILENT'],
         ...['STUB-CRASHED', 'STUB-LOAD', 'STUB-MAILBOX', 'STUB-SILENT', 'TARGET-FAULT', 'TARGET-NO-HALT'],
         ...['TARGET-NO-POWER', 'TARGET-NO-RESET', 'TARGET-NONE', 'TARGET-WAIT', 'TARGET-WATCHED', 'TARGET-WIRE'],
+        'UPDATE-INTERRUPTED',
       ],
     );
   });
