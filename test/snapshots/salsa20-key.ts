@@ -3,7 +3,7 @@
 // eight words of the key. The steps of a quarter-round are taken back with what constants and nonce are known to be.
 
 const ROUNDS = 20;
-const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
+export const CONSTANTS = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574] as const;
 
 /** Places of constants, key and input (nonce, or nonce and counter) among the 16 words. */
 const AT = { constants: [0, 5, 10, 15], key: [1, 2, 3, 4, 11, 12, 13, 14], input: [6, 7, 8, 9] } as const;
@@ -46,8 +46,12 @@ export function keyIn(registers: Uint32Array, input: readonly number[]): Uint32A
   return Uint32Array.of(r10!, w2, w3, w4, w11, w12, r7!, w14);
 }
 
-/** The 16 words after the rounds over constants, key and input. */
-function rounds(key: Uint32Array, input: readonly number[]): { before: Uint32Array; after: Uint32Array } {
+/** The 16 words before and after the rounds over constants, key and input; `changed` gets each word that is made. */
+function rounds(
+  key: Uint32Array,
+  input: readonly number[],
+  changed: (word: number) => void = () => {},
+): { before: Uint32Array; after: Uint32Array } {
   const before = new Uint32Array(16);
   AT.constants.forEach((at, i) => (before[at] = CONSTANTS[i]!));
   AT.key.forEach((at, i) => (before[at] = key[i]!));
@@ -58,6 +62,7 @@ function rounds(key: Uint32Array, input: readonly number[]): { before: Uint32Arr
     x[c] = xor(x[c]!, turned(sum(x[b]!, x[a]!), 9));
     x[d] = xor(x[d]!, turned(sum(x[c]!, x[b]!), 13));
     x[a] = xor(x[a]!, turned(sum(x[d]!, x[c]!), 18));
+    [a, b, c, d].forEach((at) => changed(x[at]!));
   };
   for (let i = 0; i < ROUNDS; i += 2) {
     for (const [a, b, c, d] of QUARTERS) {
@@ -65,6 +70,13 @@ function rounds(key: Uint32Array, input: readonly number[]): { before: Uint32Arr
     }
   }
   return { before, after: x };
+}
+
+/** The key's words and every word that a quarter-round makes. */
+export function wordsMade(key: Uint32Array, input: readonly number[]): number[] {
+  const words = [...key];
+  rounds(key, input, (word) => words.push(word));
+  return words;
 }
 
 /** HSalsa20: the key of the stream from a box's key and the first 16 bytes of its nonce. */

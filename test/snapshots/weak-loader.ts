@@ -41,16 +41,30 @@ function put(folder: string, { file, from, to }: Change): void {
   writeFileSync(path, after);
 }
 
-/** The loader's bytes. @throws when the sources no longer have what is to be changed, or do not build */
-export function weakLoader(...weaknesses: readonly Weakness[]): Uint8Array {
+export interface Built {
+  readonly loader: Uint8Array;
+  /** Address of each function of the installer, by its name. */
+  readonly functions: ReadonlyMap<string, number>;
+}
+
+/** A loader with these weaknesses. @throws when the sources no longer have what is to be changed, or do not build */
+export function build(...weaknesses: readonly Weakness[]): Built {
   const folder = mkdtempSync(join(tmpdir(), 'blindflash-weak-'));
   try {
     for (const name of FOLDERS) cpSync(join(FIRMWARE, name), join(folder, name), { recursive: true });
     for (const name of weaknesses) for (const change of WEAKNESSES[name]) put(folder, change);
     const make = ['-s', '-j2', '-C', join(folder, 'loader'), 'TARGET=stm32f42x', 'BUILD=weak', 'all'];
     execFileSync('make', make, { stdio: ['ignore', 'ignore', 'pipe'] });
-    return new Uint8Array(readFileSync(join(folder, 'loader/weak/loader-stm32f42x.bin')));
+    const out = join(folder, 'loader/weak');
+    const names = execFileSync('arm-none-eabi-nm', [join(out, 'installer.elf')], { encoding: 'utf8' });
+    const lines = names.split('\n').map((line) => line.split(' ') as [string, string, string]);
+    return {
+      loader: new Uint8Array(readFileSync(join(out, 'loader-stm32f42x.bin'))),
+      functions: new Map(lines.map(([address, , name]) => [name, Number.parseInt(address, 16)])),
+    };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+export const weakLoader = (...weaknesses: readonly Weakness[]): Uint8Array => build(...weaknesses).loader;
