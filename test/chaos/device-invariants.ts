@@ -39,17 +39,18 @@ const CHECKS = {
   outcome: (product, { mustSucceed }) => {
     const { vendorEnd } = product;
     if (vendorEnd?.good === true && !product.flashIsImage()) return 'the vendor was told done, and the board is not';
-    if (vendorEnd?.good === true && product.stored.length === 0) return 'done without a receipt';
+    const earnsReceipt = product.device.kind !== 'update';
+    if (vendorEnd?.good === true && earnsReceipt && product.stored.length === 0) return 'done without a receipt';
     return mustSucceed && vendorEnd?.good !== true ? `no attacker, and yet: ${vendorEnd?.text ?? 'no end'}` : undefined;
   },
   powerUp: (product) => {
-    const { device, vendorEnd } = product;
+    const { device, vendorEnd, writes } = product;
     const starts = product.startsWith();
-    const isNew = device.kind === 'flash' && product.flashIsImage();
+    const isNew = writes && product.flashIsImage();
     const isOld = device.old && product.flashIsOld();
     if (starts === 'nothing') return 'the board starts neither an image nor the installer';
     if (starts === 'image' && !isNew && !isOld) return 'an image starts that is neither the old one nor the new one';
-    const expected = device.kind === 'flash' ? vendorEnd?.good === true : device.old;
+    const expected = writes ? vendorEnd?.good === true : device.old;
     return expected && starts !== 'image' ? 'a whole image does not start' : undefined;
   },
 } as const satisfies Record<string, Check<ChaosDevice>>;

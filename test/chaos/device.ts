@@ -2,8 +2,8 @@
 // to be, and the agent reaches it over a serial line that is watched, and that loses and damages what it carries.
 import type { OpenSerialPort, SerialPortSource } from '../../agent/transport/serial/port.ts';
 import type { Image } from '../../controller/image/image.ts';
-import { LOADER_MAP } from '../../controller/loader/config.ts';
-import { compileEnroll, compileFlash } from '../../controller/plan/compile.ts';
+import { LOADER_MAP, type LoaderConfig } from '../../controller/loader/config.ts';
+import { compileEnroll, compileFlash, compileKeys } from '../../controller/plan/compile.ts';
 import type { Enrolment } from '../../controller/registry/entry.ts';
 import type { Enrolled } from '../../controller/registry/registry.ts';
 import { requireChip } from '../../shared/chips/index.ts';
@@ -15,17 +15,28 @@ import { VirtualSerialPort } from '../../sim/serial/virtual-serial-port.ts';
 import { LOADER_HASH, UID } from '../fixtures/devices.ts';
 import { ProductFixture, type AgentPart, type ControllerPart } from '../fixtures/product.ts';
 import {
+  BANKS,
   complete,
   CONFIG,
   FACTS,
   FLASH,
   IMAGE,
   inInstaller,
+  LOCKED,
   planted,
   plantedFlash,
   record,
   runMs,
+  vendorKeys,
 } from '../integration/loader/loader-fixture.ts';
+import { fileFor, stranger } from '../integration/loader/update-line.ts';
+import type { AgentOutcome } from '../../agent/session/ports.ts';
+import { runUpdate } from '../../agent/session/update-session.ts';
+import { updateFile, type UpdateFile } from '../../agent/update/update-file.ts';
+import type { RoomRecord } from '../../controller/store/job-record.ts';
+import { silentLog } from '../../shared/ports.ts';
+import { updateContent } from '../fixtures/update-files.ts';
+import { joined } from '../fixtures/update-parts.ts';
 import { Dice } from './dice.ts';
 import { LineWatch } from './line-watch.ts';
 import type { VirtualProcess } from './process.ts';
@@ -34,6 +45,10 @@ import { ChaosProduct, type ChaosOptions } from './product.ts';
 /** Above that of the old image. */
 const NEW_VERSION = FACTS.version + 1;
 const MAKES_KEYS_MS = 60;
+const RELEASE = { product: CONFIG.product, version: NEW_VERSION, floor: NEW_VERSION };
+const BANK_BYTES = 0x4000;
+const UNIT_BYTES = 32;
+const MASK_AT = 20;
 const SLOTS_BYTES = 0x800;
 /** Where the public halves lie in the first key slot (docs/loader.md, "Keys"). */
 const SESSION_KEY_AT = 4 + 32;
@@ -45,7 +60,8 @@ const STARTED_NS = 800e6;
 /** What a seed says of a device. */
 export interface DeviceScript {
   readonly place: Place;
-  readonly kind: 'enroll' | 'flash';
+  /** An update is the customer's alone: there is no vendor at work. */
+  readonly kind: 'enroll' | 'flash' | 'keys' | 'update';
   /** The board has made its keys already; always, when it is to get an image. */
   readonly hasKeys: boolean;
   readonly old: boolean;
@@ -57,12 +73,17 @@ export interface DeviceOptions extends Omit<ChaosOptions, 'flash' | 'board' | 'p
   readonly oldImage: Uint8Array;
 }
 
+/** The vendor's second key; the first is for sessions and keys. */
+const FILES: LoaderConfig['keys'][number] = { publicKey: vendorKeys.publicKey, roles: ['files'] };
+const CLEARED = [1];
+
 let made: Uint8Array | undefined;
 
 /** Key slots as the loader itself makes them, once in this process. */
 function slotsMade(): Uint8Array {
   if (made === undefined) {
-    const board = planted({});
+    const keys: LoaderConfig['keys'] = [{ publicKey: new Uint8Array(KEY_BYTES).fill(9), roles: ['sessions'] }, FILES];
+    const board = planted({ config: { keys } }, { ...LOCKED, uid: UID });
     runMs(board, MAKES_KEYS_MS);
     made = board.flash.bytes.slice(LOADER_MAP.slots - FLASH, LOADER_MAP.slots - FLASH + SLOTS_BYTES);
   }
@@ -72,7 +93,7 @@ function slotsMade(): Uint8Array {
 function flashOf({ seed, device, oldImage }: DeviceOptions): Uint8Array {
   const { publicKey } = new ProductFixture({ seed: seed ^ 0x5eed }).keys.sealed;
   return plantedFlash({
-    config: { listenMs: 200, digest: device.digest, keys: [{ publicKey, roles: ['sessions'] }] },
+    config: { listenMs: 200, digest: device.digest, keys: [{ publicKey, roles: ['sessions', 'keys'] }, FILES] },
     ...(device.hasKeys ? { slots: slotsMade() } : {}),
     ...(device.old ? { image: oldImage, banks: [[record('BANK', 1), complete(2, oldImage)], []] } : {}),
   });
@@ -82,14 +103,10 @@ function planFor({ device, idleLimitMs }: DeviceOptions, image: Image, job: Uint
   const chip = requireChip(0x419);
   const { mode } = PLACES[device.place];
   const { product } = CONFIG;
+  if (device.kind === 'keys') return compileKeys(chip, { job, mode, idleLimitMs, cleared: CLEARED });
   return device.kind === 'enroll'
     ? compileEnroll(chip, { job, mode, idleLimitMs, release: { product, version: 0, floor: 0 } })
-    : compileFlash(image, chip, {
-        job,
-        mode,
-        idleLimitMs,
-        release: { product, version: NEW_VERSION, floor: NEW_VERSION },
-      });
+    : compileFlash(image, chip, { job, mode, idleLimitMs, release: RELEASE });
 }
 
 export class ChaosDevice extends ChaosProduct {
@@ -101,6 +118,7 @@ export class ChaosDevice extends ChaosProduct {
   readonly #adapter: VirtualSerialPort;
   readonly #customer: Dice;
   #isPressing = false;
+  #file: UpdateFile | undefined;
 
   constructor(options: DeviceOptions) {
     super({
@@ -154,14 +172,71 @@ export class ChaosDevice extends ChaosProduct {
         }),
       );
     const sessionKey = new Uint8Array(Buffer.from(this.keysOfBoard.sessionKey, 'hex'));
-    const device = this.device.kind === 'flash' ? { uid: toHex(UID), sessionKey } : undefined;
+    const device = this.device.kind === 'enroll' ? undefined : { uid: toHex(UID), sessionKey };
     return { device, enrol, allowedStubs: [LOADER_HASH] };
   }
 
   override flashIsImage(): boolean {
-    if (this.device.kind === 'flash') return super.flashIsImage();
+    if (this.writes) return super.flashIsImage();
+    if (this.device.kind === 'keys') return this.cleared === CLEARED.reduce((mask, place) => mask | (1 << place), 0);
     const { sessionKey, fileKey } = this.keysOfBoard;
     return this.enrolled.some((one) => one.sessionKey === sessionKey && one.fileKey === fileKey);
+  }
+
+  /** The device is to get an image. */
+  get writes(): boolean {
+    return this.device.kind === 'flash' || this.device.kind === 'update';
+  }
+
+  /** Keys of its config that the journal says are taken no more, bit n for place n. */
+  get cleared(): number {
+    const { bytes } = this.board.flash;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    let mask = 0;
+    for (const bank of BANKS) {
+      for (let at = bank - FLASH; at < bank - FLASH + BANK_BYTES; at += UNIT_BYTES) {
+        if (Buffer.from(bytes.subarray(at, at + 4)).toString('latin1') === 'MASK') {
+          mask |= view.getUint32(at + MASK_AT, true);
+        }
+      }
+    }
+    return mask;
+  }
+
+  // ── an update: the customer's own work, over the same line ────────────────────────────────────────────────────
+
+  override vendorSoon(ms: number): void {
+    if (this.device.kind !== 'update') super.vendorSoon(ms);
+  }
+
+  override agent(room: RoomRecord, part: AgentPart = {}): Promise<AgentOutcome> {
+    return this.device.kind === 'update' ? this.#update(part) : super.agent(room, part);
+  }
+
+  /** The customer types the command, and yes. */
+  async #update({ serialPort, customer, clock, signal }: AgentPart): Promise<AgentOutcome> {
+    const { result, board, error } = await runUpdate({
+      source: serialPort!,
+      file: (this.#file ??= this.#sealed()),
+      customer: {
+        say: (text) => customer!.say(text),
+        showSheet: () => {},
+        askConsent: () => new Promise((yes) => clock!.after(this.#customer.between(0, 2000), () => yes(true))),
+        progress: () => {},
+      },
+      clock: clock!,
+      random: this.random,
+      log: silentLog,
+      signal: signal!,
+    });
+    if (result === 'done') this.vendorEnd = { good: true, text: 'update' };
+    return { result, board, error, byVendor: false, receipt: undefined, plan: undefined };
+  }
+
+  #sealed(): UpdateFile {
+    const devicePublic = new Uint8Array(Buffer.from(this.keysOfBoard.fileKey, 'hex'));
+    const content = updateContent(this.imageBytes, { release: RELEASE });
+    return updateFile('release.bfu', joined(fileFor([stranger(1), { uid: UID, devicePublic }], content)));
   }
 
   /** Switches the board off and on when asked to, if it is not busy with its loader. */

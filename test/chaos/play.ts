@@ -130,11 +130,11 @@ function drawTricks(dice: Dice, cast: Cast, transport: Transport): string[] {
 
 function drawDevice(seed: number): DeviceScript {
   const dice = new Dice(seed, 7);
-  const kind = dice.oneIn(4) ? 'enroll' : 'flash';
+  const kind = dice.pick<DeviceScript['kind']>(['enroll', 'flash', 'flash', 'flash', 'update', 'update', 'keys']);
   return {
     kind,
     place: dice.pick<Place>(PLACE_ORDER),
-    hasKeys: kind === 'flash' || dice.oneIn(2),
+    hasKeys: kind !== 'enroll' || dice.oneIn(2),
     old: dice.oneIn(2),
     digest: dice.oneIn(2),
   };
