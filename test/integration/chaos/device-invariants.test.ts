@@ -79,5 +79,8 @@ describe('invariants of a device in chaos', () => {
     const done = (product: ChaosDevice): void => void (product.vendorEnd = { good: true, text: 'receipt' });
     assert.deepEqual(brokenBy(done), ['outcome']);
     assert.deepEqual(brokenBy(done, { old: false }), ['outcome', 'powerUp']);
+    assert.deepEqual(brokenBy(done, { kind: 'keys' }), ['outcome']);
+    assert.deepEqual(brokenBy(done, { kind: 'update' }), ['outcome']);
+    assert.deepEqual(brokenBy(done, { kind: 'enroll' }), ['outcome']);
   });
 });
