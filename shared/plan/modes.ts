@@ -174,7 +174,7 @@ export const LOCK_TEXTS = {
 /** What a plan means for reading out the image afterwards. */
 export function lockText({ mode, lock }: { readonly mode: PlanMode; readonly lock: keyof typeof LOCK_TEXTS }): string {
   return hasLoader(mode)
-    ? 'The chip is locked, and stays so: the image cannot be read out by a probe.'
+    ? 'The chip is locked, and stays so: a probe cannot read the image out, but for what the mode does not stop.'
     : LOCK_TEXTS[lock];
 }
 
