@@ -5,7 +5,7 @@ import { AGENT, DOCTOR, INSPECT, PROBES, UPDATE } from './customer/commands.ts';
 import { DEMO } from './demo/commands.ts';
 import { RELAY } from './relay/commands.ts';
 import { SIM } from './sim/commands.ts';
-import { ENROLL, KEYS } from './vendor/device-job-commands.ts';
+import { ENROLL, KEYS, PLANT } from './vendor/device-job-commands.ts';
 import { DEVICES } from './vendor/devices-commands.ts';
 import { LOADER } from './vendor/loader-commands.ts';
 import {
@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandDeclaration[] = [
   INSPECT,
   UPDATE,
   FLASH,
+  PLANT,
   ENROLL,
   KEYS,
   VERIFY,

@@ -31,6 +31,7 @@ import { modeRow, PLAN_MODES } from '../shared/plan/modes.ts';
 import {
   BOOT_WORDS_BYTES,
   FLAGS,
+  LOCKS,
   NO_ADDRESS,
   PLAN_DOMAIN,
   PLAN_HEADER_BYTES,
@@ -195,6 +196,7 @@ const PROTOCOL_SECTIONS = [
     numberRows('MODE', Object.fromEntries(PLAN_MODES.map((mode) => [mode, modeRow(mode)]))),
   ),
   enumeration('range_use', 'What a range of the plan is for', rows('USE', RANGE_USES)),
+  enumeration('plan_lock', 'What the option bytes become at the end', rows('LOCK', LOCKS)),
   enumeration('flash_width', 'Programming width (PSIZE)', rows('WIDTH', WIDTHS)),
   enumeration('session_state', 'State of the session', rows('STATE', STATES)),
   enumeration('host_command', 'What the host asks', rows('HOST_COMMAND', HOST_COMMANDS)),

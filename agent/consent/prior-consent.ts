@@ -9,7 +9,7 @@ import type { Plan, PlanLock } from '../../shared/plan/plan.ts';
 const PLAN_HASH_DIGITS = 128;
 
 /** Locks a consent given beforehand may cover. RDP 2 and OTP are not among them, and never will be. */
-const COVERED_LOCKS: readonly PlanLock[] = ['none', 'level 1'];
+const COVERED_LOCKS: readonly PlanLock[] = ['none', 'level 1', 'level 1, sector 0'];
 
 /** Digits of a fingerprint (docs/protocol.md §3, fingerprintText). */
 const FINGERPRINT_DIGITS = 20;

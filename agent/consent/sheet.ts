@@ -115,11 +115,24 @@ const BLANK_TEXTS = {
   erased: '  One that reads blank is erased as well.',
 } as const;
 
-const LOCK_STEP_TEXTS = [
-  'Read protection level 1 is set. From then on nobody reads the flash by probe. The board does not run until it was switched off and on.',
+const LOCK_NOTES = [
   `  ${OPTION_WRITE_TEXT}`,
   '  The lock is taken away again by a job of the vendor (`blindflash unlock`), which erases everything on the chip.',
 ];
+const LOCK_STEP_TEXTS = {
+  none: [],
+  'level 1': [
+    'Read protection level 1 is set. From then on nobody reads the flash by probe. The board does not run until it was switched off and on.',
+    ...LOCK_NOTES,
+  ],
+  'level 1, sector 0': [
+    'Read protection level 1 is set, and sector 0 is write-protected. From then on nobody reads the flash by probe, and only the ' +
+      'vendor’s loader, which this job writes, installs programs on this board. It does not run until it was switched off and on.',
+    ...LOCK_NOTES,
+    '  Then you are asked to switch the board off and on, and the loader is asked for the keys it makes, over the serial line, on a sheet ' +
+      'of its own.',
+  ],
+} as const satisfies Record<Plan['lock'], readonly string[]>;
 
 /** The sheet of a plan that has been checked against its chip. */
 export function consentSheet(input: SheetInput): ConsentSheet {
@@ -188,7 +201,7 @@ function boardLines({ plan, board, probe }: SheetInput): string[] {
 
 // ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function stepLines(input: SheetInput): string[][] {
+function stepLines(input: SheetInput): (readonly string[])[] {
   const { plan } = input;
   const steps = [
     liftStep(input),
@@ -200,16 +213,13 @@ function stepLines(input: SheetInput): string[][] {
     bootStep(plan),
     optionsStep(input),
   ];
-  const rest = [
-    plan.lock === 'level 1' ? LOCK_STEP_TEXTS : [],
-    KINDS[plan.kind].hasFinalAction ? [finalText(plan)] : [],
-  ];
+  const rest = [LOCK_STEP_TEXTS[plan.lock], KINDS[plan.kind].hasFinalAction ? [finalText(plan)] : []];
   const all = [...steps, ...rest].filter((step) => step.length > 0);
   return all.length > 0 ? all : [['Nothing more: the vendor has been told what stands under “Your board”.']];
 }
 
 export function finalText({ lock, finalAction }: Plan): string {
-  return lock === 'level 1' && finalAction === 'run' ? RUN_LOCKED_TEXT : FINAL_TEXTS[finalAction];
+  return lock !== 'none' && finalAction === 'run' ? RUN_LOCKED_TEXT : FINAL_TEXTS[finalAction];
 }
 
 /** Both option writes of a job that lifts: what is lifted, and whether it comes back. */

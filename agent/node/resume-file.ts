@@ -42,6 +42,8 @@ const FileSchema = z.strictObject({
   stubLoaded: z.boolean(),
   /** nWRP bits that were set and are to be put back. */
   lifted: z.strictObject({ optcr: u32, optcr1: u32 }).optional(),
+  /** A loader was planted; its enrolment follows. */
+  planted: z.literal(true).optional(),
 });
 type FileContent = z.infer<typeof FileSchema>;
 
@@ -126,6 +128,10 @@ export class ResumeFile implements AgentMemory {
     return this.#content.lifted;
   }
 
+  get planted(): boolean {
+    return this.#content.planted === true;
+  }
+
   get vendorKnown(): boolean {
     return this.#vendors().has(this.#content.vendor);
   }
@@ -155,6 +161,10 @@ export class ResumeFile implements AgentMemory {
 
   noteLifted(bits: OptionWords | undefined): void {
     this.#save({ lifted: bits });
+  }
+
+  notePlanted(): void {
+    if (!this.planted) this.#save({ planted: true });
   }
 
   forget(): void {

@@ -2,8 +2,7 @@
 // docs/product.md §2). The controller's verbs end in the handlers of session-table.ts; there is no other way in.
 // Nothing is written to the board before the customer's yes, and every way out puts the debug unit back.
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { quotable, type ForeignText } from '../../shared/codec/foreign-text.ts';
-import { asBlindflashError, fail, isErrorCode, mayTell, type BlindflashError } from '../../shared/errors/errors.ts';
+import { asBlindflashError, fail, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { Psk, Verify } from '../../shared/crypto/keys.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
 import { decodePlan } from '../../shared/plan/plan.ts';
@@ -21,12 +20,14 @@ import type { Probe } from '../probe/probe.ts';
 import { OptionWork, type OptionWorkOptions } from './option-work.ts';
 import { isSameConsent, ConsentQuestions } from './consent-questions.ts';
 import { AGENT_SESSION, type SessionHandler, type SessionInput, type SessionPhase } from './session-table.ts';
+import { isLockedByPlanting, isPlanted } from './planting.ts';
 import { StubWork } from './stub-work.ts';
 import type { KnownStubs } from '../target/stubs.ts';
 import type { ConnectMode } from '../target/reach.ts';
 import { LoaderTarget } from '../target/loader-target.ts';
 import type { Target } from '../target/target.ts';
 import { TargetSession } from '../target/target-session.ts';
+import { vendorError } from './vendor-error.ts';
 import type { SerialPortSource } from '../transport/serial/port.ts';
 import { TunnelEventQueue, type TunnelEvent, type RoomPort } from './tunnel-event-queue.ts';
 
@@ -129,8 +130,13 @@ class AgentSession {
   }
 
   async #attach(): Promise<void> {
-    const found = await this.#target.attach(this.#options.memory.stubLoaded);
-    if (found === undefined) return;
+    const { memory } = this.#options;
+    const found = await this.#target.attach(memory.stubLoaded);
+    if (found === undefined) {
+      const { program, identity } = this.#target;
+      if (program === 'loader' || !isLockedByPlanting(memory.consent, identity)) return;
+      throw fail('BF-TARGET-RDP1', 'the loader was planted, and the chip is locked');
+    }
     this.#options.customer.say('Our program is still running in the RAM of the chip; going on from there.');
     this.#work.adopt(found);
   }
@@ -364,8 +370,11 @@ class AgentSession {
     else this.#events.trySend({ name: 'LEFT', left: { board } });
     await this.#events.close(FAREWELL_MS);
     await this.#target.close();
-    this.#forget(ending, board);
-    return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan };
+    const { memory } = this.#options;
+    const planted = isPlanted(ending, memory.consent);
+    if (planted) memory.notePlanted();
+    else this.#forget(ending, board);
+    return { result, board, error, byVendor, receipt, plan: this.#work.job?.plan, planted };
   }
 
   /** A job that may be gone on with keeps its way back; so does one that waits for its own board. */
@@ -385,14 +394,4 @@ function targetOf(options: AgentJobOptions): Target {
   if (probe === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'neither a probe nor a serial port');
   const inviteTag = publicInviteHash(invite).slice(0, 8);
   return new TargetSession({ probe, clock, log, stubs, inviteTag, keepSpeed, connect, ask });
-}
-
-/** Of a vendor's own words, characters. */
-const MOST_SAID = 120;
-
-/** The vendor's reason, told as his; so is a code that is not his to say, or of a newer version. */
-function vendorError({ code, detail }: { readonly code: string; readonly detail: ForeignText }): BlindflashError {
-  const text = quotable(detail, MOST_SAID);
-  const said = text === '' ? 'the vendor says so' : `the vendor says: “${text}”`;
-  return isErrorCode(code) && mayTell('vendor', code) ? fail(code, said) : fail('BF-TUNNEL-CLOSED', `${code}; ${said}`);
 }

@@ -43,6 +43,8 @@ export interface AgentOutcome {
   readonly receipt: SignedText | undefined;
   /** The plan the customer said yes to. */
   readonly plan: Plan | undefined;
+  /** A loader is on the board and the chip locked; its enrolment is the next job of the invite. */
+  readonly planted: boolean;
 }
 
 /** What the customer said yes to, and what is needed to check the end of it. */
@@ -70,6 +72,8 @@ export interface AgentMemory {
   readonly lifted: OptionWords | undefined;
   /** Somebody at this computer has said yes to a job of this vendor before. */
   readonly vendorKnown: boolean;
+  /** A loader was planted under this invite: what follows goes over the serial line. */
+  readonly planted: boolean;
   /** Each returns when it is stored; a set of secrets in one write. */
   keepSecrets(secrets: readonly Psk[]): void;
   /** Loads are counted from 0 again, and the vendor is known from now on. */
@@ -80,6 +84,8 @@ export interface AgentMemory {
   noteStubGone(): void;
   /** These nWRP bits are about to be set; undefined: all of them were put back, or need not be. */
   noteLifted(bits: OptionWords | undefined): void;
+  /** A loader was planted. */
+  notePlanted(): void;
   /** The job is over: nothing of it is kept. */
   forget(): void;
 }
@@ -92,6 +98,7 @@ export class ShortMemory implements AgentMemory {
   stubLoaded = false;
   lifted: OptionWords | undefined;
   vendorKnown = false;
+  planted = false;
 
   keepSecrets(secrets: readonly Psk[]): void {
     this.secrets = secrets.map((secret) => psk(secret));
@@ -110,6 +117,9 @@ export class ShortMemory implements AgentMemory {
   }
   noteLifted(bits: OptionWords | undefined): void {
     this.lifted = bits;
+  }
+  notePlanted(): void {
+    this.planted = true;
   }
   forget(): void {
     this.secrets = [];

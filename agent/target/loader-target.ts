@@ -4,7 +4,7 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import { protectionLevel } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
-import type { Ident } from '../../shared/serial/packets.ts';
+import { IDENT_FLAGS, type Ident } from '../../shared/serial/packets.ts';
 import type { Clock, Log } from '../../shared/ports.ts';
 import { SERIAL_LINE } from '../../shared/tunnel/bodies.ts';
 import type { ProbeInfo } from '../probe/probe.ts';
@@ -20,6 +20,14 @@ const LOOKING_TEXT =
   'Looking for the loader of the board. If it runs its program already: switch it off and on now, or press its reset button.';
 const AGAIN_TEXT =
   'The loader of the board does not answer any more: the board may run its program. Switch it off and on now, or press its reset button.';
+
+const NO_KEYS_TEXT =
+  'The loader is there, and has made no keys: it does so in a start after the board was without any power, and only then. Take the ' +
+  'ST-LINK and the serial adapter off (they feed the board through its pins), switch it off, wait ten seconds, switch it on ' +
+  'with the serial line alone. It is looked for meanwhile.';
+/** A loader without keys is looked for anew this often, each time after a moment. Chosen. */
+const LOOKS_FOR_KEYS = 36;
+const BETWEEN_LOOKS_MS = 5000;
 
 export interface LoaderTargetOptions {
   /** Not yet opened. */
@@ -113,12 +121,27 @@ export class LoaderTarget implements Target {
 
   async #look(): Promise<void> {
     this.#ident = await this.#serial.open(KNOCK_MS);
+    for (let looks = 0; looks < LOOKS_FOR_KEYS && mayStillMakeKeys(this.#ident); looks++) {
+      if (looks === 0) this.#options.ask(NO_KEYS_TEXT);
+      await this.#serial.close();
+      await pause(this.#options.clock, BETWEEN_LOOKS_MS);
+      this.#ident = await this.#serial.open(KNOCK_MS);
+    }
   }
 
   #found(): Ident {
     if (this.#ident === undefined) throw fail('BF-INTERNAL-ARGUMENT', 'no loader was found yet');
     return this.#ident;
   }
+}
+
+/** A locked chip without keys that has room for some. */
+function mayStillMakeKeys({ flags, freeKeySlots }: Ident): boolean {
+  return (flags & IDENT_FLAGS.locked) !== 0 && (flags & IDENT_FLAGS.keys) === 0 && freeKeySlots > 0;
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve));
 }
 
 /** Jobs that need a probe are refused before. */

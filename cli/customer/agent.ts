@@ -26,7 +26,8 @@ import { asItIsNow, resumableJobs, ResumeFile, resumeFolder } from '../../agent/
 import { TerminalCustomer } from './terminal-customer.ts';
 import type { AgentOutcome } from '../../agent/session/ports.ts';
 import { findProbe } from '../../agent/probe/drivers.ts';
-import { runAgentJob } from '../../agent/session/agent-session.ts';
+import { runAgentJobs } from '../../agent/session/agent-jobs.ts';
+import { afterPlanting } from './after-planting.ts';
 
 export interface AgentArguments {
   /** Words on the command line that have no business there. */
@@ -34,6 +35,7 @@ export interface AgentArguments {
   readonly probe?: string | undefined;
   readonly speed?: number | undefined;
   readonly serial?: string | undefined;
+  readonly 'then-serial'?: string | undefined;
   readonly 'under-reset'?: boolean | undefined;
   readonly 'invite-file'?: string | undefined;
   readonly yes?: string | undefined;
@@ -48,6 +50,7 @@ export interface AgentArguments {
 export async function runAgent(args: AgentArguments): Promise<void> {
   refuseWords(args.words ?? []);
   requirePortName(args.serial);
+  requirePortName(args['then-serial']);
   const prior = parsePriorConsent(args.yes, args.vendor);
   const json = args.json ?? false;
   const log = createLog(args['log-level'] ?? 'silent', 'agent');
@@ -56,7 +59,7 @@ export async function runAgent(args: AgentArguments): Promise<void> {
   const customer = new TerminalCustomer({ prompt, progress, json, prior });
   try {
     const ticket = await chooseJob(args['invite-file'], prompt, customer);
-    const outcome = await runJob(args, ticket, customer, log);
+    const outcome = await runJobs(args, ticket, { customer, prompt, log });
     customer.finish(outcome);
     await keepReceipt(args['receipt-out'], outcome);
     if (outcome.error !== undefined) throw outcome.error;
@@ -116,24 +119,35 @@ async function readInvite(file: string | undefined, prompt: Prompt): Promise<str
   return readInviteFile(file);
 }
 
-async function runJob(
+/** Who is asked and told. */
+interface Ends {
+  readonly customer: TerminalCustomer;
+  readonly prompt: Prompt;
+  readonly log: Log;
+}
+
+/** The job of the invite, and after a planting the enrolment. */
+async function runJobs(
   args: AgentArguments,
   { invite, fresh, memory }: ChosenJob,
-  customer: TerminalCustomer,
-  log: Log,
+  { customer, prompt, log }: Ends,
 ): Promise<AgentOutcome> {
   const [clock, random] = [systemClock, systemRandom];
   const dial = dialler(args.ca);
-  const room = new RoomClient({
-    dial: () => dial(invite.relayUrl),
-    dialledHost: relayNameOf(invite.relayUrl),
-    clock,
-    random,
-    log: log.child({ part: 'room' }),
-    ticket: invite.ticket,
-    holderSecretKey: signingKeyPairFrom('holder', memory.holderSeed).secretKey,
-  });
-  const board = await boardOf(args, log);
+  const openRoom = () =>
+    new RoomClient({
+      dial: () => dial(invite.relayUrl),
+      dialledHost: relayNameOf(invite.relayUrl),
+      clock,
+      random,
+      log: log.child({ part: 'room' }),
+      ticket: invite.ticket,
+      holderSecretKey: signingKeyPairFrom('holder', memory.holderSeed).secretKey,
+    });
+  const first = memory.planted && args.serial === undefined ? undefined : await boardOf(args, log);
+  const environment = { clock, log: log.child({ part: 'probe' }) };
+  const keepCopy = (planted: AgentOutcome) => keepReceipt(copyPath(args['receipt-out']), planted);
+  const between = { prompt, customer, port: args['then-serial'], probe: args.probe, environment, keepCopy };
   const stop = new AbortController();
   const forget = onInterrupt(customer, stop);
   try {
@@ -141,9 +155,10 @@ async function runJob(
     const { signal } = stop;
     const version = packageVersion();
     const secret = fresh?.secret;
-    return await runAgentJob({
-      ...board,
-      room,
+    return await runAgentJobs({
+      first,
+      afterPlanting: (planted) => afterPlanting(planted, between),
+      openRoom,
       invite,
       inviteSecret: secret,
       memory,
@@ -187,6 +202,11 @@ export function onInterrupt(customer: Pick<TerminalCustomer, 'say'>, stop: Abort
     process.off('SIGHUP', abandoned);
     forgetPipes();
   };
+}
+
+/** Where the customer's copy of a planting goes; the file itself is for that of the enrolment. */
+function copyPath(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : `${path}.planting`;
 }
 
 async function keepReceipt(path: string | undefined, { receipt }: AgentOutcome): Promise<void> {

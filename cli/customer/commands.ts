@@ -33,6 +33,12 @@ export const AGENT = command({
         'a board with a loader: its serial port by name, "probe" for the port in the ST-LINK, or rfc2217:HOST:PORT; no probe is used',
       example: '/dev/ttyACM0',
     },
+    'then-serial': {
+      type: 'string',
+      describe:
+        'for a vendor who plants a loader: the serial port of the board, for the second half; the port in the ST-LINK unless given',
+      example: '/dev/ttyUSB0',
+    },
     'invite-file': { type: 'string', describe: 'file that holds the invite; - reads it from standard input' },
     yes: {
       type: 'string',

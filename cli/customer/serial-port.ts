@@ -6,7 +6,7 @@ import type { SerialPortSource } from '../../agent/transport/serial/port.ts';
 import { fail } from '../../shared/errors/errors.ts';
 
 /** `--serial probe`: the serial port that is in the ST-LINK. */
-const PROBES_OWN = 'probe';
+export const PROBES_OWN = 'probe';
 
 /** Says at once, before anybody is asked for anything, that this is no name of a port. @throws BF-USAGE */
 export function requirePortName(name: string | undefined): void {

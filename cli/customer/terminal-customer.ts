@@ -36,9 +36,16 @@ const PHASE_LABELS = {
 export class TerminalCustomer implements Customer {
   readonly #options: TerminalOptions;
   #label = '';
+  #planted = false;
 
   constructor(options: TerminalOptions) {
     this.#options = options;
+  }
+
+  /** What follows is the enrolment, a plan of its own: consent given beforehand was to the one before. */
+  planted(): void {
+    this.#planted = true;
+    this.#options.progress.stop();
   }
 
   say(text: string): void {
@@ -64,7 +71,7 @@ export class TerminalCustomer implements Customer {
   async askConsent(sheet: ConsentSheet, code: string): Promise<boolean> {
     const { prior, prompt } = this.#options;
     const { plan, word } = sheet;
-    if (prior === undefined) return prompt.askWord(questionOf(code, plan.kind, word), word);
+    if (prior === undefined || this.#planted) return prompt.askWord(questionOf(code, plan.kind, word), word);
     const covered = coversPlan(prior, sheet);
     this.say(covered ? 'This is the plan agreed to beforehand with --yes.' : NOT_COVERED_TEXT);
     return covered;
@@ -84,7 +91,7 @@ export class TerminalCustomer implements Customer {
   finish({ result, board, receipt, plan, byVendor, error }: AgentOutcome): void {
     this.#options.progress.stop();
     const record = { event: 'end', result, board, byVendor, code: error?.code, ...copyOf(receipt) } as const;
-    const locked = result === 'done' && plan?.lock === 'level 1' ? [LOCKED_TEXT] : [];
+    const locked = result === 'done' && plan !== undefined && plan.lock !== 'none' ? [LOCKED_TEXT] : [];
     const again = result === 'failed' && !byVendor && GOES_ON.includes(board) ? [GO_ON_TEXT] : [];
     this.#tell(record, [ENDINGS[result], `Board: ${BOARD_STATES[board]}.`, ...locked, ...again].join('\n'));
   }

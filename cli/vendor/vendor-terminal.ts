@@ -6,6 +6,8 @@ import { jobId, planOf, type CodePolicy, type JobRecord, type RoomRecord } from 
 import type { CodeAsked, JobEvent, JobResult, RunningJob } from '../../controller/job/ports.ts';
 import type { Image } from '../../controller/image/image.ts';
 import { describePlan, describeTrust } from '../../controller/plan/describe.ts';
+import { requireOwnLoader, type LoaderFacts } from '../../controller/loader/read-loader.ts';
+import { plant } from '../../controller/service/planting.ts';
 import { JobService } from '../../controller/service/job-service.ts';
 import type { InviteRequest, JobRequest } from '../../controller/service/job-service.ts';
 import { trustedPrograms } from '../../controller/service/trusted-programs.ts';
@@ -63,6 +65,11 @@ const CUSTOMER_ADVICE = {
 const CODE_ADVICE =
   'He will read you a short code by voice: type it here. Never take a code by the way the invite went.';
 
+const PLANTED_LINES = [
+  'The loader is on the board. Second half: its device is put on record. The customer’s program asks for the board to be switched off ' +
+    'and on, goes on over the serial line under the same invite, and shows a code again, for the chip has new keys.',
+];
+
 export class VendorTerminal {
   readonly #args: VendorArguments;
   readonly #home: Home;
@@ -73,6 +80,8 @@ export class VendorTerminal {
   #keys: Promise<VendorKeys> | undefined;
   /** Makes the question for the code that is open void. */
   #voidQuestion = new AbortController();
+  /** Names what is gone on with where that is more than one job. */
+  #resumeAs: string | undefined;
   /** Why the vendor could not be asked. */
   #unasked: unknown;
 
@@ -126,11 +135,48 @@ export class VendorTerminal {
     requireRandom(request.kind, request.chip);
     const keys = await this.#loadKeys();
     const record = resume === undefined ? await this.#begin(request, keys) : await this.#resume(resume, request, keys);
+    return this.#start(record, request, keys);
+  }
+
+  #start(record: JobRecord, request: JobRequest, keys: VendorKeys): Promise<JobResult> {
     const id = jobId(record);
     this.#sayPolicy(record.codePolicy);
     const running = this.#service.start({ record, request, keys });
     this.#service.attach(id, (event) => this.#show(id, event));
     return this.#attend(id, running);
+  }
+
+  /**
+   * Plants a loader and enrols its device, as a new job or as one that goes on at what is not done yet (--resume).
+   * @param trusted hashes of the loaders an enrolment takes, 128 digits each
+   */
+  async plant(
+    loader: LoaderFacts,
+    trusted: readonly string[],
+    requests: { readonly planting: JobRequest; readonly enrolment: JobRequest },
+  ): Promise<JobResult> {
+    const { resume, code } = this.#args;
+    const planting = { ...requests.planting, codePolicy: codePolicyOf(code) };
+    requireRandom(planting.kind, planting.chip);
+    const keys = await this.#loadKeys();
+    requireOwnLoader(loader, trusted, keys.sealed.publicKey);
+    const id = resume ?? jobId(await this.#begin(planting, keys));
+    this.#resumeAs = id;
+    return plant({
+      service: this.#service,
+      id,
+      planting,
+      enrolment: requests.enrolment,
+      renew: this.#args['new-invite'] === true ? this.#inviteRequest(keys) : undefined,
+      attend: async (record, request) => {
+        if (resume !== undefined) await this.#showResumed(record, request);
+        return this.#start(record, request, keys);
+      },
+      onPlanted: (record) => {
+        this.#view.say('', ...PLANTED_LINES, '');
+        this.#showPlan(planOf(record), planting.chip, undefined);
+      },
+    });
   }
 
   // ── before the job runs ───────────────────────────────────────────────────────────────────────────────────────
@@ -152,11 +198,15 @@ export class VendorTerminal {
       this.#args['new-invite'] === true
         ? await this.#service.resumeUnderNewInvite(id, request, this.#inviteRequest(keys))
         : await this.#service.resume(id, request);
+    await this.#showResumed(record, request);
+    return record;
+  }
+
+  async #showResumed(record: JobRecord, request: JobRequest): Promise<void> {
     const plan = planOf(record);
     if (record.finished) this.#view.say('This job is finished; its agent is told so, if it still waits.');
     else this.#showPlan(plan, findChip(plan.devId) as Chip, request.image);
     if (isUnused(record.room)) await this.#handOut(record.room, programOf(plan) ?? 'stub');
-    return record;
   }
 
   /** The keys, asked for once. */
@@ -280,7 +330,11 @@ export class VendorTerminal {
     const newInvite = resumable && room.invite.spent !== undefined;
     this.#view.record({ event: 'stopped', job: id, chipProved, agentSays, resumable, newInvite });
     this.#view.say(...boardLines({ chipProved, agentSays }));
-    if (resumable) this.#view.say(`Go on with the same command and --resume ${id}${newInvite ? ' --new-invite' : ''}`);
+    if (resumable) {
+      this.#view.say(
+        `Go on with the same command and --resume ${this.#resumeAs ?? id}${newInvite ? ' --new-invite' : ''}`,
+      );
+    }
   }
 
   /** Ctrl-C once leaves the job in order and says how; twice ends at once. */

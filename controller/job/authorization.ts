@@ -9,7 +9,7 @@ import { equalBytes } from '../../shared/codec/bytes.ts';
 import { fail, isBlindflashError, type ErrorCode } from '../../shared/errors/errors.ts';
 import { silence } from './problems.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
-import { encodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
+import { encodePlan, planHash, plantsLoader, type Plan } from '../../shared/plan/plan.ts';
 import type { Hello } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf } from '../../shared/tunnel/messages.ts';
 
@@ -75,6 +75,7 @@ export class Authorization {
     try {
       checkHello(hello, this.#plan, this.#options.allowedStubs);
     } catch (error) {
+      if (this.#isPlanted(hello, error)) throw fail('BF-JOB-PLANTED');
       const lockSent = this.#recorder.record.chipProved === 'written' && this.#plan.lock !== 'none';
       if (!lockSent || !isBlindflashError(error, 'BF-TARGET-RDP1')) throw error;
       throw fail(
@@ -82,6 +83,17 @@ export class Authorization {
         'the lock had been sent; the chip reads level 1 now, but nothing on it confirmed that',
       );
     }
+  }
+
+  /**
+   * The first half of a planting is over: LOCK was sent, and the board is locked now or reached over its serial line,
+   * which only a locked one is; or this is the second half, and the agent does not know that yet.
+   */
+  #isPlanted({ target }: Hello, error: unknown): boolean {
+    const otherWay = isBlindflashError(error, 'BF-JOB-OTHER-WAY');
+    if (this.#options.planted === true) return otherWay;
+    const lockSent = this.#recorder.record.chipProved === 'written' && plantsLoader(this.#plan);
+    return lockSent && ((otherWay && target.rdp === 1) || isBlindflashError(error, 'BF-TARGET-RDP1'));
   }
 
   #emit(event: JobEvent): void {

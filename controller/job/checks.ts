@@ -3,7 +3,9 @@
 import { toHex } from '../../shared/codec/bytes.ts';
 import { rawText } from '../../shared/codec/foreign-text.ts';
 import {
+  OPTCR,
   isCutWrite,
+  writeProtectionBits,
   protectionLevel,
   requireChip as requireChipRow,
   type Chip,
@@ -11,7 +13,7 @@ import {
 } from '../../shared/chips/index.ts';
 import { fail, type ErrorCode } from '../../shared/errors/errors.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
-import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
+import { plantsLoader, type Plan, type PlanKind } from '../../shared/plan/plan.ts';
 import { requireUnprotected } from '../../shared/plan/protection.ts';
 import { modeRow, type ProgramOnChip } from '../../shared/plan/modes.ts';
 import { programOf } from '../../shared/plan/program.ts';
@@ -57,6 +59,7 @@ export function checkHello(hello: Hello, plan: Plan, allowedStubs: readonly stri
   if (program === 'loader') requireLocked(hello.target.optcr);
   else requireOpen(rdp, plan, hello.target);
   requireUnprotected(plan, requireChipRow(plan.devId), hello.target);
+  requireSupply(plan, hello.probe.millivolts);
   if (!hello.stubs.some((hash) => allowedStubs.includes(hash))) {
     throw fail(UNKNOWN[program], `the agent has no ${program} this version trusts`);
   }
@@ -71,6 +74,15 @@ function requireWay({ probe }: Hello, wanted: ProgramOnChip): void {
   if (way === wanted) return;
   const reached = way === 'loader' ? 'over the serial line to the loader' : 'through a probe';
   throw fail('BF-JOB-OTHER-WAY', `the customer’s computer reaches the board ${reached}`);
+}
+
+/** Flash is written at full width from here on (RM0090 table 13); a planting writes option bytes once for good. */
+const PLANTING_MILLIVOLTS = 2700;
+
+/** @param millivolts as the probe measured; null or 0: it cannot. @throws BF-TARGET-SUPPLY */
+function requireSupply(plan: Plan, millivolts: number | null): void {
+  if (!plantsLoader(plan) || millivolts === null || millivolts === 0 || millivolts >= PLANTING_MILLIVOLTS) return;
+  throw fail('BF-TARGET-SUPPLY', `the probe measures ${millivolts} mV`);
 }
 
 /** Bit of DHCSR that a debugger sets (DDI0403 C1.6.2). */
@@ -94,6 +106,23 @@ function requireSecret({ optcr }: StubFacts, { debug, watchers }: BootFacts): vo
   }
 }
 
+/** OPTCR as a planting leaves it: RDP 55, sector 0 write-protected. */
+const PLANTED_LEVEL_1 = 0x5500;
+
+/** OPTCR reads what LOCK of this plan makes it. */
+export function showsLock(plan: Plan, optcr: number): boolean {
+  return plantsLoader(plan) ? isPlantedLock(optcr) : protectionLevel(optcr) === 1;
+}
+
+function isPlantedLock(optcr: number): boolean {
+  return (optcr & OPTCR.readProtection) === PLANTED_LEVEL_1 && (optcr & writeProtectionBits([0]).optcr) === 0;
+}
+
+/** @throws BF-TARGET-OPTIONS-TORN for a lock that is not the one of a planting */
+export function requirePlanted({ optcr }: Pick<StubFacts, 'optcr'>): void {
+  if (!isPlantedLock(optcr)) throw fail('BF-TARGET-OPTIONS-TORN', `OPTCR 0x${optcr.toString(16)}`);
+}
+
 function requireOpen(level: 0 | 1 | 2, { devId }: Plan, words: OptionWords): void {
   if (level === 0) return;
   const cut = isCutWrite(requireChipRow(devId), words);
@@ -110,6 +139,7 @@ export function checkFacts(facts: StubFacts, plan: Plan, uid: string | undefined
   requireChip(plan, facts.idcode & 0xfff, facts.flashKiB);
   if (facts.boot === undefined) requireOpen(protectionLevel(facts.optcr), plan, facts);
   else requireSecret(facts, facts.boot);
+  if (plantsLoader(plan) && facts.widest !== 'x32') throw fail('BF-TARGET-SUPPLY', 'by the chip’s own detector');
   // What was to be lifted is lifted before the stub reads it.
   requireUnprotected({ ...plan, flags: [] }, requireChipRow(plan.devId), facts);
   if (uid !== undefined && toHex(facts.uid) !== uid) {

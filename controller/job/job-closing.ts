@@ -2,8 +2,10 @@
 import type { AgentLine } from './agent-line.ts';
 import { planOf } from '../store/job-record.ts';
 import type { JobRecorder } from './job-recorder.ts';
+import { isPlanted } from './planting.ts';
 import type { JobOptions, JobTunnel } from './ports.ts';
 import { customerCopyOf } from './receipts.ts';
+import { endsInvite } from './problems.ts';
 import type { SealedSession } from './sealed-session.ts';
 import { detailForPeer, type BlindflashError } from '../../shared/errors/errors.ts';
 import type { SignedText } from '../../shared/plan/receipt.ts';
@@ -41,8 +43,13 @@ export class JobClosing {
     return this.#begun && this.#left !== undefined;
   }
 
-  /** Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. */
-  async endRoom(tunnel: JobTunnel, spent: boolean): Promise<void> {
+  /**
+   * Nobody has to come back to a job that is over, or may with an invite that is spent: the relay hears so. After a
+   * planting the same invite leads to the enrolment.
+   */
+  async endRoom(tunnel: JobTunnel, error: BlindflashError | undefined): Promise<void> {
+    if (isPlanted(this.#recorder.record, error)) return;
+    const spent = error !== undefined && endsInvite(error);
     if (this.over || spent) await tunnel.spend('vendor').catch(() => {});
     if (this.#recorder.record.room.invite.spent !== undefined) tunnel.revoke();
   }

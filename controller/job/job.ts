@@ -373,7 +373,7 @@ class Job {
     this.#closing.warnIfUnanswered();
     this.#line.close();
     this.#sessions.drop();
-    await this.#closing.endRoom(this.#tunnel, this.#error !== undefined && endsInvite(this.#error));
+    await this.#closing.endRoom(this.#tunnel, this.#error);
     this.#tunnel.close();
     await this.#recorder.saved();
     if (this.#error === undefined) this.#resolve(this.#result());

@@ -140,6 +140,8 @@ export interface JobOptions {
   readonly device?: KnownDevice | undefined;
   /** Puts a device on record that has proved its keys, for the kind that enrols. Resolves when that is stored. */
   readonly enrol?: ((facts: Enrolment) => Promise<Enrolled>) | undefined;
+  /** The device was planted: sector 0 has to be write-protected, and the lock whole. */
+  readonly planted?: boolean | undefined;
   readonly callbacks: JobCallbacks;
   /**
    * Sectors the chip proves to hold the right content are skipped, whoever wrote them; everybody on the way sees which.

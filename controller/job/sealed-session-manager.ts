@@ -1,7 +1,7 @@
 // The sealed sessions of one run: the handshake that is under way, the session that is confirmed, and how
 // many new ones trouble may cost (docs/protocol.md §8, §11). The cryptography is in sealed-session.ts, the
 // order of things in job-table.ts.
-import { checkFacts, suiteOf } from './checks.ts';
+import { checkFacts, requirePlanted, suiteOf } from './checks.ts';
 import type { AgentLine } from './agent-line.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import { IMAGE_SESSIONS, MOST_BEGINNINGS, RESTARTS } from './limits.ts';
@@ -144,7 +144,7 @@ export class SealedSessionManager {
    */
   answer({ stubHash, m1 }: MessageOf<'SEALED1'>, plan: Plan, hello: Hello): boolean {
     if (++this.#offers > MOST_BEGINNINGS) throw fail('BF-STUB-AUTHENTICATION', 'too many handshakes');
-    const { keys, allowedStubs, device } = this.#options;
+    const { keys, allowedStubs, device, planted } = this.#options;
     this.#requireAllowance(plan);
     this.#restarting = false;
     const offer = readOffer(stubHash, m1, {
@@ -153,6 +153,7 @@ export class SealedSessionManager {
       allowedStubs,
       checkFacts: (facts) => checkFacts(facts, plan, this.#recorder.record.uid ?? device?.uid, hello),
     });
+    if (planted === true) requirePlanted(offer.facts);
     if (device !== undefined && !equalBytes(offer.deviceKey, device.sessionKey)) throw fail('BF-DEVICES-OTHER-KEY');
     const approval = this.#approvals.approvalOf(offer);
     if (approval === 'refuse') throw fail('BF-STUB-SECOND-KEY');

@@ -20,12 +20,13 @@ import {
 } from '../plan/steps.ts';
 import { describeDifference, placeQuestions } from './difference.ts';
 import { equalBytes } from '../../shared/codec/bytes.ts';
-import { protectionLevel, sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
+import { sectorNumber, type Chip, type Width } from '../../shared/chips/index.ts';
 import { fail } from '../../shared/errors/errors.ts';
 import { KINDS, type PlanKind, type SealedKind } from '../../shared/plan/kinds.ts';
 import type { Plan } from '../../shared/plan/plan.ts';
 import { placeOf } from '../../shared/registry/states.ts';
 import type { JobEvent } from './ports.ts';
+import { showsLock } from './checks.ts';
 import { eraseAll, Erasures, requireSector } from './erasures.ts';
 import type { SealedSession } from './sealed-session.ts';
 import type { Evidence } from './receipts.ts';
@@ -353,9 +354,8 @@ class FlashWork {
   }
 
   /**
-   * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the
-   * root before it writes a boot word, and a digest that is wrong ends the job here whatever has been sent.
-   * Without a lock so does END.
+   * FINAL; only WRITTEN with the right root counts. It follows the image without a pause: the stub compares the root
+   * before it writes a boot word, and a wrong digest ends the job here whatever was sent. Without a lock so does END.
    */
   async #finalize(sectorsByEqual: number): Promise<void> {
     const { session, plan, emitKept, budget, untilCredit, answered } = this.#options;
@@ -381,13 +381,13 @@ class FlashWork {
 
   /** LOCK after the receipt is stored; written but not locked is an ending of its own. */
   async #lock(): Promise<void> {
-    const { session, untilCredit, answered, emit } = this.#options;
+    const { session, plan, untilCredit, answered, emit } = this.#options;
     let seen = { level1: false, optcr: 0 };
     await untilCredit();
     session.ask({ name: 'LOCK' }, 'LOCKED', ({ level1, optcr }) => (seen = { level1, optcr }));
     await this.#askEnd();
     await answered();
-    const locked = seen.level1 && protectionLevel(seen.optcr) === 1;
+    const locked = seen.level1 && showsLock(plan, seen.optcr);
     await this.#options.lock(seen.optcr, locked);
     if (!locked) throw fail('BF-JOB-NOT-LOCKED', `OPTCR reads 0x${seen.optcr.toString(16)}`);
     emit({ type: 'locked', optcr: seen.optcr });

@@ -61,6 +61,8 @@ export interface FlashOptions extends PlanOptions {
   readonly boot?: BootChoice | undefined;
   /** Sectors may be skipped across jobs: what the image leaves free in them is checked, too. */
   readonly delta?: boolean | undefined;
+  /** Every sector of the chip is erased, not only those the image touches. */
+  readonly whole?: boolean | undefined;
 }
 
 export interface VerifyOptions extends PlanOptions {
@@ -76,7 +78,7 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
   const boot = chooseBootWords(image, chip, options.boot ?? 'found');
   const segments = boot === undefined ? image.segments : withBootWords(image.segments, boot, chip);
   const programmed = rangesOf(segments, chip, flashKiB, 'program');
-  const sectors = sectorsTouched(programmed, chip, flashKiB);
+  const sectors = options.whole === true ? allSectors(chip, flashKiB) : sectorsTouched(programmed, chip, flashKiB);
   const ranges = options.delta === true ? withFreeParts(programmed, sectors, boot, chip, flashKiB) : programmed;
   return checked(chip, {
     ...common('flash', chip, { ...options, flashKiB }),
@@ -86,6 +88,14 @@ export function compileFlash(image: Image, chip: Chip, options: FlashOptions): P
     lock: options.lock ?? 'none',
     ranges,
   });
+}
+
+/**
+ * The job that plants a loader: nothing of what was there before stays, and the chip is locked in the one option write
+ * of its life.
+ */
+export function compilePlant(loader: Image, chip: Chip, options: PlanOptions): Plan {
+  return compileFlash(loader, chip, { ...options, whole: true, lock: 'level 1, sector 0', boot: chip.flashBase });
 }
 
 /** Job of kind verify: the stub digests what the image covers; nothing is changed. */
@@ -101,7 +111,7 @@ export function compileVerify(image: Image, chip: Chip, options: VerifyOptions):
 /** Job of kind erase. @param sectors numbers, ascending; all of the chip's unless given. */
 export function compileErase(chip: Chip, options: PlanOptions & { readonly sectors?: readonly number[] }): Plan {
   const flashKiB = options.flashKiB ?? largestFlash(chip);
-  const sectors = options.sectors ?? sectorsOf(chip, flashKiB).map(({ index }) => index);
+  const sectors = options.sectors ?? allSectors(chip, flashKiB);
   return checked(chip, { ...common('erase', chip, { ...options, flashKiB }), sectors });
 }
 
@@ -242,6 +252,10 @@ function freePartsOf({ base, bytes }: Sector, ranges: readonly PlanRange[]): Pla
 
 function gapBefore(left: Span, right: Span, index: number): { index: number; size: number } {
   return { index, size: left.sector === right.sector ? right.address - left.end : Number.POSITIVE_INFINITY };
+}
+
+function allSectors(chip: Chip, flashKiB: number): number[] {
+  return sectorsOf(chip, flashKiB).map(({ index }) => index);
 }
 
 function sectorsTouched(ranges: readonly PlanRange[], chip: Chip, flashKiB: number): number[] {

@@ -61,9 +61,15 @@ function releaseLines({ kind, release, cleared }: Plan): string[] {
   return [`product  ${product}, version ${version}; ${floorText(release)}`];
 }
 
+const LOCK_WORDS = {
+  none: 'none',
+  'level 1': 'RDP level 1',
+  'level 1, sector 0': 'RDP level 1 and write protection of sector 0, in one write',
+} as const satisfies Record<Plan['lock'], string>;
+
 function lockWord({ mode, lock }: Plan): string {
   if (hasLoader(mode)) return 'there already, RDP level 1';
-  return lock === 'none' ? 'none' : 'RDP level 1';
+  return LOCK_WORDS[lock];
 }
 
 /** A heading, and further lines below what follows it. */

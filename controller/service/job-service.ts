@@ -20,7 +20,7 @@ import { KINDS } from '../../shared/plan/kinds.ts';
 import { hasLoader, type ProgramOnChip } from '../../shared/plan/modes.ts';
 import type { Plan, PlanKind } from '../../shared/plan/plan.ts';
 import { programOf } from '../../shared/plan/program.ts';
-import { wipeInviteState } from '../../shared/tunnel/invite-state.ts';
+import { spend, wipeInviteState } from '../../shared/tunnel/invite-state.ts';
 import type { Clock, Link, Log, Random } from '../../shared/ports.ts';
 import { decodeInvite, publicInviteHash } from '../../shared/tunnel/invite.ts';
 
@@ -56,6 +56,8 @@ export interface JobRequest {
   readonly codePolicy?: CodePolicy | undefined;
   /** The device the job is for, in the modes with a loader. */
   readonly device?: KnownDevice | undefined;
+  /** The device was planted by the job before. */
+  readonly planted?: boolean;
   /** Puts a device on record, for the kind that enrols. */
   readonly enrol?: JobOptions['enrol'];
 }
@@ -156,6 +158,30 @@ export class JobService {
   }
 
   /**
+   * Begins the job that follows another one, in its room, under its invite and for its unit; that one goes on no more.
+   * @param id of the one before, 32 digits
+   */
+  async beginAfter(id: string, request: JobRequest, plan: Plan): Promise<JobRecord> {
+    return this.#holding(toHex(plan.job), () =>
+      this.#options.store.transaction(async (pending) => {
+        const before = await pending.load(id);
+        const { room, uid, codePolicy } = before;
+        // One code for the whole job is one for both.
+        const code = codePolicy === 'once' ? before.code : undefined;
+        const record = { ...this.#newRecord(request, plan, room), uid, codePolicy, code };
+        await pending.save({ ...before, room: { ...room, invite: spend(room.invite, 'vendor') } });
+        await pending.save(record);
+        return record;
+      }),
+    );
+  }
+
+  /** The job as it is on record. @param id 32 digits. @throws BF-JOB-UNKNOWN, BF-JOB-STATE */
+  stored(id: string): Promise<JobRecord> {
+    return this.#options.store.load(id);
+  }
+
+  /**
    * The stored job, which goes on with its own plan and its own invite. @param id 32 digits.
    * @throws BF-JOB-UNKNOWN, BF-JOB-BUSY, BF-JOB-STATE, BF-JOB-IMAGE-CHANGED; BF-INVITE-SPENT and
    * BF-INVITE-SECOND-HOLDER when it needs a new invite; BF-USAGE for a request of another kind or another policy
@@ -222,6 +248,7 @@ export class JobService {
       allowedStubs: trustedPrograms(knownChip(plan.devId), programOf(plan) ?? 'stub'),
       device: request.device,
       enrol: request.enrol,
+      planted: request.planted === true,
       delta: request.delta === true,
       where: request.where === true,
       planFor: request.fixedSize ? undefined : (flashKiB) => planAgain(record, request.plan, flashKiB),

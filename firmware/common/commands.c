@@ -12,6 +12,7 @@
 #include "section.h"
 #include "session.h"
 #include "sha512.h"
+#include "supply.h"
 #include "tick.h"
 #include "transport.h"
 #include "util.h"
@@ -107,10 +108,7 @@ void commands_finish_erase(void) {
   transport_publish();
 }
 
-/*
- * IMAGE has a size of its own, or, a short one, that of all others; what a command does not use is
- * zero.
- */
+/* IMAGE has a size of its own or, a short one, that of all others; what is not used is zero. */
 static bool form_good(const command_rule *rule, const sealed_command *command) {
   if (rule->run == run_image)
     return command->size == PROGRAM_IMAGE_PLAIN || command->size == COMMAND_PLAIN_SIZE;
@@ -367,8 +365,10 @@ static void run_final(sealed_command *command) {
 }
 
 static void run_lock(sealed_command *command) {
+  bool plants = job_plan()->lock == LOCK_LEVEL_1_SECTOR_0;
   if (!PROGRAM_LOCKS || !job_plan()->lock) session_abort(ERROR_ORDER, SEALED_LOCK);
-  flash_protect();
+  if (plants && supply_psize() != WIDTH_X32) session_abort(ERROR_SUPPLY_LOW, 0);
+  flash_protect(plants);
   uint32_t body[2] = {chip_optcr(), chip_optcr1()};
   answer(REPLY_LOCKED, (uint32_t)chip_is_level1(body[0]), command, body, sizeof body);
   session_enter(STATE_LOCKED);

@@ -24,7 +24,7 @@ static const uint8_t FIELDS[][3] = {
     {AT(kind), STUB_KIND_FIRST, PROGRAM_KIND_LAST},
     {AT(mode), PROGRAM_MODE_FIRST, PROGRAM_MODE_LAST},
     {AT(psize), WIDTH_X8, WIDTH_X32},
-    {AT(lock), 0, 1},
+    {AT(lock), 0, LOCK_LEVEL_1_SECTOR_0},
     {AT(final), 0, 1},
     {AT(count), 0, PLAN_MAX_RANGES},
     {AT(label), 0, PLAN_MAX_LABEL},

@@ -149,6 +149,13 @@ typedef enum {
   USE_DIGEST = 2,
 } range_use;
 
+/* What the option bytes become at the end */
+typedef enum {
+  LOCK_NONE = 0,
+  LOCK_LEVEL_1 = 1,
+  LOCK_LEVEL_1_SECTOR_0 = 2,
+} plan_lock;
+
 /* Programming width (PSIZE) */
 typedef enum {
   WIDTH_X8 = 0,
@@ -217,6 +224,7 @@ typedef enum {
   ERROR_VENDOR_KEY = 23, /* DETAIL: place in the config from 0, 4 for none */
   ERROR_NO_ENTRY = 24,
   ERROR_TOO_MANY_TRIES = 25,
+  ERROR_SUPPLY_LOW = 26,
 } session_error;
 
 /* DETAIL of ERROR_RANDOM_FAILED when a test failed */

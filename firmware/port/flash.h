@@ -83,9 +83,10 @@ void flash_drop(void);
 void flash_stop(void);
 
 /*
- * Programs read protection level 1, all other options as they are, and waits until that is done;
- * fails when it is not in time, or with an error flag.
+ * Programs read protection level 1 and, where asked, write protection of sector 0, in one write,
+ * all other options as they are, and waits until that is done; fails when it is not in time, or
+ * with an error flag.
  */
-void flash_protect(void);
+void flash_protect(bool sector_0);
 
 #endif

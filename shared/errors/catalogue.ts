@@ -670,6 +670,14 @@ export const ERRORS = {
     retry: 'never',
     endsJob: false,
   },
+  'BF-JOB-PLANTED': {
+    sentence:
+      'The loader is on the board and the chip is locked; what is left of the planting goes over the serial line.',
+    remedy: 'Switch the board off and on as the agent says, and go on.',
+    part: 'job',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-JOB-POLICY': {
     sentence: 'The firmware policy asks for a stronger trust mode than this job has.',
     remedy: 'Choose a trust mode the policy allows, or have the policy changed by whoever owns the firmware.',
@@ -1615,6 +1623,16 @@ export const ERRORS = {
     retry: 'never',
     endsJob: true,
   },
+  'BF-TARGET-OPTIONS-TORN': {
+    sentence:
+      'The chip is locked, but not as a planting leaves it: its one option write was cut off, or the loader came onto it in another way.',
+    remedy: 'The vendor’s `blindflash unlock` erases everything on it; then it is planted again from the start.',
+    vendor: { remedy: '`blindflash unlock` erases everything on it; then plant it again from the start.' },
+    acts: 'anybody',
+    part: 'target',
+    retry: 'never',
+    endsJob: true,
+  },
   'BF-TARGET-PCROP': {
     sentence: 'Sectors are protected against reading and writing (PCROP, option bit SPRMOD).',
     remedy: 'Only the vendor’s `blindflash unlock` takes that away, and it erases the whole chip.',
@@ -1643,6 +1661,13 @@ export const ERRORS = {
     part: 'target',
     retry: 'never',
     endsJob: true,
+  },
+  'BF-TARGET-SUPPLY': {
+    sentence: 'The supply of the board is below 2.7 V, or too close to it, for the one option write of a planting.',
+    remedy: 'Supply the board with 3.0 to 3.6 V and repeat; the option bytes have not been touched.',
+    part: 'target',
+    retry: 'never',
+    endsJob: false,
   },
   'BF-TARGET-UNLOCKED': {
     sentence: 'The chip is not locked: who has it can read the key it was to keep.',

@@ -163,6 +163,13 @@ export const CHIP_ERRORS = {
     stub: undefined,
     loader: 'BF-UPDATE-TRIES',
   },
+  supplyLow: {
+    number: 26,
+    what: 'supply too low for this option write',
+    detail: '',
+    stub: 'BF-TARGET-SUPPLY',
+    loader: undefined,
+  },
 } as const satisfies Record<string, ChipErrorRow>;
 
 const BY_NUMBER = new Map<number, ChipErrorRow>(Object.values(CHIP_ERRORS).map((row) => [row.number, row]));

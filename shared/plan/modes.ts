@@ -169,6 +169,9 @@ export function receiptStatement(mode: PlanMode, source: 'stub' | 'vendor', once
 export const LOCK_TEXTS = {
   none: 'This image can be read out afterwards: the plan does not lock the chip.',
   'level 1': 'The plan locks the chip: from then on the board does not run until it was switched off and on.',
+  'level 1, sector 0':
+    'The plan locks the chip and protects its sector 0 from being written: from then on the board does not run until it was switched ' +
+    'off and on.',
 } as const;
 
 /** What a plan means for reading out the image afterwards. */

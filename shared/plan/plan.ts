@@ -12,7 +12,11 @@ import { readCleared, readRelease, writeCleared, writeRelease, type Release } fr
 
 export type { PlanKind } from './kinds.ts';
 export type { PlanMode } from './modes.ts';
-export const LOCKS = { none: 0, 'level 1': 1 } as const;
+/**
+ * level 1: read protection. level 1, sector 0: with it, in the same option write, sector 0 is write-protected: what a
+ * loader is planted with.
+ */
+export const LOCKS = { none: 0, 'level 1': 1, 'level 1, sector 0': 2 } as const;
 export type PlanLock = keyof typeof LOCKS;
 export const FINAL_ACTIONS = { halt: 0, run: 1 } as const;
 export type FinalAction = keyof typeof FINAL_ACTIONS;
@@ -90,6 +94,11 @@ export interface Plan {
   readonly ranges: readonly PlanRange[];
   /** What the vendor calls the job; at most 64 bytes of UTF-8; foreign in a plan that was read. */
   readonly label: string | ForeignText;
+}
+
+/** True for a plan that plants a loader: its lock is the one option write in the chip's life. */
+export function plantsLoader({ lock }: Pick<Plan, 'lock'>): boolean {
+  return lock === 'level 1, sector 0';
 }
 
 /** The canonical bytes. Throws BF-PLAN-TOO-LONG, or BF-INTERNAL-ARGUMENT for values the format cannot hold. */

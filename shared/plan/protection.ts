@@ -5,7 +5,7 @@ import { sectorRuns } from '../chips/option-words.ts';
 import { NWRP_MASK, OPTCR, sectorProtection, writeProtectionBits, type OptionWords } from '../chips/option-bits.ts';
 import { fail } from '../errors/errors.ts';
 import { KINDS } from './kinds.ts';
-import type { Plan } from './plan.ts';
+import { plantsLoader, type Plan } from './plan.ts';
 
 /** The parts whose flash DB1M divides into two banks, with other sectors (RM0090 §3.4, table 9). */
 const DUAL_BANK_KIB = 1024;
@@ -31,8 +31,13 @@ export function requireUnprotected(plan: Plan, chip: Chip, words: OptionWords): 
   if (!plan.flags.includes('lift write protection')) throw fail('BF-TARGET-WRITE-PROTECTED', sectorRuns(sectors));
 }
 
-/** A plan of chosen option bits with some of nWRP. */
-function changesProtection({ kind, options: { mask } }: Plan): boolean {
+/** A plan of chosen option bits with some of nWRP, or one that protects sector 0 with its lock. */
+function changesProtection(plan: Plan): boolean {
+  const {
+    kind,
+    options: { mask },
+  } = plan;
+  if (plantsLoader(plan)) return true;
   return KINDS[kind].options === 'chosen' && ((mask.optcr | mask.optcr1) & NWRP_MASK) !== 0;
 }
 

@@ -6,7 +6,7 @@ import { hexNumber } from '../codec/bytes.ts';
 import { fail, type ErrorCode } from '../errors/errors.ts';
 import { KINDS, kindRow, type Count, type OptionUse, type PlanKind } from './kinds.ts';
 import { hasLoader } from './modes.ts';
-import { BOOT_WORDS_BYTES, PLAN_LIMITS, type Plan, type PlanRange } from './plan.ts';
+import { BOOT_WORDS_BYTES, PLAN_LIMITS, plantsLoader, type Plan, type PlanRange } from './plan.ts';
 import { imageStart, LOADER_SECTORS } from './release.ts';
 
 interface Rule {
@@ -29,6 +29,7 @@ const RULES: readonly Rule[] = [
     broken: (plan) =>
       problemIf(plan.lock !== 'none' && plan.bootAddress === undefined, 'only a plan with boot words locks'),
   },
+  { code: 'BF-PLAN-OPTIONS', broken: planting },
   { code: 'BF-PLAN-OPTIONS', broken: flags },
   { code: 'BF-PLAN-OPTIONS', broken: options },
   { code: 'BF-PLAN-MALFORMED', broken: mode },
@@ -116,6 +117,15 @@ function bootWords(plan: Plan): string | undefined {
   }
   if (plan.bootAddress % 4 !== 0) return 'the boot words are not on 4 bytes';
   return problemIf(bootRange(plan) === undefined, 'the boot words are not inside one range to program');
+}
+
+/** A loader is what the chip starts from, and its lock the only option write. */
+function planting(plan: Plan, chip: Chip): string | undefined {
+  if (!plantsLoader(plan)) return undefined;
+  return (
+    problemIf(plan.bootAddress !== chip.flashBase, 'a loader that is not at the start of flash') ??
+    problemIf(plan.flags.includes('lift write protection'), 'a second option write, to lift write protection')
+  );
 }
 
 function flags(plan: Plan): string | undefined {

@@ -72,7 +72,7 @@ describe('a hostile vendor', function () {
       'kind 0': (plan) => set(plan, 6, 0),
       'mode 9': (plan) => set(plan, 7, 9),
       'width 3': (plan) => set(plan, 40, 3),
-      'lock 2': (plan) => set(plan, 41, 2),
+      'lock 3': (plan) => set(plan, 41, 3),
       'final action 2': (plan) => set(plan, 42, 2),
       'a flag that is none': (plan) => set(plan, 45, 8),
       'reserved 46': (plan) => set(plan, 46, 1),

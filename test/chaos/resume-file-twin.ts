@@ -4,7 +4,7 @@ import { psk } from '../../shared/crypto/keys.ts';
 import type { VirtualProcess } from './process.ts';
 
 /** What a resume file says. */
-type Kept = Pick<AgentMemory, 'secrets' | 'consent' | 'loads' | 'stubLoaded' | 'lifted' | 'vendorKnown'>;
+type Kept = Pick<AgentMemory, 'secrets' | 'consent' | 'loads' | 'stubLoaded' | 'lifted' | 'vendorKnown' | 'planted'>;
 
 const NOTHING: Kept = {
   secrets: [],
@@ -13,6 +13,7 @@ const NOTHING: Kept = {
   stubLoaded: false,
   lifted: undefined,
   vendorKnown: false,
+  planted: false,
 };
 
 /** What a disk of the customer keeps. */
@@ -48,10 +49,14 @@ export class ResumeFileTwin {
       get vendorKnown() {
         return seen.vendorKnown;
       },
+      get planted() {
+        return seen.planted;
+      },
       keepSecrets: (secrets) => keep({ secrets: secrets.map((secret) => psk(secret)) }),
       keepConsent: (consent) => keep({ consent, loads: 0, vendorKnown: true }),
       countLoad: () => keep({ loads: seen.loads + 1, stubLoaded: true }),
       noteLifted: (lifted) => keep({ lifted }),
+      notePlanted: () => keep({ planted: true }),
       noteStubGone: () => keep({ stubLoaded: false }),
       forget: () => keep({ ...NOTHING, vendorKnown: seen.vendorKnown }),
     };

@@ -42,6 +42,7 @@ const NAMED_ELSEWHERE: Readonly<Record<string, string>> = {
   'cli/vendor/keys.ts': 'the command that asks for it',
   'cli/vendor/option-bytes.ts': 'the commands that ask for it',
   'cli/vendor/info-reset.ts': 'the commands that ask for it',
+  'cli/vendor/plant.ts': 'the command that asks for two of them',
   'cli/vendor/plan.ts': 'the command that shows the plan of one kind',
   'cli/vendor/verify.ts': 'the command that asks for it',
   'cli/demo/demo.ts': 'the command lines it runs',

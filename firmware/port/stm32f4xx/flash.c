@@ -363,13 +363,14 @@ static bool options_settle(void) {
   return (FLASH_SR & FLASH_SR_ERRORS) == 0;
 }
 
-void flash_protect(void) {
+void flash_protect(bool sector_0) {
   FLASH_SR = FLASH_SR_ERRORS;
   if (FLASH_OPTCR & FLASH_OPTCR_LOCK) {
     FLASH_OPTKEYR = OPTKEY1;
     FLASH_OPTKEYR = OPTKEY2;
   }
   uint32_t options = FLASH_OPTCR & ~(OPTCR_RDP_MASK | FLASH_OPTCR_LOCK | FLASH_OPTCR_STRT);
+  if (sector_0) options &= ~FLASH_OPTCR_NWRP(0);
   activity_begin(ACTIVITY_OPTIONS, 0);
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1;
   FLASH_OPTCR = options | OPTCR_RDP_LEVEL1 | FLASH_OPTCR_STRT;

@@ -68,6 +68,7 @@
 #define FLASH_OPTCR_LOCK BIT(0)
 #define FLASH_OPTCR_STRT BIT(1)
 #define FLASH_OPTCR_RDP(value) ((uint32_t)(value) << 8)
+#define FLASH_OPTCR_NWRP(sector) BIT(16 + (sector))
 #define FLASH_OPTCR_DB1M BIT(30)
 #define FLASH_OPTCR1 REG32(0x40023C18u)
 #define FLASH_IRQ 4

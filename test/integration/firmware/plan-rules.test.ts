@@ -54,7 +54,7 @@ const BROKEN_BYTES: readonly (readonly [
   ['boot words in RAM', u32(36, 0x20000000), MALFORMED, 36],
   ['boot words below the range', u32(36, FLASH - 4), MALFORMED, 36],
   ['programming width 3', u8(40, 3), MALFORMED, 40],
-  ['lock 2', u8(41, 2), MALFORMED, 41],
+  ['lock 3', u8(41, 3), MALFORMED, 41],
   ['final action 2', u8(42, 2), MALFORMED, 42],
   ['65 ranges', u8(43, 65), MALFORMED, 43],
   ['one range too many for its length', u8(43, 2), MALFORMED, 4],

@@ -2,15 +2,7 @@
 import assert from 'node:assert/strict';
 import { foreignText } from '../../../shared/codec/foreign-text.ts';
 import fc from 'fast-check';
-import {
-  CHIPS,
-  eraseTime,
-  requireChip,
-  sectorAt,
-  sectorsOf,
-  STM32F42X,
-  type Chip,
-} from '../../../shared/chips/index.ts';
+import { CHIPS, STM32F42X, type Chip } from '../../../shared/chips/index.ts';
 import type { ErrorCode } from '../../../shared/errors/errors.ts';
 import {
   decodePlan,
@@ -84,10 +76,27 @@ const data: Plan = {
   ranges: [{ address: 0x08100000, length: 64, use: 'program' }],
   lock: 'none',
 };
+const planting: Plan = { ...flash, lock: 'level 1, sector 0' };
+const behind = { address: 0x08010000, length: 64, use: 'program' } as const;
 const boot = flash.ranges[0];
 
 describe('plan', () => {
-  for (const plan of [flash, data, verify, erase, info, reset, unlock, options, lifting, device, enroll, keys, check]) {
+  for (const plan of [
+    flash,
+    data,
+    verify,
+    erase,
+    info,
+    reset,
+    unlock,
+    options,
+    lifting,
+    device,
+    enroll,
+    keys,
+    check,
+    planting,
+  ]) {
     it(`a good ${[plan.kind, plan.mode, ...plan.flags].join(', ')} plan keeps the rules and survives the round trip`, () => {
       checkPlan(plan, STM32F42X);
       assert.deepEqual(decodePlan(encodePlan(plan)), { ...plan, label: foreignText(plan.label as string) });
@@ -135,6 +144,12 @@ describe('plan', () => {
     ['flash without erasing', 'BF-PLAN-MALFORMED', { ...flash, sectors: [] }],
     ['flash without programming', 'BF-PLAN-MALFORMED', { ...flash, ranges: [flash.ranges[1]] }],
     ['data in the sector the chip starts from', 'BF-PLAN-RANGE', { ...flash, bootAddress: undefined }],
+    [
+      'a planting elsewhere',
+      'BF-PLAN-OPTIONS',
+      { ...planting, sectors: [4], bootAddress: 0x08010000, ranges: [behind] },
+    ],
+    ['a planting that lifts', 'BF-PLAN-OPTIONS', { ...planting, flags: ['lift write protection'] }],
     ['data that locks', 'BF-PLAN-OPTIONS', { ...data, lock: 'level 1' }],
     ['boot words off 4 bytes', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x08000002 }],
     ['boot words beyond their range', 'BF-PLAN-RANGE', { ...flash, bootAddress: 0x080000c4 }],
@@ -233,7 +248,7 @@ describe('plan', () => {
     ['mode 0', 7, 0],
     ['mode 4', 7, 4],
     ['x64', 40, 3],
-    ['lock 2', 41, 2],
+    ['lock 3', 41, 3],
     ['final action 2', 42, 2],
     ['R 65', 43, 65],
     ['label 65', 44, 65],
@@ -350,47 +365,5 @@ describe('plan', () => {
   it('finds the range of the boot words', () => {
     assert.equal(bootRange(flash), boot);
     assert.equal(bootRange(erase), undefined);
-  });
-});
-
-describe('chips', () => {
-  it('F42x sectors are those of RM0090 table 6, spelled out', () => {
-    const K = 1024;
-    const sectors = sectorsOf(STM32F42X);
-    assert.equal(sectors.length, 24);
-    const row = (i: number) => [sectors[i].index, sectors[i].bank, sectors[i].base, sectors[i].bytes, sectors[i].snb];
-    assert.deepEqual(row(0), [0, 1, 0x08000000, 16 * K, 0]);
-    assert.deepEqual(row(3), [3, 1, 0x0800c000, 16 * K, 3]);
-    assert.deepEqual(row(4), [4, 1, 0x08010000, 64 * K, 4]);
-    assert.deepEqual(row(5), [5, 1, 0x08020000, 128 * K, 5]);
-    assert.deepEqual(row(11), [11, 1, 0x080e0000, 128 * K, 11]);
-    assert.deepEqual(row(12), [12, 2, 0x08100000, 16 * K, 0x10]);
-    assert.deepEqual(row(16), [16, 2, 0x08110000, 64 * K, 0x14]);
-    assert.deepEqual(row(23), [23, 2, 0x081e0000, 128 * K, 0x1b]);
-    assert.equal(sectorAt(STM32F42X, 0x0800ffff)?.index, 3);
-    assert.equal(sectorAt(STM32F42X, 0x08010000)?.index, 4);
-    assert.equal(sectorAt(STM32F42X, 0x08200000), undefined);
-    assert.equal(sectorAt(STM32F42X, 0x07ffffff), undefined);
-    assert.equal(sectorsOf(STM32F42X, 1024).length, 12);
-    assert.equal(sectorsOf(STM32F42X, 512).length, 8);
-    assert.deepEqual(eraseTime(STM32F42X, sectors[5], 'x32'), { typical: 1000, most: 2000 });
-  });
-
-  it('every row: sectors fill the largest flash exactly and DEV_IDs differ', () => {
-    for (const chip of CHIPS) {
-      const bytes = sectorsOf(chip).reduce((sum, sector) => sum + sector.bytes, 0);
-      assert.equal(bytes, chip.flashKiB[0] * 1024, chip.name);
-      for (const sizeKiB of chip.flashKiB) {
-        assert.equal(
-          sectorsOf(chip, sizeKiB).reduce((sum, sector) => sum + sector.bytes, 0),
-          sizeKiB * 1024,
-          chip.name,
-        );
-      }
-    }
-    assert.equal(new Set(CHIPS.map((chip) => chip.devId)).size, CHIPS.length);
-    assert.equal(requireChip(0x419).stub, 'stm32f42x');
-    refuses('BF-TARGET-WRONG-CHIP', () => requireChip(0x441));
-    refuses('BF-TARGET-WRONG-CHIP', () => requireChip(0x999));
   });
 });
