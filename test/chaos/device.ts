@@ -230,7 +230,7 @@ export class ChaosDevice extends ChaosProduct {
       signal: signal!,
     });
     if (result === 'done') this.vendorEnd = { good: true, text: 'update' };
-    return { result, board, error, byVendor: false, receipt: undefined, plan: undefined };
+    return { result, board, error, byVendor: false, receipt: undefined, plan: undefined, planted: false };
   }
 
   #sealed(): UpdateFile {
