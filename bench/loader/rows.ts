@@ -21,9 +21,10 @@ const network = (rttMs: number, loss = 0) => ({ rttMs, bitsPerSecond: 10e6, loss
 const NORMAL = network(150);
 
 export const LOADER_ROWS: readonly LoaderRow[] = [
-  { name: 'seeded, 64 KB', kiB: 64, place: 'bench', network: NORMAL, quick: true, limited: true },
-  { name: 'lock-then-load, 256 KB', kiB: 256, place: 'customer', network: NORMAL, limited: true },
-  { name: 'seeded, 1 MB', kiB: 1024, place: 'bench', network: NORMAL, limited: true },
+  { name: 'seeded, 64 KB', kiB: 64, place: 'bench', network: NORMAL, quick: true, limited: true, detail: true },
+  { name: 'seeded, 64 KB, over old data', kiB: 64, place: 'bench', network: NORMAL, old: true, limited: true },
+  { name: 'seeded, 64 KB, 600 ms RTT', kiB: 64, place: 'bench', network: network(600), limited: true },
+  { name: 'lock-then-load, 64 KB', kiB: 64, place: 'customer', network: NORMAL, limited: true },
   {
     name: 'seeded, 1 MB, over old data',
     kiB: 1024,
@@ -33,23 +34,8 @@ export const LOADER_ROWS: readonly LoaderRow[] = [
     limited: true,
     detail: true,
   },
-  {
-    name: 'lock-then-load, 1 MB, over old data',
-    kiB: 1024,
-    place: 'customer',
-    network: NORMAL,
-    old: true,
-    limited: true,
-    detail: true,
-  },
-  { name: 'seeded, 256 KB, 600 ms RTT', kiB: 256, place: 'bench', network: network(600), limited: true },
-  {
-    name: 'seeded, 1 MB, 2 % loss on the network',
-    kiB: 1024,
-    place: 'bench',
-    network: network(150, 0.02),
-    limited: false,
-  },
+  { name: 'lock-then-load, 1 MB', kiB: 1024, place: 'customer', network: NORMAL, limited: true, detail: true },
+  { name: 'seeded, 64 KB, 2 % loss', kiB: 64, place: 'bench', network: network(150, 0.02), limited: false },
   {
     name: 'seeded, 64 KB, bad line',
     kiB: 64,
@@ -60,8 +46,8 @@ export const LOADER_ROWS: readonly LoaderRow[] = [
     limited: false,
   },
   {
-    name: 'seeded, 1 MB, bad line',
-    kiB: 1024,
+    name: 'seeded, 256 KB, bad line',
+    kiB: 256,
     place: 'bench',
     network: NORMAL,
     damaged: 0.02,
