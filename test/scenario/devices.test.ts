@@ -52,11 +52,16 @@ async function during(
   what: Image = image,
 ) {
   let seen = 0;
-  product.board.flash.onOperation = ({ phase }) => {
+  const erasedAhead: (number | undefined)[] = [];
+  let programs = false;
+  product.board.flash.onOperation = ({ phase, kind, sector, address }) => {
+    programs ||= kind === 'program' && address >= IMAGE;
+    if (phase === 'start' && kind === 'erase' && !programs) erasedAhead.push(sector);
     if (phase === 'start' && ++seen === count) product.queue.at(product.queue.nowNs, deed);
   };
   const outcome = await product.install(what, 5, { timeouts: TIMEOUTS, ...options });
   assert.ok(seen >= count, 'the deed was done');
+  assert.deepEqual(erasedAhead, [4], 'no sector ahead of those before it, for which the line would wait');
   return outcome;
 }
 
