@@ -74,6 +74,13 @@ extern const uint64_t bf_sha512_k[80];
  * BF_SHA512_TWIN; in C elsewhere.
  */
 void bf_sha512_compress(uint64_t h[8], const uint8_t *block);
+
+/* The same for what is no key: faster where the other shows little of itself in registers. */
+#ifdef BF_SPARSE
+void bf_sha512_compress_open(uint64_t h[8], const uint8_t *block);
+#else
+#define bf_sha512_compress_open bf_sha512_compress
+#endif
 #if defined(__ARM_FEATURE_DSP) && !defined(BF_SHA512_TWIN)
 #define BF_SHA512_ASSEMBLY 1
 #endif

@@ -12,12 +12,19 @@
  */
 #include "internal.h"
 
-#if defined BF_SHA512_ASSEMBLY && !defined BF_SPARSE
+#ifdef BF_SHA512_ASSEMBLY
+
+/* Beside sha512_sparse.c it is the one for what is no key. */
+#ifdef BF_SPARSE
+#define COMPRESS "bf_sha512_compress_open"
+#else
+#define COMPRESS "bf_sha512_compress"
+#endif
 
 __asm__(
     "  .syntax unified\n"
     "  .thumb\n"
-    "  .section .text.bf_sha512_compress, \"ax\"\n"
+    "  .section .text." COMPRESS ", \"ax\"\n"
 
     /*
      * On the stack: 16 places for the window to slide down, the window where it begins, 32 words of
@@ -48,10 +55,10 @@ __asm__(
 
     /* bf_sha512_compress(r0 = h, r1 = block). */
     "  .balign 4\n"
-    "  .global bf_sha512_compress\n"
+    "  .global " COMPRESS "\n"
     "  .thumb_func\n"
-    "  .type bf_sha512_compress, %function\n"
-    "bf_sha512_compress:\n"
+    "  .type " COMPRESS ", %function\n"
+    COMPRESS ":\n"
     "  push {r0, r4-r11, lr}\n"
     "  sub sp, #LOCALS\n"
     "  add r9, sp, #TOP\n"
@@ -174,7 +181,7 @@ __asm__(
     "  add sp, #LOCALS+4\n"
     "  pop {r4-r11, pc}\n"
     "  .pool\n"
-    "  .size bf_sha512_compress, . - bf_sha512_compress\n"
+    "  .size " COMPRESS ", . - " COMPRESS "\n"
     "  .text\n");
 
 #else
