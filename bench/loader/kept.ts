@@ -13,13 +13,13 @@ interface Kept {
   readonly results: readonly MeasuredLoaderJob[];
 }
 
-const loaderHash = (): string => toHex(sha512(loaderImage()));
+const LOADER = toHex(sha512(loaderImage()));
 
 /** Results on the present loader, whenever they were measured. */
 export function keptResults(): readonly MeasuredLoaderJob[] {
   try {
     const { loader, results } = JSON.parse(readFileSync(FILE, 'utf8')) as Kept;
-    return loader === loaderHash() ? results : [];
+    return loader === LOADER ? results : [];
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
@@ -30,8 +30,5 @@ export function keptResults(): readonly MeasuredLoaderJob[] {
 export function keepResult(result: MeasuredLoaderJob): void {
   const others = keptResults().filter(({ spec }) => spec.name !== result.spec.name);
   mkdirSync(new URL('.', FILE), { recursive: true });
-  writeFileSync(
-    FILE,
-    JSON.stringify({ loader: loaderHash(), results: [...others, result] } satisfies Kept, undefined, 1),
-  );
+  writeFileSync(FILE, JSON.stringify({ loader: LOADER, results: [...others, result] } satisfies Kept, undefined, 1));
 }
