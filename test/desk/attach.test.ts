@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { everywhere, faults, nothingFound, SETTINGS } from './everywhere.ts';
 
-const INSTANTS = 44;
-const SEED = 1;
+const INSTANTS = 42;
+const SEED = 3;
 
 describe('desk: attached at any instant', function () {
   this.timeout(300_000);

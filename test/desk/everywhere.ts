@@ -18,7 +18,8 @@ interface Setting {
 }
 
 const ALL = Object.keys(ATTACKS) as AttackName[];
-const SESSION = ['enroll: chain', 'device: chain', 'image', 'd_s'] as const;
+/** What backup SRAM holds at some instant or other. */
+const SESSION = ['enroll: chain', 'device: chain', 'image', 'd_', 'file: chain', 'program'] as const;
 
 /** One row for each switch that could let something out, alone or with what it takes beside it. */
 export const SETTINGS = {
@@ -76,7 +77,7 @@ export const SETTINGS = {
   'starting from SRAM does not trip the latch': {
     options: { switches: { latchOnSramBoot: 'no' } },
     attacks: ['start from SRAM, unseen'],
-    finds: ['d_s', 'd_f', 'k', 'image'],
+    finds: ['d_s', 'd_f', 'k', 'image', 'program'],
   },
   'unaligned words of devices are split': {
     options: { switches: { unalignedDevice: 'splits' } },

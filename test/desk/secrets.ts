@@ -141,3 +141,37 @@ export function sessionSecrets(of: Handshake): Record<string, Uint8Array> {
   }
   return Object.fromEntries(Object.entries(secrets).map(([name, bytes]) => [`${suite}: ${name}`, bytes]));
 }
+
+export interface SealedFile {
+  readonly header: Uint8Array;
+  readonly entries: readonly Uint8Array[];
+  readonly filesPublic: Uint8Array;
+  readonly uid: Uint8Array;
+}
+/** E in the header, D_f in the slot. */
+const AT = { ephemeral: 32, filePublic: 100, tag: 16 } as const;
+const FRAMES = 8;
+
+/** Named secrets of an update file on the device with this slot (docs/update-files.md §3, §4). */
+export function fileSecrets(slot: Uint8Array, of: SealedFile): Record<string, Uint8Array> {
+  const { header, filesPublic, uid } = of;
+  const secret = slotSecrets(slot)['d_f']!;
+  const ephemeral = header.slice(AT.ephemeral, AT.ephemeral + 32);
+  const agreed = [ephemeral, filesPublic].map((point) => nacl.scalarMult(secret, point));
+  const prk = hmac('blindflash/2 file', ...agreed);
+  const names = [sha512(header), filesPublic, ephemeral, slot.subarray(AT.filePublic, AT.filePublic + 32), uid];
+  const entryKey = expand(prk, Buffer.from('entry key'), ...names);
+  const nonce = Buffer.alloc(24);
+  nonce.set([2, 0x45], 0);
+  nonce[16] = 1;
+  const opened = of.entries.map((entry) => nacl.secretbox.open(entry.slice(AT.tag), nonce, entryKey)).find(Boolean);
+  if (!opened) throw new Error('no entry is for this device');
+  const secrets: Record<string, Uint8Array> = { 'file: prk': prk, 'file: entry key': entryKey };
+  let chain: Uint8Array = opened.slice(0, 32);
+  for (let frame = 0; frame < FRAMES; frame++) {
+    secrets[`file: chain ${frame}`] = chain;
+    secrets[`file: frame key ${frame}`] = expand(chain, Buffer.from('box key'), number(frame));
+    chain = expand(chain, Buffer.from('next chain'), number(frame));
+  }
+  return secrets;
+}

@@ -12,19 +12,26 @@ import {
   plantedFlash,
   rootOf,
   runMs,
+  runToPc,
   spinning,
+  SPINS_AT,
   vendorKeys,
 } from '../integration/loader/loader-fixture.ts';
 import { LoaderLink } from '../integration/loader/loader-link.ts';
 import { LOADER_MAP } from '../../controller/loader/config.ts';
-import { Secrets, sessionSecrets, slotSecrets, type Handshake } from './secrets.ts';
+import { contentOf, fileFor, recipientOf, stranger, UpdateLine } from '../integration/loader/update-line.ts';
+import { uidFromSeed } from '../../sim/peripherals/memories.ts';
+import type { UpdateFileParts } from '../fixtures/update-parts.ts';
+import { fileSecrets, Secrets, sessionSecrets, slotSecrets, type Handshake } from './secrets.ts';
 
 const STEP_MS = 0.05;
 const START_MS = 30;
 const IMAGE_BYTES = 9000;
 /** The first two boot words are no secret: every image of this size of SRAM has them. */
 const VECTORS = 8;
-const STARTED_MS = 60;
+/** Until the installer has gone behind a file, at most. */
+const GONE_MS = 2000;
+const STARTED_MS = 30;
 const VENDOR_SEED = 5;
 const SLOT_BYTES = 288;
 /** The last byte of the word by which a slot is closed. */
@@ -34,6 +41,8 @@ const BLANK = 0xff;
 export const SECTOR_0_PROTECTED = 0x0ffeaaed;
 
 const image = spinning(IMAGE_BYTES, 21);
+/** The image of the update file. */
+const program = spinning(IMAGE_BYTES, 22);
 const flash = plantedFlash();
 
 export interface Phase {
@@ -61,8 +70,13 @@ function shake(link: LoaderLink, controller: LoaderController): Omit<Handshake, 
   return { suite, vendor: vendorKeys, seed: VENDOR_SEED, planBytes, m1Body, m2 };
 }
 
+interface Done {
+  readonly handshakes: readonly Omit<Handshake, 'slot'>[];
+  readonly file: UpdateFileParts;
+}
+
 /** The whole run. @param mark told when a phase ends */
-function run(board: Board, mark: (phase: string) => void): Omit<Handshake, 'slot'>[] {
+function run(board: Board, mark: (phase: string) => void): Done {
   const link = new LoaderLink(board);
   while (slotOf(board)[CLOSED_AT] === BLANK) runMs(board, STEP_MS);
   mark('keys are made');
@@ -75,7 +89,7 @@ function run(board: Board, mark: (phase: string) => void): Omit<Handshake, 'slot
   mark('enrolment');
   enrolment.ask({ name: 'END' });
   mark('end of the enrolment');
-  const controller = new LoaderController(link, installPlan(image, { finalAction: 'run' }), { seed: VENDOR_SEED });
+  const controller = new LoaderController(link, installPlan(image), { seed: VENDOR_SEED });
   const second = shake(link, controller);
   mark('handshake');
   controller.ask({ name: 'ERASE', sector: 4 });
@@ -86,9 +100,17 @@ function run(board: Board, mark: (phase: string) => void): Omit<Handshake, 'slot
   mark('final');
   controller.ask({ name: 'END' });
   mark('end');
-  runMs(board, STARTED_MS);
+  const line = new UpdateLine(link);
+  const file = fileFor([stranger(1), recipientOf(board)], contentOf(program));
+  line.open(file);
+  mark('the file is opened');
+  line.frames(file.frames);
+  mark('frames of the file');
+  runToPc(board, SPINS_AT, GONE_MS);
   mark('start of the image');
-  return [first, second];
+  runMs(board, STARTED_MS);
+  mark('the image');
+  return { handshakes: [first, second], file };
 }
 
 export interface Walk {
@@ -102,7 +124,7 @@ export function known(): Walk {
   const board = fresh();
   const phases: Phase[] = [];
   let fromNs = board.time.now;
-  const handshakes = run(board, (name) => {
+  const { handshakes, file } = run(board, (name) => {
     phases.push({ name, fromNs, toNs: board.time.now });
     fromNs = board.time.now;
   });
@@ -110,8 +132,11 @@ export function known(): Walk {
   const secrets = new Secrets();
   secrets.addAll(slotSecrets(slot));
   for (const handshake of handshakes) secrets.addAll(sessionSecrets({ ...handshake, slot }));
-  secrets.add('image', image.slice(VECTORS), false);
-  secrets.add('root of the image', rootOf(IMAGE, image), false);
+  secrets.addAll(fileSecrets(slot, { ...file, filesPublic: vendorKeys.publicKey, uid: uidFromSeed(1) }));
+  for (const [name, bytes] of Object.entries({ image, program })) {
+    secrets.add(name, bytes.slice(VECTORS), false);
+    secrets.add(`root of the ${name}`, rootOf(IMAGE, bytes), false);
+  }
   return { phases, secrets, slot };
 }
 
