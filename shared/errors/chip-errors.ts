@@ -188,8 +188,13 @@ const LOADER_RULES: ReadonlyMap<number, ErrorCode> = new Map([
   [52, 'BF-LOADER-VERSION'],
 ]);
 
+/** OPTCR where option bytes are erased: RDP, settings and nWRP all ones (docs/reference/stm32f4.md §4). */
+const ERASED_OPTIONS = 0x0fffffec;
+
 function codeOf(program: ProgramOnChip, row: ChipErrorRow, detail: number): ErrorCode | undefined {
-  const { flashError, planMalformed } = CHIP_ERRORS;
+  const { flashError, planMalformed, protectedChip } = CHIP_ERRORS;
+  const isCut = row.number === protectedChip.number && (detail & ERASED_OPTIONS) === ERASED_OPTIONS;
+  if (isCut && program === 'stub') return 'BF-TARGET-OPTIONS-CUT';
   const isProtected = row.number === flashError.number && detail <= FLASH_SR_MOST && (detail & WRPERR) !== 0;
   if (isProtected) return REFUSED_BY_PROTECTION[program];
   const rule = row.number === planMalformed.number && program === 'loader' ? LOADER_RULES.get(detail) : undefined;

@@ -89,4 +89,30 @@ describe('a planting', function () {
       });
     }
   }
+
+  it('is refused below 2.7 V, before anything is erased', async () => {
+    const product = plantFixture(330, { board: { supplyVolts: 2.6 } });
+    const { error } = await product.plant();
+    assert.equal(error?.code, 'BF-TARGET-SUPPLY');
+    assert.deepEqual(product.operations, []);
+  });
+
+  it('is not refused with a hardware watchdog, which stays', async () => {
+    const product = plantFixture(331, { board: { optcr: 0x0fffaacc } });
+    await requirePlanted(product, await product.plant());
+    assert.equal(product.board.options.optcr & 0x20, 0);
+  });
+
+  for (const [cutOptions, code] of [
+    ['ones', 'BF-TARGET-OPTIONS-CUT'],
+    ['torn', 'BF-TARGET-OPTIONS-TORN'],
+  ] as const) {
+    it(`whose option write is cut by the power (${cutOptions}) is told so, and no device goes on record`, async () => {
+      const product = plantFixture(332, { board: { switches: { cutOptions } } });
+      onceWhen(product, ['option', 'start'], () => product.cyclePower());
+      const { error } = await product.plant();
+      assert.equal(error?.code, code);
+      assert.deepEqual(await product.registry.devices(), []);
+    });
+  }
 });
