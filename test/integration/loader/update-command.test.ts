@@ -11,7 +11,7 @@ import { seededRandom } from '../../fixtures/seeded.ts';
 import { joined } from '../../fixtures/update-parts.ts';
 import { FLASH, IMAGE, planted, runMs, spinning, SPINS_AT, type Planted } from './loader-fixture.ts';
 import { adapterOf, queueOf } from './loader-line.ts';
-import { contentOf, fileFor, recipientOf, stranger } from './update-line.ts';
+import { contentOf, fileFor, ownEntryLast, recipientOf, stranger } from './update-line.ts';
 
 /** Until a new board has made its keys, ms. */
 const MADE = 60;
@@ -19,6 +19,9 @@ const LIMIT_NS = 400e9;
 const PROGRAM = spinning(30_000, 41);
 /** More than the loader takes in ahead of its work. */
 const LONG = spinning(150_000, 42);
+
+/** Places for devices in the file of which this one is the last; 4096 by BLINDFLASH_ENTRIES. */
+const ENTRIES = Number(process.env['BLINDFLASH_ENTRIES'] ?? 128);
 
 type Parts = ReturnType<typeof fileFor>;
 
@@ -217,8 +220,18 @@ describe('an update file without the vendor', function () {
     assert.deepEqual([board, error?.code], ['untouched', 'BF-UPDATE-INTERRUPTED']);
   });
 
-  it('finds this device’s entry among many, and sends no more of them than it needs', async () => {
-    const desk = await Installation.with();
-    desk.assertInstalled(await desk.run(fileOf(desk.parts(contentOf(PROGRAM), 200))));
+  it(`finds this device’s entry behind ${ENTRIES - 1} others`, async () => {
+    const installation = await Installation.with();
+    const parts = ownEntryLast(installation.parts(contentOf(PROGRAM), ENTRIES - 1), installation.board);
+    assert.equal(parts.entries.length, ENTRIES);
+    installation.assertInstalled(await installation.run(fileOf(parts)));
+  });
+
+  it('sends no more of its entries than it needs: one that comes first ends them', async () => {
+    const installation = await Installation.with();
+    const { entries, ...parts } = ownEntryLast(installation.parts(contentOf(PROGRAM), 127), installation.board);
+    const file = fileOf({ ...parts, entries: entries.toReversed() });
+    const outcome = await installation.run(file);
+    installation.assertInstalled(outcome);
   });
 });

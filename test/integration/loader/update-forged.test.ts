@@ -2,18 +2,21 @@
 // loader (docs/update-files.md §5): no forged byte is programmed, no sector erased but by the vendor's frames, and the
 // boot words stay out. test/attacks has the same for the device as TypeScript has it.
 import assert from 'node:assert/strict';
+import { compileUpdate } from '../../../controller/update/compile.ts';
+import { STM32F42X } from '../../../shared/chips/index.ts';
 import { concat, copyOf, equalBytes } from '../../../shared/codec/bytes.ts';
 import { sha512 } from '../../../shared/crypto/hash.ts';
 import type { Command } from '../../../shared/sealed/messages.ts';
 import type { UpdateContent } from '../../../shared/update/seal.ts';
 import type { BoardSnapshot } from '../../../sim/board.ts';
 import { Forger } from '../../fixtures/forged-frames.ts';
+import { imageOf } from '../../fixtures/images.ts';
 import { seededRandom } from '../../fixtures/seeded.ts';
 import { installed } from './loader-controller.ts';
 import { FLASH, IMAGE, spinning } from './loader-fixture.ts';
 import { LoaderLink } from './loader-link.ts';
 import { linked } from './prepared-boards.ts';
-import { contentOf, fileFor, recipientOf, stranger, UpdateLine } from './update-line.ts';
+import { contentOf, fileFor, recipientOf, RELEASE, stranger, UpdateLine } from './update-line.ts';
 
 const PROGRAM = spinning(9000, 51);
 const SEED = 78;
@@ -138,6 +141,22 @@ describe('loader: update files forged with the content key', function () {
       assert.deepEqual([taken.state, taken.error], ['aborted', error], `list ${at}`);
       if (at < lists.length - 1) assert.deepEqual(taken.image.slice(0, 64), BLANK, `list ${at}`);
     }
+  });
+
+  it('a sector that was not erased for this file does not count, whatever it holds', () => {
+    const far = IMAGE + 0x10000;
+    const part = spinning(2000, 53);
+    const options = { mode: 'seeded', release: RELEASE, label: 'two sectors' } as const;
+    const content = compileUpdate(imageOf([IMAGE, PROGRAM], [far, part]), STM32F42X, options);
+    const second = content.commands.findLastIndex(({ name }) => name === 'ERASE');
+    const commandsOfIt = [...content.commands.slice(0, second), ...content.commands.slice(-2)];
+    const prepared = linked();
+    prepared.board.flash.bytes.set(part, far - FLASH);
+    const line = new UpdateLine(prepared);
+    const recipients = [recipientOf(prepared.board)];
+    assert.equal(line.install(fileFor(recipients, { ...content, commands: commandsOfIt }, SEED)), 'aborted');
+    assert.equal(line.error, 'order');
+    assert.deepEqual(installed(prepared, 64), BLANK);
   });
 
   it('an entry of another file, or made by another, under this device’s tag: it does not open, and nothing is done', () => {

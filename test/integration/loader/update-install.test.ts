@@ -213,6 +213,17 @@ describe('loader: update files it refuses, with nothing written and d_f unused',
     assert.deepEqual(link.board.flash.bytes, flash);
   });
 
+  it('… but one by a vendor key that is for files alone it takes', () => {
+    const [files, sessions] = [77, 79].map((seed) => exchangeKeyPairFrom('sealed', seededRandom(seed).bytes(32)));
+    const keys = [
+      { publicKey: files!.publicKey, roles: ['files'] },
+      { publicKey: sessions!.publicKey, roles: ['sessions'] },
+    ] as const;
+    const link = linked({ config: { keys } }, 'files alone');
+    const line = new UpdateLine(link);
+    assert.equal(line.open(fileFor([recipientOf(link.board)], contentOf(PROGRAM))), 'active');
+  });
+
   it('a file by a vendor key without that role, or one it takes no more', () => {
     const other = exchangeKeyPairFrom('sealed', seededRandom(79).bytes(32));
     const first = exchangeKeyPairFrom('sealed', seededRandom(77).bytes(32));

@@ -1,12 +1,14 @@
 // A loader on a virtual board takes an update file over the serial link, packet by packet (docs/serial-link.md;
 // docs/update-files.md §5); whom it is sealed for, and by whom.
-import { concat, u32le } from '../../../shared/codec/bytes.ts';
+import { concat, copyOf, equalBytes, u32le } from '../../../shared/codec/bytes.ts';
+import { sha512 } from '../../../shared/crypto/hash.ts';
 import { exchangeKeyPairFrom } from '../../../shared/crypto/keys.ts';
 import { CHIP_ERRORS } from '../../../shared/errors/chip-errors.ts';
 import { STATES } from '../../../shared/mailbox/layout.ts';
 import type { STATUS } from '../../../shared/serial/packets.ts';
 import { ENTRIES_MOST } from '../../../shared/serial/packets.ts';
 import type { Release } from '../../../shared/plan/release.ts';
+import { entryTag } from '../../../shared/update/keys.ts';
 import type { Recipient, UpdateContent } from '../../../shared/update/seal.ts';
 import { LOADER_MAP } from '../../../controller/loader/config.ts';
 import type { Board } from '../../../sim/board.ts';
@@ -20,7 +22,7 @@ import type { LoaderLink } from './loader-link.ts';
 
 /** The vendor's key pair of these boards, as one for files. */
 const FILES_KEY = exchangeKeyPairFrom('files', seededRandom(77).bytes(32));
-const RELEASE = { product: CONFIG.product, version: 7, floor: 3 } as const;
+export const RELEASE = { product: CONFIG.product, version: 7, floor: 3 } as const;
 
 /** Where the first key slot has d_f, D_f, k. */
 export const SLOT = {
@@ -39,7 +41,8 @@ export function recipientOf({ flash }: Board, seed = 1): Recipient {
 export function stranger(number: number): Recipient {
   const random = seededRandom(5000 + number);
   const uid = random.bytes(12);
-  return { uid, devicePublic: exchangeKeyPairFrom('files', random.bytes(32)).publicKey };
+  const devicePublic = random.bytes(32);
+  return { uid, devicePublic: devicePublic.with(31, devicePublic[31]! & 0x7f) as Uint8Array };
 }
 
 /** What a file of this program holds, for boards of CONFIG's product. */
@@ -49,6 +52,15 @@ export const contentOf = (program: Uint8Array, release: Partial<Release> = {}): 
 /** A file for these devices, in its parts. */
 export const fileFor = (recipients: readonly Recipient[], content: UpdateContent, seed = 77): UpdateFileParts =>
   partsOf(sealFor(recipients, content, seed, { filesKey: FILES_KEY }));
+
+/** The same file with the board's entry behind all others: nothing depends on their order. */
+export function ownEntryLast(parts: UpdateFileParts, { flash }: Board): UpdateFileParts {
+  const tagKey = flash.bytes.slice(SLOT.tags - FLASH, SLOT.tags - FLASH + 32);
+  const tag = entryTag(tagKey, sha512(parts.header), uidFromSeed(1));
+  const isOwn = (entry: Uint8Array): boolean => equalBytes(copyOf(entry, 0, tag.length), tag);
+  const others = parts.entries.filter((entry) => !isOwn(entry));
+  return { ...parts, entries: [...others, ...parts.entries.filter(isOwn)] };
+}
 
 type Parts = Omit<UpdateFileParts, 'decoded'>;
 
