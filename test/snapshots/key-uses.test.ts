@@ -14,7 +14,7 @@ import { LoaderLink } from '../integration/loader/loader-link.ts';
 import { afterPowerCycle, image, linked } from '../integration/loader/prepared-boards.ts';
 import { contentOf, fileFor, recipientOf, SLOT, stranger, UpdateLine } from '../integration/loader/update-line.ts';
 
-const FORGED = Number(process.env.BLINDFLASH_FORGED ?? 40);
+const FORGED = Number(process.env.BLINDFLASH_FORGED ?? 16);
 const BANKED = { banks: [[record('BANK', 1)], []] } as const;
 const SECRETS = [
   [LOADER_MAP.slots + 4, LOADER_MAP.slots + 36],
