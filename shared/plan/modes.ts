@@ -36,6 +36,11 @@ const NOT_STOPPED_BY_LOCK = [
   'a probe that resets the chip at chosen instants: it still gains one piece of the image (4 KB) for each session it breaks off; the vendor is asked after 8',
 ] as const;
 
+/** The same, where a receipt says what it proves. */
+const NOT_PROVED_BY_LOCK =
+  'It does not rule out that this unit was glitched or opened, nor that a probe gained a piece of the image (4 KB) for ' +
+  'each session that was broken off.';
+
 /** Their order is their strength. */
 export const MODES = {
   open: { number: undefined },
@@ -81,10 +86,12 @@ export const MODES = {
     receipt: {
       stub:
         'Whoever holds the key that was enrolled for this device on a customer’s desk reported this for this plan; it was ' +
-        'not on record from a bench, so the key may be an emulator’s. Read protection was in effect, by the same word.',
+        'not on record from a bench, so the key may be an emulator’s. Read protection was in effect, by the same word. ' +
+        NOT_PROVED_BY_LOCK,
       vendor:
         'Whoever holds the key that was enrolled for this device on a customer’s desk answered “equal” to the digest of ' +
-        'this plan, which is the vendor’s own. Read protection was in effect, by the same word.',
+        'this plan, which is the vendor’s own. Read protection was in effect, by the same word. ' +
+        NOT_PROVED_BY_LOCK,
     },
   },
   seeded: {
@@ -102,10 +109,12 @@ export const MODES = {
     receipt: {
       stub:
         'Whoever holds the key that was enrolled for this device at the vendor’s bench reported this for this plan. Read ' +
-        'protection was in effect, by the same word. It is worth what that bench was worth at that hour.',
+        'protection was in effect, by the same word. It is worth what that bench was worth at that hour. ' +
+        NOT_PROVED_BY_LOCK,
       vendor:
         'Whoever holds the key that was enrolled for this device at the vendor’s bench answered “equal” to the digest of ' +
-        'this plan, which is the vendor’s own. It is worth what that bench was worth at that hour.',
+        'this plan, which is the vendor’s own. It is worth what that bench was worth at that hour. ' +
+        NOT_PROVED_BY_LOCK,
     },
   },
   hardened: { number: undefined },

@@ -21,7 +21,7 @@ import {
   verifyReceipt,
   type Receipt,
 } from '../../../shared/plan/receipt.ts';
-import { modeRow } from '../../../shared/plan/modes.ts';
+import { hasLoader, modeRow, PLAN_MODES, receiptStatement } from '../../../shared/plan/modes.ts';
 import { decodeMessage, encodeMessage } from '../../../shared/tunnel/messages.ts';
 import { sha512 } from './reference.ts';
 import { flips, hex, refuses, seeded, verify } from './support.ts';
@@ -145,6 +145,16 @@ describe('receipt', () => {
       'code ranges bytes ' +
       'wordsProgrammed psize stubHash sealedAt lock statement vendorKey';
     assert.deepEqual(Object.keys(JSON.parse(signed.text) as object), order.split(' '));
+  });
+
+  it('has room for what each mode proves; behind a loader it says what is not ruled out all the same', () => {
+    for (const mode of PLAN_MODES) {
+      for (const source of ['stub', 'vendor'] as const) {
+        const statement = receiptStatement(mode, source, true);
+        assert.equal(verifyReceipt(signReceipt({ ...receipt, statement }, key), verify).statement, statement);
+        assert.equal(/does not rule out .* glitched or opened, .* \(4 KB\)/.test(statement), hasLoader(mode), mode);
+      }
+    }
   });
 
   it('says where its digest comes from, how many sectors rest on equal, and how the code was had; nothing else fits', () => {
