@@ -12,7 +12,7 @@ import type { AgentTunnelOpened } from '../../shared/tunnel/agent-tunnel.ts';
 import type { BoardState } from '../../shared/tunnel/bodies.ts';
 import type { MessageOf, TunnelMessage } from '../../shared/tunnel/messages.ts';
 import { helloOf } from './hello.ts';
-import { acceptEnd } from './job-end.ts';
+import { acceptSeenEnd } from './job-end.ts';
 import { Leaving } from './leaving.ts';
 import { readJob, type Job } from './job.ts';
 import type { AgentMemory, AgentOutcome, Customer } from './ports.ts';
@@ -342,14 +342,14 @@ class AgentSession {
 
   async #bye(message: MessageOf<'BYE'>): Promise<Ending> {
     if (!message.done) return { result: 'failed', error: vendorError(message.failure), byVendor: true };
-    const { memory, verify } = this.#options;
+    const { memory, verify, clock } = this.#options;
     // A job that an earlier process of this agent served may end in this one; what nobody agreed to cannot be done.
     if (memory.consent === undefined) {
       return { result: 'failed', error: fail('BF-JOB-REFUSED', 'the vendor ended no job') };
     }
     const { reached, job } = this.#work;
     const end = { consent: memory.consent, customer: message.customer, reached, begun: job !== undefined, verify };
-    const receipt = acceptEnd(end);
+    const receipt = await acceptSeenEnd(end, this.#work, clock);
     // The vendor's word is not enough for a lock: the customer may hand the board on because of it.
     const { lock } = decodePlan(memory.consent.plan);
     if (lock !== 'none' && this.#leaving.left === undefined && (await this.#target.readRdpLevel()) === 0) {

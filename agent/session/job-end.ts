@@ -3,12 +3,14 @@
 import { equalBytes, fromHex, isZero } from '../../shared/codec/bytes.ts';
 import { rawText } from '../../shared/codec/foreign-text.ts';
 import type { Verify } from '../../shared/crypto/keys.ts';
-import { fail } from '../../shared/errors/errors.ts';
+import { fail, isBlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
 import { KINDS } from '../../shared/plan/kinds.ts';
 import { decodePlan, planHash, type Plan } from '../../shared/plan/plan.ts';
 import { verifyCustomerCopy, type CustomerReceipt, type Outcome, type SignedText } from '../../shared/plan/receipt.ts';
 import type { CustomerCopy } from '../../shared/tunnel/bodies.ts';
+import type { Clock } from '../../shared/ports.ts';
+import { pause } from '../probe/deadline.ts';
 import type { Consent } from './ports.ts';
 
 /** States one of which the stub went through when an outcome was reached. */
@@ -32,6 +34,32 @@ export interface JobEnd {
   /** The job was begun by this process: what it did not see, it did not do. */
   readonly begun: boolean;
   readonly verify: Verify;
+}
+
+/** What goes on with the chip. */
+export interface EndingWork {
+  readonly busy: boolean;
+  /** Resolves with how long to wait before the next, milliseconds. */
+  turn(): Promise<number>;
+}
+
+/** What a chip said last may have come back as the vendor's BYE before its state was seen here. Chosen. */
+const LAST_LOOK_MS = 5000;
+
+/**
+ * As acceptEnd; a chip that is at work is looked at for a while longer.
+ * @throws (rejects) BF-JOB-NOT-DONE, BF-JOB-RECEIPT
+ */
+export async function acceptSeenEnd(end: JobEnd, work: EndingWork, clock: Clock): Promise<SignedText | undefined> {
+  for (const until = clock.now() + LAST_LOOK_MS; ;) {
+    try {
+      return acceptEnd(end);
+    } catch (error) {
+      const mayCome = isBlindflashError(error, 'BF-JOB-NOT-DONE') && work.busy && clock.now() < until;
+      if (!mayCome) throw error;
+    }
+    await pause(clock, Math.max(1, await work.turn()));
+  }
 }
 
 /**

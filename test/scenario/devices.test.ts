@@ -1,6 +1,8 @@
 // Devices with a loader, the whole product in one process and virtual time: enrolled, written to over the serial line,
 // and what is refused (docs/devices.md; docs/serial-link.md; docs/protocol.md §8).
 import assert from 'node:assert/strict';
+import type { OpenSerialPort, SerialPortSource } from '../../agent/transport/serial/port.ts';
+import { encodePacket, PacketReader } from '../../shared/serial/framing.ts';
 import { ReceiptSchema } from '../../shared/plan/receipt.ts';
 import { toHex } from '../../shared/codec/bytes.ts';
 import { PLACES, PLACE_ORDER } from '../../shared/registry/states.ts';
@@ -14,6 +16,8 @@ import type { RunOutcome } from '../fixtures/product.ts';
 
 const TIMEOUTS = { arrival: 60_000, peer: 30_000, sealed: 60_000, work: 60_000, left: 5000 };
 const GIVES_UP = { timeouts: TIMEOUTS, givesUpAfterMs: 5000 };
+/** More than the way to the vendor and back, less than a loader waits for its last reply to be fetched. */
+const STATUS_LATE_MS = 200;
 const SLOT_KEYS = LOADER_MAP.slots - FLASH + 4;
 const bytes = spinning(12_000);
 const image = imageOf([IMAGE, bytes]);
@@ -36,6 +40,26 @@ const receiptOf = ({ receipt }: RunOutcome) => ReceiptSchema.parse(JSON.parse(re
 const imageIn = ({ board }: DeviceFixture, { length } = bytes): Uint8Array =>
   board.flash.bytes.slice(IMAGE - FLASH, IMAGE - FLASH + length);
 const untouched = ({ board }: DeviceFixture): boolean => board.flash.bytes.subarray(0x10000).every((b) => b === 0xff);
+
+/** A device whose STATUS comes late: what it said last may be answered by the vendor before. */
+class LateStatus extends DeviceFixture {
+  override serialPort(): SerialPortSource {
+    const { name, open } = super.serialPort();
+    return { name, open: async () => this.#late(await open()) };
+  }
+  #late(port: OpenSerialPort): OpenSerialPort {
+    const reader = new PacketReader();
+    const late: OpenSerialPort = Object.create(port) as OpenSerialPort;
+    port.onData = (bytes) => {
+      for (const { name, body } of reader.take(bytes)) {
+        const give = (): void => late.onData(encodePacket(name, body));
+        if (name === 'status') this.queue.after(STATUS_LATE_MS, give);
+        else give();
+      }
+    };
+    return late;
+  }
+}
 
 async function enrolled(seed: number): Promise<DeviceFixture> {
   const product = new DeviceFixture({ seed });
@@ -67,6 +91,12 @@ async function during(
 
 describe('a device with a loader', function () {
   this.timeout(120_000);
+
+  it('is done also when the vendor’s last word comes before the STATUS that tells the end of the session', async () => {
+    const outcome = await new LateStatus({ seed: 60 }).enrol('bench');
+    requireDone(outcome);
+    assert.equal(receiptOf(outcome).outcome, 'enrolled');
+  });
 
   for (const place of PLACE_ORDER) {
     it(`is enrolled at a place called ${place}, gets an image over the serial line, and starts it`, async () => {
