@@ -233,7 +233,8 @@ export class StubWork {
     try {
       return await transport.offerAgain();
     } catch (error) {
-      if (isBlindflashError(error, 'BF-STUB-SILENT')) this.#stubJob = undefined;
+      const isSilent = isBlindflashError(error, 'BF-STUB-SILENT') || isBlindflashError(error, 'BF-LOADER-SILENT');
+      if (isSilent) this.#stubJob = undefined;
       throw error;
     }
   }

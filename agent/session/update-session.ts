@@ -57,7 +57,7 @@ const WAITS_TEXT =
   'The device looks at the file. If installs were broken off before it makes us wait, up to some minutes.';
 
 /** What is begun again while the person is there. */
-const GOES_ON = ['BF-SERIAL-SILENT', 'BF-STUB-SILENT'] as const;
+const GOES_ON = ['BF-SERIAL-SILENT', 'BF-LOADER-SILENT'] as const;
 /** What of the way to the board a person has to put right first. */
 const WAY_GONE = [...GOES_ON, 'BF-SERIAL-GONE', 'BF-SERIAL-NONE', 'BF-SERIAL-BUSY'] as const;
 
