@@ -31,6 +31,9 @@ interface Known {
 }
 type StartAgent = (invite: string, customer: string) => Promise<{ readonly agent: JsonProcess; readonly code: string }>;
 
+/** Between two power cycles, ms: a machine that is busy may miss the fifth of a second after one. */
+const CYCLE_MS = 8000;
+
 class DeviceScenes {
   readonly programs: Programs;
   readonly #relay: string;
@@ -101,8 +104,21 @@ class DeviceScenes {
     return [this.programs.path(`device-invite-${this.#jobs}`), `device-customer-${this.#jobs}`];
   }
 
-  ourAgent(address: string, onSay?: (text: string) => void): StartAgent {
-    return (invite, customer) => this.programs.realAgent(['--serial', address], invite, customer, onSay);
+  /** @param cycle switches the board off and on: done until the agent has found the loader, which listens shortly */
+  ourAgent(address: string, cycle: () => void = () => {}): StartAgent {
+    return async (invite, customer) => {
+      let repeat: NodeJS.Timeout | undefined;
+      const onSay = (text: string): void => {
+        if (!text.startsWith('Looking for the loader') || repeat !== undefined) return;
+        cycle();
+        repeat = setInterval(cycle, CYCLE_MS);
+      };
+      try {
+        return await this.programs.realAgent(['--serial', address], invite, customer, onSay);
+      } finally {
+        clearInterval(repeat);
+      }
+    };
   }
 
   theirAgent(address: string): StartAgent {
@@ -155,9 +171,7 @@ async function realLoader(the: DeviceScenes, hash: string, enrolled: (file: stri
   const first = await the.ours(flash, 'vendor-a', the.theirAgent(address));
   await the.bothEndWell('our controller writes to it over their agent’s serial line', first);
   const next = ['flash', '--image', six.path, '--device', known.uid, '--release', '6'];
-  const restart = (text: string): void => {
-    if (text.startsWith('Looking for the loader')) board.type('power cycle');
-  };
+  const restart = (): void => board.type('power cycle');
   const second = await the.theirs(next, hash, the.ourAgent(address, restart));
   await the.bothEndWell('their controller writes the next version over our agent’s', second);
   board.stop();
