@@ -66,7 +66,7 @@ export async function acceptSeenEnd(end: JobEnd, work: EndingWork, clock: Clock)
  * The receipt, checked; undefined for a kind that earns none.
  * @throws BF-JOB-NOT-DONE, BF-JOB-RECEIPT
  */
-export function acceptEnd(end: JobEnd): SignedText | undefined {
+function acceptEnd(end: JobEnd): SignedText | undefined {
   const plan = decodePlan(end.consent.plan);
   if (KINDS[plan.kind].outcome === undefined) return undefined;
   const { receipt: text, signature } = end.customer;

@@ -41,7 +41,7 @@ export const ADDITIONS: Readonly<Record<string, Addition>> = {
   'a kind of plan': {
     table: 'shared/plan/kinds.ts',
     before: '  verify: {',
-    row: `  scratch: { number: 99, forVendor: 'x', forCustomer: 'x', stub: true, loader: false, enrols: false, writes: false, image: false, boots: false, sectors: 'none',
+    row: `  scratch: { number: 99, forVendor: 'x', forCustomer: 'x', stub: true, loader: false, enrols: false, clearsKeys: false, writes: false, image: false, boots: false, sectors: 'none',
       programs: 'none', digests: 'some', flags: [], options: 'kept', anyFlash: false, finalAction: 'run', hasFinalAction: true, outcome: undefined,
       complete: undefined },`,
     misses: ['controller/job/work.ts'],
