@@ -1,7 +1,7 @@
 // Port: the way between a session and the program that runs on the chip. A session needs no more than this of it: hand
 // over a job, carry one handshake, carry the sealed session, look how far it is, stop it. The mailbox in the chip's RAM
-// is one way (transport/mailbox, docs/mailbox.md); a serial line to a resident program could be another. Nothing here
-// opens a box: M1, M2, M3, sealed commands and replies pass as they are.
+// is one way (transport/mailbox, docs/mailbox.md); a serial line to the loader is the other (transport/serial,
+// docs/serial-link.md). Nothing here opens a box: M1, M2, M3, sealed commands and replies pass as they are.
 import type { SealedBox } from '../../shared/crypto/session.ts';
 import type { BlindflashError } from '../../shared/errors/errors.ts';
 import type { StubState } from '../../shared/mailbox/layout.ts';
@@ -16,7 +16,7 @@ export interface StubJob {
   readonly planBytes: Uint8Array;
 }
 
-/** An offered handshake: M1 (136 bytes) and the hash the program computed over itself (64 bytes). */
+/** An offered handshake: M1 (136 bytes, of an enrolment 168) and the hash the program computed over itself (64 bytes). */
 export interface OfferedHandshake {
   readonly m1: Uint8Array;
   readonly stubHash: Uint8Array;

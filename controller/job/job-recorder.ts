@@ -59,7 +59,7 @@ export class JobRecorder {
   }
 
   /** The stub has confirmed the digests of this sector. */
-  acknowledge(sector: number): void {
+  recordEqual(sector: number): void {
     const acknowledged = [...new Set([...this.#record.acknowledged, sector])].sort((a, b) => a - b);
     this.update({ acknowledged });
   }

@@ -23,7 +23,7 @@ export const PHASES = {
 
 export type Phase = keyof typeof PHASES;
 
-/** Phases in which no sealed work has begun since the last HELLO. */
+/** Phases before the first sealed session is due since the last HELLO: BYE is then `farewell`. */
 export const UNSEALED: ReadonlySet<Phase> = new Set<Phase>([
   'waiting',
   'hello',

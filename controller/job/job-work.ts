@@ -98,7 +98,7 @@ export class JobWork {
       beforeImage: () => (hasLoader(plan.mode) ? recorder.countImageSession() : Promise.resolve()),
       beforeChange: () => recorder.changing(toHex(session.peer.facts.uid)),
       enrol: () => this.#enrol(session, plan),
-      acknowledge: (sector) => recorder.acknowledge(sector),
+      recordEqual: (sector) => recorder.recordEqual(sector),
       evidence: async (evidence) => {
         clock.worked(evidence.chipTimes);
         const receipt = await recorder.keepReceipt(session.peer, plan, evidence, clock.times);

@@ -255,7 +255,7 @@ class Job {
 
   #answerOffer(message: MessageOf<'SEALED1'>): After<'answerOffer'> {
     const answered = this.#sessions.answer(message, this.#authorization.plan, this.#hello as Hello);
-    return answered ? this.#begin() : 'deviceCode';
+    return answered ? this.#sendEarlyCommands() : 'deviceCode';
   }
 
   /** The latest M1 gets the answer: the chip may have begun anew while the vendor typed. */
@@ -263,11 +263,11 @@ class Job {
     const latest = this.#line.inbox.takeLatest('SEALED1');
     if (latest !== undefined) return this.#answerOffer(latest);
     this.#sessions.answerWaiting();
-    return this.#begin();
+    return this.#sendEarlyCommands();
   }
 
   /** M2 is sent; what may follow it at once does. */
-  #begin(): 'confirmation' {
+  #sendEarlyCommands(): 'confirmation' {
     this.#jobWork.begin(this.#sessions.unconfirmed as SealedSession, this.#authorization.plan);
     return 'confirmation';
   }

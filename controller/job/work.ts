@@ -67,7 +67,7 @@ export interface WorkOptions {
   /** Flash is about to change: resolves when that is on record. */
   readonly beforeChange: () => Promise<void>;
   /** The chip says *equal* for all of a sector. */
-  readonly acknowledge: (sector: number) => void;
+  readonly recordEqual: (sector: number) => void;
   /** The stub has authenticated this: resolves when the receipt is stored. */
   readonly evidence: (evidence: Evidence) => Promise<void>;
   /** What OPTCR read after LOCK: resolves when the receipt says so. */
@@ -318,7 +318,7 @@ class FlashWork {
 
   #skip(sector: number): void {
     this.#skippedBytes += imageBytes(this.#options.plan, this.#expected, sector);
-    this.#options.acknowledge(sector);
+    this.#options.recordEqual(sector);
     this.#options.emitKept({ type: 'sector', sector, skipped: true });
     this.#progress(0);
   }
@@ -338,12 +338,12 @@ class FlashWork {
   }
 
   async #confirmSector(sector: number): Promise<void> {
-    const { emitKept, acknowledge } = this.#options;
+    const { emitKept, recordEqual } = this.#options;
     const question = sectorQuestion(this.#expected, sector, 'before');
     if (question === undefined) return;
     await this.#ask(question, (equal) => {
       if (!equal) throw fail('BF-JOB-VERIFY', `sector ${sector} does not hold what was written to it`);
-      acknowledge(sector);
+      recordEqual(sector);
       emitKept({ type: 'sector', sector, skipped: false });
     });
   }

@@ -88,7 +88,7 @@ export interface JobListing {
   readonly running: boolean;
 }
 
-/** KiB the relay forwards on one link: the largest image some twenty times. */
+/** KiB the relay forwards on one link: the largest image, 2 MiB, some thirty times. */
 const CAP_KIB = 64 * 1024;
 const DEFAULT_VALID_HOURS = 24;
 

@@ -1,7 +1,7 @@
 /*
  * The transport port: how a sealed session reaches the host (the agent's computer). The RAM stub's
- * implementation is the mailbox in SRAM (ram-stub/mailbox_transport.c); another program on the chip
- * may bring another one. Nothing in common/ knows more than this.
+ * implementation is the mailbox in SRAM (ram-stub/mailbox_transport.c); the loader's is
+ * the serial link (loader/installer/serial_transport.c). Nothing in common/ knows more than this.
  *
  * The host is not trusted: whatever comes from it is copied to private memory before it is looked
  * at, and looked at once.

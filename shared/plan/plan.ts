@@ -86,9 +86,9 @@ export interface Plan {
   /** In the order of FLAGS. */
   readonly flags: readonly PlanFlag[];
   readonly options: OptionChange;
-  /** In the modes with a loader, and in no other; but for kinds that clear keys. */
+  /** In the modes with a loader and in no other; kinds that clear keys have `cleared` in its place. */
   readonly release?: Release;
-  /** Of those kinds: places, ascending from 0, of the vendor keys in the loader's config that it takes no more. */
+  /** Of kinds that clear keys: places, ascending from 0, of the vendor keys in the loader's config that it takes no more. */
   readonly cleared?: readonly number[];
   /** Ascending. */
   readonly ranges: readonly PlanRange[];

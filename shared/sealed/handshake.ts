@@ -37,7 +37,10 @@ export interface SealedResponderOptions {
   readonly m1: Uint8Array;
 }
 
-/** How far an end of the handshake is; `dead` after the last allowed failure or wipe(). */
+/**
+ * How far an end of the handshake is; `dead` after the last allowed failure or wipe(). Only the chip, the initiator,
+ * waits for M2.
+ */
 export type HandshakeState = 'waiting for M2' | 'waiting for M3' | 'confirmed' | 'dead';
 
 export interface SealedResponder {

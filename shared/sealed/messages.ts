@@ -20,9 +20,9 @@ export const ROOT_DOMAIN = 'blindflash/2 root';
 /** What the digest with the boot words in place begins with. */
 export const WRITTEN_DOMAIN = 'blindflash/2 written';
 /**
- * Questions about what this session did not erase: how many in a stub's life, how many such bytes one must cover at
- * least, and as how many one about fewer counts, which only the whole of a small plan may have: what fits into four
- * bytes is not to be found by trying.
+ * Questions about what this session did not erase. inLife: how many are answered in a stub's life. leastBytes: how many
+ * such bytes one covers at least; only one about the whole of a small plan may cover fewer. shortCost: as how many that
+ * one counts, so that what fits into four bytes is not found by trying.
  */
 export const QUESTION_LIMITS = { inLife: 256, leastBytes: 1024, shortCost: 64 } as const;
 /** ERASE names this instead of a sector: all sectors of the chip, where one erase of everything is the faster way. */

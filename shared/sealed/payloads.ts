@@ -9,7 +9,7 @@ export const SEALED_VERSION = 2;
 /** The one major version of stubs that both sides speak with (docs/protocol.md §12). */
 export const STUB_MAJOR = 2;
 
-/** What a loader found when its boot began, and now: whether somebody looks in. */
+/** What a loader found when its boot began, and now: whether a debugger is attached. */
 export interface BootFacts {
   /** RCC_CSR as the boot found it: why the chip was reset. */
   readonly resetFlags: number;
@@ -18,7 +18,7 @@ export interface BootFacts {
   /** Bits of WATCHERS. */
   readonly watchers: number;
 }
-/** Units of the core that are on where somebody looks in. */
+/** Debug units of the core that were found switched on. */
 export const WATCHERS = { breakpoints: 1, trace: 2 } as const satisfies Record<string, number>;
 
 /** What the program on the chip read there, by itself. */

@@ -108,7 +108,8 @@ export class Channel {
     if (this.#linked) this.#options.transmit(body);
   }
 
-  /** The peer can be reached (again): says what was received, and what the peer cannot ask for yet. */
+  /** The peer can be reached (again): says what was received; until the peer's first box came also
+   * T3 and every stored box, for it may have no session yet in which to ask for them. */
   linkUp(): void {
     this.#linked = true;
     this.#resentAt = Number.NEGATIVE_INFINITY;

@@ -193,7 +193,7 @@ export class ControllerTunnel extends Tunnel {
   }
 
   /**
-   * The first box makes the agent forget the secret that opened this tunnel: from here on only
+   * Called once the next secret is on disk. The first box makes the agent forget the secret that opened this tunnel: from here on only
    * the next one opens another.
    */
   #start(channel: Channel): void {

@@ -107,7 +107,7 @@ export abstract class Tunnel {
 
   protected abstract linkAttached(): void;
   protected abstract receiveHandshake(item: Exclude<Wire, { readonly name: 'BOX' | 'RESUME' }>): void;
-  /** A box of the peer opened (`proven`), or he only says that he has this session. */
+  /** `proven`: a box of the peer opened. Otherwise only a RESUME came, which anybody may have sent again. */
   protected abstract heard(proven: boolean): void;
   /** The peer has acknowledged a box of ours. */
   protected abstract acknowledged(channel: Channel): void;
