@@ -33,7 +33,11 @@ function filesOf(script: string): string[] {
   const shell = /^bash (\S+)$/.exec(script)?.[1];
   const lines = shell === undefined ? [script] : read(shell).split('\n');
   const words = lines.flatMap((line) => /(?:^|[ /])mocha (.*)$/.exec(line)?.[1]?.split(' ') ?? []);
-  return matches(words.map((word) => word.replaceAll("'", '')));
+  // Of a pattern mocha expands braces only when it has a star, too.
+  const files = words
+    .map((word) => word.replaceAll("'", ''))
+    .filter((word) => !word.includes('{') || word.includes('*'));
+  return matches(files);
 }
 
 describe('every test', () => {

@@ -23,6 +23,8 @@ const CLOSED = 0x54554853;
 const ERASED = 0xffffffff;
 /** Until keys are made, read back and closed, ms. */
 const MADE = 60;
+/** The same with two keys that seal files: each is a use of d_f, with a delay by chance before it. */
+const MADE_WITH_FILES = 300;
 /** Of the boundaries of words in the middle of the keys one in so many is cut. */
 const SPARSE = 40;
 const CUTS_MS = 180_000;
@@ -104,7 +106,7 @@ describe('loader: keys', () => {
     const roles = [['sessions'], ['sessions', 'files'], ['files', 'spare']] as const;
     const keys = vendors.map(({ publicKey }, i) => ({ publicKey, roles: roles[i]! }));
     const board = planted({ config: { keys } });
-    runMs(board, MADE);
+    runMs(board, MADE_WITH_FILES);
     const slot = slots(board);
     const devicePublic = slot.slice(AT.keys + 96, AT.tags);
     const uid = uidOf(board);
