@@ -16,7 +16,7 @@ export interface StubJob {
   readonly planBytes: Uint8Array;
 }
 
-/** An offered handshake: M1 (136 bytes, of an enrolment 168) and the hash the program computed over itself (64 bytes). */
+/** An offered handshake: M1 (136 bytes, of an enrolment 168) and the program's hash over itself (64 bytes). */
 export interface OfferedHandshake {
   readonly m1: Uint8Array;
   readonly stubHash: Uint8Array;

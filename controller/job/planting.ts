@@ -6,8 +6,8 @@ import { plantsLoader } from '../../shared/plan/plan.ts';
 
 /**
  * The loader is on the chip and its lock was sent, so that the enrolment is what is left to do: the job is finished, or
- * the chip reads level 1 after the chip had proved what was written and nobody heard the answer to LOCK. BF-JOB-PLANTED in
- * the second half means this, too.
+ * the chip reads level 1 after the chip had proved what was written and nobody heard the answer to LOCK. In the second
+ * half BF-JOB-PLANTED means this, too.
  * @param error what ended the job, if it was not done
  */
 export function isPlanted(record: JobRecord, error: Pick<BlindflashError, 'code'> | undefined): boolean {

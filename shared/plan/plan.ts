@@ -88,7 +88,7 @@ export interface Plan {
   readonly options: OptionChange;
   /** In the modes with a loader and in no other; kinds that clear keys have `cleared` in its place. */
   readonly release?: Release;
-  /** Of kinds that clear keys: places, ascending from 0, of the vendor keys in the loader's config that it takes no more. */
+  /** Of kinds that clear keys: ascending places, from 0, of vendor keys in the loader's config it takes no more. */
   readonly cleared?: readonly number[];
   /** Ascending. */
   readonly ranges: readonly PlanRange[];

@@ -1,5 +1,6 @@
 // Which image a device behind a resident loader gets, and where it lies, or which vendor keys it takes no more: in
-// these modes they lie where other plans have their option bits (docs/protocol.md §7, "Behind a loader"; docs/update-files.md §2).
+// these modes they lie where other plans have their option bits (docs/protocol.md §7, "Behind a loader";
+// docs/update-files.md §2).
 import type { Reader, Writer } from '../codec/bytes.ts';
 
 /** Which image this is, and which ones may follow it. */

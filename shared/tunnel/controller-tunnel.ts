@@ -193,8 +193,8 @@ export class ControllerTunnel extends Tunnel {
   }
 
   /**
-   * Called once the next secret is on disk. The first box makes the agent forget the secret that opened this tunnel: from here on only
-   * the next one opens another.
+   * Called once the next secret is on disk. The first box makes the agent forget the secret that opened this tunnel:
+   * from here on only the next one opens another.
    */
   #start(channel: Channel): void {
     if (this.#unsaved !== channel) return;
