@@ -1,6 +1,6 @@
 /*
  * The installer as program.h wants it: where the loader differs from the RAM stub, and what it does
- * besides (rules.c, install.c).
+ * besides (rules.c).
  */
 #ifndef BF_PROGRAM_LOADER_H
 #define BF_PROGRAM_LOADER_H

@@ -174,6 +174,11 @@ export class Dma extends RegisterBlock<{ streams: StreamState[] }> {
     if (was) stream.flags |= FLAG.tc;
     this.#update(index);
     if (was || !bit(value, CR.en)) return;
+    // RM0090, DMA_SxCR, EN: the flags of the stream have to be cleared before it is started.
+    if (stream.flags !== 0) {
+      stream.cr &= ~(1 << CR.en);
+      return;
+    }
     stream.left = stream.ndtr;
     if (stream.left === 0) stream.cr &= ~(1 << CR.en);
     else if (directionOf(stream) === MEMORY_TO_MEMORY) this.#moveAll(index);

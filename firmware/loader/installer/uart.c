@@ -22,6 +22,9 @@
 #define USART_CR3_DMAR BIT(6)
 
 #define DMA(controller, offset) REG32(0x40026000u + 0x400u * ((controller)-1u) + (offset))
+#define DMA_LIFCR DMA(row->dma, 0x08u)
+#define DMA_HIFCR DMA(row->dma, 0x0Cu)
+#define DMA_ALL_FLAGS 0x0F7D0F7Du
 #define STREAM(offset) DMA(row->dma, 0x10u + 0x18u * row->stream + (offset))
 #define STREAM_CR STREAM(0x00u)
 #define STREAM_CR_EN BIT(0)
@@ -88,6 +91,14 @@ static void stop_stream(void) {
   }
 }
 
+/*
+ * What a stream that was stopped has set is cleared, or it would not start again (RM0090, DMA_SxCR,
+ * EN); no other stream is in use.
+ */
+static void clear_flags(void) {
+  DMA_LIFCR = DMA_HIFCR = DMA_ALL_FLAGS;
+}
+
 /* LINE_BITS times the core cycles of one cycle of the UART. */
 static uint32_t unit_cycles(void) {
   return LINE_BITS * (row->apb == 2 ? 2u : 4u);
@@ -106,6 +117,7 @@ bool uart_can_make(uint32_t cycles) {
 void uart_set_bit(uint32_t cycles) {
   USART_CR1 = 0;
   stop_stream();
+  clear_flags();
   USART_BRR = divider_for(cycles);
   USART_CR3 = USART_CR3_DMAR;
   STREAM_PAR = (uint32_t)&USART_DR;

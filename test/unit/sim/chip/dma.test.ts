@@ -154,6 +154,7 @@ describe('DMA and the serial ports', () => {
     b.send(0x42);
     assert.deepEqual(b.ram(1), [0x42], 'the other stream of USART1_RX');
     b.poke(DMA2 + 0x10 + 0x18 * 2, 0);
+    b.poke(DMA2 + 8, TC << 16);
     b.poke(PORTS.USART1.base + 0x14, 0);
     b.receiving(1);
     b.send(0x43);
@@ -186,6 +187,18 @@ describe('DMA and the serial ports', () => {
     assert.equal(b.rxFlags & TC, TC);
     b.send(4);
     assert.deepEqual(b.ram(3), [1, 2, 3]);
+  });
+
+  it('does not start a stream whose flags are not cleared, its own stop’s among them', () => {
+    const b = new DmaFixture();
+    b.receiving(2);
+    b.poke(DMA2 + 0x10 + 0x18 * 2, 0);
+    b.receiving(2);
+    assert.equal(b.control() & EN, 0);
+    b.poke(DMA2 + 8, TC << 16);
+    b.receiving(2);
+    b.send(1, 2);
+    assert.deepEqual(b.ram(2), [1, 2]);
   });
 
   it('leaves what nobody fetches to overrun once the stream has ended', () => {
