@@ -45,6 +45,9 @@ function keyFrom(text: string): VendorKey {
   if (digits === undefined || !names.every(isRole)) {
     throw wrong(text, `ROLE[+ROLE]=64 hexadecimal digits, ROLE being one of ${Object.keys(KEY_ROLES).join(', ')}`);
   }
+  if (names.includes('sessions') && names.includes('files')) {
+    throw fail('BF-USAGE', `${text}: keygen makes a key for sessions and another for files; each is named by itself`);
+  }
   return { publicKey: fromHex(digits), roles: names };
 }
 

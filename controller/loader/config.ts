@@ -1,9 +1,10 @@
 // The public config block of the resident loader: one product's facts, beside the prebuilt binary that is the same for
 // everybody (docs/loader.md, "Config"). firmware/loader/config_layout.h is generated from these tables. All numbers are
 // little-endian.
-import { concat } from '../../shared/codec/bytes.ts';
+import { concat, equalBytes } from '../../shared/codec/bytes.ts';
 import { crc32 } from '../../shared/codec/crc32.ts';
 import type { LoaderName } from '../../shared/chips/index.ts';
+import { isCanonical, isLowOrder } from '../../shared/crypto/schedule.ts';
 import { fail } from '../../shared/errors/errors.ts';
 
 /** Where the loader's parts lie in flash; those of firmware/loader/flash_map.h. */
@@ -96,11 +97,6 @@ const portLetter = (port: number): string => String.fromCharCode('A'.charCodeAt(
 const pinByte = ({ port, pin }: Pin): number => port * 16 + pin;
 const roleBits = (roles: readonly KeyRole[]): number => roles.reduce((bits, role) => bits | KEY_ROLES[role], 0);
 
-/** p of Curve25519, most significant byte first. */
-const PRIME = (1n << 255n) - 19n;
-const asNumber = (littleEndian: Uint8Array): bigint =>
-  littleEndian.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
-
 /** @throws BF-USAGE naming the rule that is broken */
 function check({ keys, uart, listenMs, baudMost, tx, rx, strap }: LoaderConfig, target: LoaderName): void {
   const { uarts, ports } = TARGETS[target];
@@ -109,7 +105,13 @@ function check({ keys, uart, listenMs, baudMost, tx, rx, strap }: LoaderConfig, 
   };
   need(keys.length >= 1 && keys.length <= CONFIG_KEYS, `${keys.length} vendor keys; 1 to ${CONFIG_KEYS} are possible`);
   for (const [index, { publicKey }] of keys.entries()) {
-    need(publicKey.length === KEY_BYTES && asNumber(publicKey) < PRIME, `vendor key ${index} is no X25519 public key`);
+    const isPoint = publicKey.length === KEY_BYTES && isCanonical(publicKey) && !isLowOrder(publicKey);
+    need(isPoint, `vendor key ${index + 1} is no X25519 public key`);
+    const first = keys.findIndex((key) => equalBytes(key.publicKey, publicKey));
+    need(
+      first === index,
+      `vendor key ${index + 1} is the same as key ${first + 1}; a key is named once, with all its roles`,
+    );
   }
   need(
     keys.some(({ roles }) => roles.includes('sessions')),

@@ -21,7 +21,7 @@
 #define JOURNAL_COMPLETE 0x4C504D43u /* "CMPL": an image is complete; its journal_root follows */
 #define JOURNAL_MASK 0x4B53414Du     /* "MASK": vendor keys that are no longer taken */
 #define JOURNAL_USES 0x53455355u     /* "USES": seven use words, each by itself */
-#define JOURNAL_FILE 0x454C4946u     /* "FILE": tries with the header of an update file */
+#define JOURNAL_FILE 0x454C4946u     /* "FILE": tries with an update file */
 
 typedef struct {
   uint32_t kind;
@@ -49,14 +49,15 @@ typedef struct {
 #define USE_FREE 0xFFFFFFFFu
 #define USE_OPEN 0xFFFF0000u   /* the session runs */
 #define USE_BROKEN 0x00FF0000u /* it had no orderly end */
-#define USE_ORDERLY 0u
+#define USE_ORDERLY 0u         /* the vendor heard its end */
+#define USE_OFFLINE 0x000F0000u /* an update file came to its end: forgives none before it */
 #define USES_IN_UNIT 7u
 
 /*
- * A unit FILE: which header, then its tries: each clears the lowest bit that is set, an orderly end
- * all of them, and the unit counts no more.
+ * A unit FILE: which file, by its ephemeral key, for that and no other part of a header decides
+ * what is secret in it; then its tries, each of which clears the lowest bit that is set.
  */
-#define FILE_ID 24u /* bytes of the header's hash */
+#define FILE_ID 24u /* bytes of the ephemeral key */
 #define FILE_TRIES 7u /* index of the word */
 #define FILE_NO_TRY 0xFFFFFFFFu
 #define FILE_LAST_TRY 0x8000u /* clear: there were sixteen */

@@ -48,6 +48,11 @@ export function isCanonical(publicKey: Uint8Array): boolean {
   return top < 0x7f || (top === 0x7f && (low < 0xed || rest.some((byte) => byte !== 0xff)));
 }
 
+/** True for a point of low order (RFC 7748 §6.1): every agreement with it is zero. */
+export function isLowOrder(publicKey: Uint8Array): boolean {
+  return isZero(nacl.scalarMult(new Uint8Array(publicKey.length).fill(1), publicKey));
+}
+
 export function refusal(protocol: HandshakeProtocol, reason: string): BlindflashError {
   return fail(protocol.codes.handshake, reason);
 }

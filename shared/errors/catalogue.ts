@@ -1824,11 +1824,11 @@ export const ERRORS = {
     endsJob: true,
   },
   'BF-UPDATE-TRIES': {
-    sentence: 'The device has opened this update file sixteen times without coming to its end, and takes it no more.',
+    sentence: 'The device has opened this update file sixteen times, and takes it no more.',
     remedy: 'Ask the vendor for the same image in another file; keep board and adapter connected until it is done.',
     vendor: {
       remedy:
-        'Make another file of the image with `blindflash package`; look why none of sixteen installs came to its end, for somebody may be breaking them off to get at the device’s key.',
+        'Make another file of the image with `blindflash package`; look why sixteen installs were begun, for somebody may be breaking them off to get at the image or the device’s key.',
     },
     part: 'update',
     retry: 'never',

@@ -33,7 +33,7 @@ const STOPPED_BY_SEALING = [
 /** What a locked chip with a key of its own leaves open. */
 const NOT_STOPPED_BY_LOCK = [
   'glitching: read protection of this family is beaten by people with some equipment, one unit at a time',
-  'a probe that resets the chip at chosen instants: it still gains one piece of the image (4 KB) for each session it breaks off; the vendor is asked after 8',
+  'a probe that resets the chip at chosen instants: it still gains one piece of the image (4 KB) for each session it breaks off; the vendor is asked after 8; and from several broken installs of one update file perhaps all of its image',
 ] as const;
 
 /** The same, where a receipt says what it proves. */

@@ -45,7 +45,7 @@ static bool clock_stop(void) {
 static bool digest_right(const journal_record *complete) {
   const journal_root *r = journal_root_of(complete);
   uint8_t root[64];
-  if (!clock_start()) return false;
+  (void)clock_start(); /* without it the hash takes longer */
   root_of_flash(r, root, feed_watchdog);
   return clock_stop() && bf_equal(root, r->root, sizeof root) != 0;
 }

@@ -139,8 +139,12 @@ static void mix_device_keys(void) {
                     enroll ? 3 * KEY : 2 * KEY);
 }
 
-void device_note_use(void) {
+void device_wait(void) {
   wait_by_chance(DELAY_BEFORE_NOTE);
+}
+
+void device_note_use(void) {
+  device_wait();
   journal_begin_use();
 }
 

@@ -31,6 +31,9 @@ void device_agree(uint8_t shared[32], const uint8_t secret[32], const uint8_t po
 /* Notes in the journal, at a time by chance, that a secret key of the device is to be used. */
 void device_note_use(void);
 
+/* Waits by chance, up to 1.8 ms. */
+void device_wait(void);
+
 /* A public key below 2^255 - 19: there is one way to write each. */
 bool device_is_canonical(const uint8_t key[32]);
 

@@ -75,12 +75,13 @@ static uint32_t program_record(uint32_t at, journal_record *r, const void *follo
   return end;
 }
 
-static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
+/* `last` is the word of the last one: a session that runs stays open. */
+static uint32_t add_broken_uses(uint32_t to, uint32_t broken, uint32_t last) {
   for (; broken > 0; to += JOURNAL_UNIT) {
     bf_wipe(unit, sizeof unit);
     unit[0] = JOURNAL_USES;
     for (uint32_t i = 1; i < UNIT_WORDS; i++) {
-      unit[i] = broken > 0 ? USE_BROKEN : USE_FREE;
+      unit[i] = broken > 1 ? USE_BROKEN : broken > 0 ? last : USE_FREE;
       broken -= broken > 0;
     }
     program(to, unit, JOURNAL_UNIT);
@@ -88,10 +89,10 @@ static uint32_t add_broken_uses(uint32_t to, uint32_t broken) {
   return to;
 }
 
-/* A unit with tries that count. */
+/* A unit with tries. */
 static bool counts_tries(uint32_t at) {
   const uint32_t *words = (const uint32_t *)at;
-  return words[0] == JOURNAL_FILE && words[FILE_TRIES] != 0;
+  return words[0] == JOURNAL_FILE;
 }
 
 static void copy_tries(const journal_view *view, uint32_t to) {
@@ -116,6 +117,8 @@ static uint32_t highest_sequence(const journal_view *view) {
  */
 static void change_bank(const journal_view *view, uint32_t to) {
   uint32_t broken = journal_broken_uses(), at = to + JOURNAL_UNIT;
+  const uint32_t *last = journal_last_use(view);
+  bool open = last != 0 && journal_use_is_open(*last);
   journal_record first = {JOURNAL_BANK, 1, config_in_flash()->product, 0, 0, 0, 0, 0};
   flash_unlock();
   uint32_t erase = flash_erase(JOURNAL_FIRST_SECTOR + (to != JOURNAL_BANK_0), to);
@@ -138,7 +141,7 @@ static void change_bank(const journal_view *view, uint32_t to) {
     if (!journal_record_good((const journal_record *)(to + JOURNAL_UNIT), to + JOURNAL_BANK_SIZE))
       session_abort(ERROR_FLASH_ERROR, to + JOURNAL_UNIT);
   }
-  copy_tries(view, add_broken_uses(at, broken));
+  copy_tries(view, add_broken_uses(at, broken, open ? *last : USE_BROKEN));
   (void)program_record(to, &first, 0);
 }
 
@@ -202,11 +205,11 @@ void journal_begin_use(void) {
   program_word(at + 4, USE_OPEN);
 }
 
-void journal_end_use(void) {
+void journal_end_use(uint32_t end) {
   journal_view view;
   journal_look(&view);
   const uint32_t *use = journal_last_use(&view);
-  if (use != 0 && journal_use_is_open(*use)) program_word((uint32_t)use, USE_ORDERLY);
+  if (use != 0 && journal_use_is_open(*use)) program_word((uint32_t)use, end);
 }
 
 uint32_t journal_broken_uses(void) {
@@ -216,7 +219,9 @@ uint32_t journal_broken_uses(void) {
   for (uint32_t at = view.bank; at < view.end; at += JOURNAL_UNIT) {
     const uint32_t *uses = (const uint32_t *)at;
     for (uint32_t i = 1; uses[0] == JOURNAL_USES && i <= USES_IN_UNIT; i++)
-      broken = uses[i] == USE_ORDERLY ? 0 : broken + (uses[i] != USE_FREE);
+      broken = uses[i] == USE_ORDERLY
+                   ? 0
+                   : broken + (uses[i] != USE_FREE && uses[i] != USE_OFFLINE);
   }
   return broken < BROKEN_KEPT ? broken : BROKEN_KEPT;
 }
@@ -248,9 +253,4 @@ void journal_begin_try(const uint8_t id[FILE_ID]) {
   if (tries == 0) tries = begin_tries(id);
   if ((*tries & FILE_LAST_TRY) == 0) session_abort(ERROR_TOO_MANY_TRIES, 0);
   program_word((uint32_t)tries, *tries << 1);
-}
-
-void journal_end_try(const uint8_t id[FILE_ID]) {
-  const uint32_t *tries = find_tries(id);
-  if (tries != 0) program_word((uint32_t)tries, 0);
 }

@@ -32,18 +32,20 @@ bool journal_has_completed(void);
 /* The vendor keys of `bits` are taken no more. */
 void journal_clear_keys(uint32_t bits);
 
-/* The device's secret key is about to be used; and: that session had an orderly end. */
+/*
+ * The device's secret key is about to be used; and: that session had an orderly end, `end` being
+ * USE_ORDERLY or USE_OFFLINE.
+ */
 void journal_begin_use(void);
-void journal_end_use(void);
+void journal_end_use(uint32_t end);
 
 /* Uses since the last one with an orderly end, up to a limit. */
 uint32_t journal_broken_uses(void);
 
 /*
- * An update file is about to be opened, and: it had an orderly end. `id` is the beginning of its
- * header's hash. Fails when it was opened sixteen times without one.
+ * An update file is about to be opened. `id` is the beginning of its ephemeral key. Fails when it
+ * was opened sixteen times.
  */
 void journal_begin_try(const uint8_t id[FILE_ID]);
-void journal_end_try(const uint8_t id[FILE_ID]);
 
 #endif

@@ -163,5 +163,5 @@ void program_end_session(void) {
   const plan *p = job_plan();
   if (p->kind == PROGRAM_KIND_KEYS) journal_clear_keys(p->options[PLAN_PRODUCT]);
   if (file_in_hand()) file_end();
-  journal_end_use();
+  journal_end_use(file_in_hand() ? USE_OFFLINE : USE_ORDERLY);
 }

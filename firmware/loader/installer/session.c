@@ -239,6 +239,7 @@ static void open_next(void) {
   while ((box = serial_next_box(&length)) != 0 && file_in_hand() && !file_expects(box, length))
     transport_accept();
   if (box == 0) return;
+  if (file_in_hand()) device_wait(); /* its keys are the same at each try */
   const uint8_t *key = boxes_next(nonce);
   if (file_in_hand()) nonce[1] = UPDATE_PURPOSE_FRAME;
   if (!box_stream_open(box, length, nonce, key)) session_abort(ERROR_BOX_FAILED, boxes_taken());

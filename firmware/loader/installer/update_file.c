@@ -135,10 +135,12 @@ void file_open(void) {
   uint8_t prk[64], key[KEY];
   uint32_t failed = rng_seed(file_header() + UPDATE_AT_EPHEMERAL);
   if (failed) session_abort(ERROR_RANDOM_FAILED, failed);
-  journal_begin_try(header_hash);
+  journal_begin_try(file_header() + UPDATE_AT_EPHEMERAL);
   device_note_use();
   agree_both(prk);
+  device_wait();
   expand_key(key, prk);
+  device_wait();
   open_entry(key);
   boxes_start_file(key);
   bf_wipe(prk, sizeof prk);
@@ -166,5 +168,4 @@ void file_check_root(const uint8_t root[64]) {
 
 void file_end(void) {
   if (!is_zero(expected.frame, sizeof expected.frame)) session_abort(ERROR_ORDER, SEALED_END);
-  journal_end_try(header_hash);
 }

@@ -48,6 +48,13 @@ function fill(board: Board, bank: number): void {
     if (unit.every((byte) => byte === 0xff) || String.fromCharCode(...unit.slice(0, 4)) === 'USES') unit.set(ORDERLY);
   }
 }
+/** The newest use word of a bank that was begun. */
+function lastUse(board: Board, bank: number): number {
+  const words = Array.from({ length: UNITS }, (_, unit) => bank + 32 * unit)
+    .filter((at) => recordAt(board, at)[0] === 'USES')
+    .flatMap((at) => Array.from({ length: 7 }, (_, index) => word(board, at + 4 * (index + 1))));
+  return words.filter((use) => use !== 0xffffffff).at(-1) ?? Number.NaN;
+}
 function enrol(link: LoaderLink, keys = vendorKeys): void {
   const controller = new LoaderController(link, loaderPlan({ kind: 'enroll' }), { keys });
   controller.connect();
@@ -102,6 +109,20 @@ describe('loader: a change of banks', () => {
     assert.deepEqual(recordAt(link.board, BANKS[0]), ['BANK', 10]);
     assert.deepEqual(recordAt(link.board, BANKS[0] + 32), ['CMPL', 11]);
     assert.deepEqual(link.board.flash.bytes.slice(IMAGE - FLASH, IMAGE - FLASH + image.length), image);
+  });
+
+  it('in a session leaves its use open until its end: a cut leaves it to boot, and an orderly end forgives', () => {
+    const [open, orderly] = [0xffff0000, 0];
+    const units = full(record('BANK', 1), complete(2, image));
+    units[units.length - 1] = uses(0, 0, 0, 0, 0, 0, 0xffffffff);
+    const link = linked({ banks: [units, []] }, 'one use word free');
+    const { board } = link;
+    const seen: number[] = [];
+    board.flash.onOperation = ({ kind, address }) => {
+      if (kind === 'erase' && address >= IMAGE) seen.push(lastUse(board, BANKS[1]));
+    };
+    session(link, installPlan(image, { words: [FACTS.product, 8, 0] })).install(image);
+    assert.deepEqual([[...new Set(seen)], lastUse(board, BANKS[1])], [[open], orderly]);
   });
 
   it('a bank that cannot be taken into use ends the session: nothing is programmed behind the one that is full', () => {

@@ -16,7 +16,7 @@ const OTHER = spinning(6000, 32);
 const TAG_BYTES = 16;
 const TRIES = 16;
 const BROKEN = 0x00ff0000;
-const ORDERLY = 0;
+const OFFLINE = 0x000f0000;
 
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 const word = (bytes: Uint8Array, at: number): number =>
@@ -56,7 +56,7 @@ function withBrokenEntry(file: ReturnType<typeof fileFor>): ReturnType<typeof fi
 describe('loader: update files', function () {
   this.timeout(300_000);
 
-  it('a whole file: the image is installed and started, after one use of d_f and one try, both closed at its end', () => {
+  it('a whole file: the image is installed and started, after one use of d_f and one try; its end closes the use and forgives nothing', () => {
     const link = linked();
     const seen = watchSecrets(link);
     const line = new UpdateLine(link);
@@ -67,7 +67,7 @@ describe('loader: update files', function () {
     assert.equal(line.frames(file.frames), 'ended');
     assert.equal(seen.secret, 16, 'two agreements, each word of d_f read once in each');
     assert.deepEqual(kinds(link), ['BANK', 'FILE', 'USES', 'BEGN', 'CMPL']);
-    assert.deepEqual([triesOf(link), useWords(link)], [[0], [ORDERLY]]);
+    assert.deepEqual([triesOf(link), useWords(link)], [[0xfffffffe], [OFFLINE]]);
     assert.equal(line.status().replied, file.frames.length);
     assert.deepEqual(installed(link, PROGRAM.length), PROGRAM);
     runToPc(link.board, SPINS_AT, 1500);
@@ -100,7 +100,7 @@ describe('loader: update files', function () {
     const mixed = second.frames.flatMap((frame, at) => [first.frames[at + 2] ?? first.frames[0]!, frame]);
     assert.equal(line.frames(mixed), 'ended');
     assert.deepEqual(installed(link, OTHER.length), OTHER);
-    assert.deepEqual(triesOf(link), [0xfffffffe, 0]);
+    assert.deepEqual(triesOf(link), [0xfffffffe, 0xfffffffe]);
   });
 
   it('a session in the middle of a file ends it, and neither takes what belongs to the other', () => {
@@ -252,7 +252,7 @@ describe('loader: update files it refuses, with nothing written and d_f unused',
 describe('loader: tries with an update file', function () {
   this.timeout(300_000);
 
-  it('sixteen, over power cycles too; then it is taken no more, another is, and its end sets the waits back', () => {
+  it('sixteen, over power cycles too; then it is taken no more; another is, and its end sets no wait back', () => {
     let link = linked();
     const file = fileFor([recipientOf(link.board)], contentOf(PROGRAM));
     const broken = withBrokenEntry(file);
@@ -275,7 +275,23 @@ describe('loader: tries with an update file', function () {
     const begun = link.board.time.now;
     assert.equal(line.install(fileFor([recipientOf(link.board)], contentOf(OTHER), 9)), 'ended');
     assert.ok(link.board.time.now - begun > 1e9, 'it waits as a session does');
-    assert.equal(useWords(link).at(-1), ORDERLY);
+    assert.equal(useWords(link).at(-1), OFFLINE);
+    link.board.flash.bytes.fill(0xff, IMAGE - FLASH, IMAGE - FLASH + 4);
+    link = afterPowerCycle(link.board);
+    link.knock();
+    const again = link.board.time.now;
+    const next = fileFor([recipientOf(link.board)], contentOf(OTHER), 10);
+    assert.equal(new UpdateLine(link).open(next), 'active');
+    assert.ok(link.board.time.now - again > 1e9, 'and so does the next: nobody of the vendor was there');
+  });
+
+  it('are those with its ephemeral key, whatever else a header says', () => {
+    const link = linked();
+    for (const floor of [0, 1, 2]) {
+      const file = fileFor([recipientOf(link.board)], contentOf(PROGRAM, { floor }), 5);
+      assert.equal(new UpdateLine(link).open(withBrokenEntry(file)), 'aborted');
+    }
+    assert.deepEqual(triesOf(link), [0xfffffff8]);
   });
 
   it('a change of banks takes them along, of the newest 64 files', () => {
@@ -283,10 +299,9 @@ describe('loader: tries with an update file', function () {
     const tries = (n: number, value: number): Uint8Array =>
       concat(new TextEncoder().encode('FILE'), id(n), Uint8Array.of(value, 0xff, 0xff, 0xff));
     const old = Array.from({ length: 70 }, (_, at) => tries(at, 0xfe - at));
-    const ended = concat(new TextEncoder().encode('FILE'), id(200), new Uint8Array(4));
-    const head = [record('BANK', 1), ...old, ended];
+    const head = [record('BANK', 1), ...old];
     const fill = Array.from({ length: 0x4000 / 32 - head.length }, () => uses(...Array<number>(7).fill(BROKEN)));
-    fill[fill.length - 1] = uses(...Array<number>(7).fill(ORDERLY));
+    fill[fill.length - 1] = uses(...Array<number>(7).fill(0));
     const link = linked({ banks: [[...head, ...fill], []] }, 'a full bank with files');
     const line = new UpdateLine(link);
     assert.equal(line.open(fileFor([recipientOf(link.board)], contentOf(OTHER))), 'active');

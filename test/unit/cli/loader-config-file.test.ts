@@ -33,7 +33,7 @@ describe('loader make: a config file', () => {
     assert.deepEqual([config[26], config[27], config[28], view.getUint32(32, true)], [0x2d, 0, 5, 0x600dcafe]);
     assert.deepEqual(
       [96, 132, 168].map((at) => view.getUint32(at, true)),
-      [3, 12, 0],
+      [1, 2, 12],
     );
   });
 

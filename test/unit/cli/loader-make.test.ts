@@ -40,7 +40,7 @@ describe('loader make', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it('writes the prebuilt program and the config behind it', async () => {
-    const key = [`sessions+files=${FIRST}`, `keys+spare=${SECOND}`];
+    const key = [`sessions=${FIRST}`, `keys+spare=${SECOND}`];
     const made = await makeLoader({
       ...common,
       key,
@@ -65,7 +65,7 @@ describe('loader make', () => {
     assert.equal(Buffer.from(file.subarray(CONFIG + 100, CONFIG + 132)).toString('hex'), SECOND);
     assert.deepEqual(
       [96, 132, 168].map((at) => view.getUint32(at, true)),
-      [3, 12, 0],
+      [1, 12, 0],
     );
     assert.equal(view.getUint32(508, true), crc32(file.subarray(CONFIG, CONFIG + 508)));
   });
@@ -75,7 +75,10 @@ describe('loader make', () => {
     ['a product that is no number of 32 bits', { product: 2 ** 32 }],
     ['no key', { key: [] }],
     ['no key for sessions', { key: [`files=${FIRST}`] }],
-    ['five keys', { key: Array<string>(5).fill(`sessions=${FIRST}`) }],
+    ['five keys', { key: [1, 2, 3, 4, 5].map((n) => `sessions=0${n}${FIRST.slice(2)}`) }],
+    ['a key twice', { key: [`sessions=${FIRST}`, `files=${FIRST}`] }],
+    ['a key for sessions and for files', { key: [`sessions+files=${FIRST}`] }],
+    ['a key of low order', { key: [`sessions=01${'00'.repeat(31)}`] }],
     ['a role there is not', { key: [`master=${FIRST}`] }],
     ['a key that is too short', { key: ['sessions=0900'] }],
     ['a key that is none', { key: [`sessions=${PRIME}`] }],
