@@ -1,6 +1,6 @@
 // What programs read: every object that any command prints with `--json`, one a line on standard output. The schemas
 // are the promise; docs/json-events.md is written from this table by scripts/json-events-doc.ts, and printJson takes
-// nothing else. Knows shared/ only: the relay's image has no other folder.
+// nothing else. Commands import its types alone: the relay's image has no agent/, whose names stand in it.
 import { EXAMINED } from '../agent/target/doctor.ts';
 import { ERASED_HOW, type ErasedHow } from '../shared/sealed/messages.ts';
 import { z } from 'zod';
