@@ -1,21 +1,15 @@
 // How much of what is secret in SHA-512 and Salsa20 the loader's code has in r0 to r12 at once, instruction by
 // instruction: whatever an attack makes of it, it has no more than these words to begin with (docs/loader.md, "Keys").
 import assert from 'node:assert/strict';
-import type { Board, BoardSnapshot } from '../../sim/board.ts';
-import type { CortexM4Snapshot } from '../../sim/cpu/snapshot.ts';
+import type { Board } from '../../sim/board.ts';
 import { seededRandom } from '../fixtures/seeded.ts';
-import { loaderImage, record } from '../integration/loader/loader-fixture.ts';
-import { linked } from '../integration/loader/prepared-boards.ts';
+import { loaderImage } from '../integration/loader/loader-fixture.ts';
+import { boardOf, call, INPUT, OUTPUT, write } from './calls.ts';
 import { START, variablesOf } from './chain-key.ts';
 import { CONSTANTS, wordsMade } from './salsa20-key.ts';
 import { registersOf } from './sampler.ts';
 import { build, type Built } from './weak-loader.ts';
 
-/** Where in SRAM input and output lie; nothing of the installer's that waits is there. */
-const INPUT = 0x2002c000;
-const OUTPUT = 0x2002c400;
-const CYCLE_NS = 6;
-const LIMIT_NS = 2e6;
 /** 128 bits. */
 const MOST_WORDS = 4;
 /** HMAC's inner pad, eight bytes of it; words of a block, and those of them that a key of 32 bytes has. */
@@ -25,39 +19,20 @@ const ROUNDS = 80;
 
 /** The most words of `secret` that are in registers at once while the function works. */
 function mostAtOnce(
-  { loader, functions }: Built,
+  built: Built,
   name: string,
   args: readonly number[],
   secret: ReadonlySet<number>,
   put: (board: Board) => void,
 ): number {
-  const { board } = linked({ banks: [[record('BANK', 1)], []], loader }, `spread ${loader.length}`);
-  put(board);
-  const now = board.snapshot();
-  board.restore(calling(now, functions.get(name)!, functions.get('session_poll_forever')!, args));
-  const end = board.time.now + LIMIT_NS;
   let most = 0;
-  while (board.core.regs[15] !== functions.get('session_poll_forever')) {
-    if (board.time.now > end) throw new Error(`${name} does not return`);
-    board.runTo(board.time.now + CYCLE_NS);
+  call(built, name, args, put, (board) => {
     const held = new Set(registersOf(board).filter((word) => secret.has(word)));
     most = Math.max(most, held.size);
-  }
+  });
   return most;
 }
 
-/** The board as it is, but about to call a function that returns to `back`. */
-function calling(from: BoardSnapshot, entry: number, back: number, args: readonly number[]): BoardSnapshot {
-  const core = from.core as CortexM4Snapshot;
-  const regs = core.state.regs.slice();
-  args.forEach((arg, i) => (regs[i] = arg));
-  regs[14] = back | 1;
-  regs[15] = entry;
-  return { ...from, core: { ...core, sleep: 'no', state: { ...core.state, regs, primask: 1 } } };
-}
-
-const write = (board: Board, at: number, words: readonly number[]): void =>
-  words.forEach((word, i) => board.bus.write(at + 4 * i, word >>> 0, 4, 'debugger'));
 const read64 = (board: Board, at: number): bigint =>
   BigInt(board.bus.read(at, 4, 'debugger') >>> 0) | (BigInt(board.bus.read(at + 4, 4, 'debugger') >>> 0) << 32n);
 const halves = (word: bigint): [low: number, high: number] => [Number(word & 0xffffffffn), Number(word >> 32n)];
@@ -71,7 +46,7 @@ function sha512(built: Built): number {
   const block = Array.from({ length: BLOCK_WORDS }, (_, i) =>
     i < KEY_WORDS ? (BigInt(key[2 * i]!) | (BigInt(key[2 * i + 1]!) << 32n)) ^ PAD : PAD,
   );
-  const { board } = linked({ banks: [[record('BANK', 1)], []], loader: built.loader }, `spread ${built.loader.length}`);
+  const board = boardOf(built);
   const k = Array.from({ length: ROUNDS }, (_, t) => read64(board, built.functions.get('bf_sha512_k')! + 8 * t));
   const secret = new Set(variablesOf(block, BLOCK_WORDS - KEY_WORDS, k).flatMap(halves));
   return mostAtOnce(built, 'bf_sha512_compress', [OUTPUT, INPUT], secret, (on) => {
